@@ -1,0 +1,154 @@
+"""What is wrong with a document, as data.
+
+One list of `Diagnostic` drives local repair, the words sent to a model, the lines on a
+terminal, the body of an HTTP error and the statistics.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+#: One RFC 6902 operation on the canonical JSON of a document: op, path, and value where needed.
+PatchOperation = dict[str, object]
+
+
+class Severity(StrEnum):
+    """How much a finding matters: an error blocks use, a warning and an info never do."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A position in the text as the user wrote it; both count from 1."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """A change that removes a finding.
+
+    Attributes:
+        kind: ``safe`` is applied locally and reported; ``suggest`` only when the caller opts in;
+            ``ask`` needs a model or a person (then `patch` is empty).
+        says: what it does, in a few words: "scale the row to sum 1".
+        patch: RFC 6902 operations on the canonical JSON of the document.
+    """
+
+    kind: Literal["safe", "suggest", "ask"]
+    says: str
+    patch: tuple[PatchOperation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding, with everything needed to show it, repair it or explain it to a model.
+
+    Attributes:
+        code: catalogue number with prefix, for example ``GMN201``.
+        message: one sentence with the offending value, in labels rather than indices.
+        pointer: RFC 6901 pointer into the canonical JSON, empty for the document as a whole.
+        place: position in the text read, None when the document did not come as text.
+        variable: name of the variable or table concerned.
+        context: the row concerned, in labels: ``move=up, pos=r0c1``.
+        got, expected: the offending and the accepted value, as text.
+        fix: how to remove it, None when nothing is known.
+    """
+
+    code: str
+    severity: Severity
+    message: str
+    pointer: str = ""
+    place: Place | None = None
+    variable: str = ""
+    context: str = ""
+    got: str = ""
+    expected: str = ""
+    fix: Fix | None = None
+
+    def __str__(self) -> str:
+        where = f"{self.place.line}:{self.place.column}: " if self.place else ""
+        return f"{where}{self.code} {self.severity}: {self.message}"
+
+    def as_dict(self) -> dict[str, object]:
+        """JSON-ready form; empty fields are left out."""
+        found: Mapping[str, object] = {
+            "code": self.code,
+            "severity": str(self.severity),
+            "message": self.message,
+            "pointer": self.pointer,
+            "line": self.place.line if self.place else None,
+            "column": self.place.column if self.place else None,
+            "variable": self.variable,
+            "context": self.context,
+            "got": self.got,
+            "expected": self.expected,
+            "fix": {"kind": self.fix.kind, "says": self.fix.says} if self.fix else None,
+        }
+        return {key: value for key, value in found.items() if value not in ("", None)}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything found in one document; unpacks as ``is_valid, errors``.
+
+    *Valid*, *runs* and *behaves* are three separate answers: no error-level finding; a few steps
+    were simulated without a fault; the expectations held. None means that nobody asked.
+
+    Attributes:
+        diagnostics: what remains after repair, in document order.
+        repairs: what was found and repaired locally; never beyond the stated bands.
+        runs: whether the model was compiled and simulated.
+        behaves: whether every behavioural expectation held.
+        behaviour: one line per expectation: what was asked, what was measured, and for a failed
+            one a short trace in labels.
+    """
+
+    diagnostics: tuple[Diagnostic, ...] = ()
+    repairs: tuple[Diagnostic, ...] = ()
+    runs: bool | None = None
+    behaves: bool | None = None
+    behaviour: tuple[str, ...] = ()
+
+    @property
+    def errors(self) -> tuple[Diagnostic, ...]:
+        """The findings that block use."""
+        return tuple(d for d in self.diagnostics if d.severity is Severity.ERROR)
+
+    @property
+    def warnings(self) -> tuple[Diagnostic, ...]:
+        """The findings worth a look that block nothing."""
+        return tuple(d for d in self.diagnostics if d.severity is Severity.WARNING)
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether no error remains."""
+        return not self.errors
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the document is valid, runs, and behaves as far as anybody asked."""
+        return self.is_valid and self.runs is not False and self.behaves is not False
+
+    def __iter__(self) -> Iterator[bool | tuple[Diagnostic, ...]]:
+        return iter((self.is_valid, self.errors))
+
+    def as_dict(self) -> dict[str, object]:
+        """JSON-ready form."""
+        return {
+            "valid": self.is_valid,
+            "runs": self.runs,
+            "behaves": self.behaves,
+            "diagnostics": [d.as_dict() for d in self.diagnostics],
+            "repairs": [d.as_dict() for d in self.repairs],
+            "behaviour": list(self.behaviour),
+        }

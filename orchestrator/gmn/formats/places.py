@@ -1,0 +1,38 @@
+"""From a JSON pointer into the document back to the line and column where it was written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from orchestrator.diagnostics import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where each part of a document stands in the text it was read from.
+
+    Attributes:
+        text: the text as the user gave it, prose and fences included.
+        offsets: character offset of each known pointer.
+    """
+
+    text: str = ""
+    offsets: Mapping[str, int] = field(default_factory=dict)
+
+    def of(self, pointer: str) -> Place | None:
+        """The place of `pointer`, or of its nearest ancestor that is known."""
+        while True:
+            if pointer in self.offsets:
+                return self.at(self.offsets[pointer])
+            if not pointer:
+                return None
+            pointer = pointer.rpartition("/")[0]
+
+    def at(self, offset: int) -> Place:
+        """Line and column, both from 1, of a character offset."""
+        line = self.text.count("\n", 0, offset) + 1
+        return Place(line, offset - (self.text.rfind("\n", 0, offset) + 1) + 1)

@@ -1,0 +1,230 @@
+"""The canonical model: what a GMN document says, typed.
+
+`GMNSpec` is the only in-memory form of a document. Every spelling is read into it and every
+check, repair, compilation and explanation starts from it. Its JSON form is the one printed in
+``schemas/gmn.schema.json``; omitted keys have the defaults written here.
+
+Layout law: a table is a matrix of R = prod(|given|) rows and n = |of| columns. Row r is the r-th
+context in C order of `given` (the first listed varies slowest) and each row is a distribution.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+VERSION = "1.0"
+NAME_PATTERN = r"[A-Za-z_][A-Za-z0-9_]{0,47}"
+LABEL_PATTERN = r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,47}"
+
+TableKind = Literal["rows", "map", "identity", "uniform", "shift", "grid", "rules"]
+Boundary = Literal["stay", "clamp", "wrap"]
+NoiseKind = Literal["uniform", "others", "stay"]
+Selection = Literal["deterministic", "stochastic"]
+Trigger = Literal[
+    "on_start", "on_observation", "on_uncertainty", "every_n_steps", "on_goal", "on_error"
+]
+Effect = Literal["observe", "set_preference", "set_prior", "suggest_action", "note"]
+VariableKind = Literal["state", "observation", "action"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=True)
+
+
+class Variable(_Part):
+    """A state factor, an observation modality or an action factor.
+
+    Attributes:
+        labels: one name per value; empty means the default labels.
+        size: number of values; 0 means "as many as there are labels".
+        shape: sizes of a grid whose product is `size`; empty for a plain list of values.
+    """
+
+    name: str
+    description: str = ""
+    labels: tuple[str, ...] = ()
+    size: int = 0
+    shape: tuple[int, ...] = ()
+
+    @property
+    def n(self) -> int:
+        """Number of values: the size, else the number of labels, else the product of the shape."""
+        if self.size:
+            return self.size
+        if self.labels:
+            return len(self.labels)
+        product = 1
+        for side in self.shape:
+            product *= side
+        return product if self.shape else 0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """One label per value: those given, else ``r{i}c{j}`` for a 2-D shape, else ``0..n-1``."""
+        if self.labels:
+            return self.labels
+        if len(self.shape) == 2:
+            rows, columns = self.shape
+            return tuple(f"r{i}c{j}" for i in range(rows) for j in range(columns))
+        return tuple(str(i) for i in range(self.n))
+
+
+class Move(_Part):
+    """Where one action label leads, as a step along each axis of the shape."""
+
+    action: str
+    delta: tuple[int, ...]
+
+
+class Condition(_Part):
+    """True when `var` has one of `values`: labels, ``*`` globs or ``n..m`` index ranges."""
+
+    var: str
+    values: tuple[str, ...]
+
+
+class Outcome(_Part):
+    """Probability `p` for a label, a glob, ``@stay``, ``@+k``, ``@-k`` or ``@(d1,d2)``."""
+
+    value: str
+    p: float
+
+
+class Rule(_Part):
+    """The first rule whose every condition holds gives the row; no condition means always."""
+
+    when: tuple[Condition, ...] = ()
+    then: tuple[Outcome, ...]
+
+
+class Table(_Part):
+    """A conditional probability table in compact form; `kind` says which fields count.
+
+    Attributes:
+        rows: one distribution per context (kind ``rows``).
+        map: one label per context (kind ``map``).
+        moves, boundary, blocked: steps, edge behaviour and walls (kinds ``shift`` and ``grid``,
+            and relative outcomes of ``rules``).
+        rules: ordered decision list (kind ``rules``).
+        noise: probability in [0, 1] taken from the table after expansion.
+        noise_kind: where the noise goes: over all values, over the others, or to staying.
+    """
+
+    kind: TableKind
+    rows: tuple[tuple[float, ...], ...] = ()
+    map: tuple[str, ...] = ()
+    moves: tuple[Move, ...] = ()
+    boundary: Boundary = "stay"
+    blocked: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    noise: float = 0.0
+    noise_kind: NoiseKind = "uniform"
+
+
+class Conditional(_Part):
+    """P(of | given): a likelihood, a transition or, with nothing given, a prior."""
+
+    of: str
+    given: tuple[str, ...] = ()
+    table: Table
+
+
+class Goal(_Part):
+    """Utility in nats of one label (or glob) of the target."""
+
+    value: str
+    utility: float
+
+
+class Preference(_Part):
+    """Log-preferences in nats over an observation, or utilities over a hidden state."""
+
+    on: str
+    values: tuple[float, ...] = ()
+    goals: tuple[Goal, ...] = ()
+    reason: str = ""
+
+
+class Habit(_Part):
+    """Unnormalised weights over the labels of one action."""
+
+    action: str
+    weights: tuple[float, ...]
+
+
+class Policy(_Part):
+    """How actions are chosen.
+
+    Attributes:
+        horizon: steps looked ahead, at least 1.
+        gamma: precision over policies, above 0.
+        selection: the best action, or a sample of the posterior.
+        info_gain: whether expected information gain about states counts.
+    """
+
+    horizon: int = 1
+    gamma: float = 8.0
+    selection: Selection = "deterministic"
+    info_gain: bool = True
+
+
+class Query(_Part):
+    """A question the running agent puts to a language model; see the language definition."""
+
+    name: str
+    trigger: Trigger
+    trigger_value: float = 0.0
+    inputs: tuple[str, ...] = ()
+    prompt: str
+    effect: Effect
+    target: str = ""
+
+
+class Entry(_Part):
+    """One line of metadata."""
+
+    key: str
+    value: str
+
+
+class GMNSpec(_Part):
+    """A whole document. Equal specs mean the same model; nothing here is checked beyond types."""
+
+    gmn: str = VERSION
+    name: str = "agent"
+    description: str = ""
+    agent_type: str = "general"
+    states: tuple[Variable, ...] = ()
+    observations: tuple[Variable, ...] = ()
+    actions: tuple[Variable, ...] = ()
+    likelihoods: tuple[Conditional, ...] = ()
+    transitions: tuple[Conditional, ...] = ()
+    priors: tuple[Conditional, ...] = ()
+    preferences: tuple[Preference, ...] = ()
+    habits: tuple[Habit, ...] = ()
+    policy: Policy = Policy()
+    queries: tuple[Query, ...] = ()
+    metadata: tuple[Entry, ...] = ()
+
+    def variables(self) -> Iterator[tuple[VariableKind, Variable]]:
+        """Every variable with its kind, in declaration order: states, observations, actions."""
+        yield from (("state", v) for v in self.states)
+        yield from (("observation", v) for v in self.observations)
+        yield from (("action", v) for v in self.actions)
+
+    def variable(self, name: str) -> Variable | None:
+        """The variable of that name, None when there is none."""
+        return next((v for _, v in self.variables() if v.name == name), None)
+
+    def meta(self, key: str) -> str:
+        """The metadata value under `key`, empty when there is none."""
+        return next((entry.value for entry in self.metadata if entry.key == key), "")
+
+    def to_json(self) -> dict[str, object]:
+        """The canonical ("fat") JSON form: every key present."""
+        return self.model_dump(mode="json")
