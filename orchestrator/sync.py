@@ -1,0 +1,60 @@
+"""The same operations, blocking: one event loop on one background thread for the whole process.
+
+Works from any thread, from a notebook whose own loop is running, and after a fork.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import threading
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class LoopThread:
+    """An event loop that runs on a daemon thread of its own."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="orchestrator-loop", daemon=True
+        )
+        self._thread.start()
+
+    def run(self, work: Coroutine[object, object, T]) -> T:
+        """Run `work` on the loop and wait for it; an interrupt here cancels it there.
+
+        Raises: RuntimeError: called from the loop thread itself, where waiting would never end.
+        """
+        if threading.current_thread() is self._thread:
+            work.close()
+            raise RuntimeError("A blocking call was made from its own event loop; await instead.")
+        waiting = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return waiting.result()
+        except BaseException:
+            waiting.cancel()
+            raise
+
+
+@functools.cache
+def _loop_of(process: int) -> LoopThread:
+    # Threads do not survive a fork: a child process has a number, and so a thread, of its own.
+    return LoopThread()
+
+
+def blocking(method: Callable[P, Coroutine[object, object, T]]) -> Callable[P, T]:
+    """The blocking twin of an async method, with its signature and its words."""
+
+    @functools.wraps(method)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        return _loop_of(os.getpid()).run(method(*args, **kwargs))
+
+    return call

@@ -1,0 +1,352 @@
+"""The cache: correct keys, one call per question, JSON only, and a disk that may be broken."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import pickle
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.cache import Cached, Store, cache_key, digest, is_complete
+from orchestrator.errors import ConfigError, ServiceUnavailableError
+from orchestrator.messages import LLMMessage, LLMRole
+from orchestrator.result import Answer, Request, Usage, WireAttempt
+
+QUESTION = Request(messages=(LLMMessage(LLMRole.USER, "a cautious explorer"),), route="default")
+WIRE = WireAttempt("d1", "openai", "m", "answered", 200, 0.2, Usage(10, 5), 0.01)
+ANSWER = Answer(
+    "gmn 1.0", model="m", usage=Usage(10, 5), cost_usd=0.01, billed_usd=0.01, wire=(WIRE,)
+)
+
+
+class Scripted:
+    """Answers from a list, counts, and waits when told to."""
+
+    def __init__(self, *answers: Answer | Exception) -> None:
+        self.answers = list(answers)
+        self.asked: list[Request] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.cancelled = 0
+
+    async def complete(self, request: Request) -> Answer:
+        self.asked.append(request)
+        try:
+            await self.gate.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def cached(inner: Scripted, directory: Path, fingerprint: str = "f") -> Cached:
+    return Cached(inner, Store(directory), fingerprint=lambda _: fingerprint)
+
+
+async def test_the_second_identical_question_is_not_asked_and_costs_nothing(tmp_path: Path) -> None:
+    inner = Scripted(ANSWER)
+    cache = cached(inner, tmp_path)
+    first = await cache.complete(QUESTION)
+    second = await cache.complete(QUESTION)
+    assert len(inner.asked) == 1
+    assert (first.cached, first.billed_usd) == (False, 0.01)
+    assert (second.cached, second.billed_usd, second.wire) == (True, 0.0, ())
+    assert (second.text, second.usage, second.cost_usd) == (ANSWER.text, ANSWER.usage, 0.01)
+
+
+async def test_an_answer_survives_the_process_that_bought_it(tmp_path: Path) -> None:
+    await cached(Scripted(ANSWER), tmp_path).complete(QUESTION)
+    later = await cached(Scripted(), tmp_path).complete(QUESTION)
+    assert later == ANSWER.from_cache()
+
+
+async def test_refresh_asks_again_and_stores_the_new_answer(tmp_path: Path) -> None:
+    new = dataclasses.replace(ANSWER, text="gmn 1.0 # new")
+    inner = Scripted(ANSWER, new)
+    cache = cached(inner, tmp_path)
+    await cache.complete(QUESTION)
+    refreshed = await cache.complete(dataclasses.replace(QUESTION, cache="refresh"))
+    assert (refreshed.text, refreshed.cached) == (new.text, False)
+    assert (await cache.complete(QUESTION)).text == new.text
+
+
+async def test_off_neither_reads_nor_writes(tmp_path: Path) -> None:
+    inner = Scripted(ANSWER, ANSWER, ANSWER)
+    cache = cached(inner, tmp_path)
+    off = dataclasses.replace(QUESTION, cache="off")
+    await cache.complete(off)
+    await cache.complete(off)
+    await cache.complete(QUESTION)
+    assert len(inner.asked) == 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"messages": (LLMMessage(LLMRole.SYSTEM, "a cautious explorer"),)},
+        {"messages": (LLMMessage(LLMRole.USER, "a cautious explorer "),)},
+        {"route": "strong"},
+        {"parameters": {"temperature": 0.5}},
+        {"parameters": {"extra_body": {"top_k": 3}}},
+        {"mode": "json_object"},
+        {"templates": {"generate": "abc"}},
+        {"sample": 1},
+    ],
+)
+def test_whatever_shapes_the_answer_changes_the_key(change: dict[str, object]) -> None:
+    changed = dataclasses.replace(QUESTION, **change)  # type: ignore[arg-type]
+    assert cache_key(changed, fingerprint="f") != cache_key(QUESTION, fingerprint="f")
+
+
+@pytest.mark.parametrize(
+    "change", [{"timeout_s": 1.0}, {"cache": "refresh"}, {"purpose": "patch"}, {"schema": {"a": 1}}]
+)
+def test_what_does_not_shape_the_answer_leaves_the_key_alone(change: dict[str, object]) -> None:
+    changed = dataclasses.replace(QUESTION, **change)  # type: ignore[arg-type]
+    assert cache_key(changed, fingerprint="f") == cache_key(QUESTION, fingerprint="f")
+
+
+def test_other_deployments_or_another_schema_are_another_question() -> None:
+    assert cache_key(QUESTION, fingerprint="f") != cache_key(QUESTION, fingerprint="g")
+    strict = dataclasses.replace(QUESTION, mode="json_schema", schema={"type": "object"})
+    other = dataclasses.replace(strict, schema={"type": "array"})
+    assert cache_key(strict, fingerprint="f") != cache_key(other, fingerprint="f")
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-100, 100) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(min_size=1, max_size=6), json_values, min_size=2, max_size=5))
+def test_the_order_of_parameters_does_not_count(parameters: dict[str, object]) -> None:
+    backwards = dict(reversed(parameters.items()))
+    one = dataclasses.replace(QUESTION, parameters=parameters)
+    two = dataclasses.replace(QUESTION, parameters=backwards)
+    assert cache_key(one, fingerprint="f") == cache_key(two, fingerprint="f")
+
+
+@given(json_values, json_values)
+def test_digests_are_equal_only_for_equal_values(one: object, two: object) -> None:
+    same = json.dumps(one, sort_keys=True) == json.dumps(two, sort_keys=True)
+    assert (digest(one) == digest(two)) is same
+
+
+def test_a_whole_number_means_the_same_with_and_without_a_point() -> None:
+    keys = {
+        cache_key(
+            dataclasses.replace(QUESTION, parameters={"temperature": value, "stop": [value]}),
+            fingerprint="f",
+        )
+        for value in (1, 1.0)
+    }
+    assert len(keys) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        dataclasses.replace(ANSWER, finish="length"),
+        dataclasses.replace(ANSWER, text=""),
+        dataclasses.replace(ANSWER, refusal="I cannot"),
+        dataclasses.replace(ANSWER, finish="content_filter"),
+    ],
+)
+async def test_an_incomplete_answer_is_given_but_not_kept(answer: Answer, tmp_path: Path) -> None:
+    assert not is_complete(answer)
+    inner = Scripted(answer, ANSWER)
+    cache = cached(inner, tmp_path)
+    assert await cache.complete(QUESTION) == answer
+    assert await cache.complete(QUESTION) == ANSWER
+
+
+async def test_withdrawn_answers_are_asked_again(tmp_path: Path) -> None:
+    inner = Scripted(ANSWER, ANSWER)
+    cache = cached(inner, tmp_path)
+    await cache.complete(QUESTION)
+    cache.withdraw([QUESTION, dataclasses.replace(QUESTION, cache="off")])
+    assert not (await cache.complete(QUESTION)).cached
+
+
+async def test_twenty_identical_questions_at_once_are_one_call(tmp_path: Path) -> None:
+    inner = Scripted(ANSWER)
+    inner.gate.clear()
+    cache = cached(inner, tmp_path)
+    asking = [asyncio.create_task(cache.complete(QUESTION)) for _ in range(20)]
+    await asyncio.sleep(0)
+    inner.gate.set()
+    answers = await asyncio.gather(*asking)
+    assert len(inner.asked) == 1
+    assert [a.billed_usd for a in answers].count(0.01) == 1
+    assert {a.text for a in answers} == {ANSWER.text}
+
+
+async def test_the_error_of_a_shared_call_reaches_everybody_and_is_not_stored(
+    tmp_path: Path,
+) -> None:
+    inner = Scripted(ServiceUnavailableError("down"), ANSWER)
+    inner.gate.clear()
+    cache = cached(inner, tmp_path)
+    asking = [asyncio.create_task(cache.complete(QUESTION)) for _ in range(3)]
+    await asyncio.sleep(0)
+    inner.gate.set()
+    outcomes = await asyncio.gather(*asking, return_exceptions=True)
+    assert all(isinstance(outcome, ServiceUnavailableError) for outcome in outcomes)
+    assert not (await cache.complete(QUESTION)).cached
+
+
+async def test_a_cancelled_asker_leaves_the_call_to_those_who_still_wait(tmp_path: Path) -> None:
+    inner = Scripted(ANSWER)
+    inner.gate.clear()
+    cache = cached(inner, tmp_path)
+    leader, follower = (asyncio.create_task(cache.complete(QUESTION)) for _ in range(2))
+    await asyncio.sleep(0)
+    leader.cancel()
+    await asyncio.wait([leader])
+    inner.gate.set()
+    assert (await follower).text == ANSWER.text
+    assert (len(inner.asked), inner.cancelled) == (1, 0)
+
+
+async def test_the_last_asker_to_be_cancelled_takes_the_call_down(tmp_path: Path) -> None:
+    inner = Scripted(ANSWER)
+    inner.gate.clear()
+    cache = cached(inner, tmp_path)
+    alone = asyncio.create_task(cache.complete(QUESTION))
+    await asyncio.sleep(0.01)
+    alone.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await alone
+    assert inner.cancelled == 1
+    inner.gate.set()
+    assert not (await cache.complete(QUESTION)).cached
+
+
+class Bomb:
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path("exploded").touch, ()
+
+
+def plant(directory: Path, column: str, value: object) -> None:
+    with sqlite3.connect(directory / "cache.db") as database:
+        database.execute(f"UPDATE Cache SET {column} = ?", (value,))
+    database.close()
+
+
+async def test_a_planted_pickle_is_refused_and_never_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = Store(tmp_path / "cache")
+    key = digest("k")
+    store.put(key, {"a": 1})
+    plant(tmp_path / "cache", "value", pickle.dumps(Bomb()))
+    plant(tmp_path / "cache", "mode", 4)
+    assert store.get(key) is None
+    assert store.get(key) is None
+    assert store.info().refused == 2
+    assert not (tmp_path / "exploded").exists()
+    assert len(caplog.records) == 1
+
+
+async def test_a_value_file_outside_the_store_is_never_opened(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.json"
+    secret.write_text('{"layout": 1}')
+    store = Store(tmp_path / "cache")
+    store.put("k", {"a": 1})
+    plant(tmp_path / "cache", "filename", "../secret.json")
+    plant(tmp_path / "cache", "mode", 2)
+    assert store.get("k") is None
+
+
+async def test_large_values_live_in_files_and_come_back_whole(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.put("k", {"text": "x" * 200_000})
+    assert store.get("k") == {"text": "x" * 200_000}
+    assert list(tmp_path.rglob("*.val"))
+
+
+async def test_a_truncated_entry_is_a_miss_that_is_reported_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    inner = Scripted(ANSWER, ANSWER)
+    cache = cached(inner, tmp_path)
+    await cache.complete(QUESTION)
+    plant(tmp_path, "value", b'{"layout": 1, "ans')
+    assert not (await cache.complete(QUESTION)).cached
+    assert "is not JSON" in caplog.text
+
+
+async def test_an_entry_of_another_layout_is_a_miss(tmp_path: Path) -> None:
+    inner = Scripted(ANSWER, ANSWER)
+    cache = cached(inner, tmp_path)
+    await cache.complete(QUESTION)
+    plant(tmp_path, "value", b'{"layout": 0}')
+    assert not (await cache.complete(QUESTION)).cached
+
+
+async def test_a_database_destroyed_under_us_costs_a_call_and_no_failure(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    inner = Scripted(ANSWER, ANSWER)
+    cache = cached(inner, tmp_path)
+    with sqlite3.connect(tmp_path / "cache.db") as database:
+        database.execute("DROP TABLE Cache")
+    database.close()
+    assert (await cache.complete(QUESTION)).text == ANSWER.text
+    assert (await cache.complete(QUESTION)).text == ANSWER.text
+    cache.withdraw([QUESTION])
+    assert len([r for r in caplog.records if "cannot be" in r.getMessage()]) == 2
+
+
+def test_the_directory_is_for_its_owner_alone(tmp_path: Path) -> None:
+    Store(tmp_path / "cache").close()
+    assert stat.S_IMODE((tmp_path / "cache").stat().st_mode) == 0o700
+
+
+def test_a_file_in_place_of_the_directory_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("not a directory")
+    with pytest.raises(ConfigError, match="ORCHESTRATOR_CACHE_DIR"):
+        Store(tmp_path / "cache")
+
+
+def test_a_file_that_is_no_database_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "cache.db").write_bytes(b"garbage" * 1000)
+    with pytest.raises(ConfigError, match="not a usable cache"):
+        Store(tmp_path)
+
+
+def test_clear_says_how_many_entries_went(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.put("a", {})
+    store.put("b", {})
+    assert store.info().entries == 2
+    assert store.clear() == 2
+    assert store.info().entries == 0
+
+
+async def test_an_entry_past_its_age_is_asked_again(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.put("k", {"a": 1}, max_age_s=0.01)
+    await asyncio.sleep(0.03)
+    assert store.get("k") is None
+
+
+def test_only_bytes_under_text_keys_can_be_stored(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with pytest.raises(TypeError, match="not text"):
+        store._disk.set(1, b"x")
+    with pytest.raises(TypeError, match="not bytes"):
+        store._disk.set("k", {"a": 1})
