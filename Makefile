@@ -1,0 +1,61 @@
+# One command each: `make demo`, `make test`, `make check`. Needs python3 >= 3.11 with pip, and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYMDP_VENV := .venv-pymdp
+WORKERS ?= auto
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format test-pymdp bench constraints clean
+
+help: ## what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+# The stamp is newer than what it was made from, so a second run installs nothing and needs no net.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 demo" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) (once; about a minute) ..." >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(VENV)/.installed ## a sentence becomes a running model, with no key and no network
+	@$(BIN)/orchestrator demo
+
+test: $(VENV)/.installed ## the test suite, with branch coverage
+	$(BIN)/python -m pytest -q -n $(WORKERS) --cov --cov-report=term
+
+check: $(VENV)/.installed ## format, lint, types, import layers, gates of shape
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/test_gates.py
+
+format: $(VENV)/.installed ## rewrite the code in the house format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+$(PYMDP_VENV)/.installed: pyproject.toml constraints-pymdp.txt
+	@test -x $(PYMDP_VENV)/bin/python || $(PYTHON) -m venv $(PYMDP_VENV)
+	@echo "Installing pymdp and JAX into $(PYMDP_VENV) (about 850 MB) ..." >&2
+	@$(PYMDP_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints-pymdp.txt
+	@$(PYMDP_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+test-pymdp: $(PYMDP_VENV)/.installed ## beliefs and expected free energy against pymdp
+	$(PYMDP_VENV)/bin/python -m pytest -q -m pymdp
+
+bench: $(VENV)/.installed ## every performance claim, as a ratio measured here and now
+	@for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+
+constraints: $(VENV)/.installed ## pin the tested versions anew, with hashes and without addresses
+	$(BIN)/python -m pip install --quiet 'pip-tools>=7.4,<8'
+	$(BIN)/pip-compile $(COMPILE) --extra dev -o constraints.txt pyproject.toml
+	$(BIN)/pip-compile $(COMPILE) --extra dev --extra pymdp -c constraints.txt -o constraints-pymdp.txt pyproject.toml
+
+COMPILE := --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-options --no-header --no-annotate
+
+clean: ## remove the environments and everything generated
+	rm -rf $(VENV) $(PYMDP_VENV) dist build .coverage .coverage.* .mypy_cache .ruff_cache .hypothesis .pytest_cache .import_linter_cache
