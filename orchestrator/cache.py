@@ -9,7 +9,6 @@ never loaded.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import hashlib
 import json
 import logging
@@ -21,12 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import diskcache
+from pydantic_core import from_json
 
 from orchestrator.errors import ConfigError
-from orchestrator.result import Answer, Request, Usage, WireAttempt
+from orchestrator.result import Answer, Request, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping
+    from collections.abc import Callable, Coroutine, Iterable
 
     from orchestrator.result import Completer
 
@@ -35,6 +35,7 @@ T = TypeVar("T")
 LAYOUT = 1  # of the stored values; another number makes every older entry a miss
 
 _log = logging.getLogger(__name__)
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 _FILE_NAME = re.compile(r"[0-9a-f]{2}[/\\][0-9a-f]{2}[/\\][0-9a-f]{28}\.val")
 # What a damaged or unusable store raises; the request then goes on as a miss.
 _DISK_FAULTS = (sqlite3.Error, OSError, diskcache.Timeout)
@@ -112,7 +113,7 @@ class Store:
         """The value under `key`, parsed; None when there is none or it is damaged."""
         try:
             raw = self._disk.get(key)
-            return None if raw is None else json.loads(raw)
+            return None if raw is None else from_json(raw)
         except _Refused as error:
             self._refused += 1
             self._tell("refused", f"{error}; it was not read")
@@ -122,7 +123,7 @@ class Store:
             self._tell("unreadable", f"cannot be read ({error}); answers are asked again")
         return None
 
-    def put(self, key: str, value: Mapping[str, object], *, max_age_s: float = 0.0) -> None:
+    def put(self, key: str, value: object, *, max_age_s: float = 0.0) -> None:
         """Store a JSON value; `max_age_s` 0 keeps it until room is needed."""
         raw = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
         try:
@@ -181,8 +182,7 @@ def digest(value: object) -> str:
 
     Raises: TypeError: something in it has no JSON form.
     """
-    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(_CANONICAL.encode(value).encode(errors="surrogatepass")).hexdigest()
 
 
 def cache_key(request: Request, *, fingerprint: str) -> str:
@@ -246,7 +246,7 @@ class Cached:
             return await self._inner.complete(request)
         key = cache_key(request, fingerprint=self._fingerprint(request.route))
         # 5 µs here; a hop to a thread would cost 70.
-        if request.cache == "use" and (hit := self._hit(key)) is not None:
+        if request.cache == "use" and (hit := _hit(self._store.get(key))) is not None:
             return hit
         answer, is_leader = await self._flights.join(
             f"{request.cache}:{key}", lambda: self._ask(key, request)
@@ -261,17 +261,12 @@ class Cached:
             if request.cache != "off"
         )
 
-    def _hit(self, key: str) -> Answer | None:
-        stored = self._store.get(key)
-        if not isinstance(stored, dict) or stored.get("layout") != LAYOUT:
-            return None
-        return _answer(stored["answer"]).from_cache()  # an entry of this layout is ours and whole
-
     async def _ask(self, key: str, request: Request) -> Answer:
         answer = await self._inner.complete(request)
         if is_complete(answer):
-            value = {"layout": LAYOUT, "answer": dataclasses.asdict(answer)}
-            await asyncio.to_thread(self._store.put, key, value, max_age_s=self._max_age_s)
+            await asyncio.to_thread(
+                self._store.put, key, _stored(answer), max_age_s=self._max_age_s
+            )
         return answer
 
 
@@ -318,7 +313,33 @@ class Flights:
             del self._under_way[key]
 
 
-def _answer(stored: Mapping[str, Any]) -> Answer:
-    wires = (WireAttempt(**{**wire, "usage": Usage(**wire["usage"])}) for wire in stored["wire"])
-    answer = Answer(**stored)
-    return dataclasses.replace(answer, usage=Usage(**stored["usage"]), wire=tuple(wires))
+def _stored(answer: Answer) -> list[object]:
+    usage = answer.usage
+    return [
+        LAYOUT,
+        answer.text,
+        answer.finish,
+        answer.model,
+        answer.provider,
+        answer.deployment,
+        [usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens],
+        answer.cost_usd,
+    ]
+
+
+def _hit(stored: object) -> Answer | None:
+    # Built in one go: this is the whole cost of a hit beside the key and the read.
+    if not isinstance(stored, list) or len(stored) != 8 or stored[0] != LAYOUT:
+        return None
+    _, text, finish, model, provider, deployment, usage, cost_usd = stored
+    return Answer(
+        text,
+        finish,
+        model=model,
+        provider=provider,
+        deployment=deployment,
+        usage=Usage(*usage),
+        cost_usd=cost_usd,
+        billed_usd=0.0,
+        cached=True,
+    )

@@ -263,7 +263,7 @@ async def test_a_planted_pickle_is_refused_and_never_runs(
 
 async def test_a_value_file_outside_the_store_is_never_opened(tmp_path: Path) -> None:
     secret = tmp_path / "secret.json"
-    secret.write_text('{"layout": 1}')
+    secret.write_text("[1]")
     store = Store(tmp_path / "cache")
     store.put("k", {"a": 1})
     plant(tmp_path / "cache", "filename", "../secret.json")
@@ -284,7 +284,7 @@ async def test_a_truncated_entry_is_a_miss_that_is_reported_once(
     inner = Scripted(ANSWER, ANSWER)
     cache = cached(inner, tmp_path)
     await cache.complete(QUESTION)
-    plant(tmp_path, "value", b'{"layout": 1, "ans')
+    plant(tmp_path, "value", b'[1, "gmn 1.0", "st')
     assert not (await cache.complete(QUESTION)).cached
     assert "is not JSON" in caplog.text
 
@@ -293,7 +293,7 @@ async def test_an_entry_of_another_layout_is_a_miss(tmp_path: Path) -> None:
     inner = Scripted(ANSWER, ANSWER)
     cache = cached(inner, tmp_path)
     await cache.complete(QUESTION)
-    plant(tmp_path, "value", b'{"layout": 0}')
+    plant(tmp_path, "value", b'[0,"a","stop","","","",[0,0,0],null]')
     assert not (await cache.complete(QUESTION)).cached
 
 

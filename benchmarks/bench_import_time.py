@@ -1,0 +1,35 @@
+"""`import orchestrator` and `orchestrator validate` against a bare interpreter start."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from ratio import interleaved, spell
+
+ROOT = Path(__file__).resolve().parent.parent
+MODEL = str(ROOT / "prompts" / "library" / "explorer.gmn")
+
+
+def run(*arguments: str) -> None:
+    """Run the interpreter with these arguments, silently."""
+    subprocess.run([sys.executable, *arguments], check=True, capture_output=True, cwd=ROOT)
+
+
+def main() -> None:
+    """Print one line per claim."""
+    bare = interleaved(lambda: run("-c", "import orchestrator"), lambda: run("-c", "pass"))
+    print(bare.line("import_time", "import orchestrator", "bare interpreter"))
+    print(f"import_time: the import itself takes {spell(bare.a_s - bare.b_s)} (bound 50 ms)")
+    validate = interleaved(
+        lambda: run("-m", "orchestrator.cli.main", "validate", MODEL),
+        lambda: run("-c", "import litellm"),
+        rounds=7,
+    )
+    print(validate.line("import_time", "validate one file", "import litellm alone"))
+    print(f"import_time: validate takes {spell(validate.a_s)} wall in all (bound 250 ms)")
+
+
+if __name__ == "__main__":
+    main()

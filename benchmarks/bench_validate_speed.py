@@ -1,0 +1,59 @@
+"""Validation of documents with 1e2, 1e4 and 1e6 written numbers: is it linear?"""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+from ratio import seconds_of, spell
+
+from orchestrator.gmn.limits import HARD_LIMITS
+from orchestrator.gmn.validate import validate
+
+SIZES = (10, 100, 1000)  # one square table each: 1e2, 1e4, 1e6 numbers
+
+
+def document(n: int) -> str:
+    """A chain of `n` states whose only likelihood is written out number by number."""
+    rng = np.random.default_rng(0)
+    rows = rng.dirichlet(np.ones(n), size=n)
+    return json.dumps(
+        {
+            "name": "chain",
+            "states": [{"name": "s", "size": n}],
+            "observations": [{"name": "o", "size": n}],
+            "actions": [{"name": "u", "labels": ["stay"]}],
+            "likelihoods": [
+                {"of": "o", "given": ["s"], "table": {"kind": "rows", "rows": rows.tolist()}}
+            ],
+            "transitions": [{"of": "s", "given": ["s", "u"], "table": {"kind": "identity"}}],
+            "preferences": [{"on": "o", "goals": [{"value": "1", "utility": 1.0}]}],
+        }
+    )
+
+
+def main() -> None:
+    """Print seconds per number and the exponent between the sizes."""
+    import dataclasses
+
+    limits = dataclasses.replace(
+        HARD_LIMITS, document_bytes=64 * 2**20, written_numbers=10**7, table_entries=10**7
+    )
+    took: list[float] = []
+    for n in SIZES:
+        text = document(n)
+        verdict = validate(text, limits=limits, run_steps=0)
+        assert verdict.report.is_valid, verdict.report.errors[:3]
+        seconds = min(
+            seconds_of(lambda text=text: validate(text, limits=limits, run_steps=0))  # type: ignore[misc]
+            for _ in range(5)
+        )
+        took.append(seconds)
+        print(f"validate_speed: {n * n:.0e} numbers in {spell(seconds)}")
+    growth = math.log10(took[2] / took[1]) / 2
+    print(f"validate_speed: from 1e4 to 1e6 numbers time grows as n^{growth:.2f} (linear is 1)")
+
+
+if __name__ == "__main__":
+    main()

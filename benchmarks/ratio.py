@@ -1,0 +1,70 @@
+"""Two things timed side by side in one run, so that a noisy machine hits both alike."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """How much longer A takes than B.
+
+    Attributes:
+        a_s, b_s: median seconds of one call of A and of B.
+        low, median, high: quartiles and median of the ratios pair by pair.
+    """
+
+    a_s: float
+    b_s: float
+    low: float
+    median: float
+    high: float
+
+    def line(self, name: str, a: str, b: str) -> str:
+        """The one line a benchmark prints."""
+        return (
+            f"{name}: {a} {spell(self.a_s)}, {b} {spell(self.b_s)}, "
+            f"ratio {self.median:.3g} (quartiles {self.low:.3g} to {self.high:.3g})"
+        )
+
+
+def spell(seconds: float) -> str:
+    """Seconds in the unit that reads best."""
+    for unit, factor in (("s", 1.0), ("ms", 1e3), ("µs", 1e6)):
+        if seconds * factor >= 1:
+            return f"{seconds * factor:.3g} {unit}"
+    return f"{seconds * 1e9:.3g} ns"
+
+
+def seconds_of(work: Callable[[], object], *, calls: int = 1) -> float:
+    """Seconds of one call, as the mean over `calls` of them."""
+    start = time.perf_counter()
+    for _ in range(calls):
+        work()
+    return (time.perf_counter() - start) / calls
+
+
+def interleaved(
+    a: Callable[[], object], b: Callable[[], object], *, rounds: int = 15, calls: int = 1
+) -> Ratio:
+    """Time A and B in turn, after one warm-up of each."""
+    a(), b()
+    return ratio_of(
+        [(seconds_of(a, calls=calls), seconds_of(b, calls=calls)) for _ in range(rounds)]
+    )
+
+
+def ratio_of(pairs: list[tuple[float, float]]) -> Ratio:
+    """Medians and quartiles over pairs measured in turn; at least four pairs."""
+    ratios = [a / b for a, b in pairs]
+    low, median, high = statistics.quantiles(ratios, n=4)
+    return Ratio(
+        statistics.median(a for a, _ in pairs),
+        statistics.median(b for _, b in pairs),
+        low,
+        median,
+        high,
+    )
