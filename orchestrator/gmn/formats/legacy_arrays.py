@@ -1,0 +1,215 @@
+"""Two older spellings made of bare arrays: flat POMDP JSON, and pymdp's argument lists.
+
+Neither says much; both are read by shape and by which axis sums to 1, never by guess.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeGuard
+
+import numpy as np
+
+from orchestrator.gmn.codes import finding
+from orchestrator.gmn.orientation import oriented
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from orchestrator.diagnostics import Diagnostic
+
+Tree = dict[str, object]
+
+
+def is_flat_pomdp(source: Mapping[str, object]) -> bool:
+    """``{states: [labels], observations: [labels], parameters: {A, B, C, D}}``."""
+    return isinstance(source.get("parameters"), dict) and _is_labels(source.get("states"))
+
+
+def is_arrays(source: Mapping[str, object]) -> bool:
+    """``{A, B, …}`` with sizes given or readable from the arrays; nothing else names variables."""
+    return isinstance(source.get("A"), list) and not isinstance(source.get("states"), list)
+
+
+def read_flat_pomdp(source: Mapping[str, object]) -> tuple[Tree, list[Diagnostic]]:
+    """One factor, one modality, at most one action: A[state][observation], B[action][from][to]."""
+    found = [
+        finding("GMN804", "read as flat POMDP JSON: states, observations, actions, parameters")
+    ]
+    parameters = source["parameters"]
+    assert isinstance(parameters, dict)  # is_flat_pomdp said so
+    labels = {key: source.get(key) for key in ("states", "observations", "actions")}
+    tree: Tree = {"name": source.get("name", "agent")}
+    for key, name in (("states", "state"), ("observations", "observation"), ("actions", "action")):
+        words = labels[key]
+        tree[key] = [{"name": name, "labels": list(words)}] if _is_labels(words) else []
+    sizes = {key: len(words) if _is_labels(words) else 0 for key, words in labels.items()}
+    n, o, u = sizes["states"], sizes["observations"], sizes["actions"]
+    tree["likelihoods"] = [
+        _conditional(
+            "observation", ["state"], _oriented(parameters.get("A"), (n, o), (0, 1), found)
+        )
+    ]
+    given, shape = (["action", "state"], (u, n, n)) if u else (["state"], (n, n))
+    order = tuple(range(len(shape)))
+    tree["transitions"] = [
+        _conditional("state", given, _oriented(parameters.get("B"), shape, order, found))
+    ]
+    tree["preferences"] = _preferences(["observation"], [_flat(parameters.get("C"))])
+    tree["priors"] = _priors(["state"], [_flat(parameters.get("D"))])
+    return tree, found
+
+
+def read_arrays(source: Mapping[str, object]) -> tuple[Tree, list[Diagnostic]]:
+    """Arrays in pymdp's layout: A[m] is [outcome, states…], B[f] is [next, states…, actions…]."""
+    found = [finding("GMN804", "read as arrays in pymdp's layout: A, B, C, D")]
+    a, b = _tables(source.get("A")), _tables(source.get("B"))
+    n_factors = len(b)
+    a_parents = _parents(source.get("A_dependencies"), [range(n_factors)] * len(a))
+    b_parents = _parents(source.get("B_dependencies"), [[f] for f in range(n_factors)])
+    b_actions = _parents(
+        source.get("B_action_dependencies"),
+        [[f] if table.ndim > 2 else [] for f, table in enumerate(b)],
+    )
+    states = _variables(source, "states", [table.shape[0] for table in b])
+    observations = _variables(source, "observations", [table.shape[0] for table in a])
+    actions = _variables(source, "actions", _action_sizes(source, b, b_parents, b_actions))
+    s, o, u = (_names(variables) for variables in (states, observations, actions))
+    tree: Tree = {
+        "name": source.get("name", "agent"),
+        "states": states,
+        "observations": observations,
+        "actions": actions,
+        "likelihoods": [
+            _conditional(o[m], [s[f] for f in a_parents[m]], np.moveaxis(table, 0, -1))
+            for m, table in enumerate(a)
+        ],
+        "transitions": [
+            _conditional(
+                s[f],
+                [s[g] for g in b_parents[f]] + [u[k] for k in b_actions[f]],
+                np.moveaxis(table, 0, -1),
+            )
+            for f, table in enumerate(b)
+        ],
+        "preferences": _preferences(o, _vectors(source.get("C")))
+        + _preferences(s, _vectors(source.get("V"))),
+        "priors": _priors(s, _vectors(source.get("D"))),
+    }
+    policy = {
+        ours: source[theirs]
+        for ours, theirs in (("horizon", "policy_len"), ("gamma", "gamma"))
+        if isinstance(source.get(theirs), int | float)
+    }
+    return {**tree, **({"policy": policy} if policy else {})}, found
+
+
+def _is_labels(value: object) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and bool(value) and all(isinstance(v, str) for v in value)
+
+
+def _array(value: object) -> NDArray[np.float64] | None:
+    try:
+        return np.array(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        return None  # ragged or not numbers: conform says where
+
+
+def _flat(value: object) -> NDArray[np.float64]:
+    array = _array(value if value is not None else [])
+    return array.ravel() if array is not None else np.array([])
+
+
+def _tables(value: object) -> list[NDArray[np.float64]]:
+    """One array per variable; a lone array counts as a list of one."""
+    items = value if isinstance(value, list) else []
+    alone = _array(items)
+    if alone is not None and alone.ndim == 2:
+        return [alone]
+    arrays = [_array(item) for item in items]
+    return [array for array in arrays if array is not None and array.ndim >= 2]
+
+
+def _vectors(value: object) -> list[NDArray[np.float64]]:
+    items = value if isinstance(value, list) else []
+    alone = _array(items)
+    if alone is not None and alone.ndim == 1 and alone.size:
+        return [alone]
+    return [_flat(item) for item in items]
+
+
+def _parents(value: object, default: Sequence[Sequence[int]]) -> list[list[int]]:
+    if not isinstance(value, list) or len(value) != len(default):
+        return [list(parents) for parents in default]
+    return [[p for p in parents if isinstance(p, int)] for parents in value]
+
+
+def _action_sizes(
+    source: Mapping[str, object],
+    b: Sequence[NDArray[np.float64]],
+    parents: Sequence[Sequence[int]],
+    actions: Sequence[Sequence[int]],
+) -> list[int]:
+    for key in ("num_controls", "num_actions"):
+        sizes = source.get(key)
+        if isinstance(sizes, list) and all(isinstance(size, int) for size in sizes):
+            return sizes
+    sizes_by_action = {
+        k: table.shape[1 + len(parents[f]) + i]
+        for f, table in enumerate(b)
+        for i, k in enumerate(actions[f])
+        if table.ndim > 1 + len(parents[f]) + i
+    }
+    return [sizes_by_action[k] for k in sorted(sizes_by_action)]
+
+
+def _variables(source: Mapping[str, object], kind: str, sizes: Sequence[int]) -> list[Tree]:
+    labels = source.get("labels")
+    named = labels.get(kind) if isinstance(labels, dict) else None
+    if isinstance(named, dict) and len(named) == len(sizes):
+        return [{"name": name, "labels": list(words)} for name, words in named.items()]
+    stem = {"states": "s", "observations": "o", "actions": "u"}[kind]
+    return [{"name": f"{stem}{i}", "size": size} for i, size in enumerate(sizes)]
+
+
+def _names(variables: Sequence[Tree]) -> list[str]:
+    return [str(variable["name"]) for variable in variables]
+
+
+def _oriented(
+    value: object, sizes: tuple[int, ...], prefer: tuple[int, ...], found: list[Diagnostic]
+) -> NDArray[np.float64]:
+    """The array with its axes in the order of `sizes`, the outcome last."""
+    array = _array(value if value is not None else [])
+    if array is None or array.ndim != len(sizes):
+        return array if array is not None else np.array([])
+    proof = oriented(array, sizes, prefer=prefer)
+    if proof is None:
+        return array
+    if proof.is_ambiguous:
+        orders = ", ".join(str(order) for order in proof.orders)
+        used = proof.orders[0]
+        found.append(finding("GMN801", f"axis order ambiguous: {orders} fit, used {used}"))
+    return proof.array
+
+
+def _conditional(of: str, given: Sequence[str], table: NDArray[np.float64]) -> Tree:
+    rows = table.reshape(-1, table.shape[-1]) if table.ndim and table.size else table
+    return {"of": of, "given": list(given), "table": {"kind": "rows", "rows": rows.tolist()}}
+
+
+def _preferences(names: Sequence[str], values: Sequence[NDArray[np.float64]]) -> list[Tree]:
+    return [
+        {"on": name, "values": vector.tolist()}
+        for name, vector in zip(names, values, strict=False)
+        if vector.size and np.any(vector != 0)
+    ]
+
+
+def _priors(names: Sequence[str], values: Sequence[NDArray[np.float64]]) -> list[Tree]:
+    return [
+        {"of": name, "given": [], "table": {"kind": "rows", "rows": [vector.tolist()]}}
+        for name, vector in zip(names, values, strict=False)
+        if vector.size
+    ]

@@ -1,0 +1,100 @@
+"""Array spellings: flat POMDP JSON and pymdp's argument lists."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.gmn.formats.legacy_arrays import (
+    is_arrays,
+    is_flat_pomdp,
+    read_arrays,
+    read_flat_pomdp,
+)
+
+POMDP = {
+    "name": "door",
+    "states": ["closed", "open"],
+    "observations": ["dark", "light", "dusk"],
+    "actions": ["wait", "push"],
+    "parameters": {
+        "A": [[0.8, 0.1, 0.1], [0.1, 0.7, 0.2]],
+        "B": [[[1, 0], [0, 1]], [[0.1, 0.9], [0, 1]]],
+        "C": [[0, 2, 0]],
+        "D": [1, 0],
+    },
+}
+ARRAYS = {
+    "num_states": [2, 3],
+    "A": [[[[0.9, 0.5, 0.5], [0.2, 0.5, 0.5]], [[0.1, 0.5, 0.5], [0.8, 0.5, 0.5]]]],
+    "B": [[[[1, 0], [0, 1]], [[0, 1], [1, 0]]], [[1, 0, 0], [0, 1, 0], [0, 0, 1]]],
+    "C": [[0, 1]],
+    "D": [[1, 0], [0.2, 0.3, 0.5]],
+    "policy_len": 2,
+    "gamma": 4.0,
+}
+
+
+def test_a_flat_pomdp_keeps_its_labels_and_its_rows() -> None:
+    assert is_flat_pomdp(POMDP)
+    tree, found = read_flat_pomdp(POMDP)
+    assert tree["states"] == [{"name": "state", "labels": ["closed", "open"]}]
+    (likelihood,) = tree["likelihoods"]  # type: ignore[misc]
+    assert likelihood["table"]["rows"] == [[0.8, 0.1, 0.1], [0.1, 0.7, 0.2]]
+    (transition,) = tree["transitions"]  # type: ignore[misc]
+    assert transition["given"] == ["action", "state"]
+    assert transition["table"]["rows"] == [[1, 0], [0, 1], [0.1, 0.9], [0, 1]]
+    assert tree["preferences"] == [{"on": "observation", "values": [0, 2, 0]}]
+    assert [f.code for f in found] == ["GMN804"]
+
+
+def test_a_flat_pomdp_whose_axes_fit_twice_says_which_order_was_used() -> None:
+    swap = {**POMDP["parameters"], "B": [[[0.1, 0.9], [0.8, 0.2]], [[0.9, 0.1], [0.2, 0.8]]]}  # type: ignore[dict-item]
+    _, found = read_flat_pomdp({**POMDP, "parameters": swap})
+    assert "GMN801" in [f.code for f in found]
+
+
+def test_a_flat_pomdp_without_actions_has_a_passive_transition() -> None:
+    chain = {"A": [[1, 0, 0], [0, 1, 0]], "B": [[0.5, 0.5], [0, 1]]}
+    tree, _ = read_flat_pomdp({**POMDP, "actions": [], "parameters": chain})
+    (transition,) = tree["transitions"]  # type: ignore[misc]
+    assert transition["given"] == ["state"]
+    assert tree["priors"] == []
+
+
+def test_arrays_become_variables_with_parents_read_from_their_shapes() -> None:
+    assert is_arrays(ARRAYS)
+    tree, _ = read_arrays(ARRAYS)
+    assert tree["states"] == [{"name": "s0", "size": 2}, {"name": "s1", "size": 3}]
+    assert tree["actions"] == [{"name": "u0", "size": 2}]
+    (likelihood,) = tree["likelihoods"]  # type: ignore[misc]
+    assert likelihood["given"] == ["s0", "s1"]
+    assert likelihood["table"]["rows"][0] == [0.9, 0.1]
+    moved, still = tree["transitions"]  # type: ignore[misc]
+    assert (moved["given"], still["given"]) == (["s0", "u0"], ["s1"])
+    assert tree["policy"] == {"horizon": 2, "gamma": 4.0}
+    assert len(tree["priors"]) == 2  # type: ignore[arg-type]
+
+
+def test_lone_arrays_count_as_lists_of_one_and_given_labels_are_used() -> None:
+    tree, _ = read_arrays(
+        {
+            "A": [[1, 0], [0, 1]],
+            "B": [[1, 0], [0, 1]],
+            "C": [0.0, 1.0],
+            "num_controls": [],
+            "labels": {"states": {"door": ["shut", "open"]}},
+        }
+    )
+    assert tree["states"] == [{"name": "door", "labels": ["shut", "open"]}]
+    assert tree["preferences"] == [{"on": "o0", "values": [0.0, 1.0]}]
+
+
+@pytest.mark.parametrize("bad", [[[["a"]]], [[[1], [0, 1]]], "x", None])
+def test_arrays_that_are_none_are_left_out(bad: object) -> None:
+    tree, _ = read_arrays({"A": bad, "B": bad, "C": bad, "D": None})
+    assert tree["likelihoods"] == []
+
+
+def test_other_documents_are_not_taken_for_arrays() -> None:
+    assert not is_arrays({"states": [], "A": []})
+    assert not is_flat_pomdp({"states": [{"name": "s"}], "parameters": {}})
