@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from orchestrator.errors import GMNError
+from orchestrator.gmn.model import Variable
+from orchestrator.gmn.tables import TableError, labels_matching, matrix
+
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-    from orchestrator.gmn.model import GMNSpec, Selection, Variable
+    from orchestrator.gmn.model import Conditional, GMNSpec, Preference, Selection
 
     Array = NDArray[np.float64]
+
+#: The action of a model that has none.
+PASSIVE = Variable(name="none", labels=("none",))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,9 +33,9 @@ class Compiled:
     Attributes:
         states, observations, actions: the variables, in declaration order; an action-free model
             has the single one-label action ``none``.
-        A: likelihoods, A[m] of shape [|o_m|, |s_d| for d in A_dependencies[m]], sums to 1 on axis 0.
+        A: likelihoods, A[m] of shape [|o_m|, |s_d| for d in A_dependencies[m]]; axis 0 sums to 1.
         B: transitions, B[f] of shape [|s_f|, |s_d| for d in B_dependencies[f],
-            |u_k| for k in B_action_dependencies[f]], sums to 1 on axis 0; f is in B_dependencies[f].
+            |u_k| for k in B_action_dependencies[f]]; axis 0 sums to 1; f is in B_dependencies[f].
         C: log-preferences in nats, C[m] of shape [|o_m|], zeros where nothing is preferred.
         D: priors, D[f] of shape [|s_f|].
         V: state utilities in nats, V[f] of shape [|s_f|], zeros where nothing is preferred.
@@ -51,9 +63,33 @@ class Compiled:
     selection: Selection
     info_gain: bool
 
+    @property
+    def has_state_utility(self) -> bool:
+        """Whether a hidden state is preferred, which pymdp cannot say exactly."""
+        return any(np.any(v != 0) for v in self.V)
+
     def to_json(self) -> dict[str, object]:
-        """The arrays as nested lists under pymdp's argument names, JSON-ready."""
-        raise NotImplementedError
+        """The arrays as nested lists under pymdp's argument names, JSON-ready; reads back."""
+        arrays: dict[str, object] = {
+            name: [array.tolist() for array in getattr(self, name)] for name in ("A", "B", "C", "D")
+        }
+        if self.has_state_utility:
+            arrays["V"] = [v.tolist() for v in self.V]
+        return {
+            **arrays,
+            "E": self.E.tolist(),
+            "A_dependencies": [list(d) for d in self.A_dependencies],
+            "B_dependencies": [list(d) for d in self.B_dependencies],
+            "B_action_dependencies": [list(d) for d in self.B_action_dependencies],
+            "num_controls": [u.n for u in self.actions],
+            "policy_len": self.horizon,
+            "gamma": self.gamma,
+            "labels": {
+                "states": {v.name: list(v.names) for v in self.states},
+                "observations": {v.name: list(v.names) for v in self.observations},
+                "actions": {v.name: list(v.names) for v in self.actions},
+            },
+        }
 
 
 def compile_spec(spec: GMNSpec) -> Compiled:
@@ -63,4 +99,166 @@ def compile_spec(spec: GMNSpec) -> Compiled:
 
     Raises: GMNError: the document cannot be compiled; the message names the table and why.
     """
-    raise NotImplementedError
+    layout = _Layout(spec)
+    try:
+        likelihoods = [layout.likelihood(o) for o in spec.observations]
+        transitions = [layout.transition(f) for f in range(len(spec.states))]
+        priors = [layout.prior(s) for s in spec.states]
+    except TableError as error:
+        raise GMNError(f"compile failed: {error}") from error
+    policies = _policies([u.n for u in layout.actions], spec.policy.horizon)
+    return Compiled(
+        states=spec.states,
+        observations=spec.observations,
+        actions=layout.actions,
+        A=tuple(array for array, _ in likelihoods),
+        B=tuple(array for array, _, _ in transitions),
+        C=tuple(utilities(spec.preferences, o) for o in spec.observations),
+        D=tuple(priors),
+        V=tuple(utilities(spec.preferences, s) for s in spec.states),
+        E=_habit_prior(spec, layout.actions, policies),
+        A_dependencies=tuple(parents for _, parents in likelihoods),
+        B_dependencies=tuple(parents for _, parents, _ in transitions),
+        B_action_dependencies=tuple(controls for _, _, controls in transitions),
+        policies=policies,
+        horizon=spec.policy.horizon,
+        gamma=spec.policy.gamma,
+        selection=spec.policy.selection,
+        info_gain=spec.policy.info_gain,
+    )
+
+
+class _Layout:
+    """Where each variable's axis goes."""
+
+    def __init__(self, spec: GMNSpec) -> None:
+        if not spec.states or not spec.observations:
+            missing = "state" if not spec.states else "observation"
+            raise GMNError(f"compile failed: the document declares no {missing}")
+        self.spec = spec
+        self.actions = spec.actions or (PASSIVE,)
+        self.state_index = {v.name: i for i, v in enumerate(spec.states)}
+        self.action_index = {v.name: i for i, v in enumerate(self.actions)}
+
+    def _one(self, tables: Sequence[Conditional], of: str) -> Conditional | None:
+        found = [table for table in tables if table.of == of]
+        if len(found) > 1:
+            raise GMNError(f"compile failed: {of} has {len(found)} tables, needs one")
+        return found[0] if found else None
+
+    def _ordered(
+        self, conditional: Conditional, of: Variable
+    ) -> tuple[Array, tuple[int, ...], tuple[int, ...]]:
+        """The table as [of, states in declaration order, actions in declaration order]."""
+        expanded = matrix(self.spec, conditional)
+        given = conditional.given
+        sizes = [v.n for name in given if (v := self.spec.variable(name)) is not None]
+        array = np.moveaxis(expanded.reshape([*sizes, of.n]), -1, 0)
+        states = sorted(self.state_index[n] for n in given if n in self.state_index)
+        controls = sorted(self.action_index[n] for n in given if n in self.action_index)
+        wanted = [self.spec.states[i].name for i in states] + [
+            self.actions[k].name for k in controls
+        ]
+        if sorted(wanted) != sorted(given):
+            raise GMNError(
+                f"compile failed: {of.name} has a parent that is neither state nor action"
+            )
+        array = array.transpose([0, *(1 + given.index(name) for name in wanted)])
+        return _normalised(array, of), tuple(states), tuple(controls)
+
+    def likelihood(self, observation: Variable) -> tuple[Array, tuple[int, ...]]:
+        conditional = self._one(self.spec.likelihoods, observation.name)
+        if conditional is None:
+            raise GMNError(f"compile failed: observation {observation.name} has no likelihood")
+        array, parents, controls = self._ordered(conditional, observation)
+        if controls:
+            raise GMNError(f"compile failed: likelihood of {observation.name} depends on an action")
+        if not parents:  # pymdp wants at least one state axis
+            array, parents = _broadcast(array, 1, self.spec.states[0].n), (0,)
+        return array, parents
+
+    def transition(self, factor: int) -> tuple[Array, tuple[int, ...], tuple[int, ...]]:
+        state = self.spec.states[factor]
+        conditional = self._one(self.spec.transitions, state.name)
+        if conditional is None:
+            return np.eye(state.n), (factor,), ()
+        array, parents, controls = self._ordered(conditional, state)
+        if factor not in parents:  # the next value ignores the previous one: same row for all
+            at = 1 + sum(parent < factor for parent in parents)
+            array = _broadcast(array, at, state.n)
+            parents = tuple(sorted((*parents, factor)))
+        return array, parents, controls
+
+    def prior(self, state: Variable) -> Array:
+        conditional = self._one(self.spec.priors, state.name)
+        if conditional is None:
+            return np.full(state.n, 1.0 / state.n)
+        if conditional.given:
+            raise GMNError(f"compile failed: the prior of {state.name} may depend on nothing")
+        return _normalised(matrix(self.spec, conditional)[0], state)
+
+
+def _broadcast(array: Array, axis: int, size: int) -> Array:
+    return np.repeat(np.expand_dims(array, axis), size, axis=axis)
+
+
+def _normalised(array: Array, of: Variable) -> Array:
+    total = array.sum(axis=0, keepdims=True)
+    # Validation has held every row to 1 within rounding; this removes the rounding alone.
+    if not np.all(np.isfinite(array)) or np.any(array < 0) or np.any(np.abs(total - 1.0) > 1e-6):
+        raise GMNError(f"compile failed: a row of the table of {of.name} is no distribution")
+    return np.ascontiguousarray(array / total)
+
+
+def utilities(preferences: Sequence[Preference], target: Variable) -> Array:
+    """Log-preferences over `target` in nats, shape [target.n]; several entries add up.
+
+    Raises: GMNError: a list of values has the wrong length, or a goal names no value.
+    """
+    total = np.zeros(target.n)
+    for preference in preferences:
+        if preference.on != target.name:
+            continue
+        if preference.values:
+            if len(preference.values) != target.n:
+                raise GMNError(
+                    f"compile failed: {len(preference.values)} utilities for the {target.n} values"
+                    f" of {target.name}"
+                )
+            total += np.array(preference.values)
+        for goal in preference.goals:
+            matches = labels_matching(goal.value, target)
+            if not matches:
+                raise GMNError(f"compile failed: goal {goal.value!r} is no value of {target.name}")
+            total[matches] += goal.utility
+    return total
+
+
+def _policies(sizes: Sequence[int], horizon: int) -> NDArray[np.int64]:
+    joint = np.array(list(itertools.product(*(range(n) for n in sizes))), dtype=np.int64)
+    count = len(joint) ** horizon
+    steps = np.unravel_index(np.arange(count), [len(joint)] * horizon)
+    return np.stack([joint[step] for step in steps], axis=1).reshape(count, horizon, len(sizes))
+
+
+def _habit_prior(spec: GMNSpec, actions: Sequence[Variable], policies: NDArray[np.int64]) -> Array:
+    """Normalised product of the weights over time and controls."""
+    log_prior = np.zeros(len(policies))
+    for habit in spec.habits:
+        k = next((i for i, action in enumerate(actions) if action.name == habit.action), None)
+        if k is None or len(habit.weights) != actions[k].n:
+            raise GMNError(f"compile failed: habit of {habit.action!r} fits no action")
+        weights = np.array(habit.weights)
+        if np.any(weights < 0) or weights.sum() <= 0:
+            raise GMNError(
+                f"compile failed: weights of habit {habit.action!r} must be >= 0, not all 0"
+            )
+        with np.errstate(divide="ignore"):  # a weight of 0 forbids the action
+            log_prior += np.log(weights / weights.sum())[policies[:, :, k]].sum(axis=1)
+    prior = np.exp(log_prior - log_prior.max())
+    return prior / prior.sum()
+
+
+def joint_size(variables: Sequence[Variable]) -> int:
+    """Number of joint values, in Python integers."""
+    return math.prod(v.n for v in variables)

@@ -1,27 +1,75 @@
 """What an agent is expected to do, and whether it does it.
 
 ``cell=r4c4 within 12 in 80%`` reads: in at least 80% of the episodes the observation (or hidden
-state, or action) `cell` is `r4c4` at some step among the first 12.
+state, or action) `cell` is `r4c4` at some step among the first 12. ``never`` and ``always`` say it
+of every step, ``at 3`` of one step; several conditions on one step are joined by ``and``, and
+``a|b`` or a glob names several labels.
 """
 
 from __future__ import annotations
 
+import fnmatch
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from orchestrator.gmn.codes import finding
+from orchestrator.gmn.simulate import Run, Step, simulate
+from orchestrator.gmn.spelling import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from orchestrator.diagnostics import Diagnostic
     from orchestrator.gmn.compile import Compiled
     from orchestrator.gmn.model import GMNSpec
 
+Quantity = Literal["within", "at", "never", "always"]
+
+_FORM = "[never|always] VAR=LABEL [and VAR=LABEL] within N [in P%]"
+_EXAMPLE = "cell=r4c4 within 12 in 80%"
+_WHOLE = re.compile(
+    r"\s*(?:(?P<quantity>never|always)\s+)?(?P<what>.+?)\s+(?P<span>within|at)\s+(?P<steps>\d{1,6})"
+    r"(?:\s+steps?)?(?:\s+in\s+(?P<share>\d{1,3}(?:\.\d+)?)\s*%(?:\s+of\s+(?:runs|episodes))?)?\s*\Z"
+)
+_CONDITION = re.compile(r"\s*([A-Za-z_]\w*)\s*=\s*([^\s=]+(?:\s*\|\s*[^\s=]+)*)\s*\Z")
+EPISODES = 40
+MOST_TRACE_STEPS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """`variable` has one of `labels`, which may be globs."""
+
+    variable: str
+    labels: tuple[str, ...]
+
+    def holds(self, step: Step) -> bool:
+        """Whether it is so at this step; names are looked up as observation, state, then action."""
+        for said in (step.observation, step.state, step.action):
+            if self.variable in said:
+                label = said[self.variable]
+                return any(fnmatch.fnmatchcase(label, pattern) for pattern in self.labels)
+        return False
+
+    def __str__(self) -> str:
+        return f"{self.variable}={'|'.join(self.labels)}"
+
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """One behavioural claim; `str()` gives the text that parses back to it."""
+    """One behavioural claim; `str()` gives the text that parses back to it.
 
-    text: str
+    Attributes:
+        quantity: at some step (``within``), at that step, at none, or at every step.
+        steps: number of steps looked at; for ``at``, the step itself, from 1.
+        share: least share of the episodes in which it must hold, in [0, 1].
+    """
+
+    quantity: Quantity
+    wanted: tuple[Wanted, ...]
+    steps: int
+    share: float = 1.0
 
     @classmethod
     def parse(cls, text: str) -> Expectation:
@@ -29,7 +77,43 @@ class Expectation:
 
         Raises: ValueError: it is not one; the message shows the form and an example.
         """
-        raise NotImplementedError
+        whole = _WHOLE.match(text)
+        parts = (
+            [_CONDITION.match(p) for p in re.split(r"\s+and\s+", whole["what"])] if whole else []
+        )
+        found = [part for part in parts if part is not None]
+        if whole is None or len(found) != len(parts) or not 1 <= int(whole["steps"]) <= 10_000:
+            raise ValueError(f"{text!r} is no expectation; write {_FORM}, for example {_EXAMPLE!r}")
+        share = float(whole["share"] or 100) / 100
+        if share > 1:
+            raise ValueError(f"{text!r} asks for more than 100% of the episodes")
+        quantity: Quantity = "at" if whole["span"] == "at" else "within"
+        if whole["quantity"]:
+            quantity = "never" if whole["quantity"] == "never" else "always"
+        wanted = tuple(
+            Wanted(part[1], tuple(label.strip() for label in part[2].split("|"))) for part in found
+        )
+        return cls(quantity, wanted, int(whole["steps"]), share)
+
+    def holds(self, run: Run) -> bool:
+        """Whether one episode fulfils it."""
+        steps = run.steps[: self.steps]
+        if self.quantity == "at":
+            return len(steps) == self.steps and self._at(steps[-1])
+        if self.quantity == "within":
+            return any(map(self._at, steps))
+        if self.quantity == "never":
+            return not any(map(self._at, steps))
+        return all(map(self._at, steps))
+
+    def _at(self, step: Step) -> bool:
+        return all(wanted.holds(step) for wanted in self.wanted)
+
+    def __str__(self) -> str:
+        head = f"{self.quantity} " if self.quantity in ("never", "always") else ""
+        span = "at" if self.quantity == "at" else "within"
+        what = " and ".join(map(str, self.wanted))
+        return f"{head}{what} {span} {self.steps} in {round(self.share * 100, 6):g}%"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +132,87 @@ class Measured:
     trace: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        raise NotImplementedError
+        verdict = "holds" if self.held else "fails"
+        return (
+            f"{self.expectation}: {verdict}, measured {self.rate:.0%} of {self.episodes} episodes"
+        )
 
 
 def expectations_of(spec: GMNSpec) -> tuple[Expectation, ...]:
-    """The expectations a document carries in its metadata under ``expect``, split at ``;``."""
-    raise NotImplementedError
+    """The expectations a document carries in its metadata under ``expect``, split at ``;``.
+
+    Raises: ValueError: one of them cannot be read.
+    """
+    parts = (part.strip() for part in spec.meta("expect").split(";"))
+    return tuple(Expectation.parse(part) for part in parts if part)
 
 
 def check_names(expectation: Expectation, spec: GMNSpec) -> list[Diagnostic]:
     """Findings (105, 106) for names and labels that the model does not have."""
-    raise NotImplementedError
+    return list(_unknown(expectation, spec))
+
+
+def _unknown(expectation: Expectation, spec: GMNSpec) -> Iterator[Diagnostic]:
+    names = [variable.name for _, variable in spec.variables()]
+    for wanted in expectation.wanted:
+        variable = spec.variable(wanted.variable)
+        if variable is None:
+            near = nearest(wanted.variable, names)
+            hint = f"; did you mean {near!r}?" if near else f"; the model has {', '.join(names)}"
+            yield finding(
+                "GMN105",
+                f"expectation {str(expectation)!r}: {wanted.variable!r} is not defined{hint}",
+                variable=wanted.variable,
+            )
+            continue
+        for label in wanted.labels:
+            if not any(fnmatch.fnmatchcase(name, label) for name in variable.names):
+                shown = ", ".join(variable.names[:12]) + (", …" if variable.n > 12 else "")
+                yield finding(
+                    "GMN106",
+                    f"expectation {str(expectation)!r}: {label!r} is not in {variable.name}: {shown}",
+                    variable=variable.name,
+                    got=label,
+                )
 
 
 def measure(
-    model: Compiled, expectations: Sequence[Expectation], *, episodes: int = 40, seed: int = 0
+    model: Compiled,
+    expectations: Sequence[Expectation],
+    *,
+    episodes: int = EPISODES,
+    seed: int = 0,
 ) -> tuple[Measured, ...]:
     """Simulate the episodes once (seeds seed, seed+1, …) and hold every expectation against them."""
-    raise NotImplementedError
+    if not expectations:
+        return ()
+    steps = max(expectation.steps for expectation in expectations)
+    runs = [simulate(model, steps=steps, seed=seed + i) for i in range(episodes)]
+    return tuple(_measured(expectation, runs) for expectation in expectations)
+
+
+def _measured(expectation: Expectation, runs: Sequence[Run]) -> Measured:
+    failed = [run for run in runs if not expectation.holds(run)]
+    rate = 1.0 - len(failed) / len(runs)
+    held = rate >= expectation.share - 1e-12
+    trace = () if held else _trace(expectation, failed[0])
+    return Measured(expectation, held, rate, len(runs), trace)
+
+
+def _trace(expectation: Expectation, run: Run) -> tuple[str, ...]:
+    """The episode up to the step that tells, cut in the middle where it is long."""
+    steps = run.steps[: expectation.steps]
+    if expectation.quantity in ("never", "always"):
+        bad = [expectation._at(s) == (expectation.quantity == "never") for s in steps]
+        steps = steps[: bad.index(True) + 1] if True in bad else steps
+    lines = [f"seed {run.seed} step {i}: {_said(step)}" for i, step in enumerate(steps, 1)]
+    if len(lines) > MOST_TRACE_STEPS:
+        half = MOST_TRACE_STEPS // 2
+        lines = [*lines[:half], f"… {len(lines) - 2 * half} steps …", *lines[-half:]]
+    return tuple(lines)
+
+
+def _said(step: Step) -> str:
+    seen = ", ".join(f"{name}={label}" for name, label in step.observation.items())
+    did = ", ".join(f"{name}={label}" for name, label in step.action.items())
+    return f"observes {seen}; does {did}"

@@ -1,46 +1,167 @@
-"""The engine: an active-inference agent in numpy, and a world that follows its model."""
+"""The engine: an active-inference agent in numpy, and a world that follows its model.
+
+Inference is mean-field fixed-point iteration and policies are compared by expected free energy,
+as in pymdp 1.0.4 (Heins et al. 2022, "pymdp: A Python library for active inference in discrete
+state spaces"; Da Costa et al. 2020, "Active inference on discrete state-spaces: a synthesis").
+Utilities of hidden states are added exactly, which pymdp cannot express.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from orchestrator.gmn.compile import Compiled
 
     Array = NDArray[np.float64]
 
+SWEEPS = 16
+EPSILON = 2.220446049250313e-16  # logarithms are clipped here, as pymdp does
+
+
+def _log(values: Array) -> Array:
+    clipped: Array = np.log(np.clip(values, EPSILON, None))
+    return clipped
+
+
+def _softmax(logits: Array) -> Array:
+    raised = np.exp(logits - logits.max())
+    normalised: Array = raised / raised.sum()
+    return normalised
+
 
 def infer_states(
     model: Compiled, observation: Sequence[int | None], prior: Sequence[Array]
 ) -> tuple[Array, ...]:
-    """Posterior q(s_f) per factor by fixed-point iteration, as pymdp 1.0.4 does it.
+    """Posterior q(s_f) of every factor, by fixed-point iteration.
 
-    Args:
-        observation: one index per modality; None for a modality that was not observed.
-        prior: q(s_f) before the observation, shape [|s_f|] each.
+    `observation` holds one index per modality, None for one that was not observed; `prior` is
+    q(s_f) before the observation, shape [|s_f|] each.
 
     Raises: ValueError: an index is out of range (903).
     """
-    raise NotImplementedError
+    evidence: list[tuple[Array, tuple[int, ...]]] = []
+    for m, index in enumerate(observation):
+        if index is None:
+            continue
+        if not 0 <= index < model.A[m].shape[0]:
+            name = model.observations[m].name
+            raise ValueError(f"GMN903: observation {index} is not possible for {name}")
+        evidence.append((_log(model.A[m][index]), model.A_dependencies[m]))
+    log_prior = [_log(p) for p in prior]
+    if len(prior) == 1:  # one factor: the fixed point is exact after one sweep
+        total = log_prior[0] + sum((log_a for log_a, _ in evidence), np.zeros_like(log_prior[0]))
+        return (_softmax(total),)
+    logits = [np.zeros_like(p) for p in log_prior]
+    beliefs = [_softmax(x) for x in logits]
+    for _ in range(SWEEPS):
+        messages = [p.copy() for p in log_prior]
+        for log_a, parents in evidence:
+            for axis, f in enumerate(parents):
+                messages[f] += _marginal(log_a, parents, axis, beliefs)
+        beliefs = [_softmax(message) for message in messages]
+    return tuple(beliefs)
+
+
+def _marginal(log_a: Array, parents: Sequence[int], keep: int, beliefs: Sequence[Array]) -> Array:
+    """Expected log-likelihood as a function of one parent."""
+    result = log_a
+    for axis in reversed(range(len(parents))):
+        if axis != keep:
+            result = np.tensordot(result, beliefs[parents[axis]], axes=([axis], [0]))
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Planner:
+    """What planning needs of a model, computed once."""
+
+    model: Compiled
+    ambiguity: tuple[Array, ...]
+    joint_actions: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, model: Compiled) -> _Planner:
+        ambiguity = tuple(-(a * _log(a)).sum(axis=0) for a in model.A)
+        per_step = round(len(model.policies) ** (1 / model.horizon))
+        joint = model.policies[:per_step, -1, :]
+        return cls(model, ambiguity, joint)
+
+    def value(self, beliefs: Sequence[Array]) -> Array:
+        """Negative expected free energy of one step for a batch of beliefs [batch, |s_f|]."""
+        total = np.zeros(len(beliefs[0]))
+        for m, a in enumerate(self.model.A):
+            parents = [beliefs[f] for f in self.model.A_dependencies[m]]
+            predicted = _expected(a, parents)
+            total += predicted @ self.model.C[m]
+            if self.model.info_gain:
+                entropy = -(predicted * _log(predicted)).sum(axis=1)
+                total += entropy - _expected(self.ambiguity[m][None], parents)[:, 0]
+        for f, v in enumerate(self.model.V):
+            total += beliefs[f] @ v
+        return total
+
+    def predict(self, beliefs: Sequence[Array]) -> tuple[Array, ...]:
+        """Beliefs after every joint action, [batch * actions, |s_f|], actions varying fastest."""
+        batch, n_actions = len(beliefs[0]), len(self.joint_actions)
+        made: list[Array] = []
+        for f, b in enumerate(self.model.B):
+            parents = [beliefs[g] for g in self.model.B_dependencies[f]]
+            controls = self.model.B_action_dependencies[f]
+            chosen = (
+                b[(..., *(self.joint_actions[:, k] for k in controls))]
+                if controls
+                else b[..., None]
+            )
+            moved = _expected_by_action(chosen, parents)
+            made.append(
+                np.broadcast_to(moved, (batch, n_actions, b.shape[0])).reshape(-1, b.shape[0])
+            )
+        return tuple(made)
+
+
+def _expected(array: Array, parents: Sequence[Array]) -> Array:
+    """Contract every axis but the first with a batch of beliefs: [batch, axis 0]."""
+    result = np.tensordot(parents[-1], array, axes=([1], [array.ndim - 1]))
+    for parent in reversed(parents[:-1]):
+        result = np.einsum("b...s,bs->b...", result, parent)
+    return result
+
+
+def _expected_by_action(array: Array, parents: Sequence[Array]) -> Array:
+    """The same with a trailing action axis kept: [batch, actions, axis 0]."""
+    moved = np.moveaxis(array, -1, 0)  # [actions, next, parents…]
+    result = np.tensordot(parents[-1], moved, axes=([1], [moved.ndim - 1]))
+    for parent in reversed(parents[:-1]):
+        result = np.einsum("b...s,bs->b...", result, parent)
+    return result
 
 
 def negative_expected_free_energy(model: Compiled, beliefs: Sequence[Array]) -> Array:
     """-G of every policy, in nats, shape [policies]: utility plus, if asked, information gain.
 
-    Per step: q(o).C + q(s).V + [H(q(o)) - E_q(s) H(p(o|s))].
+    Per step: q(o).C + q(s).V + [H(q(o)) - E_q(s) H(p(o|s))]. Policies that begin alike share
+    the work of their beginning.
     """
-    raise NotImplementedError
+    planner = _Planner.of(model)
+    front: tuple[Array, ...] = tuple(belief[None] for belief in beliefs)
+    total = np.zeros(1)
+    for _ in range(model.horizon):
+        front = planner.predict(front)
+        total = np.repeat(total, len(planner.joint_actions)) + planner.value(front)
+    return total
 
 
 def policy_posterior(model: Compiled, neg_efe: Array) -> Array:
     """softmax(gamma * neg_efe + ln E), shape [policies]."""
-    raise NotImplementedError
+    return _softmax(model.gamma * neg_efe + _log(model.E))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +183,77 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One episode; equal seeds give equal runs."""
+    """One episode; equal seeds give equal runs.
+
+    Attributes:
+        guarded: steps at which a belief had to be reset because no state explained what was
+            observed (904); 0 in a world that follows the model.
+    """
 
     seed: int
     steps: tuple[Step, ...]
     guarded: int = 0
+
+
+def predicted_prior(
+    model: Compiled, beliefs: Sequence[Array], action: NDArray[np.int64]
+) -> tuple[Array, ...]:
+    """q(s_f) of the next step, before its observation, after the joint `action`."""
+    made: list[Array] = []
+    for f, b in enumerate(model.B):
+        at: tuple[Any, ...] = (..., *(int(action[k]) for k in model.B_action_dependencies[f]))
+        chosen = b[at]
+        parents = [beliefs[g][None] for g in model.B_dependencies[f]]
+        made.append(_expected(chosen, parents)[0])
+    return tuple(made)
+
+
+def choose(
+    model: Compiled, beliefs: Sequence[Array], rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """The joint action to take: first step of the best policy, or of a sampled one."""
+    posterior = policy_posterior(model, negative_expected_free_energy(model, beliefs))
+    if model.selection == "stochastic":
+        index = int(rng.choice(len(posterior), p=posterior))
+    else:
+        # Rounding must not decide between equals: the first of the best wins.
+        index = int(np.flatnonzero(posterior >= posterior.max() * (1 - 1e-9))[0])
+    first: NDArray[np.int64] = model.policies[index, 0]
+    return first
+
+
+class World:
+    """A world that behaves exactly as the model says."""
+
+    def __init__(self, model: Compiled, rng: np.random.Generator) -> None:
+        self.model = model
+        self.rng = rng
+        self.state = [self._draw(d) for d in model.D]
+
+    def observe(self) -> list[int]:
+        """One index per modality."""
+        return [
+            self._draw(_column(a, [self.state[f] for f in parents]))
+            for a, parents in zip(self.model.A, self.model.A_dependencies, strict=True)
+        ]
+
+    def act(self, action: NDArray[np.int64]) -> None:
+        """Move every factor, all from the same previous state."""
+        before = list(self.state)
+        for f, b in enumerate(self.model.B):
+            parents = [before[g] for g in self.model.B_dependencies[f]]
+            controls = [int(action[k]) for k in self.model.B_action_dependencies[f]]
+            self.state[f] = self._draw(_column(b, [*parents, *controls]))
+
+    def _draw(self, distribution: Array) -> int:
+        drawn = int(np.searchsorted(np.cumsum(distribution), self.rng.random(), side="right"))
+        return min(drawn, len(distribution) - 1)
+
+
+def _column(array: Array, context: Sequence[int]) -> Array:
+    at: tuple[Any, ...] = (slice(None), *context)
+    column: Array = array[at]
+    return column
 
 
 def simulate(model: Compiled, *, steps: int, seed: int) -> Run:
@@ -74,4 +261,39 @@ def simulate(model: Compiled, *, steps: int, seed: int) -> Run:
 
     Raises: ValueError: steps below 1.
     """
-    raise NotImplementedError
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1, got {steps}")
+    rng = np.random.default_rng(seed)
+    world = World(model, rng)
+    prior: tuple[Array, ...] = model.D
+    made: list[Step] = []
+    guarded = 0
+    for _ in range(steps):
+        seen = world.observe()
+        beliefs = infer_states(model, seen, prior)
+        if not all(np.all(np.isfinite(b)) for b in beliefs):
+            guarded += 1
+            beliefs = tuple(np.full_like(b, 1.0 / len(b)) for b in beliefs)
+        action = choose(model, beliefs, rng)
+        made.append(_in_labels(model, world.state, seen, beliefs, action))
+        world.act(action)
+        prior = predicted_prior(model, beliefs, action)
+    return Run(seed, tuple(made), guarded)
+
+
+def _in_labels(
+    model: Compiled,
+    state: Sequence[int],
+    seen: Sequence[int],
+    beliefs: Sequence[Array],
+    action: NDArray[np.int64],
+) -> Step:
+    return Step(
+        observation={v.name: v.names[i] for v, i in zip(model.observations, seen, strict=True)},
+        belief={
+            v.name: (v.names[int(q.argmax())], float(q.max()))
+            for v, q in zip(model.states, beliefs, strict=True)
+        },
+        state={v.name: v.names[i] for v, i in zip(model.states, state, strict=True)},
+        action={v.name: v.names[int(i)] for v, i in zip(model.actions, action, strict=True)},
+    )

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from orchestrator.diagnostics import Diagnostic, Severity
+from orchestrator.errors import GMNError
+from orchestrator.gmn.compile import Compiled, compile_spec
 from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
+from orchestrator.gmn.tables import TableError, entries, expand
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
     import numpy as np
     from numpy.typing import NDArray
 
-    from orchestrator.diagnostics import Diagnostic
-    from orchestrator.gmn.compile import Compiled
-    from orchestrator.gmn.model import Conditional, GMNSpec, Variable
+    from orchestrator.gmn.model import Conditional, GMNSpec, Variable, VariableKind
 
 
 @dataclass(frozen=True)
@@ -31,43 +32,117 @@ class Subject:
 
     spec: GMNSpec
     limits: Limits = DEFAULT_LIMITS
-    constraints: Mapping[str, int] | None = None
+    constraints: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def variables(self) -> Mapping[str, Variable]:
         """Variables by name; the first wins where a name is declared twice."""
-        raise NotImplementedError
+        found: dict[str, Variable] = {}
+        for _, variable in self.spec.variables():
+            found.setdefault(variable.name, variable)
+        return found
 
-    def tables(self) -> Iterator[tuple[str, Conditional]]:
+    @cached_property
+    def kinds(self) -> Mapping[str, VariableKind]:
+        """What each name is; the first declaration wins."""
+        found: dict[str, VariableKind] = {}
+        for kind, variable in self.spec.variables():
+            found.setdefault(variable.name, kind)
+        return found
+
+    @cached_property
+    def tables(self) -> tuple[tuple[str, Conditional], ...]:
         """Every conditional with its pointer: likelihoods, transitions, priors."""
-        raise NotImplementedError
+        return tuple(
+            (f"/{section}/{index}", conditional)
+            for section in ("likelihoods", "transitions", "priors")
+            for index, conditional in enumerate(getattr(self.spec, section))
+        )
 
     def given(self, conditional: Conditional) -> Sequence[Variable] | None:
         """The parents of a table, None when one of them is not defined."""
-        raise NotImplementedError
+        found = [self.variables.get(name) for name in conditional.given]
+        known = [variable for variable in found if variable is not None]
+        return known if len(known) == len(found) else None
+
+    def fits(self, conditional: Conditional) -> bool:
+        """Whether the table's names are known and it is within the limits once expanded."""
+        of, given = self.variables.get(conditional.of), self.given(conditional)
+        if of is None or given is None or any(v.n < 1 for v in (of, *given)):
+            return False
+        size = entries(of, given)
+        rows = size // of.n
+        return (
+            size <= self.limits.table_entries
+            and len(given) <= self.limits.parents
+            and rows * len(conditional.table.rules) <= self.limits.rule_work
+        )
+
+    @cached_property
+    def _expanded(self) -> dict[int, NDArray[np.float64] | TableError | None]:
+        return {}
+
+    def expansion(self, conditional: Conditional) -> NDArray[np.float64] | TableError | None:
+        """The expanded table, computed once; why not; or None when that is not to be tried."""
+        known = self._expanded
+        key = id(conditional)
+        if key not in known:
+            known[key] = self._expand(conditional)
+        return known[key]
+
+    def _expand(self, conditional: Conditional) -> NDArray[np.float64] | TableError | None:
+        if not self.fits(conditional):
+            return None
+        of, given = self.variables[conditional.of], self.given(conditional)
+        try:
+            return expand(conditional.table, of, given or [])
+        except TableError as error:
+            return error
 
     def matrix(self, conditional: Conditional) -> NDArray[np.float64] | None:
-        """The expanded table, computed once; None when it is too large or cannot be expanded."""
-        raise NotImplementedError
+        """The expanded table; None when it is too large or cannot be expanded."""
+        found = self.expansion(conditional)
+        return None if isinstance(found, TableError) else found
 
     @cached_property
     def compiled(self) -> Compiled | None:
         """The arrays, None when the document does not compile."""
-        raise NotImplementedError
+        try:
+            return compile_spec(self.spec)
+        except GMNError:
+            return None
 
 
-Check = Callable[[Subject], "Iterator[Diagnostic]"] if TYPE_CHECKING else object
+Check = Callable[[Subject], Iterator[Diagnostic]]
+
+_CHECKS: list[tuple[frozenset[str], Check]] = []
 
 
 def check(*codes: str) -> Callable[[Check], Check]:
     """Declare a function as the check that raises `codes`."""
-    raise NotImplementedError
+
+    def declared(function: Check) -> Check:
+        _CHECKS.append((frozenset(codes), function))
+        return function
+
+    return declared
 
 
 def run_checks(subject: Subject, *, codes: frozenset[str] | None = None) -> list[Diagnostic]:
-    """Run the checks, family after family, in document order; with `codes` only those.
+    """Run the checks, family after family; with `codes` only those.
 
-    A family whose ground is missing (no variables resolved, a table too large) stays silent.
-    Quality checks (5xx) run only where no error was found.
+    Quality checks (5xx) run only where no error was found, and where the document compiles.
     """
-    raise NotImplementedError
+    found: list[Diagnostic] = []
+    quality: list[Check] = []
+    for raises, function in _CHECKS:
+        if codes is not None and not raises & codes:
+            continue
+        if all(code.startswith("GMN5") for code in raises):
+            quality.append(function)
+        else:
+            found.extend(function(subject))
+    if not any(d.severity is Severity.ERROR for d in found) and quality:
+        for function in quality:
+            found.extend(function(subject))
+    return [d for d in found if codes is None or d.code in codes]

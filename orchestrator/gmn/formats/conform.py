@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import math
+import typing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ValidationError
+
+from orchestrator.gmn.codes import finding
+from orchestrator.gmn.formats.syntax import escaped
+from orchestrator.gmn.formats.treefix import mend_tree
+from orchestrator.gmn.model import VERSION, GMNSpec
+from orchestrator.gmn.spelling import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orchestrator.diagnostics import Diagnostic
-    from orchestrator.gmn.model import GMNSpec
+
+_KIND_ALIASES = {
+    "matrix": "rows", "dense": "rows", "table": "rows", "deterministic": "map", "eye": "identity",
+    "flat": "uniform", "decision_list": "rules", "gridworld": "grid", "line": "shift",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Gradient:
+    """``goal_gradient`` of a preference, expanded once the transitions are known."""
+
+    preference: int
+    goal: str
+    utility: float
+    decay: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +44,199 @@ class Conformed:
         spec: None when a value could not be given its type.
         findings: 008, 010, 011, 104, 309, 310, 312 that stay.
         repairs: the same codes where a value was mended: ``"4"`` to 4, a scalar to a list…
+        gradients: the goal gradients set aside.
     """
 
     spec: GMNSpec | None
     findings: tuple[Diagnostic, ...] = ()
     repairs: tuple[Diagnostic, ...] = ()
+    gradients: tuple[Gradient, ...] = ()
 
 
 def conform(tree: Mapping[str, object]) -> Conformed:
     """Give every value of `tree` its type. A conforming tree comes back unchanged."""
-    raise NotImplementedError
+    mended = mend_tree(dict(tree))
+    walk = _Walk([*mended.findings], [*mended.repairs])
+    version = mended.tree.get("gmn", VERSION)
+    if str(version) not in (VERSION, "1"):
+        words = f"version {version!r} is not supported; this reads {VERSION}"
+        walk.findings.append(
+            finding("GMN011", words, pointer="/gmn", got=version, expected=VERSION)
+        )
+    typed = walk.model(GMNSpec, {**mended.tree, "gmn": VERSION}, "")
+    gradients = tuple(
+        Gradient(index, goal, utility, decay) for index, goal, utility, decay in mended.gradients
+    )
+    if any(d.severity == "error" for d in walk.findings):
+        return Conformed(None, tuple(walk.findings), tuple(walk.repairs))
+    try:
+        spec = GMNSpec.model_validate(typed)
+    except ValidationError as error:  # what the walk let through: say where, never raise
+        more = tuple(_schema_finding(dict(problem)) for problem in error.errors()[:20])
+        return Conformed(None, (*walk.findings, *more), tuple(walk.repairs))
+    return Conformed(spec, tuple(walk.findings), tuple(walk.repairs), gradients)
+
+
+def _schema_finding(problem: Mapping[str, Any]) -> Diagnostic:
+    pointer = "".join(f"/{escaped(str(step))}" for step in problem["loc"])
+    return finding("GMN010", f"{pointer or 'the document'}: {problem['msg']}", pointer=pointer)
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Coerces values along the annotations of the model."""
+
+    findings: list[Diagnostic] = field(default_factory=list)
+    repairs: list[Diagnostic] = field(default_factory=list)
+
+    def model(self, kind: type[BaseModel], value: object, pointer: str) -> object:
+        if not isinstance(value, dict):
+            self._wrong(value, "an object", pointer)
+            return value
+        made: dict[str, object] = {}
+        known = {**kind.model_fields}
+        for key, part in value.items():
+            name = key if key in known else nearest(str(key), known)
+            if name is None or name in made:
+                words = f"unknown property {key!r} ignored"
+                self.repairs.append(finding("GMN007", words, pointer=pointer, got=key))
+                continue
+            if name != key:
+                words = f"property {key!r} read as {name!r}"
+                self.repairs.append(finding("GMN007", words, pointer=f"{pointer}/{name}", got=key))
+            made[name] = self.value(known[name].annotation, part, f"{pointer}/{name}")
+        for name, wanted in known.items():
+            if name not in made and wanted.is_required():
+                words = f"{pointer or 'the document'} has no {name!r}"
+                self.findings.append(finding("GMN010", words, pointer=pointer, expected=name))
+        return made
+
+    def value(self, kind: Any, value: object, pointer: str) -> object:
+        origin = typing.get_origin(kind)
+        if origin is tuple:
+            return self._tuple(typing.get_args(kind)[0], value, pointer)
+        if origin is Literal:
+            return self._choice(typing.get_args(kind), value, pointer)
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return self.model(kind, value, pointer)
+        return self._scalar(kind, value, pointer)
+
+    def _tuple(self, kind: Any, value: object, pointer: str) -> object:
+        if value is None:
+            self._mended("null read as an empty list", pointer)
+            return []
+        if not isinstance(value, list | tuple):
+            self._mended(f"{value!r} read as a list of one", pointer)
+            value = [value]
+        if typing.get_origin(kind) is tuple and _is_matrix(value):
+            return value  # a whole matrix of numbers needs no walk, and may hold a million of them
+        return [self.value(kind, item, f"{pointer}/{i}") for i, item in enumerate(value)]
+
+    def _choice(self, options: tuple[str, ...], value: object, pointer: str) -> object:
+        if value in options:
+            return value
+        word = str(value)
+        near = _KIND_ALIASES.get(word.lower()) or nearest(word, options)
+        code = "GMN601" if "/queries/" in pointer else "GMN104"
+        if near in options:
+            words = f"{pointer}: {word!r} read as {near!r}"
+            self.repairs.append(finding(code, words, pointer=pointer, got=word, expected=near))
+            return near
+        choices = ", ".join(options)
+        words = f"{pointer}: {word!r} is not one of {choices}"
+        self.findings.append(finding(code, words, pointer=pointer, got=word, expected=choices))
+        return options[0]
+
+    def _scalar(self, kind: Any, value: object, pointer: str) -> object:
+        if kind is str:
+            return self._text(value, pointer)
+        if kind is bool:
+            return self._truth(value, pointer)
+        return self._number(kind, value, pointer)
+
+    def _text(self, value: object, pointer: str) -> object:
+        if isinstance(value, str):
+            return value
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            if value is None:
+                self._mended("null read as empty", pointer)
+                return ""
+            self._wrong(value, "text", pointer)
+            return ""
+        return repr(value)  # labels are often written as numbers; nothing is lost
+
+    def _truth(self, value: object, pointer: str) -> object:
+        if isinstance(value, bool):
+            return value
+        words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+        if str(value).lower() in words:
+            self._mended(f"{value!r} read as {words[str(value).lower()]}", pointer)
+            return words[str(value).lower()]
+        self._wrong(value, "true or false", pointer)
+        return False
+
+    def _number(self, kind: Any, value: object, pointer: str) -> object:
+        wanted = "a whole number" if kind is int else "a number"
+        number: object = value
+        if isinstance(value, str):
+            number = _parsed(value)
+            if number is not None:
+                self._mended(f"{value!r} read as the number {number}", pointer)
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            code = "GMN312" if "/table/" in pointer or "/values" in pointer else "GMN008"
+            words = f"{pointer}: {value!r} is not {wanted}"
+            self.findings.append(finding(code, words, pointer=pointer, got=value, expected=wanted))
+            return 0
+        if kind is int and isinstance(number, float):
+            if not number.is_integer():
+                if pointer == "/policy/horizon":
+                    self.repairs.append(
+                        finding(
+                            "GMN410", f"horizon {number!r} read as 1", pointer=pointer, got=number
+                        )
+                    )
+                    return 1
+                self._wrong(value, wanted, pointer)
+                return 0
+            self._mended(f"{value!r} read as {int(number)}", pointer)
+            return int(number)
+        return number if kind is int else _float(number)
+
+    def _mended(self, words: str, pointer: str) -> None:
+        self.repairs.append(finding("GMN008", f"{pointer}: {words}", pointer=pointer))
+
+    def _wrong(self, value: object, expected: str, pointer: str) -> None:
+        shown = repr(value)[:60]
+        words = f"{pointer or 'the document'} must be {expected}, got {shown}"
+        self.findings.append(
+            finding("GMN008", words, pointer=pointer, got=shown, expected=expected)
+        )
+
+
+def _is_matrix(value: object) -> bool:
+    """Whether every row is a list of plain numbers."""
+    if not isinstance(value, list | tuple) or not all(
+        isinstance(row, list | tuple) for row in value
+    ):
+        return False
+    return all({type(number) for number in row} <= {int, float} for row in value)
+
+
+def _parsed(text: str) -> int | float | None:
+    text = text.strip()
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    if text.endswith("%"):
+        inner = _parsed(text[:-1])
+        return None if inner is None else inner / 100
+    return None
+
+
+def _float(number: int | float) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf

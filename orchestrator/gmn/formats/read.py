@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from orchestrator.gmn.codes import finding
+from orchestrator.gmn.formats.blocktext import read_block_text
+from orchestrator.gmn.formats.legacy_arrays import (
+    is_arrays,
+    is_flat_pomdp,
+    read_arrays,
+    read_flat_pomdp,
+)
+from orchestrator.gmn.formats.legacy_graph import is_graph, is_sections, read_graph, read_sections
 from orchestrator.gmn.formats.places import Places
+from orchestrator.gmn.formats.syntax import BrokenSyntax, Parser, plain
 from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from orchestrator.diagnostics import Diagnostic
+
+_FENCE = re.compile(
+    r"^[ \t]*(`{3,}|~{3,})[^\n]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
+)
+_STATEMENT = re.compile(
+    r"^[ \t]*(?:gmn[ \t]+[\w.]|agent[ \t]+\S|node[ \t]+\w+[ \t]+\S)", re.MULTILINE
+)
+_SECTION = re.compile(r"^[ \t]*\[nodes\][ \t]*$", re.MULTILINE | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +49,252 @@ class Reading:
     tree: dict[str, object] | None
     findings: tuple[Diagnostic, ...] = ()
     repairs: tuple[Diagnostic, ...] = ()
-    places: Places = Places()
+    places: Places = field(default_factory=Places)
     spelling: str = "text"
 
 
-def read(
-    source: str | bytes | Mapping[str, object], *, limits: Limits = DEFAULT_LIMITS
-) -> Reading:
+def read(source: str | bytes | Mapping[str, object], *, limits: Limits = DEFAULT_LIMITS) -> Reading:
     """Recognise the spelling of `source` and read it; any input gives a Reading, never a raise."""
-    raise NotImplementedError
+    if isinstance(source, Mapping):
+        return _mapping(dict(source), Places(), "json")
+    size = len(source) if isinstance(source, bytes) else len(source.encode(errors="replace"))
+    if size > limits.document_bytes:
+        words = f"the document has {size} bytes, more than {limits.document_bytes}"
+        found = finding("GMN704", words, got=size, expected=limits.document_bytes)
+        return Reading(None, (found,))
+    if isinstance(source, bytes):
+        try:
+            text = source.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            place = Places(source[: error.start].decode("utf-8")).at(error.start)
+            words = f"byte {source[error.start]:#04x} is not UTF-8; save the document as UTF-8"
+            return Reading(None, (finding("GMN001", words, place=place),))
+    else:
+        text = source.removeprefix("\ufeff")
+    return _text(text, limits)
+
+
+def _text(text: str, limits: Limits) -> Reading:
+    places = Places(text)
+    if not text.strip():
+        return Reading(None, (finding("GMN013", "the document is empty"),), places=places)
+    start, end = _body(text)
+    # What surrounds the document becomes blank, so every offset stays what the user sees.
+    body = _blank(text[:start]) + text[start:end]
+    outside = [part for part in (text[:start].strip(), text[end:].strip()) if part]
+    removed = tuple(
+        finding("GMN012", f"text outside the document removed: {part[:60]!r}", place=places.at(0))
+        for part in outside
+        if part.strip("`~ \n")
+    )
+    first = body.lstrip()[:1]
+    if first in ("{", "["):
+        reading = _json(body, places, limits)
+    elif is_sections(body):
+        reading = _sections(body, places, limits)
+    else:
+        reading = _block_text(body, places, limits)
+    return Reading(
+        reading.tree,
+        reading.findings,
+        (*removed, *reading.repairs),
+        reading.places,
+        reading.spelling,
+    )
+
+
+def _blank(text: str) -> str:
+    return re.sub(r"[^\n]", " ", text)
+
+
+def _body(text: str) -> tuple[int, int]:
+    """Where the document begins and ends in the answer or file around it."""
+    for match in _FENCE.finditer(text):
+        inside = match[2]
+        if _STATEMENT.search(inside) or _SECTION.search(inside) or inside.lstrip().startswith("{"):
+            inner = _body_in(inside)
+            return match.start(2) + inner[0], match.start(2) + inner[1]
+    return _body_in(text)
+
+
+def _body_in(text: str) -> tuple[int, int]:
+    stripped = text.lstrip()
+    if stripped.startswith(("{", "[")) and not _SECTION.match(stripped):
+        return len(text) - len(stripped), _json_end(text, len(text) - len(stripped))
+    statement, section = _STATEMENT.search(text), _SECTION.search(text)
+    if section and not statement:
+        return section.start(), len(text)
+    if statement:
+        return _before(text, statement.start()), _last_brace(text, statement.start())
+    brace = text.find("{")
+    if brace >= 0 and '"' in text[brace : brace + 40]:
+        return brace, _json_end(text, brace)
+    return 0, len(text)
+
+
+def _before(text: str, start: int) -> int:
+    """Comment lines right above the first statement belong to the document."""
+    lines = text[:start].split("\n")
+    keep = len(lines) - 1
+    while keep > 0 and (
+        not lines[keep - 1].strip() or lines[keep - 1].lstrip().startswith(("#", "//"))
+    ):
+        keep -= 1
+    return len("\n".join(lines[:keep])) + (1 if keep else 0)
+
+
+def _last_brace(text: str, start: int) -> int:
+    """Prose after the last closing brace is no part of the document."""
+    end = text.rfind("}", start)
+    rest = text[end + 1 :] if end >= 0 else ""
+    looks_like_prose = end >= 0 and rest.strip() and "{" not in rest and ":" not in rest
+    is_comment = all(
+        not line.strip() or line.lstrip().startswith(("#", "//")) for line in rest.splitlines()
+    )
+    return end + 1 if looks_like_prose and not is_comment else len(text)
+
+
+def _json_end(text: str, start: int) -> int:
+    end = text.rfind("}", start)
+    return len(text) if end < 0 or text[end + 1 :].strip(" \n\t]},;") == "" else end + 1
+
+
+def _block_text(body: str, places: Places, limits: Limits) -> Reading:
+    read_ = read_block_text(body, places, limits)
+    tree = read_.tree if read_.statements or read_.tree else None
+    return Reading(tree, read_.findings, read_.repairs, Places(places.text, read_.offsets), "text")
+
+
+def _sections(body: str, places: Places, limits: Limits) -> Reading:
+    def properties(block: str) -> Mapping[str, object] | None:
+        parser = Parser(block, Places(block), limits.nesting)
+        try:
+            value = plain(parser.value(), "", {})
+        except BrokenSyntax:
+            return None
+        return value if isinstance(value, dict) else None
+
+    tree, found = read_sections(body, properties)
+    return _legacy(tree, found, places, "sections")
+
+
+def _json(body: str, places: Places, limits: Limits) -> Reading:
+    repeated: list[str] = []
+    clashing: list[str] = []
+
+    def pairs(items: list[tuple[str, object]]) -> dict[str, object]:
+        found: dict[str, object] = {}
+        for key, value in items:
+            if key in found:
+                (repeated if found[key] == value else clashing).append(key)
+            else:
+                found[key] = value
+        return found
+
+    try:
+        data = json.loads(body, object_pairs_hook=pairs)
+    except (json.JSONDecodeError, RecursionError):
+        return _tolerant_json(body, places, limits)
+    places = _Lazy(places.text, body, limits).places()
+    reading = _value(data, places)
+    twice = tuple(finding("GMN004", f"key {key!r} given twice, equal") for key in repeated)
+    clash = tuple(
+        finding("GMN004", f"key {key!r} is given twice with different values", got=key)
+        for key in clashing
+    )
+    return Reading(
+        reading.tree,
+        (*clash, *reading.findings),
+        (*twice, *reading.repairs),
+        places,
+        reading.spelling,
+    )
+
+
+def _tolerant_json(body: str, places: Places, limits: Limits) -> Reading:
+    parser = Parser(body, places, limits.nesting + 8)  # canonical JSON nests deeper than text
+    offsets: dict[str, int] = {}
+    try:
+        data = plain(parser.value(), "", offsets)
+    except BrokenSyntax as error:
+        return Reading(None, (error.found,), places=places, spelling="json")
+    reading = _value(data, Places(places.text, offsets))
+    mended = finding("GMN009", "JSON read leniently: commas, quotes or comments mended")
+    return Reading(
+        reading.tree,
+        (*parser.found, *reading.findings),
+        (mended, *parser.repairs, *reading.repairs),
+        reading.places,
+        "json" if reading.spelling == "json" else reading.spelling,
+    )
+
+
+def _value(data: object, places: Places) -> Reading:
+    if isinstance(data, list) and len(data) == 1:
+        data = data[0]
+    if not isinstance(data, dict):
+        words = f"expected an object, got a JSON {type(data).__name__}"
+        return Reading(None, (finding("GMN009", words),), places=places, spelling="json")
+    return _mapping(data, places, "json")
+
+
+def _mapping(data: dict[str, object], places: Places, spelling: str) -> Reading:
+    if len(data) == 1:
+        (inner,) = data.values()
+        if isinstance(inner, dict) and {"states", "nodes"} & set(inner):
+            data = inner  # an envelope such as {"gmn": {…}} or {"model": {…}}
+    if is_graph(data):
+        return _legacy(*read_graph(data), places, "graph")
+    if is_flat_pomdp(data):
+        return _legacy(*read_flat_pomdp(data), places, "flat_pomdp")
+    if is_arrays(data):
+        return _legacy(*read_arrays(data), places, "arrays")
+    if not data:
+        return Reading(None, (finding("GMN013", "the document is empty"),), places=places)
+    return Reading(data, places=places, spelling=spelling)
+
+
+def _legacy(
+    tree: dict[str, object] | None, found: list[Diagnostic], places: Places, spelling: str
+) -> Reading:
+    stays = ("GMN003", "GMN806")
+    return Reading(
+        tree,
+        tuple(d for d in found if d.code in stays),
+        tuple(d for d in found if d.code not in stays),
+        places,
+        spelling,
+    )
+
+
+class _Lazy(Mapping[str, int]):
+    """Offsets of valid JSON, computed when the first finding asks for a place."""
+
+    def __init__(self, text: str, body: str, limits: Limits) -> None:
+        self._text, self._body, self._limits = text, body, limits
+        self._known: dict[str, int] | None = None
+
+    def places(self) -> Places:
+        return Places(self._text, self)
+
+    def _offsets(self) -> dict[str, int]:
+        if self._known is None:
+            self._known = {}
+            parser = Parser(self._body, Places(self._body), 64)
+            try:
+                plain(parser.value(), "", self._known)
+            except BrokenSyntax:
+                self._known = {"": 0}  # deeper than anything we would point into
+        return self._known
+
+    def __getitem__(self, pointer: str) -> int:
+        return self._offsets()[pointer]
+
+    def __contains__(self, pointer: object) -> bool:
+        return pointer in self._offsets()
+
+    def __iter__(self) -> object:  # type: ignore[override]  # an iterator, as Mapping asks
+        return iter(self._offsets())
+
+    def __len__(self) -> int:
+        return len(self._offsets())

@@ -2,18 +2,246 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING
 
+from orchestrator.gmn.model import LABEL_PATTERN, VERSION
+
 if TYPE_CHECKING:
-    from orchestrator.gmn.model import GMNSpec
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from orchestrator.gmn.model import (
+        Conditional,
+        GMNSpec,
+        Habit,
+        Outcome,
+        Policy,
+        Preference,
+        Query,
+        Rule,
+        Table,
+        Variable,
+    )
+
+_BARE = re.compile(rf"(?:{LABEL_PATTERN}|[A-Za-z0-9_*?][\w.*?+]*|@[+-]?\w+|@\([-+\d, ]+\))\Z")
+_NOT_BARE = {"true", "false", "True", "False", "null", "None", "inf", "nan", "Infinity", "NaN"}
 
 
 def write_text(spec: GMNSpec) -> str:
     """Canonical block text, one property per line, ending in a newline; reads back equal."""
-    raise NotImplementedError
+    blocks = [f"gmn {VERSION}", _node(f"agent {_word(spec.name)}", _agent(spec))]
+    for kind, variables in (
+        ("state", spec.states),
+        ("observation", spec.observations),
+        ("action", spec.actions),
+    ):
+        blocks += [_node(f"node {kind} {_word(v.name)}", _variable(v)) for v in variables]
+    for kind, prefix, tables in (
+        ("emission", "A", spec.likelihoods),
+        ("transition", "B", spec.transitions),
+        ("belief", "D", spec.priors),
+    ):
+        blocks += [
+            _node(f"node {kind} {name}", _conditional(table, kind))
+            for name, table in zip(_names(prefix, [t.of for t in tables]), tables, strict=True)
+        ]
+    blocks += [
+        _node(f"node preference {name}", _preference(preference))
+        for name, preference in zip(
+            _names("C", [p.on for p in spec.preferences]), spec.preferences, strict=True
+        )
+    ]
+    blocks.append(_node("node policy pi", _policy(spec.policy, spec.habits)))
+    blocks += [_node(f"node llm_query {_word(q.name)}", _query(q)) for q in spec.queries]
+    return "\n".join(blocks) + "\n"
 
 
 def write_json(spec: GMNSpec, *, lean: bool = False, indent: int | None = 2) -> str:
     """Canonical JSON, ending in a newline: every key, or with `lean` only those that differ from
     their default."""
-    raise NotImplementedError
+    tree = spec.model_dump(mode="json", exclude_defaults=lean)
+    if lean:
+        tree = {"gmn": spec.gmn, **tree}
+    separators = None if indent else (",", ":")
+    return json.dumps(tree, indent=indent, separators=separators, ensure_ascii=False) + "\n"
+
+
+def _node(head: str, lines: Iterable[str]) -> str:
+    body = list(lines)
+    if not body:
+        return f"{head} {{}}"
+    return "\n".join([f"{head} {{", *(f"  {line}" for line in body), "}"])
+
+
+def _names(prefix: str, targets: Sequence[str]) -> list[str]:
+    """Node names carry no meaning; they are unique and say what the table is about."""
+    made: list[str] = []
+    for target in targets:
+        stem = f"{prefix}_{target}" if re.fullmatch(r"[A-Za-z_]\w*", target) else prefix
+        name, number = stem, 2
+        while name in made:
+            name, number = f"{stem}_{number}", number + 1
+        made.append(name)
+    return made
+
+
+def _agent(spec: GMNSpec) -> Iterator[str]:
+    yield f"type: {_word(spec.agent_type)}"
+    if spec.description:
+        yield f"description: {_quoted(spec.description)}"
+    if spec.metadata:
+        yield "metadata: {"
+        yield from (f"  {_word(entry.key)}: {_quoted(entry.value)}" for entry in spec.metadata)
+        yield "}"
+
+
+def _variable(variable: Variable) -> Iterator[str]:
+    if variable.labels:
+        yield f"labels: {_list(variable.labels)}"
+    if variable.size:
+        yield f"size: {variable.size}"
+    if variable.shape:
+        yield f"shape: [{', '.join(map(str, variable.shape))}]"
+    if variable.description:
+        yield f"description: {_quoted(variable.description)}"
+
+
+def _conditional(conditional: Conditional, kind: str) -> Iterator[str]:
+    if kind == "belief":
+        yield f"about: {_word(conditional.of)}"
+    if conditional.given or kind != "belief":
+        yield f"from: {_list(conditional.given)}"
+    if kind != "belief":
+        yield f"to: {_word(conditional.of)}"
+    yield from _table(conditional.table)
+
+
+def _table(table: Table) -> Iterator[str]:
+    yield from _kind(table)
+    if table.rows:
+        yield from _block("rows", [f"[{', '.join(map(_number, row))}]" for row in table.rows])
+    if table.map:
+        yield f"map: {_list(table.map)}"
+    if table.moves:
+        moves = ", ".join(
+            f"{_word(m.action)}: [{', '.join(map(str, m.delta))}]" for m in table.moves
+        )
+        yield f"moves: {{{moves}}}"
+    if table.rules:
+        yield from _block("rules", [_rule(rule) for rule in table.rules])
+    yield from _edges_and_noise(table)
+
+
+def _kind(table: Table) -> Iterator[str]:
+    """The kind, unless the one field that is filled in says it."""
+    filled = {"rows": bool(table.rows), "map": bool(table.map), "rules": bool(table.rules)}
+    if table.kind not in filled:
+        yield table.kind
+    elif not filled[table.kind] or sum(filled.values()) > 1:
+        yield f"kind: {table.kind}"
+
+
+def _edges_and_noise(table: Table) -> Iterator[str]:
+    if table.boundary != "stay":
+        yield f"boundary: {table.boundary}"
+    if table.blocked:
+        yield f"blocked: {_list(table.blocked)}"
+    if table.noise:
+        yield f"noise: {_number(table.noise)}"
+    if table.noise_kind != "uniform":
+        yield f"noise_kind: {table.noise_kind}"
+
+
+def _block(key: str, lines: Sequence[str]) -> Iterator[str]:
+    if len(lines) == 1:
+        yield f"{key}: [{lines[0]}]"
+        return
+    yield f"{key}: ["
+    yield from (f"  {line}," for line in lines)
+    yield "]"
+
+
+def _rule(rule: Rule) -> str:
+    then = _outcomes(rule.then)
+    if not rule.when:
+        return f"{{then: {then}}}"
+    variables = [condition.var for condition in rule.when]
+    if len(set(variables)) < len(variables):  # a block cannot hold one key twice
+        when = ", ".join(f"{{var: {_word(c.var)}, values: {_list(c.values)}}}" for c in rule.when)
+        return f"{{when: [{when}], then: {then}}}"
+    when = ", ".join(
+        f"{_word(c.var)}: {_word(c.values[0]) if len(c.values) == 1 else _list(c.values)}"
+        for c in rule.when
+    )
+    return f"{{when: {{{when}}}, then: {then}}}"
+
+
+def _outcomes(then: Sequence[Outcome]) -> str:
+    values = [outcome.value for outcome in then]
+    if len(set(values)) < len(values):
+        items = ", ".join(f"{{value: {_word(o.value)}, p: {_number(o.p)}}}" for o in then)
+        return f"[{items}]"
+    return f"{{{', '.join(f'{_word(o.value)}: {_number(o.p)}' for o in then)}}}"
+
+
+def _preference(preference: Preference) -> Iterator[str]:
+    yield f"on: {_word(preference.on)}"
+    if preference.values:
+        yield f"values: [{', '.join(map(_number, preference.values))}]"
+    if preference.goals:
+        labels = [goal.value for goal in preference.goals]
+        if len(set(labels)) < len(labels):
+            items = ", ".join(
+                f"{{value: {_word(g.value)}, utility: {_number(g.utility)}}}"
+                for g in preference.goals
+            )
+            yield f"goals: [{items}]"
+        else:
+            items = ", ".join(f"{_word(g.value)}: {_number(g.utility)}" for g in preference.goals)
+            yield f"goals: {{{items}}}"
+    if preference.reason:
+        yield f"reason: {_quoted(preference.reason)}"
+
+
+def _policy(policy: Policy, habits: Sequence[Habit]) -> Iterator[str]:
+    yield f"horizon: {policy.horizon}"
+    yield f"gamma: {_number(policy.gamma)}"
+    if policy.selection != "deterministic":
+        yield f"selection: {policy.selection}"
+    if not policy.info_gain:
+        yield "info_gain: false"
+    if habits:
+        items = ", ".join(
+            f"{_word(h.action)}: [{', '.join(map(_number, h.weights))}]" for h in habits
+        )
+        yield f"habit: {{{items}}}"
+
+
+def _query(query: Query) -> Iterator[str]:
+    yield f"trigger: {query.trigger}"
+    if query.trigger_value:
+        yield f"trigger_value: {_number(query.trigger_value)}"
+    if query.inputs:
+        yield f"inputs: {_list(query.inputs)}"
+    yield f"prompt: {_quoted(query.prompt)}"
+    yield f"effect: {query.effect}"
+    if query.target:
+        yield f"target: {_word(query.target)}"
+
+
+def _number(number: float) -> str:
+    """The shortest spelling that reads back equal; whole numbers without a point."""
+    return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
+
+
+def _list(words: Sequence[str]) -> str:
+    return f"[{', '.join(map(_word, words))}]"
+
+
+def _word(text: str) -> str:
+    return text if _BARE.match(text) and text not in _NOT_BARE else _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,129 @@
+"""Block text: ``node <type> <name> { … }`` statements, each read on its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from orchestrator.gmn.codes import finding
+from orchestrator.gmn.formats.nodes import SECTION_OF, Builder
+from orchestrator.gmn.formats.syntax import Block, BrokenSyntax, Parser
+from orchestrator.gmn.spelling import nearest
+
+if TYPE_CHECKING:
+    from orchestrator.diagnostics import Diagnostic
+    from orchestrator.gmn.formats.places import Places
+    from orchestrator.gmn.limits import Limits
+
+_ALIASES = {
+    "hidden_state": "state",
+    "factor": "state",
+    "modality": "observation",
+    "sensor": "observation",
+    "control": "action",
+    "likelihood": "emission",
+    "dynamics": "transition",
+    "prior": "belief",
+    "goal": "preference",
+    "habit": "policy",
+    "query": "llm_query",
+}
+_STARTS = ("gmn", "agent", "node")
+MOST_SYNTAX_FINDINGS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class BlockText:
+    """What block text said: a tree, its pointers' offsets, what was wrong and what was mended."""
+
+    tree: dict[str, object]
+    offsets: dict[str, int]
+    findings: tuple[Diagnostic, ...]
+    repairs: tuple[Diagnostic, ...]
+    statements: int
+
+
+def read_block_text(text: str, places: Places, limits: Limits) -> BlockText:
+    """Read every statement; one that is broken is reported and reading goes on at the next."""
+    parser = Parser(text, places, limits.nesting)
+    builder = Builder(places)
+    broken: list[Diagnostic] = []
+    statements = 0
+    while not parser.at_end():
+        try:
+            statements += _statement(parser, builder)
+        except BrokenSyntax as error:
+            broken.append(error.found)
+            _resume(parser)
+    if len(broken) > MOST_SYNTAX_FINDINGS:
+        more = len(broken) - MOST_SYNTAX_FINDINGS
+        broken = [*broken[:MOST_SYNTAX_FINDINGS], finding("GMN002", f"{more} more syntax errors")]
+    if parser.numbers > limits.written_numbers:
+        words = f"{parser.numbers} numbers are written out, more than {limits.written_numbers}"
+        broken.append(finding("GMN707", words, got=parser.numbers, expected=limits.written_numbers))
+    return BlockText(
+        builder.finish(),
+        builder.offsets,
+        (*parser.found, *broken, *builder.findings),
+        (*parser.repairs, *builder.repairs),
+        statements,
+    )
+
+
+def _statement(parser: Parser, builder: Builder) -> int:
+    """Read one statement; 1 when it was whole."""
+    token = parser.here
+    if token.kind != "word" or token.text not in _STARTS:
+        raise parser.broken("'node', 'agent' or 'gmn'")
+    parser.take()
+    if token.text == "gmn":
+        version = parser.take()
+        builder.set_version(version.text, version.offset)
+    elif token.text == "agent":
+        name = parser.take() if parser.here.kind in ("word", "string") else None
+        block = parser.block() if parser.is_mark("{") else Block(())
+        builder.set_agent(name.text if name else "agent", block, token.offset)
+    else:
+        kind, name = parser.here, parser.tokens[min(parser.at + 1, len(parser.tokens) - 1)]
+        if kind.kind != "word" or name.kind not in ("word", "string", "number"):
+            raise parser.broken("a node type and a name, as in: node state position", "GMN003")
+        parser.take()
+        parser.take()
+        builder.add_node(_node_type(kind.text, kind.offset, builder), name, parser.block())
+    return 1
+
+
+def _node_type(written: str, offset: int, builder: Builder) -> str:
+    word = written.lower()
+    known = _ALIASES.get(word, word)
+    if known in SECTION_OF:
+        if known != written:
+            builder.repaired("GMN006", f"node type {written!r} read as {known!r}", offset)
+        return known
+    near = nearest(word, [*SECTION_OF, *_ALIASES])
+    if near is not None:
+        near = _ALIASES.get(near, near)
+        builder.repaired("GMN006", f"node type {written!r} read as {near!r}", offset)
+        return near
+    place = builder.places.at(offset)
+    expected = ", ".join(SECTION_OF)
+    raise BrokenSyntax(
+        finding(
+            "GMN006",
+            f"unknown node type {written!r}; use one of {expected}",
+            place=place,
+            got=written,
+            expected=expected,
+        )
+    )
+
+
+def _resume(parser: Parser) -> None:
+    """Go to the next word that starts a statement at the beginning of a line."""
+    while not parser.at_end():
+        parser.take()
+        token = parser.here
+        before = parser.places.text.rfind("\n", 0, token.offset) + 1
+        starts_line = not parser.places.text[before : token.offset].strip()
+        if token.kind == "word" and token.text in _STARTS and starts_line:
+            return

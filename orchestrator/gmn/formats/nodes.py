@@ -1,0 +1,398 @@
+"""From the properties of block-text nodes to the tree of a canonical document."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.gmn.codes import finding
+from orchestrator.gmn.formats.syntax import Block, Value, escaped, plain
+from orchestrator.gmn.spelling import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from orchestrator.diagnostics import Diagnostic
+    from orchestrator.gmn.formats.places import Places
+    from orchestrator.gmn.formats.syntax import Entry, Token
+
+Tree = dict[str, object]
+
+SECTION_OF = {
+    "state": "states",
+    "observation": "observations",
+    "action": "actions",
+    "emission": "likelihoods",
+    "transition": "transitions",
+    "belief": "priors",
+    "preference": "preferences",
+    "policy": "policy",
+    "llm_query": "queries",
+}
+_VARIABLE_KEYS = {
+    **dict.fromkeys(("size", "num_states", "num_observations", "num_actions"), "size"),
+    **dict.fromkeys(
+        ("labels", "states", "observations", "actions", "list", "state_labels", "action_names",
+         "observation_labels"),
+        "labels",
+    ),
+    **dict.fromkeys(("shape", "grid"), "shape"),
+    "description": "description",
+    "initial": "initial",
+}  # fmt: skip
+_TABLE_KEYS = {
+    **{key: key for key in ("map", "identity", "uniform", "shift", "grid", "rules", "kind", "moves",
+                            "boundary", "blocked", "noise", "noise_kind", "noisy_identity", "stay",
+                            "sparse", "description")},
+    **dict.fromkeys(
+        ("rows", "matrix", "values", "probabilities", "vector", "distribution",
+         "initial_distribution"),
+        "rows",
+    ),
+}  # fmt: skip
+_LINK_KEYS = {
+    **dict.fromkeys(("from", "given", "depends_on", "dependencies", "parents"), "given"),
+    **dict.fromkeys(("to", "of", "about", "state", "target"), "of"),
+}
+_PREFERENCE_KEYS = {
+    **dict.fromkeys(("on", "observation", "state", "about", "of", "to"), "on"),
+    **dict.fromkeys(("values", "vector"), "values"),
+    **{key: key for key in ("goals", "preferred_observation", "preference_strength", "reason",
+                            "goal_gradient")},
+    "description": "reason",
+}  # fmt: skip
+_POLICY_KEYS = {
+    **dict.fromkeys(("horizon", "policy_len", "planning_horizon"), "horizon"),
+    **{key: key for key in ("gamma", "selection", "info_gain")},
+    **dict.fromkeys(("habit", "habits"), "habit"),
+    "description": "description",
+}
+_QUERY_KEYS = {
+    **dict.fromkeys(("trigger", "trigger_condition"), "trigger"),
+    **dict.fromkeys(("prompt", "prompt_template"), "prompt"),
+    **dict.fromkeys(("inputs", "context"), "inputs"),
+    **dict.fromkeys(("target", "updates"), "target"),
+    **{key: key for key in ("trigger_value", "effect")},
+}
+_AGENT_KEYS = {
+    **dict.fromkeys(("type", "agent_type"), "agent_type"),
+    "description": "description",
+    "metadata": "metadata",
+}
+_KINDS = ("rows", "map", "identity", "uniform", "shift", "grid", "rules")
+
+
+class Builder:
+    """Collects nodes into a tree and remembers where each part stood."""
+
+    def __init__(self, places: Places) -> None:
+        self.places = places
+        self.tree: Tree = {}
+        self.offsets: dict[str, int] = {"": 0}
+        self.findings: list[Diagnostic] = []
+        self.repairs: list[Diagnostic] = []
+
+    def finish(self) -> Tree:
+        """The tree, targets that only one variable can be filled in."""
+        for section, kind in (("likelihoods", "observations"), ("transitions", "states")):
+            variables = _section(self.tree, kind)
+            for entry in _section(self.tree, section):
+                if "of" not in entry and len(variables) == 1:
+                    entry["of"] = variables[0].get("name")
+        return self.tree
+
+    def repaired(self, code: str, message: str, offset: int, pointer: str = "") -> None:
+        """Note something that was read differently from how it was written."""
+        place = self.places.at(offset)
+        self.repairs.append(finding(code, message, place=place, pointer=pointer))
+
+    def set_version(self, version: str, offset: int) -> None:
+        """``gmn 1.0``."""
+        self.tree["gmn"] = version
+        self.offsets["/gmn"] = offset
+
+    def set_agent(self, name: str, block: Block, offset: int) -> None:
+        """``agent NAME { type, description, metadata }``."""
+        self.tree["name"] = name
+        self.offsets["/name"] = offset
+        for key, value in self._known(block, _AGENT_KEYS, "agent").items():
+            self.offsets[f"/{key}"] = value.offset
+            if key == "metadata" and isinstance(value.content, Block):
+                self.tree[key] = [
+                    {"key": entry.key, "value": _word(entry.value)}
+                    for entry in value.content.entries
+                ]
+            else:
+                self.tree[key] = _word(value)
+
+    def add_node(self, kind: str, name: Token, block: Block) -> None:
+        """One node of a known type."""
+        section = SECTION_OF[kind]
+        if kind == "policy":
+            self._policy(block, name.offset)
+            return
+        entries = self.tree.setdefault(section, [])
+        assert isinstance(entries, list)
+        pointer = f"/{section}/{len(entries)}"
+        self.offsets[pointer] = name.offset
+        self.offsets.setdefault(f"/{section}", name.offset)
+        build: Callable[[str, Block, str], Tree] = {
+            "state": self._variable,
+            "observation": self._variable,
+            "action": self._variable,
+            "emission": self._conditional,
+            "transition": self._conditional,
+            "belief": self._conditional,
+            "preference": self._preference,
+            "llm_query": self._query,
+        }[kind]
+        entries.append(build(name.text, block, pointer))
+
+    def _known(self, block: Block, keys: Mapping[str, str], what: str) -> dict[str, Value]:
+        """Entries under their canonical key; unknown ones are dropped, repeated ones reported."""
+        found: dict[str, Value] = {}
+        for entry in block.entries:
+            key = keys.get(entry.key) or keys.get(nearest(entry.key, keys) or "")
+            if key is None:
+                words = f"unknown property {entry.key!r} of {what} ignored"
+                self.repaired("GMN007", words, entry.offset)
+            elif key in found and entry.key in (e.key for e in block.entries if e is not entry):
+                self._repeated(entry, found[key])
+            elif key not in found:
+                if entry.key not in keys:
+                    self.repaired("GMN007", f"property {entry.key!r} read as {key!r}", entry.offset)
+                found[key] = entry.value
+        return found
+
+    def _repeated(self, entry: Entry, first: Value) -> None:
+        if plain(entry.value, "", {}) == plain(first, "", {}):
+            self.repaired("GMN004", f"property {entry.key!r} given twice, equal", entry.offset)
+        else:
+            words = f"property {entry.key!r} is given twice with different values"
+            self.findings.append(
+                finding("GMN004", words, place=self.places.at(entry.offset), got=entry.key)
+            )
+
+    def _plain(self, value: Value, pointer: str) -> object:
+        return plain(value, pointer, self.offsets)
+
+    def _variable(self, name: str, block: Block, pointer: str) -> Tree:
+        variable: Tree = {"name": name}
+        for key, value in self._known(block, _VARIABLE_KEYS, f"variable {name}").items():
+            where = f"{pointer}/{key}"
+            self.offsets[where] = value.offset
+            if key == "initial":
+                self._initial(name, value)
+            elif key == "labels":
+                variable[key] = _words(value, where, self.offsets)
+            elif key == "description":
+                variable[key] = _word(value)
+            else:
+                variable[key] = self._plain(value, where)
+        return variable
+
+    def _initial(self, name: str, value: Value) -> None:
+        entries = self.tree.setdefault("priors", [])
+        assert isinstance(entries, list)
+        pointer = f"/priors/{len(entries)}"
+        self.offsets[pointer] = value.offset
+        if isinstance(value.content, Block):
+            entries.append(
+                self._conditional(name, value.content, pointer) | {"of": name, "given": []}
+            )
+            return
+        content = value.content
+        is_row = isinstance(content, list) and all(
+            isinstance(v.content, int | float) for v in content
+        )
+        table: Tree = (
+            {"kind": "rows", "rows": [self._plain(value, f"{pointer}/table/rows/0")]}
+            if is_row
+            else {"kind": "map", "map": [_word(value)]}
+        )
+        if value.raw == "uniform":
+            table = {"kind": "uniform"}
+        entries.append({"of": name, "given": [], "table": table})
+
+    def _conditional(self, name: str, block: Block, pointer: str) -> Tree:
+        known = self._known(block, {**_TABLE_KEYS, **_LINK_KEYS}, f"table {name}")
+        known.pop("description", None)
+        entry: Tree = {}
+        if (given := known.pop("given", None)) is not None:
+            entry["given"] = _words(given, f"{pointer}/given", self.offsets)
+        if (of := known.pop("of", None)) is not None:
+            self.offsets[f"{pointer}/of"] = of.offset
+            entry["of"] = self._target(of, name)
+        entry["table"] = self._table(known, f"{pointer}/table")
+        return entry
+
+    def _target(self, of: Value, name: str) -> object:
+        if not isinstance(of.content, list):
+            return _word(of)
+        if len(of.content) == 1:
+            return _word(of.content[0])
+        place = self.places.at(of.offset)
+        names = [_word(item) for item in of.content]
+        words = f"table {name} has {len(names)} targets {names}; write one table for each"
+        self.findings.append(finding("GMN119", words, place=place, got=str(names)))
+        return names[0] if names else ""
+
+    def _table(self, known: dict[str, Value], pointer: str) -> Tree:
+        for kind in ("grid", "shift"):  # grid: {moves: …} nests the fields under the kind
+            if kind in known and isinstance(known[kind].content, Block):
+                nested = known[kind].content
+                assert isinstance(nested, Block)
+                known = {
+                    **known,
+                    **self._known(nested, _TABLE_KEYS, kind),
+                    kind: _true(known[kind]),
+                }
+        table: Tree = {}
+        if "kind" in known:
+            table["kind"] = _word(known.pop("kind"))
+        self._sugar(known, table)
+        for key, value in known.items():
+            where = f"{pointer}/{key}"
+            self.offsets[where] = value.offset
+            if key in _KINDS:
+                table.setdefault("kind", key)
+            if key in ("identity", "uniform", "grid", "shift") and value.content in (True, False):
+                continue
+            table[key] = self._field(key, value, where)
+        if "kind" not in table and "moves" in table:
+            table["kind"] = "grid"
+        return table
+
+    def _sugar(self, known: dict[str, Value], table: Tree) -> None:
+        if (keep := known.pop("noisy_identity", None)) is not None:
+            content = keep.content
+            noise = 1.0 - content if isinstance(content, int | float) else content
+            noise = round(noise, 12) if isinstance(noise, float) else noise
+            table |= {"kind": "identity", "noise": noise, "noise_kind": "others"}
+        if known.pop("stay", None) is not None:
+            table["kind"] = "identity"
+        if (sparse := known.pop("sparse", None)) is not None:
+            table |= {"kind": "sparse", "sparse": plain(sparse, "", {})}
+
+    def _field(self, key: str, value: Value, where: str) -> object:
+        if key == "rules":
+            return [
+                _rule(rule, f"{where}/{i}", self.offsets) for i, rule in enumerate(_items(value))
+            ]
+        if key == "moves" and isinstance(value.content, Block):
+            return [
+                {"action": entry.key, "delta": self._plain(entry.value, f"{where}/{i}/delta")}
+                for i, entry in enumerate(value.content.entries)
+            ]
+        if key in ("map", "blocked"):
+            return _words(value, where, self.offsets)
+        if key in ("boundary", "noise_kind"):
+            return _word(value)
+        return self._plain(value, where)
+
+    def _preference(self, name: str, block: Block, pointer: str) -> Tree:
+        known = self._known(block, _PREFERENCE_KEYS, f"preference {name}")
+        entry: Tree = {}
+        liked, strength = (
+            known.pop("preferred_observation", None),
+            known.pop("preference_strength", None),
+        )
+        if liked is not None:
+            utility = strength.content if strength is not None else 1.0
+            entry["goals"] = [{"value": _word(liked), "utility": utility}]
+        for key, value in known.items():
+            where = f"{pointer}/{key}"
+            self.offsets[where] = value.offset
+            if key in ("on", "reason"):
+                entry[key] = _word(value)
+            elif key == "goals" and isinstance(value.content, Block):
+                entry[key] = _goals(value.content, where, self.offsets)
+            else:
+                entry[key] = self._plain(value, where)
+        return entry
+
+    def _policy(self, block: Block, offset: int) -> None:
+        self.offsets["/policy"] = offset
+        policy = self.tree.setdefault("policy", {})
+        assert isinstance(policy, dict)
+        for key, value in self._known(block, _POLICY_KEYS, "policy").items():
+            if key == "habit" and isinstance(value.content, Block):
+                self.offsets["/habits"] = value.offset
+                self.tree["habits"] = [
+                    {"action": e.key, "weights": self._plain(e.value, f"/habits/{i}/weights")}
+                    for i, e in enumerate(value.content.entries)
+                ]
+            elif key != "description":
+                policy[key] = self._plain(value, f"/policy/{key}")
+
+    def _query(self, name: str, block: Block, pointer: str) -> Tree:
+        query: Tree = {"name": name}
+        for key, value in self._known(block, _QUERY_KEYS, f"query {name}").items():
+            where = f"{pointer}/{key}"
+            if key == "inputs":
+                query[key] = _words(value, where, self.offsets)
+            elif key == "trigger_value":
+                query[key] = self._plain(value, where)
+            else:
+                self.offsets[where] = value.offset
+                query[key] = _word(value)
+        return query
+
+
+def _section(tree: Tree, name: str) -> list[Tree]:
+    entries = tree.get(name, [])
+    assert isinstance(entries, list)
+    return entries
+
+
+def _true(value: Value) -> Value:
+    return Value(True, value.offset, "true")
+
+
+def _word(value: Value) -> object:
+    """A scalar as it was spelled: labels such as 0 or 1.0 are words, not numbers."""
+    if isinstance(value.content, list | Block):
+        return plain(value, "", {})
+    return value.raw
+
+
+def _items(value: Value) -> list[Value]:
+    return value.content if isinstance(value.content, list) else [value]
+
+
+def _words(value: Value, pointer: str, offsets: dict[str, int]) -> list[object]:
+    words: list[object] = []
+    for i, item in enumerate(_items(value)):
+        offsets[f"{pointer}/{i}"] = item.offset
+        words.append(_word(item))
+    return words
+
+
+def _goals(block: Block, where: str, offsets: dict[str, int]) -> list[Tree]:
+    goals: list[Tree] = []
+    for i, entry in enumerate(block.entries):
+        offsets[f"{where}/{i}"] = entry.offset
+        goals.append({"value": entry.key, "utility": entry.value.content})
+    return goals
+
+
+def _rule(rule: Value, where: str, offsets: dict[str, int]) -> object:
+    """``{when: {var: label}, then: {label: p}}`` as conditions and outcomes."""
+    offsets[where] = rule.offset
+    if not isinstance(rule.content, Block):
+        return plain(rule, where, offsets)
+    made: Tree = {"when": [], "then": []}
+    for entry in rule.content.entries:
+        part = f"{where}/{escaped(entry.key)}"
+        offsets[part] = entry.value.offset
+        if isinstance(entry.value.content, Block) and entry.key == "when":
+            made["when"] = [
+                {"var": e.key, "values": _words(e.value, f"{part}/{i}/values", offsets)}
+                for i, e in enumerate(entry.value.content.entries)
+            ]
+        elif isinstance(entry.value.content, Block) and entry.key == "then":
+            made["then"] = [
+                {"value": e.key, "p": e.value.content} for e in entry.value.content.entries
+            ]
+        else:
+            made[entry.key] = plain(entry.value, part, offsets)
+    return made

@@ -1,0 +1,282 @@
+"""Characters to values: the lexer and the value grammar, shared by block text and tolerant JSON.
+
+``value = number | "string" | '''…''' | word | [value, …] | {key: value …}``; separators are
+optional, comments run from ``#`` or ``//`` to the end of the line, a key alone means true.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from orchestrator.gmn.codes import finding
+
+if TYPE_CHECKING:
+    from orchestrator.diagnostics import Diagnostic
+    from orchestrator.gmn.formats.places import Places
+
+TokenKind = Literal["string", "number", "word", "mark", "end"]
+
+_TOKEN = re.compile(
+    r"""
+      (?P<blank>\s+|\#[^\n]*|//[^\n]*)
+    | (?P<long>\"\"\".*?\"\"\")
+    | (?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
+    | (?P<open>\"\"\"|"|')
+    | (?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w.*+-])
+        |[-+]?(?:Infinity|NaN|inf|nan)\b)
+    | (?P<word>@\([^)\n]*\)|@[+-]?\w+|[\w*?](?:[\w.*+?]|-(?!>))*)
+    | (?P<mark>[{}\[\]:,;])
+    | (?P<bad>.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One token; `text` is unquoted for strings."""
+
+    kind: TokenKind
+    text: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value and where it stands. `raw` is the spelling of a scalar."""
+
+    content: Scalar | list[Value] | Block
+    offset: int
+    raw: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """``{…}``: entries in order."""
+
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """``key: value``, or a key alone, whose value is then true."""
+
+    key: str
+    value: Value
+    offset: int
+
+
+Scalar = str | int | float | bool | None
+
+
+class BrokenSyntax(Exception):
+    """Reading cannot go on here; carries the finding."""
+
+    def __init__(self, found: Diagnostic) -> None:
+        super().__init__(found.message)
+        self.found = found
+
+
+_KINDS: dict[str, TokenKind] = {"number": "number", "word": "word", "mark": "mark"}
+
+
+def tokens_of(text: str, places: Places) -> tuple[list[Token], list[Diagnostic]]:
+    """All tokens, and what could not be one; at most a handful of findings, then a count."""
+    tokens: list[Token] = []
+    found: list[Diagnostic] = []
+    bad = 0
+    for match in _TOKEN.finditer(text):
+        kind, raw, offset = match.lastgroup, match.group(), match.start()
+        if kind == "blank":
+            continue
+        if kind == "long":
+            tokens.append(Token("string", raw[3:-3], offset))
+        elif kind == "string":
+            tokens.append(Token("string", _unquoted(raw), offset))
+        elif kind in ("open", "bad"):
+            bad += 1
+            if bad <= 5:
+                found.append(_illegal(kind, raw, places, offset))
+        else:
+            tokens.append(Token(_KINDS[kind or ""], raw, offset))
+    if bad > 5:
+        found.append(finding("GMN001", f"{bad - 5} more illegal characters"))
+    tokens.append(Token("end", "", len(text)))
+    return tokens, found
+
+
+def _illegal(kind: str, raw: str, places: Places, offset: int) -> Diagnostic:
+    place = places.at(offset)
+    if kind == "open":
+        return finding("GMN005", f"string opened by {raw} is never closed", place=place)
+    return finding("GMN001", f"illegal character {raw!r}", place=place, got=repr(raw))
+
+
+def _unquoted(raw: str) -> str:
+    if "\\" not in raw:
+        return raw[1:-1]
+    body = raw[1:-1] if raw[0] == '"' else raw[1:-1].replace("\\'", "'").replace('"', '\\"')
+    try:
+        return str(json.loads(f'"{body}"', strict=False))
+    except json.JSONDecodeError:
+        return raw[1:-1]  # an escape that JSON does not know stands as written
+
+
+class Parser:
+    """Reads values from tokens; positions are offsets into the text."""
+
+    def __init__(self, text: str, places: Places, nesting: int) -> None:
+        self.places = places
+        self.tokens, self.found = tokens_of(text, places)
+        self.at = 0
+        self.nesting = nesting
+        self.numbers = 0
+        self.repairs: list[Diagnostic] = []
+
+    @property
+    def here(self) -> Token:
+        """The token to be read next."""
+        return self.tokens[self.at]
+
+    def take(self) -> Token:
+        """Read one token; the end stays the end."""
+        token = self.tokens[self.at]
+        self.at = min(self.at + 1, len(self.tokens) - 1)
+        return token
+
+    def skip(self, marks: str) -> None:
+        """Pass over any of `marks`."""
+        while self.here.kind == "mark" and self.here.text in marks:
+            self.take()
+
+    def at_end(self) -> bool:
+        """Whether nothing but separators is left."""
+        self.skip(",;")
+        return self.here.kind == "end"
+
+    def is_mark(self, mark: str) -> bool:
+        """Whether `mark` comes next."""
+        return self.here.kind == "mark" and self.here.text == mark
+
+    def broken(self, expected: str, code: str = "GMN002") -> BrokenSyntax:
+        """The finding that something else was expected here."""
+        token = self.here
+        got = "the end of the document" if token.kind == "end" else repr(token.text[:40])
+        return BrokenSyntax(
+            finding(
+                code,
+                f"expected {expected}, got {got}",
+                place=self.places.at(token.offset),
+                got=got,
+                expected=expected,
+            )
+        )
+
+    def value(self, depth: int = 0) -> Value:
+        """One value.
+
+        Raises: BrokenSyntax: there is none here, or it is nested too deep.
+        """
+        token = self.here
+        if depth > self.nesting:
+            raise BrokenSyntax(
+                finding(
+                    "GMN703",
+                    f"nested deeper than {self.nesting} levels",
+                    place=self.places.at(token.offset),
+                )
+            )
+        if self.is_mark("["):
+            return self._list(depth)
+        if self.is_mark("{"):
+            return Value(self.block(depth), token.offset)
+        if token.kind == "string":
+            return Value(self.take().text, token.offset, token.text)
+        if token.kind == "number":
+            self.numbers += 1
+            return Value(_number(self.take().text), token.offset, token.text)
+        if token.kind == "word":
+            self.take()
+            return Value(_WORDS.get(token.text, token.text), token.offset, token.text)
+        raise self.broken("a value")
+
+    def _list(self, depth: int) -> Value:
+        start = self.take().offset
+        items: list[Value] = []
+        self.skip(",;")
+        while not self._closed("]"):
+            items.append(self.value(depth + 1))
+            self.skip(",;")
+        return Value(items, start)
+
+    def block(self, depth: int = 0) -> Block:
+        """``{ key [: value] … }`` with the brace still to be read."""
+        if not self.is_mark("{"):
+            raise self.broken("'{'")
+        if depth > self.nesting:
+            self.value(depth)  # raises 703
+        self.take()
+        entries: list[Entry] = []
+        self.skip(",;")
+        while not self._closed("}"):
+            entries.append(self._entry(depth))
+            self.skip(",;")
+        return Block(tuple(entries))
+
+    def _entry(self, depth: int) -> Entry:
+        token = self.here
+        if token.kind not in ("word", "string", "number"):
+            raise self.broken("a property name or '}'")
+        self.take()
+        if self.is_mark(":"):
+            self.take()
+            return Entry(token.text, self.value(depth + 1), token.offset)
+        return Entry(token.text, Value(True, token.offset, "true"), token.offset)
+
+    def _closed(self, mark: str) -> bool:
+        if self.is_mark(mark):
+            self.take()
+            return True
+        if self.here.kind == "end":
+            self.repairs.append(
+                finding(
+                    "GMN002",
+                    f"added {mark!r} missing at the end of the document",
+                    place=self.places.at(self.here.offset),
+                    expected=mark,
+                )
+            )
+            return True
+        return False
+
+
+_WORDS: dict[str, Scalar] = {"true": True, "false": False, "True": True, "False": False,
+                             "null": None, "None": None}  # fmt: skip
+
+
+def _number(raw: str) -> int | float:
+    try:
+        return int(raw)
+    except ValueError:
+        return float(raw)
+
+
+def plain(value: Value, pointer: str, offsets: dict[str, int]) -> object:
+    """The value as Python data, noting where each part stands."""
+    offsets[pointer] = value.offset
+    if isinstance(value.content, list):
+        return [plain(item, f"{pointer}/{i}", offsets) for i, item in enumerate(value.content)]
+    if isinstance(value.content, Block):
+        return {
+            entry.key: plain(entry.value, f"{pointer}/{escaped(entry.key)}", offsets)
+            for entry in value.content.entries
+        }
+    return value.content
+
+
+def escaped(key: str) -> str:
+    """A key as one step of a JSON pointer."""
+    return key.replace("~", "~0").replace("/", "~1")

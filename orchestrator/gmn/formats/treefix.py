@@ -1,0 +1,283 @@
+"""Shapes of a tree that are not canonical but clear: sugar, nested arrays, symbolic values."""
+
+from __future__ import annotations
+
+import copy
+import math
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from orchestrator.gmn.codes import finding
+from orchestrator.gmn.orientation import oriented
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from orchestrator.diagnostics import Diagnostic
+
+Tree = dict[str, object]
+
+_DROP_FOR_INFO_GAIN = ("exploration_bonus", "information_gain")
+_AS_KIND = ("uniform", "identity")
+_GRID = "deterministic_grid_transitions"
+_DELTAS = {
+    "up": (-1, 0), "north": (-1, 0), "down": (1, 0), "south": (1, 0), "left": (0, -1),
+    "west": (0, -1), "right": (0, 1), "east": (0, 1), "stay": (0, 0), "wait": (0, 0),
+}  # fmt: skip
+_NAMED = {"likelihoods": "of", "transitions": "of", "priors": "of", "preferences": "on",
+          "states": "name", "observations": "name", "actions": "name", "queries": "name",
+          "habits": "action"}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Mended:
+    """A tree in canonical shape, what stays wrong, what was mended, gradients set aside."""
+
+    tree: Tree
+    findings: list[Diagnostic] = field(default_factory=list)
+    repairs: list[Diagnostic] = field(default_factory=list)
+    gradients: list[tuple[int, str, float, float]] = field(default_factory=list)
+
+
+def mend_tree(tree: Tree) -> Mended:
+    """Mend a copy of `tree`; one that is canonical comes back equal."""
+    mended = Mended(dict(tree))
+    _lists(mended)
+    for section in ("likelihoods", "transitions", "priors"):
+        for pointer, entry in _entries(mended, section):
+            _conditional(mended, pointer, entry)
+    for pointer, entry in list(_entries(mended, "preferences")):
+        _preference(mended, pointer, entry)
+    return mended
+
+
+def _lists(mended: Mended) -> None:
+    """Sections keyed by name become lists; entries are copied before anything is changed."""
+    tree = mended.tree
+    for section, key in _NAMED.items():
+        value = tree.get(section)
+        if isinstance(value, dict):
+            tree[section] = [
+                {key: name, **entry} if isinstance(entry, dict) else {key: name, "table": entry}
+                for name, entry in value.items()
+            ]
+            words = f"{section} keyed by name read as a list"
+            mended.repairs.append(finding("GMN008", words, pointer=f"/{section}"))
+        elif isinstance(value, list):
+            tree[section] = [dict(entry) if isinstance(entry, dict) else entry for entry in value]
+    metadata = tree.get("metadata")
+    if isinstance(metadata, dict):
+        tree["metadata"] = [{"key": key, "value": value} for key, value in metadata.items()]
+
+
+def _entries(mended: Mended, section: str) -> Iterator[tuple[str, Tree]]:
+    value = mended.tree.get(section)
+    for index, entry in enumerate(value if isinstance(value, list) else []):
+        if isinstance(entry, dict):
+            yield f"/{section}/{index}", entry
+
+
+def _conditional(mended: Mended, pointer: str, entry: Tree) -> None:
+    table = entry.get("table")
+    if isinstance(table, str):
+        table = {"kind": table}
+    elif isinstance(table, list):
+        table = {"kind": "rows", "rows": table}
+    if not isinstance(table, dict):
+        return
+    table = entry["table"] = dict(table)
+    if isinstance(table.get("sparse"), list):
+        _sparse(mended, f"{pointer}/table", entry, table)
+    rows = table.get("rows")
+    if isinstance(rows, str):
+        _symbolic(mended, f"{pointer}/table/rows", entry, table)
+    elif isinstance(rows, list):
+        _rows(mended, f"{pointer}/table/rows", entry, table)
+
+
+def _sparse(mended: Mended, pointer: str, entry: Tree, table: Tree) -> None:
+    """``[[x.., y, p], …]`` as rules."""
+    given = entry.get("given")
+    names = [str(name) for name in given] if isinstance(given, list) else []
+    rules: dict[tuple[str, ...], list[Tree]] = {}
+    sparse = table.pop("sparse")
+    assert isinstance(sparse, list)
+    for index, cell in enumerate(sparse):
+        if not isinstance(cell, list) or len(cell) != len(names) + 2:
+            words = f"{pointer}/sparse/{index}: expected {len(names)} parents, a value and p"
+            mended.findings.append(finding("GMN008", words, pointer=f"{pointer}/sparse/{index}"))
+            continue
+        context = tuple(str(label) for label in cell[: len(names)])
+        rules.setdefault(context, []).append({"value": str(cell[-2]), "p": cell[-1]})
+    table["kind"] = "rules"
+    table["rules"] = [
+        {
+            "when": [{"var": n, "values": [x]} for n, x in zip(names, context, strict=True)],
+            "then": outcomes,
+        }
+        for context, outcomes in rules.items()
+    ]
+
+
+def _rows(mended: Mended, pointer: str, entry: Tree, table: Tree) -> None:
+    rows = table["rows"]
+    assert isinstance(rows, list)
+    depth = _depth(rows)
+    if depth == 1 and rows:
+        table["rows"] = [rows]
+    elif depth > 2:
+        _nested(mended, pointer, entry, table)
+    lengths = {len(row) for row in rows if isinstance(row, list)}
+    if depth == 2 and len(lengths) > 1:
+        words = f"rows of {entry.get('of')} have {sorted(lengths)} numbers; all need the same"
+        mended.findings.append(finding("GMN310", words, pointer=pointer, got=sorted(lengths)))
+
+
+def _depth(value: object) -> int:
+    depth = 0
+    while isinstance(value, list):
+        depth += 1
+        value = value[0] if value else None
+    return depth
+
+
+def _nested(mended: Mended, pointer: str, entry: Tree, table: Tree) -> None:
+    """Flatten a 3-D or 4-D array when exactly one reading of its axes is a set of distributions."""
+    try:
+        array = np.array(table["rows"], dtype=np.float64)
+    except (TypeError, ValueError):
+        words = f"nested rows of {entry.get('of')} are ragged or not numbers"
+        mended.findings.append(finding("GMN310", words, pointer=pointer))
+        table["rows"] = []
+        return
+    given = entry.get("given")
+    names = [str(n) for n in given] if isinstance(given, list) else []
+    sizes = [_size(mended.tree, name) for name in [*names, str(entry.get("of"))]]
+    proof = oriented(array, sizes)
+    if proof is None or proof.is_ambiguous:
+        why = "no reading of its axes fits" if proof is None else "its axes can be read in two ways"
+        words = (
+            f"nested array of shape {list(array.shape)} for {entry.get('of')}: {why}; write rows"
+        )
+        mended.findings.append(
+            finding("GMN309", words, pointer=pointer, got=list(array.shape), expected=sizes)
+        )
+        table["rows"] = []
+        return
+    words = f"nested array of shape {list(array.shape)} for {entry.get('of')} flattened to rows"
+    mended.repairs.append(finding("GMN309", words, pointer=pointer, got=list(array.shape)))
+    table["rows"] = proof.array.reshape(-1, proof.array.shape[-1]).tolist()
+
+
+def _variable(tree: Tree, name: str) -> Tree:
+    for section in ("states", "observations", "actions"):
+        value = tree.get(section)
+        for entry in value if isinstance(value, list) else []:
+            if isinstance(entry, dict) and entry.get("name") == name:
+                return entry
+    return {}
+
+
+def _size(tree: Tree, name: str) -> int:
+    variable = _variable(tree, name)
+    labels, size, shape = (variable.get(key) for key in ("labels", "size", "shape"))
+    if isinstance(size, int) and size:
+        return size
+    if isinstance(labels, list) and labels:
+        return len(labels)
+    if isinstance(shape, list) and shape and all(isinstance(side, int) for side in shape):
+        return math.prod(shape)
+    return 0
+
+
+def _symbolic(mended: Mended, pointer: str, entry: Tree, table: Tree) -> None:
+    """A word in place of numbers."""
+    word = str(table.pop("rows"))
+    if word in _AS_KIND:
+        table["kind"] = word
+        mended.repairs.append(
+            finding("GMN409", f"{word!r} read as the table kind", pointer=pointer)
+        )
+    elif word == _GRID and _as_grid(mended.tree, entry, table):
+        words = f"{word!r} read as a grid with labelled moves"
+        mended.repairs.append(finding("GMN409", words, pointer=pointer, got=word))
+    else:
+        table["kind"] = "rows"
+        words = f"symbolic value {word!r} says no probabilities; write a table"
+        mended.findings.append(finding("GMN409", words, pointer=pointer, got=word))
+
+
+def _as_grid(tree: Tree, entry: Tree, table: Tree) -> bool:
+    of = str(entry.get("of"))
+    variable = _variable(tree, of)
+    shape = _grid_shape(variable, _size(tree, of))
+    actions = tree.get("actions")
+    names = (
+        [str(a.get("name")) for a in actions if isinstance(a, dict)]
+        if isinstance(actions, list)
+        else []
+    )
+    if shape is None or len(names) != 1:
+        return False
+    action = _variable(tree, names[0])
+    labels = (
+        action.get("labels") or ["up", "down", "left", "right", "stay"][: _size(tree, names[0])]
+    )
+    assert isinstance(labels, list)
+    if len(labels) not in (4, 5) or not all(str(label).lower() in _DELTAS for label in labels):
+        return False
+    variable["shape"] = list(shape)
+    action["labels"] = labels
+    entry["given"] = [names[0], of]
+    table["kind"] = "grid"
+    table["moves"] = [
+        {"action": label, "delta": list(_DELTAS[str(label).lower()])} for label in labels
+    ]
+    return True
+
+
+def _grid_shape(variable: Tree, size: int) -> tuple[int, int] | None:
+    match = re.search(r"(\d+)\s*[xX\u00d7]\s*(\d+)", str(variable.get("description", "")))
+    if match and int(match[1]) * int(match[2]) == size:
+        return int(match[1]), int(match[2])
+    side = math.isqrt(size)
+    return (side, side) if side * side == size and side > 1 else None
+
+
+def _preference(mended: Mended, pointer: str, entry: Tree) -> None:
+    goals = entry.get("goals")
+    if isinstance(goals, dict):
+        entry["goals"] = [{"value": label, "utility": utility} for label, utility in goals.items()]
+    gradient = entry.pop("goal_gradient", None)
+    if isinstance(gradient, dict) and "goal" in gradient:
+        index = int(pointer.rsplit("/", 1)[1])
+        numbers = [
+            gradient.get(key, default) for key, default in (("utility", 4.0), ("decay", 0.8))
+        ]
+        if all(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers):
+            mended.gradients.append((index, str(gradient["goal"]), *map(float, numbers)))  # type: ignore[arg-type]
+        else:
+            words = f"{pointer}/goal_gradient: utility and decay must be numbers"
+            mended.findings.append(finding("GMN008", words, pointer=pointer))
+    values = entry.get("values")
+    if isinstance(values, str):
+        _symbolic_preference(mended, pointer, entry, values)
+
+
+def _symbolic_preference(mended: Mended, pointer: str, entry: Tree, word: str) -> None:
+    entry["values"] = []
+    if word not in _DROP_FOR_INFO_GAIN:
+        words = f"symbolic value {word!r} says no utilities; write values or goals"
+        mended.findings.append(finding("GMN409", words, pointer=f"{pointer}/values", got=word))
+        return
+    preferences = mended.tree["preferences"]
+    assert isinstance(preferences, list)
+    mended.tree["preferences"] = [other for other in preferences if other is not entry]
+    policy = mended.tree.get("policy")
+    kept = copy.copy(policy) if isinstance(policy, dict) else {}
+    mended.tree["policy"] = {**kept, "info_gain": True}
+    words = f"preference {word!r} read as info_gain: true"
+    mended.repairs.append(finding("GMN409", words, pointer=pointer, got=word))
