@@ -170,7 +170,7 @@ def _unknown(expectation: Expectation, spec: GMNSpec) -> Iterator[Diagnostic]:
                 shown = ", ".join(variable.names[:12]) + (", …" if variable.n > 12 else "")
                 yield finding(
                     "GMN106",
-                    f"expectation {str(expectation)!r}: {label!r} is not in {variable.name}: {shown}",
+                    f"expectation {str(expectation)!r}: no {label!r} in {variable.name}: {shown}",
                     variable=variable.name,
                     got=label,
                 )
@@ -183,7 +183,7 @@ def measure(
     episodes: int = EPISODES,
     seed: int = 0,
 ) -> tuple[Measured, ...]:
-    """Simulate the episodes once (seeds seed, seed+1, …) and hold every expectation against them."""
+    """Simulate the episodes once (seeds seed, seed+1, …); hold every expectation against them."""
     if not expectations:
         return ()
     steps = max(expectation.steps for expectation in expectations)

@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+import jsonpatch
+
+from orchestrator.diagnostics import Report
+from orchestrator.errors import GMNError
+from orchestrator.gmn.checks import Subject, known_constraints, run_checks
+from orchestrator.gmn.codes import finding
+from orchestrator.gmn.compile import compile_spec
+from orchestrator.gmn.expectations import EPISODES, check_names, measure
+from orchestrator.gmn.formats import Places, conform, read
+from orchestrator.gmn.gradient import with_gradients
 from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
+from orchestrator.gmn.model import GMNSpec
+from orchestrator.gmn.simulate import simulate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from orchestrator.diagnostics import Report
+    from orchestrator.diagnostics import Diagnostic, PatchOperation
     from orchestrator.gmn.compile import Compiled
     from orchestrator.gmn.expectations import Expectation
-    from orchestrator.gmn.model import GMNSpec
 
 #: Which repairs are applied: none, the safe ones, or also those that are only suggested.
 RepairMode = Literal["none", "safe", "suggest"]
+
+#: Groups of codes in the order in which they are repaired; each is checked anew before the next.
+_GROUPS = (
+    ("GMN115", "GMN121", "GMN122", "GMN105", "GMN106", "GMN112", "GMN113"),
+    ("GMN302", "GMN308"),
+    ("GMN303", "GMN311"),
+    ("GMN205", "GMN206", "GMN207", "GMN202", "GMN204", "GMN217"),
+    ("GMN201", "GMN210"),
+    ("GMN109", "GMN110", "GMN214", "GMN307"),
+    ("GMN402", "GMN404", "GMN406", "GMN407", "GMN410", "GMN603"),
+    ("GMN705", "GMN710"),
+    ("GMN215",),
+)
+_MOST_ROUNDS = 4  # of one group: a rename can uncover one more, not many
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +69,156 @@ def validate(
     repair: RepairMode = "safe",
     constraints: Mapping[str, int] | None = None,
     expectations: Sequence[Expectation] = (),
-    episodes: int = 40,
+    episodes: int = EPISODES,
     run_steps: int = 3,
 ) -> Validation:
     """Judge a document; any bytes at all give a Validation, never a traceback.
 
-    Args:
-        repair: which repairs are applied before the verdict.
-        constraints: extra bounds of the request: ``max_states`` and ``max_observations`` (joint
-            values), ``max_actions`` (joint actions), ``max_factors``, ``max_horizon``,
-            ``max_policies``.
-        expectations: behaviour to simulate; failures are findings (906).
-        episodes: episodes per expectation.
-        run_steps: steps simulated to show that it runs; 0 skips that.
+    `repair` says which repairs are applied before the verdict. `constraints` are extra bounds of
+    the request: ``max_states`` and ``max_observations`` (joint values), ``max_actions`` (joint
+    actions), ``max_factors``, ``max_horizon``, ``max_policies``. `expectations` are simulated over
+    `episodes`; failures are findings (906). `run_steps` steps show that it runs; 0 skips that.
+
+    Raises: ValueError: a constraint is unknown or no whole number.
     """
-    raise NotImplementedError
+    bounds = known_constraints(constraints or {})
+    spec, found, repairs, places, spelling = _typed(source, limits)
+    if spec is None:
+        return Validation(None, Report(_placed(found, places), tuple(repairs)), None, spelling)
+    if repair != "none":
+        spec, applied = _repaired(spec, limits, bounds, repair)
+        repairs += applied
+    checked = run_checks(Subject(spec, limits, bounds))
+    report = Report(_placed([*found, *checked], places), _placed(repairs, places))
+    if not report.is_valid:
+        return Validation(spec, report, None, spelling)
+    return _run(Validation(spec, report, None, spelling), expectations, episodes, run_steps)
+
+
+def _typed(
+    source: str | bytes | Mapping[str, object] | GMNSpec, limits: Limits
+) -> tuple[GMNSpec | None, list[Diagnostic], list[Diagnostic], Places, str]:
+    if isinstance(source, GMNSpec):
+        return source, [], [], Places(), "spec"
+    reading = read(source, limits=limits)
+    found, repairs = [*reading.findings], [*reading.repairs]
+    if reading.tree is None:
+        return None, found, repairs, reading.places, reading.spelling
+    conformed = conform(reading.tree)
+    found += conformed.findings
+    repairs += conformed.repairs
+    spec = conformed.spec
+    if spec is not None and conformed.gradients:
+        spec, problems = with_gradients(spec, conformed.gradients, limits)
+        found += problems
+    return spec, found, repairs, reading.places, reading.spelling
+
+
+def _repaired(
+    spec: GMNSpec, limits: Limits, constraints: Mapping[str, int], mode: RepairMode
+) -> tuple[GMNSpec, list[Diagnostic]]:
+    """Apply what may be applied, group after group; a repair that helps nothing is not kept."""
+    applied: list[Diagnostic] = []
+    kinds = ("safe", "suggest") if mode == "suggest" else ("safe",)
+    for group in _GROUPS:
+        for _ in range(_MOST_ROUNDS):
+            codes = frozenset(group)
+            found = run_checks(Subject(spec, limits, constraints), codes=codes)
+            fixable = [d for d in found if d.fix is not None and d.fix.kind in kinds]
+            changed, used = _patched(spec, fixable)
+            if changed is None or changed == spec:
+                break
+            left = run_checks(Subject(changed, limits, constraints), codes=codes)
+            if len(left) >= len(found) and len(left) > 0:
+                break
+            spec, applied = changed, [*applied, *used]
+    return spec, applied
+
+
+def _patched(
+    spec: GMNSpec, fixable: Sequence[Diagnostic]
+) -> tuple[GMNSpec | None, list[Diagnostic]]:
+    """Fixes of one round, each place touched once; removals last and from the back."""
+    touched: set[str] = set()
+    used: list[Diagnostic] = []
+    changes: list[PatchOperation] = []
+    removals: list[PatchOperation] = []
+    for diagnostic in fixable:
+        operations = diagnostic.fix.patch if diagnostic.fix else ()
+        paths = {str(operation["path"]) for operation in operations}
+        if any(_overlap(path, other) for path in paths for other in touched):
+            continue
+        touched |= paths
+        used.append(diagnostic)
+        for operation in operations:
+            (removals if operation["op"] == "remove" else changes).append(operation)
+    if not used:
+        return None, []
+    removals.sort(key=lambda operation: _steps(str(operation["path"])), reverse=True)
+    tree = jsonpatch.apply_patch(spec.to_json(), [*changes, *removals])
+    return GMNSpec.model_validate(tree), used
+
+
+def _overlap(a: str, b: str) -> bool:
+    return a == b or a.startswith(f"{b}/") or b.startswith(f"{a}/")
+
+
+def _steps(path: str) -> tuple[tuple[int, int | str], ...]:
+    return tuple((0, int(s)) if s.isdigit() else (1, s) for s in path.split("/"))
+
+
+def _run(
+    valid: Validation, expectations: Sequence[Expectation], episodes: int, run_steps: int
+) -> Validation:
+    """Compile, run a few steps, and hold the expectations against simulated episodes."""
+    spec, report = valid.spec, valid.report
+    assert spec is not None
+    try:
+        compiled = compile_spec(spec)
+    except GMNError as error:
+        return _with(valid, [finding("GMN901", str(error))], runs=False)
+    more: list[Diagnostic] = []
+    if run_steps:
+        run = simulate(compiled, steps=run_steps, seed=0)
+        if run.guarded:
+            more.append(
+                finding("GMN904", f"{run.guarded} beliefs were reset: nothing explained them")
+            )
+    valid = dataclasses.replace(valid, compiled=compiled)
+    if not expectations:
+        return _with(valid, more, runs=True if run_steps else None)
+    unknown = [d for expectation in expectations for d in check_names(expectation, spec)]
+    if unknown:
+        return _with(valid, [*more, *unknown], runs=True, behaves=False)
+    measured = measure(compiled, expectations, episodes=episodes)
+    for one in measured:
+        if not one.held:
+            trace = "; ".join(one.trace)
+            more.append(finding("GMN906", f"{one}. For example: {trace}", got=f"{one.rate:.0%}"))
+    report = dataclasses.replace(report, behaviour=tuple(map(str, measured)))
+    valid = dataclasses.replace(valid, report=report)
+    return _with(valid, more, runs=True, behaves=all(one.held for one in measured))
+
+
+def _with(
+    valid: Validation, more: Sequence[Diagnostic], *, runs: bool | None, behaves: bool | None = None
+) -> Validation:
+    report = dataclasses.replace(
+        valid.report,
+        diagnostics=(*valid.report.diagnostics, *more),
+        runs=runs,
+        behaves=behaves,
+    )
+    return dataclasses.replace(valid, report=report)
+
+
+def _placed(found: Iterable[Diagnostic], places: Places) -> tuple[Diagnostic, ...]:
+    """With line and column where the document came as text."""
+    if not places.text:
+        return tuple(found)
+    return tuple(
+        d
+        if d.place is not None or not d.pointer
+        else dataclasses.replace(d, place=places.of(d.pointer))
+        for d in found
+    )

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from orchestrator.gmn.formats.conform import Conformed, conform
+from orchestrator.gmn.formats.conform import Conformed, Gradient, conform
 from orchestrator.gmn.formats.places import Places
 from orchestrator.gmn.formats.read import Reading, read
 from orchestrator.gmn.formats.write import write_json, write_text
 
-__all__ = ["Conformed", "Places", "Reading", "conform", "read", "write_json", "write_text"]
+__all__ = [
+    "Conformed",
+    "Gradient",
+    "Places",
+    "Reading",
+    "conform",
+    "read",
+    "write_json",
+    "write_text",
+]

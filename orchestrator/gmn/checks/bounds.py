@@ -1,0 +1,173 @@
+"""GMN701-711: how large is it? Python integers only; nothing is allocated here."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from orchestrator.gmn.checks.fixes import put, safe
+from orchestrator.gmn.checks.registry import Subject, check
+from orchestrator.gmn.codes import finding
+from orchestrator.gmn.tables import entries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from orchestrator.diagnostics import Diagnostic
+
+#: Constraints a request may set, and what each counts.
+CONSTRAINTS = {
+    "max_states": "joint hidden states",
+    "max_observations": "joint observations",
+    "max_actions": "joint actions",
+    "max_factors": "state factors",
+    "max_horizon": "steps planned ahead",
+    "max_policies": "policies",
+}
+
+
+def known_constraints(constraints: Mapping[str, int]) -> dict[str, int]:
+    """The constraints, held against the known names.
+
+    Raises: ValueError: a name is unknown, or a bound is not a whole number of at least 1.
+    """
+    for name, bound in constraints.items():
+        if name not in CONSTRAINTS:
+            raise ValueError(f"{name!r} is no constraint; use one of {', '.join(CONSTRAINTS)}")
+        if not isinstance(bound, int) or isinstance(bound, bool) or bound < 1:
+            raise ValueError(f"{name} is {bound!r}, expected a whole number of at least 1")
+    return dict(constraints)
+
+
+@check("GMN701", "GMN708")
+def variables_are_few_and_small(subject: Subject) -> Iterator[Diagnostic]:
+    """Bounds on how many variables there are and on the size of each."""
+    limits, spec = subject.limits, subject.spec
+    for section in ("states", "observations", "actions"):
+        found, most = len(getattr(spec, section)), getattr(limits, section)
+        if found > most:
+            words = f"{found} {section} are declared, more than {most}"
+            yield finding("GMN708", words, pointer=f"/{section}", got=found, expected=most)
+        for index, variable in enumerate(getattr(spec, section)):
+            if variable.n > limits.variable_size:
+                words = f"|{variable.name}| = {variable.n}, more than {limits.variable_size}"
+                yield finding(
+                    "GMN701",
+                    words,
+                    pointer=f"/{section}/{index}",
+                    variable=variable.name,
+                    got=variable.n,
+                    expected=limits.variable_size,
+                )
+
+
+@check("GMN702", "GMN707", "GMN709")
+def tables_are_small(subject: Subject) -> Iterator[Diagnostic]:
+    """Bounds on parents, rules and the numbers a table expands to."""
+    limits, total = subject.limits, 0
+    for pointer, conditional in subject.tables:
+        of, given = subject.variables.get(conditional.of), subject.given(conditional)
+        if of is None or given is None:
+            continue
+        size = entries(of, given)
+        total += size
+        where, name = f"{pointer}/table", conditional.of
+        if size > limits.table_entries:
+            words = f"the table of {name} would have {size} entries, more than "
+            words += str(limits.table_entries)
+            yield finding("GMN702", words, pointer=where, variable=name, got=size)
+        n_rules = len(conditional.table.rules)
+        work = n_rules * (size // max(of.n, 1))
+        if n_rules > limits.rules or work > limits.rule_work:
+            words = f"{n_rules} rules for {name}, more than {limits.rules} or too many contexts"
+            yield finding("GMN707", words, pointer=f"{where}/rules", variable=name, got=n_rules)
+        if len(given) > limits.parents:
+            words = f"{name} has {len(given)} parents, more than {limits.parents}"
+            yield finding("GMN707", words, pointer=f"{pointer}/given", variable=name)
+    if total > limits.total_entries:
+        words = f"all tables together would have {total} entries, more than {limits.total_entries}"
+        yield finding("GMN709", words, got=total, expected=limits.total_entries)
+
+
+def n_policies(subject: Subject, horizon: int) -> int:
+    """Action sequences of `horizon` steps."""
+    per_step = math.prod(max(action.n, 1) for action in subject.spec.actions)
+    count: int = per_step ** min(max(horizon, 1), 64)
+    return count
+
+
+@check("GMN705", "GMN706")
+def planning_is_bounded(subject: Subject) -> Iterator[Diagnostic]:
+    """Bounds on the number of policies and on the memory that comparing them takes."""
+    limits, horizon = subject.limits, subject.spec.policy.horizon
+    count = n_policies(subject, horizon)
+    where = "/policy/horizon"
+    if count > limits.policies or horizon > limits.horizon:
+        fitting = [
+            h for h in range(1, limits.horizon + 1) if n_policies(subject, h) <= limits.policies
+        ]
+        fix = safe(f"plan {max(fitting)} steps", put(where, max(fitting))) if fitting else None
+        shown = str(count) if count < 10**15 else "over 10^15"
+        words = f"horizon {horizon} makes {shown} policies, more than {limits.policies}"
+        if horizon > limits.horizon:
+            words = f"horizon {horizon} is beyond {limits.horizon} ({shown} policies)"
+        yield finding("GMN705", words, pointer=where, got=horizon, fix=fix)
+        return
+    largest = max((_per_action(subject, state.name) for state in subject.spec.states), default=0)
+    memory = count * largest * 4
+    if memory > limits.planning_bytes:
+        words = f"planning would need about {memory // 2**20} MB, more than "
+        words += f"{limits.planning_bytes // 2**20}; lower the horizon"
+        yield finding("GMN706", words, pointer=where, got=memory)
+
+
+def _per_action(subject: Subject, state: str) -> int:
+    """Numbers in the transition of one factor, for one action."""
+    for table in subject.spec.transitions:
+        given = subject.given(table)
+        of = subject.variables.get(table.of)
+        if table.of == state and given is not None and of is not None:
+            states = [v for v in given if subject.kinds.get(v.name) == "state"]
+            return entries(of, states)
+    return subject.variables[state].n ** 2
+
+
+@check("GMN707", "GMN710")
+def strings_are_short(subject: Subject) -> Iterator[Diagnostic]:
+    """Names and labels are bounded; descriptions are cut, since they carry no mathematics."""
+    limits = subject.limits
+    if len(subject.spec.queries) > limits.queries:
+        words = f"{len(subject.spec.queries)} queries, more than {limits.queries}"
+        yield finding("GMN707", words, pointer="/queries")
+    for section in ("states", "observations", "actions"):
+        for index, variable in enumerate(getattr(subject.spec, section)):
+            where = f"/{section}/{index}"
+            for i, label in enumerate(variable.labels):
+                if len(label) > limits.label_length:
+                    words = f"label {label[:20]!r}… of {variable.name} has {len(label)} characters"
+                    yield finding("GMN710", words, pointer=f"{where}/labels/{i}")
+            if len(variable.description) > limits.prompt_bytes:
+                cut = variable.description[: limits.prompt_bytes]
+                fix = safe("cut it", put(f"{where}/description", cut))
+                words = f"the description of {variable.name} is too long"
+                yield finding("GMN710", words, pointer=f"{where}/description", fix=fix)
+
+
+@check("GMN711")
+def constraints_are_met(subject: Subject) -> Iterator[Diagnostic]:
+    """The bounds that the request itself set."""
+    spec = subject.spec
+    counted = {
+        "max_states": math.prod(v.n for v in spec.states),
+        "max_observations": math.prod(v.n for v in spec.observations),
+        "max_actions": math.prod(v.n for v in spec.actions),
+        "max_factors": len(spec.states),
+        "max_horizon": spec.policy.horizon,
+        "max_policies": n_policies(subject, spec.policy.horizon),
+    }
+    places = {"max_horizon": "/policy/horizon", "max_policies": "/policy/horizon"}
+    for name, bound in (subject.constraints or {}).items():
+        if counted[name] > bound:
+            words = f"{counted[name]} {CONSTRAINTS[name]}, but the request allows {name}={bound}"
+            where = places.get(name, f"/{name.removeprefix('max_').replace('factors', 'states')}")
+            yield finding("GMN711", words, pointer=where, got=counted[name], expected=bound)

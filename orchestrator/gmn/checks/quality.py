@@ -1,0 +1,283 @@
+"""GMN501-514: a valid model may still be a poor one. These never block."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from orchestrator.gmn.checks.registry import Subject, check
+from orchestrator.gmn.codes import finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from orchestrator.diagnostics import Diagnostic
+    from orchestrator.gmn.compile import Compiled
+
+
+@check("GMN501", "GMN512")
+def likelihoods_tell_something(subject: Subject) -> Iterator[Diagnostic]:
+    """Rows that are all alike carry no information; a label that never occurs is dead."""
+    for index, table in enumerate(subject.spec.likelihoods):
+        rows = subject.matrix(table)
+        if rows is None:
+            continue
+        where = f"/likelihoods/{index}"
+        if len(rows) > 1 and rows.shape[1] > 1 and np.allclose(rows, rows[:1]):
+            parents = ", ".join(table.given)
+            words = f"{table.of} tells nothing about {parents}: every row is the same"
+            yield finding("GMN501", words, pointer=where, variable=table.of)
+        names = subject.variables[table.of].names
+        for column in np.flatnonzero(np.all(rows == 0, axis=0))[:3]:
+            words = (
+                f"observation label {names[column]!r} of {table.of} has probability 0 everywhere"
+            )
+            yield finding("GMN512", words, pointer=where, variable=table.of)
+
+
+def _by_action(model: Compiled, k: int) -> Iterator[NDArray[np.float64]]:
+    """Every transition that action `k` drives, that action's axis first."""
+    for f, b in enumerate(model.B):
+        controls = model.B_action_dependencies[f]
+        if k in controls:
+            axis = 1 + len(model.B_dependencies[f]) + controls.index(k)
+            yield np.moveaxis(b, axis, 0)
+
+
+@check("GMN502", "GMN508")
+def actions_differ(subject: Subject) -> Iterator[Diagnostic]:
+    """An action whose labels all do the same is no choice."""
+    model = subject.compiled
+    if model is None:
+        return
+    for k, action in enumerate(model.actions):
+        tables = list(_by_action(model, k))
+        if action.n < 2 or not tables:
+            continue
+        alike = [
+            (i, j)
+            for i in range(action.n)
+            for j in range(i + 1, action.n)
+            if all(np.allclose(table[i], table[j]) for table in tables)
+        ]
+        where = f"/actions/{k}"
+        if len(alike) == action.n * (action.n - 1) // 2:
+            words = f"action {action.name} has no effect: every label does the same"
+            yield finding("GMN502", words, pointer=where, variable=action.name)
+        elif alike:
+            a, b = (action.names[i] for i in alike[0])
+            words = f"labels {a} and {b} of action {action.name} do exactly the same"
+            yield finding("GMN508", words, pointer=where, variable=action.name)
+
+
+@check("GMN503", "GMN504")
+def goals_are_within_reach(subject: Subject) -> Iterator[Diagnostic]:
+    """A lone goal farther away than the horizon gives no direction to go."""
+    model = subject.compiled
+    if model is None:
+        return
+    n_joint = math.prod(v.n for v in model.states)
+    n_actions = math.prod(v.n for v in model.actions)
+    if n_joint > subject.limits.search_states:
+        return
+    if n_joint * n_actions > subject.limits.search_expansions:
+        return
+    distance = _distances(model)
+    unreachable = int(np.sum(distance < 0))
+    if unreachable:
+        words = f"{unreachable} of {n_joint} joint states can never be reached from the start"
+        yield finding("GMN504", words, pointer="/transitions")
+    yield from _far_goals(subject, model, distance)
+
+
+def _far_goals(
+    subject: Subject, model: Compiled, distance: NDArray[np.int64]
+) -> Iterator[Diagnostic]:
+    horizon = model.horizon
+    joint = np.array(np.unravel_index(np.arange(len(distance)), [v.n for v in model.states]))
+    for m, (observation, c) in enumerate(zip(model.observations, model.C, strict=True)):
+        best = c.max()
+        if len(np.unique(c)) != 2 or best <= 0 or np.sum(c == best) > max(1, len(c) // 4):
+            continue  # graded, or no lone goal
+        label = int(c.argmax())
+        a = model.A[m][label][tuple(joint[f] for f in model.A_dependencies[m])]
+        likely = a >= 0.5 * a.max()
+        steps = distance[likely & (distance >= 0)]
+        if steps.size and steps.min() > horizon:
+            words = (
+                f"goal {observation.name}={observation.names[label]} is {steps.min()} steps away,"
+                f" beyond the horizon {horizon}, and nothing nearer is preferred: grade the"
+                " preference by distance, or plan farther ahead"
+            )
+            pointer = next(
+                f"/preferences/{i}"
+                for i, p in enumerate(subject.spec.preferences)
+                if p.on == observation.name
+            )
+            yield finding("GMN503", words, pointer=pointer, variable=observation.name)
+
+
+def _distances(model: Compiled) -> NDArray[np.int64]:
+    """Fewest steps from the start to every joint state, -1 where there is no way."""
+    sizes = [v.n for v in model.states]
+    distance = np.full(math.prod(sizes), -1, dtype=np.int64)
+    starts = np.array(np.meshgrid(*(np.flatnonzero(d > 1e-6) for d in model.D), indexing="ij"))
+    queue: deque[int] = deque()
+    for start in np.ravel_multi_index(tuple(starts.reshape(len(sizes), -1)), sizes):
+        distance[start] = 0
+        queue.append(int(start))
+    while queue:
+        here = queue.popleft()
+        for there in _successors(model, np.unravel_index(here, sizes), sizes):
+            if distance[there] < 0:
+                distance[there] = distance[here] + 1
+                queue.append(int(there))
+    return distance
+
+
+def _successors(model: Compiled, here: tuple[np.intp, ...], sizes: list[int]) -> NDArray[np.int64]:
+    """Joint states that some joint action reaches with more than a slip's probability."""
+    found: set[int] = set()
+    for action in _joint_actions(model):
+        options: list[NDArray[np.int64]] = []
+        for f, b in enumerate(model.B):
+            parents = [int(here[g]) for g in model.B_dependencies[f]]
+            controls = [int(action[k]) for k in model.B_action_dependencies[f]]
+            row = b[(slice(None), *parents, *controls)]
+            options.append(np.flatnonzero(row >= 0.2 * row.max()))
+        grid = np.array(np.meshgrid(*options, indexing="ij")).reshape(len(sizes), -1)
+        found.update(np.ravel_multi_index(tuple(grid), sizes).tolist())
+    return np.fromiter(found, dtype=np.int64)
+
+
+def _joint_actions(model: Compiled) -> NDArray[np.int64]:
+    per_step = math.prod(v.n for v in model.actions)
+    joint: NDArray[np.int64] = model.policies[:per_step, -1, :]
+    return joint
+
+
+@check("GMN505")
+def traps_are_told(subject: Subject) -> Iterator[Diagnostic]:
+    """A state that nothing leaves and that is disliked, one default action away from the start."""
+    model = subject.compiled
+    if model is None or len(model.states) != 1 or model.B[0].ndim > 3:
+        return
+    b = model.B[0] if model.B[0].ndim == 3 else model.B[0][..., None]
+    utility = model.V[0].copy()
+    for m, c in enumerate(model.C):
+        if model.A_dependencies[m] == (0,):
+            utility = utility + c @ model.A[m]
+    for s, name in enumerate(model.states[0].names):
+        absorbing = np.all(b[s, s, :] > 1 - 1e-9)
+        by_default = np.any(
+            (model.D[0] > 1e-6) & (b[s, :, 0] > 0.01) & (np.arange(len(utility)) != s)
+        )
+        if absorbing and utility[s] < 0 and by_default:
+            action = model.actions[0].names[0]
+            words = (
+                f"{model.states[0].name}={name} is never left and disliked; {action} leads there"
+            )
+            yield finding("GMN505", words, pointer="/transitions", variable=model.states[0].name)
+
+
+@check("GMN506")
+def coupled_factors_are_told(subject: Subject) -> Iterator[Diagnostic]:
+    """Beliefs about factors that share evidence are kept apart, which loses their correlation."""
+    model = subject.compiled
+    if model is None:
+        return
+    coupled = sorted(
+        {f for parents in model.A_dependencies if len(parents) > 1 for f in parents}
+        | {f for parents in model.B_dependencies if len(parents) > 1 for f in parents}
+    )
+    if coupled:
+        names = ", ".join(model.states[f].name for f in coupled)
+        words = f"beliefs about {names} are inferred as if independent (mean field)"
+        yield finding("GMN506", words, pointer="/states")
+
+
+@check("GMN507")
+def states_differ(subject: Subject) -> Iterator[Diagnostic]:
+    """Two values that look the same and move the same are one value."""
+    model = subject.compiled
+    if model is None:
+        return
+    for f, state in enumerate(model.states):
+        signature = _signatures(model, f)
+        if signature is None:
+            continue
+        _, first, counts = np.unique(signature, axis=0, return_index=True, return_counts=True)
+        if np.any(counts > 1):
+            at = int(first[np.argmax(counts > 1)])
+            twins = np.flatnonzero(np.all(signature == signature[at], axis=1))[:2]
+            a, b = (state.names[int(i)] for i in twins)
+            words = f"values {a} and {b} of {state.name} look the same and move the same"
+            yield finding("GMN507", words, pointer=f"/states/{f}", variable=state.name)
+
+
+def _signatures(model: Compiled, f: int) -> NDArray[np.float64] | None:
+    """Everything that depends on the value of factor `f`, one row per value."""
+    parts = [model.V[f][:, None]]
+    tables = [
+        *zip(model.A, model.A_dependencies, strict=True),
+        *zip(model.B, model.B_dependencies, strict=True),
+    ]
+    for array, parents in tables:
+        if f in parents:
+            axis = 1 + parents.index(f)
+            parts.append(np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1))
+    if sum(part.shape[1] for part in parts) * len(parts[0]) > 4_000_000:
+        return None
+    return np.round(np.concatenate(parts, axis=1), 12)
+
+
+@check("GMN509")
+def states_matter(subject: Subject) -> Iterator[Diagnostic]:
+    """A state that is not seen, not valued, and moves nothing that is."""
+    model = subject.compiled
+    if model is None:
+        return
+    matters = {f for parents in model.A_dependencies for f in parents}
+    matters |= {f for f, v in enumerate(model.V) if np.any(v != 0)}
+    for _ in model.states:
+        matters |= {g for f in matters for g in model.B_dependencies[f]}
+    for f, state in enumerate(model.states):
+        if f not in matters:
+            words = f"state {state.name} is neither observed nor does it influence what is"
+            yield finding("GMN509", words, pointer=f"/states/{f}", variable=state.name)
+
+
+@check("GMN513")
+def utility_and_curiosity_are_comparable(subject: Subject) -> Iterator[Diagnostic]:
+    """Utility and information gain are added in nats: their ranges say which one rules."""
+    model = subject.compiled
+    if model is None or not model.info_gain or not subject.spec.preferences:
+        return
+    utility = sum(float(np.ptp(c)) for c in (*model.C, *model.V))
+    gain = sum(
+        min(math.log(o.n), sum(math.log(model.states[f].n) for f in parents))
+        for o, parents in zip(model.observations, model.A_dependencies, strict=True)
+    )
+    if utility > 0 and (utility < 0.1 * gain or gain < 0.01 * utility):
+        rules = "curiosity" if utility < gain else "utility"
+        words = (
+            f"utilities span {utility:.3g} nats, information gain at most {gain:.3g} per step:"
+            f" {rules} rules"
+        )
+        yield finding("GMN513", words, pointer="/preferences")
+
+
+@check("GMN514")
+def something_is_uncertain(subject: Subject) -> Iterator[Diagnostic]:
+    """With certain observations, moves and start there is nothing to infer."""
+    model = subject.compiled
+    if model is None:
+        return
+    if all(np.all((x == 0) | (x == 1)) for x in (*model.A, *model.B, *model.D)):
+        words = "observations, moves and start are certain: nothing is left to infer"
+        yield finding("GMN514", words)

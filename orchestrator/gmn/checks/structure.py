@@ -1,0 +1,341 @@
+"""GMN101-122: is everything declared once, tied together, and named as it was declared?"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from orchestrator.gmn.checks.fixes import drop, insert, put, safe
+from orchestrator.gmn.checks.registry import Subject, check
+from orchestrator.gmn.codes import finding
+from orchestrator.gmn.model import LABEL_PATTERN, NAME_PATTERN
+from orchestrator.gmn.spelling import nearest
+from orchestrator.gmn.tables import labels_matching
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from orchestrator.diagnostics import Diagnostic, Fix, PatchOperation
+    from orchestrator.gmn.model import Conditional, GMNSpec, Variable
+
+SECTIONS = {"state": "states", "observation": "observations", "action": "actions"}
+_RANGE_LIKE = re.compile(r"\d+\.\.\d+\Z")
+_LISTED = re.compile(r"\(([^()]+)\)")
+
+
+def pointers(spec: GMNSpec) -> Iterator[tuple[str, str, Variable]]:
+    """Every variable with its kind and its pointer."""
+    for kind, section in SECTIONS.items():
+        for index, variable in enumerate(getattr(spec, section)):
+            yield kind, f"/{section}/{index}", variable
+
+
+@check("GMN101", "GMN102")
+def has_states_and_observations(subject: Subject) -> Iterator[Diagnostic]:
+    """A model needs something hidden and something seen."""
+    if not subject.spec.states:
+        yield finding("GMN101", "no state factor is declared; add a node state", pointer="/states")
+    if not subject.spec.observations:
+        words = "no observation modality is declared; add a node observation"
+        yield finding("GMN102", words, pointer="/observations")
+
+
+@check("GMN103")
+def names_are_unique(subject: Subject) -> Iterator[Diagnostic]:
+    """Names are unique over states, observations and actions together."""
+    counts = Counter(variable.name for _, variable in subject.spec.variables())
+    seen: set[str] = set()
+    for kind, pointer, variable in pointers(subject.spec):
+        if counts[variable.name] > 1 and variable.name in seen:
+            words = f"{kind} {variable.name!r} is already declared; names are shared by all kinds"
+            yield finding("GMN103", words, pointer=f"{pointer}/name", variable=variable.name)
+        seen.add(variable.name)
+
+
+@check("GMN115")
+def names_are_well_formed(subject: Subject) -> Iterator[Diagnostic]:
+    """Letters, digits and underscores, at most 48."""
+    taken = set(subject.variables)
+    for _, pointer, variable in pointers(subject.spec):
+        if re.fullmatch(NAME_PATTERN, variable.name):
+            continue
+        clean = re.sub(r"\W", "_", variable.name, flags=re.ASCII)[:48].strip("_") or "x"
+        clean = clean if re.match(r"[A-Za-z_]", clean) else f"_{clean}"[:48]
+        fix = None
+        if clean not in taken:
+            operations = tuple(_renamed(subject.spec, pointer, variable.name, clean))
+            fix = safe(f"rename to {clean!r}", *operations)
+        yield finding(
+            "GMN115",
+            f"{variable.name!r} is no valid name",
+            pointer=f"{pointer}/name",
+            variable=variable.name,
+            got=variable.name,
+            expected=NAME_PATTERN,
+            fix=fix,
+        )
+
+
+def _renamed(spec: GMNSpec, pointer: str, old: str, new: str) -> Iterator[PatchOperation]:
+    yield put(f"{pointer}/name", new)
+    for where, name in references(spec):
+        if name == old:
+            yield put(where, new)
+
+
+def references(spec: GMNSpec) -> Iterator[tuple[str, str]]:
+    """Every place that names a variable, with the name it gives."""
+    for section in ("likelihoods", "transitions", "priors"):
+        for index, conditional in enumerate(getattr(spec, section)):
+            yield f"/{section}/{index}/of", conditional.of
+            for i, name in enumerate(conditional.given):
+                yield f"/{section}/{index}/given/{i}", name
+            for r, rule in enumerate(conditional.table.rules):
+                for c, condition in enumerate(rule.when):
+                    yield f"/{section}/{index}/table/rules/{r}/when/{c}/var", condition.var
+    for index, preference in enumerate(spec.preferences):
+        yield f"/preferences/{index}/on", preference.on
+    for index, habit in enumerate(spec.habits):
+        yield f"/habits/{index}/action", habit.action
+
+
+@check("GMN105", "GMN403")
+def references_are_defined(subject: Subject) -> Iterator[Diagnostic]:
+    """Whatever is named must be declared."""
+    for pointer, name in references(subject.spec):
+        if name in subject.variables:
+            if pointer.startswith("/preferences") and subject.kinds[name] == "action":
+                words = f"preference on action {name!r}; prefer an observation or a state"
+                yield finding("GMN403", words, pointer=pointer, variable=name)
+            continue
+        near = nearest(name, subject.variables)
+        code = "GMN403" if pointer.startswith("/preferences") and near is None else "GMN105"
+        hint = f"; did you mean {near!r}?" if near else f"; known: {', '.join(subject.variables)}"
+        fix = safe(f"read as {near!r}", put(pointer, near)) if near else None
+        words = f"{name!r} is not defined{hint}"
+        yield finding(code, words, pointer=pointer, variable=name, got=name, fix=fix)
+
+
+@check("GMN106")
+def labels_are_known(subject: Subject) -> Iterator[Diagnostic]:
+    """Labels in maps, rules, moves, walls and goals belong to their variable."""
+    for pointer, label, variable in _labels(subject):
+        if labels_matching(label, variable) or label.startswith("@"):
+            continue
+        near = nearest(label, variable.names)
+        shown = ", ".join(variable.names[:12]) + (", …" if variable.n > 12 else "")
+        fix = safe(f"read as {near!r}", put(pointer, near)) if near else None
+        yield finding(
+            "GMN106",
+            f"label {label!r} is not in {variable.name}: {shown}",
+            pointer=pointer,
+            variable=variable.name,
+            got=label,
+            expected=shown,
+            fix=fix,
+        )
+
+
+def _labels(subject: Subject) -> Iterator[tuple[str, str, Variable]]:
+    """Every label that is written somewhere, with the variable it should belong to."""
+    for pointer, conditional in subject.tables:
+        yield from _table_labels(subject, f"{pointer}/table", conditional)
+    for index, preference in enumerate(subject.spec.preferences):
+        target = subject.variables.get(preference.on)
+        if target is not None and target.n <= subject.limits.variable_size:
+            for g, goal in enumerate(preference.goals):
+                yield f"/preferences/{index}/goals/{g}/value", goal.value, target
+
+
+def _table_labels(
+    subject: Subject, pointer: str, conditional: Conditional
+) -> Iterator[tuple[str, str, Variable]]:
+    of, given = subject.variables.get(conditional.of), subject.given(conditional)
+    if of is None or given is None or not subject.fits(conditional):
+        return
+    table = conditional.table
+    for i, label in enumerate(table.map):
+        yield f"{pointer}/map/{i}", label, of
+    for i, label in enumerate(table.blocked):
+        yield f"{pointer}/blocked/{i}", label, of
+    movers = [v for v in given if v.name != of.name]
+    for i, move in enumerate(table.moves if len(movers) == 1 else ()):
+        yield f"{pointer}/moves/{i}/action", move.action, movers[0]
+    parents = {v.name: v for v in given}
+    for r, rule in enumerate(table.rules):
+        for c, condition in enumerate(rule.when):
+            if condition.var in parents:
+                for v, value in enumerate(condition.values):
+                    where = f"{pointer}/rules/{r}/when/{c}/values/{v}"
+                    yield where, value, parents[condition.var]
+        for t, outcome in enumerate(rule.then):
+            yield f"{pointer}/rules/{r}/then/{t}/value", outcome.value, of
+
+
+@check("GMN107")
+def every_observation_has_one_likelihood(subject: Subject) -> Iterator[Diagnostic]:
+    """Exactly one table says how an observation comes about."""
+    counts = Counter(table.of for table in subject.spec.likelihoods)
+    for index, observation in enumerate(subject.spec.observations):
+        if counts[observation.name] != 1:
+            yield finding(
+                "GMN107",
+                f"{observation.name} has {counts[observation.name]} likelihoods, needs exactly 1",
+                pointer=f"/observations/{index}",
+                variable=observation.name,
+                got=counts[observation.name],
+                expected=1,
+            )
+
+
+@check("GMN113")
+def no_state_has_two_tables(subject: Subject) -> Iterator[Diagnostic]:
+    """At most one transition and one prior for each state; a repeated equal one is dropped."""
+    for section in ("transitions", "priors"):
+        first: dict[str, Conditional] = {}
+        for index, conditional in enumerate(getattr(subject.spec, section)):
+            pointer = f"/{section}/{index}"
+            if conditional.of not in first:
+                first[conditional.of] = conditional
+                continue
+            same = conditional == first[conditional.of]
+            fix = safe("drop the repetition", drop(pointer)) if same else None
+            words = f"{conditional.of} has a second {section[:-1]}" + (", equal" if same else "")
+            yield finding("GMN113", words, pointer=pointer, variable=conditional.of, fix=fix)
+
+
+@check("GMN108", "GMN120")
+def defaults_are_told(subject: Subject) -> Iterator[Diagnostic]:
+    """A missing transition means static, a missing prior uniform; neither goes without a word."""
+    moved = {table.of for table in subject.spec.transitions}
+    started = {table.of for table in subject.spec.priors}
+    for index, state in enumerate(subject.spec.states):
+        pointer = f"/states/{index}"
+        if state.name not in moved:
+            words = f"state {state.name} has no transition: it never changes"
+            yield finding("GMN108", words, pointer=pointer, variable=state.name)
+        if state.name not in started:
+            words = f"state {state.name} has no prior: every value is equally likely at the start"
+            yield finding("GMN120", words, pointer=pointer, variable=state.name)
+
+
+@check("GMN109", "GMN110")
+def actions_do_something(subject: Subject) -> Iterator[Diagnostic]:
+    """Every action is a parent of some transition."""
+    if not subject.spec.actions and subject.spec.states:
+        words = "no action is declared: the model is passive and only infers"
+        action = {"name": "none", "description": "", "labels": ["none"], "size": 1, "shape": []}
+        fix = None
+        if "none" not in subject.variables:
+            fix = safe("add the one-label action none", insert("/actions/-", action))
+        yield finding("GMN110", words, pointer="/actions", fix=fix)
+    driving = {name for table in subject.spec.transitions for name in table.given}
+    named = {habit.action for habit in subject.spec.habits}
+    named |= {name for q in subject.spec.queries for name in (*q.inputs, q.target)}
+    for index, action_ in enumerate(subject.spec.actions):
+        if action_.name in driving or action_.n == 1:
+            continue
+        unused = action_.name not in named and len(subject.spec.actions) > 1
+        fix = safe("drop it, nothing uses it", drop(f"/actions/{index}")) if unused else None
+        words = f"action {action_.name} drives no state: no transition has it among its parents"
+        yield finding("GMN109", words, pointer=f"/actions/{index}", variable=action_.name, fix=fix)
+
+
+@check("GMN111", "GMN112", "GMN114")
+def parents_are_allowed(subject: Subject) -> Iterator[Diagnostic]:
+    """Likelihoods depend on states, transitions on states and actions, priors on nothing."""
+    allowed = {"likelihoods": ("state",), "transitions": ("state", "action"), "priors": ()}
+    wanted = {"likelihoods": "observation", "transitions": "state", "priors": "state"}
+    for pointer, conditional in subject.tables:
+        section = pointer.split("/")[1]
+        of_kind = subject.kinds.get(conditional.of)
+        if of_kind is not None and of_kind != wanted[section]:
+            words = (
+                f"a {section[:-1]} is about a {wanted[section]}, {conditional.of} is a {of_kind}"
+            )
+            yield finding("GMN111", words, pointer=f"{pointer}/of", variable=conditional.of)
+        for i, name in enumerate(conditional.given):
+            kind = subject.kinds.get(name)
+            if kind is not None and kind not in allowed[section]:
+                words = f"{kind} {name} cannot be a parent of {conditional.of} in a {section[:-1]}"
+                yield finding("GMN111", words, pointer=f"{pointer}/given/{i}", variable=name)
+            if name in conditional.given[:i]:
+                fix = safe("list it once", drop(f"{pointer}/given/{i}"))
+                words = f"parent {name} of {conditional.of} is listed twice"
+                yield finding(
+                    "GMN112", words, pointer=f"{pointer}/given/{i}", variable=name, fix=fix
+                )
+        if section == "transitions" and conditional.of not in conditional.given:
+            words = f"the next {conditional.of} ignores its previous value"
+            yield finding("GMN114", words, pointer=f"{pointer}/given", variable=conditional.of)
+
+
+@check("GMN116", "GMN121")
+def labels_are_well_formed(subject: Subject) -> Iterator[Diagnostic]:
+    """Unique within the variable, and no range or glob."""
+    for _, pointer, variable in pointers(subject.spec):
+        counts = Counter(variable.labels)
+        twice = [label for label, count in counts.items() if count > 1]
+        if twice:
+            words = f"label {twice[0]!r} of {variable.name} is listed {counts[twice[0]]} times"
+            yield finding("GMN116", words, pointer=f"{pointer}/labels", variable=variable.name)
+        for i, label in enumerate(variable.labels):
+            if _RANGE_LIKE.match(label) or not re.fullmatch(LABEL_PATTERN, label):
+                yield _odd_label(subject.spec, pointer, variable, i)
+
+
+def _odd_label(spec: GMNSpec, pointer: str, variable: Variable, i: int) -> Diagnostic:
+    label = variable.labels[i]
+    clean = re.sub(r"[^A-Za-z0-9_+-]+", "_", label).strip("_")[:48] or f"v{i}"
+    fix: Fix | None = None
+    if clean not in variable.labels and re.fullmatch(LABEL_PATTERN, clean):
+        operations = [put(f"{pointer}/labels/{i}", clean)]
+        operations += [put(where, clean) for where in _uses(spec, variable.name, label)]
+        fix = safe(f"rename to {clean!r}", *operations)
+    return finding(
+        "GMN121",
+        f"label {label!r} of {variable.name} could be read as a range or a pattern",
+        pointer=f"{pointer}/labels/{i}",
+        variable=variable.name,
+        got=label,
+        fix=fix,
+    )
+
+
+def _uses(spec: GMNSpec, variable: str, label: str) -> Iterator[str]:
+    subject = Subject(spec)
+    for pointer, used, owner in _labels(subject):
+        if used == label and owner.name == variable:
+            yield pointer
+
+
+@check("GMN117")
+def variables_are_used(subject: Subject) -> Iterator[Diagnostic]:
+    """A state that nothing depends on is dead weight."""
+    used = {name for _, table in subject.tables for name in table.given if name != table.of}
+    used |= {preference.on for preference in subject.spec.preferences}
+    used |= {name for query in subject.spec.queries for name in (*query.inputs, query.target)}
+    for index, state in enumerate(subject.spec.states):
+        if state.name not in used:
+            words = f"state {state.name} influences nothing that is observed, moved or preferred"
+            yield finding("GMN117", words, pointer=f"/states/{index}", variable=state.name)
+
+
+@check("GMN122")
+def labels_hide_in_no_description(subject: Subject) -> Iterator[Diagnostic]:
+    """``size: 3`` with "(low, mid, high)" in the description has labels after all."""
+    for _, pointer, variable in pointers(subject.spec):
+        if variable.labels or not variable.size or variable.shape:
+            continue
+        match = _LISTED.search(variable.description)
+        words = _split(match[1]) if match else []
+        fits = len(words) == len(set(words)) == variable.size
+        if fits and all(re.fullmatch(LABEL_PATTERN, word) for word in words):
+            fix = safe("take the labels", put(f"{pointer}/labels", words))
+            said = f"labels of {variable.name} taken from its description: {', '.join(words)}"
+            yield finding("GMN122", said, pointer=pointer, variable=variable.name, fix=fix)
+
+
+def _split(listed: str) -> Sequence[str]:
+    return [word.strip() for word in re.split(r"[,;/]", listed) if word.strip()]
