@@ -255,8 +255,8 @@ def _habit_prior(spec: GMNSpec, actions: Sequence[Variable], policies: NDArray[n
             )
         with np.errstate(divide="ignore"):  # a weight of 0 forbids the action
             log_prior += np.log(weights / weights.sum())[policies[:, :, k]].sum(axis=1)
-    prior = np.exp(log_prior - log_prior.max())
-    return prior / prior.sum()
+    prior: Array = np.exp(log_prior - log_prior.max())
+    return np.asarray(prior / prior.sum())
 
 
 def joint_size(variables: Sequence[Variable]) -> int:

@@ -146,7 +146,7 @@ def _fill(made: NDArray[np.float64], rows: NDArray[np.int64], rule: Rule, place:
             np.add.at(made, (rows, targets), outcome.p)
             continue
         columns = _matched(outcome.value, place.of, where)
-        made[np.ix_(rows, columns)] += outcome.p / len(columns)
+        made[np.ix_(rows, np.array(columns))] += outcome.p / len(columns)
 
 
 def _relative(

@@ -115,11 +115,8 @@ class _Planner:
         for f, b in enumerate(self.model.B):
             parents = [beliefs[g] for g in self.model.B_dependencies[f]]
             controls = self.model.B_action_dependencies[f]
-            chosen = (
-                b[(..., *(self.joint_actions[:, k] for k in controls))]
-                if controls
-                else b[..., None]
-            )
+            at: tuple[Any, ...] = (..., *(self.joint_actions[:, k] for k in controls))
+            chosen = b[at] if controls else b[..., None]
             moved = _expected_by_action(chosen, parents)
             made.append(
                 np.broadcast_to(moved, (batch, n_actions, b.shape[0])).reshape(-1, b.shape[0])

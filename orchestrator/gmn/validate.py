@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import jsonpatch
 
@@ -155,7 +155,7 @@ def _patched(
     if not used:
         return None, []
     removals.sort(key=lambda operation: _steps(str(operation["path"])), reverse=True)
-    tree = jsonpatch.apply_patch(spec.to_json(), [*changes, *removals])
+    tree: Any = jsonpatch.JsonPatch([*changes, *removals]).apply(spec.to_json(), in_place=True)
     return GMNSpec.model_validate(tree), used
 
 

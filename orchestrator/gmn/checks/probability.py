@@ -143,11 +143,10 @@ def _sum_finding(
     total = float(rows[row].sum())
     where = f"{pointer}/table/rows/{row}"
     said = _said(subject, pointer, conditional, row)
-    fix: Fix | None
     if total == 0.0:
         uniform = [1.0 / rows.shape[1]] * rows.shape[1]
         code, words = "GMN204", f"{said} is all zero"
-        fix = suggested("make it uniform", put(where, uniform))
+        fix: Fix | None = suggested("make it uniform", put(where, uniform))
     else:
         code, words = "GMN201", f"{said} sums to {total:.6g}"
         fix = _scaled(rows[row], where)

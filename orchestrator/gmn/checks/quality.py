@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -128,9 +128,10 @@ def _distances(model: Compiled) -> NDArray[np.int64]:
     distance = np.full(math.prod(sizes), -1, dtype=np.int64)
     starts = np.array(np.meshgrid(*(np.flatnonzero(d > 1e-6) for d in model.D), indexing="ij"))
     queue: deque[int] = deque()
-    for start in np.ravel_multi_index(tuple(starts.reshape(len(sizes), -1)), sizes):
+    flat = np.atleast_1d(np.ravel_multi_index(tuple(starts.reshape(len(sizes), -1)), sizes))
+    for start in flat.tolist():
         distance[start] = 0
-        queue.append(int(start))
+        queue.append(start)
     while queue:
         here = queue.popleft()
         for there in _successors(model, np.unravel_index(here, sizes), sizes):
@@ -148,10 +149,11 @@ def _successors(model: Compiled, here: tuple[np.intp, ...], sizes: list[int]) ->
         for f, b in enumerate(model.B):
             parents = [int(here[g]) for g in model.B_dependencies[f]]
             controls = [int(action[k]) for k in model.B_action_dependencies[f]]
-            row = b[(slice(None), *parents, *controls)]
+            at: tuple[Any, ...] = (slice(None), *parents, *controls)
+            row = b[at]
             options.append(np.flatnonzero(row >= 0.2 * row.max()))
         grid = np.array(np.meshgrid(*options, indexing="ij")).reshape(len(sizes), -1)
-        found.update(np.ravel_multi_index(tuple(grid), sizes).tolist())
+        found.update(np.atleast_1d(np.ravel_multi_index(tuple(grid), sizes)).tolist())
     return np.fromiter(found, dtype=np.int64)
 
 
@@ -233,7 +235,8 @@ def _signatures(model: Compiled, f: int) -> NDArray[np.float64] | None:
             parts.append(np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1))
     if sum(part.shape[1] for part in parts) * len(parts[0]) > 4_000_000:
         return None
-    return np.round(np.concatenate(parts, axis=1), 12)
+    rounded: NDArray[np.float64] = np.concatenate(parts, axis=1).round(12)
+    return rounded
 
 
 @check("GMN509")

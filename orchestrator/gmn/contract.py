@@ -1,0 +1,156 @@
+"""What a valid GMN answer is, for the loop."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.contract import explained, patched, with_finding
+from orchestrator.diagnostics import Diagnostic
+from orchestrator.gmn.expectations import EPISODES, Expectation
+from orchestrator.gmn.formats import write_text
+from orchestrator.gmn.formats.schema import strict_schema
+from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
+from orchestrator.gmn.model import GMNSpec
+from orchestrator.gmn.validate import RepairMode, Validation, validate
+from orchestrator.result import Judged
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orchestrator.result import AnswerKind
+
+#: Raise it whenever the same text could be judged differently.
+CHECKS_VERSION = "1"
+
+_KEYS = {
+    "states": "name", "observations": "name", "actions": "name", "likelihoods": "of",
+    "transitions": "of", "priors": "of", "preferences": "on", "habits": "action",
+    "queries": "name",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class GMNContract:
+    """A document is accepted when it is valid, runs, and behaves as far as anybody asked.
+
+    Attributes:
+        constraints: bounds of the request, for example ``{"max_states": 25}``.
+        expectations: behaviour to simulate.
+        repair: which local repairs are applied first.
+        episodes: episodes per expectation.
+    """
+
+    limits: Limits = DEFAULT_LIMITS
+    constraints: Mapping[str, int] = field(default_factory=dict)
+    expectations: tuple[Expectation, ...] = ()
+    repair: RepairMode = "safe"
+    episodes: int = EPISODES
+
+    @property
+    def name(self) -> str:
+        """The name that providers see beside the schema."""
+        return "gmn"
+
+    @property
+    def version(self) -> str:
+        """Changes whenever the same text could be judged differently."""
+        return CHECKS_VERSION
+
+    @cached_property
+    def schema(self) -> Mapping[str, object]:
+        """The strict JSON schema of a document."""
+        return strict_schema()
+
+    def judge(self, text: str) -> Judged[GMNSpec]:
+        """Read, type, check, repair, compile, run, and simulate the expectations."""
+        return self._judged(self._validate(text))
+
+    def judge_spec(self, spec: GMNSpec) -> Judged[GMNSpec]:
+        """The same for a document that is typed already."""
+        return self._judged(self._validate(spec))
+
+    def _validate(self, source: str | GMNSpec | Mapping[str, object]) -> Validation:
+        return validate(
+            source,
+            limits=self.limits,
+            repair=self.repair,
+            constraints=self.constraints,
+            expectations=self.expectations,
+            episodes=self.episodes,
+        )
+
+    def _judged(self, verdict: Validation) -> Judged[GMNSpec]:
+        kind: AnswerKind = "faulty"
+        if verdict.spec is None:
+            kind = "unparsed"
+        elif verdict.report.is_accepted:
+            kind = "accepted"
+        text = write_text(verdict.spec) if verdict.spec is not None else ""
+        return Judged(kind, verdict.spec, text, verdict.report)
+
+    def view(self, judged: Judged[GMNSpec]) -> str:
+        """The document keyed by names: array indices are where models go wrong."""
+        if judged.value is None:
+            return ""
+        return json.dumps(named_view(judged.value), ensure_ascii=False, indent=1)
+
+    def amend(self, judged: Judged[GMNSpec], patch: str) -> Judged[GMNSpec]:
+        """Apply a patch to the view and judge the outcome."""
+        if judged.value is None:
+            return judged
+        made = patched(named_view(judged.value), patch)
+        if isinstance(made, Diagnostic):
+            return with_finding(judged, made)
+        return self._judged(self._validate(from_view(made)))
+
+    def explain(self, judged: Judged[GMNSpec]) -> str:
+        """The findings as lines, errors first."""
+        return explained(judged.report)
+
+
+def named_view(spec: GMNSpec) -> dict[str, Any]:
+    """A document whose lists are objects keyed by name; defaults are left out.
+
+    A second entry of one name is keyed ``name#2``; metadata are plain key and value.
+    """
+    tree: dict[str, Any] = {
+        "gmn": spec.gmn,
+        "name": spec.name,
+        **spec.model_dump(mode="json", exclude_defaults=True),
+    }
+    tree["policy"] = spec.policy.model_dump(mode="json")
+    for section, key in _KEYS.items():
+        if section in tree:
+            tree[section] = _keyed(tree[section], key)
+    tree["metadata"] = {entry.key: entry.value for entry in spec.metadata}
+    return tree
+
+
+def _keyed(entries: list[dict[str, Any]], key: str) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for entry in entries:
+        name, number = str(entry.get(key, "")), 2
+        unique = name
+        while unique in made:
+            unique, number = f"{name}#{number}", number + 1
+        made[unique] = entry
+    return made
+
+
+def from_view(view: object) -> dict[str, Any]:
+    """The tree behind a view; an entry without its own name takes its key."""
+    tree = dict(view) if isinstance(view, dict) else {}
+    for section, key in _KEYS.items():
+        entries = tree.get(section)
+        if isinstance(entries, dict):
+            tree[section] = [
+                {key: name.partition("#")[0], **entry} if isinstance(entry, dict) else entry
+                for name, entry in entries.items()
+            ]
+    metadata = tree.get("metadata")
+    if isinstance(metadata, dict):
+        tree["metadata"] = [{"key": k, "value": v} for k, v in metadata.items()]
+    return tree

@@ -1,0 +1,35 @@
+"""The one door to LiteLLM: its environment is set first, then it is imported, once, when needed."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+from typing import Any
+
+# Read at import or at the first call; what the user has set stays as it is.
+_ENVIRONMENT = {
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # otherwise prices are fetched over the network
+    "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",  # otherwise fetched at the first call
+    "LITELLM_MODE": "PRODUCTION",  # otherwise the user's .env is loaded into the process
+    "LITELLM_LOG": "CRITICAL",
+    "INITIAL_RETRY_DELAY": "0.1",  # LiteLLM also sleeps after the last failed retry
+    "JITTER": "0.1",
+}
+
+
+@functools.cache
+def load() -> Any:
+    """The litellm module, quiet, with its own cache and global retries off."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    import litellm
+
+    for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    litellm.suppress_debug_info = True
+    litellm.expose_router_debug_in_errors = False
+    # Counting tokens of a llama model would otherwise download a tokenizer: 23 s without network.
+    litellm.disable_hf_tokenizer_download = True
+    litellm.cache = None
+    return litellm

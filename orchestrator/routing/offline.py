@@ -1,0 +1,111 @@
+"""The embedded provider as LiteLLM sees it; `orchestrator.gmn.library` makes its answers."""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.routing import _litellm
+from orchestrator.shipped import shipped
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+
+    from orchestrator.result import OutputMode
+
+PROVIDER = "offline"
+WORDS_PER_CHUNK = 8
+
+
+@functools.cache
+def _examples() -> Any:
+    from orchestrator.gmn.library import load
+
+    return load(shipped("prompts", "library"))
+
+
+def reply(messages: Sequence[Mapping[str, object]], parameters: Mapping[str, object]) -> str:
+    """The answer to a request as LiteLLM hands it over; deterministic."""
+    from orchestrator.gmn.library import answer
+
+    return answer(messages, _mode(parameters.get("response_format")), _examples())
+
+
+def _mode(response_format: object) -> OutputMode:
+    kind = response_format.get("type") if isinstance(response_format, dict) else None
+    if kind == "json_schema":
+        return "json_schema"
+    return "json_object" if kind == "json_object" else "prompt"
+
+
+def estimated_tokens(text: str) -> int:
+    """About what a tokenizer would count: runs of letters in fours, every other mark by itself."""
+    words = re.findall(r"[A-Za-z]+|\d+|[^\sA-Za-z\d]", text)
+    return sum(-(-len(word) // 4) if word[0].isalpha() else 1 for word in words)
+
+
+@functools.cache
+def offline_provider() -> Any:
+    """The handler for LiteLLM's ``custom_provider_map``; its base class exists once it is loaded."""
+    litellm = _litellm.load()
+
+    def usage(messages: Sequence[Mapping[str, object]], text: str) -> dict[str, int]:
+        asked = sum(estimated_tokens(str(turn.get("content", ""))) for turn in messages)
+        told = estimated_tokens(text)
+        return {
+            "prompt_tokens": asked,
+            "completion_tokens": told,
+            "total_tokens": asked + told,
+        }
+
+    def filled(model: str, messages: Any, response: Any, parameters: Mapping[str, object]) -> Any:
+        text = reply(messages, parameters)
+        response.choices[0].message.content = text
+        response.choices[0].finish_reason = "stop"
+        response.model = model
+        response.usage = litellm.Usage(**usage(messages, text))
+        return response
+
+    def chunks(messages: Any, parameters: Mapping[str, object]) -> Iterator[dict[str, Any]]:
+        text = reply(messages, parameters)
+        parts = re.findall(r"\S+\s*|\s+", text)
+        groups = [
+            "".join(parts[i : i + WORDS_PER_CHUNK]) for i in range(0, len(parts), WORDS_PER_CHUNK)
+        ]
+        for index, part in enumerate(groups):
+            is_last = index == len(groups) - 1
+            yield {
+                "text": part,
+                "is_finished": is_last,
+                "finish_reason": "stop" if is_last else "",
+                "index": 0,
+                "tool_use": None,
+                "usage": usage(messages, text) if is_last else None,
+            }
+
+    class Offline(litellm.CustomLLM):  # type: ignore[misc, name-defined]  # known at run time only
+        """Answers from curated models; free, deterministic, without a network."""
+
+        def completion(
+            self, model: str, messages: Any, model_response: Any, optional_params: Any, **_: Any
+        ) -> Any:
+            return filled(model, messages, model_response, optional_params)
+
+        async def acompletion(
+            self, model: str, messages: Any, model_response: Any, optional_params: Any, **_: Any
+        ) -> Any:
+            return filled(model, messages, model_response, optional_params)
+
+        def streaming(
+            self, model: str, messages: Any, optional_params: Any, **_: Any
+        ) -> Iterator[dict[str, Any]]:
+            yield from chunks(messages, optional_params)
+
+        async def astreaming(
+            self, model: str, messages: Any, optional_params: Any, **_: Any
+        ) -> AsyncIterator[dict[str, Any]]:
+            for chunk in chunks(messages, optional_params):
+                yield chunk
+
+    return Offline()
