@@ -22,7 +22,7 @@ Misuse of the API stays TypeError and ValueError.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -68,7 +68,9 @@ class LLMError(OrchestratorError):
         provider: name of its provider, empty when unknown.
         status: HTTP status of the failure, 0 when there was none.
         retry_after_s: seconds the provider asked us to wait, None when it did not say.
-        attempts: calls made on the wire before giving up.
+        attempts: calls made before giving up.
+        attempts_made: rounds of the loop that were answered before the failure
+            (`orchestrator.result.Attempt`), raw answers included: nothing paid for is lost.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class LLMError(OrchestratorError):
         status: int = 0,
         retry_after_s: float | None = None,
         attempts: int = 0,
+        attempts_made: tuple[Any, ...] = (),
     ) -> None:
         super().__init__(message)
         self.deployment = deployment
@@ -87,6 +90,7 @@ class LLMError(OrchestratorError):
         self.status = status
         self.retry_after_s = retry_after_s
         self.attempts = attempts
+        self.attempts_made = attempts_made
 
 
 class RateLimitError(LLMError):
@@ -129,16 +133,14 @@ class InvalidOutputError(LLMError):
     """No answer passed its contract; everything that was paid for is in here.
 
     Attributes:
-        attempts_made: every attempt in order (`orchestrator.result.Attempt`), raw answers included.
         best: the attempt with the fewest errors, None when nothing was answered.
         reason: why the loop stopped.
     """
 
     def __init__(
-        self, message: str, *, attempts_made: tuple[object, ...], best: object, reason: str
+        self, message: str, *, attempts_made: tuple[Any, ...], best: object, reason: str
     ) -> None:
-        super().__init__(message, attempts=len(attempts_made))
-        self.attempts_made = attempts_made
+        super().__init__(message, attempts=len(attempts_made), attempts_made=attempts_made)
         self.best = best
         self.reason = reason
 

@@ -63,7 +63,7 @@ async def refine(
 
 def _carrying(error: LLMError, state: State[T]) -> LLMError:
     """What was answered, and paid for, before the failure stays at hand."""
-    error.attempts_made = state.attempts  # type: ignore[attr-defined]
+    error.attempts_made = state.attempts
     return error
 
 

@@ -68,11 +68,11 @@ class GMNContract:
         """Read, type, check, repair, compile, run, and simulate the expectations."""
         return self._judged(self._validate(text))
 
-    def judge_spec(self, spec: GMNSpec) -> Judged[GMNSpec]:
-        """The same for a document that is typed already."""
-        return self._judged(self._validate(spec))
+    def judge_source(self, source: str | bytes | GMNSpec | Mapping[str, object]) -> Judged[GMNSpec]:
+        """The same for a document in any form."""
+        return self._judged(self._validate(source))
 
-    def _validate(self, source: str | GMNSpec | Mapping[str, object]) -> Validation:
+    def _validate(self, source: str | bytes | GMNSpec | Mapping[str, object]) -> Validation:
         return validate(
             source,
             limits=self.limits,

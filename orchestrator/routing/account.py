@@ -49,9 +49,9 @@ class Book:
 
 
 def _listener(failed: dict[str, list[WireAttempt]]) -> Any:
-    from litellm.integrations.custom_logger import CustomLogger
+    logger = _litellm.load().integrations.custom_logger.CustomLogger
 
-    class Listener(CustomLogger):
+    class Listener(logger):  # type: ignore[misc, valid-type]  # known at run time only
         """Notes failures under the trace that their call carries."""
 
         async def async_log_failure_event(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.config import output_modes
@@ -93,6 +94,7 @@ class RouterCompleter:
         Raises: LLMError: no deployment of the route, nor a fallback, gave an answer.
         """
         group = self.deployments.routes.get(request.route, (request.route,))[0]
+        await self.router()
         trace = self._book.open()
         start = clock()
         try:
@@ -119,7 +121,7 @@ class RouterCompleter:
         }
         try:
             async with asyncio.timeout(request.timeout_s * _CALLS_IN_ONE):
-                return await self.router.acompletion(**arguments)
+                return await (await self.router()).acompletion(**arguments)
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001  LiteLLM raises its own, openai's and ValueErrors
@@ -140,16 +142,23 @@ class RouterCompleter:
             litellm_arguments.setdefault("_skip_mcp_handler", True)
         litellm_arguments["model"] = self._group(litellm_arguments.get("model"))
         async with self._room:
-            return await self.router.acompletion(**litellm_arguments)
+            return await (await self.router()).acompletion(**litellm_arguments)
+
+    def revived(self, stored: Mapping[str, Any]) -> Any:
+        """A response of LiteLLM's from its own JSON form; it cost nothing this time."""
+        response = _litellm.load().ModelResponse(**stored)
+        response._hidden_params = {"cache_hit": True, "response_cost": 0.0}
+        return response
 
     def _group(self, model: str | None) -> str:
         name = self.resolve(model)
         return self.deployments.routes.get(name, (name,))[0]
 
-    @property
-    def router(self) -> Any:
-        """LiteLLM's Router, built at first use."""
+    async def router(self) -> Any:
+        """LiteLLM's Router, built at first use; its import takes seconds and goes to a thread."""
         if self._router is None:
+            await asyncio.to_thread(_litellm.load)
+        if self._router is None:  # nobody else built it meanwhile
             self._router = build_router(self._config, self.deployments)
         return self._router
 
@@ -172,8 +181,6 @@ def _response_format(request: Request) -> dict[str, Any]:
 
 
 def _degraded(request: Request) -> Request:
-    from dataclasses import replace
-
     weaker: OutputMode = "json_object" if request.mode == "json_schema" else "prompt"
     return replace(request, mode=weaker, schema=None)
 

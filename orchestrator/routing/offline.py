@@ -6,6 +6,7 @@ import functools
 import re
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.gmn.library import answer, load
 from orchestrator.routing import _litellm
 from orchestrator.shipped import shipped
 
@@ -20,15 +21,11 @@ WORDS_PER_CHUNK = 8
 
 @functools.cache
 def _examples() -> Any:
-    from orchestrator.gmn.library import load
-
     return load(shipped("prompts", "library"))
 
 
 def reply(messages: Sequence[Mapping[str, object]], parameters: Mapping[str, object]) -> str:
     """The answer to a request as LiteLLM hands it over; deterministic."""
-    from orchestrator.gmn.library import answer
-
     return answer(messages, _mode(parameters.get("response_format")), _examples())
 
 
@@ -47,7 +44,7 @@ def estimated_tokens(text: str) -> int:
 
 @functools.cache
 def offline_provider() -> Any:
-    """The handler for LiteLLM's ``custom_provider_map``; its base class exists once it is loaded."""
+    """The handler for LiteLLM's ``custom_provider_map``; its base class comes from there."""
     litellm = _litellm.load()
 
     def usage(messages: Sequence[Mapping[str, object]], text: str) -> dict[str, int]:

@@ -214,8 +214,8 @@ def _rule(where: str, of: str, rule: Rule) -> Iterator[Diagnostic]:
                 {"value": v, "p": sum(o.p for o in rule.then if o.value == v)} for v in counts
             ]
             words = f"outcome {value!r} stands {count} times in one rule of {of}"
-            fix = safe("add them up", put(f"{where}/then", merged))
-            yield finding("GMN217", words, pointer=f"{where}/then", variable=of, fix=fix)
+            added = safe("add them up", put(f"{where}/then", merged))
+            yield finding("GMN217", words, pointer=f"{where}/then", variable=of, fix=added)
             return
     for number, outcome in enumerate(rule.then):
         if not 0.0 <= outcome.p <= 1.0:

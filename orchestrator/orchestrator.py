@@ -1,0 +1,427 @@
+"""The facade: picks the parts and states their order, one short method per public operation."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+from orchestrator.cache import Cached, Store, StoreInfo
+from orchestrator.config import Config, cache_directory, ledger_directory
+from orchestrator.diagnostics import Report
+from orchestrator.dropin import DropIn
+from orchestrator.errors import GMNError, InvalidOutputError, LLMError
+from orchestrator.gmn.contract import GMNContract
+from orchestrator.gmn.expectations import Expectation
+from orchestrator.gmn.formats import write_text
+from orchestrator.gmn.library import choose, load
+from orchestrator.gmn.model import GMNSpec
+from orchestrator.gmn.validate import validate
+from orchestrator.ledger import Ledger, line_of
+from orchestrator.messages import LLMMessage, as_messages
+from orchestrator.prompts import Prompts, Rendered
+from orchestrator.refine import Bounds, refine
+from orchestrator.result import Answer, Attempt, CacheMode, Generation, Judged, Request
+from orchestrator.routing import Deployments, Plan, RouterCompleter, plan
+from orchestrator.shipped import shipped
+from orchestrator.sync import blocking
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+    from orchestrator.events import Hook
+
+Spec = str | bytes | Mapping[str, object] | GMNSpec
+AGENT_TYPES = ("explorer", "trader", "coordinator", "general")
+
+
+class Orchestrator:
+    """Generates, validates and refines GMN specifications through LiteLLM's Router.
+
+    Every method is async; `sync` offers the same ones blocking. Use ``async with`` to close the
+    Router, its HTTP clients and the cache.
+    """
+
+    def __init__(
+        self,
+        config: str | Path | Mapping[str, object] | Config | None = None,
+        *,
+        hook: Hook | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        """Load the configuration and settle what can be called; nothing is asked yet.
+
+        `hook` is called with every event of `orchestrator.events`.
+
+        Raises: ConfigError: the configuration is wrong, or nothing can be called.
+        """
+        self._environ = os.environ if environ is None else environ
+        self.config = Config.load(config, self._environ)
+        self._hook = hook
+        self._router = RouterCompleter(self.config, environ=self._environ)
+        self._ledger = Ledger(ledger_directory(self.config.orchestrator.ledger, self._environ))
+        self.sync = Blocking(self)
+
+    @classmethod
+    def from_config(cls, path: str | Path) -> Self:
+        """An orchestrator configured by a file."""
+        return cls(path)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the Router, its HTTP clients and the cache."""
+        await self._router.aclose()
+        if "_store" in self.__dict__:
+            self._store.close()
+
+    async def generate_gmn(
+        self,
+        prompt: str,
+        agent_type: str = "general",
+        constraints: Mapping[str, int] | None = None,
+        examples: Sequence[Spec] | None = None,
+        expectations: Sequence[str | Expectation] | None = None,
+        *,
+        model: str | None = None,
+        provider: str | None = None,
+        cache: CacheMode | None = None,
+        seed: int | None = None,
+        hook: Hook | None = None,
+    ) -> Generation[GMNSpec]:
+        """Turn a description of an agent into a model that is valid and runs.
+
+        `agent_type` is explorer, trader, coordinator or general. `constraints` bound the model:
+        max_states, max_observations, max_actions (joint values), max_factors, max_horizon,
+        max_policies. `examples` are documents to show (None: a curated one that suits).
+        `expectations` are simulated: ``cell=r4c4 within 12 in 80%``. `model` names a route, a
+        model group or a model of the configuration, `provider` forces a provider.
+
+        Raises:
+            InvalidOutputError: no answer was valid; carries every attempt.
+            LLMError: a provider failed, or a deadline or budget was reached.
+            ValueError: an agent type, constraint or expectation is unknown.
+        """
+        if agent_type not in AGENT_TYPES:
+            raise ValueError(
+                f"{agent_type!r} is no agent type; use one of {', '.join(AGENT_TYPES)}"
+            )
+        contract = self._contract(constraints, expectations)
+        route = self._router.resolve(model, provider)
+        rendered = self._prompts.generate(
+            prompt,
+            agent_type=agent_type,
+            mode=self._router.mode_for(route),
+            constraints=constraints,
+            expectations=[str(e) for e in contract.expectations],
+            examples=self._examples(prompt, agent_type, examples),
+        )
+        first = self._request(rendered, route, contract, cache=cache, seed=seed)
+        return await self._refined(first, contract, "generate_gmn", agent_type, hook)
+
+    async def refine_gmn(
+        self,
+        spec: Spec,
+        feedback: str,
+        *,
+        constraints: Mapping[str, int] | None = None,
+        expectations: Sequence[str | Expectation] | None = None,
+        model: str | None = None,
+        provider: str | None = None,
+        cache: CacheMode | None = None,
+        hook: Hook | None = None,
+    ) -> Generation[GMNSpec]:
+        """Change a document as the feedback says; a patch is asked for before a rewrite.
+
+        Raises:
+            GMNError: the document cannot be read, so there is nothing to patch.
+            InvalidOutputError, LLMError: as `generate_gmn`.
+        """
+        contract = self._contract(constraints, expectations)
+        start = contract.judge_source(spec)
+        if start.value is None:
+            first = start.report.errors[0]
+            raise GMNError(f"the document cannot be read: {first}", report=start.report)
+        route = self._router.resolve(model, provider)
+        rendered = self._prompts.feedback(contract.view(start), feedback)
+        request = self._request(rendered, route, contract, cache=cache, mode="prompt")
+        request = replace(request, purpose="patch")
+        agent_type = start.value.agent_type
+        return await self._refined(request, contract, "refine_gmn", agent_type, hook, start=start)
+
+    async def validate_gmn(
+        self,
+        spec: Spec,
+        *,
+        constraints: Mapping[str, int] | None = None,
+        expectations: Sequence[str | Expectation] | None = None,
+    ) -> Report:
+        """Judge a document without asking any model; unpacks as ``is_valid, errors``.
+
+        Raises: ValueError: a constraint or an expectation is unknown.
+        """
+        return validate(
+            spec, constraints=constraints, expectations=_expectations(expectations)
+        ).report
+
+    async def generate(
+        self,
+        messages: Sequence[LLMMessage | Mapping[str, object]],
+        *,
+        model: str | None = None,
+        provider: str | None = None,
+        cache: CacheMode | None = None,
+        **parameters: Any,  # LiteLLM's own arguments: temperature, max_tokens…
+    ) -> Answer:
+        """Answer messages of your own, through cache and Router.
+
+        Raises: LLMError: no answer could be had.
+        """
+        request = Request(
+            as_messages(messages),
+            self._router.resolve(model, provider),
+            parameters=parameters,
+            timeout_s=self.config.orchestrator.generation.timeout_s,
+            cache=cache or self.config.orchestrator.cache.mode,
+            purpose="generate",
+        )
+        return await self._completer.complete(request)
+
+    async def acompletion(self, **litellm_arguments: Any) -> Any:
+        """LiteLLM's ``acompletion`` through Router and cache: its arguments, its return types.
+
+        ``cache="use"|"refresh"|"off"`` says whether the cache may answer; streams and requests
+        that hold anything but JSON are always asked.
+
+        Raises: what LiteLLM raises.
+        """
+        return await self._drop_in.acompletion(**litellm_arguments)
+
+    async def plan(
+        self,
+        prompt: str,
+        agent_type: str = "general",
+        *,
+        model: str | None = None,
+        provider: str | None = None,
+    ) -> Plan:
+        """The most that `generate_gmn` with these arguments can take; nothing is asked."""
+        route = self._router.resolve(model, provider)
+        mode = self._router.mode_for(route)
+        examples = self._examples(prompt, agent_type, None)
+        rendered = self._prompts.generate(
+            prompt, agent_type=agent_type, mode=mode, examples=examples
+        )
+        request = Request(rendered.messages, route)
+        strong = self._strong(route)
+        routes = [route, strong] if strong else [route]
+        return plan(self.config, self._router.deployments, request, routes)
+
+    async def models(self) -> Deployments:
+        """What can be called, what was left out and why, and who serves which route."""
+        return self._router.deployments
+
+    async def cache_info(self) -> StoreInfo:
+        """How much is cached, and where."""
+        return self._store.info()
+
+    async def cache_clear(self) -> int:
+        """Forget every cached answer; return how many there were."""
+        return self._store.clear()
+
+    @cached_property
+    def _prompts(self) -> Prompts:
+        return Prompts(shipped("prompts", "templates"))
+
+    @cached_property
+    def _store(self) -> Store:
+        settings = self.config.orchestrator.cache
+        directory = cache_directory(settings, self._environ)
+        return Store(directory, size_limit_mb=settings.size_limit_mb)
+
+    @cached_property
+    def _completer(self) -> Cached:
+        return Cached(
+            self._router,
+            self._store,
+            fingerprint=self._router.deployments.fingerprint,
+            max_age_s=self.config.orchestrator.cache.max_age_s,
+        )
+
+    @cached_property
+    def _drop_in(self) -> DropIn:
+        return DropIn(self._router, lambda: self._store, mode=self.config.orchestrator.cache.mode)
+
+    def _contract(
+        self,
+        constraints: Mapping[str, int] | None,
+        expectations: Sequence[str | Expectation] | None,
+    ) -> GMNContract:
+        settings = self.config.orchestrator.generation
+        return GMNContract(
+            constraints=dict(constraints or {}),
+            expectations=_expectations(expectations),
+            repair=settings.repair,
+            episodes=settings.episodes,
+        )
+
+    def _examples(
+        self, prompt: str, agent_type: str, given: Sequence[Spec] | None
+    ) -> tuple[str, ...]:
+        """Documents to show, as block text."""
+        if given is not None:
+            return tuple(_as_text(example) for example in given)
+        count = self.config.orchestrator.generation.examples
+        if not count:
+            return ()
+        library = load(shipped("prompts", "library"))
+        return tuple(write_text(e.spec) for e in choose(prompt, agent_type, library, count))
+
+    def _request(
+        self,
+        rendered: Rendered,
+        route: str,
+        contract: GMNContract,
+        *,
+        cache: CacheMode | None,
+        mode: str | None = None,
+        seed: int | None = None,
+    ) -> Request:
+        settings = self.config.orchestrator.generation
+        chosen = self._router.mode_for(route) if mode is None else "prompt"
+        parameters: dict[str, object] = {"max_tokens": settings.max_tokens}
+        if settings.temperature is not None:
+            parameters["temperature"] = settings.temperature
+        if seed is not None:
+            parameters["seed"] = seed
+        return Request(
+            rendered.messages,
+            route,
+            parameters=parameters,
+            mode=chosen,
+            schema=contract.schema if chosen == "json_schema" else None,
+            schema_name=contract.name,
+            templates=rendered.templates,
+            timeout_s=settings.timeout_s,
+            cache=cache or self.config.orchestrator.cache.mode,
+            purpose="generate",
+        )
+
+    async def _refined(
+        self,
+        first: Request,
+        contract: GMNContract,
+        operation: str,
+        agent_type: str,
+        hook: Hook | None,
+        *,
+        start: Judged[GMNSpec] | None = None,
+    ) -> Generation[GMNSpec]:
+        """Run the loop; whatever becomes of it is written into the ledger."""
+        begun, outcome = time.perf_counter(), "cancelled"
+        attempts: tuple[Attempt[GMNSpec], ...] = ()
+        try:
+            made = await refine(
+                first,
+                completer=self._completer,
+                contract=contract,
+                phrasing=self._prompts,
+                bounds=self._bounds(first.route),
+                hook=hook or self._hook,
+                start=start,
+            )
+            attempts, outcome = made.attempts, "accepted"
+        except LLMError as error:
+            attempts, outcome = error.attempts_made, type(error).__name__
+            if isinstance(error, InvalidOutputError):
+                self._completer.withdraw(attempt.request for attempt in attempts)
+            raise
+        finally:
+            self._ledger.write(
+                line_of(
+                    attempts,
+                    operation=operation,
+                    agent_type=agent_type,
+                    route=first.route,
+                    outcome=outcome,
+                    seconds=time.perf_counter() - begun,
+                )
+            )
+        return made
+
+    def _bounds(self, route: str) -> Bounds:
+        settings = self.config.orchestrator
+        return Bounds(
+            max_calls=settings.generation.max_calls,
+            deadline_s=settings.generation.deadline_s,
+            budget_usd=settings.budget.usd_per_request,
+            budget_tokens=settings.budget.tokens_per_request,
+            strong_route=self._strong(route),
+        )
+
+    def _strong(self, route: str) -> str:
+        """The stronger route of a role; a group or provider that was forced stays forced."""
+        routes = self._router.deployments.routes
+        return "strong" if "strong" in routes and route in routes and route != "strong" else ""
+
+
+class Blocking:
+    """The operations of an `Orchestrator`, blocking, on one background event loop."""
+
+    def __init__(self, orchestrator: Orchestrator) -> None:
+        self.generate_gmn = blocking(orchestrator.generate_gmn)
+        self.refine_gmn = blocking(orchestrator.refine_gmn)
+        self.validate_gmn = blocking(orchestrator.validate_gmn)
+        self.generate = blocking(orchestrator.generate)
+        self.completion = blocking(orchestrator.acompletion)
+        self.plan = blocking(orchestrator.plan)
+        self.models = blocking(orchestrator.models)
+        self.cache_info = blocking(orchestrator.cache_info)
+        self.cache_clear = blocking(orchestrator.cache_clear)
+        self.close = blocking(orchestrator.aclose)
+
+
+def _expectations(given: Sequence[str | Expectation] | None) -> tuple[Expectation, ...]:
+    return tuple(e if isinstance(e, Expectation) else Expectation.parse(e) for e in given or ())
+
+
+def _as_text(example: Spec) -> str:
+    verdict = validate(example, run_steps=0)
+    if verdict.spec is None or not verdict.report.is_valid:
+        first = verdict.report.errors[0]
+        raise GMNError(f"an example is not valid: {first}", report=verdict.report)
+    return write_text(verdict.spec)
+
+
+_default: Orchestrator | None = None
+
+
+def _shared() -> Orchestrator:
+    """The orchestrator behind the module-level calls, made at the first of them."""
+    global _default  # noqa: PLW0603  one Router per process is LiteLLM's own rule
+    if _default is None:
+        _default = Orchestrator()
+    return _default
+
+
+async def acompletion(**litellm_arguments: Any) -> Any:
+    """LiteLLM's ``acompletion`` with the default configuration; see `Orchestrator.acompletion`."""
+    return await _shared().acompletion(**litellm_arguments)
+
+
+def completion(**litellm_arguments: Any) -> Any:
+    """LiteLLM's ``completion``, blocking; see `Orchestrator.acompletion`."""
+    return _shared().sync.completion(**litellm_arguments)
