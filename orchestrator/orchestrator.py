@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
+from orchestrator.asking import Source, examples_for, first_request, parsed
 from orchestrator.cache import Cached, Store, StoreInfo
 from orchestrator.config import Config, cache_directory, ledger_directory
 from orchestrator.diagnostics import Report
@@ -16,8 +17,6 @@ from orchestrator.dropin import DropIn
 from orchestrator.errors import GMNError, InvalidOutputError, LLMError
 from orchestrator.gmn.contract import GMNContract
 from orchestrator.gmn.expectations import Expectation
-from orchestrator.gmn.formats import write_text
-from orchestrator.gmn.library import choose, load
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
 from orchestrator.ledger import Ledger, line_of
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
     from orchestrator.events import Hook
 
-Spec = str | bytes | Mapping[str, object] | GMNSpec
 AGENT_TYPES = ("explorer", "trader", "coordinator", "general")
 
 
@@ -93,7 +91,7 @@ class Orchestrator:
         prompt: str,
         agent_type: str = "general",
         constraints: Mapping[str, int] | None = None,
-        examples: Sequence[Spec] | None = None,
+        examples: Sequence[Source] | None = None,
         expectations: Sequence[str | Expectation] | None = None,
         *,
         model: str | None = None,
@@ -121,20 +119,21 @@ class Orchestrator:
             )
         contract = self._contract(constraints, expectations)
         route = self._router.resolve(model, provider)
+        mode = self._router.mode_for(route)
         rendered = self._prompts.generate(
             prompt,
             agent_type=agent_type,
-            mode=self._router.mode_for(route),
+            mode=mode,
             constraints=constraints,
             expectations=[str(e) for e in contract.expectations],
             examples=self._examples(prompt, agent_type, examples),
         )
-        first = self._request(rendered, route, contract, cache=cache, seed=seed)
+        first = self._request(rendered, route, contract, cache=cache, mode=mode, seed=seed)
         return await self._refined(first, contract, "generate_gmn", agent_type, hook)
 
     async def refine_gmn(
         self,
-        spec: Spec,
+        spec: Source,
         feedback: str,
         *,
         constraints: Mapping[str, int] | None = None,
@@ -164,7 +163,7 @@ class Orchestrator:
 
     async def validate_gmn(
         self,
-        spec: Spec,
+        spec: Source,
         *,
         constraints: Mapping[str, int] | None = None,
         expectations: Sequence[str | Expectation] | None = None,
@@ -173,9 +172,7 @@ class Orchestrator:
 
         Raises: ValueError: a constraint or an expectation is unknown.
         """
-        return validate(
-            spec, constraints=constraints, expectations=_expectations(expectations)
-        ).report
+        return validate(spec, constraints=constraints, expectations=parsed(expectations)).report
 
     async def generate(
         self,
@@ -273,22 +270,16 @@ class Orchestrator:
         settings = self.config.orchestrator.generation
         return GMNContract(
             constraints=dict(constraints or {}),
-            expectations=_expectations(expectations),
+            expectations=parsed(expectations),
             repair=settings.repair,
             episodes=settings.episodes,
         )
 
     def _examples(
-        self, prompt: str, agent_type: str, given: Sequence[Spec] | None
+        self, prompt: str, agent_type: str, given: Sequence[Source] | None
     ) -> tuple[str, ...]:
-        """Documents to show, as block text."""
-        if given is not None:
-            return tuple(_as_text(example) for example in given)
         count = self.config.orchestrator.generation.examples
-        if not count:
-            return ()
-        library = load(shipped("prompts", "library"))
-        return tuple(write_text(e.spec) for e in choose(prompt, agent_type, library, count))
+        return examples_for(prompt, agent_type, given, count=count)
 
     def _request(
         self,
@@ -297,27 +288,18 @@ class Orchestrator:
         contract: GMNContract,
         *,
         cache: CacheMode | None,
-        mode: str | None = None,
+        mode: OutputMode,
         seed: int | None = None,
     ) -> Request:
-        settings = self.config.orchestrator.generation
-        chosen = self._router.mode_for(route) if mode is None else "prompt"
-        parameters: dict[str, object] = {"max_tokens": settings.max_tokens}
-        if settings.temperature is not None:
-            parameters["temperature"] = settings.temperature
-        if seed is not None:
-            parameters["seed"] = seed
-        return Request(
-            rendered.messages,
+        settings = self.config.orchestrator
+        return first_request(
+            rendered,
             route,
-            parameters=parameters,
-            mode=chosen,
-            schema=contract.schema if chosen == "json_schema" else None,
-            schema_name=contract.name,
-            templates=rendered.templates,
-            timeout_s=settings.timeout_s,
-            cache=cache or self.config.orchestrator.cache.mode,
-            purpose="generate",
+            contract,
+            settings=settings.generation,
+            mode=mode,
+            cache=cache or settings.cache.mode,
+            seed=seed,
         )
 
     async def _refined(
@@ -392,18 +374,6 @@ class Blocking:
         self.cache_info = blocking(orchestrator.cache_info)
         self.cache_clear = blocking(orchestrator.cache_clear)
         self.close = blocking(orchestrator.aclose)
-
-
-def _expectations(given: Sequence[str | Expectation] | None) -> tuple[Expectation, ...]:
-    return tuple(e if isinstance(e, Expectation) else Expectation.parse(e) for e in given or ())
-
-
-def _as_text(example: Spec) -> str:
-    verdict = validate(example, run_steps=0)
-    if verdict.spec is None or not verdict.report.is_valid:
-        first = verdict.report.errors[0]
-        raise GMNError(f"an example is not valid: {first}", report=verdict.report)
-    return write_text(verdict.spec)
 
 
 _default: Orchestrator | None = None

@@ -25,7 +25,7 @@ _SYNONYMS = {
     "pause": "stay", "none": "stay", "forward": "up", "backward": "down", "back": "down",
 }  # fmt: skip
 MOST_CELLS = 256
-UTILITY = 4.0
+UTILITY = 8.0  # nats; a step nearer must outweigh what a step may teach
 AVERSION = -6.0
 
 

@@ -1,0 +1,84 @@
+"""From the arguments of a call to the first question of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from orchestrator.errors import GMNError
+from orchestrator.gmn.expectations import Expectation
+from orchestrator.gmn.formats import write_text
+from orchestrator.gmn.library import choose, load
+from orchestrator.gmn.model import GMNSpec
+from orchestrator.gmn.validate import validate
+from orchestrator.result import CacheMode, OutputMode, Request
+from orchestrator.shipped import shipped
+
+if TYPE_CHECKING:
+    from orchestrator.config import Generation
+    from orchestrator.gmn.contract import GMNContract
+    from orchestrator.prompts import Rendered
+
+#: A document in any form: text of any spelling, JSON data, or typed.
+Source = str | bytes | Mapping[str, object] | GMNSpec
+
+
+def parsed(given: Sequence[str | Expectation] | None) -> tuple[Expectation, ...]:
+    """Expectations, read where they are text.
+
+    Raises: ValueError: one of them is none.
+    """
+    return tuple(e if isinstance(e, Expectation) else Expectation.parse(e) for e in given or ())
+
+
+def examples_for(
+    prompt: str, agent_type: str, given: Sequence[Source] | None, *, count: int
+) -> tuple[str, ...]:
+    """Documents to show, as block text: those given, or `count` curated ones that suit.
+
+    Raises: GMNError: a given document is not valid.
+    """
+    if given is not None:
+        return tuple(_as_text(example) for example in given)
+    if not count:
+        return ()
+    library = load(shipped("prompts", "library"))
+    return tuple(write_text(e.spec) for e in choose(prompt, agent_type, library, count))
+
+
+def _as_text(example: Source) -> str:
+    verdict = validate(example, run_steps=0)
+    if verdict.spec is None or not verdict.report.is_valid:
+        first = verdict.report.errors[0]
+        raise GMNError(f"an example is not valid: {first}", report=verdict.report)
+    return write_text(verdict.spec)
+
+
+def first_request(
+    rendered: Rendered,
+    route: str,
+    contract: GMNContract,
+    *,
+    settings: Generation,
+    mode: OutputMode,
+    cache: CacheMode,
+    seed: int | None = None,
+) -> Request:
+    """The question that a run begins with."""
+    parameters: dict[str, object] = {"max_tokens": settings.max_tokens}
+    if settings.temperature is not None:
+        parameters["temperature"] = settings.temperature
+    if seed is not None:
+        parameters["seed"] = seed
+    return Request(
+        rendered.messages,
+        route,
+        parameters=parameters,
+        mode=mode,
+        schema=contract.schema if mode == "json_schema" else None,
+        schema_name=contract.name,
+        templates=rendered.templates,
+        timeout_s=settings.timeout_s,
+        cache=cache,
+        purpose="generate",
+    )

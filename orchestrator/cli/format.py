@@ -1,0 +1,43 @@
+"""`orchestrator format FILE`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.cli.output import (
+    GOOD,
+    INVALID,
+    UsageError,
+    read_source,
+    say_json,
+    tell,
+    tell_report,
+    write_result,
+)
+from orchestrator.gmn.formats import write_json, write_text
+from orchestrator.gmn.validate import validate
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the canonical form; comments are not part of the model and are left out."""
+    if arguments.write and arguments.file == "-":
+        raise UsageError("--write needs a file, not standard input")
+    raw = read_source(arguments.file)
+    # Formatting changes the spelling, never the model: nothing is repaired beyond reading.
+    verdict = validate(raw, repair="none", run_steps=0)
+    if verdict.spec is None:
+        tell_report(arguments.file, verdict.report)
+        return INVALID
+    text = write_text(verdict.spec) if arguments.to == "gmn" else write_json(verdict.spec)
+    is_canonical = raw == text.encode()
+    if arguments.json:
+        say_json({"file": arguments.file, "canonical": is_canonical, "text": text})
+        return GOOD if is_canonical or not arguments.check else INVALID
+    if arguments.check:
+        tell(f"{arguments.file}: {'canonical' if is_canonical else 'would be reformatted'}")
+        return GOOD if is_canonical else INVALID
+    write_result(text, arguments.file if arguments.write else None)
+    return GOOD

@@ -1,0 +1,87 @@
+"""Progress of a run, live, and the report at its end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.cli.output import tell
+from orchestrator.events import Answered, Asked, Failed, JudgedAnswer
+
+if TYPE_CHECKING:
+    from orchestrator.events import Event
+    from orchestrator.gmn.model import GMNSpec
+    from orchestrator.result import Generation
+
+OFFLINE_NOTE = (
+    "note: answered by the embedded provider from curated models; set a key such as"
+    " OPENAI_API_KEY to ask a language model"
+)
+
+
+def show_event(event: Event) -> None:
+    """One line on stderr for what just happened."""
+    if isinstance(event, Asked):
+        why = f" ({event.reason})" if event.reason else ""
+        tell(f"[{event.round}] {event.purpose}: asking {event.route}{why}", "dim")
+    elif isinstance(event, Answered):
+        answer = event.answer
+        source = "the cache" if answer.cached else f"{answer.provider}/{answer.model}"
+        tokens = f"{answer.usage.prompt_tokens} + {answer.usage.completion_tokens} tokens"
+        tell(f"[{event.round}] answered by {source}: {tokens}", "dim")
+    elif isinstance(event, JudgedAnswer):
+        runs = {True: ", runs", False: ", does not run", None: ""}[event.runs]
+        behaves = {True: ", behaves", False: ", does not behave", None: ""}[event.behaves]
+        found = f"{_count(event.errors, 'error')}, {_count(event.repairs, 'repair')}"
+        tell(f"[{event.round}] judged {event.kind}: {found}{runs}{behaves}", "dim")
+    elif isinstance(event, Failed):
+        tell(f"[{event.round}] failed: {event.message}", "red")
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"
+
+
+def report_lines(made: Generation[GMNSpec]) -> list[str]:
+    """Checks, repairs, attempts, tokens and cost."""
+    report = made.report
+    runs = {True: "yes", False: "no", None: "not tried"}
+    cost = "price not known" if made.cost_usd is None else f"{made.cost_usd:.6f} USD"
+    lines = [
+        f"valid:    {runs[report.is_valid]}"
+        + (f", {_count(len(report.warnings), 'warning')}" if report.warnings else ""),
+        f"runs:     {runs[report.runs]}",
+        f"behaves:  {'not asked' if report.behaves is None else runs[report.behaves]}",
+        f"repairs:  {', '.join(d.code for d in report.repairs) or 'none'}",
+        f"attempts: {len(made.attempts)}" + (" (from the cache)" if made.cached else ""),
+        f"tokens:   {made.usage.prompt_tokens} prompt, {made.usage.completion_tokens} answer",
+        f"cost:     {cost}",
+    ]
+    if assumed := made.spec.meta("assumptions"):
+        lines.append(f"assumed:  {assumed}")
+    return lines
+
+
+def generation_as_json(made: Generation[GMNSpec], text: str) -> dict[str, object]:
+    """The result and everything about it, for programs."""
+    return {
+        "text": text,
+        "spec": made.spec.to_json(),
+        "report": made.report.as_dict(),
+        "provider": made.provider,
+        "model": made.model,
+        "cached": made.cached,
+        "cost_usd": made.cost_usd,
+        "usage": {
+            "prompt_tokens": made.usage.prompt_tokens,
+            "completion_tokens": made.usage.completion_tokens,
+        },
+        "attempts": [
+            {
+                "purpose": attempt.purpose,
+                "reason": attempt.reason,
+                "kind": attempt.judged.kind,
+                "errors": [d.code for d in attempt.judged.report.errors],
+            }
+            for attempt in made.attempts
+        ],
+    }

@@ -1,0 +1,101 @@
+"""`orchestrator simulate FILE`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.cli.output import (
+    GOOD,
+    INVALID,
+    UsageError,
+    read_source,
+    say,
+    say_json,
+    table,
+    tell_report,
+)
+from orchestrator.gmn.expectations import Expectation, Measured, check_names, measure
+from orchestrator.gmn.limits import DEFAULT_LIMITS, HARD_LIMITS
+from orchestrator.gmn.simulate import Run, simulate
+from orchestrator.gmn.validate import validate
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """One episode as a table, and every expectation over many."""
+    most = max(DEFAULT_LIMITS.simulation_steps, HARD_LIMITS.simulation_steps)
+    if arguments.steps > most:
+        raise UsageError(f"--steps {arguments.steps} is beyond {most}")
+    expectations = [Expectation.parse(text) for text in arguments.expect]
+    verdict = validate(read_source(arguments.file), run_steps=0)
+    if verdict.compiled is None or verdict.spec is None:
+        tell_report(arguments.file, verdict.report)
+        return INVALID
+    unknown = [d for e in expectations for d in check_names(e, verdict.spec)]
+    if unknown:
+        raise UsageError(unknown[0].message)
+    episode = simulate(verdict.compiled, steps=arguments.steps, seed=arguments.seed)
+    measured = measure(
+        verdict.compiled, expectations, episodes=arguments.episodes, seed=arguments.seed
+    )
+    if arguments.json:
+        say_json(_as_json(arguments.file, episode, measured))
+    else:
+        for line in (*episode_lines(episode), *_verdicts(measured)):
+            say(line)
+    return GOOD if all(one.held for one in measured) else INVALID
+
+
+def episode_lines(episode: Run) -> list[str]:
+    """Step, observation, belief and action, in labels."""
+    rows = [
+        (
+            str(number),
+            _pairs(step.observation),
+            ", ".join(f"{name}={label} {p:.0%}" for name, (label, p) in step.belief.items()),
+            _pairs(step.action),
+        )
+        for number, step in enumerate(episode.steps, 1)
+    ]
+    return table(("step", "observation", "belief", "action"), rows)
+
+
+def _pairs(said: Any) -> str:
+    return ", ".join(f"{name}={label}" for name, label in said.items())
+
+
+def _verdicts(measured: Sequence[Measured]) -> list[str]:
+    lines: list[str] = []
+    for one in measured:
+        lines.append(str(one))
+        lines += [f"  {line}" for line in one.trace]
+    return lines
+
+
+def _as_json(name: str, episode: Run, measured: Sequence[Measured]) -> dict[str, object]:
+    return {
+        "file": name,
+        "seed": episode.seed,
+        "steps": [
+            {
+                "observation": dict(step.observation),
+                "belief": {k: {"label": v[0], "p": v[1]} for k, v in step.belief.items()},
+                "state": dict(step.state),
+                "action": dict(step.action),
+            }
+            for step in episode.steps
+        ],
+        "expectations": [
+            {
+                "expectation": str(one.expectation),
+                "held": one.held,
+                "rate": one.rate,
+                "episodes": one.episodes,
+                "trace": list(one.trace),
+            }
+            for one in measured
+        ],
+    }
