@@ -23,7 +23,15 @@ from orchestrator.ledger import Ledger, line_of
 from orchestrator.messages import LLMMessage, as_messages
 from orchestrator.prompts import Prompts, Rendered
 from orchestrator.refine import Bounds, refine
-from orchestrator.result import Answer, Attempt, CacheMode, Generation, Judged, Request
+from orchestrator.result import (
+    Answer,
+    Attempt,
+    CacheMode,
+    Generation,
+    Judged,
+    OutputMode,
+    Request,
+)
 from orchestrator.routing import Deployments, Plan, RouterCompleter, plan
 from orchestrator.shipped import shipped
 from orchestrator.sync import blocking

@@ -221,11 +221,11 @@ class Builder:
             entry["given"] = _words(given, f"{pointer}/given", self.offsets)
         if (of := known.pop("of", None)) is not None:
             self.offsets[f"{pointer}/of"] = of.offset
-            entry["of"] = self._target(of, name)
+            entry["of"] = self._target(of, name, "GMN119" if "/priors/" in pointer else "GMN118")
         entry["table"] = self._table(known, f"{pointer}/table")
         return entry
 
-    def _target(self, of: Value, name: str) -> object:
+    def _target(self, of: Value, name: str, code: str) -> object:
         if not isinstance(of.content, list):
             return _word(of)
         if len(of.content) == 1:
@@ -233,7 +233,7 @@ class Builder:
         place = self.places.at(of.offset)
         names = [_word(item) for item in of.content]
         words = f"table {name} has {len(names)} targets {names}; write one table for each"
-        self.findings.append(finding("GMN119", words, place=place, got=str(names)))
+        self.findings.append(finding(code, words, place=place, got=str(names)))
         return names[0] if names else ""
 
     def _table(self, known: dict[str, Value], pointer: str) -> Tree:

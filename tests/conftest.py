@@ -1,0 +1,43 @@
+"""What every test stands on: no real network, no real home, the loopback server."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # tests share code as tests.support
+
+# Keys of whoever runs the tests must not decide what is tested.
+for name in [name for name in os.environ if name.endswith("_API_KEY") or name == "LLM_PROVIDER"]:
+    del os.environ[name]
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_connect = socket.socket.connect
+
+
+def _guarded(self: socket.socket, address: object) -> None:
+    host = address[0] if isinstance(address, tuple) else address
+    if self.family != socket.AF_UNIX and host not in _LOOPBACK:
+        raise AssertionError(f"a test tried to reach {host!r}; only loopback is allowed")
+    _connect(self, address)  # type: ignore[arg-type]
+
+
+@pytest.fixture(autouse=True)
+def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any other address fails the test that wants it."""
+    monkeypatch.setattr(socket.socket, "connect", _guarded)
+
+
+@pytest.fixture(autouse=True)
+def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Config, cache and ledger of the tests are nobody's."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("ORCHESTRATOR_CACHE_DIR", str(home / "cache"))
+    monkeypatch.delenv("ORCHESTRATOR_CONFIG", raising=False)
+    return home
