@@ -36,10 +36,10 @@ node emission A1 { from: [pos, weather] to: place rules: [
   {when: {weather: wet}, then: {a: 0.4, b: 0.3, c: 0.3}}, {when: {pos: a}, then: {a: 0.9, b: 0.1}},
   {when: {pos: b}, then: {b: 0.8, c: 0.2}}, {then: {c: 1}} ] }
 node emission A2 { from: [energy] to: gauge identity noise: 0.2 noise_kind: others }
-node transition B1 { from: [go, pos] to: pos shift 
+node transition B1 { from: [go, pos] to: pos shift
   moves: {left: [-1], rest: [0], right: [1]} noise: 0.1 noise_kind: stay }
 node transition B2 { from: [go, energy, weather] to: energy rules: [
-  {when: {go: rest, weather: dry}, then: {high: 0.9, low: 0.1}}, 
+  {when: {go: rest, weather: dry}, then: {high: 0.9, low: 0.1}},
   {when: {go: rest}, then: {high: 0.5, low: 0.5}}, {then: {low: 0.6, @stay: 0.4}} ] }
 node transition B3 { from: [weather] to: weather identity noise: 0.2 noise_kind: others }
 node belief D1 { about: pos map: [b] }

@@ -129,12 +129,24 @@ def rows_sum_to_one(subject: Subject) -> Iterator[Diagnostic]:
             yield finding(code, words, pointer=where, variable=conditional.of, fix=fix)
             continue
         off = repairs.unnormalised(rows)
+        if len(off) > MOST_SHOWN and (fix := _all_scaled(rows, len(off), where)) is not None:
+            words = f"{_kind(pointer)} of {conditional.of}: {len(off)} rows sum to nearly 1"
+            yield finding("GMN201", words, pointer=where, variable=conditional.of, fix=fix)
+            continue
         yield from _few(
             (_sum_finding(subject, pointer, conditional, rows, int(row)) for row in off),
             "GMN201",
             where,
             len(off),
         )
+
+
+def _all_scaled(rows: NDArray[np.float64], n_off: int, where: str) -> Fix | None:
+    """One fix for many rows, when every one of them is within the safe band."""
+    made, changed = repairs.renormalised(rows, band=repairs.SAFE_BAND)
+    if len(changed) < n_off:
+        return None
+    return safe("scale the rows to sum 1", put(where, made.tolist()))
 
 
 def _sum_finding(
@@ -168,21 +180,6 @@ def _scaled(row: NDArray[np.float64], where: str) -> Fix | None:
         if changed.size:
             return make("scale the row to sum 1", put(where, made[0].tolist()))
     return None
-
-
-@check("GMN201")
-def every_off_row_is_repaired(subject: Subject) -> Iterator[Diagnostic]:
-    """Beyond the few that are shown, rows within the safe band are repaired in one go."""
-    for pointer, conditional, rows in _written(subject):
-        if not np.all(np.isfinite(rows)) or np.any(rows < -1e-9):
-            continue
-        off = repairs.unnormalised(rows)
-        made, changed = repairs.renormalised(rows, band=repairs.SAFE_BAND)
-        if len(off) > MOST_SHOWN and len(changed) == len(off):
-            where = f"{pointer}/table/rows"
-            words = f"{_kind(pointer)} of {conditional.of}: {len(off)} rows sum to nearly 1"
-            fix = safe("scale them to sum 1", put(where, made.tolist()))
-            yield finding("GMN201", words, pointer=where, variable=conditional.of, fix=fix)
 
 
 @check("GMN205")

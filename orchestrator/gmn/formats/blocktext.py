@@ -123,7 +123,8 @@ def _resume(parser: Parser) -> None:
     while not parser.at_end():
         parser.take()
         token = parser.here
+        if token.kind != "word" or token.text not in _STARTS:
+            continue
         before = parser.places.text.rfind("\n", 0, token.offset) + 1
-        starts_line = not parser.places.text[before : token.offset].strip()
-        if token.kind == "word" and token.text in _STARTS and starts_line:
+        if not parser.places.text[before : token.offset].strip():
             return

@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from orchestrator.gmn.codes import finding
 
 if TYPE_CHECKING:
     from orchestrator.diagnostics import Diagnostic
     from orchestrator.gmn.formats.places import Places
+
+MOST_ILLEGAL = 1000
 
 TokenKind = Literal["string", "number", "word", "mark", "end"]
 
@@ -35,9 +37,8 @@ _TOKEN = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
-    """One token; `text` is unquoted for strings."""
+class Token(NamedTuple):
+    """One token; `text` is unquoted for strings. A tuple, since a document may hold a million."""
 
     kind: TokenKind
     text: str
@@ -100,10 +101,13 @@ def tokens_of(text: str, places: Places) -> tuple[list[Token], list[Diagnostic]]
             bad += 1
             if bad <= 5:
                 found.append(_illegal(kind, raw, places, offset))
+            elif bad == MOST_ILLEGAL:
+                break  # this is no document; whatever follows would not make it one
         else:
             tokens.append(Token(_KINDS[kind or ""], raw, offset))
     if bad > 5:
-        found.append(finding("GMN001", f"{bad - 5} more illegal characters"))
+        more = "at least " if bad == MOST_ILLEGAL else ""
+        found.append(finding("GMN001", f"{more}{bad - 5} more illegal characters"))
     tokens.append(Token("end", "", len(text)))
     return tokens, found
 

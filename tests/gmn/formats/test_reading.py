@@ -1,0 +1,278 @@
+"""What readers take, what they mend, and where they say it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from orchestrator.diagnostics import Place
+from orchestrator.gmn.formats import Places, conform, read, write_json, write_text
+from orchestrator.gmn.limits import Limits
+from orchestrator.gmn.model import GMNSpec
+from orchestrator.gmn.validate import validate
+from tests.support.documents import GOOD, plus, swapped
+
+
+def spec_of(source: str | bytes) -> GMNSpec:
+    verdict = validate(source)
+    assert verdict.spec is not None, verdict.report.errors
+    assert verdict.report.errors == ()
+    return verdict.spec
+
+
+def test_findings_point_to_the_line_and_column_of_the_text() -> None:
+    report = validate(swapped("about: pos", "about: nowhere")).report
+    (error,) = [d for d in report.errors if d.code == "GMN105"]
+    assert error.place == Place(8, 24)
+    assert str(error).startswith("8:24: GMN105 error:")
+
+
+def test_places_in_json_are_found_when_a_finding_needs_them() -> None:
+    text = json.dumps(spec_of(GOOD).to_json(), indent=2).replace('"of": "place"', '"of": "plaice_"')
+    error = next(d for d in validate(text).report.errors if d.code == "GMN105")
+    assert error.place is not None
+    assert "plaice_" in text.splitlines()[error.place.line - 1]
+
+
+def test_a_pointer_below_what_was_written_falls_back_to_its_ancestor() -> None:
+    places = Places("ab\ncd", {"/x": 3})
+    assert places.of("/x/y/0") == Place(2, 1)
+    assert places.of("/z") is None
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        "{}",
+        "```\n{}```",
+        "Sure! Here it is:\n\n```gmn\n{}```\n\nLet me know.",
+        "Here is the model you asked for.\n\n{}",
+        "{}\nI hope this helps you",
+        "# a comment of the author\n{}",
+        "\ufeff{}",
+    ],
+)
+def test_fences_and_prose_around_a_document_do_not_matter(around: str) -> None:
+    assert spec_of(around.replace("{}", GOOD)) == spec_of(GOOD)
+
+
+def test_json_in_prose_and_fences_is_found() -> None:
+    text = write_json(spec_of(GOOD))
+    assert spec_of(f"Of course.\n```json\n{text}```\nDone.") == spec_of(GOOD)
+    assert spec_of(f"The document: {text}") == spec_of(GOOD)
+    assert spec_of(f'{{"gmn": {text}}}') == spec_of(GOOD)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"name"', "'name'"),
+        (', "description"', ',, "description"'),
+        ('"gmn": "1.0",', '"gmn": "1.0", // the version\n'),
+        ('"selection"', "selection"),
+    ],
+)
+def test_json_with_slips_is_read_leniently_and_says_so(old: str, new: str) -> None:
+    text = json.dumps(spec_of(GOOD).to_json())
+    assert old in text
+    verdict = validate(text.replace(old, new, 1))
+    assert verdict.spec == spec_of(GOOD)
+    assert "GMN009" in {d.code for d in verdict.report.repairs}
+
+
+def test_what_is_missing_at_the_very_end_is_added() -> None:
+    assert spec_of(GOOD.rstrip().rstrip("}")) == spec_of(GOOD)
+    text = json.dumps(spec_of(GOOD).to_json())
+    assert spec_of(text[:-1]) == spec_of(GOOD)
+
+
+def test_a_key_given_twice_in_json_is_only_fine_when_equal() -> None:
+    text = json.dumps(spec_of(GOOD).to_json())
+    equal = text.replace('"name": "walker"', '"name": "walker", "name": "walker"')
+    assert "GMN004" in {d.code for d in validate(equal).report.repairs}
+    other = text.replace('"name": "walker"', '"name": "walker", "name": "other"')
+    assert "GMN004" in {d.code for d in validate(other).report.errors}
+
+
+def test_a_property_given_twice_in_text_is_only_fine_when_equal() -> None:
+    same = validate(swapped("horizon: 2", "horizon: 2 horizon: 2")).report
+    assert same.is_valid
+    assert "GMN004" in {d.code for d in same.repairs}
+
+
+def test_a_broken_node_is_reported_and_the_rest_is_read() -> None:
+    text = swapped("node belief D { about: pos", "node belief D { about: ]")
+    reading = read(text)
+    assert [d.code for d in reading.findings] == ["GMN002"]
+    assert reading.tree is not None
+    assert "policy" in reading.tree
+
+
+def test_many_syntax_errors_are_counted_rather_than_listed() -> None:
+    reading = read("node state x { ] }\n" * 500)
+    assert len(reading.findings) < 30
+    assert "more syntax errors" in reading.findings[-1].message
+
+
+@pytest.mark.parametrize(
+    ("sugar", "canonical"),
+    [
+        ("noisy_identity: 0.9", "identity noise: 0.1 noise_kind: others"),
+        ("kind: identity", "identity"),
+        ("matrix: [[0.8, 0.2, 0], [0, 1, 0], [0, 0, 1]]",
+         "rows: [[0.8, 0.2, 0], [0, 1, 0], [0, 0, 1]]"),
+        ("sparse: [[a, a, 1], [b, b, 1], [c, a, 0.5], [c, c, 0.5]]",
+         "rows: [[1, 0, 0], [0, 1, 0], [0.5, 0, 0.5]]"),
+        ("matrix: identity", "identity"),
+    ],
+)  # fmt: skip
+def test_sugar_means_its_expansion(sugar: str, canonical: str) -> None:
+    rows = "rows: [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]]"
+    made = [validate(swapped(rows, form)).compiled for form in (sugar, canonical)]
+    assert made[0] is not None
+    assert made[1] is not None
+    assert made[0].A[0].tolist() == made[1].A[0].tolist()
+
+
+def test_stay_and_initial_are_sugar_for_tables() -> None:
+    text = swapped("node belief D { about: pos rows: [[0.5, 0.3, 0.2]] }\n", "").replace(
+        "node state pos {", "node state pos { initial: b"
+    )
+    assert spec_of(text).priors[0].table.map == ("b",)
+    spread = text.replace("initial: b", "initial: [0.2, 0.3, 0.5]")
+    assert spec_of(spread).priors[0].table.rows == ((0.2, 0.3, 0.5),)
+    assert spec_of(text.replace("initial: b", "initial: uniform")).priors[0].table.kind == "uniform"
+    assert spec_of(text.replace("initial: b", "initial: {map: [c]}")).priors[0].table.map == ("c",)
+
+
+def test_legacy_preferences_name_what_is_liked() -> None:
+    text = swapped("values: [0, 1, 3]", "preferred_observation: c preference_strength: 2.5")
+    (preference,) = spec_of(text).preferences
+    assert [(g.value, g.utility) for g in preference.goals] == [("c", 2.5)]
+
+
+def test_curiosity_spelled_as_a_preference_becomes_information_gain() -> None:
+    text = swapped("values: [0, 1, 3]", "values: exploration_bonus").replace(
+        "gamma: 8", "gamma: 8 info_gain: false"
+    )
+    verdict = validate(text)
+    assert verdict.spec is not None
+    assert verdict.spec.policy.info_gain
+    assert "GMN409" in {d.code for d in verdict.report.repairs}
+
+
+def test_symbolic_grid_moves_are_spelled_out() -> None:
+    text = """node state position { num_states: 9 }
+node observation seen { num_observations: 9 }
+node action move { num_actions: 5 }
+node emission A { from: [position] to: seen identity noise: 0.1 }
+node transition B { from: [position, move] to: position matrix: deterministic_grid_transitions }
+"""
+    spec = spec_of(text)
+    assert spec.transitions[0].table.kind == "grid"
+    assert spec.states[0].shape == (3, 3)
+    assert spec.actions[0].labels == ("up", "down", "left", "right", "stay")
+
+
+def test_a_goal_gradient_falls_with_the_steps_to_the_goal() -> None:
+    text = swapped("values: [0, 1, 3]", "goal_gradient: {goal: c, utility: 4, decay: 0.5}").replace(
+        "rows: [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]]", "identity"
+    )
+    assert spec_of(text).preferences[0].values == (1.0, 2.0, 4.0)
+
+
+@pytest.mark.parametrize("bad", ["{goal: z}", "{goal: c, utility: high}"])
+def test_a_goal_gradient_that_cannot_be_expanded_is_an_error(bad: str) -> None:
+    text = swapped("values: [0, 1, 3]", f"goal_gradient: {bad}").replace(
+        "rows: [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]]", "identity"
+    )
+    assert not validate(text).report.is_valid
+
+
+@pytest.mark.parametrize(("value", "read_as"), [('"3"', 3), ("3.0", 3), ('" 3 "', 3)])
+def test_numbers_in_other_clothes_are_read_and_reported(value: str, read_as: int) -> None:
+    text = json.dumps(spec_of(GOOD).to_json()).replace('"horizon": 2', f'"horizon": {value}')
+    verdict = validate(text)
+    assert verdict.spec is not None
+    assert verdict.spec.policy.horizon == read_as
+    assert "GMN008" in {d.code for d in verdict.report.repairs}
+
+
+@pytest.mark.parametrize("value", ["true", "[2]", "{}", '"two"'])
+def test_what_is_no_number_is_an_error(value: str) -> None:
+    text = json.dumps(spec_of(GOOD).to_json()).replace('"gamma": 8.0', f'"gamma": {value}')
+    assert "GMN008" in {d.code for d in validate(text).report.errors}
+
+
+def test_percent_signs_and_truth_words_are_understood() -> None:
+    tree = spec_of(GOOD).to_json()
+    tree["policy"] = {"horizon": 2, "gamma": 8, "info_gain": "no"}
+    conformed = conform(tree)
+    assert conformed.spec is not None
+    assert conformed.spec.policy.info_gain is False
+    assert "GMN008" in {d.code for d in conformed.repairs}
+    tree["policy"] = {"info_gain": "perhaps"}
+    assert [d.code for d in conform(tree).findings] == ["GMN008"]
+
+
+def test_sections_keyed_by_name_are_read_as_lists() -> None:
+    tree = spec_of(GOOD).to_json()
+    states = tree["states"]
+    assert isinstance(states, list)
+    tree["states"] = {state["name"]: {"labels": state["labels"]} for state in states}
+    tree["metadata"] = {"k": "v"}
+    verdict = validate(tree)
+    assert verdict.report.is_valid
+    assert verdict.spec is not None
+    assert verdict.spec.meta("k") == "v"
+
+
+def test_limits_of_the_reader_hold_before_anything_is_built() -> None:
+    small = Limits(document_bytes=100)
+    assert [d.code for d in read(GOOD, limits=small).findings] == ["GMN704"]
+    few = Limits(written_numbers=3)
+    assert "GMN707" in {d.code for d in read(GOOD, limits=few).findings}
+
+
+def test_bytes_that_are_no_text_say_where() -> None:
+    (found,) = read(b"gmn 1.0\nnode \xff").findings
+    assert (found.code, found.place) == ("GMN001", Place(2, 6))
+
+
+def test_labels_that_need_quotes_survive_the_text() -> None:
+    text = GOOD.replace("[a, b, c]", '[true, "null", c]')
+    spec = spec_of(text)
+    assert spec.states[0].labels == ("true", "null", "c")
+    assert spec_of(write_text(spec)) == spec
+
+
+def test_legacy_block_text_reads() -> None:
+    text = """
+node state location { num_states: 4 state_labels: [n, e, s, w]; }
+node observation seen { num_observations: 4 }
+node action go { num_actions: 2, action_names: [stay, on] }
+node likelihood A { given: location of: seen values: [[1,0,0,0],[0,1,0,0],[0,0,1,0],[0,0,0,1]] }
+node transition B { depends_on: [location, go] of: location identity }
+node belief D { state: location vector: [0.25, 0.25, 0.25, 0.25] }
+node preference C { observation: seen vector: [0, 0, 1, 0] }
+node policy p { planning_horizon: 2 }
+"""
+    spec = spec_of(text)
+    assert spec.states[0].labels == ("n", "e", "s", "w")
+    assert spec.policy.horizon == 2
+
+
+def test_a_mapping_that_is_a_document_needs_no_text() -> None:
+    assert validate(spec_of(GOOD).to_json()).spec == spec_of(GOOD)
+    assert [d.code for d in validate({}).report.errors] == ["GMN013"]
+
+
+def test_queries_round_trip_and_unknown_effects_are_named() -> None:
+    query = ('node llm_query q { trigger: every_n_steps trigger_value: 3 prompt: """Where\nnow?""" '
+             "effect: note }")  # fmt: skip
+    spec = spec_of(plus(query))
+    assert spec.queries[0].prompt == "Where\nnow?"
+    assert spec_of(write_text(spec)) == spec
+    report = validate(plus(query.replace("effect: note", "effect: explode"))).report
+    assert "GMN601" in {d.code for d in report.errors}

@@ -1,0 +1,171 @@
+"""Compile and engine: layout, inference, planning, and episodes that repeat."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from orchestrator.errors import GMNError
+from orchestrator.gmn.compile import Compiled, compile_spec, joint_size
+from orchestrator.gmn.formats import conform, read
+from orchestrator.gmn.model import GMNSpec
+from orchestrator.gmn.simulate import (
+    choose,
+    infer_states,
+    negative_expected_free_energy,
+    policy_posterior,
+    predicted_prior,
+    simulate,
+)
+from tests.support.documents import GOOD, plus, swapped, without
+
+LIBRARY = Path(__file__).parents[2] / "prompts" / "library"
+
+
+def spec_of(text: str) -> GMNSpec:
+    tree = read(text).tree
+    assert tree is not None
+    spec = conform(tree).spec
+    assert spec is not None
+    return spec
+
+
+def model_of(text: str) -> Compiled:
+    return compile_spec(spec_of(text))
+
+
+def test_parents_are_laid_out_states_first_whatever_the_order_given() -> None:
+    one = model_of(GOOD)
+    other = model_of(swapped("from: [go, pos]", "from: [pos, go]"))
+    assert one.B[0].shape == (3, 3, 3)
+    np.testing.assert_array_equal(one.B[0], other.B[0])
+    assert one.B[0][1, 0, 2] == 1.0  # next=b from a by going right
+
+
+def test_a_state_that_ignores_its_past_gets_a_self_axis() -> None:
+    text = swapped(
+        "from: [go, pos] to: pos shift moves: {left: [-1], stay: [0], right: [1]}",
+        "from: [go] to: pos map: [a, b, c]",
+    )
+    b = model_of(text).B[0]
+    assert b.shape == (3, 3, 3)
+    np.testing.assert_array_equal(b[:, 0], b[:, 2])
+
+
+def test_missing_tables_mean_static_and_uniform() -> None:
+    model = model_of(without("node belief", without("node transition")))
+    np.testing.assert_array_equal(model.B[0], np.eye(3))
+    np.testing.assert_allclose(model.D[0], 1 / 3)
+    assert model.B_action_dependencies == ((),)
+
+
+def test_a_model_without_actions_has_the_one_action_none() -> None:
+    model = model_of(without("node action", without("node transition")))
+    assert [a.name for a in model.actions] == ["none"]
+    assert model.policies.shape == (1, 2, 1)
+    assert simulate(model, steps=2, seed=0).steps[0].action == {"none": "none"}
+
+
+def test_preferences_on_one_target_add_up_and_globs_reach_all() -> None:
+    model = model_of(plus("node preference C2 { on: place goals: {*: 1, a: 2} }"))
+    assert model.C[0].tolist() == [3.0, 2.0, 4.0]
+
+
+def test_habits_weigh_policies_as_a_product_over_time() -> None:
+    model = model_of(swapped("gamma: 8", "gamma: 8 habit: {go: [0, 1, 3]}"))
+    weights = [(0.0, 0.25, 0.75)[i] * (0.0, 0.25, 0.75)[j] for i, j in model.policies[:, :, 0]]
+    np.testing.assert_allclose(model.E, weights)
+    assert policy_posterior(model, np.zeros(9))[0] < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (without("node state"), "no state"),
+        (without("node observation"), "no observation"),
+        (without("node emission"), "no likelihood"),
+        (swapped("from: [pos] to: place", "from: [go] to: place"), "depends on an action"),
+        (plus("node belief D2 { about: pos uniform }"), "2 tables"),
+        (swapped("about: pos rows: [[0.5, 0.3, 0.2]]", "about: pos from: [pos] identity"),
+         "may depend on nothing"),
+        (swapped("[0.5, 0.3, 0.2]", "[0.5, 0.3, 0.3]"), "no distribution"),
+        (swapped("values: [0, 1, 3]", "values: [0, 1]"), "2 utilities"),
+        (swapped("values: [0, 1, 3]", "goals: {z: 1}"), "no value of place"),
+        (swapped("gamma: 8", "gamma: 8 habit: {go: [1]}"), "fits no action"),
+        (swapped("gamma: 8", "gamma: 8 habit: {go: [0, 0, 0]}"), "not all 0"),
+        (swapped("about: pos rows: [[0.5, 0.3, 0.2]]", "about: pos map: [q]"), "not in pos"),
+        (swapped("from: [pos] to: place", "from: [place] to: place"), "neither state nor action"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_compiled_says_why(text: str, why: str) -> None:
+    with pytest.raises(GMNError, match=why):
+        model_of(text)
+
+
+def test_inference_is_bayes_rule_for_one_factor() -> None:
+    model = model_of(GOOD)
+    (belief,) = infer_states(model, [1], model.D)
+    expected = model.A[0][1] * model.D[0]
+    np.testing.assert_allclose(belief, expected / expected.sum(), atol=1e-12)
+
+
+def test_an_unobserved_modality_leaves_the_prior_alone() -> None:
+    model = model_of(GOOD)
+    (belief,) = infer_states(model, [None], model.D)
+    np.testing.assert_allclose(belief, model.D[0], atol=1e-12)
+
+
+def test_an_impossible_observation_index_is_refused() -> None:
+    model = model_of(GOOD)
+    with pytest.raises(ValueError, match="GMN903"):
+        infer_states(model, [3], model.D)
+
+
+def test_free_energy_over_policies_equals_the_sum_over_their_steps() -> None:
+    model = model_of((LIBRARY / "tmaze.gmn").read_text())
+    efe = negative_expected_free_energy(model, model.D)
+    one = dataclasses.replace(model, horizon=1, policies=model.policies[:4, -1:, :])
+    for index in (0, 5, 11, 15):
+        beliefs, total = model.D, 0.0
+        for action in model.policies[index]:
+            k = int(action[0])
+            total += negative_expected_free_energy(one, beliefs)[k]
+            beliefs = predicted_prior(model, beliefs, action)
+        assert efe[index] == pytest.approx(total, abs=1e-9)
+
+
+def test_without_information_gain_only_utility_counts() -> None:
+    model = dataclasses.replace(model_of((LIBRARY / "tmaze.gmn").read_text()), info_gain=False)
+    efe = negative_expected_free_energy(model, model.D)
+    assert choose(model, model.D, np.random.default_rng(0)).tolist() == [0]
+    assert efe.max() == pytest.approx(0.0, abs=1e-9)
+
+
+def test_equal_seeds_give_equal_episodes_and_other_seeds_others() -> None:
+    model = model_of(GOOD)
+    assert simulate(model, steps=8, seed=5) == simulate(model, steps=8, seed=5)
+    assert simulate(model, steps=8, seed=5) != simulate(model, steps=8, seed=6)
+    with pytest.raises(ValueError, match="at least 1"):
+        simulate(model, steps=0, seed=0)
+
+
+def test_stochastic_selection_samples_the_posterior() -> None:
+    text = swapped("gamma: 8", "gamma: 0.1 selection: stochastic")
+    actions = {simulate(model_of(text), steps=1, seed=s).steps[0].action["go"] for s in range(30)}
+    assert len(actions) == 3
+
+
+def test_the_t_maze_agent_looks_at_the_cue_and_then_takes_the_right_arm() -> None:
+    model = model_of((LIBRARY / "tmaze.gmn").read_text())
+    for seed in range(5):
+        steps = simulate(model, steps=3, seed=seed).steps
+        assert steps[0].action == {"go": "cue"}
+        side = steps[1].observation["hint"].removeprefix("says_")
+        assert steps[1].action == {"go": side}
+
+
+def test_joint_sizes_are_products_in_whole_numbers() -> None:
+    assert joint_size(model_of(GOOD).states) == 3
