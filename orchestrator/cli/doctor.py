@@ -78,12 +78,13 @@ def _deployments(config: Config) -> Iterator[Finding]:
     fix = "To ask a language model, set a key below or start a local server."
     yield Finding("can be called", names, fix if is_embedded else "")
     for dropped in found.dropped:
+        what = f"{dropped.group} left out"
         if dropped.reason.endswith("is not set"):
-            yield Finding(f"{dropped.group} left out", dropped.reason,
-                          f"export {dropped.reason.split()[0]}=… to use {dropped.model}")  # fmt: skip
+            key = dropped.reason.split()[0]
+            yield Finding(what, dropped.reason, f"export {key}=… to use {dropped.model}")
         elif "no server" in dropped.reason:
-            yield Finding(f"{dropped.group} left out", dropped.reason,
-                          f"Start the local server to use {dropped.model}.")  # fmt: skip
+            words = f"Start the local server to use {dropped.model}."
+            yield Finding(what, dropped.reason, words)
 
 
 def _cache(config: Config) -> Finding:

@@ -129,9 +129,9 @@ def rows_sum_to_one(subject: Subject) -> Iterator[Diagnostic]:
             yield finding(code, words, pointer=where, variable=conditional.of, fix=fix)
             continue
         off = repairs.unnormalised(rows)
-        if len(off) > MOST_SHOWN and (fix := _all_scaled(rows, len(off), where)) is not None:
+        if len(off) > MOST_SHOWN and (scaled_all := _scaled_allscaled(rows, len(off), where)):
             words = f"{_kind(pointer)} of {conditional.of}: {len(off)} rows sum to nearly 1"
-            yield finding("GMN201", words, pointer=where, variable=conditional.of, fix=fix)
+            yield finding("GMN201", words, pointer=where, variable=conditional.of, fix=scaled_all)
             continue
         yield from _few(
             (_sum_finding(subject, pointer, conditional, rows, int(row)) for row in off),
@@ -141,7 +141,7 @@ def rows_sum_to_one(subject: Subject) -> Iterator[Diagnostic]:
         )
 
 
-def _all_scaled(rows: NDArray[np.float64], n_off: int, where: str) -> Fix | None:
+def _scaled_allscaled(rows: NDArray[np.float64], n_off: int, where: str) -> Fix | None:
     """One fix for many rows, when every one of them is within the safe band."""
     made, changed = repairs.renormalised(rows, band=repairs.SAFE_BAND)
     if len(changed) < n_off:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.formats.nodes import SECTION_OF, Builder
-from orchestrator.gmn.formats.syntax import Block, BrokenSyntax, Parser
+from orchestrator.gmn.formats.syntax import Block, BrokenSyntax, Parser, Token
 from orchestrator.gmn.spelling import nearest
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ _ALIASES = {
     "query": "llm_query",
 }
 _STARTS = ("gmn", "agent", "node")
+_NAME_KINDS = ("word", "string", "number")
 MOST_SYNTAX_FINDINGS = 20
+MOST_STATEMENTS = 1000  # several times what any document within the limits needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,14 @@ def read_block_text(text: str, places: Places, limits: Limits) -> BlockText:
         except BrokenSyntax as error:
             broken.append(error.found)
             _resume(parser)
-    if len(broken) > MOST_SYNTAX_FINDINGS:
-        more = len(broken) - MOST_SYNTAX_FINDINGS
-        broken = [*broken[:MOST_SYNTAX_FINDINGS], finding("GMN002", f"{more} more syntax errors")]
+        if len(broken) >= MOST_SYNTAX_FINDINGS:
+            words = f"reading stopped here after {len(broken)} syntax errors"
+            broken.append(finding("GMN002", words, place=places.at(parser.here.offset)))
+            break
+        if statements > MOST_STATEMENTS:
+            words = f"more than {MOST_STATEMENTS} statements; reading stopped here"
+            broken.append(finding("GMN708", words, place=places.at(parser.here.offset)))
+            break
     if parser.numbers > limits.written_numbers:
         words = f"{parser.numbers} numbers are written out, more than {limits.written_numbers}"
         broken.append(finding("GMN707", words, got=parser.numbers, expected=limits.written_numbers))
@@ -84,13 +91,15 @@ def _statement(parser: Parser, builder: Builder) -> int:
         block = parser.block() if parser.is_mark("{") else Block(())
         builder.set_agent(name.text if name else "agent", block, token.offset)
     else:
-        kind, name = parser.here, parser.tokens[min(parser.at + 1, len(parser.tokens) - 1)]
-        if kind.kind != "word" or name.kind not in ("word", "string", "number"):
-            raise parser.broken("a node type and a name, as in: node state position", "GMN003")
-        parser.take()
-        parser.take()
+        kind, name = _expected_word(parser, ("word",)), _expected_word(parser, _NAME_KINDS)
         builder.add_node(_node_type(kind.text, kind.offset, builder), name, parser.block())
     return 1
+
+
+def _expected_word(parser: Parser, kinds: tuple[str, ...]) -> Token:
+    if parser.here.kind not in kinds:
+        raise parser.broken("a node type and a name, as in: node state position", "GMN003")
+    return parser.take()
 
 
 def _node_type(written: str, offset: int, builder: Builder) -> str:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from orchestrator.gmn.codes import finding
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from orchestrator.diagnostics import Diagnostic
     from orchestrator.gmn.formats.places import Places
 
@@ -84,19 +86,20 @@ class BrokenSyntax(Exception):
 _KINDS: dict[str, TokenKind] = {"number": "number", "word": "word", "mark": "mark"}
 
 
-def tokens_of(text: str, places: Places) -> tuple[list[Token], list[Diagnostic]]:
-    """All tokens, and what could not be one; at most a handful of findings, then a count."""
-    tokens: list[Token] = []
-    found: list[Diagnostic] = []
+def tokens_of(text: str, places: Places, found: list[Diagnostic]) -> Iterator[Token]:
+    """The tokens one by one, so that whoever stops early has paid for no more.
+
+    What could not be one goes into `found`: at most a handful of findings, then a count.
+    """
     bad = 0
     for match in _TOKEN.finditer(text):
         kind, raw, offset = match.lastgroup, match.group(), match.start()
         if kind == "blank":
             continue
         if kind == "long":
-            tokens.append(Token("string", raw[3:-3], offset))
+            yield Token("string", raw[3:-3], offset)
         elif kind == "string":
-            tokens.append(Token("string", _unquoted(raw), offset))
+            yield Token("string", _unquoted(raw), offset)
         elif kind in ("open", "bad"):
             bad += 1
             if bad <= 5:
@@ -104,12 +107,11 @@ def tokens_of(text: str, places: Places) -> tuple[list[Token], list[Diagnostic]]
             elif bad == MOST_ILLEGAL:
                 break  # this is no document; whatever follows would not make it one
         else:
-            tokens.append(Token(_KINDS[kind or ""], raw, offset))
+            yield Token(_KINDS[kind or ""], raw, offset)
     if bad > 5:
         more = "at least " if bad == MOST_ILLEGAL else ""
         found.append(finding("GMN001", f"{more}{bad - 5} more illegal characters"))
-    tokens.append(Token("end", "", len(text)))
-    return tokens, found
+    yield Token("end", "", len(text))
 
 
 def _illegal(kind: str, raw: str, places: Places, offset: int) -> Diagnostic:
@@ -134,21 +136,19 @@ class Parser:
 
     def __init__(self, text: str, places: Places, nesting: int) -> None:
         self.places = places
-        self.tokens, self.found = tokens_of(text, places)
-        self.at = 0
+        self.found: list[Diagnostic] = []
+        self.repairs: list[Diagnostic] = []
         self.nesting = nesting
         self.numbers = 0
-        self.repairs: list[Diagnostic] = []
-
-    @property
-    def here(self) -> Token:
-        """The token to be read next."""
-        return self.tokens[self.at]
+        self._tokens = tokens_of(text, places, self.found)
+        #: The token to be read next.
+        self.here = next(self._tokens)
 
     def take(self) -> Token:
         """Read one token; the end stays the end."""
-        token = self.tokens[self.at]
-        self.at = min(self.at + 1, len(self.tokens) - 1)
+        token = self.here
+        if token.kind != "end":
+            self.here = next(self._tokens)
         return token
 
     def skip(self, marks: str) -> None:

@@ -24,7 +24,7 @@ _SYNONYMS = {
     "north": "up", "south": "down", "west": "left", "east": "right", "wait": "stay", "rest": "stay",
     "pause": "stay", "none": "stay", "forward": "up", "backward": "down", "back": "down",
 }  # fmt: skip
-MOST_CELLS = 256
+MOST_CELLS = 196  # 196 * 196 * 5 moves is the most that fits one table
 UTILITY = 8.0  # nats; a step nearer must outweigh what a step may teach
 AVERSION = -6.0
 
