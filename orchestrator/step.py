@@ -193,6 +193,11 @@ def _is_stuck(before: State[T], judged: Judged[T]) -> bool:
 
 
 def _go(state: State[T], ask: Ask) -> tuple[State[T], Ask]:
+    """Take up the question; one that was asked before becomes another sample of itself."""
+    before = [attempt.request for attempt in state.attempts]
+    while ask.request in before:
+        request = dataclasses.replace(ask.request, sample=ask.request.sample + 1)
+        ask = dataclasses.replace(ask, request=request)
     return dataclasses.replace(state, asked=ask), ask
 
 
