@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # tests share code as tests.support
+from tests.support.wire import WireServer
 
 # Keys of whoever runs the tests must not decide what is tested.
 for name in [name for name in os.environ if name.endswith("_API_KEY") or name == "LLM_PROVIDER"]:
@@ -41,3 +40,19 @@ def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathF
     monkeypatch.setenv("ORCHESTRATOR_CACHE_DIR", str(home / "cache"))
     monkeypatch.delenv("ORCHESTRATOR_CONFIG", raising=False)
     return home
+
+
+@pytest.fixture(scope="session")
+def wire_server() -> Iterator[WireServer]:
+    """One loopback server for the whole run."""
+    server = WireServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def wire(wire_server: WireServer) -> WireServer:
+    """The loopback server with an empty script."""
+    wire_server.scripts.clear()
+    wire_server.requests.clear()
+    return wire_server

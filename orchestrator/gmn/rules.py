@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -55,23 +55,97 @@ class Assignment:
 
 
 def labels_matching(pattern: str, variable: Variable) -> list[int]:
-    """Indices of the values that a label, a ``*`` glob or an ``n..m`` range stands for."""
-    names = variable.names
-    if pattern in names:
-        return [names.index(pattern)]
-    if match := _RANGE.match(pattern):
-        return [i for i in range(int(match[1]), int(match[2]) + 1) if i < variable.n]
-    if "*" in pattern or "?" in pattern:
-        return [i for i, name in enumerate(names) if fnmatch.fnmatchcase(name, pattern)]
-    return []
+    """Indices of the values that a label, a ``*`` glob or an ``n..m`` range stands for.
+
+    A label is taken as it is even where it looks like a range. Empty when nothing matches.
+    """
+    return _Names(variable).matching(pattern)
+
+
+class _Names:
+    """The labels of one variable, laid out once for many questions."""
+
+    __slots__ = ("index", "names", "variable")
+
+    def __init__(self, variable: Variable) -> None:
+        self.variable = variable
+        self.names = variable.names
+        self.index = {name: i for i, name in enumerate(self.names)}
+
+    def matching(self, pattern: str) -> list[int]:
+        if (exact := self.index.get(pattern)) is not None:
+            return [exact]
+        if match := _RANGE.match(pattern):
+            last = min(int(match[2]), self.variable.n - 1)
+            return list(range(int(match[1]), last + 1))
+        if "*" not in pattern:
+            return []
+        # Only * is special in the language; fnmatch would read [ and ? as well.
+        glob = pattern.replace("[", "[[]").replace("?", "[?]")
+        return [i for i, name in enumerate(self.names) if fnmatch.fnmatchcase(name, glob)]
+
+    def found(self, pattern: str, where: str) -> list[int]:
+        """Like `matching`, but nothing found is an error at `where`."""
+        indices = self.matching(pattern)
+        if not indices:
+            raise unknown_label(pattern, self.variable, where)
+        return indices
+
+
+def unknown_label(label: str, variable: Variable, where: str) -> TableError:
+    """The error for a label that is not among those of its variable."""
+    shown = ", ".join(variable.names[:12]) + (", …" if variable.n > 12 else "")
+    words = f"label {label!r} is not in {variable.name}: {shown}"
+    return TableError("GMN106", words, field=where)
+
+
+def sizes_disagree(variable: Variable) -> bool:
+    """Whether size, labels and shape of a variable do not make one positive number."""
+    said = {n for n in (variable.size, len(variable.labels)) if n}
+    if variable.shape:
+        said.add(math.prod(variable.shape))
+    return len(said) != 1 or min(said) < 1 or any(side < 1 for side in variable.shape)
+
+
+def require_sizes(variables: Iterable[Variable]) -> None:
+    """Nothing is looked up in a variable whose number of values is in doubt.
+
+    Raises: TableError: size, labels and shape of one disagree (302).
+    """
+    for variable in variables:
+        if sizes_disagree(variable):
+            words = (
+                f"{variable.name} has size {variable.size}, {len(variable.labels)} labels and "
+                f"shape {list(variable.shape)}, which do not make one number of values"
+            )
+            raise TableError("GMN302", words)
+
+
+def context_labels(row: int, given: Sequence[Variable]) -> str:
+    """Row `row` in labels: ``move=up, pos=r0c1``; empty without parents."""
+    if not given:
+        return ""
+    indices = np.unravel_index(row, [parent.n for parent in given])
+    return ", ".join(
+        f"{parent.name}={parent.names[int(index)]}"
+        for parent, index in zip(given, indices, strict=True)
+    )
+
+
+def own_axis(of: Variable, given: Sequence[Variable]) -> int | None:
+    """Which parent is the own previous value of `of`; None when none is."""
+    return next((i for i, parent in enumerate(given) if parent.name == of.name), None)
 
 
 def assign(table: Table, of: Variable, given: Sequence[Variable]) -> Assignment:
     """The first rule that applies to each row.
 
-    Raises: TableError: a condition names no parent (105) or no value of it (106).
+    Raises: TableError: a condition names no parent (105) or no value of it (106), or the sizes of
+        a variable disagree (302).
     """
+    require_sizes((of, *given))
     sizes = [parent.n for parent in given]
+    names = [_Names(parent) for parent in given]
     rule_of = np.full(sizes, -1, dtype=np.int64)
     for number, rule in enumerate(table.rules):
         holds = np.ones([1] * len(sizes), dtype=bool)
@@ -86,19 +160,10 @@ def assign(table: Table, of: Variable, given: Sequence[Variable]) -> Assignment:
                 raise TableError("GMN105", words, field=f"{where}/var")
             mask = np.zeros(sizes[axis], dtype=bool)
             for v, value in enumerate(condition.values):
-                mask[_matched(value, given[axis], f"{where}/values/{v}")] = True
+                mask[names[axis].found(value, f"{where}/values/{v}")] = True
             holds = holds & mask.reshape([-1 if i == axis else 1 for i in range(len(sizes))])
         rule_of[(rule_of == -1) & holds] = number
     return Assignment(rule_of.reshape(-1))
-
-
-def _matched(pattern: str, variable: Variable, where: str) -> list[int]:
-    found = labels_matching(pattern, variable)
-    if not found:
-        shown = ", ".join(variable.names[:12]) + (", …" if variable.n > 12 else "")
-        words = f"label {pattern!r} is not in {variable.name}: {shown}"
-        raise TableError("GMN106", words, field=where)
-    return found
 
 
 def expand_rules(table: Table, of: Variable, given: Sequence[Variable]) -> NDArray[np.float64]:
@@ -113,60 +178,64 @@ def expand_rules(table: Table, of: Variable, given: Sequence[Variable]) -> NDArr
     if open_rows.size:
         raise _uncovered(open_rows, of, given)
     made = np.zeros((len(rule_of), of.n))
-    own = next((i for i, parent in enumerate(given) if parent.name == of.name), None)
+    ground = _Ground(table, of, given, own_axis(of, given), _Names(of))
     for number in np.unique(rule_of).tolist():
         rows = np.flatnonzero(rule_of == number)
-        _fill(made, rows, table.rules[number], _Place(table, of, given, own, f"/rules/{number}"))
+        _fill(made, rows, table.rules[number], ground, field=f"/rules/{number}")
     return made
 
 
 def _uncovered(rows: NDArray[np.int64], of: Variable, given: Sequence[Variable]) -> TableError:
     row = int(rows[0])
-    indices = np.unravel_index(row, [p.n for p in given]) if given else ()
-    context = ", ".join(f"{p.name}={p.names[int(i)]}" for p, i in zip(given, indices, strict=True))
+    context = context_labels(row, given)
     more = f" (+{rows.size - 1} more)" if rows.size > 1 else ""
     words = f"no rule of {of.name} matches {context or 'the only context'}{more}"
     return TableError("GMN214", words, field="/rules", context=context, row=row)
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _Ground:
+    """What every rule of one table stands on."""
+
     table: Table
     of: Variable
     given: Sequence[Variable]
     own: int | None
-    field: str
+    names: _Names
 
 
-def _fill(made: NDArray[np.float64], rows: NDArray[np.int64], rule: Rule, place: _Place) -> None:
+def _fill(
+    made: NDArray[np.float64], rows: NDArray[np.int64], rule: Rule, ground: _Ground, *, field: str
+) -> None:
     for number, outcome in enumerate(rule.then):
-        where = f"{place.field}/then/{number}/value"
+        where = f"{field}/then/{number}/value"
         if outcome.value.startswith("@"):
-            targets = _relative(rows, outcome, place, where)
+            targets = _relative(rows, outcome, ground, where)
             np.add.at(made, (rows, targets), outcome.p)
             continue
-        columns = _matched(outcome.value, place.of, where)
+        columns = ground.names.found(outcome.value, where)
         made[np.ix_(rows, np.array(columns))] += outcome.p / len(columns)
 
 
 def _relative(
-    rows: NDArray[np.int64], outcome: Outcome, place: _Place, where: str
+    rows: NDArray[np.int64], outcome: Outcome, ground: _Ground, where: str
 ) -> NDArray[np.int64]:
-    if place.own is None:
-        words = f"relative outcome {outcome.value} needs {place.of.name} among its own parents"
+    if ground.own is None:
+        words = f"relative outcome {outcome.value} needs {ground.of.name} among its own parents"
         raise TableError("GMN213", words, field=where)
-    sizes = [parent.n for parent in place.given]
-    start = np.unravel_index(rows, sizes)[place.own]
-    delta = _delta(outcome.value, place.of, where)
-    return shifted(start, np.broadcast_to(delta, (len(rows), len(delta))), place.of, place.table)
+    sizes = [parent.n for parent in ground.given]
+    start = np.unravel_index(rows, sizes)[ground.own]
+    steps = np.array(bounded(_delta(outcome.value, ground.of, where), ground.of, ground.table))
+    delta = np.broadcast_to(steps, (len(rows), len(steps)))
+    return shifted(start, delta, ground.of, ground.table)
 
 
-def _delta(value: str, of: Variable, where: str) -> NDArray[np.int64]:
+def _delta(value: str, of: Variable, where: str) -> list[int]:
     axes = len(of.shape) or 1
     if value == "@stay":
-        return np.zeros(axes, dtype=np.int64)
+        return [0] * axes
     if match := _STEP.match(value):
-        return np.array([0] * (axes - 1) + [int(match[1])], dtype=np.int64)
+        return [0] * (axes - 1) + [int(match[1])]
     match = _VECTOR.match(value)
     steps = [int(part) for part in match[1].split(",")] if match else []
     if len(steps) != axes:
@@ -174,7 +243,18 @@ def _delta(value: str, of: Variable, where: str) -> NDArray[np.int64]:
             f"{value!r} is no outcome; use a label, @stay, @+k, @-k or @({','.join(['d'] * axes)})"
         )
         raise TableError("GMN106", words, field=where)
-    return np.array(steps, dtype=np.int64)
+    return steps
+
+
+def bounded(delta: Sequence[int], of: Variable, table: Table) -> list[int]:
+    """The same step in small numbers: any step past the far edge is one past the far edge.
+
+    Python integers of any size come in; what goes out fits the arrays and ends at the same place.
+    """
+    sides = of.shape or (of.n,)
+    if table.boundary == "wrap":
+        return [step % side for step, side in zip(delta, sides, strict=True)]
+    return [max(-side, min(side, step)) for step, side in zip(delta, sides, strict=True)]
 
 
 def shifted(
@@ -182,12 +262,11 @@ def shifted(
 ) -> NDArray[np.int64]:
     """Where each start ends after its step, under the table's boundary and walls.
 
-    `start` has shape (rows,), `delta` (rows, axes); the result has shape (rows,).
+    `start` has shape (rows,), `delta` (rows, axes), `bounded`; the result has shape (rows,).
+
+    Raises: TableError: a wall is no label of `of` (106).
     """
     shape = of.shape or (of.n,)
-    if math.prod(shape) != of.n:
-        words = f"shape {list(shape)} of {of.name} does not make {of.n} values"
-        raise TableError("GMN302", words)
     sides = np.array(shape, dtype=np.int64)
     here = np.stack(np.unravel_index(start, shape), axis=1)
     there = here + delta
@@ -199,9 +278,10 @@ def shifted(
     else:
         there = np.where(inside[:, None], there, here)
     target = np.ravel_multi_index(tuple(there.T), shape).astype(np.int64)
+    names = _Names(of)
     walls = [
         index
         for number, label in enumerate(table.blocked)
-        for index in _matched(label, of, f"/blocked/{number}")
+        for index in names.found(label, f"/blocked/{number}")
     ]
     return np.where(np.isin(target, walls), start, target) if walls else target

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from orchestrator.gmn.rules import TableError, expand_rules, labels_matching, shifted
+from orchestrator.gmn.rules import (
+    TableError,
+    bounded,
+    context_labels,
+    expand_rules,
+    labels_matching,
+    own_axis,
+    require_sizes,
+    shifted,
+    sizes_disagree,
+    unknown_label,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +29,16 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["TableError", "context_labels", "entries", "expand", "labels_matching", "matrix"]
+__all__ = [
+    "TableError",
+    "acting_axis",
+    "context_labels",
+    "entries",
+    "expand",
+    "labels_matching",
+    "matrix",
+    "sizes_disagree",
+]
 
 
 def entries(of: Variable, given: Sequence[Variable]) -> int:
@@ -32,8 +52,11 @@ def expand(table: Table, of: Variable, given: Sequence[Variable]) -> Array:
     The columns are the values of `of`; the rows are the contexts of `given` in C order, the first
     parent varying slowest. Shape (prod(parent.n), of.n), float64.
 
+    The caller has held `entries` against the limits; here the matrix is allocated.
+
     Raises: TableError: it cannot be expanded.
     """
+    require_sizes((of, *given))
     rows = math.prod(parent.n for parent in given)
     if table.kind == "rows":
         made = _rows(table, of, rows)
@@ -63,17 +86,6 @@ def matrix(spec: GMNSpec, conditional: Conditional) -> Array:
     return expand(conditional.table, of, given)
 
 
-def context_labels(row: int, given: Sequence[Variable]) -> str:
-    """Row `row` in labels: ``move=up, pos=r0c1``; empty without parents."""
-    if not given:
-        return ""
-    indices = np.unravel_index(row, [parent.n for parent in given])
-    return ", ".join(
-        f"{parent.name}={parent.names[int(index)]}"
-        for parent, index in zip(given, indices, strict=True)
-    )
-
-
 def _rows(table: Table, of: Variable, rows: int) -> Array:
     lengths = {len(row) for row in table.rows}
     if len(lengths) > 1:
@@ -93,8 +105,7 @@ def _map(table: Table, of: Variable, rows: int) -> Array:
     made = np.zeros((rows, of.n))
     for row, label in enumerate(table.map):
         if label not in index:
-            words = f"label {label!r} is not in {of.name}: {', '.join(of.names[:12])}"
-            raise TableError("GMN106", words, field=f"/map/{row}")
+            raise unknown_label(label, of, f"/map/{row}")
         made[row, index[label]] = 1.0
     return made
 
@@ -102,7 +113,7 @@ def _map(table: Table, of: Variable, rows: int) -> Array:
 def _identity(of: Variable, given: Sequence[Variable]) -> Array:
     if not given:
         raise TableError("GMN304", f"identity for {of.name} needs a parent")
-    k = next((i for i, parent in enumerate(given) if parent.name == of.name), 0)
+    k = own_axis(of, given) or 0
     if given[k].n != of.n:
         words = f"identity needs |{given[k].name}| == |{of.name}|, got {given[k].n} and {of.n}"
         raise TableError("GMN304", words)
@@ -117,41 +128,53 @@ def _index(given: Sequence[Variable], k: int) -> NDArray[np.intp]:
     return np.tile(np.repeat(np.arange(sizes[k]), inner), outer)
 
 
-def _own(of: Variable, given: Sequence[Variable]) -> int | None:
-    return next((i for i, parent in enumerate(given) if parent.name == of.name), None)
+def acting_axis(table: Table, of: Variable, given: Sequence[Variable]) -> int | None:
+    """Which parent the moves of a shift or grid belong to; None when that is not one parent.
+
+    The only parent besides the own previous value; among several the one that has every label
+    moved.
+    """
+    others = [i for i, parent in enumerate(given) if parent.name != of.name]
+    if len(others) > 1:
+        moved = {move.action for move in table.moves}
+        others = [i for i in others if moved and moved <= set(given[i].names)]
+    return others[0] if len(others) == 1 else None
 
 
 def _moves(table: Table, of: Variable, given: Sequence[Variable]) -> Array:
     """Kinds shift and grid."""
-    own = _own(of, given)
-    movers = [i for i, parent in enumerate(given) if i != own]
+    own = own_axis(of, given)
     if own is None:
         words = f"{table.kind} for {of.name} needs {of.name} among its parents"
         raise TableError("GMN213", words)
-    if len(movers) != 1 or not table.moves:
+    acting = acting_axis(table, of, given)
+    if acting is None or not table.moves:
         words = f"{table.kind} for {of.name} needs moves and exactly one action among its parents"
         raise TableError("GMN306", words, field="/moves")
     if table.kind == "grid" and not of.shape:
         raise TableError("GMN306", f"grid needs a shape on {of.name}, for example [5, 5]")
-    action = given[movers[0]]
+    start = _index(given, own)
+    deltas = _deltas(table, of, given[acting])
+    target = shifted(start, deltas[_index(given, acting)], of, table)
+    made = np.zeros((len(start), of.n))
+    made[np.arange(len(start)), target] = 1.0
+    return made
+
+
+def _deltas(table: Table, of: Variable, action: Variable) -> NDArray[np.int64]:
+    """The step of each action label, shape (|action|, axes of `of`); no move is a zero step."""
     axes = len(of.shape) or 1
     labels = {label: i for i, label in enumerate(action.names)}
     deltas = np.zeros((action.n, axes), dtype=np.int64)
     for i, move in enumerate(table.moves):
         where = f"/moves/{i}"
         if move.action not in labels:
-            words = f"label {move.action!r} is not in {action.name}: {', '.join(action.names)}"
-            raise TableError("GMN106", words, field=f"{where}/action")
-        delta = move.delta
-        if len(delta) != axes:
-            words = f"move {move.action!r} has {len(delta)} steps, {of.name} has {axes} axes"
+            raise unknown_label(move.action, action, f"{where}/action")
+        if len(move.delta) != axes:
+            words = f"move {move.action!r} has {len(move.delta)} steps, {of.name} has {axes} axes"
             raise TableError("GMN306", words, field=f"{where}/delta")
-        deltas[labels[move.action]] = delta
-    start = _index(given, own)
-    target = shifted(start, deltas[_index(given, movers[0])], of, table)
-    made = np.zeros((len(start), of.n))
-    made[np.arange(len(start)), target] = 1.0
-    return made
+        deltas[labels[move.action]] = bounded(move.delta, of, table)
+    return deltas
 
 
 def _noisy(made: Array, table: Table, of: Variable, given: Sequence[Variable]) -> Array:
@@ -162,7 +185,7 @@ def _noisy(made: Array, table: Table, of: Variable, given: Sequence[Variable]) -
         return (1.0 - e) * made + e / n
     if table.noise_kind == "others":
         return (1.0 - e) * made + e * (1.0 - made) / (n - 1) if n > 1 else made
-    own = _own(of, given)
+    own = own_axis(of, given)
     if own is None:
         words = f"noise_kind stay for {of.name} needs {of.name} among its parents"
         raise TableError("GMN213", words, field="/noise_kind")

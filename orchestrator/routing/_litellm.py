@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import warnings
 from typing import Any
 
 # Read at import or at the first call; what the user has set stays as it is.
@@ -23,6 +24,8 @@ def load() -> Any:
     """The litellm module, quiet, with its own cache and global retries off."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    # Its stream types make pydantic warn about LiteLLM's own TypedDicts.
+    warnings.filterwarnings("ignore", message="Item '.*' on TypedDict", category=UserWarning)
     import litellm  # noqa: PLC0415  1.5 s and 150 MB: only when a model is really asked
 
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):

@@ -72,7 +72,8 @@ def translated(
 
 
 def _retry_after(error: Any) -> float | None:
-    headers = getattr(getattr(error, "response", None), "headers", None)
+    # `response` is LiteLLM's own stand-in and has no headers of the provider's.
+    headers = getattr(error, "litellm_response_headers", None)
     value = headers.get("retry-after") if headers is not None else None
     try:
         return float(value) if value is not None else None

@@ -1,0 +1,50 @@
+"""Configurations whose deployments are the loopback server."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.wire.server import Reply, WireServer
+else:
+    _SPEC = importlib.util.spec_from_file_location(
+        "wire_server", Path(__file__).parents[1] / "wire" / "server.py"
+    )
+    _MODULE = importlib.util.module_from_spec(_SPEC)
+    sys.modules["wire_server"] = _MODULE
+    _SPEC.loader.exec_module(_MODULE)
+    Reply, WireServer = _MODULE.Reply, _MODULE.WireServer
+
+__all__ = ["SECRET", "Reply", "WireServer", "configured"]
+
+SECRET = "sk-canary-4711-do-not-show"
+
+
+def configured(base: str, *groups: str, **settings: Any) -> dict[str, object]:
+    """A config with one deployment for each group; a group is named like its model."""
+    routes = settings.pop("routes", {"default": list(groups)})
+    return {
+        "model_list": [
+            {
+                "model_name": group,
+                "litellm_params": {
+                    "model": f"openai/{group}",
+                    "api_base": base,
+                    "api_key": SECRET,
+                    "input_cost_per_token": 1e-6,
+                    "output_cost_per_token": 2e-6,
+                },
+                "model_info": {"id": f"{group}-id"},
+            }
+            for group in groups
+        ],
+        "router_settings": {
+            "num_retries": 1,
+            "retry_policy": {"RateLimitErrorRetries": 0, "TimeoutErrorRetries": 0},
+            "allowed_fails": 1000,
+        },
+        "orchestrator": {"routes": routes, **settings},
+    }
