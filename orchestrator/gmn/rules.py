@@ -6,6 +6,7 @@ import fnmatch
 import math
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,7 +60,7 @@ def labels_matching(pattern: str, variable: Variable) -> list[int]:
 
     A label is taken as it is even where it looks like a range. Empty when nothing matches.
     """
-    return _Names(variable).matching(pattern)
+    return _names(variable).matching(pattern)
 
 
 class _Names:
@@ -76,7 +77,7 @@ class _Names:
         if (exact := self.index.get(pattern)) is not None:
             return [exact]
         if match := _RANGE.match(pattern):
-            last = min(int(match[2]), self.variable.n - 1)
+            last = min(int(match[2]), len(self.names) - 1)
             return list(range(int(match[1]), last + 1))
         if "*" not in pattern:
             return []
@@ -90,6 +91,11 @@ class _Names:
         if not indices:
             raise unknown_label(pattern, self.variable, where)
         return indices
+
+
+@lru_cache(maxsize=64)
+def _names(variable: Variable) -> _Names:
+    return _Names(variable)
 
 
 def unknown_label(label: str, variable: Variable, where: str) -> TableError:
@@ -145,7 +151,7 @@ def assign(table: Table, of: Variable, given: Sequence[Variable]) -> Assignment:
     """
     require_sizes((of, *given))
     sizes = [parent.n for parent in given]
-    names = [_Names(parent) for parent in given]
+    names = [_names(parent) for parent in given]
     rule_of = np.full(sizes, -1, dtype=np.int64)
     for number, rule in enumerate(table.rules):
         holds = np.ones([1] * len(sizes), dtype=bool)
@@ -178,7 +184,7 @@ def expand_rules(table: Table, of: Variable, given: Sequence[Variable]) -> NDArr
     if open_rows.size:
         raise _uncovered(open_rows, of, given)
     made = np.zeros((len(rule_of), of.n))
-    ground = _Ground(table, of, given, own_axis(of, given), _Names(of))
+    ground = _Ground(table, of, given, own_axis(of, given), _names(of))
     for number in np.unique(rule_of).tolist():
         rows = np.flatnonzero(rule_of == number)
         _fill(made, rows, table.rules[number], ground, field=f"/rules/{number}")
@@ -278,7 +284,7 @@ def shifted(
     else:
         there = np.where(inside[:, None], there, here)
     target = np.ravel_multi_index(tuple(there.T), shape).astype(np.int64)
-    names = _Names(of)
+    names = _names(of)
     walls = [
         index
         for number, label in enumerate(table.blocked)
