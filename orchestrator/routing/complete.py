@@ -168,7 +168,10 @@ class RouterCompleter:
         if self._router is not None:
             self._router.discard()
             self._router = None
-            await _litellm.load().close_litellm_async_clients()
+            litellm = _litellm.load()
+            await litellm.close_litellm_async_clients()
+            # LiteLLM leaves the closed clients in its cache, and the next Router would get them.
+            litellm.in_memory_llm_clients_cache.flush_cache()
 
 
 def _response_format(request: Request) -> dict[str, Any]:
