@@ -48,7 +48,7 @@ test-pymdp: $(PYMDP_VENV)/.installed ## beliefs and expected free energy against
 	$(PYMDP_VENV)/bin/python -m pytest -q -m pymdp
 
 bench: $(VENV)/.installed ## every performance claim, as a ratio measured here and now
-	@for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+	@for script in benchmarks/bench_*.py; do $(BIN)/python -m benchmarks.$$(basename $$script .py) || exit 1; done
 
 constraints: $(VENV)/.installed ## pin the tested versions anew, with hashes and without addresses
 	$(BIN)/python -m pip install --quiet 'pip-tools>=7.4,<8'

@@ -8,8 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from ratio import ratio_of, spell
-
+from benchmarks.ratio import ratio_of, spell
 from orchestrator.cache import Cached, Store, cache_key
 from orchestrator.messages import LLMMessage, LLMRole
 from orchestrator.result import Answer, Request, Usage

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ratio import interleaved, spell
+from benchmarks.ratio import interleaved, spell
 
 ROOT = Path(__file__).resolve().parent.parent
 MODEL = str(ROOT / "prompts" / "library" / "explorer.gmn")

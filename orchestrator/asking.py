@@ -15,7 +15,7 @@ from orchestrator.result import CacheMode, OutputMode, Request
 from orchestrator.shipped import shipped
 
 if TYPE_CHECKING:
-    from orchestrator.config import Generation
+    from orchestrator.config import GenerationSettings
     from orchestrator.gmn.contract import GMNContract
     from orchestrator.prompts import Rendered
 
@@ -59,7 +59,7 @@ def first_request(
     route: str,
     contract: GMNContract,
     *,
-    settings: Generation,
+    settings: GenerationSettings,
     mode: OutputMode,
     cache: CacheMode,
     seed: int | None = None,

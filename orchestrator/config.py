@@ -48,7 +48,7 @@ class Routes(_Section):
     local: tuple[str, ...] = ()
 
 
-class Generation(_Section):
+class GenerationSettings(_Section):
     """How a document is asked for."""
 
     max_calls: int = Field(default=4, ge=1, le=16, description="Calls of the loop at most.")
@@ -92,7 +92,7 @@ class Settings(_Section):
     privacy: Literal["any", "local_only"] = "any"
     max_parallel: int = Field(default=64, ge=1, description="Calls in flight; more wait.")
     routes: Routes = Routes()
-    generation: Generation = Generation()
+    generation: GenerationSettings = GenerationSettings()
     budget: Budget = Budget()
     cache: Cache = Cache()
     ledger: LedgerSettings = LedgerSettings()
@@ -205,7 +205,7 @@ def _yaml(path: Path) -> dict[str, object]:
 _SECTIONS: dict[tuple[str, ...], type[BaseModel]] = {
     ("orchestrator",): Settings,
     ("orchestrator", "routes"): Routes,
-    ("orchestrator", "generation"): Generation,
+    ("orchestrator", "generation"): GenerationSettings,
     ("orchestrator", "budget"): Budget,
     ("orchestrator", "cache"): Cache,
     ("orchestrator", "ledger"): LedgerSettings,

@@ -38,7 +38,6 @@ from orchestrator.sync import blocking
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
     from orchestrator.events import Hook
 
@@ -80,12 +79,7 @@ class Orchestrator:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *raised: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:

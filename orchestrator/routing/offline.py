@@ -42,67 +42,66 @@ def estimated_tokens(text: str) -> int:
     return sum(-(-len(word) // 4) if word[0].isalpha() else 1 for word in words)
 
 
+def _usage(messages: Sequence[Mapping[str, object]], text: str) -> dict[str, int]:
+    asked = sum(estimated_tokens(str(turn.get("content", ""))) for turn in messages)
+    told = estimated_tokens(text)
+    return {"prompt_tokens": asked, "completion_tokens": told, "total_tokens": asked + told}
+
+
+def _filled(model: str, messages: Any, response: Any, parameters: Mapping[str, object]) -> Any:
+    """LiteLLM's empty response with the answer in it."""
+    text = reply(messages, parameters)
+    response.choices[0].message.content = text
+    response.choices[0].finish_reason = "stop"
+    response.model = model
+    response.usage = _litellm.load().Usage(**_usage(messages, text))
+    return response
+
+
+def _chunks(messages: Any, parameters: Mapping[str, object]) -> Iterator[dict[str, Any]]:
+    """The answer a few words at a time; the last chunk carries the usage."""
+    text = reply(messages, parameters)
+    words = re.findall(r"\S+\s*|\s+", text)
+    parts = ["".join(words[i : i + WORDS_PER_CHUNK]) for i in range(0, len(words), WORDS_PER_CHUNK)]
+    for index, part in enumerate(parts):
+        is_last = index == len(parts) - 1
+        yield {
+            "text": part,
+            "is_finished": is_last,
+            "finish_reason": "stop" if is_last else "",
+            "index": 0,
+            "tool_use": None,
+            "usage": _usage(messages, text) if is_last else None,
+        }
+
+
 @functools.cache
 def offline_provider() -> Any:
     """The handler for LiteLLM's ``custom_provider_map``; its base class comes from there."""
-    litellm = _litellm.load()
+    base = _litellm.load().CustomLLM
 
-    def usage(messages: Sequence[Mapping[str, object]], text: str) -> dict[str, int]:
-        asked = sum(estimated_tokens(str(turn.get("content", ""))) for turn in messages)
-        told = estimated_tokens(text)
-        return {
-            "prompt_tokens": asked,
-            "completion_tokens": told,
-            "total_tokens": asked + told,
-        }
-
-    def filled(model: str, messages: Any, response: Any, parameters: Mapping[str, object]) -> Any:
-        text = reply(messages, parameters)
-        response.choices[0].message.content = text
-        response.choices[0].finish_reason = "stop"
-        response.model = model
-        response.usage = litellm.Usage(**usage(messages, text))
-        return response
-
-    def chunks(messages: Any, parameters: Mapping[str, object]) -> Iterator[dict[str, Any]]:
-        text = reply(messages, parameters)
-        parts = re.findall(r"\S+\s*|\s+", text)
-        groups = [
-            "".join(parts[i : i + WORDS_PER_CHUNK]) for i in range(0, len(parts), WORDS_PER_CHUNK)
-        ]
-        for index, part in enumerate(groups):
-            is_last = index == len(groups) - 1
-            yield {
-                "text": part,
-                "is_finished": is_last,
-                "finish_reason": "stop" if is_last else "",
-                "index": 0,
-                "tool_use": None,
-                "usage": usage(messages, text) if is_last else None,
-            }
-
-    class Offline(litellm.CustomLLM):  # type: ignore[misc, name-defined]  # known at run time only
+    class Offline(base):  # type: ignore[misc, valid-type]  # known at run time only
         """Answers from curated models; free, deterministic, without a network."""
 
         def completion(
             self, model: str, messages: Any, model_response: Any, optional_params: Any, **_: Any
         ) -> Any:
-            return filled(model, messages, model_response, optional_params)
+            return _filled(model, messages, model_response, optional_params)
 
         async def acompletion(
             self, model: str, messages: Any, model_response: Any, optional_params: Any, **_: Any
         ) -> Any:
-            return filled(model, messages, model_response, optional_params)
+            return _filled(model, messages, model_response, optional_params)
 
         def streaming(
             self, model: str, messages: Any, optional_params: Any, **_: Any
         ) -> Iterator[dict[str, Any]]:
-            yield from chunks(messages, optional_params)
+            yield from _chunks(messages, optional_params)
 
         async def astreaming(
             self, model: str, messages: Any, optional_params: Any, **_: Any
         ) -> AsyncIterator[dict[str, Any]]:
-            for chunk in chunks(messages, optional_params):
+            for chunk in _chunks(messages, optional_params):
                 yield chunk
 
     return Offline()

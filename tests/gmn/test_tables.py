@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.gmn.model import Condition, Move, Outcome, Rule, Table, Variable
+from orchestrator.gmn.model import (
+    Boundary,
+    Condition,
+    Move,
+    NoiseKind,
+    Outcome,
+    Rule,
+    Table,
+    Variable,
+)
 from orchestrator.gmn.rules import assign, labels_matching
 from orchestrator.gmn.tables import TableError, context_labels, entries, expand
 
@@ -52,7 +61,7 @@ def test_uniform_and_map() -> None:
 
 
 @pytest.mark.parametrize(("boundary", "from_c_on"), [("stay", 2), ("clamp", 2), ("wrap", 0)])
-def test_shift_meets_the_edge_as_told(boundary: str, from_c_on: int) -> None:
+def test_shift_meets_the_edge_as_told(boundary: Boundary, from_c_on: int) -> None:
     table = Table(kind="shift", moves=MOVES, boundary=boundary)
     made = expand(table, S, [U, S])
     assert made[8].argmax() == from_c_on
@@ -113,7 +122,9 @@ def test_relative_outcomes_move_from_the_previous_value(outcome: str, expected: 
 
 @pytest.mark.parametrize("kind", ["uniform", "others", "stay"])
 @given(noise=st.floats(0, 1))
-def test_noise_keeps_distributions_and_does_what_its_kind_says(kind: str, noise: float) -> None:
+def test_noise_keeps_distributions_and_does_what_its_kind_says(
+    kind: NoiseKind, noise: float
+) -> None:
     table = Table(kind="map", map=("b", "b", "b"), noise=noise, noise_kind=kind)
     made = expand(table, S, [S])
     np.testing.assert_allclose(made.sum(axis=1), 1.0)

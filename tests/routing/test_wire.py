@@ -258,7 +258,7 @@ async def test_acompletion_lets_litellms_own_errors_through(wire: WireServer) ->
 
     wire.plan("m", Reply(status=401))
     async with orchestrated(wire, "m") as orc:
-        with pytest.raises(litellm.AuthenticationError):
+        with pytest.raises(litellm.exceptions.AuthenticationError):
             await orc.acompletion(model="m", messages=[{"role": "user", "content": "hi"}])
 
 

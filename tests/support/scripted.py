@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 from orchestrator.result import Answer, Request, Usage
 
@@ -44,8 +45,9 @@ def said(text: str, *, finish: str = "stop", refusal: str = "", usd: float | Non
 
 def package_frames() -> int:
     """Frames of the package on the current stack."""
-    frame, count = sys._getframe(), 0
+    frame: FrameType | None = sys._getframe()
+    count = 0
     while frame is not None:
         count += frame.f_code.co_filename.startswith(PACKAGE)
-        frame = frame.f_back  # type: ignore[assignment]  # None at the bottom
+        frame = frame.f_back
     return count

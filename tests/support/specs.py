@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import strategies as st
 
 from orchestrator.gmn.model import (
@@ -54,10 +56,10 @@ def tables(draw: st.DrawFn, of: Variable, given: list[Variable], kinds: list[str
         kinds = [kind for kind in kinds if kind != "rows"]
     if not given or (own is None and given[0].n != of.n):
         kinds = [kind for kind in kinds if kind != "identity"]
-    kind = draw(st.sampled_from(kinds))
+    kind: Any = draw(st.sampled_from(kinds))
     noise = draw(st.sampled_from([0.0, 0.05, 0.25]))
     noise_kind = draw(st.sampled_from(["uniform", "others", *(["stay"] if own else [])]))
-    extra = {"noise": noise, "noise_kind": noise_kind}
+    extra: Any = {"noise": noise, "noise_kind": noise_kind}
     if kind == "rows":
         return Table(
             kind="rows", rows=tuple(distribution(draw, of.n) for _ in range(contexts)), **extra

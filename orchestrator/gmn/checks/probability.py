@@ -74,7 +74,15 @@ def entries_are_probabilities(subject: Subject) -> Iterator[Diagnostic]:
             cells = np.argwhere(where)
             yield from _few(
                 (
-                    _cell(subject, code, pointer, conditional, (int(r), int(c)), what, clipped)
+                    _cell(
+                        subject,
+                        code,
+                        pointer,
+                        conditional,
+                        (int(r), int(c)),
+                        what=what,
+                        clipped=clipped,
+                    )
                     for r, c in cells
                 ),
                 code,
@@ -89,6 +97,7 @@ def _cell(
     pointer: str,
     conditional: Conditional,
     cell: tuple[int, int],
+    *,
     what: str,
     clipped: NDArray[np.float64],
 ) -> Diagnostic:

@@ -97,12 +97,16 @@ def read_arrays(source: Mapping[str, object]) -> tuple[Tree, list[Diagnostic]]:
         + _preferences(s, _vectors(source.get("V"))),
         "priors": _priors(s, _vectors(source.get("D"))),
     }
+    return {**tree, **_policy(source)}, found
+
+
+def _policy(source: Mapping[str, object]) -> Tree:
     policy = {
         ours: source[theirs]
         for ours, theirs in (("horizon", "policy_len"), ("gamma", "gamma"))
         if isinstance(source.get(theirs), int | float)
     }
-    return {**tree, **({"policy": policy} if policy else {})}, found
+    return {"policy": policy} if policy else {}
 
 
 def _is_labels(value: object) -> TypeGuard[list[str]]:

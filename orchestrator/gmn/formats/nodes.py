@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from orchestrator.diagnostics import Diagnostic
     from orchestrator.gmn.formats.places import Places
-    from orchestrator.gmn.formats.syntax import Entry, Token
+    from orchestrator.gmn.formats.syntax import Property, Token
 
 Tree = dict[str, object]
 
@@ -163,7 +163,7 @@ class Builder:
                 found[key] = entry.value
         return found
 
-    def _repeated(self, entry: Entry, first: Value) -> None:
+    def _repeated(self, entry: Property, first: Value) -> None:
         if plain(entry.value, "", {}) == plain(first, "", {}):
             self.repaired("GMN004", f"property {entry.key!r} given twice, equal", entry.offset)
         else:

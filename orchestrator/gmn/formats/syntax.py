@@ -60,11 +60,11 @@ class Value:
 class Block:
     """``{…}``: entries in order."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[Property, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Property:
     """``key: value``, or a key alone, whose value is then true."""
 
     key: str
@@ -223,22 +223,22 @@ class Parser:
         if depth > self.nesting:
             self.value(depth)  # raises 703
         self.take()
-        entries: list[Entry] = []
+        entries: list[Property] = []
         self.skip(",;")
         while not self._closed("}"):
             entries.append(self._entry(depth))
             self.skip(",;")
         return Block(tuple(entries))
 
-    def _entry(self, depth: int) -> Entry:
+    def _entry(self, depth: int) -> Property:
         token = self.here
         if token.kind not in ("word", "string", "number"):
             raise self.broken("a property name or '}'")
         self.take()
         if self.is_mark(":"):
             self.take()
-            return Entry(token.text, self.value(depth + 1), token.offset)
-        return Entry(token.text, Value(True, token.offset, "true"), token.offset)
+            return Property(token.text, self.value(depth + 1), token.offset)
+        return Property(token.text, Value(True, token.offset, "true"), token.offset)
 
     def _closed(self, mark: str) -> bool:
         if self.is_mark(mark):

@@ -36,11 +36,14 @@ def build_grid(wording: Wording, constraints: Mapping[str, int], assumptions: li
     start = _start(wording, rows, columns, assumptions)
     goal = _goal(wording, start, rows, columns, assumptions)
     avoid = _known(wording.avoid, rows, columns, "place to avoid", assumptions)
-    blocked = _blocked(wording, start, goal, avoid, (rows, columns), assumptions)
+    blocked = _blocked(
+        wording, start, goal, avoid=avoid, shape=(rows, columns), assumptions=assumptions
+    )
     moves = _moves(wording, constraints, assumptions)
     noise = _told(wording.noise, 0.1, "sensor noise", assumptions)
     slip = _told(wording.slip, 0.1, "slip", assumptions)
     walls = tuple(label for label in labels if label in blocked)
+    wish = _preference(labels, goal, avoid, walls=blocked, shape=(rows, columns), wording=wording)
     return GMNSpec(
         name="explorer",
         agent_type="explorer",
@@ -55,18 +58,22 @@ def build_grid(wording: Wording, constraints: Mapping[str, int], assumptions: li
             Conditional(
                 of="pos",
                 given=("move", "pos"),
-                table=Table(
-                    kind="grid",
-                    moves=tuple(Move(action=a, delta=d) for a, d in moves.items()),
-                    blocked=walls,
-                    noise=slip,
-                    noise_kind="stay" if slip else "uniform",
-                ),
+                table=_steps(moves, walls, slip),
             ),
         ),
         priors=(Conditional(of="pos", table=Table(kind="map", map=(start,))),),
-        preferences=(_preference(labels, goal, avoid, set(walls), (rows, columns), wording),),
+        preferences=(wish,),
         policy=Policy(horizon=_horizon(len(moves), wording, rows * columns, assumptions)),
+    )
+
+
+def _steps(moves: Mapping[str, tuple[int, int]], walls: tuple[str, ...], slip: float) -> Table:
+    return Table(
+        kind="grid",
+        moves=tuple(Move(action=action, delta=delta) for action, delta in moves.items()),
+        blocked=walls,
+        noise=slip,
+        noise_kind="stay" if slip else "uniform",
     )
 
 
@@ -130,6 +137,7 @@ def _blocked(
     wording: Wording,
     start: str,
     goal: str,
+    *,
     avoid: Sequence[str],
     shape: tuple[int, int],
     assumptions: list[str],
@@ -210,6 +218,7 @@ def _preference(
     labels: Sequence[str],
     goal: str,
     avoid: Sequence[str],
+    *,
     walls: set[str],
     shape: tuple[int, int],
     wording: Wording,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from orchestrator.gmn.library.examples import Example
-    from orchestrator.gmn.model import Conditional, GMNSpec, Variable
+    from orchestrator.gmn.model import Conditional, GMNSpec, Preference, Variable
 
 
 def adapted(
@@ -76,16 +76,7 @@ def renamed(
         return tuple(v.model_copy(update=update) if v.name == variable.name else v for v in found)
 
     preferences = tuple(
-        p.model_copy(
-            update={
-                "goals": tuple(
-                    g.model_copy(update={"value": new.get(g.value, g.value)}) for g in p.goals
-                )
-            }
-        )
-        if p.on == variable.name
-        else p
-        for p in spec.preferences
+        _with_goals(p, new) if p.on == variable.name else p for p in spec.preferences
     )
     return spec.model_copy(
         update={
@@ -98,6 +89,14 @@ def renamed(
             "preferences": preferences,
         }
     )
+
+
+def _with_goals(preference: Preference, new: Mapping[str, str]) -> Preference:
+    goals = tuple(
+        goal.model_copy(update={"value": new.get(goal.value, goal.value)})
+        for goal in preference.goals
+    )
+    return preference.model_copy(update={"goals": goals})
 
 
 def _relabelled(conditional: Conditional, variable: str, new: Mapping[str, str]) -> Conditional:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from orchestrator.gmn.formats.legacy_arrays import (
@@ -11,7 +13,7 @@ from orchestrator.gmn.formats.legacy_arrays import (
     read_flat_pomdp,
 )
 
-POMDP = {
+POMDP: dict[str, Any] = {
     "name": "door",
     "states": ["closed", "open"],
     "observations": ["dark", "light", "dusk"],
@@ -34,13 +36,19 @@ ARRAYS = {
 }
 
 
+def listed(tree: dict[str, object], section: str) -> list[Any]:
+    entries = tree[section]
+    assert isinstance(entries, list)
+    return entries
+
+
 def test_a_flat_pomdp_keeps_its_labels_and_its_rows() -> None:
     assert is_flat_pomdp(POMDP)
     tree, found = read_flat_pomdp(POMDP)
     assert tree["states"] == [{"name": "state", "labels": ["closed", "open"]}]
-    (likelihood,) = tree["likelihoods"]  # type: ignore[misc]
+    (likelihood,) = listed(tree, "likelihoods")
     assert likelihood["table"]["rows"] == [[0.8, 0.1, 0.1], [0.1, 0.7, 0.2]]
-    (transition,) = tree["transitions"]  # type: ignore[misc]
+    (transition,) = listed(tree, "transitions")
     assert transition["given"] == ["action", "state"]
     assert transition["table"]["rows"] == [[1, 0], [0, 1], [0.1, 0.9], [0, 1]]
     assert tree["preferences"] == [{"on": "observation", "values": [0, 2, 0]}]
@@ -48,7 +56,7 @@ def test_a_flat_pomdp_keeps_its_labels_and_its_rows() -> None:
 
 
 def test_a_flat_pomdp_whose_axes_fit_twice_says_which_order_was_used() -> None:
-    swap = {**POMDP["parameters"], "B": [[[0.1, 0.9], [0.8, 0.2]], [[0.9, 0.1], [0.2, 0.8]]]}  # type: ignore[dict-item]
+    swap = {**POMDP["parameters"], "B": [[[0.1, 0.9], [0.8, 0.2]], [[0.9, 0.1], [0.2, 0.8]]]}
     _, found = read_flat_pomdp({**POMDP, "parameters": swap})
     assert "GMN801" in [f.code for f in found]
 
@@ -56,9 +64,9 @@ def test_a_flat_pomdp_whose_axes_fit_twice_says_which_order_was_used() -> None:
 def test_a_flat_pomdp_without_actions_has_a_passive_transition() -> None:
     chain = {"A": [[1, 0, 0], [0, 1, 0]], "B": [[0.5, 0.5], [0, 1]]}
     tree, _ = read_flat_pomdp({**POMDP, "actions": [], "parameters": chain})
-    (transition,) = tree["transitions"]  # type: ignore[misc]
+    (transition,) = listed(tree, "transitions")
     assert transition["given"] == ["state"]
-    assert tree["priors"] == []
+    assert listed(tree, "priors") == []
 
 
 def test_arrays_become_variables_with_parents_read_from_their_shapes() -> None:
@@ -66,13 +74,13 @@ def test_arrays_become_variables_with_parents_read_from_their_shapes() -> None:
     tree, _ = read_arrays(ARRAYS)
     assert tree["states"] == [{"name": "s0", "size": 2}, {"name": "s1", "size": 3}]
     assert tree["actions"] == [{"name": "u0", "size": 2}]
-    (likelihood,) = tree["likelihoods"]  # type: ignore[misc]
+    (likelihood,) = listed(tree, "likelihoods")
     assert likelihood["given"] == ["s0", "s1"]
     assert likelihood["table"]["rows"][0] == [0.9, 0.1]
-    moved, still = tree["transitions"]  # type: ignore[misc]
+    moved, still = listed(tree, "transitions")
     assert (moved["given"], still["given"]) == (["s0", "u0"], ["s1"])
     assert tree["policy"] == {"horizon": 2, "gamma": 4.0}
-    assert len(tree["priors"]) == 2  # type: ignore[arg-type]
+    assert len(listed(tree, "priors")) == 2
 
 
 def test_lone_arrays_count_as_lists_of_one_and_given_labels_are_used() -> None:
@@ -92,7 +100,7 @@ def test_lone_arrays_count_as_lists_of_one_and_given_labels_are_used() -> None:
 @pytest.mark.parametrize("bad", [[[["a"]]], [[[1], [0, 1]]], "x", None])
 def test_arrays_that_are_none_are_left_out(bad: object) -> None:
     tree, _ = read_arrays({"A": bad, "B": bad, "C": bad, "D": None})
-    assert tree["likelihoods"] == []
+    assert listed(tree, "likelihoods") == []
 
 
 def test_other_documents_are_not_taken_for_arrays() -> None:
