@@ -120,18 +120,20 @@ def _repaired(
     """Apply what may be applied, group after group; a repair that helps nothing is not kept."""
     applied: list[Diagnostic] = []
     kinds = ("safe", "suggest") if mode == "suggest" else ("safe",)
+    subject = Subject(spec, limits, constraints)  # one while nothing changes: it remembers
     for group in _GROUPS:
         for _ in range(_MOST_ROUNDS):
             codes = frozenset(group)
-            found = run_checks(Subject(spec, limits, constraints), codes=codes)
+            found = run_checks(subject, codes=codes)
             fixable = [d for d in found if d.fix is not None and d.fix.kind in kinds]
             changed, used = _patched(spec, fixable)
             if changed is None or changed == spec:
                 break
-            left = run_checks(Subject(changed, limits, constraints), codes=codes)
+            after = Subject(changed, limits, constraints)
+            left = run_checks(after, codes=codes)
             if len(left) >= len(found) and len(left) > 0:
                 break
-            spec, applied = changed, [*applied, *used]
+            subject, spec, applied = after, changed, [*applied, *used]
     return spec, applied
 
 

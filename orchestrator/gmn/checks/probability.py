@@ -33,10 +33,9 @@ def _kind(pointer: str) -> str:
 def _written(subject: Subject) -> Iterator[tuple[str, Conditional, NDArray[np.float64]]]:
     """Tables written as rows, before noise, where their shape is right."""
     for pointer, conditional in subject.tables:
-        table = conditional.table
-        lengths = {len(row) for row in table.rows}
-        if table.kind == "rows" and len(lengths) == 1 and subject.given(conditional) is not None:
-            yield pointer, conditional, np.array(table.rows, dtype=np.float64)
+        rows = subject.written(conditional)
+        if rows is not None:
+            yield pointer, conditional, rows
 
 
 def _few(found: Iterable[Diagnostic], code: str, pointer: str, total: int) -> Iterator[Diagnostic]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from orchestrator.diagnostics import Diagnostic, Severity
 from orchestrator.errors import GMNError
 from orchestrator.gmn.compile import Compiled, compile_spec
@@ -14,7 +16,6 @@ from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
 from orchestrator.gmn.tables import TableError, entries, expand
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from orchestrator.gmn.model import Conditional, GMNSpec, Variable, VariableKind
@@ -77,6 +78,20 @@ class Subject:
             and len(given) <= self.limits.parents
             and rows * len(conditional.table.rules) <= self.limits.rule_work
         )
+
+    def written(self, conditional: Conditional) -> NDArray[np.float64] | None:
+        """The rows as they were written, before noise; None where there are none or are ragged."""
+        known = self._rows
+        if (key := id(conditional)) not in known:
+            rows = conditional.table.rows
+            is_even = conditional.table.kind == "rows" and len({len(row) for row in rows}) == 1
+            usable = is_even and self.given(conditional) is not None
+            known[key] = np.array(rows, dtype=np.float64) if usable else None
+        return known[key]
+
+    @cached_property
+    def _rows(self) -> dict[int, NDArray[np.float64] | None]:
+        return {}
 
     @cached_property
     def _expanded(self) -> dict[int, NDArray[np.float64] | TableError | None]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.formats.blocktext import read_block_text
+from orchestrator.gmn.formats.jsonplaces import JsonOffsets
 from orchestrator.gmn.formats.legacy_arrays import (
     is_arrays,
     is_flat_pomdp,
@@ -195,7 +196,7 @@ def _json(body: str, places: Places, limits: Limits) -> Reading:
         data = json.loads(body, object_pairs_hook=pairs)
     except (json.JSONDecodeError, RecursionError):
         return _tolerant_json(body, places, limits)
-    places = _Lazy(places.text, body, limits).places()
+    places = Places(places.text, JsonOffsets(body))
     reading = _value(data, places)
     twice = tuple(finding("GMN004", f"key {key!r} given twice, equal") for key in repeated)
     clash = tuple(
@@ -265,36 +266,3 @@ def _legacy(
         places,
         spelling,
     )
-
-
-class _Lazy(Mapping[str, int]):
-    """Offsets of valid JSON, computed when the first finding asks for a place."""
-
-    def __init__(self, text: str, body: str, limits: Limits) -> None:
-        self._text, self._body, self._limits = text, body, limits
-        self._known: dict[str, int] | None = None
-
-    def places(self) -> Places:
-        return Places(self._text, self)
-
-    def _offsets(self) -> dict[str, int]:
-        if self._known is None:
-            self._known = {}
-            parser = Parser(self._body, Places(self._body), 64)
-            try:
-                plain(parser.value(), "", self._known)
-            except BrokenSyntax:
-                self._known = {"": 0}  # deeper than anything we would point into
-        return self._known
-
-    def __getitem__(self, pointer: str) -> int:
-        return self._offsets()[pointer]
-
-    def __contains__(self, pointer: object) -> bool:
-        return pointer in self._offsets()
-
-    def __iter__(self) -> object:  # type: ignore[override]  # an iterator, as Mapping asks
-        return iter(self._offsets())
-
-    def __len__(self) -> int:
-        return len(self._offsets())
