@@ -161,9 +161,13 @@ def _json_end(text: str, start: int) -> int:
 
 
 def _block_text(body: str, places: Places, limits: Limits) -> Reading:
-    read_ = read_block_text(body, places, limits)
-    tree = read_.tree if read_.statements or read_.tree else None
-    return Reading(tree, read_.findings, read_.repairs, Places(places.text, read_.offsets), "text")
+    said = read_block_text(body, places, limits)
+    findings = said.findings
+    if not said.statements and not findings:
+        words = "no statement found; a document begins with: node state NAME { … }"
+        findings = (finding("GMN013", words, place=places.at(0)),)
+    tree = said.tree if said.statements or said.tree else None
+    return Reading(tree, findings, said.repairs, Places(places.text, said.offsets), "text")
 
 
 def _sections(body: str, places: Places, limits: Limits) -> Reading:
