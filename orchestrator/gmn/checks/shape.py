@@ -202,7 +202,9 @@ def conditions_are_rows(subject: Subject) -> Iterator[Diagnostic]:
         if table.turned is not None:
             is_square = rows.shape[0] == rows.shape[1]
             inside = "" if is_square else " within each action"
-            words = f"{table.title}: columns sum to 1{inside} and rows do not: it is transposed"
+            words = (
+                f"{table.title}: columns{inside} are distributions, rows are not: it is transposed"
+            )
             fix = safe("transpose it", put(table.where, table.turned.tolist()))
             yield finding("GMN303", words, pointer=table.where, variable=table.of.name, fix=fix)
         elif _fits_both_ways(rows):
@@ -224,9 +226,10 @@ def every_action_has_a_move(subject: Subject) -> Iterator[Diagnostic]:
         table, given = conditional.table, subject.given(conditional)
         if table.kind not in ("grid", "shift") or not given or not table.moves:
             continue
-        of = subject.variables.get(conditional.of)
-        acting = acting_axis(table, of, given) if of and subject.fits(conditional) else None
-        if of is None or acting is None:
+        if conditional.of not in conditional.given or not subject.fits(conditional):
+            continue
+        of = subject.variables[conditional.of]
+        if (acting := acting_axis(table, of, given)) is None:
             continue
         moved = {move.action for move in table.moves}
         missing = [label for label in given[acting].names if label not in moved]
