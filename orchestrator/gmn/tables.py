@@ -150,6 +150,8 @@ def _moves(table: Table, of: Variable, given: Sequence[Variable]) -> Array:
     acting = acting_axis(table, of, given)
     if acting is None or not table.moves:
         words = f"{table.kind} for {of.name} needs moves and exactly one action among its parents"
+        if len(given) > 2 and table.moves:
+            words += f" that has the labels {', '.join(move.action for move in table.moves[:12])}"
         raise TableError("GMN306", words, field="/moves")
     if table.kind == "grid" and not of.shape:
         raise TableError("GMN306", f"grid needs a shape on {of.name}, for example [5, 5]")

@@ -77,7 +77,8 @@ def test_repairs_come_in_their_order_and_build_on_each_other() -> None:
     )
     verdict = validate(text)
     assert verdict.report.is_valid, verdict.report.errors
-    assert [d.code for d in verdict.report.repairs] == ["GMN105", "GMN106", "GMN206", "GMN307"]
+    codes = [d.code for d in verdict.report.repairs]
+    assert codes == ["GMN105", "GMN106", "GMN206", "GMN201", "GMN307"]
 
 
 def test_nothing_is_repaired_when_repair_is_off() -> None:

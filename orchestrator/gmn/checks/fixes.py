@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from orchestrator.diagnostics import Fix, PatchOperation
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from orchestrator.diagnostics import Diagnostic, Fix, PatchOperation
+from orchestrator.gmn.codes import finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 
 def put(path: str, value: object) -> PatchOperation:
@@ -28,3 +35,28 @@ def safe(says: str, *operations: PatchOperation) -> Fix:
 def suggested(says: str, *operations: PatchOperation) -> Fix:
     """A fix that changes what was meant: applied on opt-in only."""
     return Fix("suggest", says, operations)
+
+
+def capped(found: Sequence[Diagnostic], most: int, pointer: str) -> Iterator[Diagnostic]:
+    """At most `most` findings of each code and kind of fix; the others counted at `pointer`.
+
+    The changes of the others ride on the line that counts them, so that one round mends them all,
+    and those nobody can mend locally do not hide those that are mended.
+    """
+    alike: dict[tuple[str, str], list[Diagnostic]] = defaultdict(list)
+    for diagnostic in found:
+        alike[diagnostic.code, diagnostic.fix.kind if diagnostic.fix else ""].append(diagnostic)
+    for (code, _), group in alike.items():
+        yield from group[:most]
+        rest = group[most:]
+        if rest:
+            words = f"{rest[0].variable}: +{len(rest)} more like this"
+            yield finding(code, words, pointer=pointer, variable=rest[0].variable, fix=_all(rest))
+
+
+def _all(found: Sequence[Diagnostic]) -> Fix | None:
+    fixes = [diagnostic.fix for diagnostic in found if diagnostic.fix is not None]
+    if not fixes:
+        return None
+    patch = tuple(operation for fix in fixes for operation in fix.patch)
+    return Fix(fixes[0].kind, f"{fixes[0].says}, {len(fixes)} times", patch)

@@ -3,191 +3,180 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from orchestrator.gmn import repairs
-from orchestrator.gmn.checks.fixes import drop, put, safe, suggested
-from orchestrator.gmn.checks.registry import Subject, check
+from orchestrator.gmn.checks.fixes import capped, drop, put, safe, suggested
+from orchestrator.gmn.checks.registry import MOST_SHOWN, Subject, WrittenTable, check
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.rules import assign
-from orchestrator.gmn.tables import TableError, context_labels
+from orchestrator.gmn.tables import TableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from orchestrator.diagnostics import Diagnostic, Fix
-    from orchestrator.gmn.model import Conditional, Rule
+    from orchestrator.diagnostics import Diagnostic, Fix, PatchOperation
+    from orchestrator.gmn.model import Outcome, Rule
 
-MOST_SHOWN = 5  # findings of one kind in one table
+    MakeFix = Callable[..., Fix]
 
-
-def _kind(pointer: str) -> str:
-    return pointer.split("/")[1][:-1]
-
-
-def _written(subject: Subject) -> Iterator[tuple[str, Conditional, NDArray[np.float64]]]:
-    """Tables written as rows, before noise, where their shape is right."""
-    for pointer, conditional in subject.tables:
-        rows = subject.written(conditional)
-        if rows is not None:
-            yield pointer, conditional, rows
-
-
-def _few(found: Iterable[Diagnostic], code: str, pointer: str, total: int) -> Iterator[Diagnostic]:
-    yield from islice(found, MOST_SHOWN)
-    if total > MOST_SHOWN:
-        yield finding(code, f"{pointer}: {total - MOST_SHOWN} more like this", pointer=pointer)
-
-
-def _context(subject: Subject, conditional: Conditional, row: int) -> str:
-    given = subject.given(conditional) or []
-    size = int(np.prod([v.n for v in given])) if given else 1
-    return context_labels(row, given) if row < size else f"row {row}"
-
-
-def _said(subject: Subject, pointer: str, conditional: Conditional, row: int) -> str:
-    context = _context(subject, conditional, row)
-    inside = f" ({context})" if context else ""
-    return f"{_kind(pointer)} of {conditional.of}: row{inside}"
+TINY = 1e-6  # a probability below this is rarely meant
 
 
 @check("GMN203", "GMN202", "GMN208")
 def entries_are_probabilities(subject: Subject) -> Iterator[Diagnostic]:
     """Finite, not negative, and above 1 only where rows are percentages or counts."""
-    for pointer, conditional, rows in _written(subject):
+    for table in subject.written:
+        rows = table.rows
         bad = ~np.isfinite(rows)
-        clipped = repairs.clipped(rows)
         negative = (rows < 0) & ~bad
-        above = (rows > 1 + repairs.ROUNDING) & ~bad
-        scaled = repairs.are_percentages(rows) or repairs.are_counts(rows)
-        for code, where, what in (
-            ("GMN203", bad, "is not finite"),
-            ("GMN202", negative, "is negative"),
-            ("GMN208", above & (not scaled), "is above 1"),
-        ):
-            cells = np.argwhere(where)
-            yield from _few(
-                (
-                    _cell(
-                        subject,
-                        code,
-                        pointer,
-                        conditional,
-                        (int(r), int(c)),
-                        what=what,
-                        clipped=clipped,
-                    )
-                    for r, c in cells
-                ),
-                code,
-                f"{pointer}/table/rows",
-                len(cells),
-            )
+        within_rounding = negative & (rows > -repairs.CLIP_BAND)
+        yield from _cells(table, "GMN203", bad, "is not finite")
+        yield from _cells(table, "GMN202", negative & ~within_rounding, "is negative")
+        yield from _nearly_zero(table, within_rounding)
+        if not _is_scaled(table):
+            yield from _cells(table, "GMN208", (rows > 1 + repairs.ROUNDING) & ~bad, "is above 1")
 
 
-def _cell(
-    subject: Subject,
-    code: str,
-    pointer: str,
-    conditional: Conditional,
-    cell: tuple[int, int],
-    *,
-    what: str,
-    clipped: NDArray[np.float64],
-) -> Diagnostic:
-    row, column = cell
-    value = conditional.table.rows[row][column]
-    where = f"{pointer}/table/rows/{row}"
-    fix = None
-    if code == "GMN202" and clipped[row, column] == 0.0:
-        fix = safe("set it to 0", put(where, clipped[row].tolist()))
-    names = subject.variables[conditional.of].names if conditional.of in subject.variables else ()
-    label = names[column] if column < len(names) else str(column)
-    return finding(
-        code,
-        f"{_said(subject, pointer, conditional, row)}: P({label}) = {value!r} {what}",
-        pointer=f"{where}/{column}",
-        variable=conditional.of,
-        context=_context(subject, conditional, row),
-        got=value,
-        fix=fix,
+def _is_scaled(table: WrittenTable) -> bool:
+    rows = table.rows if table.turned is None else table.turned
+    return repairs.are_percentages(rows) or repairs.are_counts(rows)
+
+
+def _cells(
+    table: WrittenTable, code: str, where: NDArray[np.bool_], what: str
+) -> Iterator[Diagnostic]:
+    cells = np.argwhere(where)
+    for row, column in cells[:MOST_SHOWN].tolist():
+        value = float(table.rows[row, column])
+        yield finding(
+            code,
+            f"{table.title_of_row(row)}: P({table.of.names[column]}) = {value!r} {what}",
+            pointer=f"{table.where}/{row}/{column}",
+            variable=table.of.name,
+            context=table.context(row),
+            got=repr(value),
+            expected="a number in [0, 1]",
+        )
+    yield from _rest(table, code, len(cells) - MOST_SHOWN)
+
+
+def _rest(table: WrittenTable, code: str, more: int) -> Iterator[Diagnostic]:
+    if more > 0:
+        words = f"{table.title}: +{more} more like this"
+        yield finding(code, words, pointer=table.where, variable=table.of.name)
+
+
+def _nearly_zero(table: WrittenTable, where: NDArray[np.bool_]) -> Iterator[Diagnostic]:
+    """Entries that rounding left below 0, all set to 0 at once."""
+    cells = np.argwhere(where)
+    if len(cells) == 0:
+        return
+    row, column = cells[0].tolist()
+    more = f" (+{len(cells) - 1} more)" if len(cells) > 1 else ""
+    value = float(table.rows[row, column])
+    label = table.of.names[column]
+    clipped = repairs.clipped(table.rows)
+    one = put(f"{table.where}/{row}/{column}", 0.0)
+    yield finding(
+        "GMN202",
+        f"{table.title_of_row(row)}: P({label}) = {value!r} is negative by rounding{more}",
+        pointer=f"{table.where}/{row}/{column}",
+        variable=table.of.name,
+        context=table.context(row),
+        got=repr(value),
+        expected="a number in [0, 1]",
+        fix=safe("set it to 0", one if len(cells) == 1 else put(table.where, clipped.tolist())),
     )
 
 
-@check("GMN206", "GMN207", "GMN201", "GMN204")
+@check("GMN206", "GMN207")
+def rows_are_shares_of_one(subject: Subject) -> Iterator[Diagnostic]:
+    """Percentages and counts are read as what they are."""
+    for table in subject.written:
+        if table.turned is not None:
+            continue  # 303 comes first: what a row is, is not settled
+        if repairs.are_percentages(table.rows):
+            code, what, made = "GMN206", "percentages", table.rows / 100.0
+        elif repairs.are_counts(table.rows):
+            code, what, made = "GMN207", "counts", repairs.shares_of_counts(table.rows)
+        else:
+            continue
+        fix = safe(f"read as {what}", put(table.where, made.tolist()))
+        words = f"{table.title}: rows are {what}"
+        yield finding(code, words, pointer=table.where, variable=table.of.name, fix=fix)
+
+
+@check("GMN201", "GMN204")
 def rows_sum_to_one(subject: Subject) -> Iterator[Diagnostic]:
-    """Percentages and counts are rescaled; small deviations too; the rest is told row by row."""
-    for pointer, conditional, rows in _written(subject):
-        if not np.all(np.isfinite(rows)):
-            continue
-        where = f"{pointer}/table/rows"
-        transposed = repairs.is_stochastic(rows.T) and not repairs.is_stochastic(rows)
-        if transposed or np.any(rows < -1e-9):
-            continue  # 303 or 202 says it; sums of such rows mean nothing
-        if repairs.are_percentages(rows) or repairs.are_counts(rows):
-            code = "GMN206" if repairs.are_percentages(rows) else "GMN207"
-            what = "percentages" if code == "GMN206" else "counts"
-            fix = safe(f"read as {what}", put(where, repairs.normalised(rows).tolist()))
-            words = f"{_kind(pointer)} of {conditional.of}: rows are {what}"
-            yield finding(code, words, pointer=where, variable=conditional.of, fix=fix)
-            continue
-        off = repairs.unnormalised(rows)
-        if len(off) > MOST_SHOWN and (scaled_all := _scaled_allscaled(rows, len(off), where)):
-            words = f"{_kind(pointer)} of {conditional.of}: {len(off)} rows sum to nearly 1"
-            yield finding("GMN201", words, pointer=where, variable=conditional.of, fix=scaled_all)
-            continue
-        yield from _few(
-            (_sum_finding(subject, pointer, conditional, rows, int(row)) for row in off),
-            "GMN201",
-            where,
-            len(off),
-        )
+    """Small deviations are scaled away; the rest is told row by row."""
+    for table in subject.written:
+        rows = table.rows
+        if table.turned is not None or _is_scaled(table):
+            continue  # 303, 206 or 207 says it
+        evened, empty = repairs.evened(rows)
+        near_made, near = repairs.renormalised(rows, band=repairs.SAFE_BAND)
+        wide_made, within = repairs.renormalised(rows, band=repairs.WIDE_BAND)
+        wide = np.setdiff1d(within, near)
+        far = np.setdiff1d(repairs.unnormalised(rows), np.concatenate([within, empty]))
+        # Rows within the safe band are no part of what the opt-in changes.
+        wide_made[near] = rows[near]
+        yield from _mended(table, "GMN201", near, near_made, safe)
+        yield from _mended(table, "GMN201", wide, wide_made, suggested)
+        yield from (_sum_told(table, int(row), None) for row in far[:MOST_SHOWN])
+        yield from _rest(table, "GMN201", len(far) - MOST_SHOWN)
+        yield from _mended(table, "GMN204", empty, evened, suggested)
 
 
-def _scaled_allscaled(rows: NDArray[np.float64], n_off: int, where: str) -> Fix | None:
-    """One fix for many rows, when every one of them is within the safe band."""
-    made, changed = repairs.renormalised(rows, band=repairs.SAFE_BAND)
-    if len(changed) < n_off:
-        return None
-    return safe("scale the rows to sum 1", put(where, made.tolist()))
-
-
-def _sum_finding(
-    subject: Subject, pointer: str, conditional: Conditional, rows: NDArray[np.float64], row: int
-) -> Diagnostic:
-    total = float(rows[row].sum())
-    where = f"{pointer}/table/rows/{row}"
-    said = _said(subject, pointer, conditional, row)
-    if total == 0.0:
-        uniform = [1.0 / rows.shape[1]] * rows.shape[1]
-        code, words = "GMN204", f"{said} is all zero"
-        fix: Fix | None = suggested("make it uniform", put(where, uniform))
-    else:
-        code, words = "GMN201", f"{said} sums to {total:.6g}"
-        fix = _scaled(rows[row], where)
-    return finding(
+def _mended(
+    table: WrittenTable,
+    code: str,
+    at: NDArray[np.intp],
+    made: NDArray[np.float64],
+    make: MakeFix,
+) -> Iterator[Diagnostic]:
+    """Each row with its own fix, or many rows at once with one."""
+    says = "make it uniform" if code == "GMN204" else "scale the row to sum 1"
+    if len(at) <= MOST_SHOWN:
+        for row in at.tolist():
+            change = put(f"{table.where}/{row}", made[row].tolist())
+            yield _sum_told(table, row, make(says, change))
+        return
+    first = int(at[0])
+    yield finding(
         code,
-        words,
-        pointer=where,
-        variable=conditional.of,
-        context=_context(subject, conditional, row),
-        got=f"{total:.6g}",
+        f"{_what_is_wrong(table, first)} (+{len(at) - 1} more like this)",
+        pointer=table.where,
+        variable=table.of.name,
+        context=table.context(first),
+        fix=make(f"{says}, {len(at)} times", put(table.where, made.tolist())),
+    )
+
+
+def _sum_told(table: WrittenTable, row: int, fix: Fix | None) -> Diagnostic:
+    return finding(
+        "GMN201" if table.rows[row].any() else "GMN204",
+        _what_is_wrong(table, row),
+        pointer=f"{table.where}/{row}",
+        variable=table.of.name,
+        context=table.context(row),
+        got=_total(table, row),
         expected=1,
         fix=fix,
     )
 
 
-def _scaled(row: NDArray[np.float64], where: str) -> Fix | None:
-    for band, make in ((repairs.SAFE_BAND, safe), (repairs.WIDE_BAND, suggested)):
-        made, changed = repairs.renormalised(row[None], band=band)
-        if changed.size:
-            return make("scale the row to sum 1", put(where, made[0].tolist()))
-    return None
+def _what_is_wrong(table: WrittenTable, row: int) -> str:
+    wrong = f"sums to {_total(table, row)}" if table.rows[row].any() else "is all zero"
+    return f"{table.title_of_row(row)} {wrong}"
+
+
+def _total(table: WrittenTable, row: int) -> str:
+    return f"{float(repairs.row_sums(table.rows[row : row + 1])[0]):.6g}"
 
 
 @check("GMN205")
@@ -207,55 +196,88 @@ def noise_is_a_probability(subject: Subject) -> Iterator[Diagnostic]:
 def rules_are_distributions(subject: Subject) -> Iterator[Diagnostic]:
     """The outcomes of each rule are probabilities that sum to 1."""
     for pointer, conditional in subject.tables:
-        for number, rule in enumerate(conditional.table.rules):
-            yield from _rule(f"{pointer}/table/rules/{number}", conditional.of, rule)
-
-
-def _rule(where: str, of: str, rule: Rule) -> Iterator[Diagnostic]:
-    counts = Counter(outcome.value for outcome in rule.then)
-    for value, count in counts.items():
-        if count > 1:
-            merged = [
-                {"value": v, "p": sum(o.p for o in rule.then if o.value == v)} for v in counts
+        table = conditional.table
+        if table.kind == "rules":
+            where = f"{pointer}/table/rules"
+            found = [
+                diagnostic
+                for number, rule in enumerate(table.rules)
+                if (diagnostic := _rule(f"{where}/{number}", conditional.of, rule)) is not None
             ]
-            words = f"outcome {value!r} stands {count} times in one rule of {of}"
-            added = safe("add them up", put(f"{where}/then", merged))
-            yield finding("GMN217", words, pointer=f"{where}/then", variable=of, fix=added)
-            return
+            yield from capped(found, MOST_SHOWN, where)
+
+
+def _rule(where: str, of: str, rule: Rule) -> Diagnostic | None:
+    """What is wrong first: an outcome told twice, one that is no probability, or their sum."""
+    counts = Counter(outcome.value for outcome in rule.then)
+    repeated = next((value for value, count in counts.items() if count > 1), None)
+    if repeated is not None:
+        words = f"outcome {repeated!r} stands {counts[repeated]} times in one rule of {of}"
+        added = safe("add them up", _outcomes(where, _added_up(rule.then)))
+        return finding("GMN217", words, pointer=f"{where}/then", variable=of, fix=added)
     for number, outcome in enumerate(rule.then):
         if not 0.0 <= outcome.p <= 1.0:
             words = f"p of outcome {outcome.value!r} of {of} is {outcome.p!r}, expected [0, 1]"
             place = f"{where}/then/{number}/p"
-            yield finding("GMN209", words, pointer=place, variable=of, got=outcome.p)
-            return
-    total = sum(outcome.p for outcome in rule.then)
-    if abs(total - 1.0) <= repairs.ROUNDING * max(len(rule.then), 1):
-        return
-    near = abs(total - 1.0) <= repairs.SAFE_BAND and total > 0
-    wide = abs(total - 1.0) <= repairs.WIDE_BAND and total > 0
-    scaled = [{"value": o.value, "p": o.p / total} for o in rule.then] if wide else []
-    make = safe if near else suggested
-    fix: Fix | None = make("scale them to sum 1", put(f"{where}/then", scaled)) if wide else None
+            return finding("GMN209", words, pointer=place, variable=of, got=outcome.p)
+    return _rule_sum(where, of, rule.then)
+
+
+def _rule_sum(where: str, of: str, then: Sequence[Outcome]) -> Diagnostic | None:
+    rows = np.array([[outcome.p for outcome in then]])
+    if repairs.unnormalised(rows).size == 0:
+        return None
+    total = float(repairs.row_sums(rows)[0])
+    fix: Fix | None = None
+    for band, make in ((repairs.WIDE_BAND, suggested), (repairs.SAFE_BAND, safe)):
+        made, changed = repairs.renormalised(rows, band=band)
+        if changed.size:
+            scaled = [(o.value, p) for o, p in zip(then, made[0].tolist(), strict=True)]
+            fix = make("scale them to sum 1", _outcomes(where, scaled))
     # 210 is the warning within reach of a repair; beyond it the rule is plainly wrong.
-    code = "GMN210" if near and total < 1 else "GMN201"
+    code = "GMN210" if fix is not None and fix.kind == "safe" and total < 1 else "GMN201"
     words = f"the outcomes of a rule of {of} sum to {total:.6g}"
-    yield finding(
-        code, words, pointer=f"{where}/then", variable=of, got=f"{total:.6g}", expected=1, fix=fix
-    )
+    where = f"{where}/then"
+    got = f"{total:.6g}"
+    return finding(code, words, pointer=where, variable=of, got=got, expected=1, fix=fix)
+
+
+def _added_up(then: Sequence[Outcome]) -> list[tuple[str, float]]:
+    values = dict.fromkeys(outcome.value for outcome in then)
+    return [(value, sum(o.p for o in then if o.value == value)) for value in values]
+
+
+def _outcomes(where: str, then: Sequence[tuple[str, float]]) -> PatchOperation:
+    return put(f"{where}/then", [{"value": value, "p": p} for value, p in then])
 
 
 @check("GMN211")
 def tiny_probabilities_are_told(subject: Subject) -> Iterator[Diagnostic]:
-    """The engine clips logarithms, so a probability this small acts like the clip."""
-    for pointer, conditional, rows in _written(subject):
-        tiny = np.argwhere((rows > 0) & (rows < 1e-6))
+    """Probabilities that are kept, but act almost like 0."""
+    for table in subject.written:
+        tiny = np.argwhere((table.rows > 0) & (table.rows < TINY))
         if len(tiny):
-            row, column = (int(i) for i in tiny[0])
+            row, column = tiny[0].tolist()
             words = (
-                f"{_said(subject, pointer, conditional, row)} has {len(tiny)} probabilities below"
-                f" 1e-6, such as {rows[row, column]:.3g}; logarithms are clipped there"
+                f"{table.title_of_row(row)} has P({table.of.names[column]}) = "
+                f"{table.rows[row, column]:.3g}, one of {len(tiny)} below {TINY:g}: kept, but it "
+                "acts almost like 0"
             )
-            where = f"{pointer}/table/rows/{row}/{column}"
+            where = f"{table.where}/{row}/{column}"
+            yield finding("GMN211", words, pointer=where, variable=table.of.name)
+    for pointer, conditional in subject.tables:
+        small = [
+            (f"{pointer}/table/rules/{r}/then/{t}/p", outcome)
+            for r, rule in enumerate(conditional.table.rules)
+            for t, outcome in enumerate(rule.then)
+            if 0.0 < outcome.p < TINY
+        ]
+        if small and conditional.table.kind == "rules":
+            where, outcome = small[0]
+            words = (
+                f"p of outcome {outcome.value!r} of {conditional.of} is {outcome.p:.3g}, one of "
+                f"{len(small)} below {TINY:g}: kept, but it acts almost like 0"
+            )
             yield finding("GMN211", words, pointer=where, variable=conditional.of)
 
 
@@ -269,13 +291,14 @@ def every_rule_is_used(subject: Subject) -> Iterator[Diagnostic]:
         try:
             assignment = assign(conditional.table, subject.variables[conditional.of], given)
         except TableError:
-            continue  # labels_are_known and references_are_defined say what is wrong
-        yield from _unused(pointer, conditional, assignment.unused(len(conditional.table.rules)))
+            continue  # labels_are_known, references_are_defined or sizes_agree says what is wrong
+        where = f"{pointer}/table/rules"
+        unused = assignment.unused(len(conditional.table.rules))
+        found = [_unused(f"{where}/{number}", conditional.of, number) for number in unused]
+        yield from capped(found, MOST_SHOWN, where)
 
 
-def _unused(pointer: str, conditional: Conditional, rules: Sequence[int]) -> Iterator[Diagnostic]:
-    for number in rules:
-        where = f"{pointer}/table/rules/{number}"
-        words = f"rule {number + 1} of {conditional.of} never applies: rules above it take all"
-        fix = safe("drop the rule", drop(where))
-        yield finding("GMN215", words, pointer=where, variable=conditional.of, fix=fix)
+def _unused(where: str, of: str, number: int) -> Diagnostic:
+    words = f"rule {number + 1} of {of} never applies: rules above it take all its contexts"
+    fix = safe("drop the rule", drop(where))
+    return finding("GMN215", words, pointer=where, variable=of, fix=fix)

@@ -11,14 +11,65 @@ import numpy as np
 
 from orchestrator.diagnostics import Diagnostic, Severity
 from orchestrator.errors import GMNError
+from orchestrator.gmn import repairs
 from orchestrator.gmn.compile import Compiled, compile_spec
 from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
-from orchestrator.gmn.tables import TableError, entries, expand
+from orchestrator.gmn.rules import own_axis
+from orchestrator.gmn.tables import TableError, context_labels, entries, expand, sizes_disagree
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from orchestrator.gmn.model import Conditional, GMNSpec, Variable, VariableKind
+
+MOST_SHOWN = 5  # findings of one code in one table; the others are counted
+
+
+@dataclass(frozen=True, eq=False)
+class WrittenTable:
+    """A table spelled out as rows, of the right shape; noise is not in it.
+
+    Attributes:
+        pointer: where the table of the document starts, for example ``/likelihoods/0``.
+        rows: the numbers as written, shape (contexts, outcomes).
+    """
+
+    pointer: str
+    conditional: Conditional
+    of: Variable
+    given: Sequence[Variable]
+    rows: NDArray[np.float64]
+
+    @property
+    def where(self) -> str:
+        """Pointer to the rows."""
+        return f"{self.pointer}/table/rows"
+
+    @property
+    def title(self) -> str:
+        """What it is called in a sentence: ``likelihood of cell``."""
+        return f"{title_of(self.pointer)} of {self.of.name}"
+
+    def context(self, row: int) -> str:
+        """Row `row` in labels."""
+        return context_labels(row, self.given)
+
+    def title_of_row(self, row: int) -> str:
+        """What one row is called in a sentence: ``transition of pos: row (move=up, pos=r0c1)``."""
+        context = self.context(row)
+        return f"{self.title}: row ({context})" if context else f"{self.title}: row"
+
+    @cached_property
+    def turned(self) -> NDArray[np.float64] | None:
+        """The table with outcome and condition exchanged, if only that reads as distributions."""
+        own = own_axis(self.of, self.given)
+        other = repairs.other_reading(self.rows, [parent.n for parent in self.given], own)
+        return other if repairs.is_turned(self.rows, other) else None
+
+
+def title_of(pointer: str) -> str:
+    """The word for the table at `pointer`: likelihood, transition or prior."""
+    return pointer.split("/")[1].removesuffix("s")
 
 
 @dataclass(frozen=True)
@@ -79,20 +130,6 @@ class Subject:
             and rows * len(conditional.table.rules) <= self.limits.rule_work
         )
 
-    def written(self, conditional: Conditional) -> NDArray[np.float64] | None:
-        """The rows as they were written, before noise; None where there are none or are ragged."""
-        known = self._rows
-        if (key := id(conditional)) not in known:
-            rows = conditional.table.rows
-            is_even = conditional.table.kind == "rows" and len({len(row) for row in rows}) == 1
-            usable = is_even and self.given(conditional) is not None
-            known[key] = np.array(rows, dtype=np.float64) if usable else None
-        return known[key]
-
-    @cached_property
-    def _rows(self) -> dict[int, NDArray[np.float64] | None]:
-        return {}
-
     @cached_property
     def _expanded(self) -> dict[int, NDArray[np.float64] | TableError | None]:
         return {}
@@ -113,6 +150,24 @@ class Subject:
             return expand(conditional.table, of, given or [])
         except TableError as error:
             return error
+
+    @cached_property
+    def written(self) -> tuple[WrittenTable, ...]:
+        """The tables spelled out as rows whose variables and shape are right, numbers or not."""
+        return tuple(found for at in self.tables if (found := self._written(*at)) is not None)
+
+    def _written(self, pointer: str, conditional: Conditional) -> WrittenTable | None:
+        table = conditional.table
+        if table.kind != "rows" or not self.fits(conditional):
+            return None
+        of, given = self.variables[conditional.of], self.given(conditional) or []
+        contexts = entries(of, given) // of.n
+        if any(sizes_disagree(variable) for variable in (of, *given)):
+            return None
+        if len(table.rows) != contexts or any(len(row) != of.n for row in table.rows):
+            return None
+        rows = np.array(table.rows, dtype=np.float64)
+        return WrittenTable(pointer, conditional, of, given, rows)
 
     def matrix(self, conditional: Conditional) -> NDArray[np.float64] | None:
         """The expanded table; None when it is too large or cannot be expanded."""

@@ -1,4 +1,8 @@
-"""GMN301-312: do sizes, labels, shapes and tables fit together?"""
+"""GMN301-312: do sizes, labels, shapes and tables fit together?
+
+309 and 312, arrays of arrays and words among the numbers, are told by the reader: in a typed
+document neither can be written any more.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +11,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from orchestrator.gmn.checks.fixes import put, safe
-from orchestrator.gmn.checks.registry import Subject, check
-from orchestrator.gmn.checks.structure import pointers
+from orchestrator.gmn import repairs
+from orchestrator.gmn.checks.fixes import insert, put, safe
+from orchestrator.gmn.checks.registry import Subject, check, title_of
+from orchestrator.gmn.checks.structure import labels_are_known, pointers, references_are_defined
 from orchestrator.gmn.codes import finding
-from orchestrator.gmn.repairs import is_stochastic
-from orchestrator.gmn.tables import TableError, entries
+from orchestrator.gmn.tables import TableError, acting_axis, entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from orchestrator.diagnostics import Diagnostic
+    from numpy.typing import NDArray
+
+    from orchestrator.diagnostics import Diagnostic, Fix
     from orchestrator.gmn.model import Conditional, Variable
 
-#: Errors of expansion that other checks find with a better place.
-_TOLD_ELSEWHERE = ("GMN105", "GMN106", "GMN302")
+    Array = NDArray[np.float64]
 
 
 @check("GMN302", "GMN308")
@@ -29,17 +34,20 @@ def sizes_agree(subject: Subject) -> Iterator[Diagnostic]:
     """Size, number of labels and product of the shape are one number."""
     for _, pointer, variable in pointers(subject.spec):
         product = math.prod(variable.shape) if variable.shape else 0
-        said = [n for n in (variable.size, len(variable.labels), product) if n]
-        if not said or any(side < 1 for side in variable.shape) or variable.size < 0:
-            words = f"{variable.name} has no values; give labels, a size or a shape"
+        said = {n for n in (variable.size, len(variable.labels), product) if n}
+        if not said or min(said) < 1 or any(side < 1 for side in variable.shape):
+            words = (
+                f"{variable.name} has size {variable.size}, {len(variable.labels)} labels and shape"
+                f" {list(variable.shape)}; give labels, or a size or sides of at least 1"
+            )
             yield finding("GMN302", words, pointer=pointer, variable=variable.name)
-        elif len(set(said)) > 1:
-            yield _disagreeing(subject, pointer, variable, product)
+        elif len(said) > 1:
+            yield _disagreeing(pointer, variable, product)
         elif not variable.labels and not variable.shape:
             yield from _off_by_one(subject, pointer, variable)
 
 
-def _disagreeing(subject: Subject, pointer: str, variable: Variable, product: int) -> Diagnostic:
+def _disagreeing(pointer: str, variable: Variable, product: int) -> Diagnostic:
     labels = len(variable.labels)
     n = labels or product  # labels win, else the shape
     operations = [put(f"{pointer}/size", n)]
@@ -55,40 +63,76 @@ def _disagreeing(subject: Subject, pointer: str, variable: Variable, product: in
 
 def _off_by_one(subject: Subject, pointer: str, variable: Variable) -> Iterator[Diagnostic]:
     """Every table about the variable agrees on a size one away from the declared one."""
-    widths = {
-        len(table.table.rows[0])
-        for _, table in subject.tables
-        if table.of == variable.name and table.table.rows
-    }
-    if len(widths) != 1 or abs((width := widths.pop()) - variable.size) != 1:
+    shown = [n for at in subject.tables for n in _extents(subject, at[1], variable)]
+    told = [
+        len(written)
+        for written in (
+            *(p.values for p in subject.spec.preferences if p.on == variable.name),
+            *(h.weights for h in subject.spec.habits if h.action == variable.name),
+        )
+        if written
+    ]
+    if len(set(shown)) != 1 or not set(told) <= set(shown):
         return
-    for _, table in subject.tables:
-        if table.table.kind != "rows" or variable.name not in (table.of, *table.given):
-            continue
-        others = [v for v in (subject.given(table) or []) if v.name != variable.name]
-        mine = sum(name == variable.name for name in table.given)
-        if len(table.table.rows) != width**mine * math.prod(v.n for v in others):
-            return
-    words = f"size {variable.size} of {variable.name} is off by one: every table has {width}"
-    fix = safe(f"take {width}", put(f"{pointer}/size", width))
+    n = shown[0]
+    if n is None or n < 1 or abs(n - variable.size) != 1:
+        return
     yield finding(
         "GMN308",
-        words,
+        f"size {variable.size} of {variable.name} is off by one: every table has {n}",
         pointer=f"{pointer}/size",
         variable=variable.name,
         got=variable.size,
-        expected=width,
-        fix=fix,
+        expected=n,
+        fix=safe(f"take {n}", put(f"{pointer}/size", n)),
     )
 
 
-@check("GMN301", "GMN304", "GMN305", "GMN306", "GMN213", "GMN214", "GMN303", "GMN311", "GMN310")
+def _extents(subject: Subject, conditional: Conditional, variable: Variable) -> list[int | None]:
+    """The sizes that the axes of one table show for a variable; None where they show none.
+
+    Only what is spelled out shows a size: rows, maps, and an identity with another variable.
+    """
+    table, given = conditional.table, subject.given(conditional)
+    if variable.name not in (conditional.of, *conditional.given) or given is None:
+        return []
+    shown: list[int | None] = []
+    if table.kind == "rows" and conditional.of == variable.name:
+        widths = {len(row) for row in table.rows}
+        shown.append(widths.pop() if len(widths) == 1 else None)
+    if table.kind in ("rows", "map") and variable.name in conditional.given:
+        contexts = len(table.rows if table.kind == "rows" else table.map)
+        others = math.prod(v.n for v in given if v.name != variable.name)
+        mine = conditional.given.count(variable.name) == 1 and others > 0
+        shown.append(contexts // others if mine and contexts % others == 0 else None)
+    if table.kind == "identity" and conditional.of not in conditional.given and given:
+        pair = {conditional.of, given[0].name}
+        other = next((subject.variables.get(name) for name in pair - {variable.name}), None)
+        if variable.name in pair:
+            shown.append(other.n if other is not None else None)
+    return shown
+
+
+@check(
+    *("GMN105", "GMN106", "GMN213", "GMN214"),
+    *("GMN301", "GMN303", "GMN304", "GMN305", "GMN306", "GMN310", "GMN311"),
+)
 def tables_expand(subject: Subject) -> Iterator[Diagnostic]:
     """Every table becomes a matrix of contexts by outcomes."""
     for pointer, conditional in subject.tables:
         failed = subject.expansion(conditional)
-        if isinstance(failed, TableError) and failed.code not in _TOLD_ELSEWHERE:
+        if isinstance(failed, TableError) and not _is_told(subject, pointer, failed):
             yield _why(subject, pointer, conditional, failed)
+
+
+def _is_told(subject: Subject, pointer: str, failed: TableError) -> bool:
+    """Whether another check has a better place for what keeps this table from expanding."""
+    if failed.code == "GMN302":
+        return True
+    if failed.code not in ("GMN105", "GMN106"):
+        return False
+    check_of = references_are_defined if failed.code == "GMN105" else labels_are_known
+    return any(found.pointer.startswith(f"{pointer}/") for found in check_of(subject))
 
 
 def _why(
@@ -96,22 +140,15 @@ def _why(
 ) -> Diagnostic:
     where = f"{pointer}/table"
     of, given = subject.variables[conditional.of], subject.given(conditional) or []
-    code, fix, words = failed.code, None, str(failed)
+    code, words, fix = failed.code, str(failed), None
     if code == "GMN301":
-        rows = np.array(conditional.table.rows, dtype=np.float64)
-        if (turned := _transposed(rows, of, given)) is not None:
-            code, words = "GMN303", f"{words}: it is transposed"
-            fix = safe("transpose it", put(f"{where}/rows", turned))
-        elif (spread := _action_independent(rows, of, given, subject)) is not None:
-            code, words = "GMN311", f"{words}: read as the same for every action"
-            fix = safe("repeat it for every action", put(f"{where}/rows", spread))
-    if code == "GMN214" and pointer.startswith("/transitions") and of.name in conditional.given:
-        last = {"when": [], "then": [{"value": "@stay", "p": 1.0}]}
-        rules = [rule.model_dump(mode="json") for rule in conditional.table.rules]
-        fix = safe("otherwise stay", put(f"{where}/rules", [*rules, last]))
+        code, words, fix = _misshapen(subject, conditional, f"{where}/rows", words)
+    if code == "GMN214" and pointer.startswith("/transitions") and of in given:
+        otherwise = {"when": [], "then": [{"value": "@stay", "p": 1.0}]}
+        fix = safe("otherwise stay", insert(f"{where}/rules/-", otherwise))
     return finding(
         code,
-        f"{pointer.split('/')[1][:-1]} of {of.name}: {words}",
+        f"{title_of(pointer)} of {of.name}: {words}",
         pointer=f"{where}{failed.field}",
         variable=of.name,
         context=failed.context,
@@ -119,74 +156,91 @@ def _why(
     )
 
 
-def _transposed(
-    rows: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
-    of: Variable,
-    given: Sequence[Variable],
-) -> list[list[float]] | None:
-    contexts = entries(of, given) // of.n
-    if rows.shape != (of.n, contexts) or not is_stochastic(rows.T):
-        return None
-    turned: list[list[float]] = rows.T.tolist()
-    return turned
+def _misshapen(
+    subject: Subject, conditional: Conditional, where: str, words: str
+) -> tuple[str, str, Fix | None]:
+    """Rows of the wrong shape: transposed, told once for all actions, or simply wrong."""
+    rows = np.array(conditional.table.rows, dtype=np.float64)
+    of, given = subject.variables[conditional.of], subject.given(conditional) or []
+    if _is_transposed(rows, entries(of, given) // of.n, of.n):
+        fix = safe("transpose it", put(where, rows.T.tolist()))
+        return "GMN303", f"{words}: it is transposed", fix
+    if (spread := _for_every_action(rows, of, given, subject)) is not None:
+        fix = safe("repeat it for every action", put(where, spread.tolist()))
+        return "GMN311", f"{words}: read as the same for every action", fix
+    return "GMN301", words, None
 
 
-def _action_independent(
-    rows: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
-    of: Variable,
-    given: Sequence[Variable],
-    subject: Subject,
-) -> list[list[float]] | None:
+def _is_transposed(rows: Array, contexts: int, n: int) -> bool:
+    """Outcomes by contexts where contexts by outcomes are due, unless the sums speak for rows."""
+    if rows.shape != (n, contexts) or contexts == n:
+        return False
+    return repairs.is_stochastic(rows.T) or not repairs.is_stochastic(rows)
+
+
+def _for_every_action(
+    rows: Array, of: Variable, given: Sequence[Variable], subject: Subject
+) -> Array | None:
     """A square matrix over the state alone, for parents that list an action too."""
-    if len(given) != 2 or rows.shape != (of.n, of.n) or of.name not in [v.name for v in given]:
+    names = [parent.name for parent in given]
+    if len(given) != 2 or rows.shape != (of.n, of.n) or of.name not in names:
         return None
     action = next((v for v in given if subject.kinds.get(v.name) == "action"), None)
     if action is None:
         return None
-    first = given[0].name == action.name
-    spread = np.tile(rows, (action.n, 1)) if first else np.repeat(rows, action.n, axis=0)
-    made: list[list[float]] = spread.tolist()
-    return made
+    once = rows.T if repairs.is_turned(rows, rows.T) else rows
+    is_first = given[0].name == action.name
+    spread: Array = np.tile(once, (action.n, 1)) if is_first else np.repeat(once, action.n, axis=0)
+    return spread
 
 
 @check("GMN303", "GMN216")
-def square_tables_are_rows(subject: Subject) -> Iterator[Diagnostic]:
-    """A square matrix whose columns sum to 1 and whose rows do not is transposed."""
-    for pointer, conditional in subject.tables:
-        rows = subject.matrix(conditional)
-        is_square = rows is not None and rows.shape[0] == rows.shape[1] > 1
-        if conditional.table.kind != "rows" or rows is None or not is_square:
-            continue
-        by_row, by_column = is_stochastic(rows), is_stochastic(rows.T)
-        where = f"{pointer}/table/rows"
-        if by_column and not by_row:
-            fix = safe("transpose it", put(where, rows.T.tolist()))
-            words = f"table of {conditional.of}: columns sum to 1 and rows do not: it is transposed"
-            yield finding("GMN303", words, pointer=where, variable=conditional.of, fix=fix)
-        elif by_column and by_row and not np.allclose(rows, rows.T):
+def conditions_are_rows(subject: Subject) -> Iterator[Diagnostic]:
+    """Where shape cannot tell conditions from outcomes, what sums to 1 does."""
+    for table in subject.written:
+        rows = table.rows
+        if table.turned is not None:
+            is_square = rows.shape[0] == rows.shape[1]
+            inside = "" if is_square else " within each action"
             words = (
-                f"table of {conditional.of} is stochastic both by rows and by columns; each row is"
-                " read as one situation"
+                f"{table.title}: columns{inside} are distributions, rows are not: it is transposed"
             )
-            yield finding("GMN216", words, pointer=where, variable=conditional.of)
+            fix = safe("transpose it", put(table.where, table.turned.tolist()))
+            yield finding("GMN303", words, pointer=table.where, variable=table.of.name, fix=fix)
+        elif _fits_both_ways(rows):
+            words = f"{table.title}: rows and columns both sum to 1; each row is read as a context"
+            yield finding("GMN216", words, pointer=table.where, variable=table.of.name)
+
+
+def _fits_both_ways(rows: Array) -> bool:
+    is_square = rows.shape[0] == rows.shape[1] > 1
+    if not is_square or np.allclose(rows, rows.T):
+        return False
+    return repairs.is_stochastic(rows) and repairs.is_stochastic(rows.T)
 
 
 @check("GMN307")
 def every_action_has_a_move(subject: Subject) -> Iterator[Diagnostic]:
     """An action label without a move stays where it is."""
     for pointer, conditional in subject.tables:
-        table, given = conditional.table, subject.given(conditional) or []
-        movers = [v for v in given if v.name != conditional.of]
-        if table.kind not in ("grid", "shift") or len(movers) != 1 or not table.moves:
+        table, given = conditional.table, subject.given(conditional)
+        if table.kind not in ("grid", "shift") or not given or not table.moves:
+            continue
+        if conditional.of not in conditional.given or not subject.fits(conditional):
+            continue
+        of = subject.variables[conditional.of]
+        if (acting := acting_axis(table, of, given)) is None:
             continue
         moved = {move.action for move in table.moves}
-        missing = [label for label in movers[0].names if label not in moved]
-        if missing and movers[0].n <= subject.limits.variable_size:
-            of = subject.variables[conditional.of]
-            stay = [0] * (len(of.shape) or 1)
-            moves = [move.model_dump(mode="json") for move in table.moves]
-            moves += [{"action": label, "delta": stay} for label in missing]
-            words = f"moves of {conditional.of} leave out {', '.join(missing)}: read as stay"
-            fix = safe("add the missing moves", put(f"{pointer}/table/moves", moves))
-            where = f"{pointer}/table/moves"
-            yield finding("GMN307", words, pointer=where, variable=conditional.of, fix=fix)
+        missing = [label for label in given[acting].names if label not in moved]
+        if missing:
+            yield _left_out(f"{pointer}/table/moves", of, missing)
+
+
+def _left_out(where: str, of: Variable, missing: Sequence[str]) -> Diagnostic:
+    stay = [0] * (len(of.shape) or 1)
+    added = [insert(f"{where}/-", {"action": label, "delta": stay}) for label in missing]
+    shown = ", ".join(missing[:12]) + (f" (+{len(missing) - 12} more)" if missing[12:] else "")
+    words = f"moves of {of.name} leave out {shown}: read as stay"
+    fix = safe("add the missing moves", *added)
+    return finding("GMN307", words, pointer=where, variable=of.name, fix=fix)
