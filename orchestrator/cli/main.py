@@ -138,6 +138,9 @@ def _documents(command: Command) -> None:
     simulate.add_argument(
         "--episodes", type=_positive, default=40, help="episodes for each expectation"
     )
+    simulate.add_argument(
+        "--cross-check", action="store_true", help="walk the same steps with pymdp and compare"
+    )
     _expecting(simulate)
     refine = command("refine", "change a document as the feedback says")
     refine.add_argument("file", metavar="FILE", help="a document, or - for stdin")

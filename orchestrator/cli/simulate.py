@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from orchestrator.gmn.compile import Compiled
+
 
 def run(arguments: argparse.Namespace) -> int:
     """One episode as a table, and every expectation over many."""
@@ -41,12 +43,24 @@ def run(arguments: argparse.Namespace) -> int:
     measured = measure(
         verdict.compiled, expectations, episodes=arguments.episodes, seed=arguments.seed
     )
+    checked = _cross_checked(verdict.compiled, arguments) if arguments.cross_check else None
     if arguments.json:
-        say_json(_as_json(arguments.file, episode, measured))
+        said = _as_json(arguments.file, episode, measured)
+        say_json(said if checked is None else {**said, "cross_check": checked})
     else:
-        for line in (*episode_lines(episode), *_verdicts(measured)):
+        for line in (*episode_lines(episode), *_verdicts(measured), *_agreement(checked)):
             say(line)
     return GOOD if all(one.held for one in measured) else INVALID
+
+
+def _cross_checked(model: Compiled, arguments: argparse.Namespace) -> list[str]:
+    from orchestrator.gmn.pymdp import cross_check  # noqa: PLC0415  loads 850 MB of extra
+
+    return list(map(str, cross_check(model, steps=arguments.steps, seed=arguments.seed)))
+
+
+def _agreement(checked: Sequence[str] | None) -> Sequence[str]:
+    return () if checked is None else checked or ("pymdp agrees at every step",)
 
 
 def episode_lines(episode: Run) -> list[str]:

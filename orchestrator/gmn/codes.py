@@ -153,7 +153,7 @@ _TABLE = """
 901 E - compile failed
 902 E - engine missing
 903 E - observation not possible for its modality
-904 W - belief became uniform by a guard
+904 W - beliefs had ruled out what was observed
 905 I - engines disagree
 906 E - expectation not met
 """

@@ -84,6 +84,8 @@ class Compiled:
             "num_controls": [u.n for u in self.actions],
             "policy_len": self.horizon,
             "gamma": self.gamma,
+            "use_states_info_gain": self.info_gain,
+            "action_selection": self.selection,
             "labels": {
                 "states": {v.name: list(v.names) for v in self.states},
                 "observations": {v.name: list(v.names) for v in self.observations},
@@ -107,7 +109,7 @@ def compile_spec(spec: GMNSpec) -> Compiled:
     except TableError as error:
         raise GMNError(f"compile failed: {error}") from error
     policies = _policies([u.n for u in layout.actions], spec.policy.horizon)
-    return Compiled(
+    compiled = Compiled(
         states=spec.states,
         observations=spec.observations,
         actions=layout.actions,
@@ -126,6 +128,23 @@ def compile_spec(spec: GMNSpec) -> Compiled:
         selection=spec.policy.selection,
         info_gain=spec.policy.info_gain,
     )
+    _hold_finite(compiled)
+    return compiled
+
+
+def _hold_finite(model: Compiled) -> None:
+    """Numbers that are fine one by one may add up to more than a float can hold."""
+    with np.errstate(over="ignore"):
+        reach = sum(float(np.abs(u).max()) for u in (*model.C, *model.V))
+        # The most that one policy can be worth, before and after its precision.
+        extreme = (
+            model.gamma * model.horizon * (reach + sum(math.log(o.n) for o in model.observations))
+        )
+    if not math.isfinite(extreme):
+        raise GMNError(
+            f"compile failed: gamma {model.gamma:g} times utilities that reach {reach:g} nats over"
+            f" {model.horizon} steps is more than a float can hold; use smaller numbers"
+        )
 
 
 class _Layout:
@@ -225,12 +244,14 @@ def utilities(preferences: Sequence[Preference], target: Variable) -> Array:
                     f"compile failed: {len(preference.values)} utilities for the {target.n} values"
                     f" of {target.name}"
                 )
-            total += np.array(preference.values)
+            with np.errstate(over="ignore"):  # told once, for the whole model
+                total += np.array(preference.values)
         for goal in preference.goals:
             matches = labels_matching(goal.value, target)
             if not matches:
                 raise GMNError(f"compile failed: goal {goal.value!r} is no value of {target.name}")
-            total[matches] += goal.utility
+            with np.errstate(over="ignore"):
+                total[matches] += goal.utility
     return total
 
 
@@ -249,10 +270,11 @@ def _habit_prior(spec: GMNSpec, actions: Sequence[Variable], policies: NDArray[n
         if k is None or len(habit.weights) != actions[k].n:
             raise GMNError(f"compile failed: habit of {habit.action!r} fits no action")
         weights = np.array(habit.weights)
-        if np.any(weights < 0) or weights.sum() <= 0:
+        if np.any(weights < 0) or not np.any(weights > 0):
             raise GMNError(
                 f"compile failed: weights of habit {habit.action!r} must be >= 0, not all 0"
             )
+        weights = weights / weights.max()  # first, so that huge weights do not overflow their sum
         with np.errstate(divide="ignore"):  # a weight of 0 forbids the action
             log_prior += np.log(weights / weights.sum())[policies[:, :, k]].sum(axis=1)
     prior: Array = np.exp(log_prior - log_prior.max())

@@ -4,10 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from orchestrator.errors import GMNError, MissingExtraError
+from orchestrator.gmn.codes import finding
+from orchestrator.gmn.simulate import (
+    World,
+    choose,
+    infer_states,
+    negative_expected_free_energy,
+    policy_posterior,
+    predicted_prior,
+)
 
 if TYPE_CHECKING:
+    from orchestrator.diagnostics import Diagnostic
     from orchestrator.gmn.compile import Compiled
+
+#: How far float32 may take pymdp from float64: beliefs, -G in nats, policy posterior.
+TOLERANCES = {"belief": 1e-6, "free energy": 2e-5, "policy posterior": 1e-4}
 
 
 def to_pymdp(model: Compiled) -> Any:
@@ -26,7 +41,7 @@ def to_pymdp(model: Compiled) -> Any:
         import jax.numpy as jnp  # noqa: PLC0415  850 MB that most users do without
         from pymdp.agent import Agent  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise MissingExtraError("Export to pymdp", "pymdp") from error
+        raise MissingExtraError("GMN902 engine missing: pymdp", "pymdp") from error
 
     def arrays(tables: Any) -> list[Any]:
         return [jnp.asarray(table, jnp.float32) for table in tables]
@@ -47,3 +62,49 @@ def to_pymdp(model: Compiled) -> Any:
         # Controls shared by factors need whole policies, not marginals.
         sampling_mode="full",
     )
+
+
+def cross_check(
+    model: Compiled, *, steps: int = 5, seed: int = 0, scale: float = 1.0
+) -> tuple[Diagnostic, ...]:
+    """Walk `steps` with both engines on the same observations and actions; 905 where they differ.
+
+    `scale` multiplies the tolerances.
+
+    Raises: as `to_pymdp`.
+    """
+    agent = to_pymdp(model)
+    import equinox  # noqa: PLC0415  comes with pymdp
+    import jax.numpy as jnp  # noqa: PLC0415
+
+    infer = equinox.filter_jit(lambda a, seen, prior: a.infer_states(seen, prior))
+    plan = equinox.filter_jit(lambda a, beliefs: a.infer_policies(beliefs))
+    rng = np.random.default_rng(seed)
+    world = World(model, rng)
+    prior = model.D
+    found: list[Diagnostic] = []
+    for step in range(1, steps + 1):
+        seen = world.observe()
+        beliefs = infer_states(model, seen, prior)
+        neg_efe = negative_expected_free_energy(model, beliefs)
+        start = [jnp.asarray(p, jnp.float32)[None] for p in prior]
+        reference = infer(agent, [jnp.array([index]) for index in seen], start)
+        posterior, other = plan(agent, reference)
+        gaps = {
+            "belief": max(_gap(q, r[0, 0]) for q, r in zip(beliefs, reference, strict=True)),
+            "free energy": _gap(neg_efe, other[0]),
+            "policy posterior": _gap(policy_posterior(model, neg_efe), posterior[0]),
+        }
+        found += [
+            finding("GMN905", f"step {step}: {what} differs from pymdp by {gap:.2g}", got=gap)
+            for what, gap in gaps.items()
+            if not gap <= scale * TOLERANCES[what]
+        ]
+        action = choose(model, beliefs, rng)
+        world.act(action)
+        prior = predicted_prior(model, beliefs, action)
+    return tuple(found)
+
+
+def _gap(ours: Any, theirs: Any) -> float:
+    return float(np.abs(np.asarray(ours) - np.asarray(theirs)).max())

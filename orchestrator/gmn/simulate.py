@@ -183,13 +183,13 @@ class Run:
     """One episode; equal seeds give equal runs.
 
     Attributes:
-        guarded: steps at which a belief had to be reset because no state explained what was
-            observed (904); 0 in a world that follows the model.
+        surprised: steps at which nothing the agent held possible explained what it observed
+            (904). Beliefs are mean-field: they can rule out a combination that is true.
     """
 
     seed: int
     steps: tuple[Step, ...]
-    guarded: int = 0
+    surprised: int = 0
 
 
 def predicted_prior(
@@ -264,18 +264,24 @@ def simulate(model: Compiled, *, steps: int, seed: int) -> Run:
     world = World(model, rng)
     prior: tuple[Array, ...] = model.D
     made: list[Step] = []
-    guarded = 0
+    surprised = 0
     for _ in range(steps):
         seen = world.observe()
+        surprised += _is_impossible(model, seen, prior)
         beliefs = infer_states(model, seen, prior)
-        if not all(np.all(np.isfinite(b)) for b in beliefs):
-            guarded += 1
-            beliefs = tuple(np.full_like(b, 1.0 / len(b)) for b in beliefs)
         action = choose(model, beliefs, rng)
         made.append(_in_labels(model, world.state, seen, beliefs, action))
         world.act(action)
         prior = predicted_prior(model, beliefs, action)
-    return Run(seed, tuple(made), guarded)
+    return Run(seed, tuple(made), surprised)
+
+
+def _is_impossible(model: Compiled, seen: Sequence[int], prior: Sequence[Array]) -> bool:
+    """Whether an observation has no probability left under the beliefs before it."""
+    return any(
+        _expected(a[index][None], [prior[f][None] for f in parents])[0, 0] < EPSILON
+        for a, parents, index in zip(model.A, model.A_dependencies, seen, strict=True)
+    )
 
 
 def _in_labels(

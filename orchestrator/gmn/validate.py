@@ -182,9 +182,12 @@ def _run(
     more: list[Diagnostic] = []
     if run_steps:
         run = simulate(compiled, steps=run_steps, seed=0)
-        if run.guarded:
+        if run.surprised:
+            words = (
+                f"at {run.surprised} of {run_steps} steps nothing the agent held possible explained"
+            )
             more.append(
-                finding("GMN904", f"{run.guarded} beliefs were reset: nothing explained them")
+                finding("GMN904", f"{words} what it observed: its beliefs had ruled it out")
             )
     valid = dataclasses.replace(valid, compiled=compiled)
     if not expectations:

@@ -124,6 +124,14 @@ def test_an_impossible_observation_index_is_refused() -> None:
         infer_states(model, [3], model.D)
 
 
+def test_numbers_that_add_up_beyond_a_float_are_refused_before_they_run() -> None:
+    with pytest.raises(GMNError, match="more than a float can hold"):
+        model_of(swapped("gamma: 8", "gamma: 1e308"))
+    model = model_of(swapped("gamma: 8", "gamma: 8 habit: {go: [1e308, 1e308, 0]}"))
+    assert np.all(np.isfinite(model.E))
+    assert model.E.sum() == pytest.approx(1)
+
+
 def test_free_energy_over_policies_equals_the_sum_over_their_steps() -> None:
     model = model_of((LIBRARY / "tmaze.gmn").read_text())
     efe = negative_expected_free_energy(model, model.D)

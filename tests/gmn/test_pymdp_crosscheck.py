@@ -9,44 +9,13 @@ import pytest
 
 from orchestrator.errors import GMNError, MissingExtraError
 from orchestrator.gmn.compile import Compiled
-from orchestrator.gmn.pymdp import to_pymdp
-from orchestrator.gmn.simulate import (
-    World,
-    choose,
-    infer_states,
-    negative_expected_free_energy,
-    policy_posterior,
-    predicted_prior,
-)
+from orchestrator.gmn.pymdp import cross_check, to_pymdp
+from orchestrator.gmn.simulate import negative_expected_free_energy, predicted_prior
 from orchestrator.gmn.validate import validate
+from tests.support.documents import SHARED
 
 LIBRARY = Path(__file__).parents[2] / "prompts" / "library"
 NAMES = sorted(path.stem for path in LIBRARY.glob("*.gmn"))
-STEPS = 5
-
-SHARED = """gmn 1.0
-agent shared { type: explorer }
-node state pos { labels: [a, b, c] }
-node state energy { labels: [low, high] }
-node state weather { labels: [dry, wet] }
-node observation place { labels: [a, b, c] }
-node observation gauge { labels: [low, high] }
-node action go { labels: [left, rest, right] }
-node emission A1 { from: [pos, weather] to: place rules: [
-  {when: {weather: wet}, then: {a: 0.4, b: 0.3, c: 0.3}}, {when: {pos: a}, then: {a: 0.9, b: 0.1}},
-  {when: {pos: b}, then: {b: 0.8, c: 0.2}}, {then: {c: 1}} ] }
-node emission A2 { from: [energy] to: gauge identity noise: 0.2 noise_kind: others }
-node transition B1 { from: [go, pos] to: pos shift
-  moves: {left: [-1], rest: [0], right: [1]} noise: 0.1 noise_kind: stay }
-node transition B2 { from: [go, energy, weather] to: energy rules: [
-  {when: {go: rest, weather: dry}, then: {high: 0.9, low: 0.1}},
-  {when: {go: rest}, then: {high: 0.5, low: 0.5}}, {then: {low: 0.6, @stay: 0.4}} ] }
-node transition B3 { from: [weather] to: weather identity noise: 0.2 noise_kind: others }
-node belief D1 { about: pos map: [b] }
-node preference C1 { on: place goals: {c: 2} }
-node preference C2 { on: gauge values: [-1, 1] }
-node policy pi { horizon: 3 gamma: 8 habit: {go: [1, 2, 1]} }
-"""
 
 TWO_CONTROLS = """gmn 1.0
 agent two { type: general }
@@ -84,7 +53,7 @@ def test_without_the_extra_the_error_names_it() -> None:
     try:
         import pymdp  # noqa: F401
     except ModuleNotFoundError:
-        with pytest.raises(MissingExtraError, match=r"orchestrator\[pymdp\]"):
+        with pytest.raises(MissingExtraError, match=r"GMN902.*orchestrator\[pymdp\]"):
             to_pymdp(compiled(SHARED))
 
 
@@ -98,7 +67,7 @@ def test_a_preferred_hidden_state_is_refused_rather_than_approximated() -> None:
 @pytest.mark.parametrize("name", sorted(sources()))
 def test_beliefs_and_free_energy_agree_with_pymdp(name: str) -> None:
     pytest.importorskip("pymdp", reason="the extra 'pymdp' is not installed: make test-pymdp")
-    compare(compiled(sources()[name]))
+    assert cross_check(compiled(sources()[name])) == ()
 
 
 @pytest.mark.pymdp
@@ -109,7 +78,7 @@ def test_state_utility_adds_exactly_its_expected_value() -> None:
 
     model = compiled(STATE_UTILITY)
     without = dataclasses.replace(model, V=tuple(np.zeros_like(v) for v in model.V))
-    compare(without)
+    assert cross_check(without) == ()
     total = negative_expected_free_energy(model, model.D)
     base = negative_expected_free_energy(without, model.D)
     for index, policy in enumerate(model.policies):
@@ -120,30 +89,10 @@ def test_state_utility_adds_exactly_its_expected_value() -> None:
         assert total[index] - base[index] == pytest.approx(gained, abs=1e-9)
 
 
-def compare(model: Compiled) -> None:
-    """Walk a few steps with both engines on the same observations and actions."""
-    import equinox
-    import jax.numpy as jnp
-
-    agent = to_pymdp(model)
-    infer = equinox.filter_jit(lambda a, o, p: a.infer_states(o, p))
-    plan = equinox.filter_jit(lambda a, q: a.infer_policies(q))
-    rng = np.random.default_rng(3)
-    world = World(model, rng)
-    prior, theirs = model.D, agent.D
-    for _ in range(STEPS):
-        seen = world.observe()
-        beliefs = infer_states(model, seen, prior)
-        reference = infer(agent, [jnp.array([index]) for index in seen], theirs)
-        for ours, other in zip(beliefs, reference, strict=True):
-            np.testing.assert_allclose(ours, np.asarray(other)[0, 0], atol=1e-6)
-        neg_efe = negative_expected_free_energy(model, beliefs)
-        posterior, other_efe = plan(agent, reference)
-        np.testing.assert_allclose(neg_efe, np.asarray(other_efe)[0], atol=2e-5)
-        np.testing.assert_allclose(
-            policy_posterior(model, neg_efe), np.asarray(posterior)[0], atol=1e-4
-        )
-        action = choose(model, beliefs, rng)
-        world.act(action)
-        prior = predicted_prior(model, beliefs, action)
-        theirs = [jnp.asarray(p, jnp.float32)[None] for p in prior]
+@pytest.mark.pymdp
+@pytest.mark.filterwarnings("ignore")  # JAX and equinox warn about their own deprecations
+def test_a_difference_is_told_with_its_step_and_its_size() -> None:
+    pytest.importorskip("pymdp", reason="the extra 'pymdp' is not installed: make test-pymdp")
+    told = cross_check(compiled(SHARED), steps=1, scale=0.0)
+    assert {d.code for d in told} == {"GMN905"}
+    assert "step 1: belief differs from pymdp by" in told[0].message

@@ -31,3 +31,29 @@ def without(start: str, text: str = GOOD) -> str:
 def plus(line: str, text: str = GOOD) -> str:
     """The good document with one more line."""
     return f"{text}{line}\n"
+
+
+#: Three factors, two of them passive or shared in parts, two modalities, a habit.
+SHARED = """gmn 1.0
+agent shared { type: explorer }
+node state pos { labels: [a, b, c] }
+node state energy { labels: [low, high] }
+node state weather { labels: [dry, wet] }
+node observation place { labels: [a, b, c] }
+node observation gauge { labels: [low, high] }
+node action go { labels: [left, rest, right] }
+node emission A1 { from: [pos, weather] to: place rules: [
+  {when: {weather: wet}, then: {a: 0.4, b: 0.3, c: 0.3}}, {when: {pos: a}, then: {a: 0.9, b: 0.1}},
+  {when: {pos: b}, then: {b: 0.8, c: 0.2}}, {then: {c: 1}} ] }
+node emission A2 { from: [energy] to: gauge identity noise: 0.2 noise_kind: others }
+node transition B1 { from: [go, pos] to: pos shift
+  moves: {left: [-1], rest: [0], right: [1]} noise: 0.1 noise_kind: stay }
+node transition B2 { from: [go, energy, weather] to: energy rules: [
+  {when: {go: rest, weather: dry}, then: {high: 0.9, low: 0.1}},
+  {when: {go: rest}, then: {high: 0.5, low: 0.5}}, {then: {low: 0.6, @stay: 0.4}} ] }
+node transition B3 { from: [weather] to: weather identity noise: 0.2 noise_kind: others }
+node belief D1 { about: pos map: [b] }
+node preference C1 { on: place goals: {c: 2} }
+node preference C2 { on: gauge values: [-1, 1] }
+node policy pi { horizon: 3 gamma: 8 habit: {go: [1, 2, 1]} }
+"""

@@ -31,6 +31,29 @@ JSON_GOOD = {
     "likelihoods": [{"of": "o", "given": ["s"], "table": {"kind": "identity", "noise": 0.1}}],
 }
 
+#: Only one of two coins shows heads. Mean-field beliefs settle on one of the two ways with
+#: certainty; when the first coin is shown a step later, it may be the other way round.
+RULED_OUT = """
+node state first { labels: [tails, heads] }
+node state second { labels: [tails, heads] }
+node state time { labels: [before, after] }
+node observation differ { labels: [no, yes] }
+node observation shown { labels: [nothing, tails, heads] }
+node action wait { labels: [wait] }
+node emission A1 { from: [first, second] to: differ rules: [
+  {when: {first: heads, second: tails}, then: {yes: 1}},
+  {when: {first: tails, second: heads}, then: {yes: 1}}, {then: {no: 1}} ] }
+node emission A2 { from: [first, time] to: shown rules: [ {when: {time: before}, then: {nothing: 1}},
+  {when: {first: heads}, then: {heads: 1}}, {then: {tails: 1}} ] }
+node transition B1 { from: [first] to: first identity }
+node transition B2 { from: [second] to: second identity }
+node transition B3 { from: [time] to: time map: [after, after] }
+node belief D1 { about: first rows: [[0.6, 0.4]] }
+node belief D2 { about: second rows: [[0.4, 0.6]] }
+node belief D3 { about: time map: [before] }
+node preference C { on: shown values: [0, 1, 0] }
+"""
+
 #: code -> a document that raises it, as a finding or as a repair.
 SPECIMENS: dict[str, str] = {
     "001": swapped("horizon: 2", "horizon: \u20ac 2"),
@@ -189,7 +212,11 @@ SPECIMENS: dict[str, str] = {
             "edges": [{"source": "o", "target": "s", "type": "generates"}],
         }
     ),
+    "802": json.dumps({"A": [[[1, 0], [0, 1]]], "B": [[[1, 0], [0, 1]]], "F": [[1.0]]}),
+    "803": json.dumps({"A": [[[1, 0], [0, 1]]], "B": [[[1, 0], [0, 1]]], "dirichlet_A": [1]}),
     "806": json.dumps({"nodes": [{"id": "s", "type": "state"}], "edges": []}),
+    "901": swapped("gamma: 8", "gamma: 1e308"),
+    "904": RULED_OUT,
 }  # fmt: skip
 
 #: Codes whose specimen is mended locally and then valid, with zero calls.
@@ -229,5 +256,11 @@ MENDED = (
     "705",
 )
 
-#: Codes that need more than a document: asked for, or only in a running engine.
-ELSEWHERE = {"711", "802", "803", "901", "902", "903", "904", "905", "906"}
+#: Codes that need more than a document (a request, or an engine that runs), and who tests them.
+ELSEWHERE = {
+    "711": "tests/gmn/test_validate.py",
+    "902": "tests/gmn/test_pymdp_crosscheck.py",
+    "903": "tests/gmn/test_engine.py",
+    "905": "tests/gmn/test_pymdp_crosscheck.py",
+    "906": "tests/gmn/test_expectations.py",
+}

@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from tests.wire.server import Reply, WireServer
-else:
-    _SPEC = importlib.util.spec_from_file_location(
-        "wire_server", Path(__file__).parents[1] / "wire" / "server.py"
-    )
-    _MODULE = importlib.util.module_from_spec(_SPEC)
-    sys.modules["wire_server"] = _MODULE
-    _SPEC.loader.exec_module(_MODULE)
-    Reply, WireServer = _MODULE.Reply, _MODULE.WireServer
+from tests.wire.server import Reply, WireServer
 
 __all__ = ["SECRET", "Reply", "WireServer", "configured"]
 

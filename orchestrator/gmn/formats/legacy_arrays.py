@@ -5,7 +5,9 @@ Neither says much; both are read by shape and by which axis sums to 1, never by 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeGuard
+import functools
+import math
+from typing import TYPE_CHECKING, TypeGuard, cast
 
 import numpy as np
 
@@ -20,6 +22,35 @@ if TYPE_CHECKING:
     from orchestrator.diagnostics import Diagnostic
 
 Tree = dict[str, object]
+
+#: Two priors over policies this near are the same one.
+EXACT = 1e-9
+#: Linear-Gaussian models are made of these; the language is about discrete ones.
+_CONTINUOUS = ("F", "H", "Q", "R", "prior_mean", "prior_cov")
+_FLAT_KEYS = ("name", "description", "states", "observations", "actions", "parameters")
+_FLAT_PARAMETERS = ("A", "B", "C", "D")
+_SIZES = ("num_states", "num_obs", "num_controls", "num_actions")
+_ARRAYS = ("A", "B", "C", "D", "E", "V")
+_DEPENDENCIES = ("A_dependencies", "B_dependencies", "B_action_dependencies")
+_POLICY = {
+    "policy_len": "horizon",
+    "gamma": "gamma",
+    "use_states_info_gain": "info_gain",
+    "action_selection": "selection",
+}
+_ARRAYS_KEYS = ("name", "description", "labels", *_SIZES, *_ARRAYS, *_DEPENDENCIES, *_POLICY)
+
+
+def unread(source: Mapping[str, object], read: Sequence[str], where: str) -> list[Diagnostic]:
+    """What of `source` the reader leaves behind: a continuous model is refused, the rest told."""
+    left = [key for key in source if key not in read]
+    continuous = [key for key in left if key in _CONTINUOUS]
+    if continuous:
+        words = (
+            f"{', '.join(continuous)} in {where}: a linear-Gaussian model; only discrete ones run"
+        )
+        return [finding("GMN802", words, got=continuous[0])]
+    return [finding("GMN803", f"{key!r} of {where} ignored", got=key) for key in left]
 
 
 def is_flat_pomdp(source: Mapping[str, object]) -> bool:
@@ -39,8 +70,10 @@ def read_flat_pomdp(source: Mapping[str, object]) -> tuple[Tree, list[Diagnostic
     ]
     parameters = source["parameters"]
     assert isinstance(parameters, dict)  # is_flat_pomdp said so
+    found += unread(source, _FLAT_KEYS, "the document")
+    found += unread(parameters, _FLAT_PARAMETERS, "parameters")
     labels = {key: source.get(key) for key in ("states", "observations", "actions")}
-    tree: Tree = {"name": source.get("name", "agent")}
+    tree: Tree = _named(source)
     for key, name in (("states", "state"), ("observations", "observation"), ("actions", "action")):
         words = labels[key]
         tree[key] = [{"name": name, "labels": list(words)}] if _is_labels(words) else []
@@ -64,7 +97,8 @@ def read_flat_pomdp(source: Mapping[str, object]) -> tuple[Tree, list[Diagnostic
 def read_arrays(source: Mapping[str, object]) -> tuple[Tree, list[Diagnostic]]:
     """Arrays in pymdp's layout: A[m] is [outcome, states…], B[f] is [next, states…, actions…]."""
     found = [finding("GMN804", "read as arrays in pymdp's layout: A, B, C, D")]
-    a, b = _tables(source.get("A")), _tables(source.get("B"))
+    found += unread(source, _ARRAYS_KEYS, "the document")
+    a, b = _tables(source, "A", found), _tables(source, "B", found)
     n_factors = len(b)
     a_parents = _parents(source.get("A_dependencies"), [range(n_factors)] * len(a))
     b_parents = _parents(source.get("B_dependencies"), [[f] for f in range(n_factors)])
@@ -77,7 +111,7 @@ def read_arrays(source: Mapping[str, object]) -> tuple[Tree, list[Diagnostic]]:
     actions = _variables(source, "actions", _action_sizes(source, b, b_parents, b_actions))
     s, o, u = (_names(variables) for variables in (states, observations, actions))
     tree: Tree = {
-        "name": source.get("name", "agent"),
+        **_named(source),
         "states": states,
         "observations": observations,
         "actions": actions,
@@ -97,16 +131,44 @@ def read_arrays(source: Mapping[str, object]) -> tuple[Tree, list[Diagnostic]]:
         + _preferences(s, _vectors(source.get("V"))),
         "priors": _priors(s, _vectors(source.get("D"))),
     }
-    return {**tree, **_policy(source)}, found
+    policy = {ours: source[theirs] for theirs, ours in _POLICY.items() if theirs in source}
+    sizes = [_size(action) for action in actions]
+    habits = _habits(source, u, sizes, policy.get("horizon", 1), found)
+    return {**tree, "habits": habits, **({"policy": policy} if policy else {})}, found
 
 
-def _policy(source: Mapping[str, object]) -> Tree:
-    policy = {
-        ours: source[theirs]
-        for ours, theirs in (("horizon", "policy_len"), ("gamma", "gamma"))
-        if isinstance(source.get(theirs), int | float)
-    }
-    return {"policy": policy} if policy else {}
+def _named(source: Mapping[str, object]) -> Tree:
+    return {"name": "agent", **{k: source[k] for k in ("name", "description") if k in source}}
+
+
+def _size(variable: Tree) -> int:
+    labels = variable.get("labels")
+    return len(labels) if isinstance(labels, list) else cast("int", variable["size"])
+
+
+def _habits(
+    source: Mapping[str, object],
+    names: Sequence[str],
+    sizes: Sequence[int],
+    horizon: object,
+    found: list[Diagnostic],
+) -> list[Tree]:
+    """E, the prior over policies, as weights per action where it is such a product (803)."""
+    prior = _flat(source.get("E"))
+    if prior.size == 0 or not sizes or np.ptp(prior) <= EXACT:
+        return []
+    steps = horizon if isinstance(horizon, int) and horizon > 0 else 1
+    if prior.size != math.prod(sizes) ** steps or prior.sum() <= 0:
+        found.append(finding("GMN803", f"'E' ignored: its {prior.size} weights fit no policies"))
+        return []
+    whole = (prior / prior.sum()).reshape(list(sizes) * steps)
+    axes = range(whole.ndim)
+    weights = [whole.sum(axis=tuple(x for x in axes if x != k)) for k in range(len(sizes))]
+    product = functools.reduce(np.multiply.outer, [w for _ in range(steps) for w in weights])
+    if not np.allclose(product, whole, rtol=0, atol=EXACT):
+        found.append(finding("GMN803", "'E' ignored: it is no product of weights per action"))
+        return []
+    return [{"action": name, "weights": w.tolist()} for name, w in zip(names, weights, strict=True)]
 
 
 def _is_labels(value: object) -> TypeGuard[list[str]]:
@@ -125,14 +187,24 @@ def _flat(value: object) -> NDArray[np.float64]:
     return array.ravel() if array is not None else np.array([])
 
 
-def _tables(value: object) -> list[NDArray[np.float64]]:
+def _tables(
+    source: Mapping[str, object], key: str, found: list[Diagnostic]
+) -> list[NDArray[np.float64]]:
     """One array per variable; a lone array counts as a list of one."""
+    value = source.get(key)
     items = value if isinstance(value, list) else []
     alone = _array(items)
     if alone is not None and alone.ndim == 2:
         return [alone]
-    arrays = [_array(item) for item in items]
-    return [array for array in arrays if array is not None and array.ndim >= 2]
+    arrays: list[NDArray[np.float64]] = []
+    for index, item in enumerate(items):
+        array = _array(item)
+        if array is None or array.ndim < 2:
+            words = f"{key}[{index}] is no array of numbers with at least two axes"
+            found.append(finding("GMN008", words, pointer=f"/{key}/{index}"))
+        else:
+            arrays.append(array)
+    return arrays
 
 
 def _vectors(value: object) -> list[NDArray[np.float64]]:

@@ -32,6 +32,13 @@ _SIZES = {
 }
 _TABLES = ("matrix", "rows", "values", "probabilities", "vector")
 _PRIORS = ("initial_distribution", "distribution", "vector", "values", "matrix")
+_TYPES = (*_SIZES, "likelihood", "emission", "transition", "belief", "prior", "preference")
+_PROPERTIES = frozenset(
+    (*_TABLES, *_PRIORS, *(key for keys in _SIZES.values() for key in keys), "labels")
+) | {f"{kind}s" for kind in _SIZES} | {
+    "description", "from", "to", "of", "given", "on", "about", "state", "observation",
+    "transition", "preferred_observation", "preference_strength",
+}  # fmt: skip
 _HEADER = re.compile(r"^\s*\[(nodes|edges)\]\s*$", re.IGNORECASE | re.MULTILINE)
 _NODE = re.compile(r"^\s*([A-Za-z_]\w*)\s*:\s*([A-Za-z_]+)\s*(\{.*\})?\s*$", re.DOTALL)
 _EDGE = re.compile(r"^\s*([A-Za-z_]\w*)\s*->\s*([A-Za-z_]\w*)\s*(?::\s*([A-Za-z_]+))?\s*$")
@@ -147,11 +154,26 @@ def _tree(
     tree: Tree = {"name": source.get("name", "agent"), "description": source.get("description", "")}
     for kind in ("state", "observation", "action"):
         tree[f"{kind}s"] = [_variable(node, kind) for node in graph.of_type(kind)]
+    found += [unread for node in nodes for unread in _unread(node)]
     tree["likelihoods"] = graph.likelihoods(found)
     tree["transitions"] = graph.transitions(found)
     tree["priors"] = graph.priors()
     tree["preferences"] = graph.preferences()
     return tree, found
+
+
+def _unread(node: Node) -> list[Diagnostic]:
+    """What the reader leaves behind of one node."""
+    if node.properties.get("data_type", node.type) == "continuous":
+        return [finding("GMN802", f"{node.name} is continuous; only discrete models run")]
+    if node.type not in _TYPES:
+        words = f"{node.name} ignored: a node of type {node.type!r} has no place in a model"
+        return [finding("GMN803", words, got=node.type)]
+    return [
+        finding("GMN803", f"property {key!r} of {node.name} ignored", got=key)
+        for key in node.properties
+        if key not in _PROPERTIES
+    ]
 
 
 def _variable(node: Node, kind: str) -> Tree:

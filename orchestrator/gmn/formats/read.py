@@ -262,7 +262,7 @@ def _mapping(data: dict[str, object], places: Places, spelling: str) -> Reading:
 def _legacy(
     tree: dict[str, object] | None, found: list[Diagnostic], places: Places, spelling: str
 ) -> Reading:
-    stays = ("GMN003", "GMN806")
+    stays = ("GMN003", "GMN008", "GMN802", "GMN806")
     return Reading(
         tree,
         tuple(d for d in found if d.code in stays),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from orchestrator.gmn.formats.legacy_arrays import (
@@ -12,6 +14,10 @@ from orchestrator.gmn.formats.legacy_arrays import (
     read_arrays,
     read_flat_pomdp,
 )
+from orchestrator.gmn.validate import validate
+from tests.support.documents import SHARED
+
+LIBRARY = Path(__file__).parents[3] / "prompts" / "library"
 
 POMDP: dict[str, Any] = {
     "name": "door",
@@ -99,8 +105,56 @@ def test_lone_arrays_count_as_lists_of_one_and_given_labels_are_used() -> None:
 
 @pytest.mark.parametrize("bad", [[[["a"]]], [[[1], [0, 1]]], "x", None])
 def test_arrays_that_are_none_are_left_out(bad: object) -> None:
-    tree, _ = read_arrays({"A": bad, "B": bad, "C": bad, "D": None})
+    tree, found = read_arrays({"A": bad, "B": bad, "C": bad, "D": None})
     assert listed(tree, "likelihoods") == []
+    wrong = [f.pointer for f in found if f.code == "GMN008"]
+    assert wrong == (["/A/0", "/B/0"] if isinstance(bad, list) else [])
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in LIBRARY.glob("*.gmn")))
+def test_what_compiles_to_arrays_is_read_back_as_the_same_arrays(name: str) -> None:
+    model = validate((LIBRARY / f"{name}.gmn").read_text()).compiled
+    assert model is not None
+    again = validate(model.to_json())
+    assert again.compiled is not None, again.report.errors
+    for kind in ("A", "B", "C", "D", "V"):
+        pairs = zip(getattr(again.compiled, kind), getattr(model, kind), strict=True)
+        assert all(np.allclose(ours, theirs, rtol=0, atol=1e-15) for ours, theirs in pairs)
+    rest = set(model.to_json()) - {"A", "B", "C", "D", "V"}
+    ours, theirs = again.compiled.to_json(), model.to_json()
+    assert {key: ours[key] for key in rest} == {key: theirs[key] for key in rest}
+
+
+def test_habits_are_read_from_the_prior_over_policies() -> None:
+    model = validate(SHARED).compiled
+    assert model is not None
+    assert np.ptp(model.E) > 0
+    again = validate(model.to_json()).compiled
+    assert again is not None
+    np.testing.assert_allclose(again.E, model.E, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("prior", "why"),
+    [([0.7, 0.1, 0.1, 0.1], "no product"), ([0.5, 0.2, 0.3], "fit no policies")],
+)
+def test_a_prior_over_policies_that_is_no_habit_is_left_out_and_said(
+    prior: list[float], why: str
+) -> None:
+    tree, found = read_arrays({**ARRAYS, "E": prior})
+    assert tree["habits"] == []
+    assert [f.code for f in found] == ["GMN804", "GMN803"]
+    assert why in found[1].message
+
+
+def test_what_the_reader_does_not_know_is_named_and_a_continuous_model_refused() -> None:
+    _, found = read_arrays({**ARRAYS, "dirichlet_A": [1], "notes": "x"})
+    assert [(f.code, f.got) for f in found[1:]] == [
+        ("GMN803", "dirichlet_A"),
+        ("GMN803", "notes"),
+    ]
+    parameters = {**POMDP["parameters"], "Q": [[1.0]]}
+    assert "GMN802" in [d.code for d in validate({**POMDP, "parameters": parameters}).report.errors]
 
 
 def test_other_documents_are_not_taken_for_arrays() -> None:

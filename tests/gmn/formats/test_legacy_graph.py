@@ -130,6 +130,28 @@ def test_a_graph_without_a_single_probability_is_no_model() -> None:
     assert codes([*found]) == ["GMN806"]
 
 
+def flat_with(*more: object) -> dict[str, object]:
+    nodes = FLAT["nodes"]
+    assert isinstance(nodes, list)
+    return {**FLAT, "nodes": [*nodes, *more]}
+
+
+def test_what_has_no_place_in_a_model_is_named() -> None:
+    more = [
+        {"name": "bond", "type": "friendship"},
+        {"name": "s", "type": "state", "num_states": 2, "color": "red"},
+    ]
+    tree, found = read_graph(flat_with(*more))
+    assert tree is not None
+    assert [f.got for f in found if f.code == "GMN803"] == ["friendship", "color"]
+
+
+def test_a_continuous_node_is_refused() -> None:
+    node = {"name": "height", "type": "continuous"}
+    _, found = read_graph(flat_with(node))
+    assert "GMN802" in codes([*found])
+
+
 def test_a_square_matrix_that_fits_both_ways_is_read_outcome_first_and_says_so() -> None:
     skew = [[0.1, 0.6, 0.3], [0.3, 0.1, 0.6], [0.6, 0.3, 0.1]]
     nodes = [
