@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from orchestrator.config import Config
+    from orchestrator.default import acompletion, completion
     from orchestrator.diagnostics import Diagnostic, Report, Severity
     from orchestrator.errors import (
         AuthenticationError,
@@ -32,13 +33,14 @@ if TYPE_CHECKING:
     )
     from orchestrator.gmn.model import GMNSpec
     from orchestrator.messages import LLMMessage, LLMRole
-    from orchestrator.orchestrator import Orchestrator, acompletion, completion
+    from orchestrator.orchestrator import Orchestrator
     from orchestrator.result import Answer, Attempt, Generation, Usage
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "orchestrator.config": ("Config",),
+    "orchestrator.default": ("acompletion", "completion"),
     "orchestrator.diagnostics": ("Diagnostic", "Report", "Severity"),
     "orchestrator.errors": (
         "AuthenticationError",
@@ -60,7 +62,7 @@ _HOMES = {
     ),
     "orchestrator.gmn.model": ("GMNSpec",),
     "orchestrator.messages": ("LLMMessage", "LLMRole"),
-    "orchestrator.orchestrator": ("Orchestrator", "acompletion", "completion"),
+    "orchestrator.orchestrator": ("Orchestrator",),
     "orchestrator.result": ("Answer", "Attempt", "Generation", "Usage"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -8,19 +8,29 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import GMNError
 from orchestrator.gmn.expectations import Expectation
 from orchestrator.gmn.formats import write_text
-from orchestrator.gmn.library import choose, load
+from orchestrator.gmn.library import Example, choose, load
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
+from orchestrator.refine import Bounds
 from orchestrator.result import CacheMode, OutputMode, Request
 from orchestrator.shipped import shipped
 
 if TYPE_CHECKING:
-    from orchestrator.config import GenerationSettings
+    from orchestrator.config import GenerationSettings, Settings
     from orchestrator.gmn.contract import GMNContract
     from orchestrator.prompts import Rendered
 
 #: A document in any form: text of any spelling, JSON data, or typed.
 Source = str | bytes | Mapping[str, object] | GMNSpec
+
+AGENT_TYPES = ("explorer", "trader", "coordinator", "general")
+
+
+def check_agent_type(agent_type: str) -> None:
+    """Raises: ValueError: the agent type is unknown."""
+    if agent_type not in AGENT_TYPES:
+        known = ", ".join(AGENT_TYPES)
+        raise ValueError(f"{agent_type!r} is no agent type; use one of {known}")
 
 
 def parsed(given: Sequence[str | Expectation] | None) -> tuple[Expectation, ...]:
@@ -29,6 +39,11 @@ def parsed(given: Sequence[str | Expectation] | None) -> tuple[Expectation, ...]
     Raises: ValueError: one of them is none.
     """
     return tuple(e if isinstance(e, Expectation) else Expectation.parse(e) for e in given or ())
+
+
+def load_library() -> tuple[Example, ...]:
+    """The curated models that travel with the package; read and checked once per process."""
+    return load(shipped("prompts", "library"))
 
 
 def examples_for(
@@ -42,8 +57,7 @@ def examples_for(
         return tuple(_as_text(example) for example in given)
     if not count:
         return ()
-    library = load(shipped("prompts", "library"))
-    return tuple(write_text(e.spec) for e in choose(prompt, agent_type, library, count))
+    return tuple(write_text(e.spec) for e in choose(prompt, agent_type, load_library(), count))
 
 
 def _as_text(example: Source) -> str:
@@ -81,4 +95,15 @@ def first_request(
         timeout_s=settings.timeout_s,
         cache=cache,
         purpose="generate",
+    )
+
+
+def bounds_of(settings: Settings, strong_route: str) -> Bounds:
+    """What a run may take at most; `strong_route` is where it may escalate to."""
+    return Bounds(
+        max_calls=settings.generation.max_calls,
+        deadline_s=settings.generation.deadline_s,
+        budget_usd=settings.budget.usd_per_request,
+        budget_tokens=settings.budget.tokens_per_request,
+        strong_route=strong_route,
     )

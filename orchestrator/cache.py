@@ -253,13 +253,14 @@ class Cached:
         )
         return answer if is_leader else answer.from_cache()
 
-    def withdraw(self, requests: Iterable[Request]) -> None:
+    async def withdraw(self, requests: Iterable[Request]) -> None:
         """Forget the answers to `requests`: the run they belong to ended without a valid result."""
-        self._store.delete(
+        keys = [
             cache_key(request, fingerprint=self._fingerprint(request.route))
             for request in requests
             if request.cache != "off"
-        )
+        ]
+        await asyncio.to_thread(self._store.delete, keys)
 
     async def _ask(self, key: str, request: Request) -> Answer:
         answer = await self._inner.complete(request)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -139,7 +139,7 @@ class Report:
         """Whether the document is valid, runs, and behaves as far as anybody asked."""
         return self.is_valid and self.runs is not False and self.behaves is not False
 
-    def __iter__(self) -> Iterator[bool | tuple[Diagnostic, ...]]:
+    def __iter__(self) -> Iterator[Any]:  # two types in turn, which no Iterator can state
         return iter((self.is_valid, self.errors))
 
     def as_dict(self) -> dict[str, object]:

@@ -33,7 +33,7 @@ class DropIn:
             return await self._router.acompletion(**litellm_arguments)
         store = self._store()
         if mode == "use" and (stored := store.get(key)) is not None:
-            return self._router.revived(stored)
+            return await self._router.revived(stored)
         response = await self._router.acompletion(**litellm_arguments)
         if response.choices[0].finish_reason in ("stop", "tool_calls"):
             await asyncio.to_thread(store.put, key, response.model_dump(mode="json"))

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-from orchestrator.asking import Source, examples_for, first_request, parsed
+from orchestrator.asking import (
+    Source,
+    bounds_of,
+    check_agent_type,
+    examples_for,
+    first_request,
+    load_library,
+    parsed,
+)
 from orchestrator.cache import Cached, Store, StoreInfo
 from orchestrator.config import Config, cache_directory, ledger_directory
 from orchestrator.diagnostics import Report
@@ -22,7 +32,7 @@ from orchestrator.gmn.validate import validate
 from orchestrator.ledger import Ledger, line_of
 from orchestrator.messages import LLMMessage, as_messages
 from orchestrator.prompts import Prompts, Rendered
-from orchestrator.refine import Bounds, refine
+from orchestrator.refine import refine
 from orchestrator.result import (
     Answer,
     Attempt,
@@ -40,8 +50,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orchestrator.events import Hook
-
-AGENT_TYPES = ("explorer", "trader", "coordinator", "general")
 
 
 class Orchestrator:
@@ -69,6 +77,8 @@ class Orchestrator:
         self._hook = hook
         self._router = RouterCompleter(self.config, environ=self._environ)
         self._ledger = Ledger(ledger_directory(self.config.orchestrator.ledger, self._environ))
+        self._opening = threading.Lock()
+        self._is_open = False
         self.sync = Blocking(self)
 
     @classmethod
@@ -85,8 +95,21 @@ class Orchestrator:
     async def aclose(self) -> None:
         """Close the Router, its HTTP clients and the cache."""
         await self._router.aclose()
-        if "_store" in self.__dict__:
-            self._store.close()
+        if self._is_open:
+            await asyncio.to_thread(self._store.close)
+
+    async def _open(self) -> None:
+        """Do once, in a thread, what reads the disk: an event loop must not wait for it."""
+        if not self._is_open:
+            await asyncio.to_thread(self._load)
+
+    def _load(self) -> None:
+        with self._opening:  # loops of several threads may come at once
+            if not self._is_open:
+                self._prompts.load()
+                load_library()
+                _ = self._store
+                self._is_open = True
 
     async def generate_gmn(
         self,
@@ -115,11 +138,9 @@ class Orchestrator:
             LLMError: a provider failed, or a deadline or budget was reached.
             ValueError: an agent type, constraint or expectation is unknown.
         """
-        if agent_type not in AGENT_TYPES:
-            raise ValueError(
-                f"{agent_type!r} is no agent type; use one of {', '.join(AGENT_TYPES)}"
-            )
+        check_agent_type(agent_type)
         contract = self._contract(constraints, expectations)
+        await self._open()
         route = self._router.resolve(model, provider)
         mode = self._router.mode_for(route)
         rendered = self._prompts.generate(
@@ -152,6 +173,7 @@ class Orchestrator:
             InvalidOutputError, LLMError: as `generate_gmn`.
         """
         contract = self._contract(constraints, expectations)
+        await self._open()
         start = contract.judge_source(spec)
         if start.value is None:
             first = start.report.errors[0]
@@ -189,6 +211,7 @@ class Orchestrator:
 
         Raises: LLMError: no answer could be had.
         """
+        await self._open()
         request = Request(
             as_messages(messages),
             self._router.resolve(model, provider),
@@ -207,6 +230,7 @@ class Orchestrator:
 
         Raises: what LiteLLM raises.
         """
+        await self._open()
         return await self._drop_in.acompletion(**litellm_arguments)
 
     async def plan(
@@ -218,6 +242,7 @@ class Orchestrator:
         provider: str | None = None,
     ) -> Plan:
         """The most that `generate_gmn` with these arguments can take; nothing is asked."""
+        await self._open()
         route = self._router.resolve(model, provider)
         mode = self._router.mode_for(route)
         examples = self._examples(prompt, agent_type, None)
@@ -227,7 +252,7 @@ class Orchestrator:
         request = Request(rendered.messages, route)
         strong = self._strong(route)
         routes = [route, strong] if strong else [route]
-        return plan(self.config, self._router.deployments, request, routes)
+        return await asyncio.to_thread(plan, self.config, self._router.deployments, request, routes)
 
     async def models(self) -> Deployments:
         """What can be called, what was left out and why, and who serves which route."""
@@ -235,11 +260,13 @@ class Orchestrator:
 
     async def cache_info(self) -> StoreInfo:
         """How much is cached, and where."""
-        return self._store.info()
+        await self._open()
+        return await asyncio.to_thread(self._store.info)
 
     async def cache_clear(self) -> int:
         """Forget every cached answer; return how many there were."""
-        return self._store.clear()
+        await self._open()
+        return await asyncio.to_thread(self._store.clear)
 
     @cached_property
     def _prompts(self) -> Prompts:
@@ -323,7 +350,7 @@ class Orchestrator:
                 completer=self._completer,
                 contract=contract,
                 phrasing=self._prompts,
-                bounds=self._bounds(first.route),
+                bounds=bounds_of(self.config.orchestrator, self._strong(first.route)),
                 hook=hook or self._hook,
                 start=start,
             )
@@ -331,7 +358,7 @@ class Orchestrator:
         except LLMError as error:
             attempts, outcome = error.attempts_made, type(error).__name__
             if isinstance(error, InvalidOutputError):
-                self._completer.withdraw(attempt.request for attempt in attempts)
+                await self._completer.withdraw(attempt.request for attempt in attempts)
             raise
         finally:
             self._ledger.write(
@@ -345,16 +372,6 @@ class Orchestrator:
                 )
             )
         return made
-
-    def _bounds(self, route: str) -> Bounds:
-        settings = self.config.orchestrator
-        return Bounds(
-            max_calls=settings.generation.max_calls,
-            deadline_s=settings.generation.deadline_s,
-            budget_usd=settings.budget.usd_per_request,
-            budget_tokens=settings.budget.tokens_per_request,
-            strong_route=self._strong(route),
-        )
 
     def _strong(self, route: str) -> str:
         """The stronger route of a role; a group or provider that was forced stays forced."""
@@ -376,24 +393,3 @@ class Blocking:
         self.cache_info = blocking(orchestrator.cache_info)
         self.cache_clear = blocking(orchestrator.cache_clear)
         self.close = blocking(orchestrator.aclose)
-
-
-_default: Orchestrator | None = None
-
-
-def _shared() -> Orchestrator:
-    """The orchestrator behind the module-level calls, made at the first of them."""
-    global _default  # noqa: PLW0603  one Router per process is LiteLLM's own rule
-    if _default is None:
-        _default = Orchestrator()
-    return _default
-
-
-async def acompletion(**litellm_arguments: Any) -> Any:
-    """LiteLLM's ``acompletion`` with the default configuration; see `Orchestrator.acompletion`."""
-    return await _shared().acompletion(**litellm_arguments)
-
-
-def completion(**litellm_arguments: Any) -> Any:
-    """LiteLLM's ``completion``, blocking; see `Orchestrator.acompletion`."""
-    return _shared().sync.completion(**litellm_arguments)

@@ -49,7 +49,13 @@ class Prompts:
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=False,
+            auto_reload=False,  # one version per process: the one that the ledger names
         )
+
+    def load(self) -> None:
+        """Read every template now, so that rendering touches no disk."""
+        for name in self.versions:
+            self._environment.get_template(f"{name}.md.j2")
 
     @cached_property
     def versions(self) -> Mapping[str, str]:

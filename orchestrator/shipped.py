@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
 
 
+@functools.cache
 def shipped(*parts: str) -> Path:
     """Path of a shipped file, for example ``shipped("prompts", "library")``.
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from blockbuster import blockbuster_ctx
 
 from tests.support.wire import WireServer
 
@@ -30,6 +31,25 @@ def _guarded(self: socket.socket, address: object) -> None:
 def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     """Any other address fails the test that wants it."""
     monkeypatch.setattr(socket.socket, "connect", _guarded)
+
+
+@pytest.fixture(autouse=True)
+def nothing_blocks_the_loop(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A blocking call of ours inside an event loop fails the test that makes it."""
+    if request.node.get_closest_marker("may_block"):
+        yield
+        return
+    with blockbuster_ctx("orchestrator") as watched:
+        for function in watched.functions.values():
+            # Shorter than the way to a thread and back.
+            function.can_block_in("orchestrator/cache.py", {"get"})
+            function.can_block_in("orchestrator/ledger.py", {"write"})
+            # LiteLLM reads certificates and environment files as it goes; that is not ours to mend.
+            function.can_block_in("orchestrator/routing/complete.py", {"_ask", "acompletion"})
+            # Made before the work begins; a command has its loop for itself.
+            function.can_block_in("orchestrator/config.py", {"load"})
+            function.can_block_in("orchestrator/cli/main.py", {"main"})
+        yield
 
 
 @pytest.fixture(autouse=True)

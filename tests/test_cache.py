@@ -19,6 +19,9 @@ from orchestrator.errors import ConfigError, ServiceUnavailableError
 from orchestrator.messages import LLMMessage, LLMRole
 from orchestrator.result import Answer, Request, Usage, WireAttempt
 
+# The store is opened where it is tested.
+pytestmark = pytest.mark.may_block
+
 QUESTION = Request(messages=(LLMMessage(LLMRole.USER, "a cautious explorer"),), route="default")
 WIRE = WireAttempt("d1", "openai", "m", "answered", 200, 0.2, Usage(10, 5), 0.01)
 ANSWER = Answer(
@@ -176,7 +179,7 @@ async def test_withdrawn_answers_are_asked_again(tmp_path: Path) -> None:
     inner = Scripted(ANSWER, ANSWER)
     cache = cached(inner, tmp_path)
     await cache.complete(QUESTION)
-    cache.withdraw([QUESTION, dataclasses.replace(QUESTION, cache="off")])
+    await cache.withdraw([QUESTION, dataclasses.replace(QUESTION, cache="off")])
     assert not (await cache.complete(QUESTION)).cached
 
 
@@ -307,7 +310,7 @@ async def test_a_database_destroyed_under_us_costs_a_call_and_no_failure(
     database.close()
     assert (await cache.complete(QUESTION)).text == ANSWER.text
     assert (await cache.complete(QUESTION)).text == ANSWER.text
-    cache.withdraw([QUESTION])
+    await cache.withdraw([QUESTION])
     assert len([r for r in caplog.records if "cannot be" in r.getMessage()]) == 2
 
 

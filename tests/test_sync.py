@@ -25,6 +25,7 @@ def test_a_blocking_twin_gives_what_the_coroutine_gives_and_keeps_its_name() -> 
     assert blocking(double).__name__ == "double"
 
 
+@pytest.mark.may_block
 async def test_it_works_inside_a_running_loop() -> None:
     assert blocking(double)(3, pause_s=0.01) == 6
 

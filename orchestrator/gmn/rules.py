@@ -51,8 +51,8 @@ class Assignment:
 
     def unused(self, n_rules: int) -> list[int]:
         """Rules that no row takes."""
-        used = set(np.unique(self.rule_of).tolist())
-        return [rule for rule in range(n_rules) if rule not in used]
+        taken = np.bincount(self.rule_of[self.rule_of >= 0], minlength=n_rules)
+        return np.flatnonzero(taken == 0).tolist()
 
 
 def labels_matching(pattern: str, variable: Variable) -> list[int]:
@@ -185,7 +185,7 @@ def expand_rules(table: Table, of: Variable, given: Sequence[Variable]) -> NDArr
         raise _uncovered(open_rows, of, given)
     made = np.zeros((len(rule_of), of.n))
     ground = _Ground(table, of, given, own_axis(of, given), _names(of))
-    for number in np.unique(rule_of).tolist():
+    for number in np.flatnonzero(np.bincount(rule_of)).tolist():
         rows = np.flatnonzero(rule_of == number)
         _fill(made, rows, table.rules[number], ground, field=f"/rules/{number}")
     return made

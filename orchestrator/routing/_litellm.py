@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import logging
 import os
@@ -36,3 +37,8 @@ def load() -> Any:
     litellm.disable_hf_tokenizer_download = True
     litellm.cache = None
     return litellm
+
+
+async def loaded() -> Any:
+    """The same without keeping the event loop from its work meanwhile."""
+    return load() if load.cache_info().currsize else await asyncio.to_thread(load)

@@ -272,6 +272,13 @@ def _chains(deployments: Deployments, stated: set[str]) -> Iterator[dict[str, li
             yield {groups[0]: list(groups[1:])}
 
 
+def prepare(deployments: Deployments) -> None:
+    """Load LiteLLM and what the embedded provider reads from disk; takes seconds, once."""
+    _litellm.load()
+    if any(one.provider == OFFLINE for one in deployments.ready):
+        offline_provider()
+
+
 def build_router(config: Config, deployments: Deployments) -> Any:
     """LiteLLM's Router over the deployments; the embedded provider is registered first."""
     litellm = _litellm.load()

@@ -11,7 +11,13 @@ from orchestrator.errors import ConfigError, LLMError, NoDeploymentError
 from orchestrator.result import Answer, OutputMode, Request
 from orchestrator.routing import _litellm
 from orchestrator.routing.account import TRACE, Book, answered, clock
-from orchestrator.routing.build import PREFIXES, Deployments, build_router, deployments_of
+from orchestrator.routing.build import (
+    PREFIXES,
+    Deployments,
+    build_router,
+    deployments_of,
+    prepare,
+)
 from orchestrator.routing.offline import PROVIDER as OFFLINE
 from orchestrator.routing.translate import names_response_format, translated
 
@@ -144,9 +150,9 @@ class RouterCompleter:
         async with self._room:
             return await (await self.router()).acompletion(**litellm_arguments)
 
-    def revived(self, stored: Mapping[str, Any]) -> Any:
+    async def revived(self, stored: Mapping[str, Any]) -> Any:
         """A response of LiteLLM's from its own JSON form; it cost nothing this time."""
-        response = _litellm.load().ModelResponse(**stored)
+        response = (await _litellm.loaded()).ModelResponse(**stored)
         response._hidden_params = {"cache_hit": True, "response_cost": 0.0}
         return response
 
@@ -157,7 +163,7 @@ class RouterCompleter:
     async def router(self) -> Any:
         """LiteLLM's Router, built at first use; its import takes seconds and goes to a thread."""
         if self._router is None:
-            await asyncio.to_thread(_litellm.load)
+            await asyncio.to_thread(prepare, self.deployments)
         if self._router is None:  # nobody else built it meanwhile
             self._router = build_router(self._config, self.deployments)
         return self._router

@@ -19,14 +19,11 @@ PROVIDER = "offline"
 WORDS_PER_CHUNK = 8
 
 
-@functools.cache
-def _examples() -> Any:
-    return load(shipped("prompts", "library"))
-
-
 def reply(messages: Sequence[Mapping[str, object]], parameters: Mapping[str, object]) -> str:
     """The answer to a request as LiteLLM hands it over; deterministic."""
-    return answer(messages, _mode(parameters.get("response_format")), _examples())
+    return answer(
+        messages, _mode(parameters.get("response_format")), load(shipped("prompts", "library"))
+    )
 
 
 def _mode(response_format: object) -> OutputMode:
@@ -79,6 +76,7 @@ def _chunks(messages: Any, parameters: Mapping[str, object]) -> Iterator[dict[st
 def offline_provider() -> Any:
     """The handler for LiteLLM's ``custom_provider_map``; its base class comes from there."""
     base = _litellm.load().CustomLLM
+    load(shipped("prompts", "library"))  # now, so that no answer waits for the disk
 
     class Offline(base):  # type: ignore[misc, valid-type]  # known at run time only
         """Answers from curated models; free, deterministic, without a network."""

@@ -102,7 +102,7 @@ def _far_goals(
     joint = np.array(np.unravel_index(np.arange(len(distance)), [v.n for v in model.states]))
     for m, (observation, c) in enumerate(zip(model.observations, model.C, strict=True)):
         best = c.max()
-        if len(np.unique(c)) != 2 or best <= 0 or np.sum(c == best) > max(1, len(c) // 4):
+        if len(set(c.tolist())) != 2 or best <= 0 or np.sum(c == best) > max(1, len(c) // 4):
             continue  # graded, or no lone goal
         label = int(c.argmax())
         a = model.A[m][label][tuple(joint[f] for f in model.A_dependencies[m])]
@@ -213,13 +213,14 @@ def states_differ(subject: Subject) -> Iterator[Diagnostic]:
         signature = _signatures(model, f)
         if signature is None:
             continue
-        _, first, counts = np.unique(signature, axis=0, return_index=True, return_counts=True)
-        if np.any(counts > 1):
-            at = int(first[np.argmax(counts > 1)])
-            twins = np.flatnonzero(np.all(signature == signature[at], axis=1))[:2]
-            a, b = (state.names[int(i)] for i in twins)
-            words = f"values {a} and {b} of {state.name} look the same and move the same"
-            yield finding("GMN507", words, pointer=f"/states/{f}", variable=state.name)
+        seen: dict[bytes, int] = {}
+        for index, row in enumerate(signature + 0.0):  # -0.0 becomes 0.0
+            first = seen.setdefault(row.tobytes(), index)
+            if first != index:
+                a, b = state.names[first], state.names[index]
+                words = f"values {a} and {b} of {state.name} look the same and move the same"
+                yield finding("GMN507", words, pointer=f"/states/{f}", variable=state.name)
+                break
 
 
 def _signatures(model: Compiled, f: int) -> NDArray[np.float64] | None:

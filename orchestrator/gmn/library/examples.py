@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -76,6 +77,7 @@ class Example:
     spec: GMNSpec
 
 
+@functools.cache
 def load(directory: Path) -> tuple[Example, ...]:
     """Every ``*.gmn`` file of `directory`, in the order of their names.
 
