@@ -14,15 +14,18 @@ from orchestrator.cli.output import (
     tell_report,
     write_result,
 )
-from orchestrator.gmn.formats import write_json, write_text
+from orchestrator.diagnostics import Report
+from orchestrator.gmn.formats import comments_of, read, write_json, write_text
 from orchestrator.gmn.validate import validate
 
 if TYPE_CHECKING:
     import argparse
 
+    from orchestrator.gmn.model import GMNSpec
+
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the canonical form; comments are not part of the model and are left out."""
+    """Print the canonical form; whatever does not survive it is told on stderr."""
     if arguments.write and arguments.file == "-":
         raise UsageError("--write needs a file, not standard input")
     raw = read_source(arguments.file)
@@ -31,7 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
     if verdict.spec is None:
         tell_report(arguments.file, verdict.report)
         return INVALID
-    text = write_text(verdict.spec) if arguments.to == "gmn" else write_json(verdict.spec)
+    tell_report(arguments.file, Report((), verdict.report.repairs))
+    text = _written(arguments, raw, verdict.spec)
     is_canonical = raw == text.encode()
     if arguments.json:
         say_json({"file": arguments.file, "canonical": is_canonical, "text": text})
@@ -41,3 +45,13 @@ def run(arguments: argparse.Namespace) -> int:
         return GOOD if is_canonical else INVALID
     write_result(text, arguments.file if arguments.write else None)
     return GOOD
+
+
+def _written(arguments: argparse.Namespace, raw: bytes, spec: GMNSpec) -> str:
+    reading = read(raw)
+    comments = comments_of(reading.places)
+    if arguments.to == "gmn" and reading.spelling == "text":
+        return write_text(spec, comments)
+    if lost := sum(len(lines) for lines in comments.values()):
+        tell(f"{arguments.file}: {lost} comments left out; only block text can hold them")
+    return write_text(spec) if arguments.to == "gmn" else write_json(spec)

@@ -15,6 +15,7 @@ import pytest
 
 from orchestrator.cli.main import main
 from orchestrator.cli.output import painted
+from orchestrator.gmn.validate import validate
 from tests.support.documents import GOOD, swapped
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,6 +101,52 @@ def test_format_prints_checks_and_writes_the_canonical_form(good: str, capsys: O
     assert json.loads(capsys.readouterr().out)["name"] == "walker"
     assert main(["format", good, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["canonical"] is True
+
+
+COMMENTED = """# Walks a line.
+# Written by hand.
+gmn 1.0
+agent walker { type: explorer } # who
+// where it is
+node state pos { labels: [a, b] }
+node observation place {
+  labels: [a, b] # "no # comment" in here
+}
+node policy pi { horizon: 1 }
+node emission A { from: [pos] to: place identity noise: 0.1 }
+# the end
+"""
+
+
+def test_format_keeps_comments_with_their_statement(tmp_path: Path, capsys: Output) -> None:
+    path = tmp_path / "walker.gmn"
+    path.write_text(COMMENTED)
+    assert main(["format", str(path), "-w"]) == 0
+    once = path.read_text()
+    assert once.startswith("# Walks a line.\n# Written by hand.\ngmn 1.0\n# who\nagent walker {")
+    assert "// where it is\nnode state pos {" in once
+    assert '# "no # comment" in here\nnode observation place {' in once
+    assert once.endswith("}\n# the end\n")
+    assert main(["format", str(path), "--check"]) == 0
+    capsys.readouterr()
+    assert main(["format", str(path), "--to", "json"]) == 0
+    assert "6 comments left out" in capsys.readouterr().err
+
+
+def test_format_says_what_it_drops(tmp_path: Path, capsys: Output) -> None:
+    path = tmp_path / "walker.gmn"
+    path.write_text(COMMENTED.replace("labels: [a, b] }", "labels: [a, b] colour: red }", 1))
+    assert main(["format", str(path)]) == 0
+    assert "unknown property 'colour'" in capsys.readouterr().err
+
+
+def test_formatting_keeps_the_model_and_every_comment(capsys: Output) -> None:
+    for path in sorted(Path(TMAZE).parent.glob("*.gmn")):
+        assert main(["format", str(path)]) == 0
+        text = capsys.readouterr().out
+        assert validate(text).spec == validate(path.read_text()).spec
+        said = [line for line in path.read_text().splitlines() if line.startswith("#")]
+        assert [line for line in text.splitlines() if line.startswith("#")] == said
 
 
 def test_format_refuses_what_cannot_be_read(tmp_path: Path, capsys: Output) -> None:

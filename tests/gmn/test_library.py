@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from orchestrator.errors import GMNError
 from orchestrator.gmn.contract import GMNContract, named_view
 from orchestrator.gmn.expectations import Expectation, expectations_of
 from orchestrator.gmn.library import Example, answer, choose, load
-from orchestrator.gmn.library.answer import CHAT, parse_constraints
+from orchestrator.gmn.library.answer import CHAT, parse_constraints, write_model
 from orchestrator.gmn.library.wording import cell_of, read_wording
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import Validation, validate
@@ -294,3 +295,23 @@ def test_wording_reads_numbers_in_words_and_digits() -> None:
     assert (wording.grid, wording.n_obstacles, wording.horizon) == ((6, 4), 2, 3)
     assert read_wording("noisy sensors").noise == 0.2
     assert read_wording("never slips").slip == 0.0
+
+
+@pytest.mark.parametrize(
+    ("sentence", "unmet"),
+    [
+        ("a bandit with three arms", ["three arms"]),
+        ("a two-armed bandit", []),
+        ("a coordinator for two teams", ["two teams"]),
+        ("balance the workload of two workers", []),
+        ("patrol six posts", ["six posts"]),
+        ("a walker on a 4x6 grid with 3 obstacles, planning 2 steps ahead", []),
+        ("a robot moving among 4 rooms with 2 keys", ["2 keys"]),
+        ("a machine with 3 states and five actions", ["five actions"]),
+    ],
+)
+def test_a_number_that_the_model_does_not_have_is_listed_as_not_honoured(
+    sentence: str, unmet: list[str]
+) -> None:
+    said = write_model(sentence, "general", {}, EXAMPLES).meta("assumptions")
+    assert re.findall(r"'([^']*)' could not be honoured", said) == unmet

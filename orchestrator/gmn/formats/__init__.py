@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orchestrator.gmn.formats.comments import comments_of
 from orchestrator.gmn.formats.conform import Conformed, Gradient, conform
 from orchestrator.gmn.formats.places import Places
 from orchestrator.gmn.formats.read import Reading, read
@@ -12,6 +13,7 @@ __all__ = [
     "Gradient",
     "Places",
     "Reading",
+    "comments_of",
     "conform",
     "read",
     "write_json",

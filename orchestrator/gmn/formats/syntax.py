@@ -114,6 +114,35 @@ def tokens_of(text: str, places: Places, found: list[Diagnostic]) -> Iterator[To
     yield Token("end", "", len(text))
 
 
+class Remark(NamedTuple):
+    """A comment: inside brackets or not, behind something on its line, before or after all else."""
+
+    text: str
+    offset: int
+    is_inside: bool
+    is_behind: bool
+    is_first: bool
+    is_last: bool
+
+
+def remarks(text: str) -> list[Remark]:
+    """Every comment of `text`, in order."""
+    found: list[Remark] = []
+    depth, ends_at, line_taken = 0, 0, False
+    for match in _TOKEN.finditer(text):
+        raw, offset = match.group(), match.start()
+        if match.lastgroup == "blank":
+            if raw[0] in "#/":
+                found.append(Remark(raw, offset, depth > 0, line_taken, ends_at == 0, False))
+            elif "\n" in raw:
+                line_taken = False
+            continue
+        ends_at, line_taken = match.end(), True
+        if match.lastgroup == "mark":
+            depth = max(0, depth + (raw in "{[") - (raw in "}]"))
+    return [remark._replace(is_last=remark.offset >= ends_at) for remark in found]
+
+
 def _illegal(kind: str, raw: str, places: Places, offset: int) -> Diagnostic:
     place = places.at(offset)
     if kind == "open":

@@ -6,10 +6,11 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from orchestrator.gmn.formats.comments import END
 from orchestrator.gmn.model import LABEL_PATTERN, VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from orchestrator.gmn.model import (
         Conditional,
@@ -28,33 +29,42 @@ _BARE = re.compile(rf"(?:{LABEL_PATTERN}|[A-Za-z0-9_*?][\w.*?+]*|@[+-]?\w+|@\([-
 _NOT_BARE = {"true", "false", "True", "False", "null", "None", "inf", "nan", "Infinity", "NaN"}
 
 
-def write_text(spec: GMNSpec) -> str:
-    """Canonical block text, one property per line, ending in a newline; reads back equal."""
-    blocks = [f"gmn {VERSION}", _node(f"agent {_word(spec.name)}", _agent(spec))]
+def write_text(spec: GMNSpec, comments: Mapping[str, Sequence[str]] | None = None) -> str:
+    """Canonical block text, one property per line, ending in a newline; reads back equal.
+
+    `comments` are lines to put above a statement, by its pointer, as `comments_of` finds them.
+    """
+    lines: list[str] = []
+    for pointer, block in _statements(spec):
+        lines += [*(comments or {}).get(pointer, ()), block]
+    return "\n".join([*lines, *(comments or {}).get(END, ())]) + "\n"
+
+
+def _statements(spec: GMNSpec) -> Iterator[tuple[str, str]]:
+    """Every statement with its pointer into the tree."""
+    yield "/gmn", f"gmn {VERSION}"
+    yield "/name", _node(f"agent {_word(spec.name)}", _agent(spec))
     for kind, variables in (
         ("state", spec.states),
         ("observation", spec.observations),
         ("action", spec.actions),
     ):
-        blocks += [_node(f"node {kind} {_word(v.name)}", _variable(v)) for v in variables]
-    for kind, prefix, tables in (
-        ("emission", "A", spec.likelihoods),
-        ("transition", "B", spec.transitions),
-        ("belief", "D", spec.priors),
+        for i, v in enumerate(variables):
+            yield f"/{kind}s/{i}", _node(f"node {kind} {_word(v.name)}", _variable(v))
+    for kind, prefix, section, tables in (
+        ("emission", "A", "likelihoods", spec.likelihoods),
+        ("transition", "B", "transitions", spec.transitions),
+        ("belief", "D", "priors", spec.priors),
     ):
-        blocks += [
-            _node(f"node {kind} {name}", _conditional(table, kind))
-            for name, table in zip(_names(prefix, [t.of for t in tables]), tables, strict=True)
-        ]
-    blocks += [
-        _node(f"node preference {name}", _preference(preference))
-        for name, preference in zip(
-            _names("C", [p.on for p in spec.preferences]), spec.preferences, strict=True
-        )
-    ]
-    blocks.append(_node("node policy pi", _policy(spec.policy, spec.habits)))
-    blocks += [_node(f"node llm_query {_word(q.name)}", _query(q)) for q in spec.queries]
-    return "\n".join(blocks) + "\n"
+        names = _names(prefix, [table.of for table in tables])
+        for i, (name, table) in enumerate(zip(names, tables, strict=True)):
+            yield f"/{section}/{i}", _node(f"node {kind} {name}", _conditional(table, kind))
+    names = _names("C", [p.on for p in spec.preferences])
+    for i, (name, preference) in enumerate(zip(names, spec.preferences, strict=True)):
+        yield f"/preferences/{i}", _node(f"node preference {name}", _preference(preference))
+    yield "/policy", _node("node policy pi", _policy(spec.policy, spec.habits))
+    for i, query in enumerate(spec.queries):
+        yield f"/queries/{i}", _node(f"node llm_query {_word(query.name)}", _query(query))
 
 
 def write_json(spec: GMNSpec, *, lean: bool = False, indent: int | None = 2) -> str:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.formats import write_json, write_text
+from orchestrator.gmn.library.counts import unmet_counts
 from orchestrator.gmn.library.examples import Example, choose, score
 from orchestrator.gmn.library.grid import build_grid
 from orchestrator.gmn.library.named import build_named
@@ -68,6 +69,10 @@ def write_model(
     wording = read_wording(prompt)
     assumptions: list[str] = []
     spec = _built(wording, agent_type, constraints, examples, assumptions)
+    assumptions += [
+        f"{words!r} could not be honoured: the model keeps its own numbers"
+        for words in unmet_counts(prompt, spec)
+    ]
     spec = _tempered(spec, wording, assumptions)
     most = constraints.get("max_horizon")
     if most is not None and spec.policy.horizon > most:

@@ -37,7 +37,7 @@ def adapted(
         if target is None:
             return None
         spec = renamed(spec, target, names, assumptions)
-    assumptions.append(f"adapted from the curated {example.name}")
+    assumptions.append(f"adapted from the curated {example.name}, whose structure is kept")
     spec = _noisy(spec, wording, assumptions)
     if wording.horizon:
         policy = spec.policy.model_copy(update={"horizon": min(wording.horizon, 8)})

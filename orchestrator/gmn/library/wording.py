@@ -25,8 +25,8 @@ _NUMBER_WORDS = {
         ]
     )
 }
-_COUNT = r"(\d{1,4}|" + "|".join(_NUMBER_WORDS) + r")"
-_GRID = re.compile(rf"\b{_COUNT}\s*(?:x|\u00d7|by|times)\s*{_COUNT}\b", re.IGNORECASE)
+COUNT = r"(\d{1,4}|" + "|".join(_NUMBER_WORDS) + r")"
+_GRID = re.compile(rf"\b{COUNT}\s*(?:x|\u00d7|by|times)\s*{COUNT}\b", re.IGNORECASE)
 _GRID_WORDS = re.compile(r"\b(grid|maze|labyrinth|gridworld|grid-world|tiles|chessboard)\b", re.I)
 _LIST = re.compile(
     r"\b(?P<what>states?|observations?|signals?|actions?|moves|choices)\b(?:\s+(?:are|is|named|called))?"
@@ -34,7 +34,7 @@ _LIST = re.compile(
     re.IGNORECASE,
 )
 _COUNTED = re.compile(
-    rf"\b{_COUNT}\s+(?:different\s+|possible\s+)?([a-z]{{3,20}}?)s?\b(?!\s*%)", re.IGNORECASE
+    rf"\b{COUNT}[\s-]+(?:different\s+|possible\s+)?([a-z]{{3,20}}?)s?\b(?!\s*%)", re.IGNORECASE
 )
 _PERCENT = r"(\d{1,3}(?:\.\d+)?)\s*(?:%|percent)"
 _CELL = r"(?:r(\d{1,3})c(\d{1,3})|\(?\s*(\d{1,3})\s*,\s*(\d{1,3})\s*\)?)"
@@ -45,6 +45,7 @@ _PLACE = re.compile(
 )
 _THINGS = frozenset(
     [
+        "state",
         "room",
         "location",
         "place",
@@ -162,7 +163,7 @@ def _cells(text: str, noun: str) -> tuple[str, ...]:
 
 
 def _obstacle_count(text: str) -> int:
-    match = re.search(rf"\b{_COUNT}\s+(?:obstacles?|walls?|blocked cells?)\b", text, re.I)
+    match = re.search(rf"\b{COUNT}\s+(?:obstacles?|walls?|blocked cells?)\b", text, re.I)
     if match:
         return number(match[1])
     return 1 if re.search(r"\b(?:an obstacle|a wall)\b", text, re.I) else 0
@@ -199,7 +200,7 @@ def _slip(text: str) -> float | None:
 
 
 def _horizon(text: str) -> int | None:
-    pattern = rf"\bhorizon\s+(?:of\s+|to\s+)?{_COUNT}\b|\b{_COUNT}\s+(?:steps?|moves?)\s+ahead\b"
+    pattern = rf"\bhorizon\s+(?:of\s+|to\s+)?{COUNT}\b|\b{COUNT}\s+(?:steps?|moves?)\s+ahead\b"
     match = re.search(pattern, text, re.I)
     return max(1, number(match[1] or match[2])) if match else None
 
