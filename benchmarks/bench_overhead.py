@@ -52,7 +52,7 @@ async def measure(base: str, directory: Path) -> None:
     async with Orchestrator(config) as orchestrator:
         seam = orchestrator._router
         assert isinstance(seam, RouterCompleter)
-        bare = await seam.router()
+        bare = await seam.wire.router()
         paths: dict[str, Callable[[], Awaitable[object]]] = {
             "acompletion": lambda: orchestrator.acompletion(
                 model="fast", messages=messages, cache="off"

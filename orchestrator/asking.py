@@ -16,7 +16,7 @@ from orchestrator.result import CacheMode, OutputMode, Request
 from orchestrator.shipped import shipped
 
 if TYPE_CHECKING:
-    from orchestrator.config import GenerationSettings, Settings
+    from orchestrator.config import Settings
     from orchestrator.gmn.contract import GMNContract
     from orchestrator.prompts import Rendered
 
@@ -73,15 +73,16 @@ def first_request(
     route: str,
     contract: GMNContract,
     *,
-    settings: GenerationSettings,
+    settings: Settings,
     mode: OutputMode,
-    cache: CacheMode,
+    cache: CacheMode | None,
     seed: int | None = None,
 ) -> Request:
     """The question that a run begins with."""
-    parameters: dict[str, object] = {"max_tokens": settings.max_tokens}
-    if settings.temperature is not None:
-        parameters["temperature"] = settings.temperature
+    generation = settings.generation
+    parameters: dict[str, object] = {"max_tokens": generation.max_tokens}
+    if generation.temperature is not None:
+        parameters["temperature"] = generation.temperature
     if seed is not None:
         parameters["seed"] = seed
     return Request(
@@ -92,8 +93,8 @@ def first_request(
         schema=contract.schema if mode == "json_schema" else None,
         schema_name=contract.name,
         templates=rendered.templates,
-        timeout_s=settings.timeout_s,
-        cache=cache,
+        timeout_s=generation.timeout_s,
+        cache=cache or settings.cache.mode,
         purpose="generate",
     )
 
@@ -103,7 +104,7 @@ def bounds_of(settings: Settings, strong_route: str) -> Bounds:
     return Bounds(
         max_calls=settings.generation.max_calls,
         deadline_s=settings.generation.deadline_s,
-        budget_usd=settings.budget.usd_per_request,
-        budget_tokens=settings.budget.tokens_per_request,
+        budget_usd=settings.budgets.usd_per_request,
+        budget_tokens=settings.budgets.tokens_per_request,
         strong_route=strong_route,
     )

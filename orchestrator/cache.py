@@ -24,6 +24,7 @@ from pydantic_core import from_json
 
 from orchestrator.errors import ConfigError
 from orchestrator.result import Answer, Request, Usage
+from orchestrator.tally import current
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
@@ -247,11 +248,11 @@ class Cached:
         key = cache_key(request, fingerprint=self._fingerprint(request.route))
         # 5 µs here; a hop to a thread would cost 70.
         if request.cache == "use" and (hit := _hit(self._store.get(key))) is not None:
-            return hit
+            return _served(hit)
         answer, is_leader = await self._flights.join(
             f"{request.cache}:{key}", lambda: self._ask(key, request)
         )
-        return answer if is_leader else answer.from_cache()
+        return answer if is_leader else _served(answer.from_cache())
 
     async def withdraw(self, requests: Iterable[Request]) -> None:
         """Forget the answers to `requests`: the run they belong to ended without a valid result."""
@@ -269,6 +270,12 @@ class Cached:
                 self._store.put, key, _stored(answer), max_age_s=self._max_age_s
             )
         return answer
+
+
+def _served(answer: Answer) -> Answer:
+    if (tally := current()) is not None:
+        tally.served(answer)
+    return answer
 
 
 @dataclass(slots=True)

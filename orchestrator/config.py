@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import platformdirs
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from orchestrator.configfile import from_older, is_older, line_of, read_yaml
 from orchestrator.errors import ConfigError
 from orchestrator.result import CacheMode, OutputMode
 from orchestrator.shipped import shipped
 
 APP = "orchestrator"
+_log = logging.getLogger(__name__)
 
 Provider = Literal[
     "auto",
@@ -62,11 +64,24 @@ class GenerationSettings(_Section):
     examples: int = Field(default=1, ge=0, le=4, description="Curated models shown as examples.")
 
 
-class Budget(_Section):
-    """What one request may spend; empty for no bound."""
+class LimitSettings(_Section):
+    """How much may happen at once, how long it may take, how often the wire may be used."""
+
+    parallel: int = Field(default=64, ge=1, description="Calls in flight; more wait.")
+    deadline_s: float = Field(default=600.0, gt=0, description="Seconds for one completion.")
+    fallbacks: int = Field(default=3, ge=0, description="Model groups tried after the first.")
+    wire_attempts: int = Field(
+        default=64, ge=1, description="Requests on the wire for one operation; more is refused."
+    )
+
+
+class Budgets(_Section):
+    """What may be spent; empty for no bound. Money is reserved before a call, settled after it."""
 
     usd_per_request: float | None = Field(default=None, gt=0)
     tokens_per_request: int | None = Field(default=None, gt=0)
+    usd_per_day: float | None = Field(default=None, gt=0)
+    tenants: dict[str, float] = Field(default={}, description="Dollars a day, by tenant.")
 
 
 class Cache(_Section):
@@ -90,10 +105,10 @@ class Settings(_Section):
 
     provider: Provider = "auto"
     privacy: Literal["any", "local_only"] = "any"
-    max_parallel: int = Field(default=64, ge=1, description="Calls in flight; more wait.")
     routes: Routes = Routes()
     generation: GenerationSettings = GenerationSettings()
-    budget: Budget = Budget()
+    limits: LimitSettings = LimitSettings()
+    budgets: Budgets = Budgets()
     cache: Cache = Cache()
     ledger: LedgerSettings = LedgerSettings()
 
@@ -118,13 +133,21 @@ class Config(BaseModel):
     litellm_settings: dict[str, Any] = {}
     general_settings: dict[str, Any] = {}
     environment_variables: dict[str, str] = {}
+    search_tools: tuple[dict[str, Any], ...] = ()
     orchestrator: Settings = Settings()
     source: str = Field(default="", exclude=True)
 
     @property
     def unused(self) -> tuple[str, ...]:
-        """Top-level keys that LiteLLM's proxy knows and this package does not use."""
-        return tuple(sorted(self.model_extra or {}))
+        """Keys that LiteLLM's proxy knows and this package does not use."""
+        return tuple(sorted(self._unused()))
+
+    def _unused(self) -> Iterator[str]:
+        yield from self.model_extra or {}
+        yield from (f"general_settings.{key}" for key in self.general_settings)
+        for key in self.litellm_settings:
+            if key not in LITELLM_SETTINGS:
+                yield f"litellm_settings.{key}"
 
     @classmethod
     def load(
@@ -133,17 +156,23 @@ class Config(BaseModel):
         """Load a configuration.
 
         `source` is a path, a mapping, a `Config`, or None: then ``ORCHESTRATOR_CONFIG``, else
-        the user's own file, else the shipped defaults.
+        the user's own file, else the shipped defaults. A mapping may have the older shape
+        ``{"provider": "auto", "openai": {"model": …}}``. Keys that are not used are named in one
+        warning.
 
         Raises: ConfigError: the file is missing or not YAML, or a key is wrong; the message names
-            the file, the key, what is wrong and the nearest valid key.
+            the file, the line, the key, what is wrong and the nearest valid key.
         """
         if isinstance(source, cls):
             return source
         if isinstance(source, Mapping):
-            return cls._checked(dict(source), "the given mapping")
-        path = Path(source) if isinstance(source, str | Path) else default_path(environ)
-        return cls._checked(_yaml(path), str(path))
+            loaded = cls._checked(_modern(dict(source)), "the given mapping")
+        else:
+            path = Path(source) if isinstance(source, str | Path) else default_path(environ)
+            loaded = cls._checked(_modern(read_yaml(path)), str(path))
+        if loaded.unused:
+            _log.warning("%s: not used here: %s", loaded.source, ", ".join(loaded.unused))
+        return loaded
 
     @classmethod
     def _checked(cls, tree: dict[str, object], where: str) -> Self:
@@ -151,6 +180,15 @@ class Config(BaseModel):
             return cls.model_validate({**tree, "source": where})
         except ValidationError as error:
             raise _config_error(error, where) from None
+
+
+def _modern(tree: dict[str, Any]) -> dict[str, Any]:
+    providers = [name for name in get_args(Provider) if name != "auto"]
+    if not is_older(tree, providers):
+        return tree
+    usual = read_yaml(shipped("config.yaml"))["model_list"]
+    known = {entry["model_name"]: entry["litellm_params"] for entry in usual}
+    return from_older(tree, {name: known[name] for name in providers if name in known})
 
 
 def default_path(environ: Mapping[str, str]) -> Path:
@@ -184,29 +222,24 @@ def output_modes(configured: str) -> tuple[OutputMode, ...]:
     return every if configured == "auto" else tuple(m for m in every if m == configured)
 
 
-def _yaml(path: Path) -> dict[str, object]:
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        problem = f"{str(path)!r} cannot be read ({error.strerror or error})"
-        fix = "Name an existing file in ORCHESTRATOR_CONFIG, or unset it for the defaults."
-        raise ConfigError("config", problem, fix=fix) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise ConfigError("config", f"{str(path)!r} is not YAML{where}") from error
-    if tree is None:
-        return {}
-    if not isinstance(tree, dict):
-        raise ConfigError("config", f"{str(path)!r} holds a {type(tree).__name__}, not a mapping")
-    return tree
-
+#: What is taken over from ``litellm_settings``, as arguments of the Router.
+LITELLM_SETTINGS = (
+    "num_retries",
+    "request_timeout",
+    "fallbacks",
+    "default_fallbacks",
+    "context_window_fallbacks",
+    "content_policy_fallbacks",
+    "allowed_fails",
+    "drop_params",
+)
 
 _SECTIONS: dict[tuple[str, ...], type[BaseModel]] = {
     ("orchestrator",): Settings,
     ("orchestrator", "routes"): Routes,
     ("orchestrator", "generation"): GenerationSettings,
-    ("orchestrator", "budget"): Budget,
+    ("orchestrator", "limits"): LimitSettings,
+    ("orchestrator", "budgets"): Budgets,
     ("orchestrator", "cache"): Cache,
     ("orchestrator", "ledger"): LedgerSettings,
 }
@@ -224,4 +257,5 @@ def _config_error(error: ValidationError, where: str) -> ConfigError:
         known = list(_SECTIONS.get(steps[:-1], Settings).model_fields)
         near = difflib.get_close_matches(steps[-1], known, n=1)
         fix = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."
-    return ConfigError(f"{where}: {key}", message, fix=fix)
+    line = line_of(Path(where), problem["loc"])
+    return ConfigError(f"{where}{f':{line}' if line else ''}: {key}", message, fix=fix)

@@ -1,51 +1,93 @@
-"""LiteLLM's own call, with the cache in front of it."""
+"""LiteLLM's own calls, with the cache in front of them and a line in the ledger behind."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cache import digest
+from orchestrator.tally import current
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from orchestrator.cache import Store
+    from orchestrator.config import Settings
+    from orchestrator.ledger import Ledger
     from orchestrator.result import CacheMode
     from orchestrator.routing import RouterCompleter
+
+#: LiteLLM's class of the answer, by call.
+_ANSWERS = {"acompletion": "ModelResponse", "aembedding": "EmbeddingResponse"}
 
 
 class DropIn:
     """Takes LiteLLM's arguments and gives LiteLLM's responses."""
 
     def __init__(
-        self, router: RouterCompleter, store: Callable[[], Store], *, mode: CacheMode
+        self,
+        router: RouterCompleter,
+        store: Callable[[], Store],
+        ledger: Ledger,
+        settings: Settings,
     ) -> None:
         self._router = router
         self._store = store
-        self._mode = mode
+        self._ledger = ledger
+        self._settings = settings
 
-    async def acompletion(self, **litellm_arguments: Any) -> Any:
+    async def call(self, method: str, arguments: dict[str, Any]) -> Any:
         """Answer from the cache or through the Router; streams are always asked."""
-        mode = litellm_arguments.pop("cache", None) or self._mode
-        key = None if mode == "off" else self._key(litellm_arguments)
-        if key is None:
-            return await self._router.acompletion(**litellm_arguments)
+        mode = self._mode(arguments.pop("cache", None))
+        opened = self._ledger.open(
+            method,
+            route=str(arguments.get("model") or "default"),
+            tenant=str(arguments.pop("tenant", "") or ""),
+        )
+        with opened as entry:
+            key = None if mode == "off" else self._key(method, arguments)
+            if key is not None:
+                return await self._cached(method, arguments, key, mode)
+            response = await self._router.forward(method, arguments)
+            if arguments.get("stream") and hasattr(response, "when_over"):
+                entry.is_detached = True
+                response.when_over(entry.close)
+            return response
+
+    async def _cached(
+        self, method: str, arguments: dict[str, Any], key: str, mode: CacheMode
+    ) -> Any:
         store = self._store()
         if mode == "use" and (stored := store.get(key)) is not None:
-            return await self._router.revived(stored)
-        response = await self._router.acompletion(**litellm_arguments)
-        if response.choices[0].finish_reason in ("stop", "tool_calls"):
+            if (tally := current()) is not None:
+                tally.hits += 1
+            return await self._router.revived(_ANSWERS[method], stored)
+        response = await self._router.forward(method, arguments)
+        if _is_whole(response):
             await asyncio.to_thread(store.put, key, response.model_dump(mode="json"))
         return response
 
-    def _key(self, arguments: Mapping[str, Any]) -> str | None:
+    def _mode(self, given: CacheMode | Mapping[str, object] | None) -> CacheMode:
+        """Ours, or LiteLLM's ``{"no-cache": True, "no-store": True}``."""
+        if isinstance(given, Mapping):
+            if given.get("no-store"):
+                return "off"
+            return "refresh" if given.get("no-cache") else self._settings.cache.mode
+        return given or self._settings.cache.mode
+
+    def _key(self, method: str, arguments: Mapping[str, Any]) -> str | None:
         """What identifies a call; None when it cannot be cached."""
         if arguments.get("stream"):
             return None
         deployments = self._router.deployments
         name = self._router.resolve(arguments.get("model"))
         try:
-            return digest(["acompletion", deployments.fingerprint(name), arguments])
+            return digest([method, deployments.fingerprint(name), arguments])
         except TypeError:
             return None  # a class or a callable among the arguments
+
+
+def _is_whole(response: Any) -> bool:
+    choices = getattr(response, "choices", None)
+    return choices is None or all(c.finish_reason in ("stop", "tool_calls") for c in choices)

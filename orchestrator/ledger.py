@@ -6,21 +6,25 @@ seconds. Dollars are None where a provider's price is not known; they are never 
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import datetime
 import json
 import logging
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
 
 from orchestrator.result import Usage
+from orchestrator.tally import Counting, Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from orchestrator.result import Answer, Attempt
+    from orchestrator.result import Attempt, WireAttempt
 
 _log = logging.getLogger(__name__)
 
@@ -31,22 +35,31 @@ class Line:
 
     Attributes:
         at: when it ended, ISO 8601, UTC.
-        operation: ``generate_gmn``, ``refine_gmn``, ``generate`` or ``acompletion``.
-        outcome: ``accepted``, ``answered`` or the name of the error.
-        rounds: one entry per round, as `round_of` makes it.
-        usage: tokens served, those from the cache included.
+        id: its own; a line of operation ``late`` repeats the id of the request it belongs to.
+        operation: ``generate_gmn``, ``refine_gmn``, ``generate``, ``acompletion``, ``aembedding``,
+            or ``late``: an attempt that ended after its request did.
+        outcome: ``accepted``, ``answered``, ``cancelled`` or the name of the error.
+        rounds: one entry per judged answer, as `round_of` makes it.
+        wire: every attempt that left the process.
+        hits: answers that the cache gave.
+        usage: tokens of the wire; `served` those of the hits.
         billed_usd: dollars this request cost now; None when a price is not known.
         served_usd: dollars its answers cost when they were bought.
         seconds: wall time of the whole request.
     """
 
     at: str
+    id: str
     operation: str
     route: str
     agent_type: str
+    tenant: str
     outcome: str
     rounds: tuple[dict[str, object], ...]
+    wire: tuple[WireAttempt, ...]
+    hits: int
     usage: Usage
+    served: Usage
     billed_usd: float | None
     served_usd: float | None
     seconds: float
@@ -54,6 +67,7 @@ class Line:
 
 def round_of(attempt: Attempt[object]) -> dict[str, object]:
     """What one round is remembered by: never its words."""
+    answer = attempt.answer
     return {
         "purpose": attempt.purpose,
         "reason": attempt.reason,
@@ -63,84 +77,115 @@ def round_of(attempt: Attempt[object]) -> dict[str, object]:
         "route": attempt.request.route,
         "mode": attempt.request.mode,
         "templates": dict(attempt.request.templates),
-        **answer_of(attempt.answer),
-    }
-
-
-def answer_of(answer: Answer) -> dict[str, object]:
-    """Who answered and what it took."""
-    return {
-        "provider": answer.provider,
         "model": answer.model,
         "deployment": answer.deployment,
         "cached": answer.cached,
         "finish": answer.finish,
-        "seconds": round(answer.seconds, 4),
         "usage": dataclasses.asdict(answer.usage),
-        "billed_usd": answer.billed_usd,
-        "wire": [dataclasses.asdict(wire) for wire in answer.wire],
     }
 
 
-def total_usage(answers: Iterable[Answer]) -> Usage:
-    """Tokens over several answers."""
-    return sum((answer.usage for answer in answers), Usage())
+@dataclass(slots=True)
+class Booking:
+    """A request under way; a context manager that writes its line when it ends.
 
+    Attributes:
+        attempts: the judged answers, set by whoever runs the loop.
+        outcome: how it ended, if it does not end in an exception.
+        is_detached: it goes on after the context, and `close` is called later (a stream).
+    """
 
-def total_usd(costs: Iterable[float | None]) -> float | None:
-    """The sum, or None as soon as one of the costs is not known."""
-    total = 0.0
-    for cost in costs:
-        if cost is None:
-            return None
-        total += cost
-    return total
+    ledger: Ledger
+    operation: str
+    route: str
+    agent_type: str
+    tally: Tally
+    attempts: Sequence[Attempt[object]] = ()
+    outcome: str = "answered"
+    is_detached: bool = False
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    _start: float = field(default_factory=time.perf_counter)
+    _counting: Counting | None = None
+    _is_closed: bool = False
 
+    def __enter__(self) -> Self:
+        self._counting = Counting(self.tally)
+        self._counting.__enter__()
+        return self
 
-def line_of(
-    attempts: Sequence[Attempt[object]],
-    *,
-    operation: str,
-    agent_type: str,
-    route: str,
-    outcome: str,
-    seconds: float,
-) -> Line:
-    """The line of a request that went through the loop."""
-    answers = [attempt.answer for attempt in attempts]
-    return Line(
-        at=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
-        operation=operation,
-        route=route,
-        agent_type=agent_type,
-        outcome=outcome,
-        rounds=tuple(round_of(attempt) for attempt in attempts),
-        usage=total_usage(answers),
-        billed_usd=total_usd(answer.billed_usd for answer in answers),
-        served_usd=total_usd(answer.cost_usd for answer in answers),
-        seconds=round(seconds, 4),
-    )
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if self._counting is not None:
+            self._counting.__exit__()
+        if kind is not None:
+            cancelled = issubclass(kind, asyncio.CancelledError | GeneratorExit | KeyboardInterrupt)
+            self.close("cancelled" if cancelled else kind.__name__)
+        elif not self.is_detached:
+            self.close(self.outcome)
+
+    def close(self, outcome: str) -> None:
+        """Write the line, once; attempts that end later get lines of their own."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self.tally.late = self._late
+        self.ledger.write(self._line(self.operation, outcome, self.tally))
+
+    def _late(self, attempts: tuple[WireAttempt, ...]) -> None:
+        rest = Tally(self.tally.tenant, wire=list(attempts), served_usd=0.0)
+        self.ledger.write(self._line("late", attempts[-1].outcome, rest))
+
+    def _line(self, operation: str, outcome: str, tally: Tally) -> Line:
+        billed, served = tally.billed_usd, tally.served_usd
+        return Line(
+            at=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
+            id=self.id,
+            operation=operation,
+            route=self.route,
+            agent_type=self.agent_type,
+            tenant=tally.tenant,
+            outcome=outcome,
+            rounds=() if operation == "late" else tuple(round_of(a) for a in self.attempts),
+            wire=tuple(tally.wire),
+            hits=tally.hits,
+            usage=tally.usage,
+            served=tally.served_usage,
+            billed_usd=billed,
+            served_usd=None if billed is None or served is None else billed + served,
+            seconds=round(time.perf_counter() - self._start, 4),
+        )
 
 
 class Ledger:
     """Lines of JSON in one file per month, appended whole, so processes may share it."""
 
-    def __init__(self, directory: Path | None) -> None:
-        """`directory` None keeps no ledger."""
-        self._directory = directory
+    def __init__(self, directory: Path | None, limit_usd: float | None = None) -> None:
+        """`directory` None keeps no ledger; `limit_usd` is the most that one request may cost."""
+        self.directory = directory
+        self._limit_usd = limit_usd
         self._is_broken = False
+
+    def open(
+        self,
+        operation: str,
+        *,
+        route: str,
+        agent_type: str = "",
+        tenant: str = "",
+    ) -> Booking:
+        """Begin a request."""
+        return Booking(self, operation, route, agent_type, Tally(tenant, self._limit_usd))
 
     def write(self, line: Line) -> None:
         """Append one line; an unwritable disk is reported once and never fails the request."""
-        if self._directory is None:
+        if self.directory is None:
             return
         raw = json.dumps(dataclasses.asdict(line), separators=(",", ":"), ensure_ascii=False)
         try:
-            self._append(self._directory / f"{line.at[:7]}.jsonl", f"{raw}\n".encode())
+            self._append(self.directory / f"{line.at[:7]}.jsonl", f"{raw}\n".encode())
         except OSError as error:
             if not self._is_broken:
                 self._is_broken = True
-                _log.warning("The ledger in %s cannot be written (%s).", self._directory, error)
+                _log.warning("The ledger in %s cannot be written (%s).", self.directory, error)
 
     @staticmethod
     def _append(path: Path, raw: bytes) -> None:
@@ -151,3 +196,22 @@ class Ledger:
             os.write(handle, raw)
         finally:
             os.close(handle)
+
+
+def lines_of(directory: Path, *, since: str = "") -> Iterator[dict[str, object]]:
+    """The lines at or after `since` (ISO 8601), oldest file first; broken lines are told once."""
+    broken = 0
+    for path in sorted(directory.glob("*.jsonl")):
+        if path.stem < since[:7]:
+            continue
+        with path.open(encoding="utf-8", errors="replace") as file:
+            for raw in file:
+                try:
+                    line = json.loads(raw)
+                except ValueError:
+                    broken += 1
+                    continue
+                if isinstance(line, dict) and str(line.get("at", "")) >= since:
+                    yield line
+    if broken:
+        _log.warning("%d broken lines in %s were passed over.", broken, directory)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -29,17 +28,15 @@ from orchestrator.gmn.contract import GMNContract
 from orchestrator.gmn.expectations import Expectation
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
-from orchestrator.ledger import Ledger, line_of
+from orchestrator.ledger import Ledger
 from orchestrator.messages import LLMMessage, as_messages
-from orchestrator.prompts import Prompts, Rendered
+from orchestrator.prompts import Prompts
 from orchestrator.refine import refine
 from orchestrator.result import (
     Answer,
-    Attempt,
     CacheMode,
     Generation,
     Judged,
-    OutputMode,
     Request,
 )
 from orchestrator.routing import Deployments, Plan, RouterCompleter, plan
@@ -76,7 +73,10 @@ class Orchestrator:
         self.config = Config.load(config, self._environ)
         self._hook = hook
         self._router = RouterCompleter(self.config, environ=self._environ)
-        self._ledger = Ledger(ledger_directory(self.config.orchestrator.ledger, self._environ))
+        settings = self.config.orchestrator
+        self._ledger = Ledger(
+            ledger_directory(settings.ledger, self._environ), settings.budgets.usd_per_request
+        )
         self._opening = threading.Lock()
         self._is_open = False
         self.sync = Blocking(self)
@@ -122,6 +122,7 @@ class Orchestrator:
         model: str | None = None,
         provider: str | None = None,
         cache: CacheMode | None = None,
+        tenant: str = "",
         seed: int | None = None,
         hook: Hook | None = None,
     ) -> Generation[GMNSpec]:
@@ -131,7 +132,8 @@ class Orchestrator:
         max_states, max_observations, max_actions (joint values), max_factors, max_horizon,
         max_policies. `examples` are documents to show (None: a curated one that suits).
         `expectations` are simulated: ``cell=r4c4 within 12 in 80%``. `model` names a route, a
-        model group or a model of the configuration, `provider` forces a provider.
+        model group or a model of the configuration, `provider` forces a provider. `tenant` is on
+        whose budget and in whose name it is booked.
 
         Raises:
             InvalidOutputError: no answer was valid; carries every attempt.
@@ -151,8 +153,16 @@ class Orchestrator:
             expectations=[str(e) for e in contract.expectations],
             examples=self._examples(prompt, agent_type, examples),
         )
-        first = self._request(rendered, route, contract, cache=cache, mode=mode, seed=seed)
-        return await self._refined(first, contract, "generate_gmn", agent_type, hook)
+        first = first_request(
+            rendered,
+            route,
+            contract,
+            settings=self.config.orchestrator,
+            mode=mode,
+            cache=cache,
+            seed=seed,
+        )
+        return await self._refined(first, contract, "generate_gmn", agent_type, hook, tenant=tenant)
 
     async def refine_gmn(
         self,
@@ -164,6 +174,7 @@ class Orchestrator:
         model: str | None = None,
         provider: str | None = None,
         cache: CacheMode | None = None,
+        tenant: str = "",
         hook: Hook | None = None,
     ) -> Generation[GMNSpec]:
         """Change a document as the feedback says; a patch is asked for before a rewrite.
@@ -180,10 +191,15 @@ class Orchestrator:
             raise GMNError(f"the document cannot be read: {first}", report=start.report)
         route = self._router.resolve(model, provider)
         rendered = self._prompts.feedback(contract.view(start), feedback)
-        request = self._request(rendered, route, contract, cache=cache, mode="prompt")
+        settings = self.config.orchestrator
+        request = first_request(
+            rendered, route, contract, settings=settings, mode="prompt", cache=cache
+        )
         request = replace(request, purpose="patch")
         agent_type = start.value.agent_type
-        return await self._refined(request, contract, "refine_gmn", agent_type, hook, start=start)
+        return await self._refined(
+            request, contract, "refine_gmn", agent_type, hook, tenant=tenant, start=start
+        )
 
     async def validate_gmn(
         self,
@@ -205,6 +221,7 @@ class Orchestrator:
         model: str | None = None,
         provider: str | None = None,
         cache: CacheMode | None = None,
+        tenant: str = "",
         **parameters: Any,  # LiteLLM's own arguments: temperature, max_tokens…
     ) -> Answer:
         """Answer messages of your own, through cache and Router.
@@ -220,7 +237,8 @@ class Orchestrator:
             cache=cache or self.config.orchestrator.cache.mode,
             purpose="generate",
         )
-        return await self._completer.complete(request)
+        with self._ledger.open("generate", route=request.route, tenant=tenant):
+            return await self._completer.complete(request)
 
     async def acompletion(self, **litellm_arguments: Any) -> Any:
         """LiteLLM's ``acompletion`` through Router and cache: its arguments, its return types.
@@ -231,7 +249,12 @@ class Orchestrator:
         Raises: what LiteLLM raises.
         """
         await self._open()
-        return await self._drop_in.acompletion(**litellm_arguments)
+        return await self._drop_in.call("acompletion", litellm_arguments)
+
+    async def aembedding(self, **litellm_arguments: Any) -> Any:
+        """LiteLLM's ``aembedding``, as `acompletion`."""
+        await self._open()
+        return await self._drop_in.call("aembedding", litellm_arguments)
 
     async def plan(
         self,
@@ -289,7 +312,8 @@ class Orchestrator:
 
     @cached_property
     def _drop_in(self) -> DropIn:
-        return DropIn(self._router, lambda: self._store, mode=self.config.orchestrator.cache.mode)
+        settings = self.config.orchestrator
+        return DropIn(self._router, lambda: self._store, self._ledger, settings)
 
     def _contract(
         self,
@@ -310,27 +334,6 @@ class Orchestrator:
         count = self.config.orchestrator.generation.examples
         return examples_for(prompt, agent_type, given, count=count)
 
-    def _request(
-        self,
-        rendered: Rendered,
-        route: str,
-        contract: GMNContract,
-        *,
-        cache: CacheMode | None,
-        mode: OutputMode,
-        seed: int | None = None,
-    ) -> Request:
-        settings = self.config.orchestrator
-        return first_request(
-            rendered,
-            route,
-            contract,
-            settings=settings.generation,
-            mode=mode,
-            cache=cache or settings.cache.mode,
-            seed=seed,
-        )
-
     async def _refined(
         self,
         first: Request,
@@ -339,38 +342,30 @@ class Orchestrator:
         agent_type: str,
         hook: Hook | None,
         *,
+        tenant: str,
         start: Judged[GMNSpec] | None = None,
     ) -> Generation[GMNSpec]:
         """Run the loop; whatever becomes of it is written into the ledger."""
-        begun, outcome = time.perf_counter(), "cancelled"
-        attempts: tuple[Attempt[GMNSpec], ...] = ()
-        try:
-            made = await refine(
-                first,
-                completer=self._completer,
-                contract=contract,
-                phrasing=self._prompts,
-                bounds=bounds_of(self.config.orchestrator, self._strong(first.route)),
-                hook=hook or self._hook,
-                start=start,
-            )
-            attempts, outcome = made.attempts, "accepted"
-        except LLMError as error:
-            attempts, outcome = error.attempts_made, type(error).__name__
-            if isinstance(error, InvalidOutputError):
-                await self._completer.withdraw(attempt.request for attempt in attempts)
-            raise
-        finally:
-            self._ledger.write(
-                line_of(
-                    attempts,
-                    operation=operation,
-                    agent_type=agent_type,
-                    route=first.route,
-                    outcome=outcome,
-                    seconds=time.perf_counter() - begun,
+        opened = self._ledger.open(
+            operation, route=first.route, agent_type=agent_type, tenant=tenant
+        )
+        with opened as entry:
+            try:
+                made = await refine(
+                    first,
+                    completer=self._completer,
+                    contract=contract,
+                    phrasing=self._prompts,
+                    bounds=bounds_of(self.config.orchestrator, self._strong(first.route)),
+                    hook=hook or self._hook,
+                    start=start,
                 )
-            )
+            except LLMError as error:
+                entry.attempts = error.attempts_made
+                if isinstance(error, InvalidOutputError):
+                    await self._completer.withdraw(a.request for a in error.attempts_made)
+                raise
+            entry.attempts, entry.outcome = made.attempts, "accepted"
         return made
 
     def _strong(self, route: str) -> str:
@@ -388,6 +383,7 @@ class Blocking:
         self.validate_gmn = blocking(orchestrator.validate_gmn)
         self.generate = blocking(orchestrator.generate)
         self.completion = blocking(orchestrator.acompletion)
+        self.embedding = blocking(orchestrator.aembedding)
         self.plan = blocking(orchestrator.plan)
         self.models = blocking(orchestrator.models)
         self.cache_info = blocking(orchestrator.cache_info)

@@ -4,92 +4,176 @@ from __future__ import annotations
 
 import time
 import uuid
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.result import Usage, WireAttempt
 from orchestrator.routing import _litellm
+from orchestrator.tally import current
+
+if TYPE_CHECKING:
+    from orchestrator.tally import Tally
 
 TRACE = "orchestrator_trace"
+_EVENT_LISTS = (
+    "callbacks",
+    "_async_failure_callback",
+    "failure_callback",
+    "_async_success_callback",
+    "success_callback",
+    "input_callback",
+    "_async_input_callback",
+)
+
+
+@dataclass(slots=True)
+class _Sent:
+    deployment: str
+    provider: str
+    model: str
+    at: float
+
+
+@dataclass(slots=True)
+class Trace:
+    """The attempts of one call, as LiteLLM reports them: each when it is sent, and when it fails.
+
+    Attributes:
+        ended: attempts that ended, in order.
+    """
+
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    ended: list[WireAttempt] = field(default_factory=list)
+    tally: Tally | None = field(default_factory=current)
+    _open: list[_Sent] = field(default_factory=list)
+
+    @property
+    def was_sent(self) -> bool:
+        """Whether anything left the process."""
+        return bool(self.ended or self._open)
+
+    def sent(self, kwargs: Any) -> None:
+        """An attempt leaves."""
+        metadata = _metadata(kwargs)
+        self._open.append(
+            _Sent(
+                str((metadata.get("model_info") or {}).get("id", "")),
+                _provider(kwargs),
+                str(kwargs.get("model") or ""),
+                clock(),
+            )
+        )
+
+    def failed(self, error: Any) -> None:
+        """The attempt under way failed; without one, nothing was sent."""
+        if self._open:
+            status = int(getattr(error, "status_code", 0) or 0)
+            self._end(type(error).__name__, status=status)
+
+    def answered(self, response: Any) -> WireAttempt:
+        """The attempt under way gave `response`, or the last part of a stream."""
+        hidden = getattr(response, "_hidden_params", {}) or {}
+        if not self._open:  # the embedded provider sends nothing
+            self._open.append(_Sent("", "", "", clock()))
+        sent = self._open[-1]
+        sent.deployment = str(hidden.get("model_id") or sent.deployment)
+        sent.provider = str(hidden.get("custom_llm_provider") or sent.provider)
+        sent.model = str(getattr(response, "model", "") or sent.model)
+        return self._end("answered", status=200, usage=usage_of(response), cost=_cost(response))
+
+    def left(self, outcome: str, response: Any = None) -> None:
+        """Nobody waits any more for what is under way; `response` is what came until then."""
+        while self._open:
+            if response is None:
+                self._end(outcome)
+            else:
+                self._end(outcome, usage=usage_of(response), cost=_cost(response))
+
+    def _end(
+        self,
+        outcome: str,
+        *,
+        status: int = 0,
+        usage: Usage = Usage(),  # noqa: B008  frozen
+        cost: float | None = None,
+    ) -> WireAttempt:
+        sent = self._open.pop()
+        made = WireAttempt(
+            sent.deployment, sent.provider, sent.model, outcome, status, clock() - sent.at,
+            usage, cost,
+        )  # fmt: skip
+        self.ended.append(made)
+        return made
 
 
 class Book:
-    """Attempts by trace; LiteLLM reports each failed one before the call returns."""
+    """The calls under way, by trace; LiteLLM's callbacks are global to the process."""
 
     def __init__(self) -> None:
-        self._failed: dict[str, list[WireAttempt]] = {}
+        self._traces: dict[str, Trace] = {}
         self._listener: Any = None
 
-    def open(self) -> str:
+    def open(self) -> Trace:
         """A new trace, to be put into the call's metadata."""
-        self._listen()
-        trace = uuid.uuid4().hex
-        self._failed[trace] = []
+        if self._listener is None:
+            self._listener = _listener(self._traces)
+            _litellm.load().callbacks.append(self._listener)
+        trace = Trace()
+        self._traces[trace.id] = trace
         return trace
 
-    def close(self, trace: str) -> tuple[WireAttempt, ...]:
-        """The failed attempts of a trace, in order; the trace is forgotten."""
-        return tuple(self._failed.pop(trace, ()))
+    def close(self, trace: Trace) -> tuple[WireAttempt, ...]:
+        """Every attempt of a trace, added to the tally of its request; the trace is forgotten."""
+        if self._traces.pop(trace.id, None) is None:
+            return tuple(trace.ended)
+        trace.left("cancelled")
+        if trace.tally is not None:
+            trace.tally.add(tuple(trace.ended))
+        return tuple(trace.ended)
+
+    def __len__(self) -> int:
+        return len(self._traces)
 
     def discard(self) -> None:
-        """Stop listening: LiteLLM's callbacks are global to the process."""
+        """Stop listening."""
         if self._listener is not None:
             litellm = _litellm.load()
-            for name in ("callbacks", "_async_failure_callback", "failure_callback",
-                         "_async_success_callback", "success_callback", "input_callback",
-                         "_async_input_callback"):  # fmt: skip
+            for name in _EVENT_LISTS:
                 listed = getattr(litellm, name, [])
                 while self._listener in listed:
                     listed.remove(self._listener)
             self._listener = None
 
-    def _listen(self) -> None:
-        if self._listener is None:
-            self._listener = _listener(self._failed)
-            _litellm.load().callbacks.append(self._listener)
 
-
-def _listener(failed: dict[str, list[WireAttempt]]) -> Any:
+def _listener(traces: dict[str, Trace]) -> Any:
     logger = _litellm.load().integrations.custom_logger.CustomLogger
 
     class Listener(logger):  # type: ignore[misc, valid-type]  # known at run time only
-        """Notes failures under the trace that their call carries."""
+        """Notes what is sent and what fails under the trace that the call carries."""
+
+        def log_pre_api_call(self, model: Any, messages: Any, kwargs: Any) -> None:
+            trace = traces.get(str(_metadata(kwargs).get(TRACE, "")))
+            if trace is not None:
+                trace.sent(kwargs)
 
         async def async_log_failure_event(
             self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any
         ) -> None:
-            metadata = (kwargs.get("litellm_params") or {}).get("metadata") or {}
-            attempts = failed.get(metadata.get(TRACE, ""))
-            if attempts is not None:
-                attempts.append(_failure(kwargs, metadata, start_time, end_time))
+            trace = traces.get(str(_metadata(kwargs).get(TRACE, "")))
+            if trace is not None:
+                trace.failed(kwargs.get("exception"))
 
     return Listener()
 
 
-def _failure(kwargs: Any, metadata: Any, start_time: Any, end_time: Any) -> WireAttempt:
-    error = kwargs.get("exception")
-    return WireAttempt(
-        deployment=str((metadata.get("model_info") or {}).get("id", "")),
-        provider=str(kwargs.get("custom_llm_provider") or ""),
-        model=str(kwargs.get("model") or ""),
-        outcome=type(error).__name__,
-        status=int(getattr(error, "status_code", 0) or 0),
-        seconds=(end_time - start_time).total_seconds(),
-    )
+def _metadata(kwargs: Any) -> Any:
+    params = kwargs.get("litellm_params") or {}
+    return params.get("metadata") or params.get("litellm_metadata") or {}
 
 
-def answered(response: Any, seconds: float) -> WireAttempt:
-    """The attempt that gave `response`."""
-    hidden = getattr(response, "_hidden_params", {}) or {}
-    return WireAttempt(
-        deployment=str(hidden.get("model_id") or ""),
-        provider=str(hidden.get("custom_llm_provider") or ""),
-        model=str(getattr(response, "model", "") or ""),
-        outcome="answered",
-        status=200,
-        seconds=seconds,
-        usage=usage_of(response),
-        cost_usd=_cost(hidden),
-    )
+def _provider(kwargs: Any) -> str:
+    params = kwargs.get("litellm_params") or {}
+    return str(kwargs.get("custom_llm_provider") or params.get("custom_llm_provider") or "")
 
 
 def usage_of(response: Any) -> Usage:
@@ -103,10 +187,12 @@ def usage_of(response: Any) -> Usage:
     )
 
 
-def _cost(hidden: Any) -> float | None:
+def _cost(response: Any) -> float | None:
+    hidden = getattr(response, "_hidden_params", {}) or {}
     if hidden.get("custom_llm_provider") == "offline":
         return 0.0
-    cost = hidden.get("response_cost")
+    # A stream says it with the usage of its last part.
+    cost = hidden.get("response_cost") or getattr(getattr(response, "usage", None), "cost", None)
     # LiteLLM says None or 0 for a model that is not in its price map: the price is not known.
     return float(cost) if cost else None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,25 +9,18 @@ from orchestrator.config import output_modes
 from orchestrator.errors import ConfigError, LLMError, NoDeploymentError
 from orchestrator.result import Answer, OutputMode, Request
 from orchestrator.routing import _litellm
-from orchestrator.routing.account import TRACE, Book, answered, clock
-from orchestrator.routing.build import (
-    PREFIXES,
-    Deployments,
-    build_router,
-    deployments_of,
-    prepare,
-)
+from orchestrator.routing.account import clock
+from orchestrator.routing.call import Wire
+from orchestrator.routing.deployments import PREFIXES, Deployments, deployments_of
 from orchestrator.routing.offline import PROVIDER as OFFLINE
-from orchestrator.routing.translate import names_response_format, translated
+from orchestrator.routing.translate import cleaned, names_response_format, translated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orchestrator.config import Config
     from orchestrator.result import WireAttempt
-
-# A provider that trickles never times out by itself: this bounds one call and its retries.
-_CALLS_IN_ONE = 4
+    from orchestrator.routing.account import Trace
 
 
 class RouterCompleter:
@@ -41,9 +33,8 @@ class RouterCompleter:
         """
         self._config = config
         self.deployments: Deployments = deployments_of(config, environ)
-        self._router: Any = None
-        self._book = Book()
-        self._room = asyncio.Semaphore(config.orchestrator.max_parallel)
+        self.wire = Wire(config, self.deployments)
+        self._deadline_s = config.orchestrator.limits.deadline_s
         self._refused: dict[str, set[OutputMode]] = {}
 
     def resolve(self, model: str | None = None, provider: str | None = None) -> str:
@@ -99,60 +90,64 @@ class RouterCompleter:
 
         Raises: LLMError: no deployment of the route, nor a fallback, gave an answer.
         """
-        group = self.deployments.routes.get(request.route, (request.route,))[0]
-        await self.router()
-        trace = self._book.open()
-        start = clock()
-        try:
-            async with self._room:
-                response = await self._ask(group, request, trace)
-        except LLMError:
-            self._book.close(trace)
-            raise
-        except asyncio.CancelledError:
-            self._book.close(trace)
-            raise
-        seconds = clock() - start
-        failed = self._book.close(trace)
-        return _answer(response, (*failed, answered(response, seconds)), seconds)
+        group, start = self._group(request.route), clock()
+        attempts: list[WireAttempt] = []
+        asked = request
+        while True:
+            trace = await self.wire.trace()
+            try:
+                response = await self._send(group, asked, trace)
+                return _answer(response, (*attempts, *trace.ended), clock() - start)
+            except LLMError:
+                raise
+            except Exception as error:  # noqa: BLE001  LiteLLM raises its own, openai's, ValueErrors
+                attempts += trace.ended
+                if asked.mode == "prompt" or not names_response_format(error):
+                    # The original can quote the prompt, so it does not travel on as the cause.
+                    raise translated(error, route=request.route, attempts=attempts) from None
+                self._refused.setdefault(group, set()).add(asked.mode)
+                asked = _degraded(asked)
 
-    async def _ask(self, group: str, request: Request, trace: str) -> Any:
+    async def _send(self, group: str, request: Request, trace: Trace) -> Any:
         arguments: dict[str, Any] = {
             "model": group,
             "messages": [turn.as_dict() for turn in request.messages],
             "timeout": request.timeout_s,
-            "metadata": {TRACE: trace},
             **request.parameters,
             **_response_format(request),
         }
-        try:
-            async with asyncio.timeout(request.timeout_s * _CALLS_IN_ONE):
-                return await (await self.router()).acompletion(**arguments)
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:  # noqa: BLE001  LiteLLM raises its own, openai's and ValueErrors
-            if request.mode != "prompt" and names_response_format(error):
-                self._refused.setdefault(group, set()).add(request.mode)
-                return await self._ask(group, _degraded(request), trace)
-            failed = self._book.close(trace)
-            provider = failed[-1].provider if failed else ""
-            # The original can quote the prompt, so it does not travel on as the cause.
-            raise translated(
-                error, route=request.route, provider=provider, attempts=len(failed)
-            ) from None
+        return await self.wire.send("acompletion", arguments, self._deadline_s, trace)
 
-    async def acompletion(self, **litellm_arguments: Any) -> Any:
-        """LiteLLM's own call through the Router: its arguments, its return types, its errors."""
-        if litellm_arguments.get("tools"):
+    async def forward(self, method: str, arguments: dict[str, Any]) -> Any:
+        """LiteLLM's own call through the Router: its arguments, its return types, its errors.
+
+        Raises: what LiteLLM raises, without what was sent; litellm.Timeout at the deadline.
+        """
+        if arguments.get("tools"):
             # LiteLLM 1.106 imports its optional MCP client for any tools otherwise.
-            litellm_arguments.setdefault("_skip_mcp_handler", True)
-        litellm_arguments["model"] = self._group(litellm_arguments.get("model"))
-        async with self._room:
-            return await (await self.router()).acompletion(**litellm_arguments)
+            arguments.setdefault("_skip_mcp_handler", True)
+        sent = {**arguments, "model": self._group(arguments.get("model"))}
+        try:
+            return await self.wire.send(method, sent, self._deadline_s, await self.wire.trace())
+        except TimeoutError:
+            litellm = await _litellm.loaded()
+            raise litellm.Timeout(
+                message=f"no whole answer within {self._deadline_s:g} s",
+                model=str(arguments.get("model")),
+                llm_provider="",
+            ) from None
+        except Exception as error:
+            if type(error).__module__.startswith(("litellm", "openai")):
+                raise cleaned(error, sent, self._secrets()) from None
+            raise
 
-    async def revived(self, stored: Mapping[str, Any]) -> Any:
+    def _secrets(self) -> list[str]:
+        keys = [one.params.value.get("api_key") for one in self.deployments.ready]
+        return [str(key) for key in keys if key]
+
+    async def revived(self, kind: str, stored: Mapping[str, Any]) -> Any:
         """A response of LiteLLM's from its own JSON form; it cost nothing this time."""
-        response = (await _litellm.loaded()).ModelResponse(**stored)
+        response = getattr(await _litellm.loaded(), kind)(**stored)
         response._hidden_params = {"cache_hit": True, "response_cost": 0.0}
         return response
 
@@ -160,24 +155,9 @@ class RouterCompleter:
         name = self.resolve(model)
         return self.deployments.routes.get(name, (name,))[0]
 
-    async def router(self) -> Any:
-        """LiteLLM's Router, built at first use; its import takes seconds and goes to a thread."""
-        if self._router is None:
-            await asyncio.to_thread(prepare, self.deployments)
-        if self._router is None:  # nobody else built it meanwhile
-            self._router = build_router(self._config, self.deployments)
-        return self._router
-
     async def aclose(self) -> None:
-        """Give back what LiteLLM holds globally for this Router: callbacks and HTTP clients."""
-        self._book.discard()
-        if self._router is not None:
-            self._router.discard()
-            self._router = None
-            litellm = _litellm.load()
-            await litellm.close_litellm_async_clients()
-            # LiteLLM leaves the closed clients in its cache, and the next Router would get them.
-            litellm.in_memory_llm_clients_cache.flush_cache()
+        """Close the Router and its HTTP clients."""
+        await self.wire.aclose()
 
 
 def _response_format(request: Request) -> dict[str, Any]:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.routing import _litellm
+from orchestrator.errors import ConfigError
 from orchestrator.routing.build import router_arguments
-from orchestrator.routing.offline import PROVIDER as OFFLINE
 from orchestrator.routing.offline import estimated_tokens
+from orchestrator.routing.prices import most_usd
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from orchestrator.config import Config
     from orchestrator.result import Request
-    from orchestrator.routing.build import Deployments, Ready
+    from orchestrator.routing.deployments import Deployments
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +41,23 @@ def plan(config: Config, deployments: Deployments, request: Request, routes: Seq
     """Bounds for `request` asked on `routes` (the first route, then the stronger one if any)."""
     settings = config.orchestrator.generation
     arguments = router_arguments(config, deployments)
-    retries = int(arguments.get("num_retries") or 0)
-    groups = [g for route in routes for g in deployments.routes.get(route, (route,))]
-    ready = [one for group in dict.fromkeys(groups) for one in deployments.of_group(group)]
-    widest = max(len(deployments.routes.get(route, (route,))) for route in routes)
-    per_call = (1 + retries) * widest
+    first = [deployments.routes.get(route, (route,))[0] for route in routes]
+    chains = [chain_of(arguments, group) for group in first]
+    groups = list(dict.fromkeys(group for chain in chains for group in chain))
+    ready = [one for group in groups for one in deployments.of_group(group)]
+    per_call = max(wire_attempts(arguments, chain) for chain in chains)
     attempts = settings.max_calls * per_call
+    sent = {"messages": [turn.as_dict() for turn in request.messages], **request.parameters}
+    sent = {"max_tokens": settings.max_tokens, **sent}
+    costs = [most_usd(deployments, {**sent, "model": group}) for group in groups]
+    known = [cost for cost in costs if cost is not None]
+    total = settings.max_calls * max(known) if known and len(known) == len(costs) else None
+    budget = config.orchestrator.budgets.usd_per_request
     prompt = sum(estimated_tokens(turn.content) for turn in request.messages)
-    cost = _most_cost(ready, prompt, settings.max_tokens)
-    total = None if cost is None else cost * attempts
-    budget = config.orchestrator.budget.usd_per_request
     lines = (
         f"route {' then '.join(routes)}: {', '.join(dict.fromkeys(one.model for one in ready))}",
         f"refinement loop: at most {settings.max_calls} calls",
-        f"Router: at most {1 + retries} attempts on each of {widest} model groups per call",
+        f"Router: at most {per_call} attempts for one call, over {len(groups)} model groups",
         f"together at most {attempts} requests on the wire, {settings.deadline_s:g} s",
         f"about {prompt} prompt tokens and at most {settings.max_tokens} answer tokens per call",
         "cost: " + ("a price is not known" if total is None else f"at most {total:.4f} USD"),
@@ -63,26 +66,54 @@ def plan(config: Config, deployments: Deployments, request: Request, routes: Seq
     return Plan(settings.max_calls, attempts, settings.deadline_s, total, lines)
 
 
-def _most_cost(ready: Sequence[Ready], prompt: int, answer: int) -> float | None:
-    """The dearest single call, from LiteLLM's price map."""
-    worst = 0.0
-    for one in ready:
-        if one.provider == OFFLINE:
-            continue
-        price = _price(one)
-        if price is None:
-            return None
-        worst = max(worst, prompt * price[0] + answer * price[1])
-    return worst
+def chain_of(arguments: Mapping[str, Any], group: str) -> tuple[str, ...]:
+    """A group and every group that LiteLLM may fall back to from it, each once."""
+    lists = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
+    found = [group]
+    for one in found:  # grows while it is walked: fallbacks chain
+        for name in lists:
+            for entry in arguments.get(name) or []:
+                for target in (*entry.get(one, ()), *entry.get("*", ())):
+                    wanted = str(target.get("model")) if isinstance(target, dict) else str(target)
+                    if wanted not in found:
+                        found.append(wanted)
+    for target in arguments.get("default_fallbacks") or []:
+        if target not in found:
+            found.append(target)
+    return tuple(found)
 
 
-def _price(one: Ready) -> tuple[float, float] | None:
-    stated: dict[str, Any] = {**one.model_info, **one.params.value}
-    table = _litellm.load().model_cost
-    known = table.get(one.model) or table.get(one.model.partition("/")[2]) or {}
-    prices = [
-        stated.get(key, known.get(key)) for key in ("input_cost_per_token", "output_cost_per_token")
-    ]
-    if any(not isinstance(price, int | float) for price in prices):
-        return None
-    return float(prices[0]), float(prices[1])  # type: ignore[arg-type]  # numbers, as just checked
+def wire_attempts(arguments: Mapping[str, Any], chain: Sequence[str]) -> int:
+    """Requests that one call can put on the wire: every retry of every group of its chain."""
+    return sum(_attempts_of(arguments, group) for group in chain)
+
+
+def _attempts_of(arguments: Mapping[str, Any], group: str) -> int:
+    entries = [one for one in arguments["model_list"] if one["model_name"] == group]
+    policy = (arguments.get("model_group_retry_policy") or {}).get(group)
+    policy = policy or arguments.get("retry_policy") or {}
+    stated = [arguments.get("num_retries") or 0]
+    stated += [one["litellm_params"].get("num_retries") or 0 for one in entries]
+    stated += [value or 0 for value in (policy if isinstance(policy, dict) else {}).values()]
+    levels = len({one["litellm_params"].get("order") for one in entries}) or 1
+    return levels * (1 + max(int(value) for value in stated))
+
+
+def hold_bound(config: Config, deployments: Deployments) -> None:
+    """Refuse a configuration whose retries multiply beyond its own limit.
+
+    Raises: ConfigError: an operation could put more than ``limits.wire_attempts`` on the wire.
+    """
+    arguments = router_arguments(config, deployments)
+    most = config.orchestrator.limits.wire_attempts
+    for group in deployments.groups():
+        chain = chain_of(arguments, group)
+        found = config.orchestrator.generation.max_calls * wire_attempts(arguments, chain)
+        if found > most:
+            raise ConfigError(
+                "orchestrator.limits.wire_attempts",
+                f"one request to {group} could put {found} requests on the wire"
+                f" ({config.orchestrator.generation.max_calls} calls over {', '.join(chain)}), more"
+                f" than {most}",
+                fix="Lower num_retries or shorten the fallbacks, or raise the limit.",
+            )

@@ -6,10 +6,23 @@ the original exception travels on: only its class, its status, and what they mea
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from orchestrator import errors
+
+if TYPE_CHECKING:
+    from orchestrator.result import WireAttempt
+
+_SHORTEST_SECRET = 6  # words this short are no secret, and removing them would maim the message
+#: Attributes of LiteLLM's exceptions that hold the request or the provider's whole response.
+_CARRIERS = ("litellm_debug_info", "request", "response", "body", "messages")
+_TOO_LONG = ("context length", "context window", "maximum context", "too many tokens",
+             "prompt is too long", "exceeds the maximum number of tokens", "input length",
+             "context_length_exceeded", "longer than")  # fmt: skip
+_DECLINED = ("content_policy", "content policy", "content filter", "content_filter",
+             "safety system", "responsibleaipolicy")  # fmt: skip
 
 _BY_CLASS: dict[str, type[errors.LLMError]] = {
     "AuthenticationError": errors.AuthenticationError,
@@ -42,33 +55,102 @@ _ADVICE: dict[type[errors.LLMError], str] = {
     errors.ContentPolicyError: "Rephrase the request or choose another provider.",
     errors.BadRequestError: "Check the model name and the parameters of this deployment.",
     errors.NoDeploymentError: "Every deployment is resting after failures; try again shortly.",
+    errors.DeadlineExceededError: "Ask for less, or allow more time.",
     errors.ServiceUnavailableError: "Try again, or add a fallback to the route.",
 }
 
 
 def translated(
-    error: Exception, *, route: str, provider: str = "", attempts: int = 0
+    error: Exception, *, route: str, attempts: Sequence[WireAttempt] = ()
 ) -> errors.LLMError:
     """The error of ours that says what `error` means, without anything that was sent."""
     kind = type(error).__name__
     status = int(getattr(error, "status_code", 0) or 0)
+    said = str(error).lower()
     ours = _BY_CLASS.get(kind) or _BY_STATUS.get(status) or errors.ServiceUnavailableError
-    if isinstance(error, TimeoutError | asyncio.TimeoutError):
-        ours = errors.ServiceUnavailableError
-    if "response_format" in str(error) and status == 400:
-        ours = errors.BadRequestError
-    deployment = str(getattr(error, "failed_deployment_id", "") or "")
+    if type(error) is TimeoutError:
+        ours = errors.DeadlineExceededError
+    elif is_own_limit(error):
+        ours = errors.RateLimitError
+    elif issubclass(ours, errors.BadRequestError):
+        ours = _read(said, ours)
+    last = attempts[-1] if attempts else None
+    deployment = str(
+        getattr(error, "failed_deployment_id", "") or (last.deployment if last else "")
+    )
+    provider = (last.provider if last else "") or str(getattr(error, "llm_provider", "") or "")
+    what = _unreachable(error, said) or (f"{kind}, status {status}" if status else kind)
     who = deployment or provider or f"route {route!r}"
-    said = f"{kind}, status {status}" if status else kind
-    words = f"{who} failed ({said})" + (f" after {attempts} attempts" if attempts > 1 else "")
+    words = f"{who} failed ({what})"
+    if len(attempts) > 1:
+        words += f" after {len(attempts)} attempts"
     return ours(
         f"{words}. {_ADVICE[ours]}",
         deployment=deployment,
-        provider=provider or str(getattr(error, "llm_provider", "") or ""),
+        provider=provider,
         status=status,
         retry_after_s=_retry_after(error),
-        attempts=attempts,
+        attempts=len(attempts),
     )
+
+
+def _read(said: str, ours: type[errors.LLMError]) -> type[errors.LLMError]:
+    """LiteLLM tells these two apart for some providers only."""
+    if any(words in said for words in _TOO_LONG):
+        return errors.ContextWindowExceededError
+    return errors.ContentPolicyError if any(words in said for words in _DECLINED) else ours
+
+
+def _unreachable(error: Exception, said: str) -> str:
+    """LiteLLM reports a server that cannot be reached as its own status 500."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.errno is not None:
+            return f"it cannot be reached: {os.strerror(seen.errno)}"
+        seen = seen.__cause__ or seen.__context__
+    return "it cannot be reached" if "connection error" in said or "cannot connect" in said else ""
+
+
+def cleaned(error: Exception, sent: Mapping[str, Any], secrets: Iterable[str]) -> Exception:
+    """LiteLLM's own exception without what was sent: providers quote it in their words."""
+    private = [
+        *secrets,
+        *_words_of({k: v for k, v in sent.items() if k not in ("model", "stream")}),
+    ]
+    for name, value in list(vars(error).items()):
+        if isinstance(value, str):
+            setattr(error, name, _without(value, private))
+        elif name in _CARRIERS:
+            setattr(error, name, None)
+    error.args = tuple(_without(a, private) if isinstance(a, str) else a for a in error.args)
+    error.__context__ = None
+    return error
+
+
+def _words_of(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        if len(value) >= _SHORTEST_SECRET:
+            yield value
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from _words_of(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _words_of(part)
+
+
+def _without(text: str, private: Iterable[str]) -> str:
+    for words in private:
+        text = text.replace(words, "[removed]")
+    return text
+
+
+def is_own_limit(error: Exception) -> bool:
+    """Whether the Router itself found no room: rpm, tpm or max_parallel_requests."""
+    if type(error).__name__ == "RouterRateLimitErrorBasic":
+        return True
+    category = str(getattr(error, "category", "") or "")
+    return category == "litellm_rate_limit" or "max_parallel_requests" in str(error)
 
 
 def _retry_after(error: Any) -> float | None:

@@ -1,0 +1,124 @@
+"""Money: reserved before a call, settled after it, shared between processes through Redis."""
+
+from __future__ import annotations
+
+import datetime
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.errors import BudgetExceededError
+from orchestrator.routing.prices import most_usd
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from orchestrator.config import Budgets
+    from orchestrator.result import WireAttempt
+    from orchestrator.routing.deployments import Deployments
+    from orchestrator.tally import Tally
+
+_DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """What is set aside for one call: dollars, and the accounts that hold them."""
+
+    usd: float = 0.0
+    accounts: tuple[str, ...] = ()
+    tally: Tally | None = None
+
+
+@dataclass(slots=True)
+class Purse:
+    """The budgets of a day and of a request.
+
+    Without Redis the accounts live in this process; with it every process that shares the Redis
+    of the Router shares them, and each change is one atomic step there.
+    """
+
+    budgets: Budgets
+    deployments: Deployments
+    spent: dict[str, float] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    async def reserve(
+        self, router: Any, arguments: Mapping[str, Any], tally: Tally | None
+    ) -> Reserved:
+        """Set aside the most that a call can cost.
+
+        Raises: BudgetExceededError: it may not fit into what is left, or its price is not known.
+        """
+        limits = self._limits(tally)
+        limit = tally.limit_usd if tally is not None else None
+        if not limits and limit is None:
+            return Reserved()
+        usd = most_usd(self.deployments, arguments)
+        if usd is None:
+            raise BudgetExceededError(
+                f"a budget is set and the price of {arguments.get('model')} is not known. State"
+                " input_cost_per_token and output_cost_per_token in its litellm_params."
+            )
+        if tally is not None and limit is not None:
+            _reserve_request(tally, usd, limit)
+        kept: list[str] = []
+        try:
+            for account, most in limits.items():
+                kept.append(account)
+                _hold(account, await self._add(router, account, usd), usd, most)
+        except BaseException:
+            for account in kept:
+                await self._add(router, account, -usd)
+            if tally is not None and limit is not None:
+                tally.reserved_usd -= usd
+            raise
+        return Reserved(usd, tuple(limits), tally if limit is not None else None)
+
+    async def settle(
+        self, router: Any, reserved: Reserved, attempts: Sequence[WireAttempt]
+    ) -> None:
+        """Give back what was not used."""
+        spent = sum(attempt.cost_usd or 0.0 for attempt in attempts)
+        if reserved.tally is not None:
+            reserved.tally.reserved_usd -= reserved.usd
+        for account in reserved.accounts:
+            await self._add(router, account, spent - reserved.usd)
+
+    def _limits(self, tally: Tally | None) -> dict[str, float]:
+        day = datetime.datetime.now(datetime.UTC).date().isoformat()
+        tenant = tally.tenant if tally is not None else ""
+        limits = {}
+        if self.budgets.usd_per_day is not None:
+            limits[f"budget:{day}"] = self.budgets.usd_per_day
+        if tenant in self.budgets.tenants:
+            limits[f"budget of {tenant}:{day}"] = self.budgets.tenants[tenant]
+        return limits
+
+    async def _add(self, router: Any, account: str, usd: float) -> float:
+        redis = getattr(router.cache, "redis_cache", None)
+        if redis is not None:
+            key = f"orchestrator:{account}"
+            return float(await redis.async_increment(key=key, value=usd, ttl=2 * _DAY_S))
+        with self._lock:
+            self.spent[account] = self.spent.get(account, 0.0) + usd
+            return self.spent[account]
+
+
+def _hold(account: str, total: float, usd: float, most: float) -> None:
+    if total > most:
+        left = max(most - total + usd, 0.0)
+        raise BudgetExceededError(
+            f"the next call may cost {usd:.4f} USD and {left:.4f} of {most:.4f} are left today"
+            f" ({account.rpartition(':')[0]})"
+        )
+
+
+def _reserve_request(tally: Tally, usd: float, limit: float) -> None:
+    left = limit - tally.spent_usd - tally.reserved_usd
+    if usd > left:
+        raise BudgetExceededError(
+            f"the next call may cost {usd:.4f} USD and {max(left, 0):.4f} of {limit:.4f} are left"
+            " for this request"
+        )
+    tally.reserved_usd += usd

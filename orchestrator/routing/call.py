@@ -1,0 +1,155 @@
+"""One way to the wire: room, budget, deadline, accounting; whatever is asked for goes through."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.routing import _litellm
+from orchestrator.routing.account import TRACE, Book, Trace
+from orchestrator.routing.budget import Purse, Reserved
+from orchestrator.routing.build import build_router, prepare
+from orchestrator.routing.stream import accounted
+from orchestrator.routing.translate import is_own_limit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orchestrator.config import Config
+    from orchestrator.routing.deployments import Deployments
+
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 1.0
+
+
+class _Call:
+    """One call: its place in the room, the money set aside for it, its trace."""
+
+    def __init__(
+        self, router: Any, trace: Trace, book: Book, purse: Purse, room: asyncio.Semaphore
+    ) -> None:
+        self.router = router
+        self.trace = trace
+        self._book = book
+        self._purse = purse
+        self._room = room
+        self._reserved = Reserved()
+        self._is_inside = False
+
+    async def enter(self, arguments: dict[str, Any], until: float) -> None:
+        """Wait for room and set the money aside."""
+        try:
+            await _within(until, self._room.acquire)
+            self._is_inside = True
+            self._reserved = await self._purse.reserve(self.router, arguments, self.trace.tally)
+        except BaseException as error:
+            await self.leave(error)
+            raise
+
+    async def leave(self, error: BaseException | None = None) -> None:
+        """Give everything back; what an interruption must not skip comes before any wait."""
+        if isinstance(error, asyncio.CancelledError):
+            self.trace.left("cancelled")
+        elif error is not None:
+            self.trace.failed(error)
+        self._book.close(self.trace)
+        if self._is_inside:
+            self._is_inside = False
+            self._room.release()
+        reserved, self._reserved = self._reserved, Reserved()
+        await self._purse.settle(self.router, reserved, self.trace.ended)
+
+
+class Wire:
+    """Sends through one LiteLLM Router, built when first used."""
+
+    def __init__(self, config: Config, deployments: Deployments) -> None:
+        self.book = Book()
+        self._config = config
+        self._deployments = deployments
+        self._router: Any = None
+        self._purse = Purse(config.orchestrator.budgets, deployments)
+        # A semaphore belongs to the loop that first waited on it.
+        self._rooms: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore]
+        self._rooms = weakref.WeakKeyDictionary()
+
+    async def router(self) -> Any:
+        """LiteLLM's Router; its import takes seconds and goes to a thread."""
+        if self._router is None:
+            await asyncio.to_thread(prepare, self._deployments)
+        if self._router is None:  # nobody else built it meanwhile
+            self._router = build_router(self._config, self._deployments)
+        return self._router
+
+    async def trace(self) -> Trace:
+        """The record of a call to come."""
+        await self.router()
+        return self.book.open()
+
+    async def send(
+        self, method: str, arguments: dict[str, Any], deadline_s: float, trace: Trace
+    ) -> Any:
+        """Call a method of the Router with `arguments`.
+
+        The wait for room, every retry, every fallback and the whole of a stream together take at
+        most `deadline_s`. Attempts are noted in `trace` (from `Book.open`) and in the tally of the
+        request under way. A rate limit of our own is waited for: nothing has left yet.
+
+        Raises: TimeoutError: the deadline; BudgetExceededError; and what LiteLLM raises.
+        """
+        until = time.monotonic() + deadline_s
+        call = _Call(await self.router(), trace, self.book, self._purse, self._room())
+        await call.enter(arguments, until)
+        try:
+            response = await _within(until, lambda: self._send(call, method, arguments))
+        except BaseException as error:
+            await call.leave(error)
+            raise
+        if arguments.get("stream") and hasattr(response, "__anext__"):
+            wants = bool((arguments.get("stream_options") or {}).get("include_usage"))
+            return accounted(response, call.trace, until=until, wants_usage=wants, done=call.leave)
+        await call.leave()
+        return response
+
+    async def _send(self, call: _Call, method: str, arguments: dict[str, Any]) -> Any:
+        trace = call.trace
+        sent = {**arguments, "metadata": {**(arguments.get("metadata") or {}), TRACE: trace.id}}
+        if sent.get("stream"):
+            # Otherwise tokens and dollars of a stream are 0 for most providers.
+            sent["stream_options"] = {**(sent.get("stream_options") or {}), "include_usage": True}
+        pause = _FIRST_WAIT_S
+        while True:
+            try:
+                response = await getattr(call.router, method)(**sent)
+            except Exception as error:
+                if trace.was_sent or not is_own_limit(error):
+                    raise
+            else:
+                if not sent.get("stream"):
+                    trace.answered(response)
+                return response
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, _LONGEST_WAIT_S)
+
+    def _room(self) -> asyncio.Semaphore:
+        loop = asyncio.get_running_loop()
+        if loop not in self._rooms:
+            self._rooms[loop] = asyncio.Semaphore(self._config.orchestrator.limits.parallel)
+        return self._rooms[loop]
+
+    async def aclose(self) -> None:
+        """Give back what LiteLLM holds globally for this Router: callbacks and HTTP clients."""
+        self.book.discard()
+        if self._router is not None:
+            self._router.discard()
+            self._router = None
+            litellm = _litellm.load()
+            await litellm.close_litellm_async_clients()
+            # LiteLLM leaves the closed clients in its cache, and the next Router would get them.
+            litellm.in_memory_llm_clients_cache.flush_cache()
+
+
+async def _within(until: float, work: Callable[[], Any]) -> Any:
+    async with asyncio.timeout(max(until - time.monotonic(), 0.0)):
+        return await work()

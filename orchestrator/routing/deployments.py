@@ -1,0 +1,284 @@
+"""From a configuration to the deployments that can be called, and who serves which route."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from orchestrator.errors import ConfigError
+from orchestrator.routing.offline import PROVIDER as OFFLINE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestrator.config import Config
+
+_ENV = "os.environ/"
+_LOCAL_PROVIDERS = ("ollama", "ollama_chat", "lm_studio", "hosted_vllm", OFFLINE)
+#: Names people use, and the LiteLLM prefixes behind them.
+PREFIXES: Mapping[str, tuple[str, ...]] = {
+    "openai": ("openai",),
+    "anthropic": ("anthropic",),
+    "gemini": ("gemini", "vertex_ai"),
+    "huggingface": ("huggingface",),
+    "openrouter": ("openrouter",),
+    "ollama": ("ollama", "ollama_chat"),
+    "lmstudio": ("lm_studio",),
+    "groq": ("groq",),
+    "mistral": ("mistral",),
+    "azure": ("azure",),
+    "offline": (OFFLINE,),
+    "mock": (OFFLINE,),
+}
+_PROBE_S = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A deployment that was left out, and why."""
+
+    group: str
+    model: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A deployment that can be called; `params` hold secrets and stay out of every repr."""
+
+    group: str
+    model: str
+    id: str
+    params: _Secret
+    model_info: Mapping[str, Any]
+
+    @property
+    def provider(self) -> str:
+        """LiteLLM's name of the provider: what stands before the first slash."""
+        return self.model.partition("/")[0]
+
+    @property
+    def is_local(self) -> bool:
+        """Whether calls stay on this machine."""
+        base = self.params.value.get("api_base")
+        if base:
+            return urlsplit(str(base)).hostname in ("localhost", "127.0.0.1", "::1")
+        return self.provider in _LOCAL_PROVIDERS
+
+
+class _Secret:
+    """Holds parameters without ever showing them."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Mapping[str, Any]) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        return "<litellm_params>"
+
+
+@dataclass(frozen=True, slots=True)
+class Deployments:
+    """What can be called, what cannot, and who serves which route, first choice first."""
+
+    ready: tuple[Ready, ...]
+    dropped: tuple[Dropped, ...]
+    routes: Mapping[str, tuple[str, ...]]
+
+    def groups(self) -> tuple[str, ...]:
+        """Every model group that has a deployment, in the order of the file."""
+        return tuple(dict.fromkeys(ready.group for ready in self.ready))
+
+    def of_group(self, group: str) -> tuple[Ready, ...]:
+        """The deployments of one group."""
+        return tuple(ready for ready in self.ready if ready.group == group)
+
+    def fingerprint(self, route: str) -> str:
+        """Identifies the deployments behind a route, without their keys."""
+        groups = self.routes.get(route, (route,))
+        known = [
+            (r.group, r.model, {k: str(v) for k, v in r.params.value.items() if k != "api_key"})
+            for r in self.ready
+            if r.group in groups
+        ]
+        return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def deployments_of(config: Config, environ: Mapping[str, str]) -> Deployments:
+    """Resolve ``os.environ/KEY``, leave out what has no key, and settle the routes.
+
+    Raises: ConfigError: a route names a group that does not exist, or nothing can be called.
+    """
+    environ = {**environ, **config.environment_variables}
+    ready: list[Ready] = []
+    dropped: list[Dropped] = []
+    config, wanted = _with_default_model(config, environ)
+    for index, deployment in enumerate(config.model_list):
+        params, missing = resolved(deployment.litellm_params, environ)
+        model = str(params.get("model", ""))
+        if missing:
+            reason = f"{', '.join(missing)} is not set"
+            dropped.append(Dropped(deployment.model_name, model, reason))
+            continue
+        stated = deployment.model_info.get("id")
+        made = str(stated) if stated else f"{deployment.model_name}-{index}"
+        ready.append(
+            Ready(deployment.model_name, model, made, _Secret(params), deployment.model_info)
+        )
+    ready, dropped = _allowed(config, environ, ready, dropped)
+    routes = _routes(config, ready)
+    if wanted:
+        routes["default"] = _first(wanted, routes["default"], ready, dropped)
+    most = 1 + config.orchestrator.limits.fallbacks
+    routes = {role: groups[:most] for role, groups in routes.items()}
+    return Deployments(tuple(ready), tuple(dropped), routes)
+
+
+def _with_default_model(config: Config, environ: Mapping[str, str]) -> tuple[Config, str]:
+    """The group that ``DEFAULT_LLM_MODEL`` names; a model of a known provider gets a group."""
+    named = environ.get("DEFAULT_LLM_MODEL", "")
+    if not named:
+        return config, ""
+    groups = {one.model_name: str(one.litellm_params.get("model")) for one in config.model_list}
+    if named in groups:
+        return config, named
+    for group, model in groups.items():
+        if named in (model, model.partition("/")[2]):
+            return config, group
+    prefix = named.partition("/")[0]
+    like = next((o for o in config.model_list
+                 if str(o.litellm_params.get("model")).startswith(f"{prefix}/")), None)  # fmt: skip
+    if "/" not in named or like is None:
+        raise ConfigError(
+            "DEFAULT_LLM_MODEL",
+            f"{named!r} is no model group and no model of a configured provider",
+            fix=f"Known: {', '.join(groups)}; or write provider/model.",
+        )
+    params = {**like.litellm_params, "model": named}
+    made = like.model_copy(update={"model_name": named, "litellm_params": params, "model_info": {}})
+    return config.model_copy(update={"model_list": (*config.model_list, made)}), named
+
+
+def _first(
+    wanted: str, default: tuple[str, ...], ready: Sequence[Ready], dropped: Sequence[Dropped]
+) -> tuple[str, ...]:
+    if not any(one.group == wanted for one in ready):
+        reason = next((d.reason for d in dropped if d.group == wanted), "it is not configured")
+        raise ConfigError("DEFAULT_LLM_MODEL", f"{wanted!r} cannot be called: {reason}")
+    return (wanted, *(group for group in default if group != wanted))
+
+
+def resolved(
+    value: Mapping[str, Any], environ: Mapping[str, str]
+) -> tuple[dict[str, Any], list[str]]:
+    """`value` with every ``os.environ/KEY`` in it replaced, and the keys that are not set."""
+    missing: list[str] = []
+
+    def resolve(part: Any) -> Any:
+        if isinstance(part, str) and part.startswith(_ENV):
+            name = part.removeprefix(_ENV)
+            if not environ.get(name):
+                missing.append(name)
+            return environ.get(name)
+        if isinstance(part, Mapping):
+            return {key: resolve(inner) for key, inner in part.items()}
+        if isinstance(part, list | tuple):
+            return [resolve(inner) for inner in part]
+        return part
+
+    return {key: resolve(part) for key, part in value.items()}, missing
+
+
+def _allowed(
+    config: Config, environ: Mapping[str, str], ready: list[Ready], dropped: list[Dropped]
+) -> tuple[list[Ready], list[Dropped]]:
+    """Hold the deployments against privacy, the chosen provider, and local servers' silence."""
+    named = environ.get("LLM_PROVIDER") or config.orchestrator.provider
+    if named != "auto" and named not in PREFIXES:
+        known = ", ".join(("auto", *PREFIXES))
+        raise ConfigError("LLM_PROVIDER", f"{named!r} is no provider", fix=f"Use one of {known}.")
+    kept: list[Ready] = []
+    for one in ready:
+        if config.orchestrator.privacy == "local_only" and not one.is_local:
+            dropped.append(Dropped(one.group, one.model, "privacy is local_only"))
+        elif named != "auto" and one.provider not in PREFIXES[named]:
+            dropped.append(Dropped(one.group, one.model, f"the provider is set to {named}"))
+        else:
+            kept.append(one)
+    if named == "auto":
+        kept = _auto(kept, dropped)
+    if not kept:
+        reasons = "; ".join(f"{d.group}: {d.reason}" for d in dropped) or "model_list is empty"
+        raise ConfigError(
+            "model_list",
+            f"no deployment can be called ({reasons})",
+            fix="Set a key, or add the embedded provider: model: offline/library.",
+        )
+    return kept, dropped
+
+
+def _auto(kept: list[Ready], dropped: list[Dropped]) -> list[Ready]:
+    """Keyed providers if there are any; else local servers that answer; else the embedded one."""
+    keyed = [one for one in kept if not one.is_local]
+    chosen: list[Ready] = []
+    for one in kept:
+        if one.provider == OFFLINE:
+            continue
+        if not one.is_local or not _is_shipped_local(one):
+            chosen.append(one)
+        elif keyed:
+            dropped.append(Dropped(one.group, one.model, "not probed: a provider has a key"))
+        elif _answers(str(one.params.value.get("api_base", ""))):
+            chosen.append(one)
+        else:
+            base = one.params.value.get("api_base")
+            dropped.append(Dropped(one.group, one.model, f"no server answers at {base}"))
+    embedded = [one for one in kept if one.provider == OFFLINE]
+    if chosen:
+        dropped.extend(
+            Dropped(one.group, one.model, "another provider is configured") for one in embedded
+        )
+        return chosen
+    return embedded
+
+
+def _is_shipped_local(one: Ready) -> bool:
+    """Local servers are probed; a loopback address with any other provider is somebody's choice."""
+    return one.provider in _LOCAL_PROVIDERS
+
+
+def _answers(base: str) -> bool:
+    parts = urlsplit(base)
+    try:
+        with socket.create_connection(
+            (parts.hostname or "localhost", parts.port or 80), timeout=_PROBE_S
+        ):
+            return True
+    except OSError:
+        return False
+
+
+def _routes(config: Config, ready: Sequence[Ready]) -> dict[str, tuple[str, ...]]:
+    groups = tuple(dict.fromkeys(one.group for one in ready))
+    known = {deployment.model_name for deployment in config.model_list}
+    stated = config.orchestrator.routes.model_dump()
+    routes: dict[str, tuple[str, ...]] = {}
+    for role, wanted in stated.items():
+        for group in wanted:
+            if group not in known:
+                raise ConfigError(
+                    f"orchestrator.routes.{role}",
+                    f"{group!r} is no model_name of model_list",
+                    fix=f"Known: {', '.join(sorted(known))}.",
+                )
+        if found := tuple(group for group in wanted if group in groups):
+            routes[role] = found
+    elsewhere = {group for role, found in routes.items() if role != "default" for group in found}
+    routes.setdefault("default", tuple(g for g in groups if g not in elsewhere) or groups)
+    return routes

@@ -1,0 +1,71 @@
+"""What a call can cost at most, from LiteLLM's price map and the prices a deployment states."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.routing import _litellm
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orchestrator.routing.deployments import Deployments, Ready
+
+#: A token is hardly ever shorter than this many bytes of JSON; estimates here are upper bounds.
+_BYTES_PER_TOKEN = 2.0
+_USUAL_ANSWER = 4096
+
+
+def price_of(one: Ready) -> tuple[float, float] | None:
+    """Dollars per prompt and per answer token; 0 on this machine, None when it is not known."""
+    stated: dict[str, Any] = {**one.model_info, **one.params.value}
+    prices = [
+        stated.get(key, known_about(one).get(key))
+        for key in ("input_cost_per_token", "output_cost_per_token")
+    ]
+    if all(isinstance(price, int | float) for price in prices):
+        return float(prices[0]), float(prices[1])  # type: ignore[arg-type]  # numbers, as just checked
+    return (0.0, 0.0) if one.is_local else None
+
+
+def known_about(one: Ready) -> Mapping[str, Any]:
+    """LiteLLM's entry about the model of a deployment; empty when it has none."""
+    table = _litellm.load().model_cost
+    found: Mapping[str, Any] = table.get(one.model) or table.get(one.model.partition("/")[2]) or {}
+    return found
+
+
+def most_usd(deployments: Deployments, arguments: Mapping[str, Any]) -> float | None:
+    """The dearest answer that a call can end in; None when a price is not known.
+
+    A failed attempt is not billed, so retries and fallbacks do not add up.
+    """
+    ready = [
+        one for group in chain_of(deployments, str(arguments.get("model")))
+        for one in deployments.of_group(group)
+    ]  # fmt: skip
+    sent = {k: v for k, v in arguments.items() if k in ("messages", "input", "tools", "prompt")}
+    tokens = len(json.dumps(sent, default=str, ensure_ascii=False).encode()) / _BYTES_PER_TOKEN
+    worst = 0.0
+    for one in ready:
+        price = price_of(one)
+        if price is None:
+            return None
+        worst = max(worst, tokens * price[0] + _most_answer(one, arguments) * price[1])
+    return worst
+
+
+def _most_answer(one: Ready, arguments: Mapping[str, Any]) -> float:
+    stated = arguments.get("max_tokens") or arguments.get("max_completion_tokens")
+    most = stated or one.params.value.get("max_tokens") or known_about(one).get("max_output_tokens")
+    samples = arguments.get("n") or 1
+    return float(most or _USUAL_ANSWER) * float(samples)
+
+
+def chain_of(deployments: Deployments, group: str) -> tuple[str, ...]:
+    """A group and those that it may fall back to."""
+    for groups in deployments.routes.values():
+        if groups and groups[0] == group:
+            return groups
+    return (group,)

@@ -1,0 +1,140 @@
+"""A stream of LiteLLM's that is bounded, accounted and closed whatever becomes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.routing import _litellm
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from orchestrator.routing.account import Trace
+
+
+def accounted(
+    inner: Any,
+    trace: Trace,
+    *,
+    until: float,
+    wants_usage: bool,
+    done: Callable[[], Awaitable[None]],
+) -> Any:
+    """`inner` as a stream of LiteLLM's own class.
+
+    It ends by `until` (`time.monotonic`) with TimeoutError; the part that only holds usage is kept
+    back unless the caller asked for it; `done` is awaited once, when it ends, fails, is cancelled
+    or closed.
+    """
+    return _class()(inner, _Course(inner, trace, until, wants_usage, done))
+
+
+@dataclass(slots=True)
+class _Course:
+    """A stream's way through its parts to its end."""
+
+    inner: Any
+    trace: Trace
+    until: float
+    wants_usage: bool
+    done: Callable[[], Awaitable[None]]
+    last: Any = None
+    is_over: bool = False
+    listeners: list[Callable[[str], None]] = field(default_factory=list)
+
+    async def next(self) -> Any:
+        """The next part that the caller is to see."""
+        while True:
+            chunk = await self._next_of_all()
+            if getattr(chunk, "usage", None) is not None:
+                self.last = chunk
+                if not self.wants_usage and not _says_something(chunk):
+                    continue
+            return chunk
+
+    async def _next_of_all(self) -> Any:
+        try:
+            async with asyncio.timeout(max(self.until - time.monotonic(), 0.0)):
+                return await self.inner.__anext__()
+        except StopAsyncIteration:
+            await self.end("answered")
+            raise
+        except BaseException as error:
+            cancelled = isinstance(error, asyncio.CancelledError)
+            await self.end("cancelled" if cancelled else type(error).__name__)
+            raise
+
+    async def end(self, outcome: str) -> None:
+        """Note how it ended, close the connection, and give everything back; once."""
+        if self.is_over:
+            return
+        self.is_over = True
+        if outcome == "answered":
+            self.trace.answered(_Total(self.last, self.inner))
+        else:
+            self.trace.left(outcome)
+        try:
+            if hasattr(self.inner, "aclose"):
+                await self.inner.aclose()
+        finally:
+            await self.done()
+            for listener in self.listeners:
+                listener(outcome)
+
+
+@functools.cache
+def _class() -> Any:
+    base = _litellm.load().CustomStreamWrapper
+
+    class AccountedStream(base):  # type: ignore[misc, valid-type]  # known at run time only
+        """A stream of LiteLLM's, to look at and to iterate."""
+
+        def __init__(self, inner: Any, course: _Course) -> None:
+            # The base's own __init__ would begin a second stream; all it knows is in `inner`.
+            self._inner = inner
+            self._course = course
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.__dict__["_inner"], name)
+
+        @property
+        def _hidden_params(self) -> Any:
+            return getattr(self._inner, "_hidden_params", {})
+
+        def __aiter__(self) -> Any:
+            return self
+
+        async def __anext__(self) -> Any:
+            return await self._course.next()
+
+        async def aclose(self) -> None:
+            """Close the connection to the provider."""
+            await self._course.end("cancelled")
+
+        def when_over(self, listener: Callable[[str], None]) -> None:
+            """Call `listener` with the outcome at the end."""
+            self._course.listeners.append(listener)
+
+    return AccountedStream
+
+
+def _says_something(chunk: Any) -> bool:
+    choices = getattr(chunk, "choices", None) or []
+    return any(
+        choice.finish_reason or any(v for v in choice.delta.model_dump().values() if v)
+        for choice in choices
+    )
+
+
+class _Total:
+    """What a finished stream took, under the names of a whole response."""
+
+    def __init__(self, last: Any, stream: Any) -> None:
+        self.usage = getattr(last, "usage", None)
+        self.model = getattr(last, "model", "")
+        self._hidden_params = {**(getattr(stream, "_hidden_params", None) or {})}
+        self._hidden_params.pop("response_cost", None)

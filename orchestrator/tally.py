@@ -1,0 +1,98 @@
+"""What one logical request takes while it is under way: every attempt on the wire, every hit.
+
+The tally travels in a context variable, so that whoever sends or hits can add to it without every
+station between handing it on.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from orchestrator.result import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orchestrator.result import Answer, WireAttempt
+
+_CURRENT: ContextVar[Tally | None] = ContextVar("orchestrator_tally", default=None)
+
+
+@dataclass(slots=True)
+class Tally:
+    """The running sums of one request.
+
+    Attributes:
+        tenant: on whose behalf it is asked; empty for nobody in particular.
+        limit_usd: most that it may cost, None for no bound.
+        wire: attempts that ended, in order.
+        served_usd: what its cached answers cost when they were bought; None as soon as one is
+            not known.
+        reserved_usd: set aside for calls under way.
+        late: called with attempts that end after the request did.
+    """
+
+    tenant: str = ""
+    limit_usd: float | None = None
+    wire: list[WireAttempt] = field(default_factory=list)
+    hits: int = 0
+    served_usage: Usage = field(default_factory=Usage)
+    served_usd: float | None = 0.0
+    reserved_usd: float = 0.0
+    late: Callable[[tuple[WireAttempt, ...]], None] | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(self, attempts: tuple[WireAttempt, ...]) -> None:
+        """Note attempts that ended."""
+        with self._lock:
+            self.wire.extend(attempts)
+        if self.late is not None and attempts:
+            self.late(attempts)
+
+    def served(self, answer: Answer) -> None:
+        """Note an answer that nothing was paid for."""
+        with self._lock:
+            self.hits += 1
+            self.served_usage += answer.usage
+            known = self.served_usd is not None and answer.cost_usd is not None
+            self.served_usd = (self.served_usd or 0.0) + (answer.cost_usd or 0.0) if known else None
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of the wire."""
+        return sum((one.usage for one in self.wire), Usage())
+
+    @property
+    def billed_usd(self) -> float | None:
+        """Dollars of the wire; None as soon as the price of an answer is not known."""
+        costs = [one.cost_usd for one in self.wire if one.outcome == "answered"]
+        known = [cost for cost in costs if cost is not None]
+        rest = sum(one.cost_usd or 0.0 for one in self.wire if one.outcome != "answered")
+        return sum(known) + rest if len(known) == len(costs) else None
+
+    @property
+    def spent_usd(self) -> float:
+        """What is known to be spent."""
+        return sum(one.cost_usd or 0.0 for one in self.wire)
+
+
+def current() -> Tally | None:
+    """The tally of the request under way, None outside of one."""
+    return _CURRENT.get()
+
+
+class Counting:
+    """``with Counting(tally):`` everything sent in this context is added to it."""
+
+    def __init__(self, tally: Tally) -> None:
+        self.tally = tally
+
+    def __enter__(self) -> Tally:
+        self._token = _CURRENT.set(self.tally)
+        return self.tally
+
+    def __exit__(self, *raised: object) -> None:
+        _CURRENT.reset(self._token)
