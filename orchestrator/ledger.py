@@ -15,7 +15,7 @@ import os
 import time
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from orchestrator.result import Usage
 from orchestrator.tally import Counting, Tally
@@ -198,7 +198,7 @@ class Ledger:
             os.close(handle)
 
 
-def lines_of(directory: Path, *, since: str = "") -> Iterator[dict[str, object]]:
+def lines_of(directory: Path, *, since: str = "") -> Iterator[dict[str, Any]]:
     """The lines at or after `since` (ISO 8601), oldest file first; broken lines are told once."""
     broken = 0
     for path in sorted(directory.glob("*.jsonl")):

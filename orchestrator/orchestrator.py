@@ -28,7 +28,7 @@ from orchestrator.gmn.contract import GMNContract
 from orchestrator.gmn.expectations import Expectation
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
-from orchestrator.ledger import Ledger
+from orchestrator.ledger import Ledger, lines_of
 from orchestrator.messages import LLMMessage, as_messages
 from orchestrator.prompts import Prompts
 from orchestrator.refine import refine
@@ -290,6 +290,13 @@ class Orchestrator:
         """Forget every cached answer; return how many there were."""
         await self._open()
         return await asyncio.to_thread(self._store.clear)
+
+    async def usage(self, *, since: str = "") -> list[dict[str, Any]]:
+        """The ledger's lines at or after `since` (ISO 8601), oldest first; none without ledger."""
+        directory = self._ledger.directory
+        if directory is None:
+            return []
+        return await asyncio.to_thread(lambda: list(lines_of(directory, since=since)))
 
     @cached_property
     def _prompts(self) -> Prompts:

@@ -74,6 +74,5 @@ def wire_server() -> Iterator[WireServer]:
 @pytest.fixture
 def wire(wire_server: WireServer) -> WireServer:
     """The loopback server with an empty script."""
-    wire_server.scripts.clear()
-    wire_server.requests.clear()
+    wire_server.clear()
     return wire_server

@@ -88,13 +88,19 @@ class Wire:
         return self.book.open()
 
     async def send(
-        self, method: str, arguments: dict[str, Any], deadline_s: float, trace: Trace
+        self,
+        method: str,
+        arguments: dict[str, Any],
+        deadline_s: float,
+        trace: Trace,
+        mend: Callable[[Exception], Exception] | None = None,
     ) -> Any:
         """Call a method of the Router with `arguments`.
 
         The wait for room, every retry, every fallback and the whole of a stream together take at
         most `deadline_s`. Attempts are noted in `trace` (from `Book.open`) and in the tally of the
-        request under way. A rate limit of our own is waited for: nothing has left yet.
+        request under way. A rate limit of our own is waited for: nothing has left yet. `mend`
+        makes the error that a stream raises out of the one that it met.
 
         Raises: TimeoutError: the deadline; BudgetExceededError; and what LiteLLM raises.
         """
@@ -108,7 +114,9 @@ class Wire:
             raise
         if arguments.get("stream") and hasattr(response, "__anext__"):
             wants = bool((arguments.get("stream_options") or {}).get("include_usage"))
-            return accounted(response, call.trace, until=until, wants_usage=wants, done=call.leave)
+            return accounted(
+                response, trace, until=until, wants_usage=wants, done=call.leave, mend=mend
+            )
         await call.leave()
         return response
 

@@ -95,6 +95,7 @@ class RouterCompleter:
         asked = request
         while True:
             trace = await self.wire.trace()
+            refused = asked.mode
             try:
                 response = await self._send(group, asked, trace)
                 return _answer(response, (*attempts, *trace.ended), clock() - start)
@@ -102,11 +103,13 @@ class RouterCompleter:
                 raise
             except Exception as error:  # noqa: BLE001  LiteLLM raises its own, openai's, ValueErrors
                 attempts += trace.ended
-                if asked.mode == "prompt" or not names_response_format(error):
-                    # The original can quote the prompt, so it does not travel on as the cause.
-                    raise translated(error, route=request.route, attempts=attempts) from None
-                self._refused.setdefault(group, set()).add(asked.mode)
-                asked = _degraded(asked)
+                failure = translated(error, route=request.route, attempts=attempts)
+                if asked.mode != "prompt" and names_response_format(error):
+                    self._refused.setdefault(group, set()).add(refused)
+                    asked = _degraded(asked)
+            if asked.mode == refused:
+                # Out here, so that the original, which can quote the prompt, is not its context.
+                raise failure
 
     async def _send(self, group: str, request: Request, trace: Trace) -> Any:
         arguments: dict[str, Any] = {
@@ -127,19 +130,24 @@ class RouterCompleter:
             # LiteLLM 1.106 imports its optional MCP client for any tools otherwise.
             arguments.setdefault("_skip_mcp_handler", True)
         sent = {**arguments, "model": self._group(arguments.get("model"))}
+        litellm = await _litellm.loaded()
+
+        def mend(error: Exception) -> Exception:
+            if isinstance(error, TimeoutError):
+                words = f"no whole answer within {self._deadline_s:g} s"
+                timeout: Exception = litellm.Timeout(
+                    message=words, model=str(sent["model"]), llm_provider=""
+                )
+                return timeout
+            is_theirs = type(error).__module__.startswith(("litellm", "openai"))
+            return cleaned(error, sent, self._secrets()) if is_theirs else error
+
+        trace = await self.wire.trace()
         try:
-            return await self.wire.send(method, sent, self._deadline_s, await self.wire.trace())
-        except TimeoutError:
-            litellm = await _litellm.loaded()
-            raise litellm.Timeout(
-                message=f"no whole answer within {self._deadline_s:g} s",
-                model=str(arguments.get("model")),
-                llm_provider="",
-            ) from None
-        except Exception as error:
-            if type(error).__module__.startswith(("litellm", "openai")):
-                raise cleaned(error, sent, self._secrets()) from None
-            raise
+            return await self.wire.send(method, sent, self._deadline_s, trace, mend)
+        except Exception as error:  # noqa: BLE001  whatever it is, it leaves mended
+            failure = mend(error)
+        raise failure
 
     def _secrets(self) -> list[str]:
         keys = [one.params.value.get("api_key") for one in self.deployments.ready]

@@ -23,14 +23,15 @@ def accounted(
     until: float,
     wants_usage: bool,
     done: Callable[[], Awaitable[None]],
+    mend: Callable[[Exception], Exception] | None = None,
 ) -> Any:
     """`inner` as a stream of LiteLLM's own class.
 
-    It ends by `until` (`time.monotonic`) with TimeoutError; the part that only holds usage is kept
-    back unless the caller asked for it; `done` is awaited once, when it ends, fails, is cancelled
-    or closed.
+    It ends by `until` (`time.monotonic`) with TimeoutError; errors go through `mend`; the part
+    that only holds usage is kept back unless the caller asked for it; `done` is awaited once, when
+    it ends, fails, is cancelled or closed.
     """
-    return _class()(inner, _Course(inner, trace, until, wants_usage, done))
+    return _class()(inner, _Course(inner, trace, until, wants_usage, done, mend))
 
 
 @dataclass(slots=True)
@@ -42,6 +43,7 @@ class _Course:
     until: float
     wants_usage: bool
     done: Callable[[], Awaitable[None]]
+    mend: Callable[[Exception], Exception] | None
     last: Any = None
     is_over: bool = False
     listeners: list[Callable[[str], None]] = field(default_factory=list)
@@ -63,10 +65,13 @@ class _Course:
         except StopAsyncIteration:
             await self.end("answered")
             raise
-        except BaseException as error:
-            cancelled = isinstance(error, asyncio.CancelledError)
-            await self.end("cancelled" if cancelled else type(error).__name__)
+        except asyncio.CancelledError:
+            await self.end("cancelled")
             raise
+        except Exception as error:  # noqa: BLE001  whatever it is, it leaves mended
+            failure = error if self.mend is None else self.mend(error)
+        await self.end(type(failure).__name__)
+        raise failure
 
     async def end(self, outcome: str) -> None:
         """Note how it ended, close the connection, and give everything back; once."""

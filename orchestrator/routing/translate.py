@@ -67,11 +67,16 @@ def translated(
     kind = type(error).__name__
     status = int(getattr(error, "status_code", 0) or 0)
     said = str(error).lower()
-    ours = _BY_CLASS.get(kind) or _BY_STATUS.get(status) or errors.ServiceUnavailableError
+    # The class LiteLLM chooses for a refused key differs by provider; the status does not.
+    by_status = _BY_STATUS.get(status)
+    ours = by_status if status in (401, 403) else _BY_CLASS.get(kind) or by_status
+    ours = ours or errors.ServiceUnavailableError
     if type(error) is TimeoutError:
         ours = errors.DeadlineExceededError
     elif is_own_limit(error):
         ours = errors.RateLimitError
+    elif "error converting to valid response block" in said:
+        ours, status = errors.ServiceUnavailableError, 0  # LiteLLM's own 422: not JSON came back
     elif issubclass(ours, errors.BadRequestError):
         ours = _read(said, ours)
     last = attempts[-1] if attempts else None

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.wire.server import Reply, WireServer
 
-__all__ = ["SECRET", "Reply", "WireServer", "configured"]
+__all__ = ["PROVIDERS", "SECRET", "Reply", "WireServer", "configured", "provider_config"]
 
 SECRET = "sk-canary-4711-do-not-show"
 
@@ -36,3 +36,20 @@ def configured(base: str, *groups: str, **settings: Any) -> dict[str, object]:
         },
         "orchestrator": {"routes": routes, **settings},
     }
+
+
+#: LiteLLM's prefix, and what its api_base adds to the server's root, by wire format.
+PROVIDERS = {
+    "openai": ("openai", "/v1"),
+    "anthropic": ("anthropic", ""),
+    "gemini": ("gemini", "/v1beta"),
+    "ollama": ("ollama_chat", ""),
+}
+
+
+def provider_config(wire: WireServer, provider: str, **settings: Any) -> dict[str, object]:
+    """A config with the one deployment ``m`` that speaks a provider's wire format."""
+    prefix, path = PROVIDERS[provider]
+    config: dict[str, Any] = configured(f"{wire.root}{path}", "m", **settings)
+    config["model_list"][0]["litellm_params"]["model"] = f"{prefix}/m"
+    return config
