@@ -6,7 +6,7 @@ PYMDP_VENV := .venv-pymdp
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format test-pymdp bench constraints clean
+.PHONY: help demo test check format test-pymdp chaos bench constraints clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,6 +46,9 @@ $(PYMDP_VENV)/.installed: pyproject.toml constraints-pymdp.txt
 
 test-pymdp: $(PYMDP_VENV)/.installed ## beliefs and expected free energy against pymdp
 	$(PYMDP_VENV)/bin/python -m pytest -q -m pymdp
+
+chaos: $(VENV)/.installed ## 50,000 requests through a faulty server, with a seed of its own each time
+	CHAOS_REQUESTS=50000 CHAOS_SEED=$$(date +%s) $(BIN)/python -m pytest -q -o timeout=7200 tests/routing/test_chaos.py
 
 bench: $(VENV)/.installed ## every performance claim, as a ratio measured here and now
 	@for script in benchmarks/bench_*.py; do $(BIN)/python -m benchmarks.$$(basename $$script .py) || exit 1; done

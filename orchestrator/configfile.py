@@ -96,7 +96,8 @@ def from_older(tree: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) 
     Raises: ConfigError: a key is neither ``provider`` nor a provider.
     """
     model_list = []
-    for name, settings in tree.items():
+    for written, settings in tree.items():
+        name = "offline" if written == "mock" else written
         if name in ("provider", "orchestrator"):
             continue
         if name not in known or not isinstance(settings, Mapping):
@@ -110,7 +111,7 @@ def from_older(tree: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) 
             model = str(settings["model"])
             params["model"] = model if model.startswith(f"{prefix}/") else f"{prefix}/{model}"
         model_list.append({"model_name": name, "litellm_params": params})
-    if "offline" not in tree:
+    if not {"offline", "mock"} & set(tree):
         model_list.append({"model_name": "offline", "litellm_params": dict(known["offline"])})
     ours = {"provider": tree.get("provider", "auto"), **tree.get("orchestrator", {})}
     return {"model_list": model_list, "orchestrator": ours}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
+import yaml
 
 from orchestrator.config import (
     Config,
@@ -18,7 +22,7 @@ from orchestrator.config import (
     output_modes,
 )
 from orchestrator.errors import ConfigError
-from orchestrator.routing import deployments_of
+from orchestrator.routing import RouterCompleter, deployments_of
 from orchestrator.shipped import shipped
 
 KEY = "sk-canary-0815"
@@ -190,3 +194,119 @@ def test_loading_a_configuration_does_not_bring_litellm() -> None:
         env={**os.environ},
     )  # fmt: skip
     assert ran.stdout.strip() == "False"
+
+
+def test_the_exported_schema_is_that_of_the_code_and_accepts_the_shipped_file() -> None:
+    exported = json.loads(shipped("schemas", "config.schema.json").read_text())
+    assert exported == Config.model_json_schema()
+    jsonschema.validate(yaml.safe_load(shipped("config.yaml").read_text()), exported)
+
+
+def test_includes_extend_lists_and_override_the_rest_each_file_once(tmp_path: Path) -> None:
+    (tmp_path / "main.yaml").write_text(
+        "include: [parts/a.yaml, parts/b.yaml]\n"
+        "model_list: [{model_name: m, litellm_params: {model: openai/m, api_key: k}}]\n"
+        "router_settings: {num_retries: 0}\n"
+    )
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "a.yaml").write_text(
+        "include: [b.yaml]\n"
+        "model_list: [{model_name: a, litellm_params: {model: openai/a, api_key: k}}]\n"
+        "router_settings: {num_retries: 2}\n"
+    )
+    (tmp_path / "parts" / "b.yaml").write_text(
+        "include: [../main.yaml]\n"
+        "model_list: [{model_name: b, litellm_params: {model: openai/b, api_key: k}}]\n"
+    )
+    config = Config.load(tmp_path / "main.yaml", {})
+    assert [one.model_name for one in config.model_list] == ["m", "a", "b"]
+    assert config.router_settings == {"num_retries": 2}
+    (tmp_path / "main.yaml").write_text("include: missing.yaml")
+    with pytest.raises(ConfigError, match="not a list of file names"):
+        Config.load(tmp_path / "main.yaml", {})
+
+
+def test_what_is_not_used_is_named_in_one_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        "guardrails: []\ngeneral_settings: {master_key: os.environ/K}\n"
+        "litellm_settings: {num_retries: 1, callbacks: [langfuse]}\nsearch_tools: []\n"
+    )
+    Config.load(path, {})
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        f"{path}: not used here: general_settings.master_key, guardrails,"
+        " litellm_settings.callbacks"
+    )
+
+
+def test_a_wrong_key_is_found_on_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("model_list: []\norchestrator:\n  cache:\n    mode: use\n    modus: off\n")
+    with pytest.raises(ConfigError, match=r"config\.yaml:5: orchestrator\.cache\.modus"):
+        Config.load(path, {})
+
+
+def test_the_older_shape_is_a_model_list() -> None:
+    older = {
+        "provider": "auto",
+        "openai": {"model": "gpt-4o-mini", "temperature": 0.2, "max_retries": 2},
+        "anthropic": {"model": "anthropic/claude-x", "api_key": KEY},
+        "ollama": {"model": "llama3.1", "base_url": "http://localhost:1", "num_gpu": -1,
+                   "num_ctx": 8192},
+    }  # fmt: skip
+    environ = {"OPENAI_API_KEY": KEY}
+    found = deployments_of(Config.load(older, environ), environ)
+    assert found.groups() == ("openai", "anthropic")
+    openai = found.of_group("openai")[0].params.value
+    assert openai == {"model": "openai/gpt-4o-mini", "api_key": KEY, "temperature": 0.2,
+                      "num_retries": 2}  # fmt: skip
+    ollama = Config.load(older, {}).model_list[2].litellm_params
+    assert ollama == {"model": "ollama_chat/llama3.1", "api_base": "http://localhost:1",
+                      "num_gpu": -1, "num_ctx": 8192}  # fmt: skip
+    assert deployments_of(Config.load({"mock": {}, "openai": {}}, {}), {}).groups() == ("offline",)
+    with pytest.raises(ConfigError, match="acme: is no provider's settings"):
+        Config.load({"openai": {}, "acme": {}}, {})
+
+
+def test_the_default_model_can_be_named_in_the_environment() -> None:
+    environ = {"OPENAI_API_KEY": KEY, "GEMINI_API_KEY": KEY}
+
+    def default(named: str) -> tuple[str, ...]:
+        named_environ = {**environ, "DEFAULT_LLM_MODEL": named}
+        found = deployments_of(Config.load(None, named_environ), named_environ)
+        return found.routes["default"]
+
+    assert default("gemini") == ("gemini", "openai")
+    assert default("gemini/gemini-3.5-flash") == ("gemini", "openai")
+    assert default("gpt-5.5")[0] == "openai-strong"
+    assert default("openai/gpt-brand-new") == ("openai/gpt-brand-new", "openai", "gemini")
+    with pytest.raises(ConfigError, match="ANTHROPIC_API_KEY is not set"):
+        default("anthropic/claude-haiku-5-5")
+    with pytest.raises(ConfigError, match="or write provider/model"):
+        default("brand-new")
+
+
+def test_routes_are_no_longer_than_the_limit_allows() -> None:
+    names = ("OPENAI", "ANTHROPIC", "GEMINI", "OPENROUTER", "GROQ", "MISTRAL")
+    environ = {f"{name}_API_KEY": KEY for name in names}
+    found = deployments_of(Config.load(None, environ), environ)
+    assert found.routes["default"] == ("openai", "anthropic", "gemini", "openrouter")
+    RouterCompleter(Config.load(None, environ), environ=environ)
+
+
+def test_retries_that_multiply_beyond_the_limit_are_refused() -> None:
+    groups = [
+        {"model_name": name, "litellm_params": {"model": f"openai/{name}", "api_key": KEY}}
+        for name in "abcdef"
+    ]
+    chain = [{a: [b]} for a, b in itertools.pairwise("abcdef")]
+    tree = {
+        "model_list": groups,
+        "router_settings": {"num_retries": 3, "fallbacks": chain},
+        "orchestrator": {"limits": {"wire_attempts": 64}},
+    }
+    with pytest.raises(ConfigError, match=r"96 requests on the wire \(4 calls over a, b, c, d, e"):
+        RouterCompleter(Config.load(tree, {}), environ={})

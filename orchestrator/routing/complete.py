@@ -13,6 +13,7 @@ from orchestrator.routing.account import clock
 from orchestrator.routing.call import Wire
 from orchestrator.routing.deployments import PREFIXES, Deployments, deployments_of
 from orchestrator.routing.offline import PROVIDER as OFFLINE
+from orchestrator.routing.plan import hold_bound
 from orchestrator.routing.translate import cleaned, names_response_format, translated
 
 if TYPE_CHECKING:
@@ -29,10 +30,12 @@ class RouterCompleter:
     def __init__(self, config: Config, *, environ: Mapping[str, str]) -> None:
         """Settle the deployments.
 
-        Raises: ConfigError: no deployment can be called, or a route names an unknown group.
+        Raises: ConfigError: no deployment can be called, a route names an unknown group, or retries
+            multiply beyond the configured limit.
         """
         self._config = config
         self.deployments: Deployments = deployments_of(config, environ)
+        hold_bound(config, self.deployments)
         self.wire = Wire(config, self.deployments)
         self._deadline_s = config.orchestrator.limits.deadline_s
         self._refused: dict[str, set[OutputMode]] = {}

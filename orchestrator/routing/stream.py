@@ -45,6 +45,7 @@ class _Course:
     done: Callable[[], Awaitable[None]]
     mend: Callable[[Exception], Exception] | None
     last: Any = None
+    has_said: bool = False
     is_over: bool = False
     listeners: list[Callable[[str], None]] = field(default_factory=list)
 
@@ -52,6 +53,7 @@ class _Course:
         """The next part that the caller is to see."""
         while True:
             chunk = await self._next_of_all()
+            self.has_said = self.has_said or _says_something(chunk, or_ends=False)
             if getattr(chunk, "usage", None) is not None:
                 self.last = chunk
                 if not self.wants_usage and not _says_something(chunk):
@@ -63,8 +65,10 @@ class _Course:
             async with asyncio.timeout(max(self.until - time.monotonic(), 0.0)):
                 return await self.inner.__anext__()
         except StopAsyncIteration:
-            await self.end("answered")
-            raise
+            if self.has_said or self.last is not None:
+                await self.end("answered")
+                raise
+            failure = _silent(self.inner)
         except asyncio.CancelledError:
             await self.end("cancelled")
             raise
@@ -127,12 +131,23 @@ def _class() -> Any:
     return AccountedStream
 
 
-def _says_something(chunk: Any) -> bool:
-    choices = getattr(chunk, "choices", None) or []
-    return any(
-        choice.finish_reason or any(v for v in choice.delta.model_dump().values() if v)
-        for choice in choices
+def _says_something(chunk: Any, *, or_ends: bool = True) -> bool:
+    for choice in getattr(chunk, "choices", None) or []:
+        if or_ends and choice.finish_reason:
+            return True
+        if any(value for key, value in choice.delta.model_dump().items() if key != "role"):
+            return True
+    return False
+
+
+def _silent(inner: Any) -> Exception:
+    """LiteLLM makes an empty stream, or one that is not a stream, into an empty answer."""
+    error: Exception = _litellm.load().APIConnectionError(
+        message="the stream ended before it said anything",
+        llm_provider=str(getattr(inner, "custom_llm_provider", "") or ""),
+        model=str(getattr(inner, "model", "") or ""),
     )
+    return error
 
 
 class _Total:

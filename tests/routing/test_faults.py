@@ -159,13 +159,13 @@ async def test_one_deadline_holds_whatever_the_provider_does(
 async def test_a_stream_ends_at_the_deadline_too(
     provider: str, stalling: Reply, wire: WireServer
 ) -> None:
-    import litellm
+    import litellm.exceptions
 
     wire.plan("m", stalling)
     settings = {"limits": {"deadline_s": 1.5}, "generation": {"timeout_s": 30}}
     async with Orchestrator(provider_config(wire, provider, **settings)) as orc:
         stream = await orc.acompletion(model="m", messages=ASK, stream=True)
-        with pytest.raises(litellm.Timeout):
+        with pytest.raises(litellm.exceptions.Timeout):
             await streamed(stream)
         (line,) = await orc.usage()
     assert line["seconds"] < 5

@@ -67,6 +67,7 @@ class WireServer:
         self.decide: Callable[[Asked], Reply] | None = None
         self.requests: list[dict[str, Any]] = []
         self.served = Served()
+        self.whole: list[tuple[Asked, Said]] = []
         self.cancelled = 0
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
@@ -84,6 +85,7 @@ class WireServer:
         self.requests.clear()
         self.decide = None
         self.served = Served()
+        self.whole.clear()
         self.cancelled = 0
 
     def asked(self, model: str) -> list[dict[str, Any]]:
@@ -219,6 +221,7 @@ class WireServer:
             await response.write(part.encode())
         self.served.prompt_tokens += asked.prompt_tokens
         self.served.completion_tokens += reply.said.tokens
+        self.whole.append((asked, reply.said))
         return response
 
 

@@ -1,0 +1,187 @@
+"""Thousands of requests, a third of them in trouble: every one ends, and every one is booked."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import random
+import re
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+
+from orchestrator import Orchestrator
+from orchestrator.errors import LLMError
+from orchestrator.ledger import lines_of
+from tests.support.wire import PROVIDERS, Reply, WireServer, configured
+from tests.wire.protocols import Asked
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
+    # LiteLLM leaves coroutines of its own unawaited when it is cancelled at the wrong moment.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.timeout(600),
+    pytest.mark.may_block,  # watching for it would double the time
+]
+
+REQUESTS = int(os.environ.get("CHAOS_REQUESTS", "2000"))
+IN_FLIGHT = 100
+SEED = int(os.environ.get("CHAOS_SEED", "20261121"))
+GROUPS = tuple(PROVIDERS)
+DEADLINE_S = 12.0
+FAULTS = (
+    Reply(status=500), Reply(status=503), Reply(status=529), Reply(status=408),
+    Reply(status=429), Reply(status=429, headers={"Retry-After": "30"}),
+    Reply(status=400), Reply(status=401), Reply(status=404),
+    Reply(status=400, error_message="maximum context length is 10 tokens"),
+    Reply(drop=True), Reply("cut short", cut_after=2), Reply(raw=""), Reply(raw='{"id": "c'),
+    Reply(raw="<html>", content_type="text/html"), Reply("never", delay_s=600),
+)  # fmt: skip
+
+
+def config(wire: WireServer, directory: Path) -> dict[str, Any]:
+    made: dict[str, Any] = configured(
+        wire.base,
+        *GROUPS,
+        routes={"default": list(GROUPS)},
+        generation={"timeout_s": 1.0},
+        limits={"deadline_s": DEADLINE_S, "parallel": IN_FLIGHT},
+        ledger={"directory": str(directory)},
+        cache={"mode": "off"},
+    )
+    for entry, (prefix, path) in zip(made["model_list"], PROVIDERS.values(), strict=True):
+        entry["litellm_params"] |= {
+            "model": f"{prefix}/{entry['model_name']}", "api_base": f"{wire.root}{path}",
+        }  # fmt: skip
+    following = zip(GROUPS, (*GROUPS[1:], GROUPS[0]), strict=True)
+    made["router_settings"] |= {
+        "disable_cooldowns": True,
+        "stream_timeout": 1.0,
+        "fallbacks": [{group: [after]} for group, after in following],
+    }
+    return made
+
+
+async def one(orc: Orchestrator, number: int, luck: random.Random) -> str:
+    """How one request ended."""
+    ask = [{"role": "user", "content": f"question {number}"}]
+    group = luck.choice(GROUPS)
+    start = time.monotonic()
+    try:
+        if luck.random() < 0.3:
+            stream = await orc.acompletion(
+                model=group, messages=ask, stream=True, tenant=f"q{number}"
+            )
+            text = "".join(
+                [c.choices[0].delta.content or "" async for c in stream if c.choices]
+            ).strip()
+        else:
+            text = (await orc.generate(ask, model=group, tenant=f"q{number}")).text
+    except LLMError as error:
+        return type(error).__name__
+    except openai.APIError as error:  # the root of LiteLLM's own classes, which streams raise
+        return f"stream: {type(error).__name__}"
+    finally:
+        assert time.monotonic() - start < DEADLINE_S + 3
+    assert text == "a good answer"
+    return "answered"
+
+
+async def test_every_request_ends_and_is_booked(wire: WireServer, tmp_path: Path) -> None:
+    chance = random.Random(SEED)
+
+    def decide(asked: Asked) -> Reply:
+        if chance.random() < 0.3:
+            return chance.choice(FAULTS)
+        return Reply("a good answer")
+
+    wire.decide = decide
+    async with Orchestrator(config(wire, tmp_path)) as orc:
+        await orc.cache_info()  # what is read from disk at first use is read now
+        luck = random.Random(SEED + 1)
+        ends: Counter[str] = Counter()
+        waiting = asyncio.Semaphore(IN_FLIGHT)
+
+        async def bounded(number: int) -> None:
+            async with waiting:
+                task = asyncio.create_task(one(orc, number, luck))
+                if number % 40 == 7:  # somebody loses patience
+                    await asyncio.sleep(0.02)
+                    task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    ends[await task] += 1
+
+        await asyncio.gather(*(bounded(number) for number in range(REQUESTS)))
+        assert len(orc._router.wire.book) == 0
+        await settled(wire)
+    lines = await asyncio.to_thread(lambda: list(lines_of(tmp_path)))
+    assert len(lines) == REQUESTS
+    assert ends["answered"] > 0.85 * REQUESTS
+    hold_against(lines, wire)
+    assert await asyncio.to_thread(sockets_to, wire.port) == 0
+    await nothing_is_left()
+
+
+def hold_against(lines: list[dict[str, Any]], wire: WireServer) -> None:
+    """Request by request: the calls and the tokens booked are those that the server saw."""
+    came = Counter(question_of(body) for body in wire.requests)
+    tokens: Counter[str] = Counter()
+    for asked, said in wire.whole:
+        tokens[question_of(asked.body)] += asked.prompt_tokens + said.tokens
+    for line in lines:
+        number, booked = line["tenant"], len(line["wire"])
+        if line["outcome"] == "cancelled":
+            # Whoever leaves cannot know whether the last one had arrived.
+            assert came[number] <= booked <= came[number] + 1
+        else:
+            usage = line["usage"]
+            assert booked == came[number], line
+            assert usage["prompt_tokens"] + usage["completion_tokens"] == tokens[number], line
+
+
+def question_of(body: dict[str, Any]) -> str:
+    found = re.search(r"question (\d+)", str(body))
+    assert found is not None
+    return f"q{found[1]}"
+
+
+async def settled(wire: WireServer) -> None:
+    """Wait until the server has heard of every connection that was closed."""
+    before = -1
+    while before != wire.served.requests:
+        before = wire.served.requests
+        await asyncio.sleep(0.3)
+
+
+async def nothing_is_left() -> None:
+    """No task of ours, no listener, no open connection outlives the orchestrator."""
+    import litellm
+
+    for _ in range(20):
+        gc.collect()
+        await asyncio.sleep(0.1)
+        tasks = [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
+        left = [t for t in tasks if "LoggingWorker" not in repr(t.get_coro())]
+        if not left:
+            break
+    assert left == []
+    for name in ("callbacks", "_async_failure_callback", "_async_success_callback"):
+        assert not [c for c in getattr(litellm, name) if "orchestrator" in type(c).__module__]
+
+
+def sockets_to(port: int) -> int:
+    """Connections of this process to a port of this machine, closing ones left out."""
+    held = set()
+    for handle in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            held.add(str(handle.readlink()))
+    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(
+        int(row[2].partition(":")[2], 16) == port and f"socket:[{row[9]}]" in held for row in rows
+    )
