@@ -83,6 +83,11 @@ class Budgets(_Section):
     usd_per_day: float | None = Field(default=None, gt=0)
     tenants: dict[str, float] = Field(default={}, description="Dollars a day, by tenant.")
 
+    @property
+    def bound_a_day(self) -> bool:
+        """Whether what was spent earlier today matters."""
+        return self.usd_per_day is not None or bool(self.tenants)
+
 
 class Cache(_Section):
     """Where answers are kept."""

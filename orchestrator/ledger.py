@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from orchestrator.result import Usage
 from orchestrator.tally import Counting, Tally
+from orchestrator.usage import sums
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -186,6 +187,15 @@ class Ledger:
             if not self._is_broken:
                 self._is_broken = True
                 _log.warning("The ledger in %s cannot be written (%s).", self.directory, error)
+
+    def lines(self, *, since: str = "") -> list[dict[str, Any]]:
+        """The lines at or after `since` (ISO 8601), oldest first; none without a directory."""
+        return [] if self.directory is None else list(lines_of(self.directory, since=since))
+
+    def spent_today(self) -> dict[str, float]:
+        """Dollars of this day (UTC) by tenant, ``(none)`` for nobody's."""
+        today = datetime.datetime.now(datetime.UTC).date().isoformat()
+        return {name: entry.usd for name, entry in sums(self.lines(since=today), "tenant").items()}
 
     @staticmethod
     def _append(path: Path, raw: bytes) -> None:

@@ -28,7 +28,7 @@ from orchestrator.gmn.contract import GMNContract
 from orchestrator.gmn.expectations import Expectation
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
-from orchestrator.ledger import Ledger, lines_of
+from orchestrator.ledger import Ledger
 from orchestrator.messages import LLMMessage, as_messages
 from orchestrator.prompts import Prompts
 from orchestrator.refine import refine
@@ -109,6 +109,8 @@ class Orchestrator:
                 self._prompts.load()
                 load_library()
                 _ = self._store
+                if self.config.orchestrator.budgets.bound_a_day:
+                    self._router.remember(self._ledger.spent_today())
                 self._is_open = True
 
     async def generate_gmn(
@@ -293,10 +295,7 @@ class Orchestrator:
 
     async def usage(self, *, since: str = "") -> list[dict[str, Any]]:
         """The ledger's lines at or after `since` (ISO 8601), oldest first; none without ledger."""
-        directory = self._ledger.directory
-        if directory is None:
-            return []
-        return await asyncio.to_thread(lambda: list(lines_of(directory, since=since)))
+        return await asyncio.to_thread(self._ledger.lines, since=since)
 
     @cached_property
     def _prompts(self) -> Prompts:

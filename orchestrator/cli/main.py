@@ -18,6 +18,7 @@ from orchestrator.errors import (
     LLMError,
     MissingExtraError,
 )
+from orchestrator.usage import BYS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -157,6 +158,9 @@ def _around(command: Command) -> None:
     plan.add_argument("--agent-type", default="general")
     plan.add_argument("--route", metavar="NAME")
     plan.add_argument("--provider", metavar="NAME")
+    usage = command("usage", "what was asked and what it took, from the ledger")
+    usage.add_argument("--by", choices=BYS, default="model")
+    usage.add_argument("--since", default="", metavar="WHEN", help="7d, 12h or 2026-11-01")
     cache = command("cache", "how much is cached, or forget it")
     cache.add_argument("action", choices=("info", "clear"))
     command("doctor", "look over keys, config, cache and local servers, with a fix for each")

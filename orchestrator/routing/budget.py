@@ -85,8 +85,16 @@ class Purse:
         for account in reserved.accounts:
             await self._add(router, account, spent - reserved.usd)
 
+    def remember(self, spent: Mapping[str, float]) -> None:
+        """Count what was spent today, by tenant; with Redis the accounts know already."""
+        day = _today()
+        with self._lock:
+            self.spent[f"budget:{day}"] = sum(spent.values())
+            for tenant, usd in spent.items():
+                self.spent[f"budget of {tenant}:{day}"] = usd
+
     def _limits(self, tally: Tally | None) -> dict[str, float]:
-        day = datetime.datetime.now(datetime.UTC).date().isoformat()
+        day = _today()
         tenant = tally.tenant if tally is not None else ""
         limits = {}
         if self.budgets.usd_per_day is not None:
@@ -103,6 +111,10 @@ class Purse:
         with self._lock:
             self.spent[account] = self.spent.get(account, 0.0) + usd
             return self.spent[account]
+
+
+def _today() -> str:
+    return datetime.datetime.now(datetime.UTC).date().isoformat()
 
 
 def _hold(account: str, total: float, usd: float, most: float) -> None:

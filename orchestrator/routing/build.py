@@ -52,6 +52,9 @@ def router_arguments(config: Config, deployments: Deployments) -> dict[str, Any]
     }
     settings |= {ours: general[key] for key, ours in _AS_ARGUMENT.items() if key in general}
     settings |= {key: value for key, value in stated.items() if key not in _OURS}
+    if "retry_policy" not in settings:
+        # LiteLLM sits out a Retry-After, up to a minute, before it falls back.
+        settings["retry_policy"] = {"RateLimitErrorRetries": 0, "TimeoutErrorRetries": 0}
     # Picks a deployment that has room within its rpm and tpm; who finds none waits in `complete`.
     settings.setdefault(
         "enable_pre_call_checks", any(_is_limited(one) for one in deployments.ready)

@@ -69,7 +69,7 @@ class Wire:
         self._config = config
         self._deployments = deployments
         self._router: Any = None
-        self._purse = Purse(config.orchestrator.budgets, deployments)
+        self.purse = Purse(config.orchestrator.budgets, deployments)
         # A semaphore belongs to the loop that first waited on it.
         self._rooms: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore]
         self._rooms = weakref.WeakKeyDictionary()
@@ -105,7 +105,7 @@ class Wire:
         Raises: TimeoutError: the deadline; BudgetExceededError; and what LiteLLM raises.
         """
         until = time.monotonic() + deadline_s
-        call = _Call(await self.router(), trace, self.book, self._purse, self._room())
+        call = _Call(await self.router(), trace, self.book, self.purse, self._room())
         await call.enter(arguments, until)
         try:
             response = await _within(until, lambda: self._send(call, method, arguments))

@@ -152,6 +152,10 @@ class RouterCompleter:
             failure = mend(error)
         raise failure
 
+    def remember(self, spent: Mapping[str, float]) -> None:
+        """Count what was spent today, by tenant, against the budgets."""
+        self.wire.purse.remember(spent)
+
     def _secrets(self) -> list[str]:
         keys = [one.params.value.get("api_key") for one in self.deployments.ready]
         return [str(key) for key in keys if key]
