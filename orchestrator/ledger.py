@@ -225,3 +225,9 @@ def lines_of(directory: Path, *, since: str = "") -> Iterator[dict[str, Any]]:
                     yield line
     if broken:
         _log.warning("%d broken lines in %s were passed over.", broken, directory)
+
+
+def days_ago(days: float) -> str:
+    """That moment, as `lines_of` takes it."""
+    moment = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=days)
+    return moment.isoformat(timespec="milliseconds")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
@@ -28,8 +28,9 @@ from orchestrator.gmn.contract import GMNContract
 from orchestrator.gmn.expectations import Expectation
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
-from orchestrator.ledger import Ledger
+from orchestrator.ledger import Ledger, days_ago
 from orchestrator.messages import LLMMessage, as_messages
+from orchestrator.models.health import HealthReport
 from orchestrator.prompts import Prompts
 from orchestrator.refine import refine
 from orchestrator.result import (
@@ -39,9 +40,9 @@ from orchestrator.result import (
     Judged,
     Request,
 )
-from orchestrator.routing import Deployments, Plan, RouterCompleter, plan
+from orchestrator.routing import Deployments, Plan, RouterCompleter, checkup, plan
 from orchestrator.shipped import shipped
-from orchestrator.sync import blocking
+from orchestrator.sync import Once, blocking
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,8 +78,7 @@ class Orchestrator:
         self._ledger = Ledger(
             ledger_directory(settings.ledger, self._environ), settings.budgets.usd_per_request
         )
-        self._opening = threading.Lock()
-        self._is_open = False
+        self._open = Once(self._load)  # an event loop must not wait for the disk
         self.sync = Blocking(self)
 
     @classmethod
@@ -95,23 +95,16 @@ class Orchestrator:
     async def aclose(self) -> None:
         """Close the Router, its HTTP clients and the cache."""
         await self._router.aclose()
-        if self._is_open:
+        if self._open.is_done:
             await asyncio.to_thread(self._store.close)
 
-    async def _open(self) -> None:
-        """Do once, in a thread, what reads the disk: an event loop must not wait for it."""
-        if not self._is_open:
-            await asyncio.to_thread(self._load)
-
     def _load(self) -> None:
-        with self._opening:  # loops of several threads may come at once
-            if not self._is_open:
-                self._prompts.load()
-                load_library()
-                _ = self._store
-                if self.config.orchestrator.budgets.bound_a_day:
-                    self._router.remember(self._ledger.spent_today())
-                self._is_open = True
+        self._prompts.load()
+        load_library()
+        _ = self._store
+        if self.config.orchestrator.budgets.bound_a_day:
+            self._router.remember(self._ledger.spent_today())
+        self._router.monitor.note_lines(self._ledger.lines(since=days_ago(1)))
 
     async def generate_gmn(
         self,
@@ -283,6 +276,13 @@ class Orchestrator:
         """What can be called, what was left out and why, and who serves which route."""
         return self._router.deployments
 
+    async def health_check(self, *, probe: bool = False) -> HealthReport:
+        """How every provider and deployment fares, from the attempts of this process and the
+        ledger; `probe` asks each deployment for one token first, without retry or fallback."""
+        await self._open()
+        with self._ledger.open("probe", route="*") if probe else nullcontext():
+            return await checkup(self._router, probe=probe)
+
     async def cache_info(self) -> StoreInfo:
         """How much is cached, and where."""
         await self._open()
@@ -392,6 +392,8 @@ class Blocking:
         self.embedding = blocking(orchestrator.aembedding)
         self.plan = blocking(orchestrator.plan)
         self.models = blocking(orchestrator.models)
+        self.health_check = blocking(orchestrator.health_check)
+        self.usage = blocking(orchestrator.usage)
         self.cache_info = blocking(orchestrator.cache_info)
         self.cache_clear = blocking(orchestrator.cache_clear)
         self.close = blocking(orchestrator.aclose)

@@ -58,3 +58,22 @@ def blocking(method: Callable[P, Coroutine[object, object, T]]) -> Callable[P, T
         return _loop_of(os.getpid()).run(method(*args, **kwargs))
 
     return call
+
+
+class Once:
+    """Work to be done once, in a thread, whoever asks first; the others wait for it."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work = work
+        self._lock = threading.Lock()
+        self.is_done = False
+
+    async def __call__(self) -> None:
+        if not self.is_done:
+            await asyncio.to_thread(self._do)
+
+    def _do(self) -> None:
+        with self._lock:  # loops of several threads may come at once
+            if not self.is_done:
+                self._work()
+                self.is_done = True

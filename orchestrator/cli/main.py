@@ -158,6 +158,8 @@ def _around(command: Command) -> None:
     plan.add_argument("--agent-type", default="general")
     plan.add_argument("--route", metavar="NAME")
     plan.add_argument("--provider", metavar="NAME")
+    health = command("health", "how every provider and deployment fares")
+    health.add_argument("--probe", action="store_true", help="ask each deployment for one token")
     usage = command("usage", "what was asked and what it took, from the ledger")
     usage.add_argument("--by", choices=BYS, default="model")
     usage.add_argument("--since", default="", metavar="WHEN", help="7d, 12h or 2026-11-01")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from orchestrator.routing import _litellm
 from orchestrator.tally import current
 
 if TYPE_CHECKING:
+    from orchestrator.models.health import Monitor
     from orchestrator.tally import Tally
 
 TRACE = "orchestrator_trace"
@@ -109,9 +111,10 @@ class Trace:
 class Book:
     """The calls under way, by trace; LiteLLM's callbacks are global to the process."""
 
-    def __init__(self) -> None:
+    def __init__(self, monitor: Monitor) -> None:
         self._traces: dict[str, Trace] = {}
         self._listener: Any = None
+        self._monitor = monitor
 
     def open(self) -> Trace:
         """A new trace, to be put into the call's metadata."""
@@ -127,6 +130,8 @@ class Book:
         if self._traces.pop(trace.id, None) is None:
             return tuple(trace.ended)
         trace.left("cancelled")
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+        self._monitor.note(now, trace.ended)
         if trace.tally is not None:
             trace.tally.add(tuple(trace.ended))
         return tuple(trace.ended)

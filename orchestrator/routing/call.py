@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orchestrator.config import Config
+    from orchestrator.models.health import Monitor
     from orchestrator.routing.deployments import Deployments
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 1.0
@@ -64,8 +65,8 @@ class _Call:
 class Wire:
     """Sends through one LiteLLM Router, built when first used."""
 
-    def __init__(self, config: Config, deployments: Deployments) -> None:
-        self.book = Book()
+    def __init__(self, config: Config, deployments: Deployments, monitor: Monitor) -> None:
+        self.book = Book(monitor)
         self._config = config
         self._deployments = deployments
         self._router: Any = None
@@ -73,6 +74,11 @@ class Wire:
         # A semaphore belongs to the loop that first waited on it.
         self._rooms: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore]
         self._rooms = weakref.WeakKeyDictionary()
+
+    @property
+    def built(self) -> Any:
+        """LiteLLM's Router, None before its first use."""
+        return self._router
 
     async def router(self) -> Any:
         """LiteLLM's Router; its import takes seconds and goes to a thread."""

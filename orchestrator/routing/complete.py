@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.config import output_modes
 from orchestrator.errors import ConfigError, LLMError, NoDeploymentError
+from orchestrator.models.health import Monitor
 from orchestrator.result import Answer, OutputMode, Request
 from orchestrator.routing import _litellm
 from orchestrator.routing.account import clock
@@ -36,7 +37,8 @@ class RouterCompleter:
         self._config = config
         self.deployments: Deployments = deployments_of(config, environ)
         hold_bound(config, self.deployments)
-        self.wire = Wire(config, self.deployments)
+        self.monitor = Monitor()
+        self.wire = Wire(config, self.deployments, self.monitor)
         self._deadline_s = config.orchestrator.limits.deadline_s
         self._refused: dict[str, set[OutputMode]] = {}
 
