@@ -1,0 +1,88 @@
+"""The doctor names what is wrong and what to do about it."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from orchestrator.cli.doctor import clock
+from orchestrator.cli.main import main
+from orchestrator.config import Config
+from orchestrator.routing import deployments_of
+from orchestrator.routing.retired import retirement, takes_schema
+from tests.support.wire import WireServer
+
+Output = pytest.CaptureFixture[str]
+
+
+def configured(path: Path, monkeypatch: pytest.MonkeyPatch, *deployments: dict[str, Any]) -> None:
+    model_list = [{"model_name": f"m{i}", "litellm_params": d} for i, d in enumerate(deployments)]
+    path.write_text(yaml.safe_dump({"model_list": model_list}))
+    monkeypatch.setenv("ORCHESTRATOR_CONFIG", str(path))
+
+
+def test_local_servers_are_asked_for_their_models(
+    wire: WireServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    wire.plan("here", "hi")
+    configured(
+        tmp_path / "c.yaml", monkeypatch,
+        {"model": "ollama_chat/here", "api_base": wire.root},
+        {"model": "ollama_chat/gone", "api_base": wire.root},
+        {"model": "lm_studio/here", "api_base": wire.base},
+        {"model": "lm_studio/here", "api_base": f"{wire.root}/nowhere"},
+    )  # fmt: skip
+    assert main(["doctor"]) == 0
+    out = capsys.readouterr().out
+    assert f"ok    server of m0-0: {wire.root} offers here" in out
+    assert "offers here, not gone\n      ollama pull gone" in out
+    assert f"ok    server of m2-2: {wire.base} offers here" in out
+    assert "does not list its models" in out
+
+
+def test_retired_models_are_named_with_their_date_and_successor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    import litellm
+
+    today = datetime.datetime.now(datetime.UTC).date()
+    gone = {
+        name
+        for name, about in litellm.model_cost.items()
+        if about.get("litellm_provider") == "openai"
+        and about.get("mode") == "chat"
+        and str(about.get("deprecation_date", "9")) < today.isoformat()
+    }
+    name = sorted(gone)[0]
+    configured(
+        tmp_path / "c.yaml", monkeypatch,
+        {"model": f"openai/{name}", "api_key": "k"}, {"model": "openai/unheard-of", "api_key": "k"},
+    )  # fmt: skip
+    assert main(["doctor"]) == 1
+    out = capsys.readouterr().out
+    assert f"bad   m0-0 (openai/{name}): retired on" in out
+    assert "      Use openai/" in out
+    assert "openai/unheard-of is not in LiteLLM's table" in out
+
+
+def test_a_model_is_told_before_it_goes() -> None:
+    tree = {"model_list": [{"model_name": "m", "litellm_params": {"model": "openai/gpt-4o"}}]}
+    (one,) = deployments_of(Config.load(tree, {}), {}).ready
+    assert takes_schema(one) is True
+    assert retirement(one, datetime.date(2020, 1, 1)) is None
+
+
+def test_directories_that_others_can_read_and_a_clock_in_the_past_are_named(
+    own_home: Path, capsys: Output
+) -> None:
+    ledger = own_home / "cache" / "ledger"
+    ledger.mkdir(parents=True, mode=0o755)
+    ledger.chmod(0o755)
+    assert main(["doctor"]) == 0
+    assert f"chmod 700 {ledger}" in capsys.readouterr().out
+    assert clock(datetime.datetime(2001, 1, 1, tzinfo=datetime.UTC)).is_bad
+    assert not clock(datetime.datetime.now(datetime.UTC)).is_bad
