@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from orchestrator.config import Config
-    from orchestrator.default import acompletion, completion
+    from orchestrator.default import Router, acompletion, aembedding, completion, embedding
     from orchestrator.diagnostics import Diagnostic, Report, Severity
     from orchestrator.errors import (
         AuthenticationError,
@@ -40,7 +40,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "orchestrator.config": ("Config",),
-    "orchestrator.default": ("acompletion", "completion"),
+    "orchestrator.default": ("Router", "acompletion", "aembedding", "completion", "embedding"),
     "orchestrator.diagnostics": ("Diagnostic", "Report", "Severity"),
     "orchestrator.errors": (
         "AuthenticationError",
@@ -93,11 +93,14 @@ __all__ = [
     "OrchestratorError",
     "RateLimitError",
     "Report",
+    "Router",
     "ServiceUnavailableError",
     "Severity",
     "Usage",
     "acompletion",
+    "aembedding",
     "completion",
+    "embedding",
 ]
 
 

@@ -80,10 +80,9 @@ class DropIn:
         """What identifies a call; None when it cannot be cached."""
         if arguments.get("stream"):
             return None
-        deployments = self._router.deployments
-        name = self._router.resolve(arguments.get("model"))
+        fingerprint = self._router.fingerprint(arguments.get("model"))
         try:
-            return digest([method, deployments.fingerprint(name), arguments])
+            return digest([method, fingerprint, arguments])
         except TypeError:
             return None  # a class or a callable among the arguments
 

@@ -28,7 +28,7 @@ from orchestrator.gmn.contract import GMNContract
 from orchestrator.gmn.expectations import Expectation
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
-from orchestrator.ledger import Ledger, days_ago
+from orchestrator.ledger import Booking, Ledger, days_ago
 from orchestrator.messages import LLMMessage, as_messages
 from orchestrator.models.health import HealthReport
 from orchestrator.prompts import Prompts
@@ -63,17 +63,19 @@ class Orchestrator:
         *,
         hook: Hook | None = None,
         environ: Mapping[str, str] | None = None,
+        router: Any = None,
     ) -> None:
         """Load the configuration and settle what can be called; nothing is asked yet.
 
-        `hook` is called with every event of `orchestrator.events`.
+        `hook` is called with every event of `orchestrator.events`; `router` is a LiteLLM Router to
+        send through, in place of one built from the configuration.
 
         Raises: ConfigError: the configuration is wrong, or nothing can be called.
         """
         self._environ = os.environ if environ is None else environ
         self.config = Config.load(config, self._environ)
         self._hook = hook
-        self._router = RouterCompleter(self.config, environ=self._environ)
+        self._router = RouterCompleter(self.config, environ=self._environ, router=router)
         settings = self.config.orchestrator
         self._ledger = Ledger(
             ledger_directory(settings.ledger, self._environ), settings.budgets.usd_per_request
@@ -148,16 +150,14 @@ class Orchestrator:
             expectations=[str(e) for e in contract.expectations],
             examples=self._examples(prompt, agent_type, examples),
         )
+        settings = self.config.orchestrator
         first = first_request(
-            rendered,
-            route,
-            contract,
-            settings=self.config.orchestrator,
-            mode=mode,
-            cache=cache,
-            seed=seed,
+            rendered, route, contract, settings=settings, mode=mode, cache=cache, seed=seed
         )
-        return await self._refined(first, contract, "generate_gmn", agent_type, hook, tenant=tenant)
+        booking = self._ledger.open(
+            "generate_gmn", route=route, agent_type=agent_type, tenant=tenant
+        )
+        return await self._refined(first, contract, booking, hook)
 
     async def refine_gmn(
         self,
@@ -191,10 +191,10 @@ class Orchestrator:
             rendered, route, contract, settings=settings, mode="prompt", cache=cache
         )
         request = replace(request, purpose="patch")
-        agent_type = start.value.agent_type
-        return await self._refined(
-            request, contract, "refine_gmn", agent_type, hook, tenant=tenant, start=start
+        booking = self._ledger.open(
+            "refine_gmn", route=route, agent_type=start.value.agent_type, tenant=tenant
         )
+        return await self._refined(request, contract, booking, hook, start=start)
 
     async def validate_gmn(
         self,
@@ -344,18 +344,13 @@ class Orchestrator:
         self,
         first: Request,
         contract: GMNContract,
-        operation: str,
-        agent_type: str,
+        booking: Booking,
         hook: Hook | None,
         *,
-        tenant: str,
         start: Judged[GMNSpec] | None = None,
     ) -> Generation[GMNSpec]:
         """Run the loop; whatever becomes of it is written into the ledger."""
-        opened = self._ledger.open(
-            operation, route=first.route, agent_type=agent_type, tenant=tenant
-        )
-        with opened as entry:
+        with booking:
             try:
                 made = await refine(
                     first,
@@ -367,11 +362,11 @@ class Orchestrator:
                     start=start,
                 )
             except LLMError as error:
-                entry.attempts = error.attempts_made
+                booking.attempts = error.attempts_made
                 if isinstance(error, InvalidOutputError):
                     await self._completer.withdraw(a.request for a in error.attempts_made)
                 raise
-            entry.attempts, entry.outcome = made.attempts, "accepted"
+            booking.attempts, booking.outcome = made.attempts, "accepted"
         return made
 
     def _strong(self, route: str) -> str:

@@ -16,6 +16,9 @@ from tests.support.wire import WireServer
 for name in [name for name in os.environ if name.endswith("_API_KEY") or name == "LLM_PROVIDER"]:
     del os.environ[name]
 
+# Tests that import LiteLLM before we do must not send it for its price list.
+os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _connect = socket.socket.connect
 

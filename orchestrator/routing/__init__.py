@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from orchestrator.routing.build import litellm_router
 from orchestrator.routing.checkup import checkup
 from orchestrator.routing.complete import RouterCompleter
 from orchestrator.routing.deployments import Deployments, Dropped, deployments_of
 from orchestrator.routing.plan import Plan, plan
 
-__all__ = ["Deployments", "Dropped", "Plan", "RouterCompleter", "checkup", "deployments_of", "plan"]
+__all__ = [
+    "Deployments",
+    "Dropped",
+    "Plan",
+    "RouterCompleter",
+    "checkup",
+    "deployments_of",
+    "litellm_router",
+    "plan",
+]

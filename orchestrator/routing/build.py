@@ -114,3 +114,8 @@ def build_router(config: Config, deployments: Deployments) -> Any:
         if error.name != "redis":
             raise
         raise MissingExtraError("router_settings.redis_url", "redis") from error
+
+
+def litellm_router() -> Any:
+    """LiteLLM's own class."""
+    return _litellm.load().Router

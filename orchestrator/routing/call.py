@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import weakref
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.routing import _litellm
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from orchestrator.config import Config
     from orchestrator.models.health import Monitor
-    from orchestrator.routing.deployments import Deployments
+    from orchestrator.routing.deployments import Deployments, Ready
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 1.0
 
@@ -65,11 +66,13 @@ class _Call:
 class Wire:
     """Sends through one LiteLLM Router, built when first used."""
 
-    def __init__(self, config: Config, deployments: Deployments, monitor: Monitor) -> None:
+    def __init__(
+        self, config: Config, deployments: Deployments, monitor: Monitor, router: Any = None
+    ) -> None:
         self.book = Book(monitor)
         self._config = config
         self._deployments = deployments
-        self._router: Any = None
+        self._router = router
         self.purse = Purse(config.orchestrator.budgets, deployments)
         # A semaphore belongs to the loop that first waited on it.
         self._rooms: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore]
@@ -87,6 +90,19 @@ class Wire:
         if self._router is None:  # nobody else built it meanwhile
             self._router = build_router(self._config, self._deployments)
         return self._router
+
+    async def adopt(self, one: Ready) -> None:
+        """Let the Router call a deployment that the configuration does not list."""
+        litellm, router = _litellm.load(), await self.router()
+        self._deployments = replace(self._deployments, ready=(*self._deployments.ready, one))
+        self.purse.deployments = self._deployments
+        router.add_deployment(
+            litellm.types.router.Deployment(
+                model_name=one.group,
+                litellm_params=dict(one.params.value),
+                model_info={"id": one.id},
+            )
+        )
 
     async def trace(self) -> Trace:
         """The record of a call to come."""

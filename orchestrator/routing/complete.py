@@ -12,7 +12,7 @@ from orchestrator.result import Answer, OutputMode, Request
 from orchestrator.routing import _litellm
 from orchestrator.routing.account import clock
 from orchestrator.routing.call import Wire
-from orchestrator.routing.deployments import PREFIXES, Deployments, deployments_of
+from orchestrator.routing.deployments import PREFIXES, Deployments, adopted, deployments_of
 from orchestrator.routing.offline import PROVIDER as OFFLINE
 from orchestrator.routing.plan import hold_bound
 from orchestrator.routing.translate import cleaned, names_response_format, translated
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 class RouterCompleter:
     """Answers requests through one LiteLLM Router, built when first used."""
 
-    def __init__(self, config: Config, *, environ: Mapping[str, str]) -> None:
-        """Settle the deployments.
+    def __init__(self, config: Config, *, environ: Mapping[str, str], router: Any = None) -> None:
+        """Settle the deployments; `router` is used in place of one built from them.
 
         Raises: ConfigError: no deployment can be called, a route names an unknown group, or retries
             multiply beyond the configured limit.
@@ -38,8 +38,9 @@ class RouterCompleter:
         self.deployments: Deployments = deployments_of(config, environ)
         hold_bound(config, self.deployments)
         self.monitor = Monitor()
-        self.wire = Wire(config, self.deployments, self.monitor)
+        self.wire = Wire(config, self.deployments, self.monitor, router)
         self._deadline_s = config.orchestrator.limits.deadline_s
+        self._adopted: set[str] = set()
         self._refused: dict[str, set[OutputMode]] = {}
 
     def resolve(self, model: str | None = None, provider: str | None = None) -> str:
@@ -134,8 +135,8 @@ class RouterCompleter:
         if arguments.get("tools"):
             # LiteLLM 1.106 imports its optional MCP client for any tools otherwise.
             arguments.setdefault("_skip_mcp_handler", True)
-        sent = {**arguments, "model": self._group(arguments.get("model"))}
         litellm = await _litellm.loaded()
+        sent = {**arguments, "model": await self._known_or_adopted(arguments.get("model"))}
 
         def mend(error: Exception) -> Exception:
             if isinstance(error, TimeoutError):
@@ -153,6 +154,36 @@ class RouterCompleter:
         except Exception as error:  # noqa: BLE001  whatever it is, it leaves mended
             failure = mend(error)
         raise failure
+
+    async def _known_or_adopted(self, model: str | None) -> str:
+        """The group of a name; a model that only LiteLLM knows is called as LiteLLM would."""
+        try:
+            return self._group(model)
+        except ConfigError:
+            provider = _provider_of(str(model))
+            if not provider:
+                raise
+            if self._config.orchestrator.privacy == "local_only":
+                raise NoDeploymentError(
+                    f"{model} is not configured and privacy is local_only", provider=provider
+                ) from None
+        one = adopted(str(model), provider)
+        if one.group not in self._adopted:
+            self._adopted.add(one.group)
+            await self.wire.adopt(one)
+        return one.group
+
+    def fingerprint(self, model: str | None) -> str:
+        """Identifies the deployments behind a name; an adopted model is its own name.
+
+        Raises: ConfigError: nobody knows the name.
+        """
+        try:
+            return self.deployments.fingerprint(self.resolve(model))
+        except ConfigError:
+            if not _provider_of(str(model)):
+                raise
+            return str(model)
 
     def remember(self, spent: Mapping[str, float]) -> None:
         """Count what was spent today, by tenant, against the budgets."""
@@ -175,6 +206,15 @@ class RouterCompleter:
     async def aclose(self) -> None:
         """Close the Router and its HTTP clients."""
         await self.wire.aclose()
+
+
+def _provider_of(model: str) -> str:
+    """LiteLLM's provider of a model, empty when it knows none."""
+    litellm = _litellm.load()
+    try:
+        return str(litellm.get_llm_provider(model)[1])
+    except litellm.BadRequestError:
+        return ""
 
 
 def _response_format(request: Request) -> dict[str, Any]:

@@ -110,6 +110,13 @@ class Deployments:
         return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def adopted(model: str, provider: str) -> Ready:
+    """A deployment for a model that is not configured; its credentials are LiteLLM's business."""
+    params = {"model": model, "max_retries": 0}
+    full = model if model.startswith(f"{provider}/") else f"{provider}/{model}"
+    return Ready(model, full, model, _Secret(params), {})
+
+
 def deployments_of(config: Config, environ: Mapping[str, str]) -> Deployments:
     """Resolve ``os.environ/KEY``, leave out what has no key, and settle the routes.
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.routing import _litellm
+from orchestrator.sync import blocking
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -60,6 +61,13 @@ class _Course:
                     continue
             return chunk
 
+    async def next_or_end(self) -> tuple[bool, Any]:
+        """Whether there is another part, and the part: a thread cannot be given the end itself."""
+        try:
+            return True, await self.next()
+        except StopAsyncIteration:
+            return False, None
+
     async def _next_of_all(self) -> Any:
         try:
             async with asyncio.timeout(max(self.until - time.monotonic(), 0.0)):
@@ -95,11 +103,26 @@ class _Course:
                 listener(outcome)
 
 
+class _BlockingParts:
+    """For whoever called without await."""
+
+    _course: _Course
+
+    def __iter__(self) -> Any:
+        return self
+
+    def __next__(self) -> Any:
+        found, chunk = blocking(self._course.next_or_end)()
+        if not found:
+            raise StopIteration
+        return chunk
+
+
 @functools.cache
 def _class() -> Any:
     base = _litellm.load().CustomStreamWrapper
 
-    class AccountedStream(base):  # type: ignore[misc, valid-type]  # known at run time only
+    class AccountedStream(_BlockingParts, base):  # type: ignore[misc, valid-type]  # known at run time only
         """A stream of LiteLLM's, to look at and to iterate."""
 
         def __init__(self, inner: Any, course: _Course) -> None:

@@ -34,7 +34,7 @@ REQUESTS = int(os.environ.get("CHAOS_REQUESTS", "2000"))
 IN_FLIGHT = 100
 SEED = int(os.environ.get("CHAOS_SEED", "20261121"))
 GROUPS = tuple(PROVIDERS)
-DEADLINE_S = 12.0
+DEADLINE_S = 25.0
 FAULTS = (
     Reply(status=500), Reply(status=503), Reply(status=529), Reply(status=408),
     Reply(status=429), Reply(status=429, headers={"Retry-After": "30"}),
@@ -50,7 +50,7 @@ def config(wire: WireServer, directory: Path) -> dict[str, Any]:
         wire.base,
         *GROUPS,
         routes={"default": list(GROUPS)},
-        generation={"timeout_s": 1.0},
+        generation={"timeout_s": 3.0},
         limits={"deadline_s": DEADLINE_S, "parallel": IN_FLIGHT},
         ledger={"directory": str(directory)},
         cache={"mode": "off"},
@@ -62,7 +62,7 @@ def config(wire: WireServer, directory: Path) -> dict[str, Any]:
     following = zip(GROUPS, (*GROUPS[1:], GROUPS[0]), strict=True)
     made["router_settings"] |= {
         "disable_cooldowns": True,
-        "stream_timeout": 1.0,
+        "stream_timeout": 3.0,
         "fallbacks": [{group: [after]} for group, after in following],
     }
     return made
@@ -88,7 +88,7 @@ async def one(orc: Orchestrator, number: int, luck: random.Random) -> str:
     except openai.APIError as error:  # the root of LiteLLM's own classes, which streams raise
         return f"stream: {type(error).__name__}"
     finally:
-        assert time.monotonic() - start < DEADLINE_S + 3
+        assert time.monotonic() - start < DEADLINE_S + 10
     assert text == "a good answer"
     return "answered"
 
