@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYMDP_VENV := .venv-pymdp
+PROXY_VENV := .venv-proxy
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format test-pymdp chaos bench constraints clean
+.PHONY: help demo test check format test-pymdp test-proxy chaos bench constraints clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,6 +48,16 @@ $(PYMDP_VENV)/.installed: pyproject.toml constraints-pymdp.txt
 test-pymdp: $(PYMDP_VENV)/.installed ## beliefs and expected free energy against pymdp
 	$(PYMDP_VENV)/bin/python -m pytest -q -m pymdp
 
+$(PROXY_VENV)/.installed: pyproject.toml constraints-proxy.txt
+	@test -x $(PROXY_VENV)/bin/python || $(PYTHON) -m venv $(PROXY_VENV)
+	@echo "Installing LiteLLM's proxy into $(PROXY_VENV) ..." >&2
+	@$(PROXY_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints-proxy.txt
+	@$(PROXY_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+test-proxy: $(PROXY_VENV)/.installed ## a real LiteLLM proxy and a real Redis server
+	$(PROXY_VENV)/bin/python -m pytest -q -m "proxy or redis"
+
 chaos: $(VENV)/.installed ## 50,000 requests through a faulty server, with a seed of its own each time
 	CHAOS_REQUESTS=50000 CHAOS_SEED=$$(date +%s) $(BIN)/python -m pytest -q -o timeout=7200 tests/routing/test_chaos.py
 
@@ -56,9 +67,10 @@ bench: $(VENV)/.installed ## every performance claim, as a ratio measured here a
 constraints: $(VENV)/.installed ## pin the tested versions anew, with hashes and without addresses
 	$(BIN)/python -m pip install --quiet 'pip-tools>=7.4,<8'
 	$(BIN)/pip-compile $(COMPILE) --extra dev -o constraints.txt pyproject.toml
+	$(BIN)/pip-compile $(COMPILE) --extra dev --extra proxy --extra redis -o constraints-proxy.txt pyproject.toml
 	$(BIN)/pip-compile $(COMPILE) --extra dev --extra pymdp -c constraints.txt -o constraints-pymdp.txt pyproject.toml
 
 COMPILE := --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-options --no-header --no-annotate
 
 clean: ## remove the environments and everything generated
-	rm -rf $(VENV) $(PYMDP_VENV) dist build .coverage .coverage.* .mypy_cache .ruff_cache .hypothesis .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(PYMDP_VENV) $(PROXY_VENV) dist build .coverage .coverage.* .mypy_cache .ruff_cache .hypothesis .pytest_cache .import_linter_cache

@@ -6,9 +6,11 @@ import asyncio
 import functools
 import logging
 import os
+import sys
 import warnings
 from typing import Any
 
+_PROXY = "litellm.proxy.proxy_server"
 # Read at import or at the first call; what the user has set stays as it is.
 _ENVIRONMENT = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # otherwise prices are fetched over the network
@@ -22,7 +24,14 @@ _ENVIRONMENT = {
 
 @functools.cache
 def load() -> Any:
-    """The litellm module, quiet, with its own cache and global retries off."""
+    """The litellm module, quiet, with its own cache and global retries off.
+
+    Inside a LiteLLM proxy we are guests: its settings are its owner's and stay as they are.
+    """
+    if _PROXY in sys.modules:
+        import litellm  # noqa: PLC0415  long loaded
+
+        return litellm
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     # Its stream types make pydantic warn about LiteLLM's own TypedDicts.

@@ -55,9 +55,8 @@ def _filled(model: str, messages: Any, response: Any, parameters: Mapping[str, o
     return response
 
 
-def _chunks(messages: Any, parameters: Mapping[str, object]) -> Iterator[dict[str, Any]]:
-    """The answer a few words at a time; the last chunk carries the usage."""
-    text = reply(messages, parameters)
+def in_chunks(text: str, usage: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+    """A text a few words at a time, as LiteLLM wants it; the last chunk carries the usage."""
     words = re.findall(r"\S+\s*|\s+", text)
     parts = ["".join(words[i : i + WORDS_PER_CHUNK]) for i in range(0, len(words), WORDS_PER_CHUNK)]
     for index, part in enumerate(parts):
@@ -68,8 +67,13 @@ def _chunks(messages: Any, parameters: Mapping[str, object]) -> Iterator[dict[st
             "finish_reason": "stop" if is_last else "",
             "index": 0,
             "tool_use": None,
-            "usage": _usage(messages, text) if is_last else None,
+            "usage": usage if is_last else None,
         }
+
+
+def _chunks(messages: Any, parameters: Mapping[str, object]) -> Iterator[dict[str, Any]]:
+    text = reply(messages, parameters)
+    return in_chunks(text, _usage(messages, text))
 
 
 @functools.cache
