@@ -55,10 +55,11 @@ def router_arguments(config: Config, deployments: Deployments) -> dict[str, Any]
     if "retry_policy" not in settings:
         # LiteLLM sits out a Retry-After, up to a minute, before it falls back.
         settings["retry_policy"] = {"RateLimitErrorRetries": 0, "TimeoutErrorRetries": 0}
-    # Picks a deployment that has room within its rpm and tpm; who finds none waits in `complete`.
-    settings.setdefault(
-        "enable_pre_call_checks", any(_is_limited(one) for one in deployments.ready)
-    )
+    if any(_is_limited(one) for one in deployments.ready):
+        # The first picks a deployment that has room within its rpm and tpm, the second counts
+        # exactly, also across processes; who finds no room waits in `call`.
+        settings.setdefault("enable_pre_call_checks", True)
+        settings.setdefault("optional_pre_call_checks", ["enforce_model_rate_limits"])
     given = settings.pop("fallbacks", None) or []
     fallbacks = [*given, *_chains(deployments, {key for entry in given for key in entry})]
     drop = {"drop_params": general["drop_params"]} if "drop_params" in general else {}

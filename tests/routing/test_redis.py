@@ -1,0 +1,146 @@
+"""Two processes, one Redis: rates, cooldowns and budgets are shared."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.wire import Reply, WireServer, configured
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = [
+    pytest.mark.redis,
+    pytest.mark.skipif(
+        shutil.which("redis-server") is None or importlib.util.find_spec("redis") is None,
+        reason="redis-server or the extra 'redis' is not installed: make test-proxy",
+    ),
+]
+
+WORKER = """
+import asyncio, collections, json, sys
+from orchestrator import Orchestrator
+
+async def main():
+    config, calls, pause = json.loads(sys.stdin.read())
+    async with Orchestrator(config) as orc:
+        await orc.cache_info()
+        ends = collections.Counter()
+        async def one():
+            try:
+                await orc.generate([{"role": "user", "content": "hi"}], max_tokens=100)
+                ends["answered"] += 1
+            except Exception as error:
+                ends[type(error).__name__] += 1
+        for _ in range(calls):
+            if pause:
+                await one()
+                await asyncio.sleep(pause)
+        if not pause:
+            await asyncio.gather(*(one() for _ in range(calls)))
+        print(json.dumps(ends))
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture(scope="module")
+def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    command = ["redis-server", "--port", str(port), "--save", "", "--appendonly", "no",
+               "--dir", str(tmp_path_factory.mktemp("redis"))]  # fmt: skip
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        for _ in range(100):
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.05)
+        yield port
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+@pytest.fixture
+def shared(redis_port: int, wire: WireServer) -> dict[str, Any]:
+    import redis
+
+    redis.Redis(port=redis_port).flushall()
+    config: dict[str, Any] = configured(
+        wire.base, "m", limits={"deadline_s": 2.0}, cache={"mode": "off"},
+        ledger={"enabled": False},
+    )  # fmt: skip
+    config["router_settings"] |= {"redis_host": "127.0.0.1", "redis_port": redis_port}
+    return config
+
+
+def two(config: dict[str, Any], calls: int, pause: float = 0.0) -> list[dict[str, int]]:
+    """How the calls of two processes at once ended."""
+    given = json.dumps([config, calls, pause])
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WORKER], cwd=ROOT, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.write(given)
+        worker.stdin.close()
+        worker.stdin = None
+    ends = []
+    for worker in workers:
+        out, err = worker.communicate(timeout=100)
+        assert worker.returncode == 0, err[-3000:]
+        ends.append(json.loads(out))
+    return ends
+
+
+def test_a_rate_is_shared(shared: dict[str, Any], wire: WireServer) -> None:
+    wire.plan("m", "good")
+    shared["model_list"][0]["litellm_params"]["rpm"] = 10
+    left = 60 - time.time() % 60
+    if left < 15:  # LiteLLM counts by the calendar's minute
+        time.sleep(left + 0.1)
+    ends = two(shared, 10)
+    assert sum(end.get("answered", 0) for end in ends) == len(wire.requests) == 10, ends
+
+
+def test_a_budget_is_shared_to_the_cent(shared: dict[str, Any], wire: WireServer) -> None:
+    import redis
+
+    wire.plan("m", "word " * 80)
+    shared["orchestrator"]["budgets"] = {"usd_per_day": 0.003}
+    ends = two(shared, 40)
+    answered = sum(end.get("answered", 0) for end in ends)
+    refused = sum(end.get("BudgetExceededError", 0) for end in ends)
+    assert answered + refused == 80
+    assert 0 < answered == len(wire.requests) < 80
+    store = redis.Redis(port=shared["router_settings"]["redis_port"])
+    (key,) = store.keys("orchestrator:budget:*")  # type: ignore[misc]  # no await in this client
+    paid = wire.served.prompt_tokens * 1e-6 + wire.served.completion_tokens * 2e-6
+    assert float(store.get(key)) == pytest.approx(paid)  # type: ignore[arg-type]
+    assert paid <= 0.003
+
+
+def test_a_deployment_that_rests_for_one_rests_for_all(
+    shared: dict[str, Any], wire: WireServer
+) -> None:
+    wire.plan("m", Reply(status=500))
+    shared["router_settings"] |= {"num_retries": 0, "allowed_fails": 2, "cooldown_time": 60}
+    ends = two(shared, 12, pause=0.4)
+    assert sum(end.get("NoDeploymentError", 0) for end in ends) >= 12, ends
+    assert len(wire.requests) < 12
