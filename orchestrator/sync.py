@@ -6,6 +6,8 @@ Works from any thread, from a notebook whose own loop is running, and after a fo
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import contextlib
 import functools
 import os
 import threading
@@ -43,11 +45,42 @@ class LoopThread:
             waiting.cancel()
             raise
 
+    def stop(self, last: Callable[[], Coroutine[object, object, None]]) -> None:
+        """Run `last` on the loop, cancel what is left, and end the thread; for process exit."""
+        if self._thread.is_alive():
+            ending = asyncio.run_coroutine_threadsafe(self._wind_up(last), self._loop)
+            with contextlib.suppress(TimeoutError, concurrent.futures.TimeoutError):
+                ending.result(_LAST_S)
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(_LAST_S)
 
-@functools.cache
+    async def _wind_up(self, last: Callable[[], Coroutine[object, object, None]]) -> None:
+        try:
+            await last()
+        finally:
+            left = [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+
+
+_LAST_S = 3.0  # an exit that waits longer is worse than what it waits for
+_loops: dict[int, LoopThread] = {}
+_making = threading.Lock()
+
+
 def _loop_of(process: int) -> LoopThread:
     # Threads do not survive a fork: a child process has a number, and so a thread, of its own.
-    return LoopThread()
+    with _making:
+        if process not in _loops:
+            _loops[process] = LoopThread()
+        return _loops[process]
+
+
+def stop(last: Callable[[], Coroutine[object, object, None]]) -> None:
+    """End the loop of this process, if it has one, with `last` as its last work."""
+    if (loop := _loops.pop(os.getpid(), None)) is not None:
+        loop.stop(last)
 
 
 def blocking(method: Callable[P, Coroutine[object, object, T]]) -> Callable[P, T]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import functools
 import logging
 import os
 import sys
 import warnings
 from typing import Any
+
+from orchestrator import sync
 
 _PROXY = "litellm.proxy.proxy_server"
 # Read at import or at the first call; what the user has set stays as it is.
@@ -45,7 +48,14 @@ def load() -> Any:
     # Counting tokens of a llama model would otherwise download a tokenizer: 23 s without network.
     litellm.disable_hf_tokenizer_download = True
     litellm.cache = None
+    # Registered after LiteLLM's own hook, and so run before it: ours ends the loop it would use.
+    atexit.register(sync.stop, _wind_up)
     return litellm
+
+
+async def _wind_up() -> None:
+    """Close the connections; what LiteLLM still wants to log it logs in its own hook."""
+    await load().close_litellm_async_clients()
 
 
 async def loaded() -> Any:

@@ -1,0 +1,97 @@
+"""The blocking calls in processes of their own: threads, notebook, fork, exit, interrupt."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.ledger import lines_of
+from tests.support.wire import Reply, WireServer, configured
+
+ROOT = Path(__file__).resolve().parents[2]
+START = """
+import asyncio, json, os, sys, threading
+from orchestrator import Orchestrator, completion
+orc = Orchestrator(json.loads(os.environ["CONFIG"]))
+def ask(words):
+    return orc.sync.generate([{"role": "user", "content": words}]).text
+"""
+SCRIPTS = {
+    "exit without closing": "print(ask('a'))",
+    "exit in the middle of a stream": """
+print(ask('a'))
+stream = orc.sync.completion(model='m', messages=[{'role': 'user', 'content': 's'}], stream=True)
+next(stream)
+""",
+    "from many threads": """
+threads = [threading.Thread(target=ask, args=(str(i),)) for i in range(8)]
+[t.start() for t in threads]; [t.join() for t in threads]
+print('good')
+""",
+    "inside a running loop": """
+async def cell():
+    print(ask('a'))
+    return await orc.generate([{"role": "user", "content": "b"}])
+asyncio.run(cell())
+""",
+    "after a fork": """
+print(ask('parent'))
+sys.stdout.flush()
+child = os.fork()
+if child == 0:
+    ask('child')
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+ask('parent again')
+""",
+    "twice in a row": "print(ask('a')); orc.sync.close(); ask('b'); orc.sync.close()",
+}
+LINES = {"exit without closing": 1, "exit in the middle of a stream": 1, "from many threads": 8,
+         "inside a running loop": 2, "after a fork": 3, "twice in a row": 2}  # fmt: skip
+
+
+def environ(wire: WireServer, home: Path) -> dict[str, str]:
+    config: dict[str, Any] = configured(wire.base, "m", cache={"mode": "off"})
+    keys = {k: v for k, v in os.environ.items() if not k.startswith(("COV_", "COVERAGE"))}
+    return {**keys, "CONFIG": json.dumps(config), "HOME": str(home),
+            "ORCHESTRATOR_CACHE_DIR": str(home)}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(SCRIPTS))
+def test_it_works_and_leaves_no_word_behind(name: str, wire: WireServer, tmp_path: Path) -> None:
+    wire.plan("m", "good")
+    ran = subprocess.run(
+        [sys.executable, "-c", START + SCRIPTS[name]], cwd=ROOT, capture_output=True, text=True,
+        env=environ(wire, tmp_path), timeout=60, check=False,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stdout.split()) == (0, ["good"]), ran.stderr
+    assert ran.stderr == ""
+    found = list(lines_of(tmp_path / "ledger"))
+    assert len(found) >= LINES[name]
+    assert sum(len(line["wire"]) for line in found if line["outcome"] == "answered") >= LINES[name]
+
+
+def test_an_interrupt_cancels_the_call_and_books_it(wire: WireServer, tmp_path: Path) -> None:
+    wire.plan("m", Reply("late", delay_s=60))
+    process = subprocess.Popen(
+        [sys.executable, "-c", START + "ask('a')"], cwd=ROOT, text=True, stderr=subprocess.PIPE,
+        env=environ(wire, tmp_path),
+    )  # fmt: skip
+    for _ in range(400):
+        if wire.requests:
+            break
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert stderr.rstrip().endswith("KeyboardInterrupt")
+    (line,) = lines_of(tmp_path / "ledger")
+    assert line["outcome"] == "cancelled"
+    assert wire.cancelled == 1
