@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from multiprocessing.connection import Connection
-from pathlib import Path
+from typing import Any
 
 from benchmarks.ratio import ratio_of
-from orchestrator.config import Config
+from benchmarks.serving import config, served
 from orchestrator.messages import LLMMessage, LLMRole
 from orchestrator.orchestrator import Orchestrator
 from orchestrator.result import Request
-from orchestrator.routing import RouterCompleter
-from tests.support.wire import WireServer, configured
+from tests.support.wire import Reply
 
 ROUNDS, CALLS = 20, 40
 QUESTION = "Create a cautious explorer for a 5x5 grid world. " * 40
-
-
-def serve(pipe: Connection) -> None:
-    """Answer in a process of its own, so that its work is not counted as ours."""
-    server = WireServer()
-    server.plan("fast", "a short answer " * 100)
-    pipe.send(server.base)
-    pipe.recv()
-    server.stop()
 
 
 async def cpu_of(call: Callable[[], Awaitable[object]]) -> float:
@@ -40,28 +28,25 @@ async def cpu_of(call: Callable[[], Awaitable[object]]) -> float:
     return (time.process_time() - start) / CALLS
 
 
-async def measure(base: str, directory: Path) -> None:
+async def measure(base: str, directory: str) -> None:
     """Print what `Orchestrator.acompletion` and the loop's own path add to the bare Router."""
-    config = Config.model_validate({
-        **configured(base, "fast"), "orchestrator": {
-            "routes": {"default": ["fast"]}, "cache": {"directory": str(directory)},
-        },
-    })  # fmt: skip
-    messages = [{"role": "user", "content": QUESTION}]
+    ask: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": QUESTION}]}
     request = Request((LLMMessage(LLMRole.USER, QUESTION),), "default")
-    async with Orchestrator(config) as orchestrator:
+    async with Orchestrator(config(base, ledger={"directory": directory})) as orchestrator:
         seam = orchestrator._router
-        assert isinstance(seam, RouterCompleter)
         bare = await seam.wire.router()
         paths: dict[str, Callable[[], Awaitable[object]]] = {
-            "acompletion": lambda: orchestrator.acompletion(
-                model="fast", messages=messages, cache="off"
-            ),
+            "acompletion with ledger": lambda: orchestrator.acompletion(**ask),
             "the loop's call": lambda: seam.complete(request),
         }
-        reference = lambda: bare.acompletion(model="fast", messages=messages)  # noqa: E731
+
+        def reference() -> Awaitable[object]:
+            answered: Awaitable[object] = bare.acompletion(**ask)
+            return answered
+
         for name, path in paths.items():
-            await cpu_of(path), await cpu_of(reference)
+            await cpu_of(path)
+            await cpu_of(reference)
             pairs = [(await cpu_of(path), await cpu_of(reference)) for _ in range(ROUNDS)]
             extra = statistics.median(a - b for a, b in pairs)
             line = ratio_of(pairs).line("overhead", name, "bare Router")
@@ -69,14 +54,12 @@ async def measure(base: str, directory: Path) -> None:
 
 
 def main() -> None:
-    """Print one line per path; the bound is a ratio of 1.05 for `acompletion`."""
-    here, there = multiprocessing.Pipe()
-    server = multiprocessing.get_context("spawn").Process(target=serve, args=(there,), daemon=True)
-    server.start()
-    with tempfile.TemporaryDirectory() as directory:
-        asyncio.run(measure(here.recv(), Path(directory)))
-    here.send("stop")
-    server.join(10)
+    """Print one line per path; the bound is a ratio of 1.05."""
+    with (
+        served(Reply("a short answer " * 100)) as base,
+        tempfile.TemporaryDirectory() as directory,
+    ):
+        asyncio.run(measure(base, directory))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,67 @@
+"""A thousand calls in flight at 50 ms, and the parts of a stream, against the bare Router."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from benchmarks.ratio import ratio_of
+from benchmarks.serving import config, served
+from orchestrator.orchestrator import Orchestrator
+from tests.support.wire import Reply
+
+IN_FLIGHT, CALLS, ROUNDS, PARTS = 1000, 2000, 7, 300
+ASK: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+Call = Callable[..., Awaitable[Any]]
+
+
+async def rate(call: Call) -> float:
+    """Answers a second with `IN_FLIGHT` calls under way."""
+    room = asyncio.Semaphore(IN_FLIGHT)
+
+    async def one() -> None:
+        async with room:
+            await call(**ASK)
+
+    start = time.perf_counter()
+    await asyncio.gather(*(one() for _ in range(CALLS)))
+    return CALLS / (time.perf_counter() - start)
+
+
+async def part(call: Call) -> float:
+    """Seconds for each part of a stream that comes as fast as it is read."""
+    count, start = 0, time.perf_counter()
+    async for _ in await call(**ASK, stream=True, stream_options={"include_usage": True}):
+        count += 1
+    return (time.perf_counter() - start) / count
+
+
+async def compare(base: str, what: Callable[[Call], Awaitable[float]]) -> list[tuple[float, float]]:
+    """Ours and the bare Router's, in turn."""
+    async with Orchestrator(config(base, limits={"parallel": IN_FLIGHT})) as orchestrator:
+        bare = (await orchestrator._router.wire.router()).acompletion
+        await what(orchestrator.acompletion)
+        await what(bare)
+        return [(await what(orchestrator.acompletion), await what(bare)) for _ in range(ROUNDS)]
+
+
+def main() -> None:
+    """Print the rate, bound 0.95 of the bare Router's, and the time for each part of a stream."""
+    with served(Reply("good", delay_s=0.05)) as base:
+        pairs = asyncio.run(compare(base, rate))
+    ratio = ratio_of(pairs)
+    print(
+        f"throughput: {IN_FLIGHT} in flight at 50 ms: {ratio.a_s:.0f} answers/s, bare Router"
+        f" {ratio.b_s:.0f}/s, ratio {ratio.median:.3g} ({ratio.low:.3g} to {ratio.high:.3g})"
+    )
+    # LiteLLM takes a hundred equal parts for a model that is stuck.
+    words = " ".join(f"word{n}" for n in range(PARTS))
+    with served(Reply(words)) as base:
+        pairs = asyncio.run(compare(base, part))
+    print(ratio_of(pairs).line("throughput: each part of a stream", "ours", "bare Router"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""The loopback server in a process of its own, so that its work is not counted as ours."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from typing import Any
+
+from orchestrator.config import Config
+from tests.support.wire import Reply, WireServer, configured
+
+
+def _serve(pipe: Connection, reply: Reply) -> None:
+    server = WireServer()
+    server.plan("m", reply)
+    pipe.send(server.base)
+    pipe.recv()
+    server.stop()
+
+
+@contextlib.contextmanager
+def served(reply: Reply) -> Iterator[str]:
+    """The base URL of a server that gives `reply` to everything asked of ``m``."""
+    here, there = multiprocessing.Pipe()
+    start = multiprocessing.get_context("spawn").Process
+    process = start(target=_serve, args=(there, reply), daemon=True)
+    process.start()
+    yield here.recv()
+    here.send("stop")
+    process.join(10)
+
+
+def config(base: str, **ours: Any) -> Config:
+    """One deployment, no cache, no retries."""
+    settings = {"cache": {"mode": "off"}, "ledger": {"enabled": False}, **ours}
+    return Config.model_validate(configured(base, "m", **settings))
