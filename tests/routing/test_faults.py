@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -170,3 +172,35 @@ async def test_a_stream_ends_at_the_deadline_too(
         (line,) = await orc.usage()
     assert line["seconds"] < 5
     assert line["outcome"] == "Timeout"
+
+
+async def test_a_server_that_is_not_there_is_named_as_such(provider: str, wire: WireServer) -> None:
+    config: dict[str, Any] = provider_config(wire, provider)
+    config["orchestrator"]["provider"] = provider  # else a local server that is off is left out
+    params = config["model_list"][0]["litellm_params"]
+    params["api_base"] = params["api_base"].replace(str(wire.port), "1")
+    async with Orchestrator(config) as orc:
+        with pytest.raises(ServiceUnavailableError, match="m-id failed") as caught:
+            await orc.generate(ASK, model="m")
+    assert type(caught.value) is ServiceUnavailableError
+    assert CANARY not in str(caught.value)
+
+
+async def test_nothing_stored_holds_a_key_or_a_prompt(
+    provider: str, wire: WireServer, own_home: Path
+) -> None:
+    wire.plan("m", "fine", Reply(status=500, error_message=f"{CANARY} {SECRET}"))
+    async with Orchestrator(provider_config(wire, provider)) as orc:
+        await orc.generate(ASK, model="m")
+        with pytest.raises(LLMError):
+            await orc.generate([{"role": "user", "content": f"more {CANARY}"}], model="m")
+        await asyncio.to_thread(hold_clean, own_home)
+
+
+def hold_clean(directory: Path) -> None:
+    files = [path for path in directory.rglob("*") if path.is_file()]
+    assert len(files) > 1
+    for path in files:
+        raw = path.read_bytes()
+        assert CANARY.encode() not in raw, path
+        assert SECRET.encode() not in raw, path
