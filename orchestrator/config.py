@@ -227,17 +227,18 @@ def output_modes(configured: str) -> tuple[OutputMode, ...]:
     return every if configured == "auto" else tuple(m for m in every if m == configured)
 
 
-#: What is taken over from ``litellm_settings``, as arguments of the Router.
-LITELLM_SETTINGS = (
-    "num_retries",
-    "request_timeout",
-    "fallbacks",
-    "default_fallbacks",
-    "context_window_fallbacks",
-    "content_policy_fallbacks",
-    "allowed_fails",
-    "drop_params",
-)
+#: What is taken over from ``litellm_settings``, by the argument of the Router that means the
+#: same; empty for what becomes a default of every deployment.
+LITELLM_SETTINGS = {
+    "num_retries": "num_retries",
+    "request_timeout": "timeout",
+    "fallbacks": "fallbacks",
+    "default_fallbacks": "default_fallbacks",
+    "context_window_fallbacks": "context_window_fallbacks",
+    "content_policy_fallbacks": "content_policy_fallbacks",
+    "allowed_fails": "allowed_fails",
+    "drop_params": "",
+}
 
 _SECTIONS: dict[tuple[str, ...], type[BaseModel]] = {
     ("orchestrator",): Settings,

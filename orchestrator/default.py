@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import os
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.config import Config
 from orchestrator.orchestrator import Orchestrator
 from orchestrator.routing import litellm_router
 
@@ -13,8 +15,8 @@ if TYPE_CHECKING:
 
 
 @functools.cache
-def _shared() -> Orchestrator:
-    # One per process: LiteLLM keeps callbacks and clients globally.
+def shared() -> Orchestrator:
+    """The one of this process: LiteLLM keeps callbacks and clients globally."""
     return Orchestrator()
 
 
@@ -31,22 +33,22 @@ async def acompletion(*given: Any, **arguments: Any) -> Any:
     See `Orchestrator.acompletion`. A model that is not configured is called as LiteLLM would,
     with the keys that LiteLLM finds in the environment.
     """
-    return await _shared().acompletion(**_named(arguments, given, "model", "messages"))
+    return await shared().acompletion(**_named(arguments, given, "model", "messages"))
 
 
 def completion(*given: Any, **arguments: Any) -> Any:
     """LiteLLM's ``completion(model, messages, …)``, blocking; streams are blocking iterators."""
-    return _shared().sync.completion(**_named(arguments, given, "model", "messages"))
+    return shared().sync.completion(**_named(arguments, given, "model", "messages"))
 
 
 async def aembedding(*given: Any, **arguments: Any) -> Any:
     """LiteLLM's ``aembedding(model, input, …)`` with the default configuration."""
-    return await _shared().aembedding(**_named(arguments, given, "model", "input"))
+    return await shared().aembedding(**_named(arguments, given, "model", "input"))
 
 
 def embedding(*given: Any, **arguments: Any) -> Any:
     """LiteLLM's ``embedding(model, input, …)``, blocking."""
-    return _shared().sync.embedding(**_named(arguments, given, "model", "input"))
+    return shared().sync.embedding(**_named(arguments, given, "model", "input"))
 
 
 def __getattr__(name: str) -> Any:
@@ -66,7 +68,7 @@ def _router_class() -> Any:
         def __init__(self, *given: Any, **arguments: Any) -> None:
             super().__init__(*given, **arguments)
             bare = _Bare(self, base)
-            ours = Orchestrator().config.orchestrator.model_dump(exclude={"routes"})
+            ours = Config.load(None, os.environ).orchestrator.model_dump(exclude={"routes"})
             config = {"model_list": self.model_list, "orchestrator": ours}
             self._orchestrator = Orchestrator(config, router=bare)
 

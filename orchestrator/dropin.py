@@ -46,7 +46,7 @@ class DropIn:
             tenant=str(arguments.pop("tenant", "") or ""),
         )
         with opened as entry:
-            key = None if mode == "off" else self._key(method, arguments)
+            key = None if mode == "off" else await self._key(method, arguments)
             if key is not None:
                 return await self._cached(method, arguments, key, mode)
             response = await self._router.forward(method, arguments)
@@ -76,11 +76,11 @@ class DropIn:
             return "refresh" if given.get("no-cache") else self._settings.cache.mode
         return given or self._settings.cache.mode
 
-    def _key(self, method: str, arguments: Mapping[str, Any]) -> str | None:
+    async def _key(self, method: str, arguments: Mapping[str, Any]) -> str | None:
         """What identifies a call; None when it cannot be cached."""
         if arguments.get("stream"):
             return None
-        fingerprint = self._router.fingerprint(arguments.get("model"))
+        fingerprint = await self._router.fingerprint(arguments.get("model"))
         try:
             return digest([method, fingerprint, arguments])
         except TypeError:

@@ -15,10 +15,9 @@ messages; the answer is block text, or JSON where ``response_format`` asks for J
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.orchestrator import Orchestrator
+from orchestrator.default import shared
 from orchestrator.routing.proxied import custom_llm
 
 if TYPE_CHECKING:
@@ -26,13 +25,8 @@ if TYPE_CHECKING:
     from orchestrator.result import Generation
 
 
-@functools.cache
-def _shared() -> Orchestrator:
-    return Orchestrator()
-
-
 async def _generate(prompt: str, route: str, options: dict[str, Any]) -> Generation[GMNSpec]:
-    return await _shared().generate_gmn(prompt, model=route, **options)
+    return await shared().generate_gmn(prompt, model=route, **options)
 
 
 handler = custom_llm(_generate)

@@ -83,13 +83,10 @@ class Trace:
         sent.model = str(getattr(response, "model", "") or sent.model)
         return self._end("answered", status=200, usage=usage_of(response), cost=_cost(response))
 
-    def left(self, outcome: str, response: Any = None) -> None:
-        """Nobody waits any more for what is under way; `response` is what came until then."""
+    def left(self, outcome: str) -> None:
+        """Nobody waits any more for what is under way."""
         while self._open:
-            if response is None:
-                self._end(outcome)
-            else:
-                self._end(outcome, usage=usage_of(response), cost=_cost(response))
+            self._end(outcome)
 
     def _end(
         self,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import BudgetExceededError
-from orchestrator.routing.prices import most_usd
+from orchestrator.routing.prices import FALLBACKS, chain_of, most_usd
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,10 +54,12 @@ class Purse:
         limit = tally.limit_usd if tally is not None else None
         if not limits and limit is None:
             return Reserved()
-        usd = most_usd(self.deployments, arguments)
+        model = str(arguments.get("model"))
+        chain = chain_of({name: getattr(router, name, None) for name in FALLBACKS}, model)
+        usd = most_usd(self.deployments, chain, arguments)
         if usd is None:
             raise BudgetExceededError(
-                f"a budget is set and the price of {arguments.get('model')} is not known. State"
+                f"a budget is set and the price of {model} is not known. State"
                 " input_cost_per_token and output_cost_per_token in its litellm_params."
             )
         if tally is not None and limit is not None:

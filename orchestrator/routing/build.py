@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.errors import ConfigError, MissingExtraError
+from orchestrator.config import LITELLM_SETTINGS
+from orchestrator.errors import MissingExtraError
 from orchestrator.routing import _litellm
-from orchestrator.routing.deployments import resolved
 from orchestrator.routing.offline import PROVIDER as OFFLINE
 from orchestrator.routing.offline import offline_provider
 
@@ -19,16 +18,6 @@ if TYPE_CHECKING:
     from orchestrator.routing.deployments import Deployments, Ready
 
 _log = logging.getLogger(__name__)
-#: ``litellm_settings`` by the argument of the Router that means the same.
-_AS_ARGUMENT = {
-    "num_retries": "num_retries",
-    "request_timeout": "timeout",
-    "fallbacks": "fallbacks",
-    "default_fallbacks": "default_fallbacks",
-    "context_window_fallbacks": "context_window_fallbacks",
-    "content_policy_fallbacks": "content_policy_fallbacks",
-    "allowed_fails": "allowed_fails",
-}
 #: Ours to say: the Router is built from the deployments that can be called, and caches nothing.
 _OURS = ("model_list", "search_tools", "cache_responses", "ignore_invalid_deployments")
 #: LiteLLM rejects what is above this instead of letting it wait; we let it wait ourselves.
@@ -36,21 +25,16 @@ _NO_LIMIT = 1_000_000
 
 
 def router_arguments(config: Config, deployments: Deployments) -> dict[str, Any]:
-    """The keyword arguments of LiteLLM's Router.
-
-    Raises: ConfigError: an ``os.environ/KEY`` among the settings is not set.
-    """
-    stated, missing = resolved(
-        config.router_settings, {**os.environ, **config.environment_variables}
-    )
-    if missing:
-        raise ConfigError("router_settings", f"{', '.join(missing)} is not set")
+    """The keyword arguments of LiteLLM's Router."""
+    stated = deployments.router_settings.value
     general = config.litellm_settings
     settings: dict[str, Any] = {
         "num_retries": 1,
         "timeout": config.orchestrator.generation.timeout_s,
     }
-    settings |= {ours: general[key] for key, ours in _AS_ARGUMENT.items() if key in general}
+    settings |= {
+        ours: general[key] for key, ours in LITELLM_SETTINGS.items() if ours and key in general
+    }
     settings |= {key: value for key, value in stated.items() if key not in _OURS}
     if "retry_policy" not in settings:
         # LiteLLM sits out a Retry-After, up to a minute, before it falls back.

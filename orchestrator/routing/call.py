@@ -94,6 +94,9 @@ class Wire:
     async def adopt(self, one: Ready) -> None:
         """Let the Router call a deployment that the configuration does not list."""
         litellm, router = _litellm.load(), await self.router()
+        # Nothing waits from here on, so whoever adopts the same meanwhile finds it done.
+        if one.group in self._deployments.groups():
+            return
         self._deployments = replace(self._deployments, ready=(*self._deployments.ready, one))
         self.purse.deployments = self._deployments
         router.add_deployment(

@@ -40,7 +40,6 @@ class RouterCompleter:
         self.monitor = Monitor()
         self.wire = Wire(config, self.deployments, self.monitor, router)
         self._deadline_s = config.orchestrator.limits.deadline_s
-        self._adopted: set[str] = set()
         self._refused: dict[str, set[OutputMode]] = {}
 
     def resolve(self, model: str | None = None, provider: str | None = None) -> str:
@@ -101,7 +100,6 @@ class RouterCompleter:
         asked = request
         while True:
             trace = await self.wire.trace()
-            refused = asked.mode
             try:
                 response = await self._send(group, asked, trace)
                 return _answer(response, (*attempts, *trace.ended), clock() - start)
@@ -110,12 +108,12 @@ class RouterCompleter:
             except Exception as error:  # noqa: BLE001  LiteLLM raises its own, openai's, ValueErrors
                 attempts += trace.ended
                 failure = translated(error, route=request.route, attempts=attempts)
-                if asked.mode != "prompt" and names_response_format(error):
-                    self._refused.setdefault(group, set()).add(refused)
-                    asked = _degraded(asked)
-            if asked.mode == refused:
+                is_form_refused = asked.mode != "prompt" and names_response_format(error)
+            if not is_form_refused:
                 # Out here, so that the original, which can quote the prompt, is not its context.
                 raise failure
+            self._refused.setdefault(group, set()).add(asked.mode)
+            asked = _degraded(asked)
 
     async def _send(self, group: str, request: Request, trace: Trace) -> Any:
         arguments: dict[str, Any] = {
@@ -168,12 +166,10 @@ class RouterCompleter:
                     f"{model} is not configured and privacy is local_only", provider=provider
                 ) from None
         one = adopted(str(model), provider)
-        if one.group not in self._adopted:
-            self._adopted.add(one.group)
-            await self.wire.adopt(one)
+        await self.wire.adopt(one)
         return one.group
 
-    def fingerprint(self, model: str | None) -> str:
+    async def fingerprint(self, model: str | None) -> str:
         """Identifies the deployments behind a name; an adopted model is its own name.
 
         Raises: ConfigError: nobody knows the name.
@@ -181,6 +177,7 @@ class RouterCompleter:
         try:
             return self.deployments.fingerprint(self.resolve(model))
         except ConfigError:
+            await _litellm.loaded()
             if not _provider_of(str(model)):
                 raise
             return str(model)

@@ -85,11 +85,16 @@ class _Secret:
 
 @dataclass(frozen=True, slots=True)
 class Deployments:
-    """What can be called, what cannot, and who serves which route, first choice first."""
+    """What can be called, what cannot, and who serves which route, first choice first.
+
+    Attributes:
+        router_settings: the configuration's, with every ``os.environ/KEY`` resolved.
+    """
 
     ready: tuple[Ready, ...]
     dropped: tuple[Dropped, ...]
     routes: Mapping[str, tuple[str, ...]]
+    router_settings: _Secret
 
     def groups(self) -> tuple[str, ...]:
         """Every model group that has a deployment, in the order of the file."""
@@ -120,7 +125,8 @@ def adopted(model: str, provider: str) -> Ready:
 def deployments_of(config: Config, environ: Mapping[str, str]) -> Deployments:
     """Resolve ``os.environ/KEY``, leave out what has no key, and settle the routes.
 
-    Raises: ConfigError: a route names a group that does not exist, or nothing can be called.
+    Raises: ConfigError: a route names a group that does not exist, nothing can be called, or an
+        ``os.environ/KEY`` in ``router_settings`` is not set.
     """
     environ = {**environ, **config.environment_variables}
     ready: list[Ready] = []
@@ -144,7 +150,10 @@ def deployments_of(config: Config, environ: Mapping[str, str]) -> Deployments:
         routes["default"] = _first(wanted, routes["default"], ready, dropped)
     most = 1 + config.orchestrator.limits.fallbacks
     routes = {role: groups[:most] for role, groups in routes.items()}
-    return Deployments(tuple(ready), tuple(dropped), routes)
+    settings, missing = resolved(config.router_settings, environ)
+    if missing:
+        raise ConfigError("router_settings", f"{', '.join(missing)} is not set")
+    return Deployments(tuple(ready), tuple(dropped), routes, _Secret(settings))
 
 
 def _with_default_model(config: Config, environ: Mapping[str, str]) -> tuple[Config, str]:

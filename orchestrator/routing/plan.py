@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.errors import ConfigError
 from orchestrator.routing.build import router_arguments
 from orchestrator.routing.offline import estimated_tokens
-from orchestrator.routing.prices import most_usd
+from orchestrator.routing.prices import chain_of, most_usd
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,7 +49,7 @@ def plan(config: Config, deployments: Deployments, request: Request, routes: Seq
     attempts = settings.max_calls * per_call
     sent = {"messages": [turn.as_dict() for turn in request.messages], **request.parameters}
     sent = {"max_tokens": settings.max_tokens, **sent}
-    costs = [most_usd(deployments, {**sent, "model": group}) for group in groups]
+    costs = [most_usd(deployments, [group], sent) for group in groups]
     known = [cost for cost in costs if cost is not None]
     total = settings.max_calls * max(known) if known and len(known) == len(costs) else None
     budget = config.orchestrator.budgets.usd_per_request
@@ -64,23 +64,6 @@ def plan(config: Config, deployments: Deployments, request: Request, routes: Seq
         "budget: " + ("none" if budget is None else f"{budget:.4f} USD per request"),
     )
     return Plan(settings.max_calls, attempts, settings.deadline_s, total, lines)
-
-
-def chain_of(arguments: Mapping[str, Any], group: str) -> tuple[str, ...]:
-    """A group and every group that LiteLLM may fall back to from it, each once."""
-    lists = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
-    found = [group]
-    for one in found:  # grows while it is walked: fallbacks chain
-        for name in lists:
-            for entry in arguments.get(name) or []:
-                for target in (*entry.get(one, ()), *entry.get("*", ())):
-                    wanted = str(target.get("model")) if isinstance(target, dict) else str(target)
-                    if wanted not in found:
-                        found.append(wanted)
-    for target in arguments.get("default_fallbacks") or []:
-        if target not in found:
-            found.append(target)
-    return tuple(found)
 
 
 def wire_attempts(arguments: Mapping[str, Any], chain: Sequence[str]) -> int:

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.routing import _litellm
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from orchestrator.routing.deployments import Deployments, Ready
 
 #: A token is hardly ever shorter than this many bytes of JSON; estimates here are upper bounds.
 _BYTES_PER_TOKEN = 2.0
 _USUAL_ANSWER = 4096
+
+
+#: The Router's arguments, and attributes, that say where a group may fall back to.
+FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
 
 
 def price_of(one: Ready) -> tuple[float, float] | None:
@@ -36,15 +40,14 @@ def known_about(one: Ready) -> Mapping[str, Any]:
     return found
 
 
-def most_usd(deployments: Deployments, arguments: Mapping[str, Any]) -> float | None:
-    """The dearest answer that a call can end in; None when a price is not known.
+def most_usd(
+    deployments: Deployments, groups: Sequence[str], arguments: Mapping[str, Any]
+) -> float | None:
+    """The dearest answer that any of `groups` can give; None when a price is not known.
 
     A failed attempt is not billed, so retries and fallbacks do not add up.
     """
-    ready = [
-        one for group in chain_of(deployments, str(arguments.get("model")))
-        for one in deployments.of_group(group)
-    ]  # fmt: skip
+    ready = [one for group in groups for one in deployments.of_group(group)]
     sent = {k: v for k, v in arguments.items() if k in ("messages", "input", "tools", "prompt")}
     tokens = len(json.dumps(sent, default=str, ensure_ascii=False).encode()) / _BYTES_PER_TOKEN
     worst = 0.0
@@ -63,9 +66,17 @@ def _most_answer(one: Ready, arguments: Mapping[str, Any]) -> float:
     return float(most or _USUAL_ANSWER) * float(samples)
 
 
-def chain_of(deployments: Deployments, group: str) -> tuple[str, ...]:
-    """A group and those that it may fall back to."""
-    for groups in deployments.routes.values():
-        if groups and groups[0] == group:
-            return groups
-    return (group,)
+def chain_of(arguments: Mapping[str, Any], group: str) -> tuple[str, ...]:
+    """A group and every group that LiteLLM may fall back to from it, each once."""
+    found = [group]
+    for one in found:  # grows while it is walked: fallbacks chain
+        for name in FALLBACKS:
+            for entry in arguments.get(name) or []:
+                for target in (*entry.get(one, ()), *entry.get("*", ())):
+                    wanted = str(target.get("model")) if isinstance(target, dict) else str(target)
+                    if wanted not in found:
+                        found.append(wanted)
+    for target in arguments.get("default_fallbacks") or []:
+        if target not in found:
+            found.append(target)
+    return tuple(found)

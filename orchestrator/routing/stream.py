@@ -49,6 +49,7 @@ class _Course:
     has_said: bool = False
     is_over: bool = False
     listeners: list[Callable[[str], None]] = field(default_factory=list)
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
 
     async def next(self) -> Any:
         """The next part that the caller is to see."""
@@ -103,6 +104,12 @@ class _Course:
                 listener(outcome)
 
 
+    def abandon(self) -> None:
+        """Nobody holds the stream any more; may be called from any thread."""
+        if not self.is_over and not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(lambda: self.loop.create_task(self.end("cancelled")))
+
+
 class _BlockingParts:
     """For whoever called without await."""
 
@@ -146,6 +153,9 @@ def _class() -> Any:
         async def aclose(self) -> None:
             """Close the connection to the provider."""
             await self._course.end("cancelled")
+
+        def __del__(self) -> None:
+            self._course.abandon()
 
         def when_over(self, listener: Callable[[str], None]) -> None:
             """Call `listener` with the outcome at the end."""

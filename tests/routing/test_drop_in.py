@@ -200,7 +200,7 @@ def test_the_module_level_calls_take_litellms_arguments(
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(configured(wire.base, "m")))
     monkeypatch.setenv("ORCHESTRATOR_CONFIG", str(path))
-    default._shared.cache_clear()
+    default.shared.cache_clear()
     try:
         answer = orchestrator.completion("m", ASK, temperature=0)
         assert answer.choices[0].message.content == "four"
@@ -208,8 +208,8 @@ def test_the_module_level_calls_take_litellms_arguments(
         with pytest.raises(TypeError, match="by position"):
             orchestrator.completion("m", ASK, 0.5)
     finally:
-        default._shared().sync.close()
-        default._shared.cache_clear()
+        default.shared().sync.close()
+        default.shared.cache_clear()
 
 
 async def test_a_router_of_ones_own_is_litellms_with_ours_around_it(wire: WireServer) -> None:
