@@ -274,7 +274,7 @@ class Cached:
 
 def _served(answer: Answer) -> Answer:
     if (tally := current()) is not None:
-        tally.served(answer)
+        tally.served(answer.usage, answer.cost_usd)
     return answer
 
 

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.cache import digest
+from orchestrator.cache import LAYOUT, digest
+from orchestrator.routing import cost_of, usage_of
 from orchestrator.tally import current
 
 if TYPE_CHECKING:
@@ -59,13 +60,16 @@ class DropIn:
         self, method: str, arguments: dict[str, Any], key: str, mode: CacheMode
     ) -> Any:
         store = self._store()
-        if mode == "use" and (stored := store.get(key)) is not None:
+        if mode == "use" and (stored := _stored(store.get(key))) is not None:
+            body, cost = stored
+            response = await self._router.revived(_ANSWERS[method], body)
             if (tally := current()) is not None:
-                tally.hits += 1
-            return await self._router.revived(_ANSWERS[method], stored)
+                tally.served(usage_of(response), cost)
+            return response
         response = await self._router.forward(method, arguments)
         if _is_whole(response):
-            await asyncio.to_thread(store.put, key, response.model_dump(mode="json"))
+            kept = [LAYOUT, response.model_dump(mode="json"), cost_of(response)]
+            await asyncio.to_thread(store.put, key, kept)
         return response
 
     def _mode(self, given: CacheMode | Mapping[str, object] | None) -> CacheMode:
@@ -85,6 +89,12 @@ class DropIn:
             return digest([method, fingerprint, arguments])
         except TypeError:
             return None  # a class or a callable among the arguments
+
+
+def _stored(found: object) -> tuple[dict[str, Any], float | None] | None:
+    if not isinstance(found, list) or len(found) != 3 or found[0] != LAYOUT:
+        return None
+    return found[1], found[2]
 
 
 def _is_whole(response: Any) -> bool:

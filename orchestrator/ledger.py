@@ -18,11 +18,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from orchestrator.result import Usage
-from orchestrator.tally import Counting, Tally
-from orchestrator.usage import sums
+from orchestrator.tally import Tally, begin, end
+from orchestrator.usage import stamp, sums
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from contextvars import Token
     from pathlib import Path
 
     from orchestrator.result import Attempt, WireAttempt
@@ -114,17 +115,16 @@ class Booking:
     is_detached: bool = False
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     _start: float = field(default_factory=time.perf_counter)
-    _counting: Counting | None = None
+    _context: Token[Tally | None] | None = None
     _is_closed: bool = False
 
     def __enter__(self) -> Self:
-        self._counting = Counting(self.tally)
-        self._counting.__enter__()
+        self._context = begin(self.tally)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if self._counting is not None:
-            self._counting.__exit__()
+        if self._context is not None:
+            end(self._context)
         if kind is not None:
             cancelled = issubclass(kind, asyncio.CancelledError | GeneratorExit | KeyboardInterrupt)
             self.close("cancelled" if cancelled else kind.__name__)
@@ -146,7 +146,7 @@ class Booking:
     def _line(self, operation: str, outcome: str, tally: Tally) -> Line:
         billed, served = tally.billed_usd, tally.served_usd
         return Line(
-            at=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
+            at=stamp(),
             id=self.id,
             operation=operation,
             route=self.route,
@@ -241,5 +241,4 @@ def lines_of(directory: Path, *, since: str = "") -> Iterator[dict[str, Any]]:
 
 def days_ago(days: float) -> str:
     """That moment, as `lines_of` takes it."""
-    moment = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=days)
-    return moment.isoformat(timespec="milliseconds")
+    return stamp(datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=days))

@@ -7,7 +7,7 @@ station between handing it on.
 from __future__ import annotations
 
 import threading
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from orchestrator.result import Usage
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from orchestrator.result import Answer, WireAttempt
+    from orchestrator.result import WireAttempt
 
 _CURRENT: ContextVar[Tally | None] = ContextVar("orchestrator_tally", default=None)
 
@@ -52,13 +52,13 @@ class Tally:
         if self.late is not None and attempts:
             self.late(attempts)
 
-    def served(self, answer: Answer) -> None:
-        """Note an answer that nothing was paid for."""
+    def served(self, usage: Usage, usd: float | None) -> None:
+        """Note an answer that nothing was paid for, and what it took when it was bought."""
         with self._lock:
             self.hits += 1
-            self.served_usage += answer.usage
-            known = self.served_usd is not None and answer.cost_usd is not None
-            self.served_usd = (self.served_usd or 0.0) + (answer.cost_usd or 0.0) if known else None
+            self.served_usage += usage
+            known = self.served_usd is not None and usd is not None
+            self.served_usd = (self.served_usd or 0.0) + (usd or 0.0) if known else None
 
     @property
     def usage(self) -> Usage:
@@ -84,15 +84,11 @@ def current() -> Tally | None:
     return _CURRENT.get()
 
 
-class Counting:
-    """``with Counting(tally):`` everything sent in this context is added to it."""
+def begin(tally: Tally) -> Token[Tally | None]:
+    """From here on everything sent in this context is added to `tally`."""
+    return _CURRENT.set(tally)
 
-    def __init__(self, tally: Tally) -> None:
-        self.tally = tally
 
-    def __enter__(self) -> Tally:
-        self._token = _CURRENT.set(self.tally)
-        return self.tally
-
-    def __exit__(self, *raised: object) -> None:
-        _CURRENT.reset(self._token)
+def end(token: Token[Tally | None]) -> None:
+    """Back to the tally before; `token` is what `begin` gave."""
+    _CURRENT.reset(token)

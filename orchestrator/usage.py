@@ -81,6 +81,12 @@ def _add(entry: Sum, attempt: Mapping[str, Any]) -> None:
         entry.unpriced += 1
 
 
+def stamp(moment: datetime.datetime | None = None) -> str:
+    """A moment, now by default, as the ledger writes it: ISO 8601, UTC, milliseconds."""
+    moment = moment or datetime.datetime.now(datetime.UTC)
+    return moment.astimezone(datetime.UTC).isoformat(timespec="milliseconds")
+
+
 def since_of(text: str, now: datetime.datetime) -> str:
     """``7d``, ``12h`` or a date as the ISO 8601 moment that `lines_of` takes; empty for always.
 
@@ -91,7 +97,7 @@ def since_of(text: str, now: datetime.datetime) -> str:
     if match := re.fullmatch(r"(\d+)([dh])", text):
         unit = {"d": "days", "h": "hours"}[match[2]]
         moment = now - datetime.timedelta(**{unit: int(match[1])})
-        return moment.astimezone(datetime.UTC).isoformat(timespec="milliseconds")
+        return stamp(moment)
     try:
         return datetime.datetime.fromisoformat(text).isoformat(timespec="milliseconds")
     except ValueError:

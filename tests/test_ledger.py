@@ -41,7 +41,7 @@ def test_a_line_holds_every_attempt_and_adds_up_tokens_and_dollars(tmp_path: Pat
         tally = current()
         assert tally is entry.tally
         tally.add((FAILED, PAID))
-        tally.served(Answer("x", usage=Usage(7, 3), cost_usd=0.03))
+        tally.served(Usage(7, 3), 0.03)
         entry.attempts, entry.outcome = [attempt()], "accepted"
     assert current() is None
     (line,) = written(tmp_path)

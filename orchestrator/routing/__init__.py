@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orchestrator.routing.account import cost_of, usage_of
 from orchestrator.routing.build import litellm_router
 from orchestrator.routing.checkup import checkup
 from orchestrator.routing.complete import RouterCompleter
@@ -14,7 +15,9 @@ __all__ = [
     "Plan",
     "RouterCompleter",
     "checkup",
+    "cost_of",
     "deployments_of",
     "litellm_router",
     "plan",
+    "usage_of",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.result import Usage, WireAttempt
 from orchestrator.routing import _litellm
 from orchestrator.tally import current
+from orchestrator.usage import stamp
 
 if TYPE_CHECKING:
     from orchestrator.models.health import Monitor
@@ -81,7 +81,7 @@ class Trace:
         sent.deployment = str(hidden.get("model_id") or sent.deployment)
         sent.provider = str(hidden.get("custom_llm_provider") or sent.provider)
         sent.model = str(getattr(response, "model", "") or sent.model)
-        return self._end("answered", status=200, usage=usage_of(response), cost=_cost(response))
+        return self._end("answered", status=200, usage=usage_of(response), cost=cost_of(response))
 
     def left(self, outcome: str) -> None:
         """Nobody waits any more for what is under way."""
@@ -127,8 +127,7 @@ class Book:
         if self._traces.pop(trace.id, None) is None:
             return tuple(trace.ended)
         trace.left("cancelled")
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
-        self._monitor.note(now, trace.ended)
+        self._monitor.note(stamp(), trace.ended)
         if trace.tally is not None:
             trace.tally.add(tuple(trace.ended))
         return tuple(trace.ended)
@@ -189,7 +188,8 @@ def usage_of(response: Any) -> Usage:
     )
 
 
-def _cost(response: Any) -> float | None:
+def cost_of(response: Any) -> float | None:
+    """Dollars as LiteLLM priced it; None when the price is not known."""
     hidden = getattr(response, "_hidden_params", {}) or {}
     if hidden.get("custom_llm_provider") == "offline":
         return 0.0

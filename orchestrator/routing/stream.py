@@ -103,7 +103,6 @@ class _Course:
             for listener in self.listeners:
                 listener(outcome)
 
-
     def abandon(self) -> None:
         """Nobody holds the stream any more; may be called from any thread."""
         if not self.is_over and not self.loop.is_closed():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import time
 from typing import Any
 
@@ -182,6 +183,20 @@ async def test_a_stream_that_is_left_closes_its_connection_and_is_booked(
         await until(lambda: wire.cancelled == 1)
         (line,) = await orc.usage()
     assert line["outcome"] == "cancelled"
+
+
+async def test_a_stream_that_nobody_holds_any_more_gives_its_place_back(wire: WireServer) -> None:
+    wire.plan("m", Reply("one two three", stall_after=1))
+    config = configured(wire.base, "m", limits={"parallel": 1, "deadline_s": 5.0})
+    async with Orchestrator(config) as orc:
+        stream = await orc.acompletion(model="m", messages=ASK, stream=True)
+        await anext(stream)
+        del stream
+        gc.collect()
+        wire.plan("m", "good")
+        assert (await orc.generate(ASK)).text == "good"
+        lines = await orc.usage()
+    assert [line["outcome"] for line in lines] == ["cancelled", "answered"]
 
 
 async def drained(stream: Any) -> None:

@@ -129,6 +129,9 @@ async def test_embeddings_are_the_same_and_cached(wire: WireServer, bare: Any) -
         ("aembedding", 1),
     ]
     assert lines[0]["usage"]["prompt_tokens"] == 3
+    assert lines[1]["served"]["prompt_tokens"] == 3
+    assert lines[1]["billed_usd"] == 0
+    assert lines[1]["served_usd"] == lines[0]["billed_usd"] > 0
 
 
 @pytest.mark.parametrize("status", [401, 429, 400, 500])
