@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime
+import functools
 import json
 import logging
 import os
@@ -95,7 +96,7 @@ def round_of(attempt: Attempt[object]) -> dict[str, object]:
     }
 
 
-@dataclass(slots=True)
+@dataclass
 class Booking:
     """A request under way; a context manager that writes its line when it ends.
 
@@ -113,7 +114,6 @@ class Booking:
     attempts: Sequence[Attempt[object]] = ()
     outcome: str = "answered"
     is_detached: bool = False
-    id: str = field(default_factory=lambda: uuid.uuid4().hex)
     _start: float = field(default_factory=time.perf_counter)
     _context: Token[Tally | None] | None = None
     _is_closed: bool = False
@@ -137,11 +137,20 @@ class Booking:
             return
         self._is_closed = True
         self.tally.late = self._late
-        self.ledger.write(self._line(self.operation, outcome, self.tally))
+        self._write(self.operation, outcome, self.tally)
 
     def _late(self, attempts: tuple[WireAttempt, ...]) -> None:
         rest = Tally(self.tally.tenant, wire=list(attempts), served_usd=0.0)
-        self.ledger.write(self._line("late", attempts[-1].outcome, rest))
+        self._write("late", attempts[-1].outcome, rest)
+
+    @functools.cached_property
+    def id(self) -> str:
+        """The same in every line of this request."""
+        return uuid.uuid4().hex
+
+    def _write(self, operation: str, outcome: str, tally: Tally) -> None:
+        if self.ledger.directory is not None:
+            self.ledger.write(self._line(operation, outcome, tally))
 
     def _line(self, operation: str, outcome: str, tally: Tally) -> Line:
         billed, served = tally.billed_usd, tally.served_usd

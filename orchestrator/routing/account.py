@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from orchestrator.tally import Tally
 
 TRACE = "orchestrator_trace"
+# A number is enough within a process; randomness is a system call, which costs ten times a trace.
+_NUMBERS = itertools.count(1)
 _EVENT_LISTS = (
     "callbacks",
     "_async_failure_callback",
@@ -41,10 +43,11 @@ class Trace:
     """The attempts of one call, as LiteLLM reports them: each when it is sent, and when it fails.
 
     Attributes:
+        id: its own within this process.
         ended: attempts that ended, in order.
     """
 
-    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    id: str = field(default_factory=lambda: str(next(_NUMBERS)))
     ended: list[WireAttempt] = field(default_factory=list)
     tally: Tally | None = field(default_factory=current)
     _open: list[_Sent] = field(default_factory=list)

@@ -96,13 +96,12 @@ class Purse:
                 self.spent[f"budget of {tenant}:{day}"] = usd
 
     def _limits(self, tally: Tally | None) -> dict[str, float]:
-        day = _today()
         tenant = tally.tenant if tally is not None else ""
         limits = {}
         if self.budgets.usd_per_day is not None:
-            limits[f"budget:{day}"] = self.budgets.usd_per_day
+            limits[f"budget:{_today()}"] = self.budgets.usd_per_day
         if tenant in self.budgets.tenants:
-            limits[f"budget of {tenant}:{day}"] = self.budgets.tenants[tenant]
+            limits[f"budget of {tenant}:{_today()}"] = self.budgets.tenants[tenant]
         return limits
 
     async def _add(self, router: Any, account: str, usd: float) -> float:

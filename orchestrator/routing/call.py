@@ -39,15 +39,11 @@ class _Call:
         self._reserved = Reserved()
         self._is_inside = False
 
-    async def enter(self, arguments: dict[str, Any], until: float) -> None:
+    async def enter(self, arguments: dict[str, Any]) -> None:
         """Wait for room and set the money aside."""
-        try:
-            await _within(until, self._room.acquire)
-            self._is_inside = True
-            self._reserved = await self._purse.reserve(self.router, arguments, self.trace.tally)
-        except BaseException as error:
-            await self.leave(error)
-            raise
+        await self._room.acquire()
+        self._is_inside = True
+        self._reserved = await self._purse.reserve(self.router, arguments, self.trace.tally)
 
     async def leave(self, error: BaseException | None = None) -> None:
         """Give everything back; what an interruption must not skip comes before any wait."""
@@ -131,9 +127,11 @@ class Wire:
         """
         until = time.monotonic() + deadline_s
         call = _Call(await self.router(), trace, self.book, self.purse, self._room())
-        await call.enter(arguments, until)
         try:
-            response = await _within(until, lambda: self._send(call, method, arguments))
+            # One timeout for both: each costs as much as all the rest of this layer.
+            async with asyncio.timeout(deadline_s):
+                await call.enter(arguments)
+                response = await self._send(call, method, arguments)
         except BaseException as error:
             await call.leave(error)
             raise
@@ -181,8 +179,3 @@ class Wire:
             await litellm.close_litellm_async_clients()
             # LiteLLM leaves the closed clients in its cache, and the next Router would get them.
             litellm.in_memory_llm_clients_cache.flush_cache()
-
-
-async def _within(until: float, work: Callable[[], Any]) -> Any:
-    async with asyncio.timeout(max(until - time.monotonic(), 0.0)):
-        return await work()
