@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from orchestrator.cache import digest
 from orchestrator.errors import GMNError
 from orchestrator.gmn.expectations import Expectation
 from orchestrator.gmn.formats import write_text
@@ -90,13 +91,22 @@ def first_request(
         route,
         parameters=parameters,
         mode=mode,
-        schema=contract.schema if mode == "json_schema" else None,
+        schema=contract.schema if mode in ("json_schema", "tool_call") else None,
         schema_name=contract.name,
         templates=rendered.templates,
         timeout_s=generation.timeout_s,
         cache=cache or settings.cache.mode,
         purpose="generate",
     )
+
+
+def caching(mode: CacheMode, parameters: Mapping[str, object]) -> CacheMode:
+    """`mode`, or off for a question that has no JSON form to be known by again."""
+    try:
+        digest(parameters)
+    except TypeError:
+        return "off"
+    return mode
 
 
 def bounds_of(settings: Settings, strong_route: str) -> Bounds:

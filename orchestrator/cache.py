@@ -9,6 +9,7 @@ never loaded.
 from __future__ import annotations
 
 import asyncio
+import copy
 import hashlib
 import json
 import logging
@@ -201,7 +202,7 @@ def cache_key(request: Request, *, fingerprint: str) -> str:
             [(str(turn.role), turn.content) for turn in request.messages],
             _plain(request.parameters),
             request.mode,
-            request.schema if request.mode == "json_schema" else None,
+            request.schema if request.mode in ("json_schema", "tool_call") else request.in_words,
             dict(request.templates),
             request.sample,
         ]
@@ -240,6 +241,12 @@ class Cached:
         self._fingerprint = fingerprint
         self._max_age_s = max_age_s
         self._flights = Flights()
+
+    def through(self, inner: Completer) -> Cached:
+        """The same store and the same calls under way in front of another completer."""
+        made = copy.copy(self)
+        made._inner = inner
+        return made
 
     async def complete(self, request: Request) -> Answer:
         """Answer from the store, from a call already under way, or by asking."""

@@ -1,30 +1,37 @@
-"""A contract for any JSON Schema: parse, validate, check; the general form of what GMN has."""
+"""What a valid answer is: any JSON Schema, any pydantic type, rules in the caller's own code."""
 
 from __future__ import annotations
 
 import copy
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import jsonpatch
 from jsonpointer import JsonPointerException
 from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from orchestrator.diagnostics import Diagnostic, Report, Severity
-from orchestrator.extract import json_in
+from orchestrator.extract import is_json, json_in, read_json, unfence
+from orchestrator.mend import is_finite, keyed, mended, unkeyed
 from orchestrator.result import Judged
 
 if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError as SchemaFault
+
     from orchestrator.result import AnswerKind
 
 T = TypeVar("T")
 
-#: A rule of the caller's own: the parsed value in, findings out.
-ValueCheck = Callable[[object], Iterable[Diagnostic]]
+#: A rule of the caller's own: the typed value in, findings or sentences out; None for none.
+ValueCheck = Callable[[Any], Iterable[Diagnostic | str] | str | None]
 MOST_EXPLAINED = 12
+_LONGEST_FINDING = 240
 
 
 def explained(report: Report) -> str:
@@ -57,6 +64,8 @@ def patched(document: object, patch_text: str) -> object | Diagnostic:
         return patch_finding("PATCH3", f"the answer is no JSON Patch: {error}")
     if isinstance(operations, Mapping):
         operations = operations.get("patch", operations.get("operations", operations))
+    if isinstance(operations, Mapping) and "op" in operations:
+        operations = [operations]
     if not isinstance(operations, list) or not all(isinstance(o, Mapping) for o in operations):
         return patch_finding("PATCH3", "a JSON Patch is a list of operations with op and path")
     try:
@@ -70,34 +79,29 @@ def patched(document: object, patch_text: str) -> object | Diagnostic:
 
 def with_finding(judged: Judged[T], finding: Diagnostic) -> Judged[T]:
     """The same judgement with one more finding."""
-    report = judged.report
-    return Judged(
-        judged.kind,
-        judged.value,
-        judged.text,
-        Report(
-            (*report.diagnostics, finding),
-            report.repairs,
-            report.runs,
-            report.behaves,
-            report.behaviour,
-        ),
-    )
+    report = replace(judged.report, diagnostics=(*judged.report.diagnostics, finding))
+    return replace(judged, report=report)
 
 
 @dataclass(frozen=True)
-class JsonSchemaContract:
-    """Any JSON Schema (draft 2020-12), and rules in the caller's own code.
+class JsonSchemaContract(Generic[T]):
+    """Any JSON Schema (draft 2020-12), a type behind it, and rules in the caller's own code.
 
     Attributes:
         schema: the schema that the value must fulfil.
         name: identifier that providers see beside it.
-        checks: rules the schema cannot say.
+        checks: rules the schema cannot say; they see the typed value, once it is one.
+        adapter: makes the typed value of the plain one; None where the plain one is the result.
+        repair: whether what has one reading is mended locally.
+        complete: whether an answer that was cut off may be read as far as it is closed.
     """
 
-    schema: Mapping[str, object]
+    schema: Mapping[str, Any]
     name: str = "answer"
     checks: tuple[ValueCheck, ...] = ()
+    adapter: TypeAdapter[T] | None = None
+    repair: bool = True
+    complete: bool = False
 
     @property
     def version(self) -> str:
@@ -105,43 +109,204 @@ class JsonSchemaContract:
         canonical = json.dumps(self.schema, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
-    def judge(self, text: str) -> Judged[object]:
-        """Parse, validate against the schema, then run the checks."""
+    def judge(self, text: str) -> Judged[T]:
+        """Read, mend locally, validate, make it typed, run the checks."""
         try:
-            value = json_in(text)
+            found = read_json(text, complete=self.complete)
         except ValueError as error:
             finding = Diagnostic("JSON", Severity.ERROR, str(error))
             return Judged("unparsed", None, "", Report((finding,)))
-        return self._judged(value)
+        read = tuple(
+            Diagnostic("MEND0", Severity.INFO, f"{words}: read over") for words in found.mended
+        )
+        return self._judged(found.value, read)
 
-    def _judged(self, value: object) -> Judged[object]:
-        validator = Draft202012Validator(self.schema)
-        found = [
-            Diagnostic(
-                "SCHEMA",
-                Severity.ERROR,
-                error.message,
-                pointer="".join(f"/{step}" for step in error.absolute_path),
-            )
-            for error in validator.iter_errors(value)
-        ]
+    def _judged(self, value: object, repairs: tuple[Diagnostic, ...] = ()) -> Judged[T]:
+        if self.repair:
+            value, more = mended(value, self.schema)
+            repairs = (*repairs, *more)
+        made: Any = value
+        found = [] if is_finite(value) else [_fault("SCHEMA", "NaN and Infinity are no JSON", "")]
         if not found:
-            found = [d for check in self.checks for d in check(value)]
-        report = Report(tuple(found))
+            found, made = self._typed(value)
+        if not found:
+            found = [finding for check in self.checks for finding in findings_of(check(made))]
+        report = Report(tuple(found), repairs)
         kind: AnswerKind = "accepted" if report.is_valid else "faulty"
-        return Judged(kind, value, json.dumps(value, ensure_ascii=False), report)
+        return Judged(kind, made, json.dumps(value, ensure_ascii=False), report)
 
-    def view(self, judged: Judged[object]) -> str:
-        """The value itself; empty when nothing parsed."""
-        return json.dumps(judged.value, indent=1, ensure_ascii=False) if judged.text else ""
+    def partial(self, text: str) -> tuple[object, list[str], list[Diagnostic]] | None:
+        """What can be read of an answer that is still coming: value, closed parts, their faults.
 
-    def amend(self, judged: Judged[object], patch: str) -> Judged[object]:
-        """Apply the patch and judge the outcome."""
-        made = patched(judged.value, patch)
+        Pointers of closed parts go two levels deep; None while nothing can be read.
+        """
+        if (found := so_far(unfence(text).body)) is None:
+            return None
+        value, complete, _ = found
+        made, _ = mended(value, self.schema) if self.repair else (value, ())
+        faults = [_of_schema(e) for e in Draft202012Validator(self.schema).iter_errors(made)]
+        return value, complete, [fault for fault in faults if fault.pointer in complete]
+
+    def _typed(self, value: object) -> tuple[list[Diagnostic], Any]:
+        if self.adapter is None:
+            return [
+                _of_schema(e) for e in Draft202012Validator(self.schema).iter_errors(value)
+            ], value
+        try:
+            return [], self.adapter.validate_json(json.dumps(value))
+        except ValidationError as error:
+            faults = error.errors(include_url=False, include_input=False, include_context=False)
+            return [_fault("SCHEMA", f["msg"], _pointer(f["loc"])) for f in faults], value
+
+    def view(self, judged: Judged[T]) -> str:
+        """The value with lists of named items keyed by their names; empty when nothing parsed."""
+        return json.dumps(self._view(judged), ensure_ascii=False) if judged.text else ""
+
+    def _view(self, judged: Judged[T]) -> object:
+        return keyed(json.loads(judged.text), self.schema, self.schema)
+
+    def amend(self, judged: Judged[T], patch: str) -> Judged[T]:
+        """Apply the patch to the view and judge the outcome."""
+        made = patched(self._view(judged), patch)
         if isinstance(made, Diagnostic):
             return with_finding(judged, made)
-        return self._judged(made)
+        return self._judged(unkeyed(made, self.schema, self.schema))
 
-    def explain(self, judged: Judged[object]) -> str:
+    def explain(self, judged: Judged[T]) -> str:
         """The findings as lines."""
         return explained(judged.report)
+
+
+def so_far(body: str) -> tuple[object, list[str], list[Diagnostic]] | None:
+    """The JSON object that a text begins with, as far as it is there, and its closed parts."""
+    start = body.find("{")
+    if start < 0:
+        return None
+    try:
+        value = from_json(body[start:], allow_partial=True)
+    except ValueError:
+        return None
+    # With open strings kept, what stands before one is seen to be closed.
+    whole = from_json(body[start:], allow_partial="trailing-strings")
+    return value, list(_closed(whole, is_last_open=not is_json(body[start:]))), []
+
+
+def _closed(value: object, *, is_last_open: bool, at: str = "", deep: int = 2) -> Iterator[str]:
+    """Pointers of what is closed: of an object or list that is still open all but its last part."""
+    if not deep or not isinstance(value, dict | list):
+        return
+    steps = list(value) if isinstance(value, dict) else range(len(value))
+    for n, step in enumerate(steps):
+        is_open = is_last_open and n == len(steps) - 1
+        here = f"{at}{_pointer([step])}"
+        yield from _closed(value[step], is_last_open=is_open, at=here, deep=deep - 1)
+        if not is_open:
+            yield here
+
+
+def findings_of(said: Iterable[Diagnostic | str] | str | None) -> list[Diagnostic]:
+    """What a check said, as findings: a sentence is an error of its own."""
+    parts = [said] if isinstance(said, str) else list(said or ())
+    return [part if isinstance(part, Diagnostic) else _fault("CHECK", part, "") for part in parts]
+
+
+def contract_of(
+    wanted: Any,
+    *,
+    checks: Iterable[ValueCheck] = (),
+    name: str = "",
+    repair: bool = True,
+    complete: bool = False,
+) -> Any:
+    """The contract that `wanted` means.
+
+    `wanted` is a JSON Schema, LiteLLM's ``response_format``, a pydantic model or any type that
+    pydantic understands, or a contract of your own, which comes back as it is.
+
+    Raises: ValueError: no provider can take the schema; the message says where it is wrong and
+        what would do.
+    """
+    checks = tuple(checks)
+    if hasattr(wanted, "judge") and hasattr(wanted, "amend") and not isinstance(wanted, type):
+        if checks:
+            raise ValueError("a contract of your own brings its own checks; add them there")
+        return wanted
+    adapter: TypeAdapter[Any] | None = None
+    if isinstance(wanted, Mapping):
+        schema, stated = _stated(wanted)
+    else:
+        adapter = TypeAdapter(wanted)
+        schema, stated = adapter.json_schema(), getattr(wanted, "__name__", "")
+    check_schema(schema)
+    return JsonSchemaContract(
+        schema, _identifier(name or stated), checks, adapter, repair=repair, complete=complete
+    )
+
+
+def _stated(given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    if given.get("type") == "json_schema" and isinstance(given.get("json_schema"), Mapping):
+        inner = given["json_schema"]
+        return dict(inner.get("schema") or {}), str(inner.get("name") or "")
+    if given.get("type") == "json_object" and "properties" not in given:
+        return dict(given.get("response_schema") or {"type": "object"}), ""
+    return dict(given), str(given.get("title") or "")
+
+
+def _identifier(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "_-" else "_" for c in name)[:64] or "answer"
+
+
+def check_schema(schema: Mapping[str, Any]) -> None:
+    """Raises: ValueError: it is no JSON Schema, or none that a provider can take."""
+    fault = best_match(Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(schema))
+    if fault is not None:
+        at = _pointer(fault.absolute_path) or "its root"
+        raise ValueError(f"the schema is wrong at {at}: {_short(fault.message)}")
+    for reference in _references(schema):
+        if not reference.startswith("#"):
+            raise ValueError(
+                f"the schema refers to {reference!r}, which no provider can look up; copy it under"
+                " $defs and refer to '#/$defs/…'"
+            )
+    root = schema
+    while "$ref" in root and str(root["$ref"]).startswith("#/$defs/"):
+        root = schema.get("$defs", {}).get(str(root["$ref"]).rpartition("/")[2], {})
+    if root.get("type") != "object":
+        nearest = {"type": "object", "properties": {"value": "…"}, "required": ["value"]}
+        raise ValueError(
+            f"the root of the schema is {root.get('type', 'no type')}, and providers take an object"
+            f" there; the nearest they take is {json.dumps(nearest, ensure_ascii=False)} with"
+            " yours in the place of …"
+        )
+
+
+def _references(schema: object) -> Iterable[str]:
+    if isinstance(schema, Mapping):
+        if isinstance(schema.get("$ref"), str):
+            yield schema["$ref"]
+        for part in schema.values():
+            yield from _references(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            yield from _references(part)
+
+
+def _of_schema(error: SchemaFault) -> Diagnostic:
+    # Of a choice, the branch that was meant says more than that none fits.
+    nearest = best_match(error.context) if error.context else None
+    shown = nearest or error
+    return _fault("SCHEMA", shown.message, _pointer(shown.absolute_path))
+
+
+def _fault(code: str, message: str, pointer: str) -> Diagnostic:
+    return Diagnostic(code, Severity.ERROR, _short(message), pointer=pointer)
+
+
+def _short(message: str) -> str:
+    if len(message) <= _LONGEST_FINDING:
+        return message
+    return f"{message[: _LONGEST_FINDING // 2]} … {message[-_LONGEST_FINDING // 2 :]}"
+
+
+def _pointer(path: Iterable[object]) -> str:
+    return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in path)

@@ -3,54 +3,47 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from orchestrator.asking import (
     Source,
-    bounds_of,
     check_agent_type,
     examples_for,
     first_request,
-    load_library,
     parsed,
 )
-from orchestrator.cache import Cached, Store, StoreInfo
-from orchestrator.config import Config, cache_directory, ledger_directory
+from orchestrator.cache import StoreInfo
+from orchestrator.config import Config
 from orchestrator.diagnostics import Report
-from orchestrator.dropin import DropIn
-from orchestrator.errors import GMNError, InvalidOutputError, LLMError
+from orchestrator.errors import GMNError
 from orchestrator.gmn.contract import GMNContract
 from orchestrator.gmn.expectations import Expectation
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
-from orchestrator.ledger import Booking, Ledger, days_ago
 from orchestrator.messages import LLMMessage, as_messages
 from orchestrator.models.health import HealthReport
-from orchestrator.prompts import Prompts
-from orchestrator.refine import refine
+from orchestrator.parts import Parts
 from orchestrator.result import (
     Answer,
     CacheMode,
     Generation,
-    Judged,
     Request,
 )
-from orchestrator.routing import Deployments, Plan, RouterCompleter, checkup, plan
-from orchestrator.shipped import shipped
-from orchestrator.sync import Once, blocking
+from orchestrator.routing import Deployments, Plan, checkup, plan
+from orchestrator.streaming import streamed
+from orchestrator.sync import blocking, iterating
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from orchestrator.events import Hook
+    from orchestrator.structured import Check
 
 
-class Orchestrator:
+class Orchestrator(Parts):
     """Generates, validates and refines GMN specifications through LiteLLM's Router.
 
     Every method is async; `sync` offers the same ones blocking. Use ``async with`` to close the
@@ -72,15 +65,7 @@ class Orchestrator:
 
         Raises: ConfigError: the configuration is wrong, or nothing can be called.
         """
-        self._environ = os.environ if environ is None else environ
-        self.config = Config.load(config, self._environ)
-        self._hook = hook
-        self._router = RouterCompleter(self.config, environ=self._environ, router=router)
-        settings = self.config.orchestrator
-        self._ledger = Ledger(
-            ledger_directory(settings.ledger, self._environ), settings.budgets.usd_per_request
-        )
-        self._open = Once(self._load)  # an event loop must not wait for the disk
+        super().__init__(config, hook=hook, environ=environ, router=router)
         self.sync = Blocking(self)
 
     @classmethod
@@ -93,20 +78,6 @@ class Orchestrator:
 
     async def __aexit__(self, *raised: object) -> None:
         await self.aclose()
-
-    async def aclose(self) -> None:
-        """Close the Router, its HTTP clients and the cache."""
-        await self._router.aclose()
-        if self._open.is_done:
-            await asyncio.to_thread(self._store.close)
-
-    def _load(self) -> None:
-        self._prompts.load()
-        load_library()
-        _ = self._store
-        if self.config.orchestrator.budgets.bound_a_day:
-            self._router.remember(self._ledger.spent_today())
-        self._router.monitor.note_lines(self._ledger.lines(since=days_ago(1)))
 
     async def generate_gmn(
         self,
@@ -121,6 +92,7 @@ class Orchestrator:
         cache: CacheMode | None = None,
         tenant: str = "",
         seed: int | None = None,
+        samples: int = 1,
         hook: Hook | None = None,
     ) -> Generation[GMNSpec]:
         """Turn a description of an agent into a model that is valid and runs.
@@ -128,9 +100,10 @@ class Orchestrator:
         `agent_type` is explorer, trader, coordinator or general. `constraints` bound the model:
         max_states, max_observations, max_actions (joint values), max_factors, max_horizon,
         max_policies. `examples` are documents to show (None: a curated one that suits).
-        `expectations` are simulated: ``cell=r4c4 within 12 in 80%``. `model` names a route, a
-        model group or a model of the configuration, `provider` forces a provider. `tenant` is on
-        whose budget and in whose name it is booked.
+        `expectations` are simulated: ``cell=r4c4 within 12 in 80%``. `samples` asks for so many
+        candidates at once and takes the first that behaves, or the simplest. `model` names a
+        route, a model group or a model of the configuration, `provider` forces a provider.
+        `tenant` is on whose budget and in whose name it is booked.
 
         Raises:
             InvalidOutputError: no answer was valid; carries every attempt.
@@ -157,7 +130,9 @@ class Orchestrator:
         booking = self._ledger.open(
             "generate_gmn", route=route, agent_type=agent_type, tenant=tenant
         )
-        return await self._refined(first, contract, booking, hook)
+        return await self._runs.run(
+            first, contract, self._prompts, booking, hook=hook, samples=samples
+        )
 
     async def refine_gmn(
         self,
@@ -194,7 +169,9 @@ class Orchestrator:
         booking = self._ledger.open(
             "refine_gmn", route=route, agent_type=start.value.agent_type, tenant=tenant
         )
-        return await self._refined(request, contract, booking, hook, start=start)
+        return await self._runs.run(
+            request, contract, self._prompts, booking, hook=hook, start=start
+        )
 
     async def validate_gmn(
         self,
@@ -235,15 +212,54 @@ class Orchestrator:
         with self._ledger.open("generate", route=request.route, tenant=tenant):
             return await self._completer.complete(request)
 
+    async def generate_structured(
+        self,
+        messages: Sequence[LLMMessage | Mapping[str, object]] | str,
+        contract: Any,
+        *,
+        checks: Sequence[Check] = (),
+        refine: int | None = None,
+        samples: int = 1,
+        model: str | None = None,
+        provider: str | None = None,
+        cache: CacheMode | None = None,
+        tenant: str = "",
+        hook: Hook | None = None,
+        **parameters: Any,  # LiteLLM's own arguments: temperature, max_tokens…
+    ) -> Generation[Any]:
+        """Answer messages with a value that fulfils a contract; `Generation.value` is typed.
+
+        `contract` is a pydantic model, any type pydantic understands, a JSON Schema, LiteLLM's
+        ``response_format``, or a `Contract` of your own. `checks` are rules in your own code,
+        plain or async: the typed value in, findings (`Diagnostic` or a sentence each) out.
+        `refine` is the most further calls to mend an answer.
+
+        Raises:
+            ValueError: no provider can take the schema; the message names the nearest one.
+            InvalidOutputError, LLMError: as `generate_gmn`.
+        """
+        await self._open()
+        return await self._structured.generate(
+            messages, contract, checks=checks, refine=refine, samples=samples, model=model,
+            provider=provider, cache=cache, tenant=tenant, hook=hook, parameters=parameters,
+        )  # fmt: skip
+
+    stream_gmn = streamed(generate_gmn)
+    stream_structured = streamed(generate_structured)
+
     async def acompletion(self, **litellm_arguments: Any) -> Any:
         """LiteLLM's ``acompletion`` through Router and cache: its arguments, its return types.
 
         ``cache="use"|"refresh"|"off"`` says whether the cache may answer; streams and requests
-        that hold anything but JSON are always asked.
+        that hold anything but JSON are always asked. With ``refine=2`` or ``checks=[…]`` the
+        answer is held to its ``response_format`` as `generate_structured` does; the response then
+        has ``parsed``, the typed value, and ``generation``, with everything that led to it.
 
-        Raises: what LiteLLM raises.
+        Raises: what LiteLLM raises; with ``refine`` or ``checks`` what `generate_structured` does.
         """
         await self._open()
+        if "refine" in litellm_arguments or "checks" in litellm_arguments:
+            return await self._structured.completion(litellm_arguments)
         return await self._drop_in.call("acompletion", litellm_arguments)
 
     async def aembedding(self, **litellm_arguments: Any) -> Any:
@@ -268,7 +284,7 @@ class Orchestrator:
             prompt, agent_type=agent_type, mode=mode, examples=examples
         )
         request = Request(rendered.messages, route)
-        strong = self._strong(route)
+        strong = self._runs.strong(route)
         routes = [route, strong] if strong else [route]
         return await asyncio.to_thread(plan, self.config, self._router.deployments, request, routes)
 
@@ -297,30 +313,6 @@ class Orchestrator:
         """The ledger's lines at or after `since` (ISO 8601), oldest first; none without ledger."""
         return await asyncio.to_thread(self._ledger.lines, since=since)
 
-    @cached_property
-    def _prompts(self) -> Prompts:
-        return Prompts(shipped("prompts", "templates"))
-
-    @cached_property
-    def _store(self) -> Store:
-        settings = self.config.orchestrator.cache
-        directory = cache_directory(settings, self._environ)
-        return Store(directory, size_limit_mb=settings.size_limit_mb)
-
-    @cached_property
-    def _completer(self) -> Cached:
-        return Cached(
-            self._router,
-            self._store,
-            fingerprint=self._router.deployments.fingerprint,
-            max_age_s=self.config.orchestrator.cache.max_age_s,
-        )
-
-    @cached_property
-    def _drop_in(self) -> DropIn:
-        settings = self.config.orchestrator
-        return DropIn(self._router, lambda: self._store, self._ledger, settings)
-
     def _contract(
         self,
         constraints: Mapping[str, int] | None,
@@ -340,40 +332,6 @@ class Orchestrator:
         count = self.config.orchestrator.generation.examples
         return examples_for(prompt, agent_type, given, count=count)
 
-    async def _refined(
-        self,
-        first: Request,
-        contract: GMNContract,
-        booking: Booking,
-        hook: Hook | None,
-        *,
-        start: Judged[GMNSpec] | None = None,
-    ) -> Generation[GMNSpec]:
-        """Run the loop; whatever becomes of it is written into the ledger."""
-        with booking:
-            try:
-                made = await refine(
-                    first,
-                    completer=self._completer,
-                    contract=contract,
-                    phrasing=self._prompts,
-                    bounds=bounds_of(self.config.orchestrator, self._strong(first.route)),
-                    hook=hook or self._hook,
-                    start=start,
-                )
-            except LLMError as error:
-                booking.attempts = error.attempts_made
-                if isinstance(error, InvalidOutputError):
-                    await self._completer.withdraw(a.request for a in error.attempts_made)
-                raise
-            booking.attempts, booking.outcome = made.attempts, "accepted"
-        return made
-
-    def _strong(self, route: str) -> str:
-        """The stronger route of a role; a group or provider that was forced stays forced."""
-        routes = self._router.deployments.routes
-        return "strong" if "strong" in routes and route in routes and route != "strong" else ""
-
 
 class Blocking:
     """The operations of an `Orchestrator`, blocking, on one background event loop."""
@@ -382,6 +340,9 @@ class Blocking:
         self.generate_gmn = blocking(orchestrator.generate_gmn)
         self.refine_gmn = blocking(orchestrator.refine_gmn)
         self.validate_gmn = blocking(orchestrator.validate_gmn)
+        self.stream_gmn = iterating(orchestrator.stream_gmn)
+        self.stream_structured = iterating(orchestrator.stream_structured)
+        self.generate_structured = blocking(orchestrator.generate_structured)
         self.generate = blocking(orchestrator.generate)
         self.completion = blocking(orchestrator.acompletion)
         self.embedding = blocking(orchestrator.aembedding)

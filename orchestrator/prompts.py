@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -17,11 +18,12 @@ if TYPE_CHECKING:
 
     from orchestrator.result import OutputMode, Request
 
-NAMES = ("system", "generate", "patch", "feedback", "rewrite")
+NAMES = ("system", "generate", "patch", "feedback", "rewrite", "schema", "mend")
 MOST_QUOTED = 6000  # characters of a rejected answer that are shown back
 
 _FORMS: Mapping[OutputMode, str] = {
     "json_schema": "Write the document in its JSON form, as the given schema asks.",
+    "tool_call": "Write the document in its JSON form, as the argument of the given tool.",
     "json_object": "Write the document in its JSON form, as one JSON object; leave out fields that"
     " are not used.",
     "prompt": "Write the document as block text.",
@@ -95,8 +97,10 @@ class Prompts:
         text = self._render("feedback", view=view, feedback=defanged(feedback))
         return self._with_system("feedback", text)
 
-    def patch(self, view: str, findings: str) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
-        """Ask for a patch that removes the findings."""
+    def patch(
+        self, first: Request, view: str, findings: str
+    ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
+        """Ask for a patch that removes the findings; the document alone says what it is about."""
         rendered = self._with_system("patch", self._render("patch", view=view, findings=findings))
         return rendered.messages, rendered.templates
 
@@ -109,6 +113,18 @@ class Prompts:
         turns = (LLMMessage(LLMRole.ASSISTANT, shown), LLMMessage(LLMRole.USER, asked))
         return (*first.messages, *turns), {"rewrite": self.versions["rewrite"]}
 
+    def schema(self, schema: Mapping[str, object]) -> str:
+        """Ask for JSON after a schema, where the provider is not given it."""
+        return self._render("schema", schema=json.dumps(schema, ensure_ascii=False))
+
+    def mend(
+        self, first: Request, view: str, findings: str
+    ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
+        """The first question again, the value so far, and a patch of it asked for."""
+        asked = self._render("mend", findings=findings)
+        turns = (LLMMessage(LLMRole.ASSISTANT, view), LLMMessage(LLMRole.USER, asked))
+        return (*first.messages, *turns), {"mend": self.versions["mend"]}
+
     def _with_system(self, name: str, text: str) -> Rendered:
         system = self._render("system")
         return Rendered(
@@ -118,6 +134,25 @@ class Prompts:
 
     def _render(self, name: str, **values: object) -> str:
         return self._environment.get_template(f"{name}.md.j2").render(**values).strip()
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationPhrasing:
+    """The follow-up questions of a conversation that is not about GMN."""
+
+    prompts: Prompts
+
+    def patch(
+        self, first: Request, view: str, findings: str
+    ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
+        """See `Prompts.mend`."""
+        return self.prompts.mend(first, view, findings)
+
+    def rewrite(
+        self, first: Request, answer: str, findings: str
+    ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
+        """See `Prompts.rewrite`."""
+        return self.prompts.rewrite(first, answer, findings)
 
 
 def defanged(text: str) -> str:

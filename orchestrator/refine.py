@@ -16,7 +16,7 @@ from orchestrator.errors import (
 )
 from orchestrator.events import Answered, Asked, Failed, JudgedAnswer
 from orchestrator.result import Generation, Usage
-from orchestrator.step import Ask, Bounds, Done, GiveUp, Phrasing, State, rank, step
+from orchestrator.step import Ask, Bounds, Finished, GiveUp, Phrasing, State, rank, resumed, step
 
 if TYPE_CHECKING:
     from orchestrator.events import Event, Hook
@@ -36,10 +36,12 @@ async def refine(
     bounds: Bounds,
     hook: Hook | None = None,
     start: Judged[T] | None = None,
+    begun: tuple[Attempt[T], ...] = (),
 ) -> Generation[T]:
     """Ask until an answer fulfils the contract.
 
-    With `start` the first question asks for a patch of that judgement.
+    With `start` the first question asks for a patch of that judgement; `begun` are answers to
+    `first` that are there already, judged and none of them accepted.
 
     Raises:
         InvalidOutputError: no answer did; carries every attempt and the reason.
@@ -49,6 +51,8 @@ async def refine(
     """
     ask = Ask(first, "patch" if start is not None else "generate")
     state = State(first, contract, phrasing, bounds, ask, best=start)
+    if begun:
+        state = resumed(state, begun)
     run = _Run(state, completer, hook)
     try:
         async with asyncio.timeout(bounds.deadline_s):
@@ -82,7 +86,7 @@ class _Run(Generic[T]):
             self.state, decision = await asyncio.to_thread(step, self.state, answer)
             judged = self.state.attempts[-1].judged
             self._tell(_judged_event(len(self.state.attempts), judged))
-            if isinstance(decision, Done):
+            if isinstance(decision, Finished):
                 return generation(self.state.attempts)
             if isinstance(decision, GiveUp):
                 raise _invalid(self.state, decision.reason)
@@ -114,6 +118,7 @@ def _judged_event(number: int, judged: Judged[T]) -> JudgedAnswer:
         len(report.repairs),
         report.runs,
         report.behaves,
+        judged,
     )
 
 

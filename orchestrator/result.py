@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-#: How an answer is forced into shape: the provider enforces the schema, the provider promises
-#: JSON, or only the prompt asks for it.
-OutputMode = Literal["json_schema", "json_object", "prompt"]
+#: How an answer is forced into shape, strictest first: the provider enforces the schema, the
+#: answer is the argument of a tool, the provider promises JSON, or only the prompt asks for it.
+OutputMode = Literal["json_schema", "tool_call", "json_object", "prompt"]
 
 #: Whether the cache may answer: yes; ask anew and store; neither read nor write.
 CacheMode = Literal["use", "refresh", "off"]
@@ -68,7 +68,8 @@ class Request:
         route: name of the model group to ask.
         parameters: LiteLLM's call arguments beside model and messages (temperature, max_tokens…).
         mode: how the answer is forced into shape.
-        schema: JSON schema of the answer; sent when `mode` is ``json_schema``.
+        schema: JSON schema of the answer; sent when `mode` is ``json_schema`` or ``tool_call``.
+        in_words: what asks for the same in the other modes, added to the last message.
         schema_name: the name the provider sees for it.
         templates: version hash of every prompt template used, by name.
         sample: number of an independent sample of the same question.
@@ -84,6 +85,7 @@ class Request:
     mode: OutputMode = "prompt"
     schema: Mapping[str, object] | None = None
     schema_name: str = ""
+    in_words: str = ""
     templates: Mapping[str, str] = field(default_factory=dict)
     sample: int = 0
     timeout_s: float = 60.0
@@ -256,6 +258,11 @@ class Generation(Generic[T]):
     cost_usd: float | None
     cached: bool
     citations: tuple[str, ...] = ()
+
+    @property
+    def value(self) -> T:
+        """`spec` under the name that suits any contract."""
+        return self.spec
 
     @property
     def provider(self) -> str:

@@ -38,7 +38,9 @@ _WORDS: Mapping[str, str] = {
 class Phrasing(Protocol):
     """Puts the loop's follow-up questions into words."""
 
-    def patch(self, view: str, findings: str) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
+    def patch(
+        self, first: Request, view: str, findings: str
+    ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
         """Messages that ask for a JSON Patch of `view`, and the templates they were made from."""
         ...
 
@@ -77,7 +79,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Done(Generic[T]):
+class Finished(Generic[T]):
     """The last attempt is the result."""
 
     attempt: Attempt[T]
@@ -115,7 +117,7 @@ class State(Generic[T]):
     more_room: int = 0
 
 
-def step(state: State[T], answer: Answer) -> tuple[State[T], Done[T] | Ask | GiveUp]:
+def step(state: State[T], answer: Answer) -> tuple[State[T], Finished[T] | Ask | GiveUp]:
     """Judge the answer and decide what is next. Pure: no clock, no disk, no network."""
     judged = _judge(state, answer)
     attempt = Attempt(state.asked.request, answer, judged, state.asked.purpose, state.asked.reason)
@@ -127,19 +129,35 @@ def step(state: State[T], answer: Answer) -> tuple[State[T], Done[T] | Ask | Giv
         failed_patches=state.failed_patches + _is_failed_patch(judged),
     )
     if judged.is_accepted:
-        return state, Done(attempt)
+        return state, Finished(attempt)
     if len(state.attempts) >= state.bounds.max_calls:
         return state, GiveUp(f"{len(state.attempts)} calls, the most allowed, gave no valid answer")
     return _next(before, state, judged)
 
 
+def resumed(state: State[T], begun: tuple[Attempt[T], ...]) -> State[T]:
+    """The state after several answers to the first question, none accepted: mend the best."""
+    best = min(begun, key=lambda attempt: rank(attempt.judged))
+    others = tuple(attempt for attempt in begun if attempt is not best)
+    state = dataclasses.replace(state, attempts=others, is_fresh=True)
+    state, _ = step(state, best.answer)
+    return state
+
+
 def _judge(state: State[T], answer: Answer) -> Judged[T]:
-    kind = classify(answer, state.contract.schema)
-    if kind is not None:
+    is_patch = state.asked.purpose == "patch" and state.best is not None
+    return judge(state.contract, answer, state.best if is_patch else None)
+
+
+def judge(contract: Contract[T], answer: Answer, patched: Judged[T] | None = None) -> Judged[T]:
+    """What an answer is worth; with `patched` it is a patch of that."""
+    kind = classify(answer, contract.schema)
+    may_end_early = (
+        kind == "truncated" and bool(answer.text) and getattr(contract, "complete", False)
+    )
+    if kind is not None and not may_end_early:
         return _unusable(kind)
-    if state.asked.purpose == "patch" and state.best is not None:
-        return state.contract.amend(state.best, answer.text)
-    return state.contract.judge(answer.text)
+    return contract.judge(answer.text) if patched is None else contract.amend(patched, answer.text)
 
 
 def _unusable(kind: AnswerKind) -> Judged[T]:
@@ -206,13 +224,14 @@ def _patch(state: State[T], reason: str) -> tuple[State[T], Ask | GiveUp]:
     view = state.contract.view(best) if best is not None else ""
     if best is None or not view:
         return _other_way(state, reason)
-    messages, templates = state.phrasing.patch(view, state.contract.explain(best))
+    messages, templates = state.phrasing.patch(state.first, view, state.contract.explain(best))
     request = dataclasses.replace(
         state.asked.request,
         messages=messages,
         templates=templates,
         mode="prompt",
         schema=None,
+        in_words="",
         sample=len(state.attempts) if state.failed_patches else state.first.sample,
         purpose="patch",
     )
@@ -262,7 +281,7 @@ def _escalate(state: State[T], reason: str) -> tuple[State[T], Ask]:
             state.first, route=state.bounds.strong_route, purpose="escalate"
         )
         return _go(state, Ask(request, "escalate", reason))
-    messages, templates = state.phrasing.patch(view, state.contract.explain(best))
+    messages, templates = state.phrasing.patch(state.first, view, state.contract.explain(best))
     request = dataclasses.replace(
         state.first,
         route=state.bounds.strong_route,
@@ -270,6 +289,7 @@ def _escalate(state: State[T], reason: str) -> tuple[State[T], Ask]:
         templates=templates,
         mode="prompt",
         schema=None,
+        in_words="",
         purpose="escalate",
     )
     # The answer is a patch, so it is judged as one.

@@ -14,7 +14,7 @@ import threading
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -91,6 +91,31 @@ def blocking(method: Callable[P, Coroutine[object, object, T]]) -> Callable[P, T
         return _loop_of(os.getpid()).run(method(*args, **kwargs))
 
     return call
+
+
+def iterating(
+    method: Callable[P, AsyncGenerator[T, None]],
+) -> Callable[P, Generator[T, None, None]]:
+    """The blocking twin of an async generator; leaving the iteration ends the other one too."""
+
+    @functools.wraps(method)
+    def iterate(*args: P.args, **kwargs: P.kwargs) -> Generator[T, None, None]:
+        parts = method(*args, **kwargs)
+
+        async def following() -> tuple[bool, T | None]:
+            # The end is no exception that a future can carry.
+            async for part in parts:
+                return True, part
+            return False, None
+
+        loop = _loop_of(os.getpid())
+        try:
+            while (found := loop.run(following()))[0]:
+                yield found[1]  # type: ignore[misc]  # there is one
+        finally:
+            loop.run(parts.aclose())
+
+    return iterate
 
 
 class Once:

@@ -180,7 +180,7 @@ def test_places_come_from_the_setting_then_the_environment_then_the_user(
 
 
 def test_output_modes_are_tried_from_strict_to_free() -> None:
-    assert output_modes("auto") == ("json_schema", "json_object", "prompt")
+    assert output_modes("auto") == ("json_schema", "tool_call", "json_object", "prompt")
     assert output_modes("json_object") == ("json_object",)
 
 

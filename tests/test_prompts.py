@@ -88,7 +88,7 @@ def test_rewrites_quote_the_answer_but_not_without_end() -> None:
 
 
 def test_patches_and_feedback_say_what_form_the_answer_has() -> None:
-    messages, _ = PROMPTS.patch("{}", "- wrong")
+    messages, _ = PROMPTS.patch(Request((), "default"), "{}", "- wrong")
     assert "Answer with a JSON Patch (RFC 6902)" in messages[1].content
     assert "Findings:\n- wrong" in messages[1].content
     feedback = PROMPTS.feedback("{}", "Add memory").messages[1].content

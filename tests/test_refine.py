@@ -24,7 +24,7 @@ from orchestrator.prompts import Prompts
 from orchestrator.refine import Bounds, refine
 from orchestrator.result import Answer, Generation, Request
 from orchestrator.shipped import shipped
-from orchestrator.step import Ask, Done, GiveUp, State, step
+from orchestrator.step import Ask, Finished, GiveUp, State, step
 from tests.support.documents import GOOD, swapped
 from tests.support.scripted import Scripted, said
 
@@ -34,7 +34,7 @@ SCHEMA = {
     "properties": {"size": {"type": "integer"}, "goal": {"type": "string"}},
     "required": ["size", "goal"],
 }
-CONTRACT = JsonSchemaContract(SCHEMA, "door")
+CONTRACT: JsonSchemaContract[object] = JsonSchemaContract(SCHEMA, "door")
 FIRST = Request((LLMMessage(LLMRole.USER, "a door"),), "default", parameters={"max_tokens": 100})
 GOOD_ANSWER = '{"size": 3, "goal": "open"}'
 FAULTY = '{"size": 3}'
@@ -131,7 +131,7 @@ async def test_the_stronger_route_gets_only_the_best_so_far_and_its_faults() -> 
 
 async def test_more_faults_than_a_patch_can_mend_are_rewritten() -> None:
     wide = {"type": "object", "required": [f"k{i}" for i in range(12)]}
-    contract = JsonSchemaContract(wide)
+    contract: JsonSchemaContract[object] = JsonSchemaContract(wide)
     whole = json.dumps({f"k{i}": i for i in range(12)})
     script = Scripted("{}", whole)
     made = await refine(
@@ -269,7 +269,7 @@ def test_any_run_ends_within_its_calls_and_the_best_never_gets_worse(
             break
         assert decision.request not in asked, "a blind repeat"
         asked.append(decision.request)
-    assert isinstance(decision, Done | GiveUp) or max_calls == 6
+    assert isinstance(decision, Finished | GiveUp) or max_calls == 6
     assert len(state.attempts) <= max_calls
 
 
@@ -278,7 +278,7 @@ def test_checks_in_code_are_part_of_a_contract() -> None:
         bad = isinstance(value, dict) and value.get("size") == 3
         return [Diagnostic("MINE", Severity.ERROR, "3 is not allowed", "/size")] if bad else []
 
-    contract = JsonSchemaContract(SCHEMA, checks=(no_threes,))
+    contract: JsonSchemaContract[object] = JsonSchemaContract(SCHEMA, checks=(no_threes,))
     judged = contract.judge(GOOD_ANSWER)
     assert not judged.is_accepted
     assert contract.explain(judged) == "- MINE error (at /size): 3 is not allowed"

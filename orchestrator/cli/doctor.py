@@ -30,7 +30,7 @@ _ASK_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Checked:
     """One thing that was looked at; `fix` is empty when it is well."""
 
     what: str
@@ -53,51 +53,51 @@ def run(arguments: argparse.Namespace) -> int:
     return INVALID if any(f.is_bad for f in findings) else GOOD
 
 
-def _findings() -> Iterator[Finding]:
-    yield Finding("python", platform.python_version())
+def _findings() -> Iterator[Checked]:
+    yield Checked("python", platform.python_version())
     for package in ("litellm", "numpy", "pydantic", "diskcache"):
         yield _package(package)
     yield clock(datetime.datetime.now(datetime.UTC))
     try:
         config = Config.load(None, os.environ)
     except ConfigError as error:
-        yield Finding("config", str(error), error.fix or "Mend the file.", is_bad=True)
+        yield Checked("config", str(error), error.fix or "Mend the file.", is_bad=True)
         return
-    yield Finding("config", config.source)
+    yield Checked("config", config.source)
     if config.unused:
         words = "They load and change nothing here."
-        yield Finding("unused config keys", ", ".join(config.unused), words)
+        yield Checked("unused config keys", ", ".join(config.unused), words)
     try:
         found = deployments_of(config, os.environ)
     except ConfigError as error:
-        yield Finding("deployments", str(error), error.fix, is_bad=True)
+        yield Checked("deployments", str(error), error.fix, is_bad=True)
     else:
         yield from _deployments(found)
     yield _cache(config)
     ledger = ledger_directory(config.orchestrator.ledger, os.environ)
-    yield Finding("ledger", "not kept") if ledger is None else _rights("ledger", ledger)
+    yield Checked("ledger", "not kept") if ledger is None else _rights("ledger", ledger)
 
 
-def _package(name: str) -> Finding:
+def _package(name: str) -> Checked:
     try:
-        return Finding(name, version(name))
+        return Checked(name, version(name))
     except PackageNotFoundError:
-        return Finding(name, "not installed", f"pip install {name}", is_bad=True)
+        return Checked(name, "not installed", f"pip install {name}", is_bad=True)
 
 
-def clock(now: datetime.datetime) -> Finding:
+def clock(now: datetime.datetime) -> Checked:
     """A clock behind the day this was installed makes every certificate and bill wrong."""
     installed = Path(str(distribution("litellm").locate_file("litellm"))).stat().st_mtime
     if now.timestamp() < installed - 86_400:
-        return Finding("clock", f"{now:%Y-%m-%d}", "Set the clock: it is in the past.", is_bad=True)
-    return Finding("clock", f"{now:%Y-%m-%d %H:%M} UTC")
+        return Checked("clock", f"{now:%Y-%m-%d}", "Set the clock: it is in the past.", is_bad=True)
+    return Checked("clock", f"{now:%Y-%m-%d %H:%M} UTC")
 
 
-def _deployments(found: Deployments) -> Iterator[Finding]:
+def _deployments(found: Deployments) -> Iterator[Checked]:
     names = ", ".join(dict.fromkeys(one.group for one in found.ready))
     is_embedded = all(one.provider == "offline" for one in found.ready)
     fix = "To ask a language model, set a key below or start a local server."
-    yield Finding("can be called", names, fix if is_embedded else "")
+    yield Checked("can be called", names, fix if is_embedded else "")
     today = datetime.datetime.now(datetime.UTC).date()
     for one in found.ready:
         if one.provider == "offline":
@@ -106,29 +106,29 @@ def _deployments(found: Deployments) -> Iterator[Finding]:
         if (goes := retirement(one, today)) is not None:
             when = f"{'retired on' if goes.is_past(today) else 'will be retired on'} {goes.on}"
             fix = f"Use {goes.successor} instead." if goes.successor else "Choose another model."
-            yield Finding(f"{one.id} ({one.model})", when, fix, is_bad=goes.is_past(today))
+            yield Checked(f"{one.id} ({one.model})", when, fix, is_bad=goes.is_past(today))
         if one.is_local:
             yield _server(one)
     for dropped in found.dropped:
         what = f"{dropped.group} left out"
         if dropped.reason.endswith("is not set"):
             key = dropped.reason.split()[0].rstrip(",")
-            yield Finding(what, dropped.reason, f"export {key}=… to use {dropped.model}")
+            yield Checked(what, dropped.reason, f"export {key}=… to use {dropped.model}")
         elif "no server" in dropped.reason:
             words = f"Start the local server to use {dropped.model}."
-            yield Finding(what, dropped.reason, words)
+            yield Checked(what, dropped.reason, words)
 
 
-def _schema(one: Ready) -> Finding:
+def _schema(one: Ready) -> Checked:
     takes = takes_schema(one)
     if takes is None:
-        return Finding(one.id, f"{one.model} is not in LiteLLM's table: no price, no capabilities",
+        return Checked(one.id, f"{one.model} is not in LiteLLM's table: no price, no capabilities",
                        "State input_cost_per_token and output_cost_per_token.")  # fmt: skip
     words = "takes a JSON schema" if takes else "is asked for JSON in words"
-    return Finding(one.id, f"{one.model} {words}")
+    return Checked(one.id, f"{one.model} {words}")
 
 
-def _server(one: Ready) -> Finding:
+def _server(one: Ready) -> Checked:
     base = str(one.params.value.get("api_base") or "")
     is_ollama = one.provider.startswith("ollama")
     url = f"{base.rstrip('/')}/api/tags" if is_ollama else f"{base.rstrip('/')}/models"
@@ -137,34 +137,34 @@ def _server(one: Ready) -> Finding:
         models = [str(m.get("name") or m.get("id")) for m in said.get("models", said.get("data"))]
     except (httpx.HTTPError, ValueError, TypeError, AttributeError) as error:
         words = f"{url} does not list its models ({type(error).__name__})"
-        return Finding(f"server of {one.id}", words, "Start the server, or mend api_base.")
+        return Checked(f"server of {one.id}", words, "Start the server, or mend api_base.")
     wanted = one.model.partition("/")[2]
     listed = ", ".join(models) or "none"
     if any(wanted == model.removesuffix(":latest") or wanted == model for model in models):
-        return Finding(f"server of {one.id}", f"{base} offers {listed}")
+        return Checked(f"server of {one.id}", f"{base} offers {listed}")
     fix = f"ollama pull {wanted}" if is_ollama else f"Load {wanted} in the server."
-    return Finding(f"server of {one.id}", f"{base} offers {listed}, not {wanted}", fix)
+    return Checked(f"server of {one.id}", f"{base} offers {listed}, not {wanted}", fix)
 
 
-def _cache(config: Config) -> Finding:
+def _cache(config: Config) -> Checked:
     directory = cache_directory(config.orchestrator.cache, os.environ)
     try:
         store = Store(directory)
     except ConfigError as error:
-        return Finding("cache", str(error), error.fix, is_bad=True)
+        return Checked("cache", str(error), error.fix, is_bad=True)
     info = store.info()
     store.close()
     rights = _rights("cache", directory)
-    return rights if rights.fix else Finding("cache", f"{info.directory}, {info.entries} entries")
+    return rights if rights.fix else Checked("cache", f"{info.directory}, {info.entries} entries")
 
 
-def _rights(what: str, directory: Path) -> Finding:
+def _rights(what: str, directory: Path) -> Checked:
     """Whether we may write there and nobody else may read."""
     nearest = next(p for p in (directory, *directory.parents) if p.exists())
     if not os.access(nearest, os.W_OK):
         fix = f"Make {nearest} writable, or name another directory."
-        return Finding(what, f"{directory} cannot be written", fix, is_bad=True)
+        return Checked(what, f"{directory} cannot be written", fix, is_bad=True)
     mode = stat.S_IMODE(directory.stat().st_mode) if directory.exists() else 0o700
     if mode & 0o077:
-        return Finding(what, f"{directory} is open to others ({mode:o})", f"chmod 700 {directory}")
-    return Finding(what, str(directory))
+        return Checked(what, f"{directory} is open to others ({mode:o})", f"chmod 700 {directory}")
+    return Checked(what, str(directory))

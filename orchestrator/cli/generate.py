@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.output import (
     GOOD,
@@ -15,7 +17,14 @@ from orchestrator.cli.output import (
     tell_report,
     write_result,
 )
-from orchestrator.cli.progress import OFFLINE_NOTE, generation_as_json, report_lines, show_event
+from orchestrator.cli.progress import (
+    OFFLINE_NOTE,
+    generation_as_json,
+    report_lines,
+    show_event,
+    show_live,
+)
+from orchestrator.events import Done
 from orchestrator.gmn.compile import compile_spec
 from orchestrator.gmn.formats import write_json
 from orchestrator.orchestrator import Orchestrator
@@ -47,7 +56,9 @@ async def _generate(arguments: argparse.Namespace) -> Generation[GMNSpec]:
         prompt = read_source("-").decode(errors="replace")
     examples = [read_source(name) for name in arguments.example] if arguments.example else None
     async with Orchestrator(hook=None if arguments.quiet else show_event) as orc:
-        return await orc.generate_gmn(
+        asked = functools.partial(
+            _live if arguments.live else type(orc).generate_gmn,
+            orc,
             prompt,
             arguments.agent_type,
             dict(arguments.constraint),
@@ -57,7 +68,23 @@ async def _generate(arguments: argparse.Namespace) -> Generation[GMNSpec]:
             provider=arguments.provider,
             cache=arguments.cache,
             seed=arguments.seed,
+            samples=arguments.samples,
         )
+        return await asked()
+
+
+async def _live(
+    orc: Orchestrator,
+    *args: Any,
+    **kwargs: Any,  # those of `generate_gmn`
+) -> Generation[GMNSpec]:
+    """The same, with the answer on stderr while it comes."""
+    async with contextlib.aclosing(orc.stream_gmn(*args, **kwargs)) as events:
+        async for event in events:
+            if isinstance(event, Done):
+                return event.result
+            show_live(event)
+    raise AssertionError("a stream ends with Done or with an error")
 
 
 def as_format(made: Generation[GMNSpec], form: str) -> str:

@@ -95,6 +95,10 @@ def _asking(generate: argparse.ArgumentParser) -> None:
     )
     generate.add_argument("-o", "--output", metavar="FILE", help="write the result there")
     generate.add_argument("--seed", type=int, help="seed sent to the model")
+    generate.add_argument(
+        "--samples", type=_positive, default=1, metavar="N", help="candidates asked for at once"
+    )
+    generate.add_argument("--live", action="store_true", help="show the answer while it comes")
     _routing(generate)
     _expecting(generate)
 

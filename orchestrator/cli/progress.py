@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.output import tell
-from orchestrator.events import Answered, Asked, Failed, JudgedAnswer
+from orchestrator.events import Answered, Asked, Delta, Failed, Finding, JudgedAnswer, Restart
 
 if TYPE_CHECKING:
-    from orchestrator.events import Event
+    from orchestrator.events import Event, StreamEvent
     from orchestrator.gmn.model import GMNSpec
     from orchestrator.result import Generation
 
@@ -35,6 +36,17 @@ def show_event(event: Event) -> None:
         tell(f"[{event.round}] judged {event.kind}: {found}{runs}{behaves}", "dim")
     elif isinstance(event, Failed):
         tell(f"[{event.round}] failed: {event.message}", "red")
+
+
+def show_live(event: StreamEvent) -> None:
+    """What an answer adds while it comes, and what is found in it, on stderr."""
+    if isinstance(event, Delta):
+        sys.stderr.write(event.text)
+        sys.stderr.flush()
+    elif isinstance(event, Restart):
+        tell("")
+    elif isinstance(event, Finding):
+        tell(f"\n{event.diagnostic}", "yellow")
 
 
 def _count(n: int, what: str) -> str:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.contract import explained, patched, with_finding
-from orchestrator.diagnostics import Diagnostic
+from orchestrator.contract import explained, patched, so_far, with_finding
+from orchestrator.diagnostics import Diagnostic, Severity
+from orchestrator.extract import unfence
 from orchestrator.gmn.expectations import EPISODES, Expectation
-from orchestrator.gmn.formats import write_text
+from orchestrator.gmn.formats import read, write_text
 from orchestrator.gmn.formats.schema import strict_schema
 from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
 from orchestrator.gmn.model import GMNSpec
@@ -106,9 +107,49 @@ class GMNContract:
             return with_finding(judged, made)
         return self._judged(self._validate(from_view(made)))
 
+    def partial(self, text: str) -> tuple[object, list[str], list[Diagnostic]] | None:
+        """The closed nodes of block text, or the closed parts of JSON, that is still coming.
+
+        Errors in what is closed come along; the document as a whole is judged at its end.
+        """
+        body = unfence(text).body
+        if body.startswith("{"):
+            return so_far(body)
+        end = _last_closed(body)
+        reading = read(body[:end]) if end else None
+        if reading is None or reading.tree is None:
+            return None
+        paths = [
+            f"/{section}/{_step(str(entry.get(key, '')))}"
+            for section, key in _KEYS.items()
+            for entry in _entries(reading.tree.get(section))
+        ]
+        return reading.tree, paths, [d for d in reading.findings if d.severity is Severity.ERROR]
+
     def explain(self, judged: Judged[GMNSpec]) -> str:
         """The findings as lines, errors first."""
         return explained(judged.report)
+
+
+def _last_closed(text: str) -> int:
+    """The end of the last node whose brace is closed, 0 when none is."""
+    depth = end = 0
+    for at, character in enumerate(text):
+        if character == "{":
+            depth += 1
+        elif character == "}":
+            depth -= 1
+            end = at + 1 if depth == 0 else end
+    return end
+
+
+def _entries(section: object) -> list[dict[str, Any]]:
+    parts = section if isinstance(section, list) else []
+    return [entry for entry in parts if isinstance(entry, dict)]
+
+
+def _step(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")
 
 
 def named_view(spec: GMNSpec) -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.config import output_modes
+from orchestrator.config import cache_directory, output_modes
 from orchestrator.errors import ConfigError, LLMError, NoDeploymentError
 from orchestrator.models.health import Monitor
 from orchestrator.result import Answer, OutputMode, Request
@@ -13,12 +14,15 @@ from orchestrator.routing import _litellm
 from orchestrator.routing.account import clock
 from orchestrator.routing.call import Wire
 from orchestrator.routing.deployments import PREFIXES, Deployments, adopted, deployments_of
+from orchestrator.routing.forms import form_of, messages_of
+from orchestrator.routing.modes import Modes
 from orchestrator.routing.offline import PROVIDER as OFFLINE
 from orchestrator.routing.plan import hold_bound
-from orchestrator.routing.translate import cleaned, names_response_format, translated
+from orchestrator.routing.stream import assembled
+from orchestrator.routing.translate import cleaned, names_form, translated
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from orchestrator.config import Config
     from orchestrator.result import WireAttempt
@@ -40,7 +44,8 @@ class RouterCompleter:
         self.monitor = Monitor()
         self.wire = Wire(config, self.deployments, self.monitor, router)
         self._deadline_s = config.orchestrator.limits.deadline_s
-        self._refused: dict[str, set[OutputMode]] = {}
+        directory = cache_directory(config.orchestrator.cache, environ)
+        self.modes = Modes(directory / "modes.json")
 
     def resolve(self, model: str | None = None, provider: str | None = None) -> str:
         """The route or model group that a caller's wish means.
@@ -82,16 +87,30 @@ class RouterCompleter:
         raise NoDeploymentError(f"{provider} cannot be called ({why}).", provider=provider)
 
     def mode_for(self, route: str) -> OutputMode:
-        """The strictest output mode that the first group of the route has not refused."""
-        group = self.deployments.routes.get(route, (route,))[0]
-        if all(one.provider == OFFLINE for one in self.deployments.of_group(group)):
+        """The strictest output mode that no deployment of the route's first group has refused."""
+        deployments = self.deployments.of_group(self.deployments.routes.get(route, (route,))[0])
+        if all(one.provider == OFFLINE for one in deployments):
             return "prompt"
         modes = output_modes(self._config.orchestrator.generation.mode)
-        refused = self._refused.get(group, set())
+        refused = {mode for one in deployments for mode in self.modes.refused(one)}
         return next((mode for mode in modes if mode not in refused), modes[-1])
 
-    async def complete(self, request: Request) -> Answer:
-        """Answer one request.
+    async def ignored(self, deployment: str, mode: OutputMode) -> None:
+        """A deployment answered as if it had not been given the form that it took without a word.
+
+        Only what enforces nothing can do so; it is asked another way from now on.
+        """
+        await self._refuse(deployment, mode, "took it and ignored it")
+
+    async def _refuse(self, deployment: str, mode: OutputMode, why: str) -> None:
+        for one in self.deployments.ready:
+            if one.id == deployment:
+                await asyncio.to_thread(self.modes.note, one, mode, why)
+
+    async def complete(
+        self, request: Request, heard: Callable[[str], None] | None = None
+    ) -> Answer:
+        """Answer one request; with `heard` as a stream whose parts it is called with.
 
         Raises: LLMError: no deployment of the route, nor a fallback, gave an answer.
         """
@@ -101,27 +120,30 @@ class RouterCompleter:
         while True:
             trace = await self.wire.trace()
             try:
-                response = await self._send(group, asked, trace)
+                response = await self._send(group, asked, trace, is_stream=heard is not None)
+                if heard is not None:
+                    response = await assembled(response, heard)
                 return _answer(response, (*attempts, *trace.ended), clock() - start)
             except LLMError:
                 raise
             except Exception as error:  # noqa: BLE001  LiteLLM raises its own, openai's, ValueErrors
                 attempts += trace.ended
                 failure = translated(error, route=request.route, attempts=attempts)
-                is_form_refused = asked.mode != "prompt" and names_response_format(error)
+                is_form_refused = asked.mode != "prompt" and names_form(error, asked.mode)
             if not is_form_refused:
                 # Out here, so that the original, which can quote the prompt, is not its context.
                 raise failure
-            self._refused.setdefault(group, set()).add(asked.mode)
+            await self._refuse(failure.deployment, asked.mode, f"refused it: {failure.status}")
             asked = _degraded(asked)
 
-    async def _send(self, group: str, request: Request, trace: Trace) -> Any:
+    async def _send(self, group: str, request: Request, trace: Trace, *, is_stream: bool) -> Any:
         arguments: dict[str, Any] = {
             "model": group,
-            "messages": [turn.as_dict() for turn in request.messages],
+            "messages": messages_of(request),
             "timeout": request.timeout_s,
             **request.parameters,
-            **_response_format(request),
+            **form_of(request),
+            **({"stream": True} if is_stream else {}),
         }
         return await self.wire.send("acompletion", arguments, self._deadline_s, trace)
 
@@ -214,25 +236,24 @@ def _provider_of(model: str) -> str:
         return ""
 
 
-def _response_format(request: Request) -> dict[str, Any]:
-    if request.mode == "json_schema" and request.schema is not None:
-        schema = {"name": request.schema_name or "answer", "schema": request.schema, "strict": True}
-        return {"response_format": {"type": "json_schema", "json_schema": schema}}
-    if request.mode == "json_object":
-        return {"response_format": {"type": "json_object"}}
-    return {}
-
-
 def _degraded(request: Request) -> Request:
-    weaker: OutputMode = "json_object" if request.mode == "json_schema" else "prompt"
-    return replace(request, mode=weaker, schema=None)
+    """The same in the next weaker form."""
+    modes = output_modes("auto")
+    weaker = modes[modes.index(request.mode) + 1]
+    return replace(request, mode=weaker)
+
+
+def _text(message: Any) -> str:
+    """What was said, or what was given to the tool."""
+    called = getattr(message, "tool_calls", None)
+    return str((called[0].function.arguments if called else message.content) or "")
 
 
 def _answer(response: Any, wire: tuple[WireAttempt, ...], seconds: float) -> Answer:
     choice = response.choices[0]
     last = wire[-1]
     return Answer(
-        text=choice.message.content or "",
+        text=_text(choice.message),
         finish=str(choice.finish_reason or "stop"),
         refusal=str(getattr(choice.message, "refusal", None) or ""),
         model=last.model,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import time
+import types
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -163,6 +165,33 @@ def _class() -> Any:
     return AccountedStream
 
 
+async def assembled(stream: Any, heard: Callable[[str], None]) -> Any:
+    """A response in one piece from a stream; `heard` is called with every part of its text."""
+    text: list[str] = []
+    refusal: list[str] = []
+    finish = ""
+    async with contextlib.aclosing(stream) as parts:
+        async for chunk in parts:
+            for choice in chunk.choices[:1]:
+                part = _said(choice.delta)
+                if part:
+                    text.append(part)
+                    heard(part)
+                refusal.append(str(getattr(choice.delta, "refusal", None) or ""))
+                finish = choice.finish_reason or finish
+    message = types.SimpleNamespace(
+        content="".join(text), refusal="".join(refusal), tool_calls=None
+    )
+    choice = types.SimpleNamespace(message=message, finish_reason=finish)
+    return types.SimpleNamespace(choices=[choice])
+
+
+def _said(delta: Any) -> str:
+    """The text of a part, or what it adds to the argument of the tool."""
+    called = getattr(delta, "tool_calls", None)
+    return str((called[0].function.arguments if called else delta.content) or "")
+
+
 def _says_something(chunk: Any, *, or_ends: bool = True) -> bool:
     for choice in getattr(chunk, "choices", None) or []:
         if or_ends and choice.finish_reason:
@@ -190,3 +219,5 @@ class _Total:
         self.model = getattr(last, "model", "")
         self._hidden_params = {**(getattr(stream, "_hidden_params", None) or {})}
         self._hidden_params.pop("response_cost", None)
+        provider = str(getattr(stream, "custom_llm_provider", "") or "")
+        self._hidden_params.setdefault("custom_llm_provider", provider)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator import errors
 
 if TYPE_CHECKING:
-    from orchestrator.result import WireAttempt
+    from orchestrator.result import OutputMode, WireAttempt
 
 _SHORTEST_SECRET = 6  # words this short are no secret, and removing them would maim the message
 #: Attributes of LiteLLM's exceptions that hold the request or the provider's whole response.
@@ -21,6 +21,11 @@ _CARRIERS = ("litellm_debug_info", "request", "response", "body", "messages")
 _TOO_LONG = ("context length", "context window", "maximum context", "too many tokens",
              "prompt is too long", "exceeds the maximum number of tokens", "input length",
              "context_length_exceeded", "longer than")  # fmt: skip
+_FORM_WORDS = {
+    "format": ("response_format", "json_schema", "response format", "response_schema",
+               "structured output"),
+    "tool": ("tool", "function"),
+}  # fmt: skip
 _DECLINED = ("content_policy", "content policy", "content filter", "content_filter",
              "safety system", "responsibleaipolicy")  # fmt: skip
 
@@ -168,10 +173,10 @@ def _retry_after(error: Any) -> float | None:
         return None  # an HTTP date: the wait is unknown in seconds
 
 
-def names_response_format(error: Exception) -> bool:
-    """Whether a provider refused the request because of its response_format."""
+def names_form(error: Exception, mode: OutputMode) -> bool:
+    """Whether a provider refused the request because of the form that was asked for."""
     status = int(getattr(error, "status_code", 0) or 0)
     said = str(error).lower()
     return status in (400, 422) and any(
-        word in said for word in ("response_format", "json_schema", "response format")
+        word in said for word in (_FORM_WORDS["tool" if mode == "tool_call" else "format"])
     )

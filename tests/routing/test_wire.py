@@ -26,6 +26,7 @@ from orchestrator.errors import (
 from orchestrator.gmn.formats import write_json
 from orchestrator.gmn.formats.schema import strict_schema
 from orchestrator.gmn.validate import validate
+from orchestrator.routing.forms import tightened
 from tests.support.documents import GOOD, swapped
 from tests.support.wire import SECRET, Reply, WireServer, configured
 
@@ -70,7 +71,7 @@ async def test_good_at_once_is_one_call_with_its_bill(wire: WireServer) -> None:
     (body,) = wire.asked("m")
     assert body["_authorization"] == f"Bearer {SECRET}"
     assert body["response_format"]["type"] == "json_schema"
-    assert body["response_format"]["json_schema"]["schema"] == strict_schema()
+    assert body["response_format"]["json_schema"]["schema"] == tightened(strict_schema())
     usage = made.usage
     assert made.cost_usd == pytest.approx(
         usage.prompt_tokens * 1e-6 + usage.completion_tokens * 2e-6

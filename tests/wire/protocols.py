@@ -56,7 +56,8 @@ def openai(asked: Asked, said: Said) -> Json:
         for i in range(asked.body.get("n") or 1)
     ]
     if tools := asked.body.get("tools"):
-        function = {"name": tools[0]["function"]["name"], "arguments": "{}"}
+        arguments = said.text if isinstance(asked.body.get("tool_choice"), dict) else "{}"
+        function = {"name": tools[0]["function"]["name"], "arguments": arguments}
         call = {"id": "t1", "type": "function", "function": function}
         choices[0]["message"] = {"role": "assistant", "content": None, "tool_calls": [call]}
         choices[0]["finish_reason"] = "tool_calls"

@@ -1,0 +1,95 @@
+"""Run every client over every mix and print what a valid answer took.
+
+Peers live in environments of their own under ``.venv-peers``; `--install` makes them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+from typing import Any
+
+from benchmarks.structured.model import MIXES, Counted, ScriptedModel
+
+ROOT = Path(__file__).parents[2]
+HOME = ROOT / ".venv-peers"
+CLIENTS = Path(__file__).parent / "clients"
+#: Peer, its client's file, what is installed for it.
+PEERS = {
+    "Instructor": ("instructor_.py", "instructor==1.17.0"),
+    "pydantic-ai": ("pydantic_ai_.py", "pydantic-ai-slim[openai]==2.68.0"),
+    "DSPy": ("dspy_.py", "dspy==3.4.1"),
+    "LiteLLM by hand": ("loop.py", ""),
+    "orchestrator": ("ours.py", ""),
+}
+
+
+def python_of(peer: str) -> Path:
+    """The interpreter of a peer; what needs nothing of its own runs in ours."""
+    if not PEERS[peer][1]:
+        return Path(sys.executable)
+    return HOME / PEERS[peer][1].partition("==")[0].partition("[")[0] / "bin" / "python"
+
+
+def install() -> None:
+    """Make the environments of the peers."""
+    for peer, (_, package) in PEERS.items():
+        if package and not python_of(peer).exists():
+            venv.create(python_of(peer).parents[1], with_pip=True)
+            pip = [str(python_of(peer)), "-m", "pip", "install", "--quiet", package]
+            subprocess.run(pip, check=True)
+
+
+def measured(peer: str) -> dict[str, dict[str, Any]]:
+    """Outcome, calls, tokens and seconds of a peer, by mix."""
+    model = ScriptedModel()
+    model.start()
+    command = [str(python_of(peer)), str(CLIENTS / PEERS[peer][0]), model.base, *MIXES]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT) if not PEERS[peer][1] else ""}
+    ran = subprocess.run(command, capture_output=True, text=True, env=environ, check=False)
+    lines = [json.loads(line) for line in ran.stdout.splitlines() if line.startswith("{")]
+    if len(lines) < len(MIXES):
+        sys.stderr.write(ran.stderr[-2000:])
+    found = {}
+    for line in lines:
+        counted = model.counted.get(line["mix"], Counted())
+        found[line["mix"]] = {**line, **vars(counted)}
+    return found
+
+
+def main() -> None:
+    """Print one table per mix and the sums."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--install", action="store_true", help="make the peers' environments")
+    if arguments.parse_args().install:
+        install()
+    peers = [peer for peer in PEERS if python_of(peer).exists()]
+    for left_out in sorted(set(PEERS) - set(peers)):
+        print(f"structured: {left_out} is not installed; run with --install")
+    results = {peer: measured(peer) for peer in peers}
+    print(f"{'mix':<14}{'tool':<18}{'outcome':<18}{'calls':>6}{'prompt':>8}{'answer':>8}{'s':>8}")
+    for mix in MIXES:
+        for peer, by_mix in results.items():
+            one = by_mix.get(mix, {"outcome": "no result", **vars(Counted()), "seconds": 0.0})
+            print(
+                f"{mix:<14}{peer:<18}{one['outcome']:<18}{one['calls']:>6}{one['prompt_tokens']:>8}"
+                f"{one['completion_tokens']:>8}{one['seconds']:>8.2f}"
+            )
+    for peer, by_mix in results.items():
+        good = [one for one in by_mix.values() if one["outcome"] == "good"]
+        calls = sum(one["calls"] for one in by_mix.values())
+        tokens = sum(one["prompt_tokens"] + one["completion_tokens"] for one in by_mix.values())
+        per = tokens / len(good) if good else float("nan")
+        print(
+            f"{'all':<14}{peer:<18}{len(good)} of {len(MIXES)} good, {calls} calls, {tokens} tokens,"
+            f" {per:.0f} per valid answer"
+        )
+
+
+if __name__ == "__main__":
+    main()

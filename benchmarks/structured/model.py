@@ -1,0 +1,178 @@
+"""The scripted model: how its answers are wrong, how often, and how it mends what it is asked to.
+
+It is as good at every form: asked for the whole it sends the whole, asked for a JSON Patch it
+sends one, given a tool it calls it. Tokens are a quarter of the characters that cross the wire.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from benchmarks.structured.clients.task import LABELS
+
+Json = dict[str, Any]
+PATCHES = {
+    "row": lambda n, value: {
+        "op": "replace",
+        "path": f"/transitions/{LABELS[n]}/row",
+        "value": value,
+    },
+    "goal": lambda _, value: {"op": "add", "path": "/goal", "value": value},
+}
+
+
+def good() -> Json:
+    """The answer that holds."""
+    rows = []
+    for n in range(12):
+        row = [0.0] * 12
+        row[(n + 1) % 12], row[n], row[(n - 1) % 12] = 0.7, 0.2, 0.1
+        rows.append({"name": LABELS[n], "row": row})
+    return {"labels": LABELS, "goal": "s6", "transitions": rows}
+
+
+def _without_goal(doc: Json) -> list[Json]:
+    doc.pop("goal")
+    return [PATCHES["goal"](0, "s6")]
+
+
+def _wrong_label(doc: Json) -> list[Json]:
+    doc["goal"] = "room 99"
+    return [PATCHES["goal"](0, "s6")]
+
+
+def _row_of_words(doc: Json) -> list[Json]:
+    right = doc["transitions"][3]["row"]
+    doc["transitions"][3]["row"] = "mostly s4"
+    return [PATCHES["row"](3, right)]
+
+
+def _row_too_heavy(doc: Json) -> list[Json]:
+    right = list(doc["transitions"][5]["row"])
+    doc["transitions"][5]["row"][5] = 0.5
+    return [PATCHES["row"](5, right)]
+
+
+Fault = Callable[[Json], list[Json]]
+#: By mix the faults of the first answer, of the second, and so on; strings spoil the spelling.
+MIXES: dict[str, list[Fault | str]] = {
+    "none": [],
+    "schema-once": [_without_goal],
+    "schema-twice": [_without_goal, _row_of_words],
+    "invalid-json": ["spelling"],
+    "wrong-row": [_row_too_heavy],
+    "wrong-label": [_wrong_label],
+    "truncated": ["cut"],
+}
+
+
+@dataclass
+class Counted:
+    """What one run took."""
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass
+class ScriptedModel:
+    """An OpenAI-shaped server whose model is named after the mix that it follows."""
+
+    counted: dict[str, Counted] = field(default_factory=dict)
+    base: str = ""
+
+    def start(self) -> None:
+        """Serve on a thread of its own."""
+        ready = threading.Event()
+
+        def serve() -> None:
+            loop = asyncio.new_event_loop()
+            asyncio.set_event_loop(loop)
+            loop.run_until_complete(self._listen())
+            ready.set()
+            loop.run_forever()
+
+        threading.Thread(target=serve, daemon=True).start()
+        ready.wait(10)
+
+    async def _listen(self) -> None:
+        app = web.Application(client_max_size=2**24)
+        app.router.add_post("/v1/chat/completions", self._answer)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        port = runner.addresses[0][1]
+        self.base = f"http://127.0.0.1:{port}/v1"
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        mix = body["model"]
+        counted = self.counted.setdefault(mix, Counted())
+        text, finish = _said(mix, counted.calls, body)
+        asked = {key: body.get(key) for key in ("messages", "tools", "response_format")}
+        counted.calls += 1
+        counted.prompt_tokens += len(json.dumps(asked)) // 4
+        counted.completion_tokens += len(text) // 4
+        message: Json = {"role": "assistant", "content": text}
+        if body.get("tools") and not body.get("response_format"):
+            name = body["tools"][0]["function"]["name"]
+            call = {"id": "t", "type": "function", "function": {"name": name, "arguments": text}}
+            message, finish = (
+                {"role": "assistant", "content": None, "tool_calls": [call]},
+                "tool_calls",
+            )
+        choice = {"index": 0, "message": message, "finish_reason": finish}
+        usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+        return web.json_response(
+            {"id": "c", "object": "chat.completion", "created": 1, "model": mix,
+             "choices": [choice], "usage": usage}
+        )  # fmt: skip
+
+
+def _said(mix: str, call: int, body: Json) -> tuple[str, str]:
+    faults = MIXES[mix]
+    fault = faults[call] if call < len(faults) else None
+    doc, patch = good(), []
+    if callable(fault):
+        fault(doc)
+    # What a mending answer mends is what was wrong before; what it spoils is its own fault.
+    wants_patch = "JSON Patch" in json.dumps(body["messages"][-1])
+    if wants_patch and call:
+        before = faults[call - 1]
+        patch = before(good()) if callable(before) else []
+        if callable(fault):
+            patch += [_spoiling(fault)]
+        return json.dumps(patch), "stop"
+    wrapped = _wraps(body, doc)
+    text = json.dumps(wrapped)
+    if fault == "spelling":
+        return f"Here it is:\n{text[:-1]},}}".replace('"', "'"), "stop"
+    if fault == "cut":
+        return text[: len(text) // 2], "length"
+    return text, "stop"
+
+
+def _spoiling(fault: Fault) -> Json:
+    doc = good()
+    fault(doc)
+    if fault is _row_of_words:
+        return PATCHES["row"](3, doc["transitions"][3]["row"])
+    raise ValueError("only a row is spoiled by a later answer")
+
+
+def _wraps(body: Json, doc: Json) -> Json:
+    """DSPy asks for its output fields around the answer."""
+    form = body.get("response_format") or {}
+    wanted = (form.get("json_schema") or {}).get("schema") or {}
+    if "answer" in wanted.get("properties", {}) or "`answer`" in json.dumps(body["messages"]):
+        return {"answer": doc}
+    return doc
