@@ -18,8 +18,16 @@ from pydantic_core import from_json
 
 from orchestrator.diagnostics import Diagnostic, Report, Severity
 from orchestrator.extract import is_json, json_in, read_json, unfence
-from orchestrator.mend import is_finite, keyed, mended, unkeyed
+from orchestrator.mend import escaped, is_finite, mended
 from orchestrator.result import Judged
+from orchestrator.view import (
+    LEFT_OUT,
+    holds_left_out,
+    keyed,
+    pointer_in,
+    shortened,
+    unkeyed,
+)
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError as SchemaFault
@@ -34,13 +42,16 @@ MOST_EXPLAINED = 12
 _LONGEST_FINDING = 240
 
 
-def explained(report: Report) -> str:
-    """Findings as lines for a model: errors first, at most a dozen, then how many more."""
+def explained(report: Report, where_of: Callable[[str], str] = str) -> str:
+    """Findings as lines for a model: errors first, at most a dozen, then how many more.
+
+    `where_of` says where in what the model sees stands what a pointer means.
+    """
     ranked = sorted(report.diagnostics, key=lambda d: d.severity is not Severity.ERROR)
     shown = [d for d in ranked if d.severity is not Severity.INFO]
     lines = []
     for d in shown[:MOST_EXPLAINED]:
-        where = f" (at {d.pointer})" if d.pointer else ""
+        where = f" (at {where_of(d.pointer)})" if d.pointer else ""
         lines.append(f"- {d.code} {d.severity}{where}: {d.message}")
     if len(shown) > MOST_EXPLAINED:
         lines.append(f"- and {len(shown) - MOST_EXPLAINED} more")
@@ -159,22 +170,34 @@ class JsonSchemaContract(Generic[T]):
             return [_fault("SCHEMA", f["msg"], _pointer(f["loc"])) for f in faults], value
 
     def view(self, judged: Judged[T]) -> str:
-        """The value with lists of named items keyed by their names; empty when nothing parsed."""
-        return json.dumps(self._view(judged), ensure_ascii=False) if judged.text else ""
+        """The value by names, without large parts that are well; empty when nothing parsed."""
+        if not judged.text:
+            return ""
+        value, view = self._views(judged)
+        at = [pointer_in(view, d.pointer, value) for d in judged.report.errors]
+        return json.dumps(shortened(view, at), ensure_ascii=False)
 
-    def _view(self, judged: Judged[T]) -> object:
-        return keyed(json.loads(judged.text), self.schema, self.schema)
+    def _views(self, judged: Judged[T]) -> tuple[Any, Any]:
+        """The value, and the same by names."""
+        value = json.loads(judged.text)
+        return value, keyed(value, self.schema, self.schema)
 
     def amend(self, judged: Judged[T], patch: str) -> Judged[T]:
         """Apply the patch to the view and judge the outcome."""
-        made = patched(self._view(judged), patch)
+        view = self._views(judged)[1]
+        made = patched(view, patch)
+        if holds_left_out(made) and not holds_left_out(view):
+            made = patch_finding("PATCH4", f"{LEFT_OUT} stands for what stays, it is no value")
         if isinstance(made, Diagnostic):
             return with_finding(judged, made)
         return self._judged(unkeyed(made, self.schema, self.schema))
 
     def explain(self, judged: Judged[T]) -> str:
-        """The findings as lines."""
-        return explained(judged.report)
+        """The findings as lines, with places as the view has them."""
+        if not judged.text:
+            return explained(judged.report)
+        value, view = self._views(judged)
+        return explained(judged.report, lambda pointer: pointer_in(view, pointer, value))
 
 
 def so_far(body: str) -> tuple[object, list[str], list[Diagnostic]] | None:
@@ -309,4 +332,4 @@ def _short(message: str) -> str:
 
 
 def _pointer(path: Iterable[object]) -> str:
-    return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in path)
+    return "".join(f"/{escaped(str(step))}" for step in path)

@@ -21,7 +21,7 @@ from jsonschema import Draft202012Validator
 from orchestrator.diagnostics import Diagnostic, Fix, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 #: How alike two words must be to be one misspelt; "colour" and "color" are 0.91 alike.
 NEAR = 0.84
@@ -123,7 +123,7 @@ class _Mending:
                 self._say("MEND2", f"the key {key!r} is read as {near!r}", at, key, near)
         extra = schema.get("additionalProperties", True)
         return {
-            name: self.walk(value[key], wanted.get(name, extra), f"{at}/{_step(name)}", depth + 1)
+            name: self.walk(value[key], wanted.get(name, extra), f"{at}/{escaped(name)}", depth + 1)
             for key, name in names.items()
         }
 
@@ -202,70 +202,6 @@ def _plain(word: str) -> str:
     return re.sub(r"[\W_]+", "", word).casefold()
 
 
-def _step(name: str) -> str:
-    return name.replace("~", "~0").replace("/", "~1")
-
-
-def keyed(value: Any, schema: Schema, root: Schema) -> Any:
-    """`value` with every list whose items have a name of their own as an object keyed by it.
-
-    Models go wrong with array indices. `unkeyed` is the way back.
-    """
-    schema = resolved(schema, root)
-    if not isinstance(schema, Mapping):
-        return value
-    if isinstance(value, Mapping):
-        wanted: Mapping[str, Schema] = schema.get("properties") or {}
-        extra: Schema = schema.get("additionalProperties", True)
-        return {k: keyed(part, wanted.get(k, extra), root) for k, part in value.items()}
-    if isinstance(value, list):
-        items = resolved(schema.get("items", True), root)
-        made = [keyed(part, items, root) for part in value]
-        key = natural_key(items)
-        names = [part.get(key) if isinstance(part, Mapping) else None for part in made]
-        if key and made and len(set(names)) == len(names) and all(_is_name(n) for n in names):
-            return dict(zip(names, made, strict=True))
-        return made
-    return value
-
-
-def unkeyed(view: Any, schema: Schema, root: Schema) -> Any:
-    """The value behind a view; an item without its name takes its key."""
-    schema = resolved(schema, root)
-    if not isinstance(schema, Mapping):
-        return view
-    if isinstance(view, Mapping) and schema.get("type") == "array":
-        items = resolved(schema.get("items", True), root)
-        key = natural_key(items)
-        if not key:
-            return view
-        return [
-            unkeyed({key: name, **part} if isinstance(part, Mapping) else part, items, root)
-            for name, part in view.items()
-        ]
-    if isinstance(view, Mapping):
-        wanted: Mapping[str, Schema] = schema.get("properties") or {}
-        extra: Schema = schema.get("additionalProperties", True)
-        return {k: unkeyed(part, wanted.get(k, extra), root) for k, part in view.items()}
-    if isinstance(view, list):
-        return [unkeyed(part, schema.get("items", True), root) for part in view]
-    return view
-
-
-def natural_key(items: Schema) -> str:
-    """The required text property that names an item; empty when there is none."""
-    if not isinstance(items, Mapping):
-        return ""
-    wanted = items.get("properties") or {}
-    return next(_keys(items.get("required", ()), wanted), "")
-
-
-def _keys(required: Sequence[str], wanted: Mapping[str, Any]) -> Iterator[str]:
-    for key in ("name", "id", "key"):
-        about = wanted.get(key)
-        if key in required and isinstance(about, Mapping) and about.get("type") == "string":
-            yield key
-
-
-def _is_name(name: object) -> bool:
-    return isinstance(name, str) and name != ""
+def escaped(step: str) -> str:
+    """A step as an RFC 6901 pointer spells it."""
+    return step.replace("~", "~0").replace("/", "~1")

@@ -205,8 +205,8 @@ def _next(before: State[T], state: State[T], judged: Judged[T]) -> tuple[State[T
 def _is_stuck(before: State[T], judged: Judged[T]) -> bool:
     if before.best is None:
         return False
-    old = sorted(d.code for d in before.best.report.errors)
-    new = sorted(d.code for d in judged.report.errors)
+    old = sorted((d.code, d.pointer) for d in before.best.report.errors)
+    new = sorted((d.code, d.pointer) for d in judged.report.errors)
     return new == old or len(new) > len(old)
 
 

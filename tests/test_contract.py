@@ -205,3 +205,29 @@ def test_litellms_response_formats_are_contracts() -> None:
     assert contract_of(contract) is contract
     with pytest.raises(ValueError, match="its own checks"):
         contract_of(contract, checks=[lambda _: None])
+
+
+def test_what_is_well_and_long_is_left_out_of_the_view_and_stays() -> None:
+    contract = contract_of(Door)
+    parts = [{"name": f"part{n}", "grams": n} for n in range(9)]
+    faulty = contract.judge(json.dumps({"size": 4, "colour": "white", "parts": [
+        *parts, {"name": "lock", "grams": "heavy"}]}))  # fmt: skip
+    view = json.loads(contract.view(faulty))
+    assert view["parts"]["lock"] == {"name": "lock", "grams": "heavy"}
+    assert view["size"] == 4
+    assert "(at /parts/lock/grams)" in contract.explain(faulty)
+    wrong = contract.judge(json.dumps({"size": 3, "colour": "white", "parts": parts}))
+    view = json.loads(contract.view(wrong))
+    assert view["parts"] == {f"part{n}": "…" for n in range(9)}
+    mended = contract.amend(wrong, '[{"op": "replace", "path": "/size", "value": 4}]')
+    assert mended.is_accepted
+    assert len(mended.value.parts) == 9
+    copied = json.dumps([{"op": "replace", "path": "/parts", "value": view["parts"]}])
+    assert [d.code for d in contract.amend(wrong, copied).report.errors] == ["SCHEMA", "PATCH4"]
+
+
+def test_a_finding_about_the_whole_shows_the_whole() -> None:
+    contract = contract_of(Door, checks=[lambda _: "too heavy together"])
+    parts = [{"name": f"part{n}", "grams": n} for n in range(9)]
+    judged = contract.judge(json.dumps({"size": 4, "colour": "white", "parts": parts}))
+    assert "…" not in contract.view(judged)

@@ -86,8 +86,8 @@ def main() -> None:
         tokens = sum(one["prompt_tokens"] + one["completion_tokens"] for one in by_mix.values())
         per = tokens / len(good) if good else float("nan")
         print(
-            f"{'all':<14}{peer:<18}{len(good)} of {len(MIXES)} good, {calls} calls, {tokens} tokens,"
-            f" {per:.0f} per valid answer"
+            f"{'all':<14}{peer:<18}{len(good)} of {len(MIXES)} good, {calls} calls,"
+            f" {tokens} tokens, {per:.0f} per valid answer"
         )
 
 

@@ -18,14 +18,13 @@ from aiohttp import web
 from benchmarks.structured.clients.task import LABELS
 
 Json = dict[str, Any]
-PATCHES = {
-    "row": lambda n, value: {
-        "op": "replace",
-        "path": f"/transitions/{LABELS[n]}/row",
-        "value": value,
-    },
-    "goal": lambda _, value: {"op": "add", "path": "/goal", "value": value},
-}
+
+
+def _row(n: int, value: object) -> Json:
+    return {"op": "replace", "path": f"/transitions/{LABELS[n]}/row", "value": value}
+
+
+_GOAL: Json = {"op": "add", "path": "/goal", "value": "s6"}
 
 
 def good() -> Json:
@@ -40,24 +39,24 @@ def good() -> Json:
 
 def _without_goal(doc: Json) -> list[Json]:
     doc.pop("goal")
-    return [PATCHES["goal"](0, "s6")]
+    return [_GOAL]
 
 
 def _wrong_label(doc: Json) -> list[Json]:
     doc["goal"] = "room 99"
-    return [PATCHES["goal"](0, "s6")]
+    return [_GOAL]
 
 
 def _row_of_words(doc: Json) -> list[Json]:
     right = doc["transitions"][3]["row"]
     doc["transitions"][3]["row"] = "mostly s4"
-    return [PATCHES["row"](3, right)]
+    return [_row(3, right)]
 
 
 def _row_too_heavy(doc: Json) -> list[Json]:
     right = list(doc["transitions"][5]["row"])
     doc["transitions"][5]["row"][5] = 0.5
-    return [PATCHES["row"](5, right)]
+    return [_row(5, right)]
 
 
 Fault = Callable[[Json], list[Json]]
@@ -165,7 +164,7 @@ def _spoiling(fault: Fault) -> Json:
     doc = good()
     fault(doc)
     if fault is _row_of_words:
-        return PATCHES["row"](3, doc["transitions"][3]["row"])
+        return _row(3, doc["transitions"][3]["row"])
     raise ValueError("only a row is spoiled by a later answer")
 
 

@@ -16,7 +16,9 @@ from orchestrator.gmn.formats.schema import strict_schema
 from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import RepairMode, Validation, validate
+from orchestrator.mend import escaped
 from orchestrator.result import Judged
+from orchestrator.view import pointer_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,15 +122,18 @@ class GMNContract:
         if reading is None or reading.tree is None:
             return None
         paths = [
-            f"/{section}/{_step(str(entry.get(key, '')))}"
+            f"/{section}/{escaped(str(entry.get(key, '')))}"
             for section, key in _KEYS.items()
             for entry in _entries(reading.tree.get(section))
         ]
         return reading.tree, paths, [d for d in reading.findings if d.severity is Severity.ERROR]
 
     def explain(self, judged: Judged[GMNSpec]) -> str:
-        """The findings as lines, errors first."""
-        return explained(judged.report)
+        """The findings as lines, errors first, with places as the view has them."""
+        if judged.value is None:
+            return explained(judged.report)
+        tree, view = judged.value.to_json(), named_view(judged.value)
+        return explained(judged.report, lambda pointer: pointer_in(view, pointer, tree))
 
 
 def _last_closed(text: str) -> int:
@@ -146,10 +151,6 @@ def _last_closed(text: str) -> int:
 def _entries(section: object) -> list[dict[str, Any]]:
     parts = section if isinstance(section, list) else []
     return [entry for entry in parts if isinstance(entry, dict)]
-
-
-def _step(name: str) -> str:
-    return name.replace("~", "~0").replace("/", "~1")
 
 
 def named_view(spec: GMNSpec) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from orchestrator.extract import read_json
-from orchestrator.mend import keyed, mended, unkeyed
+from orchestrator.mend import mended
+from orchestrator.view import keyed, unkeyed
 
 Pair = tuple[dict[str, Any], Any]
 NAMES = ("size", "goal", "owner", "first_name", "weight")
