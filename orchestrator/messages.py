@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Sequence
 
 
 class LLMRole(StrEnum):
@@ -21,26 +22,41 @@ class LLMRole(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LLMMessage:
-    """One turn of a conversation, as plain text."""
+    """One turn of a conversation: plain text, or parts such as text and pictures."""
 
     role: LLMRole
-    content: str
+    content: str | tuple[Mapping[str, object], ...]
 
-    def as_dict(self) -> dict[str, str]:
+    def as_dict(self) -> dict[str, Any]:
         """The ``{"role": …, "content": …}`` form that every chat API takes."""
-        return {"role": str(self.role), "content": self.content}
+        content = self.content if isinstance(self.content, str) else list(self.content)
+        return {"role": str(self.role), "content": content}
+
+    @property
+    def text(self) -> str:
+        """What is said in words."""
+        if isinstance(self.content, str):
+            return self.content
+        return "\n".join(str(part["text"]) for part in self.content if "text" in part)
+
+    def with_parts(self, parts: Sequence[Mapping[str, object]]) -> LLMMessage:
+        """The same turn with more parts after its words."""
+        return LLMMessage(self.role, ({"type": "text", "text": self.text}, *parts))
 
     @classmethod
     def from_dict(cls, turn: Mapping[str, object]) -> LLMMessage:
         """Read the ``{"role": …, "content": …}`` form.
 
         Raises:
-            ValueError: the role is not one of `LLMRole`, or the content is not text.
+            ValueError: the role is not one of `LLMRole`, or the content is neither text nor a
+                list of parts.
         """
         role, content = turn.get("role"), turn.get("content")
         roles = [str(known) for known in LLMRole]
         if role not in roles:
             raise ValueError(f"{role!r} is not a role; use one of {', '.join(roles)}")
+        if isinstance(content, list | tuple) and all(isinstance(p, Mapping) for p in content):
+            return cls(LLMRole(str(role)), tuple(content))
         if not isinstance(content, str):
             raise ValueError(f"content of the {role} message is {content!r}, expected text")  # noqa: TRY004  a value of the dict, not an argument's type
         return cls(LLMRole(str(role)), content)

@@ -23,6 +23,7 @@ from orchestrator.gmn.contract import GMNContract
 from orchestrator.gmn.expectations import Expectation
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
+from orchestrator.images import image_parts
 from orchestrator.messages import LLMMessage, as_messages
 from orchestrator.models.health import HealthReport
 from orchestrator.parts import Parts
@@ -32,7 +33,7 @@ from orchestrator.result import (
     Generation,
     Request,
 )
-from orchestrator.routing import Deployments, Plan, checkup, plan
+from orchestrator.routing import Deployments, Plan, checkup, form_check, plan
 from orchestrator.streaming import streamed
 from orchestrator.sync import blocking, iterating
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orchestrator.events import Hook
+    from orchestrator.images import Image
     from orchestrator.structured import Check
 
 
@@ -93,6 +95,7 @@ class Orchestrator(Parts):
         tenant: str = "",
         seed: int | None = None,
         samples: int = 1,
+        images: Sequence[Image] = (),
         hook: Hook | None = None,
     ) -> Generation[GMNSpec]:
         """Turn a description of an agent into a model that is valid and runs.
@@ -101,19 +104,24 @@ class Orchestrator(Parts):
         max_states, max_observations, max_actions (joint values), max_factors, max_horizon,
         max_policies. `examples` are documents to show (None: a curated one that suits).
         `expectations` are simulated: ``cell=r4c4 within 12 in 80%``. `samples` asks for so many
-        candidates at once and takes the first that behaves, or the simplest. `model` names a
+        candidates at once and takes the first that behaves, or the simplest. `images` are
+        pictures of what is meant: files, bytes or addresses. `model` names a
         route, a model group or a model of the configuration, `provider` forces a provider.
         `tenant` is on whose budget and in whose name it is booked.
 
         Raises:
             InvalidOutputError: no answer was valid; carries every attempt.
             LLMError: a provider failed, or a deadline or budget was reached.
-            ValueError: an agent type, constraint or expectation is unknown.
+            ValueError: an agent type, constraint or expectation is unknown, or an image is none.
+            NoDeploymentError: there are images, and nobody on the route reads them.
         """
         check_agent_type(agent_type)
         contract = self._contract(constraints, expectations)
         await self._open()
         route = self._router.resolve(model, provider)
+        pictures = await asyncio.to_thread(image_parts, images) if images else ()
+        if pictures:
+            route = await self._router.seeing(route)
         mode = self._router.mode_for(route)
         rendered = self._prompts.generate(
             prompt,
@@ -125,8 +133,9 @@ class Orchestrator(Parts):
         )
         settings = self.config.orchestrator
         first = first_request(
-            rendered, route, contract, settings=settings, mode=mode, cache=cache, seed=seed
-        )
+            rendered.with_parts(pictures), route, contract,
+            settings=settings, mode=mode, cache=cache, seed=seed,
+        )  # fmt: skip
         booking = self._ledger.open(
             "generate_gmn", route=route, agent_type=agent_type, tenant=tenant
         )
@@ -299,6 +308,12 @@ class Orchestrator(Parts):
         with self._ledger.open("probe", route="*") if probe else nullcontext():
             return await checkup(self._router, probe=probe)
 
+    async def form_check(self) -> dict[str, str]:
+        """What each deployment does with a JSON Schema, asked for a few tokens each; by id."""
+        await self._open()
+        with self._ledger.open("probe", route="*"):
+            return await form_check(self._router)
+
     async def cache_info(self) -> StoreInfo:
         """How much is cached, and where."""
         await self._open()
@@ -349,6 +364,7 @@ class Blocking:
         self.plan = blocking(orchestrator.plan)
         self.models = blocking(orchestrator.models)
         self.health_check = blocking(orchestrator.health_check)
+        self.form_check = blocking(orchestrator.form_check)
         self.usage = blocking(orchestrator.usage)
         self.cache_info = blocking(orchestrator.cache_info)
         self.cache_clear = blocking(orchestrator.cache_clear)

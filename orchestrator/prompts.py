@@ -37,6 +37,13 @@ class Rendered:
     messages: tuple[LLMMessage, ...]
     templates: Mapping[str, str]
 
+    def with_parts(self, parts: Sequence[Mapping[str, object]]) -> Rendered:
+        """The same with pictures in the last message."""
+        if not parts:
+            return self
+        *before, last = self.messages
+        return Rendered((*before, last.with_parts(parts)), self.templates)
+
 
 class Prompts:
     """The templates of one directory."""

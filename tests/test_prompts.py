@@ -26,7 +26,7 @@ def test_the_beginning_is_the_same_bytes_whatever_is_asked() -> None:
     )
     assert one.messages[0] == two.messages[0]
     assert one.messages[0].role is LLMRole.SYSTEM
-    assert estimated_tokens(one.messages[0].content) <= MOST_PREFIX_TOKENS
+    assert estimated_tokens(one.messages[0].text) <= MOST_PREFIX_TOKENS
 
 
 def test_what_the_embedded_provider_reads_is_there_in_its_order() -> None:
@@ -37,7 +37,7 @@ def test_what_the_embedded_provider_reads_is_there_in_its_order() -> None:
         constraints={"max_states": 9, "max_actions": 4},
         expectations=["a=b within 3", "never c=d within 2"],
         examples=["gmn 1.0"],
-    ).messages[1].content  # fmt: skip
+    ).messages[1].text  # fmt: skip
     assert text.endswith(
         "Agent type: explorer\nConstraints: max_states=9, max_actions=4\n"
         'Expectations: a=b within 3; never c=d within 2\nRequest:\n"""\nwalk\n"""'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import os
 import platform
@@ -17,12 +18,13 @@ from orchestrator.cache import Store
 from orchestrator.cli.output import GOOD, INVALID, say, say_json
 from orchestrator.config import Config, cache_directory, ledger_directory
 from orchestrator.errors import ConfigError
+from orchestrator.orchestrator import Orchestrator
 from orchestrator.routing import deployments_of
 from orchestrator.routing.retired import retirement, takes_schema
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from orchestrator.routing.deployments import Deployments, Ready
 
@@ -41,7 +43,7 @@ class Checked:
 
 def run(arguments: argparse.Namespace) -> int:
     """Look everything over; exit 1 when something keeps the program from working."""
-    findings = list(_findings())
+    findings = list(_findings(is_probed=arguments.probe))
     if arguments.json:
         say_json([{"what": f.what, "found": f.found, "fix": f.fix} for f in findings])
     else:
@@ -53,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     return INVALID if any(f.is_bad for f in findings) else GOOD
 
 
-def _findings() -> Iterator[Checked]:
+def _findings(*, is_probed: bool) -> Iterator[Checked]:
     yield Checked("python", platform.python_version())
     for package in ("litellm", "numpy", "pydantic", "diskcache"):
         yield _package(package)
@@ -72,7 +74,7 @@ def _findings() -> Iterator[Checked]:
     except ConfigError as error:
         yield Checked("deployments", str(error), error.fix, is_bad=True)
     else:
-        yield from _deployments(found)
+        yield from _deployments(found, asyncio.run(_forms()) if is_probed else {})
     yield _cache(config)
     ledger = ledger_directory(config.orchestrator.ledger, os.environ)
     yield Checked("ledger", "not kept") if ledger is None else _rights("ledger", ledger)
@@ -93,7 +95,7 @@ def clock(now: datetime.datetime) -> Checked:
     return Checked("clock", f"{now:%Y-%m-%d %H:%M} UTC")
 
 
-def _deployments(found: Deployments) -> Iterator[Checked]:
+def _deployments(found: Deployments, forms: Mapping[str, str]) -> Iterator[Checked]:
     names = ", ".join(dict.fromkeys(one.group for one in found.ready))
     is_embedded = all(one.provider == "offline" for one in found.ready)
     fix = "To ask a language model, set a key below or start a local server."
@@ -102,7 +104,7 @@ def _deployments(found: Deployments) -> Iterator[Checked]:
     for one in found.ready:
         if one.provider == "offline":
             continue
-        yield _schema(one)
+        yield _form(one, forms[one.id]) if one.id in forms else _schema(one)
         if (goes := retirement(one, today)) is not None:
             when = f"{'retired on' if goes.is_past(today) else 'will be retired on'} {goes.on}"
             fix = f"Use {goes.successor} instead." if goes.successor else "Choose another model."
@@ -117,6 +119,16 @@ def _deployments(found: Deployments) -> Iterator[Checked]:
         elif "no server" in dropped.reason:
             words = f"Start the local server to use {dropped.model}."
             yield Checked(what, dropped.reason, words)
+
+
+async def _forms() -> Mapping[str, str]:
+    async with Orchestrator() as orc:
+        return await orc.form_check()
+
+
+def _form(one: Ready, words: str) -> Checked:
+    fix = "Check its key, its name and its server." if words.startswith("does not") else ""
+    return Checked(one.id, f"{one.model} {words}", fix, is_bad=bool(fix))
 
 
 def _schema(one: Ready) -> Checked:

@@ -69,6 +69,7 @@ async def _generate(arguments: argparse.Namespace) -> Generation[GMNSpec]:
             cache=arguments.cache,
             seed=arguments.seed,
             samples=arguments.samples,
+            images=arguments.image,
         )
         return await asked()
 

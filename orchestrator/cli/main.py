@@ -98,6 +98,9 @@ def _asking(generate: argparse.ArgumentParser) -> None:
     generate.add_argument(
         "--samples", type=_positive, default=1, metavar="N", help="candidates asked for at once"
     )
+    generate.add_argument(
+        "--image", action="append", default=[], metavar="FILE", help="a picture of what is meant"
+    )
     generate.add_argument("--live", action="store_true", help="show the answer while it comes")
     _routing(generate)
     _expecting(generate)
@@ -156,7 +159,9 @@ def _documents(command: Command) -> None:
 
 
 def _around(command: Command) -> None:
-    command("models", "what can be called, what cannot and why, and who serves which route")
+    models = command("models", "what can be called, what cannot and why, who serves which route")
+    models.add_argument("--modes", action="store_true", help="output modes learned by deployment")
+    models.add_argument("--forget-modes", action="store_true", help="learn the output modes anew")
     plan = command("plan", "the most that a request can take, before anything is spent")
     plan.add_argument("prompt", help="the agent, in a sentence")
     plan.add_argument("--agent-type", default="general")
@@ -169,7 +174,10 @@ def _around(command: Command) -> None:
     usage.add_argument("--since", default="", metavar="WHEN", help="7d, 12h or 2026-11-01")
     cache = command("cache", "how much is cached, or forget it")
     cache.add_argument("action", choices=("info", "clear"))
-    command("doctor", "look over keys, config, cache and local servers, with a fix for each")
+    doctor = command("doctor", "look over keys, config, cache, local servers, a fix for each")
+    doctor.add_argument(
+        "--probe", action="store_true", help="ask each deployment whether it takes a schema"
+    )
     demo = command("demo", "a sentence becomes a running model, with no key and no network")
     demo.add_argument("--steps", type=_positive, default=10)
 

@@ -6,17 +6,26 @@ import os
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.output import GOOD, say, say_json, table
-from orchestrator.config import Config
-from orchestrator.routing import deployments_of
+from orchestrator.config import Config, cache_directory, output_modes
+from orchestrator.routing import MODES_FILE, Modes, deployments_of
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
+
+    from orchestrator.routing.deployments import Ready
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Who can be called, who serves which route, and who was left out and why."""
     config = Config.load(None, os.environ)
     found = deployments_of(config, os.environ)
+    modes = Modes(cache_directory(config.orchestrator.cache, os.environ) / MODES_FILE)
+    if arguments.forget_modes:
+        say(f"forgot what was learned of {modes.forget()} deployments")
+        return GOOD
+    if arguments.modes:
+        return _modes(arguments, found.ready, modes)
     if arguments.json:
         say_json(
             {
@@ -41,4 +50,29 @@ def run(arguments: argparse.Namespace) -> int:
         left = [(d.group, d.model, d.reason) for d in found.dropped]
         for line in table(("left out", "model", "because"), left):
             say(line)
+    return GOOD
+
+
+def _modes(arguments: argparse.Namespace, ready: Sequence[Ready], modes: Modes) -> int:
+    """Which output modes each deployment is asked in, and what it did with the stricter ones."""
+    rows = []
+    for one in ready:
+        refused = modes.refused(one)
+        asked = next((mode for mode in output_modes("auto") if mode not in refused), "prompt")
+        rows.append((one, asked, refused))
+    if arguments.json:
+        say_json([
+            {"id": one.id, "model": one.model, "mode": asked, "refused": {str(m): about for m, about in refused.items()}}
+            for one, asked, refused in rows
+        ])  # fmt: skip
+        return GOOD
+    shown = [
+        (
+            one.id, one.model, asked,
+            "; ".join(f"{mode} {about['why']}" for mode, about in refused.items()) or "-",
+        )
+        for one, asked, refused in rows
+    ]  # fmt: skip
+    for line in table(("id", "model", "is asked for", "learned"), shown):
+        say(line)
     return GOOD

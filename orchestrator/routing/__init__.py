@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from orchestrator.routing.account import cost_of, usage_of
 from orchestrator.routing.build import litellm_router
-from orchestrator.routing.checkup import checkup
+from orchestrator.routing.checkup import checkup, form_check
 from orchestrator.routing.complete import RouterCompleter
 from orchestrator.routing.deployments import Deployments, Dropped, deployments_of
+from orchestrator.routing.modes import MODES_FILE, Modes
 from orchestrator.routing.plan import Plan, plan
 
 __all__ = [
+    "MODES_FILE",
     "Deployments",
     "Dropped",
+    "Modes",
     "Plan",
     "RouterCompleter",
     "checkup",
     "cost_of",
     "deployments_of",
+    "form_check",
     "litellm_router",
     "plan",
     "usage_of",

@@ -6,7 +6,12 @@ import asyncio
 import datetime
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.errors import LLMError
+from orchestrator.extract import is_json
+from orchestrator.messages import LLMMessage, LLMRole
 from orchestrator.models.health import Health, HealthReport
+from orchestrator.result import Request
+from orchestrator.routing.offline import PROVIDER as OFFLINE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,6 +79,38 @@ async def _probe(router: RouterCompleter, one: Ready) -> None:
         await router.wire.send("acompletion", arguments, _PROBE_S, trace)
     except Exception:  # noqa: BLE001  the trace has noted what it was; a probe reports, never raises
         return
+
+
+async def form_check(router: RouterCompleter) -> dict[str, str]:
+    """What each deployment does with a JSON Schema, by id, in a few words; a few tokens each.
+
+    What is refused or ignored is remembered, as after any other call.
+    """
+    ready = [one for one in router.deployments.ready if one.provider != OFFLINE]
+    said = await asyncio.gather(*(_form_of(router, one) for one in ready))
+    return {one.id: words for one, words in zip(ready, said, strict=True)}
+
+
+async def _form_of(router: RouterCompleter, one: Ready) -> str:
+    schema = {
+        "type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"],
+        "additionalProperties": False,
+    }  # fmt: skip
+    words = (LLMMessage(LLMRole.USER, "Is two more than one?"),)
+    request = Request(
+        words, one.id, mode="json_schema", schema=schema, timeout_s=_PROBE_S,
+        parameters={"max_tokens": 64, "num_retries": 0, "disable_fallbacks": True},
+    )  # fmt: skip
+    try:
+        answer = await router.complete(request, group=one.id)
+    except LLMError as error:
+        return f"does not answer: {error}"
+    if "json_schema" in router.modes.refused(one):
+        return "refuses a JSON schema and is asked in other ways"
+    if not is_json(answer.text):
+        await router.ignored(one.id, "json_schema")
+        return "ignores a JSON schema and is asked in other ways"
+    return "takes a JSON schema"
 
 
 async def _resting(router: RouterCompleter) -> Mapping[str, str]:

@@ -15,9 +15,10 @@ from orchestrator.routing.account import clock
 from orchestrator.routing.call import Wire
 from orchestrator.routing.deployments import PREFIXES, Deployments, adopted, deployments_of
 from orchestrator.routing.forms import form_of, messages_of
-from orchestrator.routing.modes import Modes
+from orchestrator.routing.modes import MODES_FILE, Modes
 from orchestrator.routing.offline import PROVIDER as OFFLINE
 from orchestrator.routing.plan import hold_bound
+from orchestrator.routing.prices import reads_pictures
 from orchestrator.routing.stream import assembled
 from orchestrator.routing.translate import cleaned, names_form, translated
 
@@ -45,7 +46,7 @@ class RouterCompleter:
         self.wire = Wire(config, self.deployments, self.monitor, router)
         self._deadline_s = config.orchestrator.limits.deadline_s
         directory = cache_directory(config.orchestrator.cache, environ)
-        self.modes = Modes(directory / "modes.json")
+        self.modes = Modes(directory / MODES_FILE)
 
     def resolve(self, model: str | None = None, provider: str | None = None) -> str:
         """The route or model group that a caller's wish means.
@@ -95,6 +96,21 @@ class RouterCompleter:
         refused = {mode for one in deployments for mode in self.modes.refused(one)}
         return next((mode for mode in modes if mode not in refused), modes[-1])
 
+    async def seeing(self, route: str) -> str:
+        """The first group of a route all of whose deployments read pictures.
+
+        Raises: NoDeploymentError: there is none.
+        """
+        await _litellm.loaded()
+        groups = self.deployments.routes.get(route, (route,))
+        for group in groups:
+            if all(reads_pictures(one) for one in self.deployments.of_group(group)):
+                return group
+        raise NoDeploymentError(
+            f"nobody on {route!r} reads pictures ({', '.join(groups)}). Choose a model that does,"
+            " or state model_info: {supports_vision: true} where LiteLLM does not know it."
+        )
+
     async def ignored(self, deployment: str, mode: OutputMode) -> None:
         """A deployment answered as if it had not been given the form that it took without a word.
 
@@ -108,13 +124,19 @@ class RouterCompleter:
                 await asyncio.to_thread(self.modes.note, one, mode, why)
 
     async def complete(
-        self, request: Request, heard: Callable[[str], None] | None = None
+        self,
+        request: Request,
+        heard: Callable[[str], None] | None = None,
+        *,
+        group: str = "",
     ) -> Answer:
         """Answer one request; with `heard` as a stream whose parts it is called with.
 
+        `group` asks a group or one deployment, in place of the request's route.
+
         Raises: LLMError: no deployment of the route, nor a fallback, gave an answer.
         """
-        group, start = self._group(request.route), clock()
+        group, start = group or self._group(request.route), clock()
         attempts: list[WireAttempt] = []
         asked = request
         while True:

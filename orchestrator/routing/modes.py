@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from orchestrator.routing.deployments import Ready
 
 _log = logging.getLogger(__name__)
+MODES_FILE = "modes.json"  # in the cache directory
 
 
 class Modes:

@@ -53,7 +53,7 @@ def plan(config: Config, deployments: Deployments, request: Request, routes: Seq
     known = [cost for cost in costs if cost is not None]
     total = settings.max_calls * max(known) if known and len(known) == len(costs) else None
     budget = config.orchestrator.budgets.usd_per_request
-    prompt = sum(estimated_tokens(turn.content) for turn in request.messages)
+    prompt = sum(estimated_tokens(turn.text) for turn in request.messages)
     lines = (
         f"route {' then '.join(routes)}: {', '.join(dict.fromkeys(one.model for one in ready))}",
         f"refinement loop: at most {settings.max_calls} calls",

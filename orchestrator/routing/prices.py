@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.routing import _litellm
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 #: A token is hardly ever shorter than this many bytes of JSON; estimates here are upper bounds.
 _BYTES_PER_TOKEN = 2.0
 _USUAL_ANSWER = 4096
+_PICTURE = re.compile(r"data:image/[^\"]*")
+_TOKENS_PER_PICTURE = 4096  # above what any large provider counts for one
 
 
 #: The Router's arguments, and attributes, that say where a group may fall back to.
@@ -40,6 +43,11 @@ def known_about(one: Ready) -> Mapping[str, Any]:
     return found
 
 
+def reads_pictures(one: Ready) -> bool:
+    """Whether a model takes images: as stated in its model_info, else as LiteLLM knows it."""
+    return bool({**known_about(one), **one.model_info}.get("supports_vision"))
+
+
 def most_usd(
     deployments: Deployments, groups: Sequence[str], arguments: Mapping[str, Any]
 ) -> float | None:
@@ -49,7 +57,9 @@ def most_usd(
     """
     ready = [one for group in groups for one in deployments.of_group(group)]
     sent = {k: v for k, v in arguments.items() if k in ("messages", "input", "tools", "prompt")}
-    tokens = len(json.dumps(sent, default=str, ensure_ascii=False).encode()) / _BYTES_PER_TOKEN
+    text = _PICTURE.sub("", json.dumps(sent, default=str, ensure_ascii=False))
+    pictures = len(_PICTURE.findall(json.dumps(sent, default=str)))
+    tokens = len(text.encode()) / _BYTES_PER_TOKEN + pictures * _TOKENS_PER_PICTURE
     worst = 0.0
     for one in ready:
         price = price_of(one)

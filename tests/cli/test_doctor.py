@@ -14,7 +14,7 @@ from orchestrator.cli.main import main
 from orchestrator.config import Config
 from orchestrator.routing import deployments_of
 from orchestrator.routing.retired import retirement, takes_schema
-from tests.support.wire import WireServer
+from tests.support.wire import Reply, WireServer
 
 Output = pytest.CaptureFixture[str]
 
@@ -86,3 +86,33 @@ def test_directories_that_others_can_read_and_a_clock_in_the_past_are_named(
     assert f"chmod 700 {ledger}" in capsys.readouterr().out
     assert clock(datetime.datetime(2001, 1, 1, tzinfo=datetime.UTC)).is_bad
     assert not clock(datetime.datetime.now(datetime.UTC)).is_bad
+
+
+def test_a_probe_says_what_each_deployment_does_with_a_schema(
+    wire: WireServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    wire.plan("good", '{"ok": true}')
+    wire.plan("prose", "Yes, it is.")
+    wire.plan("refuses", Reply('{"ok": true}', only_without="response_format"))
+    wire.plan("down", Reply(status=401))
+    configured(
+        tmp_path / "c.yaml", monkeypatch,
+        *({"model": f"openai/{name}", "api_base": wire.base, "api_key": "k"}
+          for name in ("good", "prose", "refuses", "down")),
+    )  # fmt: skip
+    assert main(["doctor", "--probe"]) == 1
+    out = capsys.readouterr().out
+    assert "ok    m0-0: openai/good takes a JSON schema" in out
+    assert "openai/prose ignores a JSON schema" in out
+    assert "openai/refuses refuses a JSON schema" in out
+    assert "bad   m3-3: openai/down does not answer" in out
+    assert main(["models", "--modes"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    modes = {line[0]: line[2] for line in lines if len(line) > 3}
+    assert (modes["m0-0"], modes["m1-1"], modes["m2-2"]) == (
+        "json_schema", "tool_call", "tool_call"
+    )  # fmt: skip
+    assert main(["models", "--modes", "--json"]) == 0
+    assert "took it and ignored it" in capsys.readouterr().out
+    assert main(["models", "--forget-modes"]) == 0
+    assert "forgot what was learned of 2 deployments" in capsys.readouterr().out
