@@ -7,7 +7,7 @@ PROXY_VENV := .venv-proxy
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format test-pymdp test-proxy chaos bench constraints clean
+.PHONY: help demo test check format test-pymdp test-proxy prompt-ci chaos bench bench-structured constraints clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -58,6 +58,12 @@ $(PROXY_VENV)/.installed: pyproject.toml constraints-proxy.txt
 test-proxy: $(PROXY_VENV)/.installed ## a real LiteLLM proxy and a real Redis server
 	$(PROXY_VENV)/bin/python -m pytest -q -m "proxy or redis"
 
+prompt-ci: $(VENV)/.installed ## the evaluation over scripted faulty models; fails when it got worse
+	$(BIN)/python -m benchmarks.prompt_ci
+
+bench-structured: $(VENV)/.installed ## ours against Instructor, pydantic-ai, DSPy and a loop by hand
+	$(BIN)/python -m benchmarks.structured --install
+
 chaos: $(VENV)/.installed ## 50,000 requests through a faulty server, with a seed of its own each time
 	CHAOS_REQUESTS=50000 CHAOS_SEED=$$(date +%s) $(BIN)/python -m pytest -q -o timeout=7200 tests/routing/test_chaos.py
 
@@ -73,4 +79,4 @@ constraints: $(VENV)/.installed ## pin the tested versions anew, with hashes and
 COMPILE := --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-options --no-header --no-annotate
 
 clean: ## remove the environments and everything generated
-	rm -rf $(VENV) $(PYMDP_VENV) $(PROXY_VENV) dist build .coverage .coverage.* .mypy_cache .ruff_cache .hypothesis .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(PYMDP_VENV) $(PROXY_VENV) .venv-peers dist build .coverage .coverage.* .mypy_cache .ruff_cache .hypothesis .pytest_cache .import_linter_cache

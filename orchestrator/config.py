@@ -96,6 +96,9 @@ class Cache(_Section):
     directory: str = Field(default="", description="Empty: ORCHESTRATOR_CACHE_DIR, or the user's.")
     max_age_s: float = Field(default=0.0, ge=0, description="0 keeps answers until room is needed.")
     size_limit_mb: int = Field(default=1024, ge=1)
+    keep_accepted: bool = Field(
+        default=True, description="Keep what was asked and accepted, for export --finetune."
+    )
 
 
 class LedgerSettings(_Section):

@@ -12,12 +12,12 @@ import datetime
 import functools
 import json
 import logging
-import os
 import time
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
+from orchestrator import jsonlines
 from orchestrator.result import Usage
 from orchestrator.tally import Tally, begin, end
 from orchestrator.usage import stamp, sums
@@ -197,9 +197,8 @@ class Ledger:
         """Append one line; an unwritable disk is reported once and never fails the request."""
         if self.directory is None:
             return
-        raw = f"{_ENCODER.encode(line)}\n".encode()
         try:
-            self._append(self.directory / f"{line.at[:7]}.jsonl", raw)
+            jsonlines.append(self.directory / f"{line.at[:7]}.jsonl", _ENCODER.encode(line))
         except OSError as error:
             if not self._is_broken:
                 self._is_broken = True
@@ -214,38 +213,11 @@ class Ledger:
         today = datetime.datetime.now(datetime.UTC).date().isoformat()
         return {name: entry.usd for name, entry in sums(self.lines(since=today), "tenant").items()}
 
-    @staticmethod
-    def _append(path: Path, raw: bytes) -> None:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-        try:
-            handle = os.open(path, flags, 0o600)
-        except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle = os.open(path, flags, 0o600)
-        # One write to a file opened for append: lines of several processes do not mix.
-        try:
-            os.write(handle, raw)
-        finally:
-            os.close(handle)
-
 
 def lines_of(directory: Path, *, since: str = "") -> Iterator[dict[str, Any]]:
     """The lines at or after `since` (ISO 8601), oldest file first; broken lines are told once."""
-    broken = 0
-    for path in sorted(directory.glob("*.jsonl")):
-        if path.stem < since[:7]:
-            continue
-        with path.open(encoding="utf-8", errors="replace") as file:
-            for raw in file:
-                try:
-                    line = json.loads(raw)
-                except ValueError:
-                    broken += 1
-                    continue
-                if isinstance(line, dict) and str(line.get("at", "")) >= since:
-                    yield line
-    if broken:
-        _log.warning("%d broken lines in %s were passed over.", broken, directory)
+    paths = [path for path in sorted(directory.glob("*.jsonl")) if path.stem >= since[:7]]
+    return (line for line in jsonlines.read(paths) if str(line.get("at", "")) >= since)
 
 
 def days_ago(days: float) -> str:

@@ -314,6 +314,11 @@ class Orchestrator(Parts):
         with self._ledger.open("probe", route="*"):
             return await form_check(self._router)
 
+    @property
+    def templates(self) -> Mapping[str, str]:
+        """The version of every prompt template, by name."""
+        return self._prompts.versions
+
     async def cache_info(self) -> StoreInfo:
         """How much is cached, and where."""
         await self._open()

@@ -11,6 +11,7 @@ from orchestrator.asking import load_library
 from orchestrator.cache import Cached, Store
 from orchestrator.config import Config, cache_directory, ledger_directory
 from orchestrator.dropin import DropIn
+from orchestrator.finetune import ACCEPTED, Accepted
 from orchestrator.ledger import Ledger, days_ago
 from orchestrator.prompts import Prompts
 from orchestrator.routing import RouterCompleter
@@ -89,7 +90,10 @@ class Parts:
 
     @cached_property
     def _runs(self) -> Runs:
-        return Runs(self._router, self._completer, self.config.orchestrator, self._hook)
+        settings = self.config.orchestrator
+        directory = cache_directory(settings.cache, self._environ)
+        accepted = Accepted(directory / ACCEPTED if settings.cache.keep_accepted else None)
+        return Runs(self._router, self._completer, settings, accepted, self._hook)
 
     @cached_property
     def _structured(self) -> Structured:

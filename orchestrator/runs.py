@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from orchestrator.cache import Cached
     from orchestrator.config import Settings
     from orchestrator.events import Hook
+    from orchestrator.finetune import Accepted
     from orchestrator.ledger import Booking
     from orchestrator.refine import Bounds, Phrasing
     from orchestrator.result import Answer, Completer, Contract, Generation, Judged, Request
@@ -35,6 +36,7 @@ class Runs:
     router: RouterCompleter
     completer: Cached
     settings: Settings
+    accepted: Accepted
     hook: Hook | None = None
 
     async def run(
@@ -70,7 +72,7 @@ class Runs:
                 if samples > 1:
                     begun = await _sampled(first, contract, completer, samples, bounds)
                     if begun[-1].judged.is_accepted:
-                        return self._booked(booking, generation(begun))
+                        return await self._booked(booking, first, generation(begun))
                 made = await refine(
                     first, completer=completer, contract=contract, phrasing=phrasing,
                     bounds=bounds, hook=hook, start=start, begun=begun,
@@ -82,11 +84,12 @@ class Runs:
                     await self._learn(error.attempts_made)
                 raise
             await self._learn(made.attempts)
-            return self._booked(booking, made)
+            return await self._booked(booking, first, made)
 
-    @staticmethod
-    def _booked(booking: Booking, made: Generation[T]) -> Generation[T]:
+    async def _booked(self, booking: Booking, first: Request, made: Generation[T]) -> Generation[T]:
         booking.attempts, booking.outcome = made.attempts, "accepted"
+        if first.cache != "off":
+            await asyncio.to_thread(self.accepted.keep, first, made)
         return made
 
     async def _learn(self, attempts: tuple[Attempt[T], ...]) -> None:

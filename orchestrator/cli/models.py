@@ -62,7 +62,10 @@ def _modes(arguments: argparse.Namespace, ready: Sequence[Ready], modes: Modes) 
         rows.append((one, asked, refused))
     if arguments.json:
         say_json([
-            {"id": one.id, "model": one.model, "mode": asked, "refused": {str(m): about for m, about in refused.items()}}
+            {
+                "id": one.id, "model": one.model, "mode": asked,
+                "refused": {str(mode): about for mode, about in refused.items()},
+            }
             for one, asked, refused in rows
         ])  # fmt: skip
         return GOOD

@@ -1,0 +1,98 @@
+"""`orchestrator eval`."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.cli.output import GOOD, say, say_json, table, tell
+from orchestrator.config import Config, ledger_directory
+from orchestrator.evaluation import (
+    CALLS,
+    Evaluation,
+    evaluate,
+    load_cases,
+    previous,
+    remember,
+    summed,
+)
+from orchestrator.orchestrator import Orchestrator
+from orchestrator.plot import plotted
+from orchestrator.shipped import shipped
+
+if TYPE_CHECKING:
+    import argparse
+
+    from orchestrator.evaluation import Score
+
+_HEAD = ("agent type", "cases", *(f"valid@{n}" for n in CALLS), "runs", "behaves",
+         "calls", "tokens", "USD", "errors")  # fmt: skip
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Generate every prompt of a file, print the scores, and compare them with the last run."""
+    made = asyncio.run(_evaluated(arguments))
+    history = _history()
+    before = previous(history, made) if history is not None else None
+    if arguments.json:
+        say_json({**made.as_dict(), "previous": before.as_dict() if before else None})
+    else:
+        _print(made, before)
+    if history is not None:
+        remember(history, made)
+    if arguments.plot:
+        plotted(made, before, Path(arguments.plot))
+        tell(f"plotted into {arguments.plot}", "dim")
+    return GOOD
+
+
+async def _evaluated(arguments: argparse.Namespace) -> Evaluation:
+    named = Path(arguments.prompts) if arguments.prompts else shipped("prompts", "eval.yaml")
+    cases = load_cases(named)
+    async with Orchestrator() as orc:
+        generate = functools.partial(
+            orc.generate_gmn,
+            model=arguments.route,
+            provider=arguments.provider,
+            cache=arguments.cache or "off",
+        )
+        outcomes = await evaluate(generate, cases, parallel=arguments.parallel)
+        return summed(
+            outcomes, route=arguments.route or arguments.provider or "default",
+            templates=orc.templates,
+        )  # fmt: skip
+
+
+def _history() -> Path | None:
+    config = Config.load(None, os.environ)
+    directory = ledger_directory(config.orchestrator.ledger, os.environ)
+    return directory.parent / "evaluations.jsonl" if directory is not None else None
+
+
+def _print(made: Evaluation, before: Evaluation | None) -> None:
+    say(f"route {made.route}, templates {made.templates}, cases {made.cases}\n")
+    for line in table(_HEAD, [_row(name, one) for name, one in made.scores.items()]):
+        say(line)
+    if before is None:
+        say("\nno earlier run over the same cases and route")
+        return
+    changed = "" if before.templates == made.templates else f", templates {before.templates}"
+    say(f"\nbefore ({before.at[:16]}{changed}):")
+    for line in table(_HEAD, [_row(name, one) for name, one in before.scores.items()]):
+        say(line)
+
+
+def _row(name: str, one: Score) -> tuple[str, ...]:
+    errors = ", ".join(f"{count} {error}" for error, count in one.errors.items()) or "-"
+    shares = [f"{share:.0%}" for share in (*one.valid_at, one.runs, one.behaves)]
+    return (
+        name, str(one.cases), *shares, _per(one.calls, 2), _per(one.tokens, 0), _per(one.usd, 6),
+        errors,
+    )  # fmt: skip
+
+
+def _per(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
