@@ -53,7 +53,7 @@ def load_cases(path: Path) -> tuple[Case, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CaseResult:
     """What became of one case.
 
     Attributes:
@@ -108,11 +108,11 @@ class Generate(Protocol):
 
 async def evaluate(
     generate: Generate, cases: Sequence[Case], *, parallel: int = 4
-) -> tuple[Outcome, ...]:
+) -> tuple[CaseResult, ...]:
     """Generate every case, some at a time; an error of one is its outcome."""
     room = asyncio.Semaphore(parallel)
 
-    async def one(case: Case) -> Outcome:
+    async def one(case: Case) -> CaseResult:
         async with room:
             try:
                 made = await generate(
@@ -127,10 +127,10 @@ async def evaluate(
 
 def _outcome(
     case: Case, attempts: Sequence[Attempt[Any]], made: Generation[Any] | None, error: str = ""
-) -> Outcome:
+) -> CaseResult:
     costs = [attempt.answer.cost_usd for attempt in attempts]
     known = [cost for cost in costs if cost is not None]
-    return Outcome(
+    return CaseResult(
         case,
         len(attempts),
         len(attempts) if made is not None else None,
@@ -142,7 +142,7 @@ def _outcome(
     )
 
 
-def score(outcomes: Sequence[Outcome]) -> Score:
+def score(outcomes: Sequence[CaseResult]) -> Score:
     """The sums and shares."""
     count = max(len(outcomes), 1)
     valid = [outcome.valid_after for outcome in outcomes if outcome.valid_after is not None]
@@ -196,7 +196,9 @@ class Evaluation:
         return cls(tree["at"], tree["route"], tree["templates"], tree["cases"], scores)
 
 
-def summed(outcomes: Sequence[Outcome], *, route: str, templates: Mapping[str, str]) -> Evaluation:
+def summed(
+    outcomes: Sequence[CaseResult], *, route: str, templates: Mapping[str, str]
+) -> Evaluation:
     """An evaluation of its outcomes."""
     kinds = dict.fromkeys(outcome.case.agent_type for outcome in outcomes)
     scores = {kind: score([o for o in outcomes if o.case.agent_type == kind]) for kind in kinds}

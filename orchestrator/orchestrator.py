@@ -96,6 +96,7 @@ class Orchestrator(Parts):
         seed: int | None = None,
         samples: int = 1,
         images: Sequence[Image] = (),
+        infer_expectations: bool = False,
         hook: Hook | None = None,
     ) -> Generation[GMNSpec]:
         """Turn a description of an agent into a model that is valid and runs.
@@ -105,9 +106,10 @@ class Orchestrator(Parts):
         max_policies. `examples` are documents to show (None: a curated one that suits).
         `expectations` are simulated: ``cell=r4c4 within 12 in 80%``. `samples` asks for so many
         candidates at once and takes the first that behaves, or the simplest. `images` are
-        pictures of what is meant: files, bytes or addresses. `model` names a
-        route, a model group or a model of the configuration, `provider` forces a provider.
-        `tenant` is on whose budget and in whose name it is booked.
+        pictures of what is meant: files, bytes or addresses. `infer_expectations` also holds the
+        model to what the sentence implies (marked as inferred). `model` names a route, a model
+        group or a model of the configuration, `provider` forces a provider. `tenant` is on whose
+        budget and in whose name it is booked.
 
         Raises:
             InvalidOutputError: no answer was valid; carries every attempt.
@@ -116,12 +118,11 @@ class Orchestrator(Parts):
             NoDeploymentError: there are images, and nobody on the route reads them.
         """
         check_agent_type(agent_type)
-        contract = self._contract(constraints, expectations)
+        contract = self._contract(constraints, expectations, prompt if infer_expectations else "")
         await self._open()
         route = self._router.resolve(model, provider)
-        pictures = await asyncio.to_thread(image_parts, images) if images else ()
-        if pictures:
-            route = await self._router.seeing(route)
+        pictures = await asyncio.to_thread(image_parts, images)
+        route = await self._router.seeing(route) if pictures else route
         mode = self._router.mode_for(route)
         rendered = self._prompts.generate(
             prompt,
@@ -131,14 +132,12 @@ class Orchestrator(Parts):
             expectations=[str(e) for e in contract.expectations],
             examples=self._examples(prompt, agent_type, examples),
         )
-        settings = self.config.orchestrator
         first = first_request(
             rendered.with_parts(pictures), route, contract,
-            settings=settings, mode=mode, cache=cache, seed=seed,
+            settings=self.config.orchestrator, mode=mode, cache=cache, seed=seed,
         )  # fmt: skip
-        booking = self._ledger.open(
-            "generate_gmn", route=route, agent_type=agent_type, tenant=tenant
-        )
+        about = {"route": route, "agent_type": agent_type, "tenant": tenant}
+        booking = self._ledger.open("generate_gmn", **about)
         return await self._runs.run(
             first, contract, self._prompts, booking, hook=hook, samples=samples
         )
@@ -337,6 +336,7 @@ class Orchestrator(Parts):
         self,
         constraints: Mapping[str, int] | None,
         expectations: Sequence[str | Expectation] | None,
+        description: str = "",
     ) -> GMNContract:
         settings = self.config.orchestrator.generation
         return GMNContract(
@@ -344,6 +344,7 @@ class Orchestrator(Parts):
             expectations=parsed(expectations),
             repair=settings.repair,
             episodes=settings.episodes,
+            description=description,
         )
 
     def _examples(

@@ -64,6 +64,6 @@ def test_every_command_is_in_the_readme() -> None:
         capture_output=True, text=True, check=True, cwd=ROOT,
     )  # fmt: skip
     commands = re.findall(r"^    ([a-z]+) ", ran.stdout, re.MULTILINE)
-    assert len(commands) == 13
+    assert len(commands) == 15
     for command in commands:
         assert f"| `{command}" in README.read_text()

@@ -11,8 +11,8 @@ from orchestrator.cli.main import main
 from orchestrator.errors import ConfigError
 from orchestrator.evaluation import (
     Case,
+    CaseResult,
     Evaluation,
-    Outcome,
     load_cases,
     previous,
     remember,
@@ -27,10 +27,10 @@ from orchestrator.shipped import shipped
 Output = pytest.CaptureFixture[str]
 
 
-def outcome(valid_after: int | None, *, calls: int = 1, usd: float | None = 0.5) -> Outcome:
+def outcome(valid_after: int | None, *, calls: int = 1, usd: float | None = 0.5) -> CaseResult:
     good = valid_after is not None
     error = "" if good else "InvalidOutputError"
-    return Outcome(Case(prompt="x"), calls, valid_after, good, good, Usage(90, 10), usd, error)
+    return CaseResult(Case(prompt="x"), calls, valid_after, good, good, Usage(90, 10), usd, error)
 
 
 def test_scores_are_shares_and_prices_per_valid_model() -> None:

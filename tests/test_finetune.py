@@ -1,4 +1,4 @@
-"""From accepted results to a file for fine-tuning: once each, split by question, no secret in it."""
+"""From accepted results to a file for fine-tuning: once each, split by question, no secrets."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_side_of_a_question_depends_on_the_question_alone() -> None:
     "secret",
     [
         "sk-proj-abcdefghijklmnop1234", "AIzaSyA1234567890abcdefghij", "hf_abcdefghijklmnopqrst",
-        "Bearer abcdefghijklmnop.qrstuvwxyz", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.abcdef123456",
+        "Bearer abcdefghijklmnop.qrstuvwxyz", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0.abcdef123456",
         "-----BEGIN PRIVATE KEY-----\nMIIabc\n-----END PRIVATE KEY-----", "my-own-secret-value",
     ],
 )  # fmt: skip

@@ -70,6 +70,7 @@ async def _generate(arguments: argparse.Namespace) -> Generation[GMNSpec]:
             seed=arguments.seed,
             samples=arguments.samples,
             images=arguments.image,
+            infer_expectations=arguments.infer,
         )
         return await asked()
 

@@ -101,6 +101,9 @@ def _asking(generate: argparse.ArgumentParser) -> None:
     generate.add_argument(
         "--image", action="append", default=[], metavar="FILE", help="a picture of what is meant"
     )
+    generate.add_argument(
+        "--infer", action="store_true", help="hold it to what the sentence implies as well"
+    )
     generate.add_argument("--live", action="store_true", help="show the answer while it comes")
     _routing(generate)
     _expecting(generate)

@@ -13,6 +13,7 @@ from orchestrator.extract import unfence
 from orchestrator.gmn.expectations import EPISODES, Expectation
 from orchestrator.gmn.formats import read, write_text
 from orchestrator.gmn.formats.schema import strict_schema
+from orchestrator.gmn.inferred import inferred_from
 from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import RepairMode, Validation, validate
@@ -44,6 +45,7 @@ class GMNContract:
         expectations: behaviour to simulate.
         repair: which local repairs are applied first.
         episodes: episodes per expectation.
+        description: what expectations are inferred from; empty to infer none.
     """
 
     limits: Limits = DEFAULT_LIMITS
@@ -51,6 +53,7 @@ class GMNContract:
     expectations: tuple[Expectation, ...] = ()
     repair: RepairMode = "safe"
     episodes: int = EPISODES
+    description: str = ""
 
     @property
     def name(self) -> str:
@@ -76,12 +79,23 @@ class GMNContract:
         return self._judged(self._validate(source))
 
     def _validate(self, source: str | bytes | GMNSpec | Mapping[str, object]) -> Validation:
+        verdict = self._held_to(source, self.expectations)
+        if not self.description or verdict.spec is None or not verdict.report.is_accepted:
+            return verdict
+        inferred = inferred_from(self.description, verdict.spec)
+        return self._held_to(source, (*self.expectations, *inferred)) if inferred else verdict
+
+    def _held_to(
+        self,
+        source: str | bytes | GMNSpec | Mapping[str, object],
+        expectations: tuple[Expectation, ...],
+    ) -> Validation:
         return validate(
             source,
             limits=self.limits,
             repair=self.repair,
             constraints=self.constraints,
-            expectations=self.expectations,
+            expectations=expectations,
             episodes=self.episodes,
         )
 

@@ -64,12 +64,14 @@ class Expectation:
         quantity: at some step (``within``), at that step, at none, or at every step.
         steps: number of steps looked at; for ``at``, the step itself, from 1.
         share: least share of the episodes in which it must hold, in [0, 1].
+        is_inferred: whether nobody stated it and it was read out of a description.
     """
 
     quantity: Quantity
     wanted: tuple[Wanted, ...]
     steps: int
     share: float = 1.0
+    is_inferred: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Expectation:
@@ -133,9 +135,9 @@ class Measured:
 
     def __str__(self) -> str:
         verdict = "holds" if self.held else "fails"
-        return (
-            f"{self.expectation}: {verdict}, measured {self.rate:.0%} of {self.episodes} episodes"
-        )
+        mark = " (inferred)" if self.expectation.is_inferred else ""
+        measured = f"measured {self.rate:.0%} of {self.episodes} episodes"
+        return f"{self.expectation}{mark}: {verdict}, {measured}"
 
 
 def expectations_of(spec: GMNSpec) -> tuple[Expectation, ...]:

@@ -27,7 +27,9 @@ _NUMBER_WORDS = {
 }
 COUNT = r"(\d{1,4}|" + "|".join(_NUMBER_WORDS) + r")"
 _GRID = re.compile(rf"\b{COUNT}\s*(?:x|\u00d7|by|times)\s*{COUNT}\b", re.IGNORECASE)
-_GRID_WORDS = re.compile(r"\b(grid|maze|labyrinth|gridworld|grid-world|tiles|chessboard)\b", re.I)
+_GRID_WORDS = re.compile(
+    r"(?<!\bt[ -])\b(grid|maze|labyrinth|gridworld|grid-world|tiles|chessboard)\b", re.I
+)
 _LIST = re.compile(
     r"\b(?P<what>states?|observations?|signals?|actions?|moves|choices)\b(?:\s+(?:are|is|named|called))?"
     r"\s*[:=(]\s*(?P<names>[^.;:()\n]+)",
