@@ -120,9 +120,8 @@ class Orchestrator(Parts):
         check_agent_type(agent_type)
         contract = self._contract(constraints, expectations, prompt if infer_expectations else "")
         await self._open()
-        route = self._router.resolve(model, provider)
         pictures = await asyncio.to_thread(image_parts, images)
-        route = await self._router.seeing(route) if pictures else route
+        route = await self._route(model, provider, sees=bool(pictures))
         mode = self._router.mode_for(route)
         rendered = self._prompts.generate(
             prompt,
@@ -138,9 +137,8 @@ class Orchestrator(Parts):
         )  # fmt: skip
         about = {"route": route, "agent_type": agent_type, "tenant": tenant}
         booking = self._ledger.open("generate_gmn", **about)
-        return await self._runs.run(
-            first, contract, self._prompts, booking, hook=hook, samples=samples
-        )
+        run = self._runs.run
+        return await run(first, contract, self._prompts, booking, hook=hook, samples=samples)
 
     async def refine_gmn(
         self,
@@ -331,6 +329,10 @@ class Orchestrator(Parts):
     async def usage(self, *, since: str = "") -> list[dict[str, Any]]:
         """The ledger's lines at or after `since` (ISO 8601), oldest first; none without ledger."""
         return await asyncio.to_thread(self._ledger.lines, since=since)
+
+    async def _route(self, model: str | None, provider: str | None, *, sees: bool) -> str:
+        route = self._router.resolve(model, provider)
+        return await self._router.seeing(route) if sees else route
 
     def _contract(
         self,
