@@ -9,9 +9,11 @@ import time
 from pathlib import Path
 
 from benchmarks.ratio import ratio_of, spell
-from orchestrator.cache import Cached, Store, cache_key
+from orchestrator.cache import Cached
+from orchestrator.keys import key_of, question_of
 from orchestrator.messages import LLMMessage, LLMRole
 from orchestrator.result import Answer, Request, Usage
+from orchestrator.store import Store
 
 CALLS = 500
 
@@ -33,7 +35,7 @@ async def measure(size: int, directory: Path) -> None:
     cached = Cached(Fixed("x" * size), store, fingerprint=lambda _: "f")
     question = Request((LLMMessage(LLMRole.USER, "y" * 2000),), "default")
     await cached.complete(question)
-    key = cache_key(question, fingerprint="f")
+    key = key_of(question_of(question, fingerprint="f"))
     pairs: list[tuple[float, float]] = []
     each: list[float] = []
     for _ in range(15):

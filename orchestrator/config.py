@@ -92,7 +92,12 @@ class Budgets(_Section):
 class Cache(_Section):
     """Where answers are kept."""
 
-    mode: CacheMode = "use"
+    mode: CacheMode = Field(
+        default="use", description="ORCHESTRATOR_CACHE_MODE overrides it: tests record and replay."
+    )
+    cassette: str = Field(
+        default="", description="Directory of recordings; empty: ORCHESTRATOR_CASSETTE, cassettes."
+    )
     directory: str = Field(default="", description="Empty: ORCHESTRATOR_CACHE_DIR, or the user's.")
     max_age_s: float = Field(default=0.0, ge=0, description="0 keeps answers until room is needed.")
     size_limit_mb: int = Field(default=1024, ge=1)
@@ -178,9 +183,22 @@ class Config(BaseModel):
         else:
             path = Path(source) if isinstance(source, str | Path) else default_path(environ)
             loaded = cls._checked(_modern(read_yaml(path)), str(path))
+        loaded = loaded._with_mode(environ.get("ORCHESTRATOR_CACHE_MODE", ""))
         if loaded.unused:
             _log.warning("%s: not used here: %s", loaded.source, ", ".join(loaded.unused))
         return loaded
+
+    def _with_mode(self, mode: str) -> Self:
+        if not mode:
+            return self
+        if mode not in get_args(CacheMode):
+            known = ", ".join(get_args(CacheMode))
+            raise ConfigError(
+                "ORCHESTRATOR_CACHE_MODE", f"{mode!r} is no mode", fix=f"Use {known}."
+            )
+        cache = self.orchestrator.cache.model_copy(update={"mode": mode})
+        ours = self.orchestrator.model_copy(update={"cache": cache})
+        return self.model_copy(update={"orchestrator": ours})
 
     @classmethod
     def _checked(cls, tree: dict[str, object], where: str) -> Self:
@@ -211,6 +229,11 @@ def cache_directory(settings: Cache, environ: Mapping[str, str]) -> Path:
     """Where answers are kept: the setting, else the environment, else the user's cache."""
     named = settings.directory or environ.get("ORCHESTRATOR_CACHE_DIR")
     return Path(named).expanduser() if named else Path(platformdirs.user_cache_dir(APP))
+
+
+def cassette_directory(settings: Cache, environ: Mapping[str, str]) -> Path:
+    """Where recordings are: the setting, else the environment, else ``cassettes`` here."""
+    return Path(settings.cassette or environ.get("ORCHESTRATOR_CASSETTE") or "cassettes")
 
 
 def ledger_directory(settings: LedgerSettings, environ: Mapping[str, str]) -> Path | None:

@@ -6,21 +6,24 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.cache import LAYOUT, digest
-from orchestrator.routing import cost_of, usage_of
+from orchestrator.cache import Flights, missing
+from orchestrator.errors import CacheMissError
+from orchestrator.keys import LAYOUT, call_question, key_of
+from orchestrator.routing import cost_of, recorded, usage_of
 from orchestrator.tally import current
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
-    from orchestrator.cache import Store
+    from orchestrator.cache import Keeps
     from orchestrator.config import Settings
-    from orchestrator.ledger import Ledger
+    from orchestrator.ledger import Booking, Ledger
     from orchestrator.result import CacheMode
     from orchestrator.routing import RouterCompleter
 
 #: LiteLLM's class of the answer, by call.
 _ANSWERS = {"acompletion": "ModelResponse", "aembedding": "EmbeddingResponse"}
+_READING = ("use", "replay", "record")
 
 
 class DropIn:
@@ -29,17 +32,20 @@ class DropIn:
     def __init__(
         self,
         router: RouterCompleter,
-        store: Callable[[], Store],
+        store: Callable[[], Keeps],
         ledger: Ledger,
         settings: Settings,
+        fingerprint: Callable[[str | None], Awaitable[str]],
     ) -> None:
         self._router = router
         self._store = store
         self._ledger = ledger
         self._settings = settings
+        self._fingerprint = fingerprint
+        self._flights = Flights()
 
     async def call(self, method: str, arguments: dict[str, Any]) -> Any:
-        """Answer from the cache or through the Router; streams are always asked."""
+        """Answer from the cache, from a call already under way, or through the Router."""
         mode = self._mode(arguments.pop("cache", None))
         opened = self._ledger.open(
             method,
@@ -47,29 +53,69 @@ class DropIn:
             tenant=str(arguments.pop("tenant", "") or ""),
         )
         with opened as entry:
-            key = None if mode == "off" else await self._key(method, arguments)
-            if key is not None:
-                return await self._cached(method, arguments, key, mode)
+            question = None if mode == "off" else await self._question(method, arguments)
+            if question is None:
+                if mode == "replay":
+                    raise CacheMissError("a call with classes or callables cannot be replayed")
+                return self._detached(await self._router.forward(method, arguments), entry)
+            key = key_of(question)
+            found = self._store().get(key) if mode in _READING else None
+            if found is not None and (kept := await self._revived(method, found)) is not None:
+                return kept
+            if mode == "replay":
+                raise await asyncio.to_thread(missing, self._store(), question)
+            if arguments.get("stream"):
+                stream = await self._router.forward(method, arguments)
+                return self._detached(self._recorded(stream, key, question), entry)
+            return await self._asked(method, arguments, mode, key, question)
+
+    async def _asked(
+        self, method: str, arguments: dict[str, Any], mode: str, key: str, question: dict[str, Any]
+    ) -> Any:
+        async def ask() -> Any:
             response = await self._router.forward(method, arguments)
-            if arguments.get("stream") and hasattr(response, "when_over"):
-                entry.is_detached = True
-                response.when_over(entry.close)
+            if _is_whole(response):
+                kept = [LAYOUT, response.model_dump(mode="json"), cost_of(response)]
+                await asyncio.to_thread(self._put, key, kept, question)
             return response
 
-    async def _cached(
-        self, method: str, arguments: dict[str, Any], key: str, mode: CacheMode
-    ) -> Any:
-        store = self._store()
-        if mode == "use" and (stored := _stored(store.get(key))) is not None:
-            body, cost = stored
-            response = await self._router.revived(_ANSWERS[method], body)
-            if (tally := current()) is not None:
-                tally.served(usage_of(response), cost)
+        response, is_leader = await self._flights.join(f"{mode}:{key}", ask)
+        if is_leader:
             return response
-        response = await self._router.forward(method, arguments)
-        if _is_whole(response):
-            kept = [LAYOUT, response.model_dump(mode="json"), cost_of(response)]
-            await asyncio.to_thread(store.put, key, kept)
+        # Whoever waited gets a response of their own, and owes nothing.
+        return await self._revived(
+            method, [LAYOUT, response.model_dump(mode="json"), cost_of(response)]
+        )
+
+    def _put(self, key: str, kept: list[object], question: dict[str, Any]) -> None:
+        self._store().put(key, kept, question=question, max_age_s=self._settings.cache.max_age_s)
+
+    def _recorded(self, stream: Any, key: str, question: dict[str, Any]) -> Any:
+        """The stream; its parts are kept once it has come to its end."""
+
+        def keep(parts: list[dict[str, Any]], cost: float | None) -> None:
+            self._put(key, [LAYOUT, parts, cost], question)
+
+        return recorded(stream, keep)
+
+    @staticmethod
+    def _detached(response: Any, entry: Booking) -> Any:
+        """A stream is booked when it ends."""
+        if hasattr(response, "when_over"):
+            entry.is_detached = True
+            response.when_over(entry.close)
+        return response
+
+    async def _revived(self, method: str, found: object) -> Any:
+        """The response that was kept; None for a row of another layout."""
+        if not isinstance(found, list) or len(found) != 3 or found[0] != LAYOUT:
+            return None
+        _, body, cost = found
+        if isinstance(body, list):
+            return await self._router.replayed(body, cost)
+        response = await self._router.revived(_ANSWERS[method], body)
+        if (tally := current()) is not None:
+            tally.served(usage_of(response), cost)
         return response
 
     def _mode(self, given: CacheMode | Mapping[str, object] | None) -> CacheMode:
@@ -80,21 +126,15 @@ class DropIn:
             return "refresh" if given.get("no-cache") else self._settings.cache.mode
         return given or self._settings.cache.mode
 
-    async def _key(self, method: str, arguments: Mapping[str, Any]) -> str | None:
-        """What identifies a call; None when it cannot be cached."""
-        if arguments.get("stream"):
-            return None
-        fingerprint = await self._router.fingerprint(arguments.get("model"))
+    async def _question(self, method: str, arguments: Mapping[str, Any]) -> dict[str, Any] | None:
+        """What identifies a call; None when it has no JSON form."""
+        fingerprint = await self._fingerprint(arguments.get("model"))
+        question = call_question(method, arguments, fingerprint=fingerprint)
         try:
-            return digest([method, fingerprint, arguments])
+            key_of(question)
         except TypeError:
-            return None  # a class or a callable among the arguments
-
-
-def _stored(found: object) -> tuple[dict[str, Any], float | None] | None:
-    if not isinstance(found, list) or len(found) != 3 or found[0] != LAYOUT:
-        return None
-    return found[1], found[2]
+            return None
+        return question
 
 
 def _is_whole(response: Any) -> bool:

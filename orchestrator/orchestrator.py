@@ -15,7 +15,6 @@ from orchestrator.asking import (
     first_request,
     parsed,
 )
-from orchestrator.cache import StoreInfo
 from orchestrator.config import Config
 from orchestrator.diagnostics import Report
 from orchestrator.errors import GMNError
@@ -34,6 +33,7 @@ from orchestrator.result import (
     Request,
 )
 from orchestrator.routing import Deployments, Plan, checkup, form_check, plan
+from orchestrator.store import StoreInfo
 from orchestrator.streaming import streamed
 from orchestrator.sync import blocking, iterating
 

@@ -8,8 +8,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.asking import load_library
-from orchestrator.cache import Cached, Store
-from orchestrator.config import Config, cache_directory, ledger_directory
+from orchestrator.cache import Cached, Keeps
+from orchestrator.cassette import Cassette
+from orchestrator.config import Config, cache_directory, cassette_directory, ledger_directory
 from orchestrator.dropin import DropIn
 from orchestrator.finetune import ACCEPTED, Accepted
 from orchestrator.ledger import Ledger, days_ago
@@ -17,6 +18,7 @@ from orchestrator.prompts import Prompts
 from orchestrator.routing import RouterCompleter
 from orchestrator.runs import Runs
 from orchestrator.shipped import shipped
+from orchestrator.store import Store
 from orchestrator.structured import Structured
 from orchestrator.sync import Once
 
@@ -25,6 +27,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orchestrator.events import Hook
+
+
+def _nobody(route: str) -> str:
+    """A recording is the same whoever is configured."""
+    del route
+    return ""
+
+
+async def _nobody_known(model: str | None) -> str:
+    return _nobody(str(model))
 
 
 class Parts:
@@ -42,8 +54,14 @@ class Parts:
         self._environ = os.environ if environ is None else environ
         self.config = Config.load(config, self._environ)
         self._hook = hook
-        self._router = RouterCompleter(self.config, environ=self._environ, router=router)
         settings = self.config.orchestrator
+        self._tape = Cassette(cassette_directory(settings.cache, self._environ))
+        self._router = RouterCompleter(
+            self.config,
+            environ=self._environ,
+            router=router,
+            recorded=self._tape.routes if settings.cache.mode == "replay" else None,
+        )
         self._ledger = Ledger(
             ledger_directory(settings.ledger, self._environ), settings.budgets.usd_per_request
         )
@@ -59,6 +77,10 @@ class Parts:
         self._prompts.load()
         load_library()
         _ = self._store
+        if self._is_taped:
+            self._tape.load()
+        if self.config.orchestrator.cache.mode == "record":
+            self._tape.note_routes(self._router.as_recorded())
         self._router.modes.load()
         if self.config.orchestrator.budgets.bound_a_day:
             self._router.remember(self._ledger.spent_today())
@@ -67,6 +89,15 @@ class Parts:
     @cached_property
     def _prompts(self) -> Prompts:
         return Prompts(shipped("prompts", "templates"))
+
+    @property
+    def _is_taped(self) -> bool:
+        """Whether answers come from recordings, and go there."""
+        return self.config.orchestrator.cache.mode in ("record", "replay")
+
+    @cached_property
+    def _keeps(self) -> Keeps:
+        return self._tape if self._is_taped else self._store
 
     @cached_property
     def _store(self) -> Store:
@@ -78,15 +109,16 @@ class Parts:
     def _completer(self) -> Cached:
         return Cached(
             self._router,
-            self._store,
-            fingerprint=self._router.deployments.fingerprint,
+            self._keeps,
+            fingerprint=self._router.deployments.fingerprint if not self._is_taped else _nobody,
             max_age_s=self.config.orchestrator.cache.max_age_s,
         )
 
     @cached_property
     def _drop_in(self) -> DropIn:
         settings = self.config.orchestrator
-        return DropIn(self._router, lambda: self._store, self._ledger, settings)
+        known = self._router.fingerprint if not self._is_taped else _nobody_known
+        return DropIn(self._router, lambda: self._keeps, self._ledger, settings, known)
 
     @cached_property
     def _runs(self) -> Runs:

@@ -23,8 +23,9 @@ T_co = TypeVar("T_co", covariant=True)
 #: answer is the argument of a tool, the provider promises JSON, or only the prompt asks for it.
 OutputMode = Literal["json_schema", "tool_call", "json_object", "prompt"]
 
-#: Whether the cache may answer: yes; ask anew and store; neither read nor write.
-CacheMode = Literal["use", "refresh", "off"]
+#: Whether the cache may answer: yes; ask anew and store; neither read nor write; it must, a miss
+#: is an error; from recordings, and what is missing there is asked and recorded.
+CacheMode = Literal["use", "refresh", "off", "replay", "record"]
 
 #: What became of an answer, before anything is said about its content.
 AnswerKind = Literal[

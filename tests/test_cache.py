@@ -14,13 +14,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.cache import Cached, Store, cache_key, digest, is_complete
+from orchestrator.cache import Cached, is_complete
 from orchestrator.errors import ConfigError, ServiceUnavailableError
+from orchestrator.keys import digest, key_of, question_of
 from orchestrator.messages import LLMMessage, LLMRole
 from orchestrator.result import Answer, Request, Usage, WireAttempt
+from orchestrator.store import Store
 
 # The store is opened where it is tested.
 pytestmark = pytest.mark.may_block
+
+
+def cache_key(request: Request, *, fingerprint: str) -> str:
+    return key_of(question_of(request, fingerprint=fingerprint))
+
 
 QUESTION = Request(messages=(LLMMessage(LLMRole.USER, "a cautious explorer"),), route="default")
 WIRE = WireAttempt("d1", "openai", "m", "answered", 200, 0.2, Usage(10, 5), 0.01)
@@ -254,7 +261,7 @@ async def test_a_planted_pickle_is_refused_and_never_runs(
     monkeypatch.chdir(tmp_path)
     store = Store(tmp_path / "cache")
     key = digest("k")
-    store.put(key, {"a": 1})
+    store.put(key, {"a": 1}, question={})
     plant(tmp_path / "cache", "value", pickle.dumps(Bomb()))
     plant(tmp_path / "cache", "mode", 4)
     assert store.get(key) is None
@@ -268,7 +275,7 @@ async def test_a_value_file_outside_the_store_is_never_opened(tmp_path: Path) ->
     secret = tmp_path / "secret.json"
     secret.write_text("[1]")
     store = Store(tmp_path / "cache")
-    store.put("k", {"a": 1})
+    store.put("k", {"a": 1}, question={})
     plant(tmp_path / "cache", "filename", "../secret.json")
     plant(tmp_path / "cache", "mode", 2)
     assert store.get("k") is None
@@ -276,7 +283,7 @@ async def test_a_value_file_outside_the_store_is_never_opened(tmp_path: Path) ->
 
 async def test_large_values_live_in_files_and_come_back_whole(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.put("k", {"text": "x" * 200_000})
+    store.put("k", {"text": "x" * 200_000}, question={})
     assert store.get("k") == {"text": "x" * 200_000}
     assert list(tmp_path.rglob("*.val"))
 
@@ -333,8 +340,8 @@ def test_a_file_that_is_no_database_is_a_clear_error(tmp_path: Path) -> None:
 
 def test_clear_says_how_many_entries_went(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.put("a", {})
-    store.put("b", {})
+    store.put("a", {}, question={})
+    store.put("b", {}, question={})
     assert store.info().entries == 2
     assert store.clear() == 2
     assert store.info().entries == 0
@@ -342,7 +349,7 @@ def test_clear_says_how_many_entries_went(tmp_path: Path) -> None:
 
 async def test_an_entry_past_its_age_is_asked_again(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.put("k", {"a": 1}, max_age_s=0.01)
+    store.put("k", {"a": 1}, max_age_s=0.01, question={})
     await asyncio.sleep(0.03)
     assert store.get("k") is None
 

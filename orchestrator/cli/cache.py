@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from orchestrator.cache import Store
 from orchestrator.cli.output import GOOD, say, say_json
 from orchestrator.config import Config, cache_directory
+from orchestrator.store import Store
 
 if TYPE_CHECKING:
     import argparse

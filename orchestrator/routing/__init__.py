@@ -9,6 +9,7 @@ from orchestrator.routing.complete import RouterCompleter
 from orchestrator.routing.deployments import Deployments, Dropped, deployments_of
 from orchestrator.routing.modes import MODES_FILE, Modes
 from orchestrator.routing.plan import Plan, plan
+from orchestrator.routing.stream import recorded
 
 __all__ = [
     "MODES_FILE",
@@ -23,5 +24,6 @@ __all__ = [
     "form_check",
     "litellm_router",
     "plan",
+    "recorded",
     "usage_of",
 ]

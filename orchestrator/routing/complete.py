@@ -7,23 +7,29 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.config import cache_directory, output_modes
-from orchestrator.errors import ConfigError, LLMError, NoDeploymentError
+from orchestrator.errors import CacheMissError, ConfigError, LLMError, NoDeploymentError
 from orchestrator.models.health import Monitor
 from orchestrator.result import Answer, OutputMode, Request
 from orchestrator.routing import _litellm
 from orchestrator.routing.account import clock
 from orchestrator.routing.call import Wire
-from orchestrator.routing.deployments import PREFIXES, Deployments, adopted, deployments_of
+from orchestrator.routing.deployments import (
+    PREFIXES,
+    Deployments,
+    adopted,
+    deployments_of,
+    replayed_deployments,
+)
 from orchestrator.routing.forms import form_of, messages_of
 from orchestrator.routing.modes import MODES_FILE, Modes
 from orchestrator.routing.offline import PROVIDER as OFFLINE
 from orchestrator.routing.plan import hold_bound
 from orchestrator.routing.prices import reads_pictures
-from orchestrator.routing.stream import assembled
+from orchestrator.routing.stream import assembled, replayed
 from orchestrator.routing.translate import cleaned, names_form, translated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from orchestrator.config import Config
     from orchestrator.result import WireAttempt
@@ -33,14 +39,29 @@ if TYPE_CHECKING:
 class RouterCompleter:
     """Answers requests through one LiteLLM Router, built when first used."""
 
-    def __init__(self, config: Config, *, environ: Mapping[str, str], router: Any = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        environ: Mapping[str, str],
+        router: Any = None,
+        recorded: Mapping[str, Any] | None = None,
+    ) -> None:
         """Settle the deployments; `router` is used in place of one built from them.
+
+        With `recorded` (what `as_recorded` gave) everything is as it was then, and nothing is
+        ever called.
 
         Raises: ConfigError: no deployment can be called, a route names an unknown group, or retries
             multiply beyond the configured limit.
         """
         self._config = config
-        self.deployments: Deployments = deployments_of(config, environ)
+        self._recorded = recorded
+        self.deployments: Deployments = (
+            deployments_of(config, environ)
+            if recorded is None
+            else replayed_deployments(config, recorded)
+        )
         hold_bound(config, self.deployments)
         self.monitor = Monitor()
         self.wire = Wire(config, self.deployments, self.monitor, router)
@@ -89,6 +110,9 @@ class RouterCompleter:
 
     def mode_for(self, route: str) -> OutputMode:
         """The strictest output mode that no deployment of the route's first group has refused."""
+        if self._recorded is not None and route in self._recorded.get("modes", {}):
+            mode: OutputMode = self._recorded["modes"][route]
+            return mode
         deployments = self.deployments.of_group(self.deployments.routes.get(route, (route,))[0])
         if all(one.provider == OFFLINE for one in deployments):
             return "prompt"
@@ -110,6 +134,15 @@ class RouterCompleter:
             f"nobody on {route!r} reads pictures ({', '.join(groups)}). Choose a model that does,"
             " or state model_info: {supports_vision: true} where LiteLLM does not know it."
         )
+
+    def as_recorded(self) -> dict[str, Any]:
+        """Who serves which route, and how each is asked: what a replay has to know."""
+        known = self.deployments
+        names = (*known.routes, *known.groups())
+        return {
+            "routes": {role: list(groups) for role, groups in known.routes.items()},
+            "modes": {name: self.mode_for(name) for name in names},
+        }
 
     async def ignored(self, deployment: str, mode: OutputMode) -> None:
         """A deployment answered as if it had not been given the form that it took without a word.
@@ -136,6 +169,7 @@ class RouterCompleter:
 
         Raises: LLMError: no deployment of the route, nor a fallback, gave an answer.
         """
+        self._hold_replay()
         group, start = group or self._group(request.route), clock()
         attempts: list[WireAttempt] = []
         asked = request
@@ -158,6 +192,10 @@ class RouterCompleter:
             await self._refuse(failure.deployment, asked.mode, f"refused it: {failure.status}")
             asked = _degraded(asked)
 
+    def _hold_replay(self) -> None:
+        if self._recorded is not None:
+            raise CacheMissError("answers are replayed and nobody is asked; record it first")
+
     async def _send(self, group: str, request: Request, trace: Trace, *, is_stream: bool) -> Any:
         arguments: dict[str, Any] = {
             "model": group,
@@ -174,6 +212,7 @@ class RouterCompleter:
 
         Raises: what LiteLLM raises, without what was sent; litellm.Timeout at the deadline.
         """
+        self._hold_replay()
         if arguments.get("tools"):
             # LiteLLM 1.106 imports its optional MCP client for any tools otherwise.
             arguments.setdefault("_skip_mcp_handler", True)
@@ -239,6 +278,11 @@ class RouterCompleter:
         response = getattr(await _litellm.loaded(), kind)(**stored)
         response._hidden_params = {"cache_hit": True, "response_cost": 0.0}
         return response
+
+    async def replayed(self, parts: Sequence[Mapping[str, Any]], cost: float | None) -> Any:
+        """A stream of LiteLLM's from the JSON forms of its parts."""
+        await _litellm.loaded()
+        return replayed(parts, cost)
 
     def _group(self, model: str | None) -> str:
         name = self.resolve(model)

@@ -122,6 +122,22 @@ def adopted(model: str, provider: str) -> Ready:
     return Ready(model, full, model, _Secret(params), {})
 
 
+def replayed_deployments(config: Config, recorded: Mapping[str, Any]) -> Deployments:
+    """The deployments as they were when the answers were recorded; none of them is ever called."""
+    ready = tuple(
+        Ready(
+            one.model_name,
+            str(one.litellm_params.get("model", "")),
+            str(one.model_info.get("id") or f"{one.model_name}-{index}"),
+            _Secret({"model": str(one.litellm_params.get("model", ""))}),
+            one.model_info,
+        )
+        for index, one in enumerate(config.model_list)
+    )
+    routes = {role: tuple(groups) for role, groups in recorded.get("routes", {}).items()}
+    return Deployments(ready, (), routes or _routes(config, ready), _Secret({}))
+
+
 def deployments_of(config: Config, environ: Mapping[str, str]) -> Deployments:
     """Resolve ``os.environ/KEY``, leave out what has no key, and settle the routes.
 

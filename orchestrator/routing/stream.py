@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.routing import _litellm
+from orchestrator.routing.account import Trace, usage_of
 from orchestrator.sync import blocking
+from orchestrator.tally import current
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from orchestrator.routing.account import Trace
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 
 def accounted(
@@ -42,15 +42,17 @@ class _Course:
     """A stream's way through its parts to its end."""
 
     inner: Any
-    trace: Trace
-    until: float
+    trace: Trace | None
+    until: float | None
     wants_usage: bool
     done: Callable[[], Awaitable[None]]
     mend: Callable[[Exception], Exception] | None
     last: Any = None
     has_said: bool = False
     is_over: bool = False
+    outcome: str = ""
     listeners: list[Callable[[str], None]] = field(default_factory=list)
+    hearers: list[Callable[[Any], None]] = field(default_factory=list)
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
 
     async def next(self) -> Any:
@@ -62,6 +64,8 @@ class _Course:
                 self.last = chunk
                 if not self.wants_usage and not _says_something(chunk):
                     continue
+            for hearer in self.hearers:
+                hearer(chunk)
             return chunk
 
     async def next_or_end(self) -> tuple[bool, Any]:
@@ -73,7 +77,8 @@ class _Course:
 
     async def _next_of_all(self) -> Any:
         try:
-            async with asyncio.timeout(max(self.until - time.monotonic(), 0.0)):
+            left = None if self.until is None else max(self.until - time.monotonic(), 0.0)
+            async with asyncio.timeout(left):
                 return await self.inner.__anext__()
         except StopAsyncIteration:
             if self.has_said or self.last is not None:
@@ -92,10 +97,10 @@ class _Course:
         """Note how it ended, close the connection, and give everything back; once."""
         if self.is_over:
             return
-        self.is_over = True
-        if outcome == "answered":
+        self.is_over, self.outcome = True, outcome
+        if self.trace is not None and outcome == "answered":
             self.trace.answered(_Total(self.last, self.inner))
-        else:
+        elif self.trace is not None:
             self.trace.left(outcome)
         try:
             if hasattr(self.inner, "aclose"):
@@ -190,6 +195,54 @@ def _said(delta: Any) -> str:
     """The text of a part, or what it adds to the argument of the tool."""
     called = getattr(delta, "tool_calls", None)
     return str((called[0].function.arguments if called else delta.content) or "")
+
+
+def recorded(stream: Any, keep: Callable[[list[dict[str, Any]], float | None], None]) -> Any:
+    """The stream; `keep` gets the JSON forms of its parts once it came to a good end."""
+    course: _Course = stream._course
+    parts: list[dict[str, Any]] = []
+    course.hearers.append(lambda chunk: parts.append(chunk.model_dump(mode="json")))
+
+    settle = course.done
+
+    async def done() -> None:
+        await settle()
+        finish = [c.get("finish_reason") for part in parts for c in part.get("choices") or []]
+        if course.outcome == "answered" and set(finish) & {"stop", "tool_calls"}:
+            ended = course.trace.ended if course.trace is not None else []
+            await asyncio.to_thread(keep, parts, ended[-1].cost_usd if ended else None)
+
+    course.done = done
+    return stream
+
+
+def replayed(parts: Sequence[Mapping[str, Any]], cost: float | None) -> Any:
+    """A stream from what was kept of one; it costs nothing this time."""
+    litellm = _litellm.load()
+    chunks = [litellm.types.utils.ModelResponseStream(**part) for part in parts]
+    if (tally := current()) is not None:
+        last = next((c for c in reversed(chunks) if getattr(c, "usage", None)), None)
+        tally.served(usage_of(last), cost)
+    kept = _Kept(chunks)
+    return _class()(kept, _Course(kept, None, None, wants_usage=True, done=_nothing, mend=None))
+
+
+class _Kept:
+    """Parts that are there already, one after the other."""
+
+    _hidden_params: Mapping[str, Any] = {"cache_hit": True, "response_cost": 0.0}
+
+    def __init__(self, chunks: Sequence[Any]) -> None:
+        self._left = iter(chunks)
+
+    async def __anext__(self) -> Any:
+        for chunk in self._left:
+            return chunk
+        raise StopAsyncIteration
+
+
+async def _nothing() -> None:
+    """There is nothing to give back."""
 
 
 def _says_something(chunk: Any, *, or_ends: bool = True) -> bool:

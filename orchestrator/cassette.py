@@ -1,0 +1,120 @@
+"""Recordings of answers as files for git: one readable JSON file for each question.
+
+A project's tests replay them without a key and without a network; what changed is a diff.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.errors import ConfigError
+from orchestrator.keys import as_kept
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+#: Who was asked when it was recorded; a replay has no keys to find it out again.
+ROUTES = "routes.json"
+_KEY = re.compile(r"[0-9a-f]{64}")
+
+
+class Cassette:
+    """Answers in a directory; the same doors as the store."""
+
+    def __init__(self, directory: Path) -> None:
+        """Nothing is read or made yet."""
+        self.directory = directory
+
+    def get(self, key: str) -> Any:
+        """What was recorded under `key`, None when nothing was."""
+        entry = self._files.get(key)
+        return None if entry is None else entry["answer"]
+
+    def put(
+        self, key: str, value: object, *, question: Mapping[str, object], max_age_s: float = 0.0
+    ) -> None:
+        """Record an answer; a recording has no age.
+
+        Raises: ConfigError: the directory cannot be written.
+        """
+        del max_age_s
+        asked = as_kept(question)
+        entry = {"key": key, "question": asked, "answer": value}
+        self._write(f"{_label(asked)}-{key[:12]}.json", entry)
+        self._files[key] = entry
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Keep them: a recording of a run that failed is a recording too."""
+
+    def questions(self) -> Iterator[tuple[str, Mapping[str, object]]]:
+        """Everything that was recorded, by key."""
+        for key, entry in self._files.items():
+            yield key, entry["question"]
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def load(self) -> None:
+        """Read every recording now.
+
+        Raises: ConfigError: a file there is no recording.
+        """
+        _ = self._files
+
+    def note_routes(self, routes: Mapping[str, object]) -> None:
+        """Record who was asked, for the replay."""
+        if self.routes != routes:
+            self._write(ROUTES, dict(routes))
+
+    @property
+    def routes(self) -> dict[str, Any]:
+        """Who was asked at the recording; empty for no recording."""
+        path = self.directory / ROUTES
+        return _read(path) if path.is_file() else {}
+
+    @cached_property
+    def _files(self) -> dict[str, dict[str, Any]]:
+        found = {}
+        for path in sorted(self.directory.glob("*.json")):
+            if path.name == ROUTES:
+                continue
+            entry = _read(path)
+            if not _KEY.fullmatch(str(entry.get("key"))) or not {"question", "answer"} <= set(
+                entry
+            ):
+                raise ConfigError(str(path), "it is no recording", fix="Remove it, or record anew.")
+            found[entry["key"]] = entry
+        return found
+
+    def _write(self, name: str, content: Mapping[str, Any]) -> None:
+        text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False)
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            (self.directory / name).write_text(f"{text}\n", encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(
+                "orchestrator.cache.cassette",
+                f"{str(self.directory)!r} cannot be written ({error.strerror})",
+            ) from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(str(path), f"it cannot be read ({error})", fix="Record anew.") from error
+    return found if isinstance(found, dict) else {}
+
+
+def _label(question: Mapping[str, Any]) -> str:
+    """A few words of what was asked, for the name of the file."""
+    messages = question.get("messages") or question.get("arguments", {}).get("messages") or []
+    last = messages[-1] if messages else ""
+    said = last[-1] if isinstance(last, list) else last
+    said = said.get("content", "") if isinstance(said, dict) else said
+    words = re.findall(r"[a-z0-9]+", str(said).lower())
+    return "-".join(words[-6:])[:60] or "question"

@@ -1,0 +1,149 @@
+"""What identifies a question: everything that shapes its answer, and nothing else."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from orchestrator.result import Request
+
+LAYOUT = 2  # of keys and stored values; another number makes every older entry a miss
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+_PRIVATE = re.compile(r"key|token|secret|password|authori[sz]ation|credential|headers", re.I)
+_HARMLESS = ("max_tokens", "max_completion_tokens", "logit_bias", "top_k")
+_LONGEST_SHOWN = 120
+
+
+def digest(value: object) -> str:
+    """SHA-256 of the canonical JSON of `value`; key order and the spelling of numbers do not count.
+
+    Raises: TypeError: something in it has no JSON form.
+    """
+    return hashlib.sha256(_CANONICAL.encode(value).encode(errors="surrogatepass")).hexdigest()
+
+
+def question_of(request: Request, *, fingerprint: str) -> dict[str, object]:
+    """Everything that shapes the answer to a request, as JSON.
+
+    `fingerprint` identifies the deployments behind the route, without their keys.
+    """
+    is_sent = request.mode in ("json_schema", "tool_call")
+    return {
+        "layout": LAYOUT,
+        "route": request.route,
+        "deployments": fingerprint,
+        "messages": [(str(turn.role), turn.content) for turn in request.messages],
+        "parameters": plain(request.parameters),
+        "mode": request.mode,
+        "form": request.schema if is_sent else request.in_words,
+        "templates": dict(request.templates),
+        "sample": request.sample,
+    }
+
+
+#: LiteLLM's arguments that say how to ask, not what: they shape no answer.
+_TRANSPORT = frozenset({
+    "timeout", "request_timeout", "stream_timeout", "num_retries", "max_retries", "metadata",
+    "litellm_metadata", "caching", "tenant",
+})  # fmt: skip
+
+
+def call_question(
+    method: str, arguments: Mapping[str, object], *, fingerprint: str
+) -> dict[str, object]:
+    """The question of a call with LiteLLM's own arguments."""
+    asked = {key: value for key, value in arguments.items() if key not in _TRANSPORT}
+    return {
+        "layout": LAYOUT, "call": method, "deployments": fingerprint, "arguments": plain(asked),
+    }  # fmt: skip
+
+
+def key_of(question: Mapping[str, object]) -> str:
+    """The digest of a question; stable across processes.
+
+    Raises: TypeError: a parameter has no JSON form.
+    """
+    return digest(question)
+
+
+def plain(value: object) -> object:
+    """The same value with one spelling for each number: 1 and 1.0 are the same to providers."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {str(key): plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    return value
+
+
+def shown(question: Any, name: str = "") -> Any:
+    """A question as it may be kept and read: what could be a secret is a digest of it."""
+    if isinstance(question, Mapping):
+        return {key: shown(part, str(key)) for key, part in question.items()}
+    if isinstance(question, list | tuple):
+        return [shown(part, name) for part in question]
+    is_private = bool(name) and name not in _HARMLESS and bool(_PRIVATE.search(name))
+    if is_private and isinstance(question, str) and question:
+        return f"[removed, digest {digest(question)[:8]}]"
+    return question
+
+
+def as_kept(question: Mapping[str, object]) -> dict[str, Any]:
+    """A question in the form in which it is kept: plain JSON, no secret in it."""
+    made: dict[str, Any] = json.loads(_CANONICAL.encode(shown(question)))
+    return made
+
+
+def differences(one: object, other: object, at: str = "") -> Iterator[str]:
+    """Where two questions differ, a line each: place, the one, the other."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        for key in dict.fromkeys((*one, *other)):
+            yield from differences(one.get(key), other.get(key), f"{at}.{key}" if at else str(key))
+    elif _are_lists(one, other):
+        assert isinstance(one, Sequence)
+        assert isinstance(other, Sequence)
+        for n in range(max(len(one), len(other))):
+            yield from differences(_part(one, n), _part(other, n), f"{at}[{n}]")
+    elif isinstance(one, str) and isinstance(other, str) and one != other:
+        yield f"{at}: {_changed(one, other)}"
+    elif one != other:
+        yield f"{at}: {_short(one)} is {_short(other)}"
+
+
+def likeness(one: Mapping[str, object], other: Mapping[str, object]) -> float:
+    """How alike two questions are, in [0, 1]; for finding the nearest, not for equality."""
+    texts = [_CANONICAL.encode(question)[-20_000:] for question in (one, other)]
+    return difflib.SequenceMatcher(None, texts[0], texts[1], autojunk=False).quick_ratio()
+
+
+def _are_lists(one: object, other: object) -> bool:
+    return isinstance(one, list | tuple) and isinstance(other, list | tuple)
+
+
+def _part(values: Sequence[object], n: int) -> object:
+    return values[n] if n < len(values) else None
+
+
+def _changed(one: str, other: str) -> str:
+    """The first place where two texts part, with a little around it."""
+    at = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b),
+              min(len(one), len(other)))  # fmt: skip
+    start = max(at - 20, 0)
+    lead = "…" if start else ""
+    shown = [f"{lead}{text[start : at + 40]}{'…' if len(text) > at + 40 else ''}"
+             for text in (one, other)]  # fmt: skip
+    return f"{shown[0]!r} is {shown[1]!r}"
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"

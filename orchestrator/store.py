@@ -1,0 +1,198 @@
+"""The disk beneath the cache: bytes of JSON under digests, readable by their owner alone.
+
+A pickle found there is refused, never loaded; whatever is wrong with the disk is a miss that is
+told once, and never fails a request.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import diskcache
+from pydantic_core import from_json
+
+from orchestrator.errors import ConfigError
+from orchestrator.keys import as_kept
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+_log = logging.getLogger(__name__)
+_FILE_NAME = re.compile(r"[0-9a-f]{2}[/\\][0-9a-f]{2}[/\\][0-9a-f]{28}\.val")
+# What a damaged or unusable store raises; the request then goes on as a miss.
+_DISK_FAULTS = (sqlite3.Error, OSError, diskcache.Timeout)
+#: Added to a key it names the row that holds the question.
+_QUESTION = ".question"
+
+
+class _Refused(ValueError):
+    """A row that this package did not write."""
+
+
+class JSONBytesDisk(diskcache.Disk):  # type: ignore[misc]  # diskcache ships no types
+    """Reads and writes bytes under text keys and nothing else, so a pickle is never loaded."""
+
+    def put(self, key: object) -> tuple[str, bool]:
+        if not isinstance(key, str):
+            raise TypeError(f"cache key {key!r} is not text")
+        return key, True
+
+    def get(self, key: object, raw: object) -> str:
+        if not raw or not isinstance(key, str):
+            raise _Refused("the key of a cache row is not plain text")
+        return key
+
+    def store(self, value: object, read: bool, key: object = "") -> tuple[Any, ...]:  # noqa: FBT001  diskcache's signature
+        if not isinstance(value, bytes) or read:
+            raise TypeError(f"cache value of type {type(value).__name__} is not bytes")
+        return tuple(super().store(value, False, key))
+
+    def fetch(self, mode: int, filename: str | None, value: object, read: bool) -> bytes:  # noqa: FBT001  diskcache's signature
+        if mode == diskcache.core.MODE_RAW and isinstance(value, bytes):
+            return value
+        if mode == diskcache.core.MODE_BINARY and filename and _FILE_NAME.fullmatch(filename):
+            return bytes(super().fetch(mode, filename, None, False))
+        raise _Refused(f"a cache row holds mode {mode}, which this package never writes")
+
+
+@dataclass(frozen=True, slots=True)
+class StoreInfo:
+    """The state of a store.
+
+    Attributes:
+        size_bytes: bytes on disk.
+        refused: rows that were not ours and were not read, since this process started.
+    """
+
+    directory: Path
+    entries: int
+    size_bytes: int
+    refused: int
+
+
+class Store:
+    """JSON bytes under digests, on disk, shared by every process that names the directory."""
+
+    def __init__(self, directory: Path, *, size_limit_mb: int = 1024) -> None:
+        """Open or create the store.
+
+        Raises: ConfigError: the directory cannot be made, or belongs to another user.
+        """
+        self.directory = directory
+        self._refused = 0
+        self._told: set[str] = set()
+        _make_private(directory)
+        try:
+            self._disk = diskcache.Cache(
+                str(directory), disk=JSONBytesDisk, size_limit=size_limit_mb * 2**20, timeout=5
+            )
+        except _DISK_FAULTS as error:
+            raise ConfigError(
+                "orchestrator.cache.directory",
+                f"{str(directory)!r} is not a usable cache ({error})",
+                fix="Name another directory in ORCHESTRATOR_CACHE_DIR, or remove this one.",
+            ) from error
+
+    def get(self, key: str) -> Any:
+        """The value under `key`, parsed; None when there is none or it is damaged."""
+        try:
+            raw = self._disk.get(key)
+            return None if raw is None else from_json(raw)
+        except _Refused as error:
+            self._refused += 1
+            self._tell("refused", f"{error}; it was not read")
+        except ValueError as error:
+            self._tell("damaged", f"entry {key[:12]} is not JSON ({error}); it is asked again")
+        except _DISK_FAULTS as error:
+            self._tell("unreadable", f"cannot be read ({error}); answers are asked again")
+        return None
+
+    def put(
+        self, key: str, value: object, *, question: Mapping[str, object], max_age_s: float = 0.0
+    ) -> None:
+        """Store a JSON value and what was asked; `max_age_s` 0 keeps it until room is needed."""
+        try:
+            with self._disk.transact():
+                self._disk.set(key, _raw(value), expire=max_age_s or None)
+                asked = _raw(as_kept(question))
+                self._disk.set(key + _QUESTION, asked, expire=max_age_s or None)
+        except _DISK_FAULTS as error:
+            self._tell("unwritable", f"cannot be written ({error}); answers are not kept")
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Forget the entries under `keys`; unknown ones are passed over."""
+        try:
+            for key in keys:
+                self._disk.delete(key)
+                self._disk.delete(key + _QUESTION)
+        except _DISK_FAULTS as error:
+            self._tell("unwritable", f"cannot be written ({error}); entries stay")
+
+    def questions(self) -> Iterator[tuple[str, Mapping[str, object]]]:
+        """Everything that was asked, by the key of its answer, oldest first."""
+        for key in self.keys():
+            if isinstance(question := self.get(key + _QUESTION), dict):
+                yield key, question
+
+    def keys(self) -> list[str]:
+        """The keys of the answers, oldest first; rows that are not ours are passed over."""
+        found: list[str] = []
+        try:
+            found.extend(key for key in self._disk.iterkeys() if not key.endswith(_QUESTION))
+        except _Refused:
+            self._refused += 1
+            self._tell("refused", "holds a row that is not ours; it was not read")
+        return found
+
+    def clear(self) -> int:
+        """Remove every entry; return how many answers there were."""
+        count = len(self.keys())
+        self._disk.clear()
+        return count
+
+    def info(self) -> StoreInfo:
+        """How much is stored."""
+        volume = int(self._disk.volume())
+        return StoreInfo(self.directory, len(self.keys()), volume, self._refused)
+
+    def close(self) -> None:
+        """Close the database connections of this process."""
+        self._disk.close()
+
+    def _tell(self, kind: str, words: str) -> None:
+        # Once per kind: a broken disk must not print a line per request.
+        if kind not in self._told:
+            self._told.add(kind)
+            _log.warning("The cache in %s %s.", self.directory, words)
+
+
+def _raw(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(
+        errors="surrogatepass"
+    )
+
+
+def _make_private(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        owner = directory.stat().st_uid
+    except OSError as error:
+        raise ConfigError(
+            "orchestrator.cache.directory",
+            f"{str(directory)!r} cannot be used ({error.strerror or error})",
+            fix="Name a writable directory in ORCHESTRATOR_CACHE_DIR, or set cache.mode: off.",
+        ) from error
+    if hasattr(os, "getuid") and owner != os.getuid():
+        raise ConfigError(
+            "orchestrator.cache.directory",
+            f"{str(directory)!r} belongs to user {owner}, not to you",
+            fix="Name a directory of your own in ORCHESTRATOR_CACHE_DIR.",
+        )
+    directory.chmod(0o700)
