@@ -19,6 +19,7 @@ from orchestrator.tally import current
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 
+    from orchestrator.gate import Gate
     from orchestrator.result import Completer
 
 T = TypeVar("T")
@@ -63,8 +64,11 @@ class Cached:
         *,
         fingerprint: Callable[[str], str],
         max_age_s: float = 0.0,
+        gate: Gate | None = None,
     ) -> None:
+        """`gate` keeps other processes from asking the same at the same time."""
         self._inner = inner
+        self._gate = gate
         self._store = store
         self._fingerprint = fingerprint
         self._max_age_s = max_age_s
@@ -88,9 +92,9 @@ class Cached:
         if request.cache == "replay":
             raise await asyncio.to_thread(missing, self._store, question)
         answer, is_leader = await self._flights.join(
-            f"{request.cache}:{key}", lambda: self._ask(key, request, question)
+            f"{request.cache}:{key}", lambda: self._ask_once(key, request, question)
         )
-        return answer if is_leader else _served(answer.from_cache())
+        return answer if is_leader and not answer.cached else _served(answer.from_cache())
 
     async def withdraw(self, requests: Iterable[Request]) -> None:
         """Forget the answers to `requests`: the run they belong to ended without a valid result."""
@@ -100,6 +104,14 @@ class Cached:
             if request.cache in ("use", "refresh")
         ]
         await asyncio.to_thread(self._store.delete, keys)
+
+    async def _ask_once(self, key: str, request: Request, question: Mapping[str, object]) -> Answer:
+        if self._gate is None or request.cache != "use":
+            return await self._ask(key, request, question)
+        answer, _ = await self._gate.ask(
+            key, lambda: _hit(self._store.get(key)), lambda: self._ask(key, request, question)
+        )
+        return answer
 
     async def _ask(self, key: str, request: Request, question: Mapping[str, object]) -> Answer:
         answer = await self._inner.complete(request)

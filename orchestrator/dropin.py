@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from orchestrator.cache import Keeps
     from orchestrator.config import Settings
+    from orchestrator.gate import Gate
     from orchestrator.ledger import Booking, Ledger
     from orchestrator.result import CacheMode
     from orchestrator.routing import RouterCompleter
@@ -36,12 +37,14 @@ class DropIn:
         ledger: Ledger,
         settings: Settings,
         fingerprint: Callable[[str | None], Awaitable[str]],
+        gate: Gate | None = None,
     ) -> None:
         self._router = router
         self._store = store
         self._ledger = ledger
         self._settings = settings
         self._fingerprint = fingerprint
+        self._gate = gate
         self._flights = Flights()
 
     async def call(self, method: str, arguments: dict[str, Any]) -> Any:
@@ -79,7 +82,15 @@ class DropIn:
                 await asyncio.to_thread(self._put, key, kept, question)
             return response
 
-        response, is_leader = await self._flights.join(f"{mode}:{key}", ask)
+        async def ask_once() -> tuple[Any, bool]:
+            if self._gate is None or mode != "use":
+                return await ask(), True
+            made: tuple[Any, bool] = await self._gate.ask(key, lambda: self._store().get(key), ask)
+            return made
+
+        (response, is_new), is_leader = await self._flights.join(f"{mode}:{key}", ask_once)
+        if not is_new:
+            return await self._revived(method, response)
         if is_leader:
             return response
         # Whoever waited gets a response of their own, and owes nothing.

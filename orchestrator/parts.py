@@ -13,6 +13,7 @@ from orchestrator.cassette import Cassette
 from orchestrator.config import Config, cache_directory, cassette_directory, ledger_directory
 from orchestrator.dropin import DropIn
 from orchestrator.finetune import ACCEPTED, Accepted
+from orchestrator.gate import Gate
 from orchestrator.ledger import Ledger, days_ago
 from orchestrator.prompts import Prompts
 from orchestrator.routing import RouterCompleter
@@ -77,6 +78,8 @@ class Parts:
         self._prompts.load()
         load_library()
         _ = self._store
+        if self._gate is not None:
+            self._gate.sweep()
         if self._is_taped:
             self._tape.load()
         if self.config.orchestrator.cache.mode == "record":
@@ -96,6 +99,12 @@ class Parts:
         return self.config.orchestrator.cache.mode in ("record", "replay")
 
     @cached_property
+    def _gate(self) -> Gate | None:
+        if self._is_taped:
+            return None
+        return Gate(self._store.directory / "asking")
+
+    @cached_property
     def _keeps(self) -> Keeps:
         return self._tape if self._is_taped else self._store
 
@@ -112,13 +121,14 @@ class Parts:
             self._keeps,
             fingerprint=self._router.deployments.fingerprint if not self._is_taped else _nobody,
             max_age_s=self.config.orchestrator.cache.max_age_s,
+            gate=self._gate,
         )
 
     @cached_property
     def _drop_in(self) -> DropIn:
         settings = self.config.orchestrator
         known = self._router.fingerprint if not self._is_taped else _nobody_known
-        return DropIn(self._router, lambda: self._keeps, self._ledger, settings, known)
+        return DropIn(self._router, lambda: self._keeps, self._ledger, settings, known, self._gate)
 
     @cached_property
     def _runs(self) -> Runs:
