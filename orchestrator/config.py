@@ -102,7 +102,7 @@ class Cache(_Section):
     max_age_s: float = Field(default=0.0, ge=0, description="0 keeps answers until room is needed.")
     size_limit_mb: int = Field(default=1024, ge=1)
     keep_accepted: bool = Field(
-        default=True, description="Keep what was asked and accepted, for export --finetune."
+        default=False, description="Keep what was asked and accepted, for export --finetune."
     )
 
 

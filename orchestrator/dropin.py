@@ -36,6 +36,7 @@ class DropIn:
         store: Callable[[], Keeps],
         ledger: Ledger,
         settings: Settings,
+        *,
         fingerprint: Callable[[str | None], Awaitable[str]],
         gate: Gate | None = None,
     ) -> None:

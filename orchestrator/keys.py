@@ -19,7 +19,10 @@ LAYOUT = 2  # of keys and stored values; another number makes every older entry 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 _PRIVATE = re.compile(r"key|token|secret|password|authori[sz]ation|credential|headers", re.I)
 _HARMLESS = ("max_tokens", "max_completion_tokens", "logit_bias", "top_k")
+_CONTENT = ("messages", "response_format", "tools", "functions", "form", "input", "prompt")
+_ABSENT = object()
 _LONGEST_SHOWN = 120
+_LONGEST_WORD = 16  # names of models, roles and modes are shorter; sentences are longer
 
 
 def digest(value: object) -> str:
@@ -86,14 +89,27 @@ def plain(value: object) -> object:
 
 
 def shown(question: Any, name: str = "") -> Any:
-    """A question as it may be kept and read: what could be a secret is a digest of it."""
+    """A question as it may be kept: what could be a secret is a digest of itself."""
+    if name and name not in _HARMLESS and _PRIVATE.search(name) and question:
+        return f"[removed, digest {digest(plain(question))[:8]}]"
     if isinstance(question, Mapping):
-        return {key: shown(part, str(key)) for key, part in question.items()}
+        return {
+            key: part if key in _CONTENT else shown(part, str(key))
+            for key, part in question.items()
+        }
     if isinstance(question, list | tuple):
-        return [shown(part, name) for part in question]
-    is_private = bool(name) and name not in _HARMLESS and bool(_PRIVATE.search(name))
-    if is_private and isinstance(question, str) and question:
-        return f"[removed, digest {digest(question)[:8]}]"
+        return [shown(part) for part in question]
+    return question
+
+
+def outlined(question: Any) -> Any:
+    """A question without its words: where two differ can be said, what was said cannot be read."""
+    if isinstance(question, Mapping):
+        return {key: outlined(part) for key, part in question.items()}
+    if isinstance(question, list | tuple):
+        return [outlined(part) for part in question]
+    if isinstance(question, str) and len(question) > _LONGEST_WORD:
+        return f"[{len(question)} characters, digest {digest(question)[:8]}]"
     return question
 
 
@@ -107,7 +123,8 @@ def differences(one: object, other: object, at: str = "") -> Iterator[str]:
     """Where two questions differ, a line each: place, the one, the other."""
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         for key in dict.fromkeys((*one, *other)):
-            yield from differences(one.get(key), other.get(key), f"{at}.{key}" if at else str(key))
+            parts = (one.get(key, _ABSENT), other.get(key, _ABSENT))
+            yield from differences(*parts, f"{at}.{key}" if at else str(key))
     elif _are_lists(one, other):
         assert isinstance(one, Sequence)
         assert isinstance(other, Sequence)
@@ -130,7 +147,7 @@ def _are_lists(one: object, other: object) -> bool:
 
 
 def _part(values: Sequence[object], n: int) -> object:
-    return values[n] if n < len(values) else None
+    return values[n] if n < len(values) else _ABSENT
 
 
 def _changed(one: str, other: str) -> str:
@@ -145,5 +162,7 @@ def _changed(one: str, other: str) -> str:
 
 
 def _short(value: object) -> str:
+    if value is _ABSENT:
+        return "absent"
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"

@@ -128,7 +128,14 @@ class Parts:
     def _drop_in(self) -> DropIn:
         settings = self.config.orchestrator
         known = self._router.fingerprint if not self._is_taped else _nobody_known
-        return DropIn(self._router, lambda: self._keeps, self._ledger, settings, known, self._gate)
+        return DropIn(
+            self._router,
+            lambda: self._keeps,
+            self._ledger,
+            settings,
+            fingerprint=known,
+            gate=self._gate,
+        )
 
     @cached_property
     def _runs(self) -> Runs:

@@ -8,6 +8,8 @@ import json
 import pickle
 import sqlite3
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -332,12 +334,6 @@ def test_a_file_in_place_of_the_directory_is_a_clear_error(tmp_path: Path) -> No
         Store(tmp_path / "cache")
 
 
-def test_a_file_that_is_no_database_is_a_clear_error(tmp_path: Path) -> None:
-    (tmp_path / "cache.db").write_bytes(b"garbage" * 1000)
-    with pytest.raises(ConfigError, match="not a usable cache"):
-        Store(tmp_path)
-
-
 def test_clear_says_how_many_entries_went(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.put("a", {}, question={})
@@ -360,3 +356,107 @@ def test_only_bytes_under_text_keys_can_be_stored(tmp_path: Path) -> None:
         store._disk.set(1, b"x")
     with pytest.raises(TypeError, match="not bytes"):
         store._disk.set("k", {"a": 1})
+
+
+async def test_a_value_file_that_became_a_link_is_refused(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.json"
+    secret.write_text("[1]")
+    store = Store(tmp_path / "cache")
+    store.put("k", {"text": "x" * 200_000}, question={})
+    (file,) = (tmp_path / "cache").rglob("*.val")
+    file.unlink()
+    file.symlink_to(secret)
+    assert store.get("k") is None
+    assert store.info().refused == 1
+
+
+def test_a_database_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere.db").write_bytes(b"")
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "cache.db").symlink_to(tmp_path / "elsewhere.db")
+    with pytest.raises(ConfigError, match="leads elsewhere"):
+        Store(tmp_path / "cache")
+
+
+def test_a_file_that_is_no_database_is_set_aside_and_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "cache.db").write_bytes(b"garbage" * 1000)
+    store = Store(tmp_path)
+    store.put("k", {"a": 1}, question={})
+    assert store.get("k") == {"a": 1}
+    (aside,) = tmp_path.glob("damaged-*")
+    assert (aside / "cache.db").read_bytes() == b"garbage" * 1000
+    assert caplog.text.count("set aside") == 1
+
+
+def test_a_directory_that_cannot_be_used_keeps_nothing_and_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = Store(Path("/proc/no-such-place/cache"))
+    store.put("k", {"a": 1}, question={})
+    store.delete(["k"])
+    assert store.get("k") is None
+    assert (store.info().entries, store.clear(), store.prune()) == (0, 0, 0)
+    assert store.verify() == ["/proc/no-such-place/cache cannot be used"]
+    assert len(caplog.records) == 1
+
+
+def test_a_full_disk_costs_no_request_and_no_valid_entry(tmp_path: Path) -> None:
+    script = f"""
+import resource, signal
+from pathlib import Path
+from orchestrator.store import Store
+store = Store(Path({str(tmp_path)!r}))
+store.put("small", {{"a": 1}}, question={{}})
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+for n in range(30):
+    store.put(f"large{{n}}", {{"text": "x" * 500_000}}, question={{}})
+    store.put(f"middle{{n}}", {{"text": "x" * 20_000}}, question={{}})
+assert store.get("small") == {{"a": 1}}
+assert store.get("large0") is None
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stderr.count("cannot be written") == 1
+    store = Store(tmp_path)
+    assert store.get("small") == {"a": 1}
+
+
+def test_a_writer_that_is_killed_loses_nothing_that_was_whole(tmp_path: Path) -> None:
+    script = f"""
+from pathlib import Path
+from orchestrator.store import Store
+store = Store(Path({str(tmp_path)!r}))
+for n in range(100_000):
+    store.put(f"k{{n}}", {{"n": n, "text": "x" * 40_000}}, question={{"n": n}})
+    print(n, flush=True)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True
+    ) as writer:
+        assert writer.stdout is not None
+        last = [int(writer.stdout.readline()) for _ in range(50)][-1]
+        writer.kill()
+    store = Store(tmp_path)
+    for n in range(last + 1):
+        assert store.get(f"k{n}") == {"n": n, "text": "x" * 40_000}
+    assert store.verify() == [] or all("removed" in line or "file" in line.lower()
+                                       for line in store.verify())  # fmt: skip
+    store.put("after", {"a": 1}, question={})
+    assert store.get("after") == {"a": 1}
+
+
+def test_verify_removes_what_cannot_be_read(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.put("good", {"a": 1}, question={})
+    store.put("bad", {"a": 1}, question={})
+    with sqlite3.connect(tmp_path / "cache.db") as database:
+        database.execute("UPDATE Cache SET value = ? WHERE key = 'bad'", (b"{",))
+    database.close()
+    assert store.verify() == ["entry bad cannot be read and is removed"]
+    assert store.keys() == ["good"]
+    assert store.verify() == []

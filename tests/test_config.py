@@ -128,7 +128,10 @@ def test_a_proxy_config_loads_unchanged_and_names_what_is_not_used(tmp_path: Pat
         ("orchestrator: {cahce: {}}", "Did you mean 'cache'"),
         ("orchestrator: {generation: {max_cals: 3}}", "Did you mean 'max_calls'"),
         ("orchestrator: {generation: {max_calls: 0}}", "greater than or equal to 1"),
-        ("orchestrator: {cache: {mode: sometimes}}", "'use', 'refresh' or 'off'"),
+        (
+            "orchestrator: {cache: {mode: sometimes}}",
+            "'use', 'refresh', 'off', 'replay' or 'record'",
+        ),
         ("orchestrator: {zzz: 1}", "Known: provider, privacy"),
         ("a: [1", "not YAML at line"),
         ("- a list", "holds a list"),

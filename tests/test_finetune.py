@@ -71,7 +71,8 @@ async def test_what_was_bought_and_accepted_is_kept_once_and_exported(
     monkeypatch.setenv("ORCHESTRATOR_CACHE_DIR", str(tmp_path))
     monkeypatch.setenv("SOME_API_KEY", "canary-in-the-prompt")
     wire.plan("m", GOOD)
-    async with Orchestrator(configured(wire.base, "m")) as orc:
+    config = configured(wire.base, "m", cache={"keep_accepted": True})
+    async with Orchestrator(config) as orc:
         for _ in range(2):
             await orc.generate_gmn("a walker with canary-in-the-prompt")
         await orc.generate_gmn("another walker", cache="off")
@@ -97,13 +98,11 @@ def test_nothing_to_export_is_said(capsys: Output, tmp_path: Path) -> None:
     assert "nothing to export" in capsys.readouterr().err
 
 
-async def test_keeping_can_be_switched_off_and_never_fails_a_request(
+async def test_nothing_is_kept_unasked_and_keeping_never_fails_a_request(
     wire: WireServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     wire.plan("m", GOOD)
-    config = configured(
-        wire.base, "m", cache={"directory": str(tmp_path), "keep_accepted": False}
-    )  # fmt: skip
+    config = configured(wire.base, "m", cache={"directory": str(tmp_path)})
     async with Orchestrator(config) as orc:
         made = await orc.generate_gmn("a walker")
     assert not (tmp_path / ACCEPTED).exists()

@@ -29,8 +29,9 @@ def run(arguments: argparse.Namespace) -> int:
     ]
     if not lines:
         raise UsageError(
-            f"nothing to export: {path} holds no answer of a language model. Results are kept"
-            " there as they are accepted; --embedded takes those of the embedded provider too"
+            f"nothing to export: {path} holds no answer of a language model. With cache:"
+            " {keep_accepted: true} results are kept there as they are accepted; --embedded takes"
+            " those of the embedded provider too"
         )
     secrets = [v for k, v in os.environ.items() if k.endswith(_KEY_ENDINGS) and v]
     made = examples_of(lines, secrets=secrets, valid_percent=arguments.valid)

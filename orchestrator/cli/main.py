@@ -184,8 +184,10 @@ def _around(command: Command) -> None:
     export.add_argument("--finetune", required=True, metavar="FILE", help="JSON lines; chat format")
     export.add_argument("--valid", type=int, default=10, metavar="PERCENT", help="to validate with")
     export.add_argument("--embedded", action="store_true", help="the embedded provider's as well")
-    cache = command("cache", "how much is cached, or forget it")
-    cache.add_argument("action", choices=("info", "clear"))
+    cache = command("cache", "look at what is kept, compare, mend, carry over, forget")
+    actions = ("info", "list", "show", "explain", "clear", "prune", "verify", "export", "import")
+    cache.add_argument("action", choices=actions)
+    cache.add_argument("names", nargs="*", metavar="KEY|FILE", help="what show and the like take")
     doctor = command("doctor", "look over keys, config, cache, local servers, a fix for each")
     doctor.add_argument(
         "--probe", action="store_true", help="ask each deployment whether it takes a schema"

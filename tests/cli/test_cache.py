@@ -1,0 +1,93 @@
+"""`orchestrator cache`: what is kept can be seen, compared, mended, carried over, forgotten."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator import Orchestrator
+from orchestrator.cli.main import main
+from tests.support.wire import WireServer, configured
+
+Output = pytest.CaptureFixture[str]
+ASK: list[dict[str, Any]] = [{"role": "user", "content": "a private question of some length"}]
+
+
+@pytest.fixture
+def filled(wire: WireServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache with two answers that differ in one parameter."""
+    monkeypatch.setenv("ORCHESTRATOR_CACHE_DIR", str(tmp_path / "cache"))
+    wire.plan("m", "one", "two")
+    orc = Orchestrator(configured(wire.base, "m"))
+    for temperature in (0, 1):
+        orc.sync.completion(model="m", messages=ASK, temperature=temperature)
+    orc.sync.close()
+    return tmp_path
+
+
+def test_entries_are_listed_shown_and_compared_without_their_words(
+    filled: Path, capsys: Output
+) -> None:
+    assert main(["cache", "list"]) == 0
+    printed = capsys.readouterr().out
+    assert "private" not in printed
+    keys = [line.split()[0] for line in printed.splitlines()[2:]]
+    assert len(keys) == 2
+    assert main(["cache", "show", keys[0]]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["question"]["arguments"]["temperature"] in (0, 1)
+    assert "33 characters" in found["question"]["arguments"]["messages"][0]["content"]
+    assert main(["cache", "explain", *keys]) == 0
+    assert capsys.readouterr().out in (
+        "arguments.temperature: 0 is 1\n", "arguments.temperature: 1 is 0\n"
+    )  # fmt: skip
+    assert main(["cache", "explain", keys[0], keys[0]]) == 0
+    assert capsys.readouterr().out == "the same question\n"
+    for path in (filled / "cache").rglob("*"):
+        assert path.is_dir() or b"private question" not in path.read_bytes()
+
+
+def test_misuse_says_what_is_taken(filled: Path, capsys: Output) -> None:
+    assert main(["cache", "explain", "abc"]) == 2
+    assert "two KEYs" in capsys.readouterr().err
+    assert main(["cache", "show", "zzz"]) == 2
+    assert "0 entries begin with 'zzz'" in capsys.readouterr().err
+    assert main(["cache", "import", str(filled / "none")]) == 2
+    assert "is no file" in capsys.readouterr().err
+
+
+def test_entries_are_carried_over_and_answer_there(
+    filled: Path, wire: WireServer, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    out = filled / "cache.jsonl"
+    assert main(["cache", "export", str(out)]) == 0
+    assert "2 entries" in capsys.readouterr().out
+    monkeypatch.setenv("ORCHESTRATOR_CACHE_DIR", str(filled / "other"))
+    assert main(["cache", "import", str(out), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["imported"] == 2
+    orc = Orchestrator(configured(wire.base, "m"))
+    answer = orc.sync.completion(model="m", messages=ASK, temperature=1)
+    orc.sync.close()
+    assert answer.choices[0].message.content == "two"
+    assert len(wire.requests) == 2
+    out.write_text('{"a": 1}\n')
+    assert main(["cache", "import", str(out)]) == 2
+    assert "did not write" in capsys.readouterr().err
+
+
+def test_damage_is_found_and_removed(filled: Path, capsys: Output) -> None:
+    assert main(["cache", "verify"]) == 0
+    assert "nothing is wrong" in capsys.readouterr().out
+    with sqlite3.connect(filled / "cache" / "cache.db") as database:
+        database.execute("UPDATE Cache SET value = ? WHERE key NOT LIKE '%.question'", (b"{",))
+    database.close()
+    assert main(["cache", "verify"]) == 1
+    assert capsys.readouterr().out.count("is removed") == 2
+    assert main(["cache", "prune"]) == 0
+    assert main(["cache", "clear", "--json"]) == 0
+    assert main(["cache", "info"]) == 0
+    assert "0 entries" in capsys.readouterr().out
