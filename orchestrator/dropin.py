@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -50,46 +51,52 @@ class DropIn:
 
     async def call(self, method: str, arguments: dict[str, Any]) -> Any:
         """Answer from the cache, from a call already under way, or through the Router."""
-        mode = self._mode(arguments.pop("cache", None))
+        given = arguments.pop("cache", None)
+        mode, age = self._mode(given), self._age(given, arguments.pop("cache_ttl", None))
         opened = self._ledger.open(
             method,
             route=str(arguments.get("model") or "default"),
             tenant=str(arguments.pop("tenant", "") or ""),
         )
         with opened as entry:
-            question = None if mode == "off" else await self._question(method, arguments)
-            if question is None:
+            known = None if mode == "off" else await self._known(method, arguments)
+            if known is None:
                 if mode == "replay":
                     raise CacheMissError("a call with classes or callables cannot be replayed")
                 return self._detached(await self._router.forward(method, arguments), entry)
-            key = key_of(question)
+            key, question = known
             found = self._store().get(key) if mode in _READING else None
             if found is not None and (kept := await self._revived(method, found)) is not None:
                 return kept
             if mode == "replay":
                 raise await asyncio.to_thread(missing, self._store(), question)
+            put = functools.partial(self._put, key, question, age)
             if arguments.get("stream"):
                 stream = await self._router.forward(method, arguments)
-                return self._detached(self._recorded(stream, key, question), entry)
-            return await self._asked(method, arguments, mode, key, question)
+                return self._detached(recorded(stream, put), entry)
+            return await self._asked(method, arguments, f"{mode}:{key}", put)
 
     async def _asked(
-        self, method: str, arguments: dict[str, Any], mode: str, key: str, question: dict[str, Any]
+        self,
+        method: str,
+        arguments: dict[str, Any],
+        flight: str,
+        put: Callable[[object, float | None], None],
     ) -> Any:
         async def ask() -> Any:
             response = await self._router.forward(method, arguments)
             if _is_whole(response):
-                kept = [LAYOUT, response.model_dump(mode="json"), cost_of(response)]
-                await asyncio.to_thread(self._put, key, kept, question)
+                await asyncio.to_thread(put, response.model_dump(mode="json"), cost_of(response))
             return response
 
         async def ask_once() -> tuple[Any, bool]:
+            mode, _, key = flight.partition(":")
             if self._gate is None or mode != "use":
                 return await ask(), True
             made: tuple[Any, bool] = await self._gate.ask(key, lambda: self._store().get(key), ask)
             return made
 
-        (response, is_new), is_leader = await self._flights.join(f"{mode}:{key}", ask_once)
+        (response, is_new), is_leader = await self._flights.join(flight, ask_once)
         if not is_new:
             return await self._revived(method, response)
         if is_leader:
@@ -99,16 +106,10 @@ class DropIn:
             method, [LAYOUT, response.model_dump(mode="json"), cost_of(response)]
         )
 
-    def _put(self, key: str, kept: list[object], question: dict[str, Any]) -> None:
-        self._store().put(key, kept, question=question, max_age_s=self._settings.cache.max_age_s)
-
-    def _recorded(self, stream: Any, key: str, question: dict[str, Any]) -> Any:
-        """The stream; its parts are kept once it has come to its end."""
-
-        def keep(parts: list[dict[str, Any]], cost: float | None) -> None:
-            self._put(key, [LAYOUT, parts, cost], question)
-
-        return recorded(stream, keep)
+    def _put(
+        self, key: str, question: dict[str, Any], age: float, body: object, cost: float | None
+    ) -> None:
+        self._store().put(key, [LAYOUT, body, cost], question=question, max_age_s=age)
 
     @staticmethod
     def _detached(response: Any, entry: Booking) -> Any:
@@ -138,15 +139,21 @@ class DropIn:
             return "refresh" if given.get("no-cache") else self._settings.cache.mode
         return given or self._settings.cache.mode
 
-    async def _question(self, method: str, arguments: Mapping[str, Any]) -> dict[str, Any] | None:
-        """What identifies a call; None when it has no JSON form."""
+    def _age(self, given: object, ttl: float | None) -> float:
+        """Seconds that an answer may be kept: ours, LiteLLM's ``{"ttl": 60}``, the setting."""
+        stated = given.get("ttl") if isinstance(given, Mapping) else None
+        return float(ttl or stated or self._settings.cache.max_age_s)
+
+    async def _known(
+        self, method: str, arguments: Mapping[str, Any]
+    ) -> tuple[str, dict[str, Any]] | None:
+        """The question of a call and its key; None when it has no JSON form."""
         fingerprint = await self._fingerprint(arguments.get("model"))
         question = call_question(method, arguments, fingerprint=fingerprint)
         try:
-            key_of(question)
+            return key_of(question), question
         except TypeError:
             return None
-        return question
 
 
 def _is_whole(response: Any) -> bool:

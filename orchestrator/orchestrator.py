@@ -256,8 +256,9 @@ class Orchestrator(Parts):
     async def acompletion(self, **litellm_arguments: Any) -> Any:
         """LiteLLM's ``acompletion`` through Router and cache: its arguments, its return types.
 
-        ``cache="use"|"refresh"|"off"`` says whether the cache may answer; streams and requests
-        that hold anything but JSON are always asked. With ``refine=2`` or ``checks=[…]`` the
+        ``cache="use"|"refresh"|"off"|"replay"`` says whether the cache may answer, ``cache_ttl``
+        for how many seconds it may; a stream is kept and comes back as a stream. Requests that
+        hold anything but JSON are always asked. With ``refine=2`` or ``checks=[…]`` the
         answer is held to its ``response_format`` as `generate_structured` does; the response then
         has ``parsed``, the typed value, and ``generation``, with everything that led to it.
 

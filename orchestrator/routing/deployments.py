@@ -6,7 +6,7 @@ import hashlib
 import json
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -95,6 +95,7 @@ class Deployments:
     dropped: tuple[Dropped, ...]
     routes: Mapping[str, tuple[str, ...]]
     router_settings: _Secret
+    _prints: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def groups(self) -> tuple[str, ...]:
         """Every model group that has a deployment, in the order of the file."""
@@ -106,13 +107,17 @@ class Deployments:
 
     def fingerprint(self, route: str) -> str:
         """Identifies the deployments behind a route, without their keys."""
+        if route in self._prints:  # on the path of every hit
+            return self._prints[route]
         groups = self.routes.get(route, (route,))
         known = [
             (r.group, r.model, {k: str(v) for k, v in r.params.value.items() if k != "api_key"})
             for r in self.ready
             if r.group in groups
         ]
-        return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
+        made = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
+        self._prints[route] = made
+        return made
 
 
 def adopted(model: str, provider: str) -> Ready:

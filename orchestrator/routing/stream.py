@@ -199,7 +199,9 @@ def _said(delta: Any) -> str:
 
 def recorded(stream: Any, keep: Callable[[list[dict[str, Any]], float | None], None]) -> Any:
     """The stream; `keep` gets the JSON forms of its parts once it came to a good end."""
-    course: _Course = stream._course
+    course: _Course | None = getattr(stream, "__dict__", {}).get("_course")
+    if course is None:  # whole at once, although a stream was asked for
+        return stream
     parts: list[dict[str, Any]] = []
     course.hearers.append(lambda chunk: parts.append(chunk.model_dump(mode="json")))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -230,3 +231,33 @@ async def test_a_router_of_ones_own_is_litellms_with_ours_around_it(wire: WireSe
     assert router.get_model_names() == ["m"]
     assert len(wire.requests) == 2
     await router.aclose()
+
+
+async def test_a_stream_is_kept_whole_and_comes_back_as_the_same_stream(wire: WireServer) -> None:
+    wire.plan("m", "one two three")
+    async with Orchestrator(configured(wire.base, "m")) as orc:
+        ask: dict[str, Any] = {"model": "m", "messages": ASK, "stream": True}
+        left = await orc.acompletion(**ask)
+        await anext(left)
+        await left.aclose()  # not to its end: not kept
+        first = [chunk async for chunk in await orc.acompletion(**ask)]
+        again = [chunk async for chunk in await orc.acompletion(**ask)]
+        lines = await orc.usage()
+    assert len(wire.requests) == 2
+    assert [c.model_dump() for c in again] == [c.model_dump() for c in first]
+    assert type(again[0]) is type(first[0])
+    assert [(line["outcome"], line["hits"]) for line in lines] == [
+        ("cancelled", 0), ("answered", 0), ("answered", 1),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("limit", [{"cache_ttl": 0.2}, {"cache": {"ttl": 0.2}}])
+async def test_an_answer_is_kept_no_longer_than_the_call_says(
+    wire: WireServer, limit: dict[str, Any]
+) -> None:
+    wire.plan("m", "good")
+    async with Orchestrator(configured(wire.base, "m")) as orc:
+        for pause in (0.0, 0.0, 0.3):
+            await asyncio.sleep(pause)
+            await orc.acompletion(model="m", messages=ASK, **limit)
+    assert len(wire.requests) == 2
