@@ -28,7 +28,13 @@ _MOST_DIFFERENCES = 12
 
 
 class Keeps(Protocol):
-    """Where answers are kept: the store on disk, or a cassette of files."""
+    """Where answers are kept: on disk, in Redis, or in the files of a cassette.
+
+    Attributes:
+        is_remote: whether `get` waits for a network, which no event loop should.
+    """
+
+    is_remote: bool
 
     def get(self, key: str) -> Any:
         """The value under a key, None when there is none."""
@@ -86,8 +92,7 @@ class Cached:
             return await self._inner.complete(request)
         question = question_of(request, fingerprint=self._fingerprint(request.route))
         key = key_of(question)
-        # 5 µs here; a hop to a thread would cost 70.
-        if request.cache != "refresh" and (hit := _hit(self._store.get(key))) is not None:
+        if request.cache != "refresh" and (hit := await self._found(key)) is not None:
             return _served(hit)
         if request.cache == "replay":
             raise await asyncio.to_thread(missing, self._store, question)
@@ -109,9 +114,12 @@ class Cached:
         if self._gate is None or request.cache != "use":
             return await self._ask(key, request, question)
         answer, _ = await self._gate.ask(
-            key, lambda: _hit(self._store.get(key)), lambda: self._ask(key, request, question)
+            key, lambda: self._found(key), lambda: self._ask(key, request, question)
         )
         return answer
+
+    async def _found(self, key: str) -> Answer | None:
+        return _hit(await read(self._store, key))
 
     async def _ask(self, key: str, request: Request, question: Mapping[str, object]) -> Answer:
         answer = await self._inner.complete(request)
@@ -121,6 +129,13 @@ class Cached:
                 self._store.put, key, _stored(answer), question=question, max_age_s=age
             )
         return answer
+
+
+async def read(store: Keeps, key: str) -> Any:
+    """What is kept under a key, read where it disturbs nobody."""
+    if store.is_remote:
+        return await asyncio.to_thread(store.get, key)
+    return store.get(key)  # 5 µs here; a hop to a thread would cost 70
 
 
 def missing(store: Keeps, question: Mapping[str, object]) -> CacheMissError:

@@ -25,6 +25,8 @@ _KEY = re.compile(r"[0-9a-f]{64}")
 class Cassette:
     """Answers in a directory; the same doors as the store."""
 
+    is_remote = False
+
     def __init__(self, directory: Path) -> None:
         """Nothing is read or made yet."""
         self.directory = directory

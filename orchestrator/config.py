@@ -101,6 +101,10 @@ class Cache(_Section):
     directory: str = Field(default="", description="Empty: ORCHESTRATOR_CACHE_DIR, or the user's.")
     max_age_s: float = Field(default=0.0, ge=0, description="0 keeps answers until room is needed.")
     size_limit_mb: int = Field(default=1024, ge=1)
+    url: str = Field(default="", description="redis://… keeps answers there, for several machines.")
+    encrypt: str = Field(
+        default="", description="A Fernet key, best as os.environ/NAME; several, comma-separated."
+    )
     keep_accepted: bool = Field(
         default=False, description="Keep what was asked and accepted, for export --finetune."
     )

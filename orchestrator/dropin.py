@@ -7,7 +7,7 @@ import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.cache import Flights, missing
+from orchestrator.cache import Flights, missing, read
 from orchestrator.errors import CacheMissError
 from orchestrator.keys import LAYOUT, call_question, key_of
 from orchestrator.routing import cost_of, recorded, usage_of
@@ -65,7 +65,7 @@ class DropIn:
                     raise CacheMissError("a call with classes or callables cannot be replayed")
                 return self._detached(await self._router.forward(method, arguments), entry)
             key, question = known
-            found = self._store().get(key) if mode in _READING else None
+            found = await read(self._store(), key) if mode in _READING else None
             if found is not None and (kept := await self._revived(method, found)) is not None:
                 return kept
             if mode == "replay":
@@ -93,7 +93,9 @@ class DropIn:
             mode, _, key = flight.partition(":")
             if self._gate is None or mode != "use":
                 return await ask(), True
-            made: tuple[Any, bool] = await self._gate.ask(key, lambda: self._store().get(key), ask)
+            made: tuple[Any, bool] = await self._gate.ask(
+                key, lambda: read(self._store(), key), ask
+            )
             return made
 
         (response, is_new), is_leader = await self._flights.join(flight, ask_once)

@@ -35,7 +35,10 @@ class Gate:
         self._directory = directory
 
     async def ask(
-        self, key: str, found: Callable[[], T | None], ask: Callable[[], Awaitable[T]]
+        self,
+        key: str,
+        found: Callable[[], Awaitable[T | None]],
+        ask: Callable[[], Awaitable[T]],
     ) -> tuple[T, bool]:
         """The answer to the question under `key`, and whether it was asked here.
 
@@ -51,14 +54,14 @@ class Gate:
         while not await asyncio.to_thread(_is_taken, lock):
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, _LONGEST_PAUSE_S)
-            if (value := found()) is not None:
+            if (value := await found()) is not None:
                 return value, False
             if (told := await asyncio.to_thread(self._told, key, begun)) is not None:
                 if isinstance(told, errors.LLMError):
                     raise told
                 return await ask(), True  # its error has no form that travels: no queue for it
         try:
-            if (value := found()) is not None:
+            if (value := await found()) is not None:
                 return value, False
             return await ask(), True
         except Exception as error:

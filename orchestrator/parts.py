@@ -10,14 +10,23 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.asking import load_library
 from orchestrator.cache import Cached, Keeps
 from orchestrator.cassette import Cassette
-from orchestrator.config import Config, cache_directory, cassette_directory, ledger_directory
+from orchestrator.config import (
+    Cache,
+    Config,
+    cache_directory,
+    cassette_directory,
+    ledger_directory,
+)
 from orchestrator.dropin import DropIn
+from orchestrator.errors import ConfigError
 from orchestrator.finetune import ACCEPTED, Accepted
 from orchestrator.gate import Gate
 from orchestrator.ledger import Ledger, days_ago
 from orchestrator.prompts import Prompts
-from orchestrator.routing import RouterCompleter
+from orchestrator.redisstore import RedisStore
+from orchestrator.routing import RouterCompleter, resolved
 from orchestrator.runs import Runs
+from orchestrator.sealing import Seal
 from orchestrator.shipped import shipped
 from orchestrator.store import Store
 from orchestrator.structured import Structured
@@ -28,6 +37,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orchestrator.events import Hook
+
+
+def store_of(settings: Cache, environ: Mapping[str, str]) -> Store | RedisStore:
+    """Where the settings say that answers are kept.
+
+    Raises: ConfigError: an ``os.environ/KEY`` is not set, or a setting is wrong;
+        MissingExtraError: an extra is not installed.
+    """
+    stated, unset = resolved({"url": settings.url, "encrypt": settings.encrypt}, environ)
+    if unset:
+        raise ConfigError("orchestrator.cache", f"{', '.join(unset)} is not set")
+    seal = Seal(stated["encrypt"])
+    if stated["url"]:
+        return RedisStore(stated["url"], seal)
+    directory = cache_directory(settings, environ)
+    return Store(directory, size_limit_mb=settings.size_limit_mb, seal=seal)
 
 
 def _nobody(route: str) -> str:
@@ -102,17 +127,15 @@ class Parts:
     def _gate(self) -> Gate | None:
         if self._is_taped:
             return None
-        return Gate(self._store.directory / "asking")
+        return Gate(cache_directory(self.config.orchestrator.cache, self._environ) / "asking")
 
     @cached_property
     def _keeps(self) -> Keeps:
         return self._tape if self._is_taped else self._store
 
     @cached_property
-    def _store(self) -> Store:
-        settings = self.config.orchestrator.cache
-        directory = cache_directory(settings, self._environ)
-        return Store(directory, size_limit_mb=settings.size_limit_mb)
+    def _store(self) -> Store | RedisStore:
+        return store_of(self.config.orchestrator.cache, self._environ)
 
     @cached_property
     def _completer(self) -> Cached:

@@ -21,6 +21,7 @@ from pydantic_core import from_json
 
 from orchestrator.errors import ConfigError
 from orchestrator.keys import as_kept, outlined
+from orchestrator.sealing import Seal, SealError
 from orchestrator.usage import stamp
 
 if TYPE_CHECKING:
@@ -73,11 +74,12 @@ class StoreInfo:
     """The state of a store.
 
     Attributes:
+        directory: where it is; ``redis`` for a server.
         size_bytes: bytes on disk.
         refused: rows that were not ours and were not read, since this process started.
     """
 
-    directory: Path
+    directory: Path | str
     entries: int
     size_bytes: int
     refused: int
@@ -86,7 +88,11 @@ class StoreInfo:
 class Store:
     """JSON bytes under digests, on disk, shared by every process that names the directory."""
 
-    def __init__(self, directory: Path, *, size_limit_mb: int = 1024) -> None:
+    is_remote = False
+
+    def __init__(
+        self, directory: Path, *, size_limit_mb: int = 1024, seal: Seal | None = None
+    ) -> None:
         """Open or create the store.
 
         A database that is damaged is set aside, beside the new one; a directory that cannot be
@@ -96,6 +102,7 @@ class Store:
         """
         self.directory = directory
         self._size_limit = size_limit_mb * 2**20
+        self._seal = seal or Seal()
         self._refused = 0
         self._told: set[str] = set()
         self._disk = self._opened()
@@ -127,10 +134,12 @@ class Store:
             return None
         try:
             raw = self._disk.get(key)
-            return None if raw is None else from_json(raw)
+            return None if raw is None else from_json(self._seal.opened(raw))
         except _Refused as error:
             self._refused += 1
             self._tell("refused", f"{error}; it was not read")
+        except SealError as error:
+            self._tell("sealed", f"entry {key[:12]} cannot be opened ({error}); it is asked again")
         except ValueError as error:
             self._tell("damaged", f"entry {key[:12]} is not JSON ({error}); it is asked again")
         except _DISK_FAULTS as error:
@@ -148,8 +157,9 @@ class Store:
             return
         try:
             with self._disk.transact():
-                self._disk.set(key, _raw(value), expire=max_age_s or None)
-                asked = _raw(outlined(as_kept(question)))
+                kept = self._seal.closed(_raw(value))
+                self._disk.set(key, kept, expire=max_age_s or None)
+                asked = self._seal.closed(_raw(outlined(as_kept(question))))
                 self._disk.set(key + _QUESTION, asked, expire=max_age_s or None)
         except _DISK_FAULTS as error:
             self._tell("unwritable", f"cannot be written ({error}); answers are not kept")

@@ -16,12 +16,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator import Orchestrator
 from orchestrator.cache import Cached, is_complete
 from orchestrator.errors import ConfigError, ServiceUnavailableError
 from orchestrator.keys import digest, key_of, question_of
 from orchestrator.messages import LLMMessage, LLMRole
 from orchestrator.result import Answer, Request, Usage, WireAttempt
+from orchestrator.sealing import Seal
 from orchestrator.store import Store
+from tests.support.wire import WireServer, configured
 
 # The store is opened where it is tested.
 pytestmark = pytest.mark.may_block
@@ -460,3 +463,51 @@ def test_verify_removes_what_cannot_be_read(tmp_path: Path) -> None:
     assert store.verify() == ["entry bad cannot be read and is removed"]
     assert store.keys() == ["good"]
     assert store.verify() == []
+
+
+def key_of_fernet() -> str:
+    from cryptography.fernet import Fernet
+
+    return Fernet.generate_key().decode()
+
+
+def test_what_is_kept_can_be_sealed_and_opens_with_the_key_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = key_of_fernet(), key_of_fernet()
+    store = Store(tmp_path, seal=Seal(first))
+    store.put("k", {"text": "the words of an answer"}, question={"route": "default"})
+    assert store.get("k") == {"text": "the words of an answer"}
+    assert list(store.questions()) == [("k", {"route": "default"})]
+    store.close()
+    for path in tmp_path.rglob("*"):
+        assert path.is_dir() or b"words of an answer" not in path.read_bytes()
+    assert Store(tmp_path, seal=Seal(second)).get("k") is None
+    assert Store(tmp_path).get("k") is None
+    assert "not sealed with this key" in caplog.text
+    # A key is changed by putting the new one first.
+    assert Store(tmp_path, seal=Seal(f"{second}, {first}")).get("k") is not None
+
+
+def test_a_key_that_is_none_is_refused_without_being_shown() -> None:
+    with pytest.raises(ConfigError, match="Fernet") as caught:
+        Seal("my-bad-canary")
+    assert "canary" not in str(caught.value)
+
+
+async def test_the_key_of_the_cache_comes_from_the_environment(
+    wire: WireServer, tmp_path: Path
+) -> None:
+    wire.plan("m", "a sealed answer")
+    config = configured(
+        wire.base, "m", cache={"directory": str(tmp_path), "encrypt": "os.environ/CACHE_KEY"}
+    )
+    environ = {"CACHE_KEY": key_of_fernet(), "ORCHESTRATOR_CACHE_DIR": str(tmp_path)}
+    for _ in range(2):
+        async with Orchestrator(config, environ=environ) as orc:
+            answer = await orc.generate([{"role": "user", "content": "hi"}])
+    assert (answer.text, answer.cached, len(wire.requests)) == ("a sealed answer", True, 1)
+    assert b"a sealed answer" not in (tmp_path / "cache.db").read_bytes()
+    async with Orchestrator(config, environ={}) as orc:
+        with pytest.raises(ConfigError, match="CACHE_KEY is not set"):
+            await orc.generate([{"role": "user", "content": "hi"}])

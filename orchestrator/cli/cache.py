@@ -10,22 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator import jsonlines
 from orchestrator.cli.output import GOOD, INVALID, UsageError, say, say_json, table
-from orchestrator.config import Config, cache_directory
+from orchestrator.config import Config
 from orchestrator.keys import differences, key_of
-from orchestrator.store import Store
+from orchestrator.parts import store_of
+from orchestrator.redisstore import RedisStore
+from orchestrator.store import Store as DiskStore
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping
 
 _SHOWN = 60
+Store = DiskStore | RedisStore
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Carry out one action on the store."""
     settings = Config.load(None, os.environ).orchestrator.cache
-    directory = cache_directory(settings, os.environ)
-    store = Store(directory, size_limit_mb=settings.size_limit_mb)
+    store = store_of(settings, os.environ)
     with contextlib.closing(store):
         return _ACTIONS[arguments.action](store, arguments)
 
@@ -40,9 +42,9 @@ def _info(store: Store, arguments: argparse.Namespace) -> int:
 
 
 def _clear(store: Store, arguments: argparse.Namespace) -> int:
-    removed = store.clear()
-    found = {"directory": str(store.directory), "removed": removed}
-    return _said(arguments, found, f"{store.directory}: {removed} entries removed")
+    where, removed = store.info().directory, store.clear()
+    found = {"directory": str(where), "removed": removed}
+    return _said(arguments, found, f"{where}: {removed} entries removed")
 
 
 def _prune(store: Store, arguments: argparse.Namespace) -> int:
@@ -52,7 +54,7 @@ def _prune(store: Store, arguments: argparse.Namespace) -> int:
 
 def _verify(store: Store, arguments: argparse.Namespace) -> int:
     wrong = store.verify()
-    _said(arguments, {"wrong": wrong}, "\n".join(wrong) or f"{store.directory}: nothing is wrong")
+    _said(arguments, {"wrong": wrong}, "\n".join(wrong) or "nothing is wrong")
     return INVALID if wrong else GOOD
 
 
@@ -103,7 +105,7 @@ def _import(store: Store, arguments: argparse.Namespace) -> int:
             raise UsageError(f"{name} holds lines that `cache export` did not write")
         store.put(str(line["key"]), line["answer"], question=line["question"])
         count += 1
-    return _said(arguments, {"imported": count}, f"{store.directory}: {count} entries imported")
+    return _said(arguments, {"imported": count}, f"{count} entries imported")
 
 
 def _said(arguments: argparse.Namespace, found: Mapping[str, Any], words: str) -> int:

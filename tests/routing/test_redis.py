@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import importlib.util
 import json
@@ -15,7 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from orchestrator import Orchestrator
+from orchestrator.cli.main import main
 from tests.support.wire import Reply, WireServer, configured
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -146,3 +150,63 @@ def test_a_deployment_that_rests_for_one_rests_for_all(
     ends = two(shared, 12, pause=0.4)
     assert sum(end.get("NoDeploymentError", 0) for end in ends) >= 12, ends
     assert len(wire.requests) < 12
+
+
+def machine_of(wire: WireServer, port: int, directory: Path, **cache: Any) -> dict[str, Any]:
+    """A machine of its own, as far as its files go."""
+    url = f"redis://127.0.0.1:{port}/5"
+    return configured(wire.base, "m", cache={"url": url, "directory": str(directory), **cache})
+
+
+async def test_answers_are_shared_and_looked_at_as_on_disk(
+    wire: WireServer, redis_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    wire.plan("m", "the answer")
+    ask = [{"role": "user", "content": "a question of this test"}]
+    for machine in ("one", "two"):
+        async with Orchestrator(machine_of(wire, redis_port, tmp_path / machine)) as orc:
+            answer = await orc.generate(ask)
+            response = await orc.acompletion(model="m", messages=ask)
+            stream = await orc.acompletion(model="m", messages=ask, stream=True)
+            parts = [chunk async for chunk in stream]
+    assert answer.cached
+    assert response.choices[0].message.content == "the answer"
+    assert len(parts) > 1
+    assert len(wire.requests) == 3
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(machine_of(wire, redis_port, tmp_path)))
+    monkeypatch.setenv("ORCHESTRATOR_CONFIG", str(path))
+    for action, words in (("info", "3 entries"), ("verify", "nothing is wrong"),
+                          ("clear", "3 entries removed"), ("info", "0 entries")):  # fmt: skip
+        assert await asyncio.to_thread(main, ["cache", action]) == 0
+        assert words in capsys.readouterr().out
+
+
+async def test_an_answer_in_redis_has_its_age_and_its_seal(
+    wire: WireServer, redis_port: int, tmp_path: Path
+) -> None:
+    from cryptography.fernet import Fernet
+
+    wire.plan("m", "a sealed answer")
+    ask = [{"role": "user", "content": "another question of this test"}]
+    key = Fernet.generate_key().decode()
+    config = machine_of(wire, redis_port, tmp_path, encrypt=key, max_age_s=0.5)
+    async with Orchestrator(config) as orc:
+        await orc.generate(ask)
+        assert (await orc.generate(ask)).cached
+        redis = importlib.import_module("redis").Redis(port=redis_port, db=5)
+        assert all(b"sealed" not in redis.get(name) for name in redis.scan_iter("*"))
+        redis.close()
+        await asyncio.sleep(0.6)
+        assert not (await orc.generate(ask)).cached
+
+
+async def test_a_server_that_is_not_there_costs_an_answer_from_the_cache_and_one_warning(
+    wire: WireServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    wire.plan("m", "the answer")
+    async with Orchestrator(machine_of(wire, 1, tmp_path)) as orc:
+        for _ in range(2):
+            assert (await orc.generate([{"role": "user", "content": "hi"}])).text == "the answer"
+    assert len([r for r in caplog.records if "Redis" in r.getMessage()]) == 1

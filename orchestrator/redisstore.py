@@ -1,0 +1,134 @@
+"""The store behind Redis: the same answers for several machines."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json
+
+from orchestrator.errors import ConfigError, MissingExtraError
+from orchestrator.keys import as_kept, outlined
+from orchestrator.sealing import SealError
+from orchestrator.store import StoreInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from orchestrator.sealing import Seal
+
+_log = logging.getLogger(__name__)
+_ANSWER, _QUESTION = "orchestrator:answer:", "orchestrator:question:"
+_WAIT_S = 2.0
+
+
+class RedisStore:
+    """JSON bytes under digests, in Redis; the same doors as the store on disk.
+
+    A server that cannot be reached is a miss that is told once. Reading waits for the network, so
+    whoever is on an event loop reads in a thread (`is_remote`).
+    """
+
+    is_remote = True
+
+    def __init__(self, url: str, seal: Seal) -> None:
+        """Nothing is connected yet.
+
+        Raises: MissingExtraError: the extra ``redis`` is not installed; ConfigError: the address is
+            none.
+        """
+        try:
+            import redis  # noqa: PLC0415  an extra
+        except ModuleNotFoundError as error:
+            raise MissingExtraError("orchestrator.cache.url", "redis") from error
+        self._faults = (redis.RedisError, OSError)
+        self._seal = seal
+        self._is_told = False
+        try:
+            self._redis: Any = redis.Redis.from_url(
+                url, socket_timeout=_WAIT_S, socket_connect_timeout=_WAIT_S
+            )
+        except ValueError as error:
+            words = "it is no address of a Redis server"  # which may hold a password
+            raise ConfigError("orchestrator.cache.url", words, fix="redis://host:6379/0") from error
+
+    def get(self, key: str) -> Any:
+        """The value under `key`, parsed; None when there is none or it cannot be had."""
+        return self._read(_ANSWER + key)
+
+    def _read(self, name: str) -> Any:
+        try:
+            raw = self._redis.get(name)
+            return None if raw is None else from_json(self._seal.opened(raw))
+        except (*self._faults, ValueError, SealError) as error:
+            self._tell(f"an answer cannot be read ({type(error).__name__}); it is asked again")
+        return None
+
+    def put(
+        self, key: str, value: object, *, question: Mapping[str, object], max_age_s: float = 0.0
+    ) -> None:
+        """Store a JSON value and the outline of what was asked."""
+        age = int(max_age_s * 1000) or None
+        try:
+            with self._redis.pipeline() as both:
+                both.set(_ANSWER + key, self._closed(value), px=age)
+                both.set(_QUESTION + key, self._closed(outlined(as_kept(question))), px=age)
+                both.execute()
+        except self._faults as error:
+            self._tell(f"an answer cannot be written ({type(error).__name__})")
+
+    def _closed(self, value: object) -> bytes:
+        return self._seal.closed(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Forget the entries under `keys`."""
+        try:
+            for key in keys:
+                self._redis.delete(_ANSWER + key, _QUESTION + key)
+        except self._faults as error:
+            self._tell(f"answers cannot be removed ({type(error).__name__})")
+
+    def keys(self) -> list[str]:
+        """The keys of the answers."""
+        try:
+            found = [str(name, "ascii") for name in self._redis.scan_iter(f"{_ANSWER}*")]
+        except self._faults as error:
+            self._tell(f"answers cannot be listed ({type(error).__name__})")
+            return []
+        return sorted(name.removeprefix(_ANSWER) for name in found)
+
+    def questions(self) -> Iterator[tuple[str, Mapping[str, object]]]:
+        """Everything that was asked, by the key of its answer."""
+        for key in self.keys():
+            if isinstance(question := self._read(_QUESTION + key), dict):
+                yield key, question
+
+    def info(self) -> StoreInfo:
+        """How much is stored; its size is the server's to know."""
+        return StoreInfo("redis", len(self.keys()), 0, 0)
+
+    def prune(self) -> int:
+        """Nothing: the server removes what is past its age."""
+        return 0
+
+    def verify(self) -> list[str]:
+        """What cannot be read, a line each; it is removed."""
+        wrong = [key for key in self.keys() if self.get(key) is None]
+        self.delete(wrong)
+        return [f"entry {key[:12]} cannot be read and is removed" for key in wrong]
+
+    def clear(self) -> int:
+        """Remove every entry; return how many answers there were."""
+        keys = self.keys()
+        self.delete(keys)
+        return len(keys)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._redis.close()
+
+    def _tell(self, words: str) -> None:
+        if not self._is_told:
+            self._is_told = True
+            _log.warning("The cache in Redis: %s.", words)
