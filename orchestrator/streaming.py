@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_CLOSING = frozenset('}],"\n')
 _WHOLE = ("generate", "rewrite", "fresh", "escalate")
 
 
@@ -48,6 +49,7 @@ class Live:
     route: str = ""
     contract: Contract[Any] | None = None
     _known: set[str] = field(default_factory=set)
+    _looked: int = 0
 
     def listening(self, contract: Contract[Any], hook: Hook | None) -> Hook:
         """A hook that tells this stream, and `hook` too."""
@@ -64,8 +66,10 @@ class Live:
         """An event of the loop."""
         if isinstance(event, Asked):
             self._asked(event)
-        elif isinstance(event, Answered) and not self.text:
-            self.heard(event.answer.text)  # from the cache, in one piece
+        elif isinstance(event, Answered):
+            if not self.text:
+                self.heard(event.answer.text)  # from the cache, in one piece
+            self._look()
         elif isinstance(event, JudgedAnswer) and event.judged is not None:
             report = event.judged.report
             for repair in report.repairs:
@@ -75,7 +79,7 @@ class Live:
 
     def _asked(self, event: Asked) -> None:
         first, self.attempt, self.purpose = not self.attempt, event.round, event.purpose
-        self.text = ""
+        self.text, self._looked = "", 0
         self._known.clear()
         if first:
             self.tell(Started(event.route))
@@ -89,19 +93,25 @@ class Live:
         """The next piece of an answer; closed parts are checked as soon as they are closed."""
         self.text += text
         self.tell(Delta(self.attempt, text))
+        # Each look reads the whole again: as the text grows, looks grow rarer.
+        if set(text) & _CLOSING and len(self.text) - self._looked > len(self.text) // 20:
+            self._look()
+
+    def _look(self) -> None:
+        """Tell what is closed since the last look, and what is wrong with it."""
         partial = getattr(self.contract, "partial", None)
-        if partial is None or self.purpose not in _WHOLE or not set(text) & set('}],"\n'):
+        if partial is None or self.purpose not in _WHOLE or self._looked == len(self.text):
             return
+        self._looked = len(self.text)
         if (found := partial(self.text)) is None:
             return
         value, complete, findings = found
-        if set(complete) - self._known:
-            self._known.update(complete)
+        if new := set(complete) - self._known:
+            self._known |= new
             self.tell(Partial(self.attempt, value, tuple(complete)))
             for finding in findings:
-                if finding.pointer not in self._known:
-                    continue
-                self.tell(Finding(self.attempt, finding))
+                if finding.pointer in new:
+                    self.tell(Finding(self.attempt, finding))
 
 
 _CURRENT: ContextVar[Live | None] = ContextVar("orchestrator_live", default=None)

@@ -153,7 +153,7 @@ class RouterCompleter:
 
     async def _refuse(self, deployment: str, mode: OutputMode, why: str) -> None:
         for one in self.deployments.ready:
-            if one.id == deployment:
+            if one.id == deployment and mode not in self.modes.refused(one):
                 await asyncio.to_thread(self.modes.note, one, mode, why)
 
     async def complete(
