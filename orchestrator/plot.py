@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import MissingExtraError
@@ -16,6 +17,17 @@ if TYPE_CHECKING:
 _SHADES = ("#c6dbef", "#9ecae1", "#4292c6", "#08519c")
 
 
+def check_plot(path: Path) -> None:
+    """Say before anything is paid for what would keep a picture from being drawn.
+
+    Raises: MissingExtraError, ValueError: as `plotted`.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise MissingExtraError("a plot", "plot")
+    if path.suffix not in (".png", ".svg"):
+        raise ValueError(f"{path} is neither .png nor .svg")
+
+
 def plotted(now: Evaluation, before: Evaluation | None, path: Path) -> None:
     """Draw the share of valid models after each call, by agent type; strokes are the run before.
 
@@ -23,13 +35,10 @@ def plotted(now: Evaluation, before: Evaluation | None, path: Path) -> None:
         MissingExtraError: matplotlib is not installed.
         ValueError: the name of the file ends in a form that is not known.
     """
-    try:
-        from matplotlib.figure import Figure  # noqa: PLC0415  an extra, and slow to import
-        from matplotlib.ticker import PercentFormatter  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("a plot", "plot") from error
-    if path.suffix not in (".png", ".svg"):
-        raise ValueError(f"{path} is neither .png nor .svg")
+    check_plot(path)
+    from matplotlib.figure import Figure  # noqa: PLC0415  an extra, and slow to import
+    from matplotlib.ticker import PercentFormatter  # noqa: PLC0415
+
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
     kinds, width = list(now.scores), 0.8 / len(CALLS)

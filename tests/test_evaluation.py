@@ -99,7 +99,11 @@ def test_the_command_prints_scores_compares_and_draws(
     assert found["previous"]["cases"] == found["cases"]
 
 
-def test_a_picture_of_another_kind_is_refused(tmp_path: Path) -> None:
+def test_a_picture_of_another_kind_is_refused_before_anything_is_asked(
+    tmp_path: Path, capsys: Output
+) -> None:
+    assert main(["eval", "--plot", str(tmp_path / "scores.bmp")]) == 2
+    assert capsys.readouterr().out == ""
     made = summed([outcome(1)], route="default", templates={})
     with pytest.raises(ValueError, match=r"neither \.png nor \.svg"):
         plotted(made, None, tmp_path / "scores.bmp")

@@ -20,7 +20,7 @@ from orchestrator.evaluation import (
     summed,
 )
 from orchestrator.orchestrator import Orchestrator
-from orchestrator.plot import plotted
+from orchestrator.plot import check_plot, plotted
 from orchestrator.shipped import shipped
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ _HEAD = ("agent type", "cases", *(f"valid@{n}" for n in CALLS), "runs", "behaves
 
 def run(arguments: argparse.Namespace) -> int:
     """Generate every prompt of a file, print the scores, and compare them with the last run."""
+    if arguments.plot:
+        check_plot(Path(arguments.plot))
     made = asyncio.run(_evaluated(arguments))
     history = _history()
     before = previous(history, made) if history is not None else None

@@ -58,7 +58,8 @@ def _modes(arguments: argparse.Namespace, ready: Sequence[Ready], modes: Modes) 
     rows = []
     for one in ready:
         refused = modes.refused(one)
-        asked = next((mode for mode in output_modes("auto") if mode not in refused), "prompt")
+        left = [mode for mode in output_modes("auto") if mode not in refused]
+        asked = "prompt" if one.provider == "offline" else left[0]
         rows.append((one, asked, refused))
     if arguments.json:
         say_json([
