@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock
+
 from orchestrator.usage import stamp
 
 if TYPE_CHECKING:
@@ -50,7 +52,13 @@ class Modes:
         """Remember that a mode does not work; what other processes learned is kept."""
         refused = {**self.refused(one), mode: {"why": why, "at": stamp()}}
         self._known[one.id] = {"model": one.model, "refused": refused}
-        self._write({**self._read(), one.id: self._known[one.id]})
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # Several may learn at once, in this process and in others.
+            with FileLock(self.path.with_suffix(".lock"), thread_local=False):
+                self._write({**self._read(), one.id: self._known[one.id]})
+        except OSError as error:
+            _log.warning("%s cannot be written (%s).", self.path, error)
 
     def forget(self) -> int:
         """Forget everything; return how many deployments something was known of."""
@@ -71,11 +79,7 @@ class Modes:
         return found if isinstance(found, dict) else {}
 
     def _write(self, known: Mapping[str, Any]) -> None:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle, name = tempfile.mkstemp(dir=self.path.parent, prefix="modes-")
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(known, file, indent=1)
-            os.replace(name, self.path)  # noqa: PTH105  whole or not at all
-        except OSError as error:
-            _log.warning("%s cannot be written (%s).", self.path, error)
+        handle, name = tempfile.mkstemp(dir=self.path.parent, prefix="modes-")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(known, file, indent=1)
+        os.replace(name, self.path)  # noqa: PTH105  whole or not at all

@@ -115,6 +115,8 @@ def _unreachable(error: Exception, said: str) -> str:
     """LiteLLM reports a server that cannot be reached as its own status 500."""
     seen: BaseException | None = error
     while seen is not None:
+        if isinstance(seen, OSError) and (seen.errno or 0) < 0:  # what getaddrinfo says
+            return "it cannot be reached: its name is not known here, or there is no network"
         if isinstance(seen, OSError) and seen.errno is not None:
             return f"it cannot be reached: {os.strerror(seen.errno)}"
         seen = seen.__cause__ or seen.__context__

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ import pytest
 from pydantic import BaseModel
 
 from orchestrator import Orchestrator
+from orchestrator.config import Config
 from orchestrator.errors import BudgetExceededError, InvalidOutputError
+from orchestrator.routing import Modes, deployments_of
 from orchestrator.routing.forms import takes_strictly, tightened
 from tests.support.wire import Reply, WireServer, configured
 
@@ -190,3 +193,16 @@ def test_a_schema_is_closed_where_that_changes_nothing() -> None:
     open_ended = {"type": "object", "properties": {"title": {"type": "string"}}}
     assert tightened(open_ended) == open_ended
     assert not takes_strictly(open_ended)
+
+
+def test_what_several_learn_at_once_is_all_kept(tmp_path: Path) -> None:
+    config = configured("http://localhost:1", *(f"m{n}" for n in range(12)))
+    ready = deployments_of(Config.load(config, {}), {}).ready
+    modes = [Modes(tmp_path / "modes.json") for _ in range(3)]  # as in three processes
+    with ThreadPoolExecutor(12) as pool:
+        for n, one in enumerate(ready):
+            pool.submit(modes[n % 3].note, one, "json_schema", "refused it")
+    fresh = Modes(tmp_path / "modes.json")
+    assert all("json_schema" in fresh.refused(one) for one in ready)
+    assert fresh.forget() == 12
+    assert not Modes(tmp_path / "modes.json").refused(ready[0])
