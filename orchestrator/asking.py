@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from orchestrator.errors import GMNError
 from orchestrator.gmn.expectations import Expectation
@@ -13,7 +13,7 @@ from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
 from orchestrator.keys import digest
 from orchestrator.refine import Bounds
-from orchestrator.result import CacheMode, OutputMode, Request
+from orchestrator.result import CacheMode, Caching, Keep, OutputMode, Request
 from orchestrator.shipped import shipped
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 #: A document in any form: text of any spelling, JSON data, or typed.
 Source = str | bytes | Mapping[str, object] | GMNSpec
 
+_CACHE_KEYS = frozenset({"mode", "ttl", "tag", "no-cache", "no-store", "s-maxage"})
 AGENT_TYPES = ("explorer", "trader", "coordinator", "general")
 
 
@@ -76,7 +77,7 @@ def first_request(
     *,
     settings: Settings,
     mode: OutputMode,
-    cache: CacheMode | None,
+    cache: Caching | None,
     seed: int | None = None,
 ) -> Request:
     """The question that a run begins with."""
@@ -86,6 +87,7 @@ def first_request(
         parameters["temperature"] = generation.temperature
     if seed is not None:
         parameters["seed"] = seed
+    use, keep = cache_use(cache, settings.cache.mode)
     return Request(
         rendered.messages,
         route,
@@ -95,12 +97,39 @@ def first_request(
         schema_name=contract.name,
         templates=rendered.templates,
         timeout_s=generation.timeout_s,
-        cache=cache or settings.cache.mode,
+        cache=use,
+        keep=keep,
         purpose="generate",
     )
 
 
-def caching(mode: CacheMode, parameters: Mapping[str, object]) -> CacheMode:
+def cache_use(given: Caching | None, default: CacheMode) -> tuple[CacheMode, Keep]:
+    """Whether the cache may answer a call, and how its answer is kept.
+
+    Raises: ValueError: a mode or a key is unknown.
+    """
+    if not isinstance(given, Mapping):
+        return _cache_mode(given or default), Keep()
+    if unknown := set(given) - _CACHE_KEYS:
+        known = ", ".join(sorted(_CACHE_KEYS))
+        raise ValueError(f"cache has no {sorted(unknown)[0]!r}; known: {known}")
+    mode = _cache_mode(given.get("mode") or default)
+    if given.get("no-store"):
+        mode = "off"
+    elif given.get("no-cache"):
+        mode = "refresh"
+    return mode, Keep(float(str(given.get("ttl") or 0)), str(given.get("tag") or ""))
+
+
+def _cache_mode(given: object) -> CacheMode:
+    for mode in get_args(CacheMode):
+        if given == mode:
+            known: CacheMode = mode
+            return known
+    raise ValueError(f"cache={given!r} is no mode; use one of {', '.join(get_args(CacheMode))}")
+
+
+def without_json(mode: CacheMode, parameters: Mapping[str, object]) -> CacheMode:
     """`mode`, or off for a question that has no JSON form to be known by again."""
     try:
         digest(parameters)

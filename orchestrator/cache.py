@@ -41,7 +41,13 @@ class Keeps(Protocol):
         ...
 
     def put(
-        self, key: str, value: object, *, question: Mapping[str, object], max_age_s: float = 0.0
+        self,
+        key: str,
+        value: object,
+        *,
+        question: Mapping[str, object],
+        max_age_s: float = 0.0,
+        tag: str = "",
     ) -> None:
         """Keep a value, and what was asked."""
         ...
@@ -124,10 +130,11 @@ class Cached:
     async def _ask(self, key: str, request: Request, question: Mapping[str, object]) -> Answer:
         answer = await self._inner.complete(request)
         if is_complete(answer):
-            age = self._max_age_s
+            age = request.keep.ttl_s or self._max_age_s
             await asyncio.to_thread(
-                self._store.put, key, _stored(answer), question=question, max_age_s=age
-            )
+                self._store.put, key, _stored(answer),
+                question=question, max_age_s=age, tag=request.keep.tag,
+            )  # fmt: skip
         return answer
 
 

@@ -37,13 +37,19 @@ class Cassette:
         return None if entry is None else entry["answer"]
 
     def put(
-        self, key: str, value: object, *, question: Mapping[str, object], max_age_s: float = 0.0
+        self,
+        key: str,
+        value: object,
+        *,
+        question: Mapping[str, object],
+        max_age_s: float = 0.0,
+        tag: str = "",
     ) -> None:
         """Record an answer; a recording has no age.
 
         Raises: ConfigError: the directory cannot be written.
         """
-        del max_age_s
+        del max_age_s, tag
         asked = as_kept(question)
         entry = {"key": key, "question": asked, "answer": value}
         self._write(f"{_label(asked)}-{key[:12]}.json", entry)

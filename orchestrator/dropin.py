@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.asking import cache_use
 from orchestrator.cache import Flights, missing, read
 from orchestrator.errors import CacheMissError
 from orchestrator.keys import LAYOUT, call_question, key_of
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from orchestrator.config import Settings
     from orchestrator.gate import Gate
     from orchestrator.ledger import Booking, Ledger
-    from orchestrator.result import CacheMode
+    from orchestrator.result import Keep
     from orchestrator.routing import RouterCompleter
 
 #: LiteLLM's class of the answer, by call.
@@ -51,8 +53,8 @@ class DropIn:
 
     async def call(self, method: str, arguments: dict[str, Any]) -> Any:
         """Answer from the cache, from a call already under way, or through the Router."""
-        given = arguments.pop("cache", None)
-        mode, age = self._mode(given), self._age(given, arguments.pop("cache_ttl", None))
+        mode, keep = cache_use(arguments.pop("cache", None), self._settings.cache.mode)
+        keep = replace(keep, ttl_s=float(arguments.pop("cache_ttl", None) or keep.ttl_s))
         opened = self._ledger.open(
             method,
             route=str(arguments.get("model") or "default"),
@@ -70,7 +72,7 @@ class DropIn:
                 return kept
             if mode == "replay":
                 raise await asyncio.to_thread(missing, self._store(), question)
-            put = functools.partial(self._put, key, question, age)
+            put = functools.partial(self._put, key, question, keep)
             if arguments.get("stream"):
                 stream = await self._router.forward(method, arguments)
                 return self._detached(recorded(stream, put), entry)
@@ -109,9 +111,11 @@ class DropIn:
         )
 
     def _put(
-        self, key: str, question: dict[str, Any], age: float, body: object, cost: float | None
+        self, key: str, question: dict[str, Any], keep: Keep, body: object, cost: float | None
     ) -> None:
-        self._store().put(key, [LAYOUT, body, cost], question=question, max_age_s=age)
+        age = keep.ttl_s or self._settings.cache.max_age_s
+        kept = [LAYOUT, body, cost]
+        self._store().put(key, kept, question=question, max_age_s=age, tag=keep.tag)
 
     @staticmethod
     def _detached(response: Any, entry: Booking) -> Any:
@@ -132,19 +136,6 @@ class DropIn:
         if (tally := current()) is not None:
             tally.served(usage_of(response), cost)
         return response
-
-    def _mode(self, given: CacheMode | Mapping[str, object] | None) -> CacheMode:
-        """Ours, or LiteLLM's ``{"no-cache": True, "no-store": True}``."""
-        if isinstance(given, Mapping):
-            if given.get("no-store"):
-                return "off"
-            return "refresh" if given.get("no-cache") else self._settings.cache.mode
-        return given or self._settings.cache.mode
-
-    def _age(self, given: object, ttl: float | None) -> float:
-        """Seconds that an answer may be kept: ours, LiteLLM's ``{"ttl": 60}``, the setting."""
-        stated = given.get("ttl") if isinstance(given, Mapping) else None
-        return float(ttl or stated or self._settings.cache.max_age_s)
 
     async def _known(
         self, method: str, arguments: Mapping[str, Any]

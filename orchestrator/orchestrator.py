@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from orchestrator.asking import (
     Source,
+    cache_use,
     check_agent_type,
     examples_for,
     first_request,
@@ -28,7 +29,7 @@ from orchestrator.models.health import HealthReport
 from orchestrator.parts import Parts
 from orchestrator.result import (
     Answer,
-    CacheMode,
+    Caching,
     Generation,
     Request,
 )
@@ -91,7 +92,7 @@ class Orchestrator(Parts):
         *,
         model: str | None = None,
         provider: str | None = None,
-        cache: CacheMode | None = None,
+        cache: Caching | None = None,
         tenant: str = "",
         seed: int | None = None,
         samples: int = 1,
@@ -109,7 +110,8 @@ class Orchestrator(Parts):
         pictures of what is meant: files, bytes or addresses. `infer_expectations` also holds the
         model to what the sentence implies (marked as inferred). `model` names a route, a model
         group or a model of the configuration, `provider` forces a provider. `tenant` is on whose
-        budget and in whose name it is booked.
+        budget and in whose name it is booked. `cache` says whether the cache may answer, and how
+        the answer is kept: ``{"mode": "use", "ttl": 3600, "tag": "trial"}``.
 
         Raises:
             InvalidOutputError: no answer was valid; carries every attempt.
@@ -149,7 +151,7 @@ class Orchestrator(Parts):
         expectations: Sequence[str | Expectation] | None = None,
         model: str | None = None,
         provider: str | None = None,
-        cache: CacheMode | None = None,
+        cache: Caching | None = None,
         tenant: str = "",
         hook: Hook | None = None,
     ) -> Generation[GMNSpec]:
@@ -198,7 +200,7 @@ class Orchestrator(Parts):
         *,
         model: str | None = None,
         provider: str | None = None,
-        cache: CacheMode | None = None,
+        cache: Caching | None = None,
         tenant: str = "",
         **parameters: Any,  # LiteLLM's own arguments: temperature, max_tokens…
     ) -> Answer:
@@ -207,12 +209,14 @@ class Orchestrator(Parts):
         Raises: LLMError: no answer could be had.
         """
         await self._open()
+        use, keep = cache_use(cache, self.config.orchestrator.cache.mode)
         request = Request(
             as_messages(messages),
             self._router.resolve(model, provider),
             parameters=parameters,
             timeout_s=self.config.orchestrator.generation.timeout_s,
-            cache=cache or self.config.orchestrator.cache.mode,
+            cache=use,
+            keep=keep,
             purpose="generate",
         )
         with self._ledger.open("generate", route=request.route, tenant=tenant):
@@ -228,7 +232,7 @@ class Orchestrator(Parts):
         samples: int = 1,
         model: str | None = None,
         provider: str | None = None,
-        cache: CacheMode | None = None,
+        cache: Caching | None = None,
         tenant: str = "",
         hook: Hook | None = None,
         **parameters: Any,  # LiteLLM's own arguments: temperature, max_tokens…

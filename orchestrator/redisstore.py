@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _ANSWER, _QUESTION = "orchestrator:answer:", "orchestrator:question:"
+_TAG = "orchestrator:tag:"
 _WAIT_S = 2.0
 
 
@@ -66,7 +67,13 @@ class RedisStore:
         return None
 
     def put(
-        self, key: str, value: object, *, question: Mapping[str, object], max_age_s: float = 0.0
+        self,
+        key: str,
+        value: object,
+        *,
+        question: Mapping[str, object],
+        max_age_s: float = 0.0,
+        tag: str = "",
     ) -> None:
         """Store a JSON value and the outline of what was asked."""
         age = int(max_age_s * 1000) or None
@@ -74,6 +81,8 @@ class RedisStore:
             with self._redis.pipeline() as both:
                 both.set(_ANSWER + key, self._closed(value), px=age)
                 both.set(_QUESTION + key, self._closed(outlined(as_kept(question))), px=age)
+                if tag:
+                    both.sadd(_TAG + tag, key)
                 both.execute()
         except self._faults as error:
             self._tell(f"an answer cannot be written ({type(error).__name__})")
@@ -117,6 +126,17 @@ class RedisStore:
         wrong = [key for key in self.keys() if self.get(key) is None]
         self.delete(wrong)
         return [f"entry {key[:12]} cannot be read and is removed" for key in wrong]
+
+    def evict(self, tag: str) -> int:
+        """Forget the answers that were kept under a tag; return how many there were."""
+        try:
+            keys = [str(key, "ascii") for key in self._redis.smembers(_TAG + tag)]
+            self._redis.delete(_TAG + tag)
+        except self._faults as error:
+            self._tell(f"answers cannot be listed ({type(error).__name__})")
+            return 0
+        self.delete(keys)
+        return len(keys)
 
     def clear(self) -> int:
         """Remove every entry; return how many answers there were."""

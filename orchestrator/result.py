@@ -7,12 +7,11 @@ front of it, and a test's script are all completers. `Contract` judges an answer
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from orchestrator.diagnostics import Report
     from orchestrator.messages import LLMMessage
 
@@ -26,6 +25,24 @@ OutputMode = Literal["json_schema", "tool_call", "json_object", "prompt"]
 #: Whether the cache may answer: yes; ask anew and store; neither read nor write; it must, a miss
 #: is an error; from recordings, and what is missing there is asked and recorded.
 CacheMode = Literal["use", "refresh", "off", "replay", "record"]
+
+#: The same with more to say: ``{"mode": "use", "ttl": 60, "tag": "trial"}``, and LiteLLM's
+#: ``no-cache`` and ``no-store``.
+Caching = CacheMode | Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How an answer is kept.
+
+    Attributes:
+        ttl_s: for how many seconds; 0 as configured.
+        tag: a word to forget it by.
+    """
+
+    ttl_s: float = 0.0
+    tag: str = ""
+
 
 #: What became of an answer, before anything is said about its content.
 AnswerKind = Literal[
@@ -76,6 +93,7 @@ class Request:
         sample: number of an independent sample of the same question.
         timeout_s: most seconds one wire attempt may take; does not shape the answer.
         cache: whether the cache may answer; does not shape the answer.
+        keep: how the answer is kept; does not shape the answer.
         purpose: why it is asked (``generate``, ``patch``, ``rewrite``…), for the ledger; does not
             shape the answer.
     """
@@ -91,6 +109,7 @@ class Request:
     sample: int = 0
     timeout_s: float = 60.0
     cache: CacheMode = "use"
+    keep: Keep = Keep()
     purpose: str = ""
 
 

@@ -147,7 +147,13 @@ class Store:
         return None
 
     def put(
-        self, key: str, value: object, *, question: Mapping[str, object], max_age_s: float = 0.0
+        self,
+        key: str,
+        value: object,
+        *,
+        question: Mapping[str, object],
+        max_age_s: float = 0.0,
+        tag: str = "",
     ) -> None:
         """Store a JSON value and the outline of what was asked: no prompt reaches the disk.
 
@@ -158,9 +164,9 @@ class Store:
         try:
             with self._disk.transact():
                 kept = self._seal.closed(_raw(value))
-                self._disk.set(key, kept, expire=max_age_s or None)
+                self._disk.set(key, kept, expire=max_age_s or None, tag=tag or None)
                 asked = self._seal.closed(_raw(outlined(as_kept(question))))
-                self._disk.set(key + _QUESTION, asked, expire=max_age_s or None)
+                self._disk.set(key + _QUESTION, asked, expire=max_age_s or None, tag=tag or None)
         except _DISK_FAULTS as error:
             self._tell("unwritable", f"cannot be written ({error}); answers are not kept")
 
@@ -199,6 +205,10 @@ class Store:
         if self._disk is not None:
             self._disk.clear()
         return count
+
+    def evict(self, tag: str) -> int:
+        """Forget the answers that were kept under a tag; return how many there were."""
+        return int(self._disk.evict(tag)) // 2 if self._disk is not None else 0
 
     def prune(self) -> int:
         """Remove what is past its age or beyond the size limit; return how many rows went."""

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.asking import caching
+from orchestrator.asking import cache_use, without_json
 from orchestrator.contract import contract_of
 from orchestrator.diagnostics import Diagnostic
 from orchestrator.messages import LLMMessage, LLMRole, as_messages
@@ -20,14 +20,17 @@ if TYPE_CHECKING:
     from orchestrator.contract import ValueCheck
     from orchestrator.events import Hook
     from orchestrator.ledger import Ledger
-    from orchestrator.result import CacheMode, Contract, Generation
+    from orchestrator.result import Caching, Contract, Generation
     from orchestrator.runs import Runs
 
 Said = Iterable[Diagnostic | str] | str | None
 #: A rule in the caller's own code, plain or async: the typed value in, findings out.
 Check = Callable[[Any], Said | Awaitable[Said]]
 #: What `Structured.completion` takes over from LiteLLM's arguments; the rest are parameters.
-_OWN = ("model", "messages", "response_format", "refine", "checks", "cache", "tenant", "samples")
+_OWN = (
+    "model", "messages", "response_format", "refine", "checks", "cache", "cache_ttl", "tenant",
+    "samples",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Structured:
         samples: int = 1,
         model: str | None = None,
         provider: str | None = None,
-        cache: CacheMode | None = None,
+        cache: Caching | None = None,
         tenant: str = "",
         hook: Hook | None = None,
         parameters: Mapping[str, Any] | None = None,
@@ -85,7 +88,7 @@ class Structured:
         contract: Contract[Any],
         route: str,
         *,
-        cache: CacheMode | None,
+        cache: Caching | None,
         parameters: Mapping[str, Any],
     ) -> Request:
         """The question that a run begins with."""
@@ -94,6 +97,7 @@ class Structured:
         settings = self.runs.settings
         schema = {key: part for key, part in contract.schema.items() if key != "$schema"}
         in_words = self.prompts.schema(schema)
+        use, keep = cache_use(cache, settings.cache.mode)
         return Request(
             as_messages(messages),
             route,
@@ -104,7 +108,8 @@ class Structured:
             in_words=in_words,
             templates={"schema": self.prompts.versions["schema"]},
             timeout_s=settings.generation.timeout_s,
-            cache=caching(cache or settings.cache.mode, parameters),
+            cache=without_json(use, parameters),
+            keep=keep,
             purpose="generate",
         )
 
@@ -124,7 +129,7 @@ class Structured:
             refine=arguments.get("refine"),
             samples=int(arguments.get("samples") or 1),
             model=arguments.get("model"),
-            cache=arguments.get("cache"),
+            cache=_cache_of(arguments),
             tenant=str(arguments.get("tenant") or ""),
             parameters={k: v for k, v in arguments.items() if k not in _OWN},
             operation="acompletion",
@@ -159,6 +164,14 @@ class Structured:
         }
         response.parsed, response.generation = made.value, made
         return response
+
+
+def _cache_of(arguments: Mapping[str, Any]) -> Caching | None:
+    given = arguments.get("cache")
+    if arguments.get("cache_ttl") is None:
+        return given
+    stated = given if isinstance(given, Mapping) else {"mode": given}
+    return {**stated, "ttl": arguments["cache_ttl"]}
 
 
 def _plain(check: Check) -> ValueCheck:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from orchestrator import Orchestrator
 from orchestrator.cache import Cached, is_complete
+from orchestrator.cli.main import main
 from orchestrator.errors import ConfigError, ServiceUnavailableError
 from orchestrator.keys import digest, key_of, question_of
 from orchestrator.messages import LLMMessage, LLMRole
@@ -511,3 +512,64 @@ async def test_the_key_of_the_cache_comes_from_the_environment(
     async with Orchestrator(config, environ={}) as orc:
         with pytest.raises(ConfigError, match="CACHE_KEY is not set"):
             await orc.generate([{"role": "user", "content": "hi"}])
+
+
+@pytest.mark.parametrize("mode", [1, 2, 3, 4])
+@pytest.mark.parametrize("where", ["inline", "file"])
+@pytest.mark.parametrize("column", ["value", "key"])
+def test_a_pickle_planted_in_any_way_never_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, where: str, column: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = Store(tmp_path / "cache")
+    store.put("k", {"text": "x" * (100_000 if where == "file" else 10)}, question={})
+    bomb = pickle.dumps(Bomb())
+    if column == "key":
+        plant_where(tmp_path / "cache", "key = ?, raw = 0", "key = 'k'", bomb)
+    elif where == "file":
+        (file,) = (tmp_path / "cache").rglob("*.val")
+        file.write_bytes(bomb)
+        plant_where(tmp_path / "cache", "mode = ?", "key = 'k'", mode)
+    else:
+        plant_where(tmp_path / "cache", "value = ?", "key = 'k'", bomb)
+        plant_where(tmp_path / "cache", "mode = ?", "key = 'k'", mode)
+    assert store.get("k") is None
+    store.verify()
+    assert not (tmp_path / "exploded").exists()
+
+
+def plant_where(directory: Path, change: str, row: str, value: object) -> None:
+    with sqlite3.connect(directory / "cache.db") as database:
+        database.execute(f"UPDATE Cache SET {change} WHERE {row}", (value,))
+    database.close()
+
+
+def test_answers_are_forgotten_by_their_tag(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for n, tag in enumerate(["trial", "trial", ""]):
+        store.put(f"k{n}", n, question={}, tag=tag)
+    assert store.evict("trial") == 2
+    assert store.keys() == ["k2"]
+
+
+async def test_a_call_says_how_its_answer_is_kept(
+    wire: WireServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    wire.plan("m", "good")
+    ask = [{"role": "user", "content": "hi"}]
+    monkeypatch.setenv("ORCHESTRATOR_CACHE_DIR", str(tmp_path))
+    async with Orchestrator(configured(wire.base, "m")) as orc:
+        tagged = {"ttl": 60, "tag": "trial"}
+        assert not (await orc.generate(ask, cache=tagged)).cached
+        assert (await orc.generate(ask, cache=tagged)).cached
+        await asyncio.to_thread(main, ["cache", "clear", "--tag", "trial"])
+        assert "1 entries removed" in capsys.readouterr().out
+        assert not (await orc.generate(ask, cache={"ttl": 0.05})).cached
+        await asyncio.sleep(0.1)
+        assert not (await orc.generate(ask)).cached
+        assert not (await orc.generate(ask, cache={"no-cache": True})).cached
+        with pytest.raises(ValueError, match="known: mode"):
+            await orc.generate(ask, cache={"tll": 3})
+        with pytest.raises(ValueError, match="is no mode"):
+            await orc.acompletion(model="m", messages=ask, cache="sometimes")

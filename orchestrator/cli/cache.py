@@ -42,7 +42,8 @@ def _info(store: Store, arguments: argparse.Namespace) -> int:
 
 
 def _clear(store: Store, arguments: argparse.Namespace) -> int:
-    where, removed = store.info().directory, store.clear()
+    where = store.info().directory
+    removed = store.evict(arguments.tag) if arguments.tag else store.clear()
     found = {"directory": str(where), "removed": removed}
     return _said(arguments, found, f"{where}: {removed} entries removed")
 

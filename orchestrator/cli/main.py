@@ -187,6 +187,7 @@ def _around(command: Command) -> None:
     cache = command("cache", "look at what is kept, compare, mend, carry over, forget")
     actions = ("info", "list", "show", "explain", "clear", "prune", "verify", "export", "import")
     cache.add_argument("action", choices=actions)
+    cache.add_argument("--tag", default="", help="clear only what was kept under it")
     cache.add_argument("names", nargs="*", metavar="KEY|FILE", help="what show and the like take")
     doctor = command("doctor", "look over keys, config, cache, local servers, a fix for each")
     doctor.add_argument(

@@ -25,6 +25,7 @@ from tests.support.wire import Reply, WireServer, configured
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [
     pytest.mark.redis,
+    pytest.mark.may_block,
     pytest.mark.skipif(
         shutil.which("redis-server") is None or importlib.util.find_spec("redis") is None,
         reason="redis-server or the extra 'redis' is not installed: make test-proxy",
@@ -199,6 +200,8 @@ async def test_an_answer_in_redis_has_its_age_and_its_seal(
         assert all(b"sealed" not in redis.get(name) for name in redis.scan_iter("*"))
         redis.close()
         await asyncio.sleep(0.6)
+        assert not (await orc.generate(ask, cache={"tag": "trial", "ttl": 60})).cached
+        assert orc._store.evict("trial") == 1
         assert not (await orc.generate(ask)).cached
 
 
