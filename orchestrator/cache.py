@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _MOST_DIFFERENCES = 12
+_MOST_COMPARED = 300  # the latest; comparing takes a millisecond each
 
 
 class Keeps(Protocol):
@@ -148,7 +149,7 @@ async def read(store: Keeps, key: str) -> Any:
 def missing(store: Keeps, question: Mapping[str, object]) -> CacheMissError:
     """The error that says what was asked and how the nearest kept question differs."""
     asked = as_kept(question)
-    kept = list(store.questions())
+    kept = list(store.questions())[-_MOST_COMPARED:]
     lines = [f"nothing is kept for this question (key {key_of(question)[:12]})"]
     if kept:
         key, nearest = max(kept, key=lambda one: likeness(asked, one[1]))

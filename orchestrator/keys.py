@@ -30,7 +30,10 @@ def digest(value: object) -> str:
 
     Raises: TypeError: something in it has no JSON form.
     """
-    return hashlib.sha256(_CANONICAL.encode(value).encode(errors="surrogatepass")).hexdigest()
+    text = _CANONICAL.encode(value)
+    if ".0" in text or "e+" in text:  # perhaps a whole number with a point: rare, and slow to tell
+        text = _CANONICAL.encode(plain(value))
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 def question_of(request: Request, *, fingerprint: str) -> dict[str, object]:
@@ -44,7 +47,7 @@ def question_of(request: Request, *, fingerprint: str) -> dict[str, object]:
         "route": request.route,
         "deployments": fingerprint,
         "messages": [(str(turn.role), turn.content) for turn in request.messages],
-        "parameters": plain(request.parameters),
+        "parameters": request.parameters,
         "mode": request.mode,
         "form": request.schema if is_sent else request.in_words,
         "templates": dict(request.templates),
@@ -65,7 +68,7 @@ def call_question(
     """The question of a call with LiteLLM's own arguments."""
     asked = {key: value for key, value in arguments.items() if key not in _TRANSPORT}
     return {
-        "layout": LAYOUT, "call": method, "deployments": fingerprint, "arguments": plain(asked),
+        "layout": LAYOUT, "call": method, "deployments": fingerprint, "arguments": asked,
     }  # fmt: skip
 
 
@@ -91,7 +94,7 @@ def plain(value: object) -> object:
 def shown(question: Any, name: str = "") -> Any:
     """A question as it may be kept: what could be a secret is a digest of itself."""
     if name and name not in _HARMLESS and _PRIVATE.search(name) and question:
-        return f"[removed, digest {digest(plain(question))[:8]}]"
+        return f"[removed, digest {digest(question)[:8]}]"
     if isinstance(question, Mapping):
         return {
             key: part if key in _CONTENT else shown(part, str(key))
