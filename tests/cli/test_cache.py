@@ -91,3 +91,16 @@ def test_damage_is_found_and_removed(filled: Path, capsys: Output) -> None:
     assert main(["cache", "clear", "--json"]) == 0
     assert main(["cache", "info"]) == 0
     assert "0 entries" in capsys.readouterr().out
+
+
+def test_a_recording_in_a_file_can_be_compared_too(filled: Path, capsys: Output) -> None:
+    question = {"layout": 2, "route": "default", "sample": 0}
+    (filled / "one.json").write_text(json.dumps({"key": "k", "question": question}))
+    (filled / "two.json").write_text(json.dumps({**question, "sample": 1}))
+    assert main(["cache", "explain", str(filled / "one.json"), str(filled / "two.json")]) == 0
+    assert capsys.readouterr().out == "sample: 0 is 1\n"
+    (filled / "two.json").write_text("{")
+    assert main(["cache", "explain", str(filled / "one.json"), str(filled / "two.json")]) == 2
+    assert "is no JSON" in capsys.readouterr().err
+    assert main(["cache", "list", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 2

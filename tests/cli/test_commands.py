@@ -413,3 +413,21 @@ def test_control_c_is_one_line_and_exit_code_130(tmp_path: Path) -> None:
 def test_shell_exit_codes_reach_the_shell(bad: str) -> None:
     assert shell("validate", bad).returncode == 1
     assert shell("validate", TMAZE).returncode == 0
+
+
+def test_generate_shows_the_answer_while_it_comes(capsys: Output) -> None:
+    assert main(["generate", "a thermostat for a cold room", "--live", "--samples", "1"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.startswith("gmn 1.0\nagent thermostat {")
+    assert printed.out.strip() in printed.err
+    assert "runs:     yes" in printed.err
+
+
+def test_the_cache_mode_of_the_environment_is_checked(
+    monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_CACHE_MODE", "sometimes")
+    assert main(["generate", "a thermostat"]) == 2
+    assert "ORCHESTRATOR_CACHE_MODE" in capsys.readouterr().err
+    monkeypatch.setenv("ORCHESTRATOR_CACHE_MODE", "off")
+    assert main(["generate", "a thermostat", "-q"]) == 0

@@ -1,0 +1,86 @@
+"""The gate: one asks, the others wait for its answer or its error; two gates are two processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+from orchestrator.errors import RateLimitError
+from orchestrator.gate import Gate
+
+
+class Asked:
+    """A question that takes a moment, and counts."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.answer: str | None = None
+        self.calls = 0
+        self.failure = failure
+
+    async def found(self) -> str | None:
+        return self.answer
+
+    async def ask(self) -> str:
+        self.calls += 1
+        await asyncio.sleep(0.1)
+        if self.failure is not None:
+            raise self.failure
+        self.answer = "the answer"
+        return self.answer
+
+
+async def together(directory: Path, asked: Asked, count: int = 3) -> list[object]:
+    gates = [Gate(directory) for _ in range(count)]
+    return await asyncio.gather(
+        *(gate.ask("key", asked.found, asked.ask) for gate in gates), return_exceptions=True
+    )
+
+
+async def test_one_asks_and_the_others_find_its_answer(tmp_path: Path) -> None:
+    asked = Asked()
+    made = await together(tmp_path / "asking", asked)
+    assert sorted(made, key=str) == [("the answer", False), ("the answer", False),
+                                     ("the answer", True)]  # fmt: skip
+    assert asked.calls == 1
+
+
+async def test_an_error_of_ours_reaches_the_others_with_all_it_says(tmp_path: Path) -> None:
+    asked = Asked(RateLimitError("too fast", deployment="d", status=429, retry_after_s=3.0))
+    made = await together(tmp_path, asked)
+    assert asked.calls == 1
+    for error in made:
+        assert isinstance(error, RateLimitError)
+        assert (str(error), error.deployment, error.retry_after_s) == ("too fast", "d", 3.0)
+
+
+async def test_an_error_of_somebody_elses_keeps_nobody_waiting_in_line(tmp_path: Path) -> None:
+    asked = Asked(ValueError("not ours: it may quote what was sent"))
+    made = await together(tmp_path, asked)
+    assert [type(error) for error in made] == [ValueError] * 3
+    assert asked.calls == 3
+    assert all(b"quote" not in path.read_bytes() for path in tmp_path.iterdir())
+
+
+async def test_an_error_of_before_is_nobodys_now(tmp_path: Path) -> None:
+    await together(tmp_path, Asked(RateLimitError("too fast")), 1)
+    await asyncio.sleep(0.01)
+    asked = Asked()
+    await together(tmp_path, asked)
+    assert (asked.answer, asked.calls) == ("the answer", 1)
+
+
+async def test_a_directory_that_cannot_be_used_keeps_nobody_from_asking() -> None:
+    asked = Asked()
+    made = await together(Path("/proc/no-such-place"), asked, 2)
+    assert made == [("the answer", True)] * 2
+
+
+def test_what_was_left_long_ago_is_swept_away(tmp_path: Path) -> None:
+    for name, age in (("old.lock", 7200), ("new.lock", 0)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    Gate(tmp_path).sweep()
+    assert [path.name for path in tmp_path.iterdir()] == ["new.lock"]
+    Gate(tmp_path / "none").sweep()
