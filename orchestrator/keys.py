@@ -21,6 +21,7 @@ _PRIVATE = re.compile(r"key|token|secret|password|authori[sz]ation|credential|he
 _HARMLESS = ("max_tokens", "max_completion_tokens", "logit_bias", "top_k")
 _CONTENT = ("messages", "response_format", "tools", "functions", "form", "input", "prompt")
 _ABSENT = object()
+_LONG = 1024  # characters; shorter texts are quoted as fast as they are hashed
 _LONGEST_SHOWN = 120
 _LONGEST_WORD = 16  # names of models, roles and modes are shorter; sentences are longer
 
@@ -30,9 +31,10 @@ def digest(value: object) -> str:
 
     Raises: TypeError: something in it has no JSON form.
     """
-    text = _CANONICAL.encode(value)
-    if ".0" in text or "e+" in text:  # perhaps a whole number with a point: rare, and slow to tell
-        text = _CANONICAL.encode(plain(value))
+    return _sha256(_CANONICAL.encode(_plain(value)))
+
+
+def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
@@ -80,14 +82,22 @@ def key_of(question: Mapping[str, object]) -> str:
     return digest(question)
 
 
-def plain(value: object) -> object:
-    """The same value with one spelling for each number: 1 and 1.0 are the same to providers."""
+def _plain(value: object) -> object:
+    """The same value with one spelling for each number: 1 and 1.0 are the same to providers.
+
+    A long text stands as its digest: to quote it in JSON would cost three times as much. The mark
+    before it begins no other text, so nothing else can be taken for one.
+    """
+    if isinstance(value, str):
+        if len(value) > _LONG:
+            return f"\0{_sha256(value)}"
+        return f"\0{value}" if value.startswith("\0") else value
+    if isinstance(value, dict):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if isinstance(value, dict):
-        return {str(key): plain(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(part) for part in value]
     return value
 
 

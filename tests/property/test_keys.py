@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import re
 from typing import Any
@@ -85,6 +86,16 @@ def test_keys_are_equal_exactly_when_nothing_differs(
         assert list(differences(kept[0], kept[1]))
     assert not list(differences(kept[0], copy.deepcopy(kept[0])))
     assert likeness(kept[0], kept[0]) == 1.0
+
+
+def test_a_long_text_counts_as_a_whole_and_nothing_else_can_stand_for_it() -> None:
+    text = "y" * 5000
+    stand_in = "\0" + hashlib.sha256(text.encode()).hexdigest()
+    questions = [{"a": text}, {"a": text + "y"}, {"a": stand_in}, {"a": "\0" + stand_in},
+                 {"a": stand_in[1:]}]  # fmt: skip
+    assert len({key(question) for question in questions}) == len(questions)
+    assert key({"a": text, "b": stand_in}) != key({"a": stand_in, "b": text})
+    assert key({"a": "".join(["y"] * 5000)}) == key({"a": text})
 
 
 def test_deployments_and_the_kind_of_call_are_part_of_the_key() -> None:
