@@ -63,9 +63,6 @@ class Cassette:
         for key, entry in self._files.items():
             yield key, entry["question"]
 
-    def close(self) -> None:
-        """Nothing is open."""
-
     def load(self) -> None:
         """Read every recording now.
 

@@ -20,6 +20,7 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_asci
 _PRIVATE = re.compile(r"key|token|secret|password|authori[sz]ation|credential|headers", re.I)
 _HARMLESS = ("max_tokens", "max_completion_tokens", "logit_bias", "top_k")
 _CONTENT = ("messages", "response_format", "tools", "functions", "form", "input", "prompt")
+_FORMAL = frozenset({"", "system", "user", "assistant", "tool", "text", "image_url"})
 _ABSENT = object()
 _LONG = 1024  # characters; shorter texts are quoted as fast as they are hashed
 _LONGEST_SHOWN = 120
@@ -115,13 +116,18 @@ def shown(question: Any, name: str = "") -> Any:
     return question
 
 
-def outlined(question: Any) -> Any:
+def outlined(question: Any, *, is_said: bool = False) -> Any:
     """A question without its words: where two differ can be said, what was said cannot be read."""
     if isinstance(question, Mapping):
-        return {key: outlined(part) for key, part in question.items()}
+        return {
+            key: outlined(part, is_said=is_said or key in _CONTENT)
+            for key, part in question.items()
+        }
     if isinstance(question, list | tuple):
-        return [outlined(part) for part in question]
-    if isinstance(question, str) and len(question) > _LONGEST_WORD:
+        return [outlined(part, is_said=is_said) for part in question]
+    if not isinstance(question, str) or question in _FORMAL:
+        return question
+    if is_said or len(question) > _LONGEST_WORD:
         return f"[{len(question)} characters, digest {digest(question)[:8]}]"
     return question
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ from pydantic_core import from_json
 from orchestrator.errors import ConfigError, MissingExtraError
 from orchestrator.keys import as_kept, outlined
 from orchestrator.sealing import SealError
-from orchestrator.store import StoreInfo
+from orchestrator.store import StoreInfo, json_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -88,7 +87,7 @@ class RedisStore:
             self._tell(f"an answer cannot be written ({type(error).__name__})")
 
     def _closed(self, value: object) -> bytes:
-        return self._seal.closed(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
+        return self._seal.closed(json_bytes(value))
 
     def delete(self, keys: Iterable[str]) -> None:
         """Forget the entries under `keys`."""

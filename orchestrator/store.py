@@ -163,9 +163,9 @@ class Store:
             return
         try:
             with self._disk.transact():
-                kept = self._seal.closed(_raw(value))
+                kept = self._seal.closed(json_bytes(value))
                 self._disk.set(key, kept, expire=max_age_s or None, tag=tag or None)
-                asked = self._seal.closed(_raw(outlined(as_kept(question))))
+                asked = self._seal.closed(json_bytes(outlined(as_kept(question))))
                 self._disk.set(key + _QUESTION, asked, expire=max_age_s or None, tag=tag or None)
         except _DISK_FAULTS as error:
             self._tell("unwritable", f"cannot be written ({error}); answers are not kept")
@@ -247,7 +247,8 @@ class Store:
             _log.warning("The cache in %s %s.", self.directory, words)
 
 
-def _raw(value: object) -> bytes:
+def json_bytes(value: object) -> bytes:
+    """A value as it is kept."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(
         errors="surrogatepass"
     )

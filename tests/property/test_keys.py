@@ -13,12 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.keys import (
+    _FORMAL,
     _TRANSPORT,
     as_kept,
     call_question,
     differences,
     key_of,
     likeness,
+    outlined,
     shown,
 )
 
@@ -114,6 +116,15 @@ def test_a_kept_question_shows_no_secret_and_still_tells_two_apart(secret: str) 
     assert (found["max_tokens"], found["prompt"]) == (5, "hi")
     other = shown({**question, "api_key": f"{secret}x"})
     assert other["api_key"] != found["api_key"]
+
+
+@given(st.text(min_size=1, max_size=40).filter(lambda words: words not in _FORMAL))
+def test_an_outline_holds_no_words_however_few(words: str) -> None:
+    messages = [{"role": "user", "content": words}]
+    question = call_question("acompletion", {"messages": messages}, fingerprint="f")
+    (turn,) = outlined(as_kept(question))["arguments"]["messages"]
+    assert turn["role"] == "user"
+    assert turn["content"].startswith(f"[{len(words)} characters, digest ")
 
 
 def test_differences_point_at_the_place() -> None:
