@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.ratio import ratio_of, spell
-from orchestrator.cache import Cached
-from orchestrator.keys import key_of, question_of
+from orchestrator.cache.cached import Cached
+from orchestrator.cache.disk import Store
+from orchestrator.cache.keys import key_of, question_of
 from orchestrator.messages import LLMMessage, LLMRole
 from orchestrator.result import Answer, Request, Usage
-from orchestrator.store import Store
 
 CALLS = 500
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, get_args
 
+from orchestrator.cache.keys import digest
 from orchestrator.errors import GMNError
 from orchestrator.gmn.expectations import Expectation
 from orchestrator.gmn.formats import write_text
 from orchestrator.gmn.library import Example, choose, load
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
-from orchestrator.keys import digest
 from orchestrator.refine import Bounds
 from orchestrator.result import CacheMode, Caching, Keep, OutputMode, Request
 from orchestrator.shipped import shipped

@@ -9,18 +9,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.asking import cache_use
-from orchestrator.cache import Flights, missing, read
+from orchestrator.cache.cached import missing, read
+from orchestrator.cache.flights import Flights
+from orchestrator.cache.keys import LAYOUT, call_question, key_of
 from orchestrator.errors import CacheMissError
-from orchestrator.keys import LAYOUT, call_question, key_of
 from orchestrator.routing import cost_of, recorded, usage_of
 from orchestrator.tally import current
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from orchestrator.cache import Keeps
+    from orchestrator.cache.cached import Keeps
+    from orchestrator.cache.gate import Gate
     from orchestrator.config import Settings
-    from orchestrator.gate import Gate
     from orchestrator.ledger import Booking, Ledger
     from orchestrator.result import Keep
     from orchestrator.routing import RouterCompleter

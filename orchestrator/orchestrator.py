@@ -16,6 +16,7 @@ from orchestrator.asking import (
     first_request,
     parsed,
 )
+from orchestrator.cache.disk import StoreInfo
 from orchestrator.config import Config
 from orchestrator.diagnostics import Report
 from orchestrator.errors import GMNError
@@ -34,7 +35,6 @@ from orchestrator.result import (
     Request,
 )
 from orchestrator.routing import Deployments, Plan, checkup, form_check, plan
-from orchestrator.store import StoreInfo
 from orchestrator.streaming import streamed
 from orchestrator.sync import blocking, iterating
 

@@ -8,8 +8,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.asking import load_library
-from orchestrator.cache import Cached, Keeps
-from orchestrator.cassette import Cassette
+from orchestrator.cache.cached import Cached, Keeps
+from orchestrator.cache.cassette import Cassette
+from orchestrator.cache.disk import Store
+from orchestrator.cache.gate import Gate
+from orchestrator.cache.seal import Seal
+from orchestrator.cache.shared import RedisStore
 from orchestrator.config import (
     Cache,
     Config,
@@ -20,15 +24,11 @@ from orchestrator.config import (
 from orchestrator.dropin import DropIn
 from orchestrator.errors import ConfigError
 from orchestrator.finetune import ACCEPTED, Accepted
-from orchestrator.gate import Gate
 from orchestrator.ledger import Ledger, days_ago
 from orchestrator.prompts import Prompts
-from orchestrator.redisstore import RedisStore
 from orchestrator.routing import RouterCompleter, resolved
 from orchestrator.runs import Runs
-from orchestrator.sealing import Seal
 from orchestrator.shipped import shipped
-from orchestrator.store import Store
 from orchestrator.structured import Structured
 from orchestrator.sync import Once
 

@@ -17,7 +17,7 @@ from orchestrator.streaming import current
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from orchestrator.cache import Cached
+    from orchestrator.cache.cached import Cached
     from orchestrator.config import Settings
     from orchestrator.events import Hook
     from orchestrator.finetune import Accepted

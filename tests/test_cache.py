@@ -17,14 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator import Orchestrator
-from orchestrator.cache import Cached, is_complete
+from orchestrator.cache.cached import Cached, is_complete
+from orchestrator.cache.disk import Store
+from orchestrator.cache.keys import digest, key_of, question_of
+from orchestrator.cache.seal import Seal
 from orchestrator.cli.main import main
 from orchestrator.errors import ConfigError, ServiceUnavailableError
-from orchestrator.keys import digest, key_of, question_of
 from orchestrator.messages import LLMMessage, LLMRole
 from orchestrator.result import Answer, Request, Usage, WireAttempt
-from orchestrator.sealing import Seal
-from orchestrator.store import Store
 from tests.support.wire import WireServer, configured
 
 # The store is opened where it is tested.
@@ -410,7 +410,7 @@ def test_a_full_disk_costs_no_request_and_no_valid_entry(tmp_path: Path) -> None
     script = f"""
 import resource, signal
 from pathlib import Path
-from orchestrator.store import Store
+from orchestrator.cache.disk import Store
 store = Store(Path({str(tmp_path)!r}))
 store.put("small", {{"a": 1}}, question={{}})
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -433,7 +433,7 @@ assert store.get("large0") is None
 def test_a_writer_that_is_killed_loses_nothing_that_was_whole(tmp_path: Path) -> None:
     script = f"""
 from pathlib import Path
-from orchestrator.store import Store
+from orchestrator.cache.disk import Store
 store = Store(Path({str(tmp_path)!r}))
 for n in range(100_000):
     store.put(f"k{{n}}", {{"n": n, "text": "x" * 40_000}}, question={{"n": n}})

@@ -7,8 +7,8 @@ import os
 import time
 from pathlib import Path
 
+from orchestrator.cache.gate import Gate
 from orchestrator.errors import RateLimitError
-from orchestrator.gate import Gate
 
 
 class Asked:

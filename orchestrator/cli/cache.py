@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator import jsonlines
+from orchestrator.cache.disk import Store as DiskStore
+from orchestrator.cache.keys import differences, key_of
+from orchestrator.cache.shared import RedisStore
 from orchestrator.cli.output import GOOD, INVALID, UsageError, say, say_json, table
 from orchestrator.config import Config
-from orchestrator.keys import differences, key_of
 from orchestrator.parts import store_of
-from orchestrator.redisstore import RedisStore
-from orchestrator.store import Store as DiskStore
 
 if TYPE_CHECKING:
     import argparse

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from orchestrator.cache.disk import Store
 from orchestrator.cli.output import GOOD, INVALID, say, say_json
 from orchestrator.config import Config, cache_directory, ledger_directory
 from orchestrator.errors import ConfigError
 from orchestrator.orchestrator import Orchestrator
 from orchestrator.routing import deployments_of
 from orchestrator.routing.retired import retirement, takes_schema
-from orchestrator.store import Store
 
 if TYPE_CHECKING:
     import argparse

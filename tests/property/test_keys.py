@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.keys import (
+from orchestrator.cache.keys import (
     _FORMAL,
     _TRANSPORT,
     as_kept,

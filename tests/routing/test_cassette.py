@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from orchestrator import Orchestrator
-from orchestrator.cassette import Cassette
+from orchestrator.cache.cassette import Cassette
 from orchestrator.errors import CacheMissError, ConfigError
 from orchestrator.events import Delta, Done
 from tests.support.documents import GOOD

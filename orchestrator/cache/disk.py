@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 import diskcache
 from pydantic_core import from_json
 
+from orchestrator.cache.keys import as_kept, outlined
+from orchestrator.cache.seal import Seal, SealError
 from orchestrator.errors import ConfigError
-from orchestrator.keys import as_kept, outlined
-from orchestrator.sealing import Seal, SealError
 from orchestrator.usage import stamp
 
 if TYPE_CHECKING:

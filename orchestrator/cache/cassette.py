@@ -10,8 +10,8 @@ import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.cache.keys import as_kept
 from orchestrator.errors import ConfigError
-from orchestrator.keys import as_kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

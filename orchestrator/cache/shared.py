@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
+from orchestrator.cache.disk import StoreInfo, json_bytes
+from orchestrator.cache.keys import as_kept, outlined
+from orchestrator.cache.seal import SealError
 from orchestrator.errors import ConfigError, MissingExtraError
-from orchestrator.keys import as_kept, outlined
-from orchestrator.sealing import SealError
-from orchestrator.store import StoreInfo, json_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from orchestrator.sealing import Seal
+    from orchestrator.cache.seal import Seal
 
 _log = logging.getLogger(__name__)
 _ANSWER, _QUESTION = "orchestrator:answer:", "orchestrator:question:"
