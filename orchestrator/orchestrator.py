@@ -35,6 +35,7 @@ from orchestrator.result import (
     Request,
 )
 from orchestrator.routing import Deployments, Plan, checkup, form_check, plan
+from orchestrator.runs import Task
 from orchestrator.streaming import streamed
 from orchestrator.sync import blocking, iterating
 
@@ -139,8 +140,8 @@ class Orchestrator(Parts):
         )  # fmt: skip
         about = {"route": route, "agent_type": agent_type, "tenant": tenant}
         booking = self._ledger.open("generate_gmn", **about)
-        run = self._runs.run
-        return await run(first, contract, self._prompts, booking, hook=hook, samples=samples)
+        task = Task(first, contract, self._prompts, samples=samples)
+        return await self._runs.run(task, booking, hook=hook)
 
     async def refine_gmn(
         self,
@@ -177,9 +178,8 @@ class Orchestrator(Parts):
         booking = self._ledger.open(
             "refine_gmn", route=route, agent_type=start.value.agent_type, tenant=tenant
         )
-        return await self._runs.run(
-            request, contract, self._prompts, booking, hook=hook, start=start
-        )
+        task = Task(request, contract, self._prompts, start=start)
+        return await self._runs.run(task, booking, hook=hook)
 
     async def validate_gmn(
         self,

@@ -12,6 +12,7 @@ from orchestrator.cache.cached import Cached, Keeps
 from orchestrator.cache.cassette import Cassette
 from orchestrator.cache.disk import Store
 from orchestrator.cache.gate import Gate
+from orchestrator.cache.recall import Recall
 from orchestrator.cache.seal import Seal
 from orchestrator.cache.shared import RedisStore
 from orchestrator.config import (
@@ -165,7 +166,11 @@ class Parts:
         settings = self.config.orchestrator
         directory = cache_directory(settings.cache, self._environ)
         accepted = Accepted(directory / ACCEPTED if settings.cache.keep_accepted else None)
-        return Runs(self._router, self._completer, settings, accepted, self._hook)
+        recall = None
+        if not self._is_taped:  # a recording holds every answer, and each in a file of its own
+            fingerprint = self._router.deployments.fingerprint
+            recall = Recall(self._store, fingerprint, settings.cache.max_age_s)
+        return Runs(self._router, self._completer, settings, accepted, recall, self._hook)
 
     @cached_property
     def _structured(self) -> Structured:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from orchestrator.events import Event, Hook
     from orchestrator.result import Answer, Attempt, Completer, Contract, Judged, Request
 
-__all__ = ["Bounds", "Phrasing", "generation", "refine"]
+__all__ = ["Bounds", "Phrasing", "generation", "judged_event", "refine"]
 
 T = TypeVar("T")
 
@@ -85,7 +85,7 @@ class _Run(Generic[T]):
             # Judging simulates; the loop must go on serving others meanwhile.
             self.state, decision = await asyncio.to_thread(step, self.state, answer)
             judged = self.state.attempts[-1].judged
-            self._tell(_judged_event(len(self.state.attempts), judged))
+            self._tell(judged_event(len(self.state.attempts), judged))
             if isinstance(decision, Finished):
                 return generation(self.state.attempts)
             if isinstance(decision, GiveUp):
@@ -109,7 +109,8 @@ class _Run(Generic[T]):
             self._hook(event)
 
 
-def _judged_event(number: int, judged: Judged[T]) -> JudgedAnswer:
+def judged_event(number: int, judged: Judged[T]) -> JudgedAnswer:
+    """What is told of a judgement."""
     report = judged.report
     return JudgedAnswer(
         number,

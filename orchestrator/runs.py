@@ -4,92 +4,123 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from orchestrator.asking import bounds_of
-from orchestrator.errors import DeadlineExceededError, InvalidOutputError, LLMError
+from orchestrator.cache.recall import Recalled
+from orchestrator.errors import InvalidOutputError, LLMError
 from orchestrator.extract import is_json
 from orchestrator.refine import generation, refine
-from orchestrator.result import Attempt
-from orchestrator.step import judge
+from orchestrator.sampling import sampled
 from orchestrator.streaming import current
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orchestrator.cache.cached import Cached
+    from orchestrator.cache.recall import Recall
     from orchestrator.config import Settings
     from orchestrator.events import Hook
     from orchestrator.finetune import Accepted
     from orchestrator.ledger import Booking
-    from orchestrator.refine import Bounds, Phrasing
-    from orchestrator.result import Answer, Completer, Contract, Generation, Judged, Request
+    from orchestrator.refine import Phrasing
+    from orchestrator.result import (
+        Answer,
+        Attempt,
+        Completer,
+        Contract,
+        Generation,
+        Judged,
+        Request,
+    )
     from orchestrator.routing import RouterCompleter
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
+class Task(Generic[T]):
+    """What is asked of the loop.
+
+    Attributes:
+        start: what the first question is to patch; None for nothing.
+        max_calls: the most calls; None as configured.
+        samples: how many answers to the first question are asked for at once. Where behaviour is
+            expected the first that behaves is taken and the others are stopped; else the simplest
+            of the valid ones. When none is valid the best is mended.
+    """
+
+    first: Request
+    contract: Contract[T]
+    phrasing: Phrasing
+    start: Judged[T] | None = None
+    max_calls: int | None = None
+    samples: int = 1
+
+
+@dataclass(frozen=True)
 class Runs:
-    """Runs the loop over the completer."""
+    """Runs the loop over the completer; `recall` remembers what runs came to, None does not."""
 
     router: RouterCompleter
     completer: Cached
     settings: Settings
     accepted: Accepted
+    recall: Recall | None = None
     hook: Hook | None = None
 
     async def run(
-        self,
-        first: Request,
-        contract: Contract[T],
-        phrasing: Phrasing,
-        booking: Booking,
-        *,
-        hook: Hook | None = None,
-        start: Judged[T] | None = None,
-        max_calls: int | None = None,
-        samples: int = 1,
+        self, task: Task[T], booking: Booking, *, hook: Hook | None = None
     ) -> Generation[T]:
-        """Run the loop; whatever becomes of it is written into the ledger.
-
-        With `samples` so many answers to the first question are asked for at once. Where behaviour
-        is expected the first that behaves is taken and the others are stopped; else the simplest of
-        the valid ones. When none is valid the best is mended.
-        """
-        bounds = bounds_of(self.settings, self.strong(first.route))
-        most = (max_calls or bounds.max_calls) + samples - 1
-        bounds = replace(bounds, max_calls=most)
+        """Run the loop; whatever becomes of it is written into the ledger."""
         completer: Completer = self.completer
         hook = hook or self.hook
         if (live := current()) is not None:
-            hook = live.listening(contract, hook)
-            if samples == 1:
+            hook = live.listening(task.contract, hook)
+            if task.samples == 1:
                 completer = self.completer.through(_Live(self.router, live.heard))
         with booking:
             try:
-                begun: tuple[Attempt[T], ...] = ()
-                if samples > 1:
-                    begun = await _sampled(first, contract, completer, samples, bounds)
-                    if begun[-1].judged.is_accepted:
-                        return await self._booked(booking, first, generation(begun))
-                made = await refine(
-                    first, completer=completer, contract=contract, phrasing=phrasing,
-                    bounds=bounds, hook=hook, start=start, begun=begun,
-                )  # fmt: skip
+                made = await self._made(task, completer, hook)
             except LLMError as error:
                 booking.attempts = error.attempts_made
                 if isinstance(error, InvalidOutputError):
                     await self.completer.withdraw(a.request for a in error.attempts_made)
                     await self._learn(error.attempts_made)
                 raise
+            booking.attempts, booking.outcome = made.attempts, "accepted"
             await self._learn(made.attempts)
-            return await self._booked(booking, first, made)
+            if task.first.cache != "off":
+                await asyncio.to_thread(self.accepted.keep, task.first, made)
+            return made
 
-    async def _booked(self, booking: Booking, first: Request, made: Generation[T]) -> Generation[T]:
-        booking.attempts, booking.outcome = made.attempts, "accepted"
-        if first.cache != "off":
-            await asyncio.to_thread(self.accepted.keep, first, made)
+    async def _made(self, task: Task[T], completer: Completer, hook: Hook | None) -> Generation[T]:
+        """From what is remembered of an accepted run, from samples, or from the first question."""
+        first, samples = task.first, task.samples
+        rounds = () if self.recall is None else await self.recall.rounds(first, samples)
+        bounds = bounds_of(self.settings, self.strong(first.route))
+        # Answers that are there already, and samples, leave the loop its calls.
+        most = (task.max_calls or bounds.max_calls) + samples - 1 + len(rounds)
+        bounds = replace(bounds, max_calls=most)
+        begun: tuple[Attempt[T], ...] = ()
+        if rounds:
+            completer = Recalled(completer, rounds)
+        elif samples > 1:
+            begun = await sampled(
+                first, task.contract, completer, samples,
+                deadline_s=bounds.deadline_s, hook=hook,
+            )  # fmt: skip
+        if begun and begun[-1].judged.is_accepted:
+            made = generation(begun)
+        else:
+            made = await refine(
+                first, completer=completer, contract=task.contract, phrasing=task.phrasing,
+                bounds=bounds, hook=hook, start=task.start, begun=begun,
+            )  # fmt: skip
+        if self.recall is not None and not (rounds and made.cached):
+            # Of samples the last one led to the result; the others stand before it.
+            path = made.attempts[max(len(begun) - 1, 0) :]
+            await self.recall.keep(first, task.contract, path, samples=samples)
         return made
 
     async def _learn(self, attempts: tuple[Attempt[T], ...]) -> None:
@@ -115,44 +146,3 @@ class _Live:
 
     async def complete(self, request: Request) -> Answer:
         return await self.router.complete(request, self.heard)
-
-
-async def _sampled(
-    first: Request, contract: Contract[T], completer: Completer, samples: int, bounds: Bounds
-) -> tuple[Attempt[T], ...]:
-    """Several answers to one question, judged; an accepted one comes last, if there is any.
-
-    Raises: LLMError: no sample was answered; the error of the first.
-    """
-
-    async def one(number: int) -> Attempt[T]:
-        request = replace(first, sample=first.sample + number)
-        answer = await completer.complete(request)
-        judged = await asyncio.to_thread(judge, contract, answer)
-        return Attempt(request, answer, judged, "generate", f"sample {number + 1} of {samples}")
-
-    tasks = [asyncio.create_task(one(number)) for number in range(samples)]
-    made: list[Attempt[T]] = []
-    failures: list[LLMError] = []
-    try:
-        async with asyncio.timeout(bounds.deadline_s):
-            for task in asyncio.as_completed(tasks):
-                try:
-                    made.append(await task)
-                except LLMError as error:
-                    failures.append(error)
-                if made and made[-1].judged.is_accepted and made[-1].judged.report.behaves:
-                    return tuple(made)
-    except TimeoutError:
-        if not made:
-            words = f"none of {samples} samples was answered within {bounds.deadline_s:g} s"
-            raise DeadlineExceededError(words) from None
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    if not made:
-        raise failures[0]
-    # Shortest text last among the accepted: the simplest document.
-    made.sort(key=lambda a: (a.judged.is_accepted, -len(a.judged.text)))
-    return tuple(made)

@@ -67,15 +67,17 @@ class Live:
         if isinstance(event, Asked):
             self._asked(event)
         elif isinstance(event, Answered):
+            if event.round != self.attempt:  # samples are answered in any order
+                self.attempt, self.text, self._looked = event.round, "", 0
             if not self.text:
                 self.heard(event.answer.text)  # from the cache, in one piece
             self._look()
         elif isinstance(event, JudgedAnswer) and event.judged is not None:
             report = event.judged.report
             for repair in report.repairs:
-                self.tell(Repaired(self.attempt, repair))
+                self.tell(Repaired(event.round, repair))
             for diagnostic in report.diagnostics:
-                self.tell(Finding(self.attempt, diagnostic))
+                self.tell(Finding(event.round, diagnostic))
 
     def _asked(self, event: Asked) -> None:
         first, self.attempt, self.purpose = not self.attempt, event.round, event.purpose

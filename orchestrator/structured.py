@@ -15,6 +15,7 @@ from orchestrator.diagnostics import Diagnostic
 from orchestrator.messages import LLMMessage, LLMRole, as_messages
 from orchestrator.prompts import ConversationPhrasing, Prompts
 from orchestrator.result import Request
+from orchestrator.runs import Task
 
 if TYPE_CHECKING:
     from orchestrator.contract import ValueCheck
@@ -63,10 +64,9 @@ class Structured:
         first = self.first(messages, contract, route, cache=cache, parameters=parameters or {})
         booking = self.ledger.open(operation, route=route, tenant=tenant)
         most = None if refine is None else 1 + refine
-        return await self.runs.run(
-            first, contract, ConversationPhrasing(self.prompts), booking,
-            hook=hook, max_calls=most, samples=samples,
-        )  # fmt: skip
+        phrasing = ConversationPhrasing(self.prompts)
+        task = Task(first, contract, phrasing, max_calls=most, samples=samples)
+        return await self.runs.run(task, booking, hook=hook)
 
     def contract(self, wanted: Any, checks: Sequence[Check]) -> Contract[Any]:
         """The contract that is meant; async checks run on the loop that asks.

@@ -98,13 +98,13 @@ class Cached:
         question = question_of(request, fingerprint=self._fingerprint(request.route))
         key = key_of(question)
         if request.cache != "refresh" and (hit := await self._found(key)) is not None:
-            return _served(hit)
+            return as_served(hit)
         if request.cache == "replay":
             raise await asyncio.to_thread(missing, self._store, question)
         answer, is_leader = await self._flights.join(
             f"{request.cache}:{key}", lambda: self._ask_once(key, request, question)
         )
-        return answer if is_leader and not answer.cached else _served(answer.from_cache())
+        return answer if is_leader and not answer.cached else as_served(answer.from_cache())
 
     async def withdraw(self, requests: Iterable[Request]) -> None:
         """Forget the answers to `requests`: the run they belong to ended without a valid result."""
@@ -124,14 +124,14 @@ class Cached:
         return answer
 
     async def _found(self, key: str) -> Answer | None:
-        return _hit(await read(self._store, key))
+        return hit(await read(self._store, key))
 
     async def _ask(self, key: str, request: Request, question: Mapping[str, object]) -> Answer:
         answer = await self._inner.complete(request)
         if is_complete(answer):
             age = request.keep.ttl_s or self._max_age_s
             await asyncio.to_thread(
-                self._store.put, key, _stored(answer),
+                self._store.put, key, as_stored(answer),
                 question=question, max_age_s=age, tag=request.keep.tag,
             )  # fmt: skip
         return answer
@@ -158,13 +158,15 @@ def missing(store: Keeps, question: Mapping[str, object]) -> CacheMissError:
     return CacheMissError("\n".join(lines))
 
 
-def _served(answer: Answer) -> Answer:
+def as_served(answer: Answer) -> Answer:
+    """An answer from the store, booked as one that nothing is paid for."""
     if (tally := current()) is not None:
         tally.served(answer.usage, answer.cost_usd)
     return answer
 
 
-def _stored(answer: Answer) -> list[object]:
+def as_stored(answer: Answer) -> list[object]:
+    """An answer as it is kept; `hit` reads it."""
     usage = answer.usage
     return [
         LAYOUT,
@@ -178,7 +180,8 @@ def _stored(answer: Answer) -> list[object]:
     ]
 
 
-def _hit(stored: object) -> Answer | None:
+def hit(stored: object) -> Answer | None:
+    """The answer that `as_stored` made a value of; None for anything else."""
     # Built in one go: this is the whole cost of a hit beside the key and the read.
     if not isinstance(stored, list) or len(stored) != 8 or stored[0] != LAYOUT:
         return None

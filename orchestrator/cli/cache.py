@@ -64,8 +64,10 @@ def _list(store: Store, arguments: argparse.Namespace) -> int:
     if arguments.json:
         say_json([{"key": key, "question": question} for key, question in rows])
         return GOOD
-    shown = [(key[:12], _who(question), _words(question)) for key, question in rows]
-    for line in table(("key", "asked of", "what"), shown):
+    shown = [
+        (key[:12], _level(question), _who(question), _words(question)) for key, question in rows
+    ]
+    for line in table(("key", "kept", "asked of", "what"), shown):
         say(line)
     return GOOD
 
@@ -137,6 +139,10 @@ def _question(store: Store, name: str) -> tuple[str, Mapping[str, Any]]:
             f"{len(matches)} entries begin with {name!r}; see: orchestrator cache list"
         )
     return matches[0]
+
+
+def _level(question: Mapping[str, Any]) -> str:
+    return "accepted run" if "accepted" in question else "answer"
 
 
 def _who(question: Mapping[str, Any]) -> str:
