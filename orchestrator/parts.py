@@ -12,6 +12,7 @@ from orchestrator.cache.cached import Cached, Keeps
 from orchestrator.cache.cassette import Cassette
 from orchestrator.cache.disk import Store
 from orchestrator.cache.gate import Gate
+from orchestrator.cache.locks import FileLocks, RedisLocks
 from orchestrator.cache.recall import Recall
 from orchestrator.cache.seal import Seal
 from orchestrator.cache.shared import RedisStore
@@ -46,14 +47,28 @@ def store_of(settings: Cache, environ: Mapping[str, str]) -> Store | RedisStore:
     Raises: ConfigError: an ``os.environ/KEY`` is not set, or a setting is wrong;
         MissingExtraError: an extra is not installed.
     """
-    stated, unset = resolved({"url": settings.url, "encrypt": settings.encrypt}, environ)
-    if unset:
-        raise ConfigError("orchestrator.cache", f"{', '.join(unset)} is not set")
-    seal = Seal(stated["encrypt"])
-    if stated["url"]:
-        return RedisStore(stated["url"], seal)
+    seal = Seal(_stated(settings.encrypt, environ))
+    if url := _stated(settings.url, environ):
+        return RedisStore(url, seal)
     directory = cache_directory(settings, environ)
     return Store(directory, size_limit_mb=settings.size_limit_mb, seal=seal)
+
+
+def gate_of(settings: Cache, environ: Mapping[str, str]) -> Gate:
+    """Whoever shares the answers asks for each of them once.
+
+    Raises: as `store_of`.
+    """
+    if url := _stated(settings.url, environ):
+        return Gate(RedisLocks(url))
+    return Gate(FileLocks(cache_directory(settings, environ) / "asking"))
+
+
+def _stated(setting: str, environ: Mapping[str, str]) -> str:
+    stated, unset = resolved({"is": setting}, environ)
+    if unset:
+        raise ConfigError("orchestrator.cache", f"{', '.join(unset)} is not set")
+    return str(stated["is"])
 
 
 def _nobody(route: str) -> str:
@@ -128,7 +143,7 @@ class Parts:
     def _gate(self) -> Gate | None:
         if self._is_taped:
             return None
-        return Gate(cache_directory(self.config.orchestrator.cache, self._environ) / "asking")
+        return gate_of(self.config.orchestrator.cache, self._environ)
 
     @cached_property
     def _keeps(self) -> Keeps:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from blockbuster import blockbuster_ctx
 
+from tests.support.redis import redis_server
 from tests.support.wire import WireServer
 
 # Keys of whoever runs the tests must not decide what is tested.
@@ -80,3 +81,10 @@ def wire(wire_server: WireServer) -> WireServer:
     """The loopback server with an empty script."""
     wire_server.clear()
     return wire_server
+
+
+@pytest.fixture(scope="session")
+def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """A real Redis server; only what is marked for it may ask for it."""
+    with redis_server(tmp_path_factory.mktemp("redis")) as port:
+        yield port

@@ -23,6 +23,24 @@ _TAG = "orchestrator:tag:"
 _WAIT_S = 2.0
 
 
+def connected(url: str) -> tuple[Any, tuple[type[Exception], ...]]:
+    """The client of a Redis, which connects when it is used, and what it raises.
+
+    Raises: MissingExtraError: the extra ``redis`` is not installed; ConfigError: the address is
+        none.
+    """
+    try:
+        import redis  # noqa: PLC0415  an extra
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("orchestrator.cache.url", "redis") from error
+    try:
+        client = redis.Redis.from_url(url, socket_timeout=_WAIT_S, socket_connect_timeout=_WAIT_S)
+    except ValueError as error:
+        words = "it is no address of a Redis server"  # which may hold a password
+        raise ConfigError("orchestrator.cache.url", words, fix="redis://host:6379/0") from error
+    return client, (redis.RedisError, OSError)
+
+
 class RedisStore:
     """JSON bytes under digests, in Redis; the same doors as the store on disk.
 
@@ -38,20 +56,9 @@ class RedisStore:
         Raises: MissingExtraError: the extra ``redis`` is not installed; ConfigError: the address is
             none.
         """
-        try:
-            import redis  # noqa: PLC0415  an extra
-        except ModuleNotFoundError as error:
-            raise MissingExtraError("orchestrator.cache.url", "redis") from error
-        self._faults = (redis.RedisError, OSError)
+        self._redis, self._faults = connected(url)
         self._seal = seal
-        self._is_told = False
-        try:
-            self._redis: Any = redis.Redis.from_url(
-                url, socket_timeout=_WAIT_S, socket_connect_timeout=_WAIT_S
-            )
-        except ValueError as error:
-            words = "it is no address of a Redis server"  # which may hold a password
-            raise ConfigError("orchestrator.cache.url", words, fix="redis://host:6379/0") from error
+        self._told: set[str] = set()
 
     def get(self, key: str) -> Any:
         """The value under `key`, parsed; None when there is none or it cannot be had."""
@@ -61,8 +68,12 @@ class RedisStore:
         try:
             raw = self._redis.get(name)
             return None if raw is None else from_json(self._seal.opened(raw))
-        except (*self._faults, ValueError, SealError) as error:
-            self._tell(f"an answer cannot be read ({type(error).__name__}); it is asked again")
+        except self._faults as error:
+            self._tell("unreadable", f"cannot be read ({type(error).__name__})")
+        except SealError as error:
+            self._tell("sealed", f"holds an entry that cannot be opened ({error})")
+        except ValueError as error:
+            self._tell("damaged", f"holds an entry that is not JSON ({error})")
         return None
 
     def put(
@@ -84,7 +95,7 @@ class RedisStore:
                     both.sadd(_TAG + tag, key)
                 both.execute()
         except self._faults as error:
-            self._tell(f"an answer cannot be written ({type(error).__name__})")
+            self._tell("unwritable", f"cannot be written ({type(error).__name__})")
 
     def _closed(self, value: object) -> bytes:
         return self._seal.closed(json_bytes(value))
@@ -95,14 +106,14 @@ class RedisStore:
             for key in keys:
                 self._redis.delete(_ANSWER + key, _QUESTION + key)
         except self._faults as error:
-            self._tell(f"answers cannot be removed ({type(error).__name__})")
+            self._tell("unwritable", f"cannot be written ({type(error).__name__}); entries stay")
 
     def keys(self) -> list[str]:
         """The keys of the answers."""
         try:
             found = [str(name, "ascii") for name in self._redis.scan_iter(f"{_ANSWER}*")]
         except self._faults as error:
-            self._tell(f"answers cannot be listed ({type(error).__name__})")
+            self._tell("unreadable", f"cannot be read ({type(error).__name__})")
             return []
         return sorted(name.removeprefix(_ANSWER) for name in found)
 
@@ -132,7 +143,7 @@ class RedisStore:
             keys = [str(key, "ascii") for key in self._redis.smembers(_TAG + tag)]
             self._redis.delete(_TAG + tag)
         except self._faults as error:
-            self._tell(f"answers cannot be listed ({type(error).__name__})")
+            self._tell("unreadable", f"cannot be read ({type(error).__name__})")
             return 0
         self.delete(keys)
         return len(keys)
@@ -147,7 +158,8 @@ class RedisStore:
         """Close the connections."""
         self._redis.close()
 
-    def _tell(self, words: str) -> None:
-        if not self._is_told:
-            self._is_told = True
-            _log.warning("The cache in Redis: %s.", words)
+    def _tell(self, kind: str, words: str) -> None:
+        # Never the address, which may hold a password; once per kind, as the disk does.
+        if kind not in self._told:
+            self._told.add(kind)
+            _log.warning("The cache in Redis %s; what is missing is asked again.", words)

@@ -1,4 +1,4 @@
-"""Accepted runs are a level above single answers: judged anew, mended from there, never rebought."""
+"""Accepted runs, the level above single answers: judged anew, mended from there."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from orchestrator import Orchestrator
 from orchestrator.errors import InvalidOutputError
 from orchestrator.events import Event
+from orchestrator.result import Caching
 from tests.support.wire import Reply, WireServer, configured
 
 ASK = "a door"
@@ -88,10 +89,11 @@ async def test_samples_are_remembered_by_the_one_that_was_taken(wire: WireServer
 
 async def test_the_cache_is_used_as_the_call_says(wire: WireServer) -> None:
     wire.plan("m", *['{"size": 4}'] * 4)
+    steps: list[tuple[Caching, int]] = [
+        ({"mode": "use", "tag": "trial"}, 1), ("off", 2), ("refresh", 3), ("replay", 3)
+    ]  # fmt: skip
     async with Orchestrator(configured(wire.base, "m")) as orc:
-        for cache, requests in (
-            ({"mode": "use", "tag": "trial"}, 1), ("off", 2), ("refresh", 3), ("replay", 3)
-        ):  # fmt: skip
+        for cache, requests in steps:
             await orc.generate_structured(ASK, Door, cache=cache)
             assert len(wire.requests) == requests, cache
         info = await orc.cache_info()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,27 @@ import pytest
 
 from orchestrator import Orchestrator
 from orchestrator.errors import AuthenticationError
+from tests.support.redis import WITH_REDIS
 from tests.support.wire import Reply, WireServer, configured
 
 ROOT = Path(__file__).parents[2]
 WARM = [Reply("warm")] * 5
 ASK: list[dict[str, Any]] = [{"role": "user", "content": "the same question"}]
+
+Caches = Callable[[int], dict[str, Any]]
+
+
+@pytest.fixture(params=["one machine", pytest.param("several machines", marks=WITH_REDIS)])
+def caches(request: pytest.FixtureRequest, tmp_path: Path) -> Caches:
+    """Where the process of a number keeps its answers; machines share nothing but a Redis."""
+    if request.param == "one machine":
+        return lambda _: {}
+    url = f"redis://127.0.0.1:{request.getfixturevalue('redis_port')}/7"
+    client = importlib.import_module("redis").Redis.from_url(url)
+    client.flushdb()
+    client.close()
+    return lambda n: {"url": url, "directory": str(tmp_path / f"machine{n}")}
+
 
 CHILD = """
 import asyncio, json, sys
@@ -50,12 +68,13 @@ asyncio.run(main())
 
 
 def children(
-    config: dict[str, Any], count: int, times: int, method: str = "generate"
+    wire: WireServer, caches: Caches, count: int, times: int, method: str = "generate"
 ) -> list[subprocess.Popen[str]]:
     """Processes that have asked something else, and wait for a line before they ask."""
     made = [
         subprocess.Popen(
-            [sys.executable, "-c", CHILD, json.dumps(config), str(times), method, str(n)],
+            [sys.executable, "-c", CHILD, json.dumps(configured(wire.base, "m", cache=caches(n))),
+             str(times), method, str(n)],
             cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )
         for n in range(count)
@@ -80,19 +99,21 @@ def said(child: subprocess.Popen[str]) -> list[str]:
 
 @pytest.mark.parametrize(("method", "count"), [("generate", 5), ("acompletion", 2)])
 def test_many_askers_in_several_processes_are_one_call(
-    wire: WireServer, method: str, count: int
+    wire: WireServer, caches: Caches, method: str, count: int
 ) -> None:
     wire.plan("m", *WARM[:count], Reply("the answer", delay_s=0.5))
-    made = children(configured(wire.base, "m"), count, 10, method)
+    made = children(wire, caches, count, 10, method)
     for child in made:
         go(child)
     assert [said(child) for child in made] == [["the answer"] * 10] * count
     assert len(wire.requests) == count + 1
 
 
-def test_the_error_of_whoever_asked_reaches_the_others_as_what_it_is(wire: WireServer) -> None:
+def test_the_error_of_whoever_asked_reaches_the_others_as_what_it_is(
+    wire: WireServer, caches: Caches
+) -> None:
     wire.plan("m", *WARM[:2], Reply(status=401, delay_s=0.5))
-    made = children(configured(wire.base, "m"), 2, 2)
+    made = children(wire, caches, 2, 2)
     for child in made:
         go(child)
     kind = AuthenticationError.__name__
@@ -100,9 +121,9 @@ def test_the_error_of_whoever_asked_reaches_the_others_as_what_it_is(wire: WireS
     assert len(wire.requests) == 2 + 1
 
 
-def test_whoever_dies_while_asking_is_replaced_at_once(wire: WireServer) -> None:
+def test_whoever_dies_while_asking_is_replaced_at_once(wire: WireServer, caches: Caches) -> None:
     wire.plan("m", *WARM[:2], Reply("never", delay_s=30), Reply("the answer"))
-    first, second = children(configured(wire.base, "m"), 2, 1)
+    first, second = children(wire, caches, 2, 1)
     go(first)
     while len(wire.requests) < 3:
         time.sleep(0.02)

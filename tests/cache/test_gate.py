@@ -1,4 +1,4 @@
-"""The gate: one asks, the others wait for its answer or its error; two gates are two processes."""
+"""The gate: one asks, the others wait for its answer or its error; each gate is a process."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ import os
 import time
 from pathlib import Path
 
+import pytest
+
 from orchestrator.cache.gate import Gate
+from orchestrator.cache.locks import FileLocks
 from orchestrator.errors import RateLimitError
+from tests.cache.conftest import Directory, Place, Server
+from tests.support.redis import WITH_REDIS
 
 
 class Asked:
@@ -31,49 +36,56 @@ class Asked:
         return self.answer
 
 
-async def together(directory: Path, asked: Asked, count: int = 3) -> list[object]:
-    gates = [Gate(directory) for _ in range(count)]
+async def together(place: Place, asked: Asked, count: int = 3) -> list[object]:
+    gates = [place.gate() for _ in range(count)]
     return await asyncio.gather(
         *(gate.ask("key", asked.found, asked.ask) for gate in gates), return_exceptions=True
     )
 
 
-async def test_one_asks_and_the_others_find_its_answer(tmp_path: Path) -> None:
+async def test_one_asks_and_the_others_find_its_answer(place: Place) -> None:
     asked = Asked()
-    made = await together(tmp_path / "asking", asked)
+    made = await together(place, asked)
     assert sorted(made, key=str) == [("the answer", False), ("the answer", False),
                                      ("the answer", True)]  # fmt: skip
     assert asked.calls == 1
 
 
-async def test_an_error_of_ours_reaches_the_others_with_all_it_says(tmp_path: Path) -> None:
+async def test_an_error_of_ours_reaches_the_others_with_all_it_says(place: Place) -> None:
     asked = Asked(RateLimitError("too fast", deployment="d", status=429, retry_after_s=3.0))
-    made = await together(tmp_path, asked)
+    made = await together(place, asked)
     assert asked.calls == 1
     for error in made:
         assert isinstance(error, RateLimitError)
         assert (str(error), error.deployment, error.retry_after_s) == ("too fast", "d", 3.0)
 
 
-async def test_an_error_of_somebody_elses_keeps_nobody_waiting_in_line(tmp_path: Path) -> None:
+async def test_an_error_of_somebody_elses_keeps_nobody_waiting_in_line(place: Place) -> None:
     asked = Asked(ValueError("not ours: it may quote what was sent"))
-    made = await together(tmp_path, asked)
+    made = await together(place, asked)
     assert [type(error) for error in made] == [ValueError] * 3
     assert asked.calls == 3
-    assert all(b"quote" not in path.read_bytes() for path in tmp_path.iterdir())
+    assert b"quote" not in place.raw()
 
 
-async def test_an_error_of_before_is_nobodys_now(tmp_path: Path) -> None:
-    await together(tmp_path, Asked(RateLimitError("too fast")), 1)
+async def test_an_error_of_before_is_nobodys_now(place: Place) -> None:
+    await together(place, Asked(RateLimitError("too fast")), 1)
     await asyncio.sleep(0.01)
     asked = Asked()
-    await together(tmp_path, asked)
+    await together(place, asked)
     assert (asked.answer, asked.calls) == ("the answer", 1)
 
 
 async def test_a_directory_that_cannot_be_used_keeps_nobody_from_asking() -> None:
     asked = Asked()
-    made = await together(Path("/proc/no-such-place"), asked, 2)
+    made = await together(Directory({"directory": "/proc/no-such-place"}), asked, 2)
+    assert made == [("the answer", True)] * 2
+
+
+@pytest.mark.parametrize("marks", [pytest.param("", marks=WITH_REDIS)])
+async def test_a_server_that_is_not_there_keeps_nobody_from_asking(marks: str) -> None:
+    asked = Asked()
+    made = await together(Server({"url": "redis://127.0.0.1:1/0"}), asked, 2)
     assert made == [("the answer", True)] * 2
 
 
@@ -81,6 +93,6 @@ def test_what_was_left_long_ago_is_swept_away(tmp_path: Path) -> None:
     for name, age in (("old.lock", 7200), ("new.lock", 0)):
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (time.time() - age,) * 2)
-    Gate(tmp_path).sweep()
+    Gate(FileLocks(tmp_path)).sweep()
     assert [path.name for path in tmp_path.iterdir()] == ["new.lock"]
-    Gate(tmp_path / "none").sweep()
+    Gate(FileLocks(tmp_path / "none")).sweep()
