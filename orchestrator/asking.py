@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Source = str | bytes | Mapping[str, object] | GMNSpec
 
 _CACHE_KEYS = frozenset({"mode", "ttl", "tag", "no-cache", "no-store", "s-maxage"})
+AS_CONFIGURED = Keep()
 AGENT_TYPES = ("explorer", "trader", "coordinator", "general")
 
 
@@ -108,8 +109,10 @@ def cache_use(given: Caching | None, default: CacheMode) -> tuple[CacheMode, Kee
 
     Raises: ValueError: a mode or a key is unknown.
     """
+    if given is None:
+        return default, AS_CONFIGURED
     if not isinstance(given, Mapping):
-        return _cache_mode(given or default), Keep()
+        return _cache_mode(given), AS_CONFIGURED
     if unknown := set(given) - _CACHE_KEYS:
         known = ", ".join(sorted(_CACHE_KEYS))
         raise ValueError(f"cache has no {sorted(unknown)[0]!r}; known: {known}")
@@ -118,7 +121,8 @@ def cache_use(given: Caching | None, default: CacheMode) -> tuple[CacheMode, Kee
         mode = "off"
     elif given.get("no-cache"):
         mode = "refresh"
-    return mode, Keep(float(str(given.get("ttl") or 0)), str(given.get("tag") or ""))
+    seconds = [float(str(given.get(name) or 0)) for name in ("ttl", "s-maxage")]
+    return mode, Keep(seconds[0], str(given.get("tag") or ""), seconds[1])
 
 
 def _cache_mode(given: object) -> CacheMode:

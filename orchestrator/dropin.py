@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.asking import cache_use
-from orchestrator.cache.cached import missing, read
+from orchestrator.cache.cached import is_too_old, missing, moment, read
 from orchestrator.cache.flights import Flights
 from orchestrator.cache.keys import LAYOUT, call_question, key_of
 from orchestrator.errors import CacheMissError
@@ -23,12 +23,21 @@ if TYPE_CHECKING:
     from orchestrator.cache.gate import Gate
     from orchestrator.config import Settings
     from orchestrator.ledger import Booking, Ledger
-    from orchestrator.result import Keep
+    from orchestrator.result import CacheMode, Keep
     from orchestrator.routing import RouterCompleter
 
 #: LiteLLM's class of the answer, by call.
 _ANSWERS = {"acompletion": "ModelResponse", "aembedding": "EmbeddingResponse"}
 _READING = ("use", "replay", "record")
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Where an answer is kept and how."""
+
+    key: str
+    mode: CacheMode
+    keep: Keep
 
 
 class DropIn:
@@ -55,7 +64,8 @@ class DropIn:
     async def call(self, method: str, arguments: dict[str, Any]) -> Any:
         """Answer from the cache, from a call already under way, or through the Router."""
         mode, keep = cache_use(arguments.pop("cache", None), self._settings.cache.mode)
-        keep = replace(keep, ttl_s=float(arguments.pop("cache_ttl", None) or keep.ttl_s))
+        if ttl := arguments.pop("cache_ttl", None):
+            keep = replace(keep, ttl_s=float(ttl))
         opened = self._ledger.open(
             method,
             route=str(arguments.get("model") or "default"),
@@ -68,22 +78,23 @@ class DropIn:
                     raise CacheMissError("a call with classes or callables cannot be replayed")
                 return self._detached(await self._router.forward(method, arguments), entry)
             key, question = known
-            found = await read(self._store(), key) if mode in _READING else None
-            if found is not None and (kept := await self._revived(method, found)) is not None:
-                return kept
+            kept = _Kept(key, mode, keep)
+            found = await self._found(kept) if mode in _READING else None
+            if found is not None:
+                return await self._revived(method, *found)
             if mode == "replay":
                 raise await asyncio.to_thread(missing, self._store(), question)
-            put = functools.partial(self._put, key, question, keep)
+            put = functools.partial(self._put, kept, question)
             if arguments.get("stream"):
                 stream = await self._router.forward(method, arguments)
                 return self._detached(recorded(stream, put), entry)
-            return await self._asked(method, arguments, f"{mode}:{key}", put)
+            return await self._asked(method, arguments, kept, put)
 
     async def _asked(
         self,
         method: str,
         arguments: dict[str, Any],
-        flight: str,
+        kept: _Kept,
         put: Callable[[object, float | None], None],
     ) -> Any:
         async def ask() -> Any:
@@ -93,30 +104,32 @@ class DropIn:
             return response
 
         async def ask_once() -> tuple[Any, bool]:
-            mode, _, key = flight.partition(":")
-            if self._gate is None or mode != "use":
+            if self._gate is None or kept.mode != "use":
                 return await ask(), True
-            made: tuple[Any, bool] = await self._gate.ask(
-                key, lambda: read(self._store(), key), ask
-            )
+            made: tuple[Any, bool] = await self._gate.ask(kept.key, lambda: self._found(kept), ask)
             return made
 
-        (response, is_new), is_leader = await self._flights.join(flight, ask_once)
+        flight = f"{kept.mode}:{kept.keep.oldest_s}:{kept.key}"
+        (made, is_new), is_leader = await self._flights.join(flight, ask_once)
         if not is_new:
-            return await self._revived(method, response)
+            return await self._revived(method, *made)
         if is_leader:
-            return response
+            return made
         # Whoever waited gets a response of their own, and owes nothing.
-        return await self._revived(
-            method, [LAYOUT, response.model_dump(mode="json"), cost_of(response)]
-        )
+        return await self._revived(method, made.model_dump(mode="json"), cost_of(made))
 
-    def _put(
-        self, key: str, question: dict[str, Any], keep: Keep, body: object, cost: float | None
-    ) -> None:
-        age = keep.ttl_s or self._settings.cache.max_age_s
-        kept = [LAYOUT, body, cost]
-        self._store().put(key, kept, question=question, max_age_s=age, tag=keep.tag)
+    async def _found(self, kept: _Kept) -> tuple[Any, float | None] | None:
+        """The body and the price that are kept; None for none, or for one that is not taken."""
+        found = await read(self._store(), kept.key)
+        if not isinstance(found, list) or len(found) != 4 or found[0] != LAYOUT:
+            return None
+        _, at, body, cost = found
+        return None if is_too_old(at, kept.mode, kept.keep) else (body, cost)
+
+    def _put(self, kept: _Kept, question: dict[str, Any], body: object, cost: float | None) -> None:
+        age = kept.keep.ttl_s or self._settings.cache.max_age_s
+        value = [LAYOUT, moment(kept.mode), body, cost]
+        self._store().put(kept.key, value, question=question, max_age_s=age, tag=kept.keep.tag)
 
     @staticmethod
     def _detached(response: Any, entry: Booking) -> Any:
@@ -126,11 +139,8 @@ class DropIn:
             response.when_over(entry.close)
         return response
 
-    async def _revived(self, method: str, found: object) -> Any:
-        """The response that was kept; None for a row of another layout."""
-        if not isinstance(found, list) or len(found) != 3 or found[0] != LAYOUT:
-            return None
-        _, body, cost = found
+    async def _revived(self, method: str, body: Any, cost: float | None) -> Any:
+        """The response that was kept."""
         if isinstance(body, list):
             return await self._router.replayed(body, cost)
         response = await self._router.revived(_ANSWERS[method], body)

@@ -27,21 +27,23 @@ OutputMode = Literal["json_schema", "tool_call", "json_object", "prompt"]
 CacheMode = Literal["use", "refresh", "off", "replay", "record"]
 
 #: The same with more to say: ``{"mode": "use", "ttl": 60, "tag": "trial"}``, and LiteLLM's
-#: ``no-cache`` and ``no-store``.
+#: ``no-cache``, ``no-store`` and ``s-maxage``.
 Caching = CacheMode | Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """How an answer is kept.
+    """How an answer is kept, and which one is taken.
 
     Attributes:
         ttl_s: for how many seconds; 0 as configured.
         tag: a word to forget it by.
+        oldest_s: the age of the oldest answer that is taken, in seconds; 0 for any.
     """
 
     ttl_s: float = 0.0
     tag: str = ""
+    oldest_s: float = 0.0
 
 
 #: What became of an answer, before anything is said about its content.

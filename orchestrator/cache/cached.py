@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from orchestrator.cache.flights import Flights
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from orchestrator.cache.gate import Gate
-    from orchestrator.result import Completer
+    from orchestrator.result import CacheMode, Completer, Keep
 
 _MOST_DIFFERENCES = 12
 _MOST_COMPARED = 300  # the latest; comparing takes a millisecond each
@@ -97,12 +98,12 @@ class Cached:
             return await self._inner.complete(request)
         question = question_of(request, fingerprint=self._fingerprint(request.route))
         key = key_of(question)
-        if request.cache != "refresh" and (hit := await self._found(key)) is not None:
-            return as_served(hit)
+        if request.cache != "refresh" and (found := await self._found(key, request)):
+            return as_served(found)
         if request.cache == "replay":
             raise await asyncio.to_thread(missing, self._store, question)
         answer, is_leader = await self._flights.join(
-            f"{request.cache}:{key}", lambda: self._ask_once(key, request, question)
+            f"{request.cache}:{request.keep.oldest_s}:{key}", lambda: self._ask_once(key, request, question)
         )
         return answer if is_leader and not answer.cached else as_served(answer.from_cache())
 
@@ -119,19 +120,19 @@ class Cached:
         if self._gate is None or request.cache != "use":
             return await self._ask(key, request, question)
         answer, _ = await self._gate.ask(
-            key, lambda: self._found(key), lambda: self._ask(key, request, question)
+            key, lambda: self._found(key, request), lambda: self._ask(key, request, question)
         )
         return answer
 
-    async def _found(self, key: str) -> Answer | None:
-        return hit(await read(self._store, key))
+    async def _found(self, key: str, request: Request) -> Answer | None:
+        return hit(await read(self._store, key), request.cache, request.keep)
 
     async def _ask(self, key: str, request: Request, question: Mapping[str, object]) -> Answer:
         answer = await self._inner.complete(request)
         if is_complete(answer):
             age = request.keep.ttl_s or self._max_age_s
             await asyncio.to_thread(
-                self._store.put, key, as_stored(answer),
+                self._store.put, key, as_stored(answer, request.cache),
                 question=question, max_age_s=age, tag=request.keep.tag,
             )  # fmt: skip
         return answer
@@ -165,11 +166,22 @@ def as_served(answer: Answer) -> Answer:
     return answer
 
 
-def as_stored(answer: Answer) -> list[object]:
+def moment(mode: CacheMode) -> float:
+    """When an answer is kept, in seconds since 1970; 0 in a recording, which has no age."""
+    return 0.0 if mode == "record" else time.time()
+
+
+def is_too_old(at: float, mode: CacheMode, keep: Keep) -> bool:
+    """Whether an answer of that moment is older than the caller takes."""
+    return mode == "use" and 0 < keep.oldest_s < time.time() - at
+
+
+def as_stored(answer: Answer, mode: CacheMode) -> list[object]:
     """An answer as it is kept; `hit` reads it."""
     usage = answer.usage
     return [
         LAYOUT,
+        moment(mode),
         answer.text,
         answer.finish,
         answer.model,
@@ -180,12 +192,14 @@ def as_stored(answer: Answer) -> list[object]:
     ]
 
 
-def hit(stored: object) -> Answer | None:
-    """The answer that `as_stored` made a value of; None for anything else."""
+def hit(stored: object, mode: CacheMode, keep: Keep) -> Answer | None:
+    """The answer that `as_stored` made a value of; None for anything else, or one too old."""
     # Built in one go: this is the whole cost of a hit beside the key and the read.
-    if not isinstance(stored, list) or len(stored) != 8 or stored[0] != LAYOUT:
+    if not isinstance(stored, list) or len(stored) != 9 or stored[0] != LAYOUT:
         return None
-    _, text, finish, model, provider, deployment, usage, cost_usd = stored
+    if is_too_old(stored[1], mode, keep):
+        return None
+    _, _, text, finish, model, provider, deployment, usage, cost_usd = stored
     return Answer(
         text,
         finish,

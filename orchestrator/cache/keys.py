@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from orchestrator.result import Request
 
-LAYOUT = 2  # of keys and stored values; another number makes every older entry a miss
+LAYOUT = 3  # of keys and stored values; another number makes every older entry a miss
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 _PRIVATE = re.compile(r"key|token|secret|password|authori[sz]ation|credential|headers", re.I)
@@ -22,6 +22,7 @@ _HARMLESS = ("max_tokens", "max_completion_tokens", "logit_bias", "top_k")
 _CONTENT = ("messages", "response_format", "tools", "functions", "form", "input", "prompt")
 _FORMAL = frozenset({"", "system", "user", "assistant", "tool", "text", "image_url"})
 _ABSENT = object()
+_LISTS = (list, tuple)  # a union would be made anew at each look
 _LONG = 1024  # characters; shorter texts are quoted as fast as they are hashed
 _LONGEST_SHOWN = 120
 _LONGEST_WORD = 16  # names of models, roles and modes are shorter; sentences are longer
@@ -95,7 +96,7 @@ def _plain(value: object) -> object:
         return f"\0{value}" if value.startswith("\0") else value
     if isinstance(value, dict):
         return {str(key): _plain(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, _LISTS):
         return [_plain(part) for part in value]
     if isinstance(value, float) and value.is_integer():
         return int(value)

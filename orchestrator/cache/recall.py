@@ -45,7 +45,8 @@ class Recall:
         """The answers of the run that `first` began and that was accepted; none without one."""
         if first.cache not in _READING:
             return ()
-        return _rounds(await read(self.store, key_of(self._question(first, samples))))
+        kept = await read(self.store, key_of(self._question(first, samples)))
+        return _rounds(kept, first)
 
     async def keep(
         self,
@@ -67,7 +68,7 @@ class Recall:
                     "purpose": attempt.request.purpose,
                     "templates": dict(attempt.request.templates),
                     "refusal": attempt.answer.refusal,
-                    "answer": as_stored(attempt.answer),
+                    "answer": as_stored(attempt.answer, first.cache),
                 }
                 for attempt in attempts
             ],
@@ -103,12 +104,12 @@ class Recalled:
         return await self._inner.complete(request)
 
 
-def _rounds(kept: Any) -> tuple[Round, ...]:
+def _rounds(kept: Any, first: Request) -> tuple[Round, ...]:
     if not isinstance(kept, dict) or kept.get("layout") != LAYOUT:
         return ()
     made = []
     for part in kept["rounds"]:
-        if (answer := hit(part["answer"])) is None:
+        if (answer := hit(part["answer"], first.cache, first.keep)) is None:
             return ()
         made.append(Round(part["purpose"], replace(answer, refusal=part["refusal"])))
     return tuple(made)

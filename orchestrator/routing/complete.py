@@ -257,6 +257,8 @@ class RouterCompleter:
 
         Raises: ConfigError: nobody knows the name.
         """
+        if model and (known := self.deployments.known_print(model)):
+            return known
         try:
             return self.deployments.fingerprint(self.resolve(model))
         except ConfigError:

@@ -105,10 +105,14 @@ class Deployments:
         """The deployments of one group."""
         return tuple(ready for ready in self.ready if ready.group == group)
 
+    def known_print(self, route: str) -> str:
+        """The fingerprint of a route or group, empty before it was made; the path of every hit."""
+        return self._prints.get(route, "")
+
     def fingerprint(self, route: str) -> str:
         """Identifies the deployments behind a route, without their keys."""
-        if route in self._prints:  # on the path of every hit
-            return self._prints[route]
+        if made := self.known_print(route):
+            return made
         groups = self.routes.get(route, (route,))
         known = [
             (r.group, r.model, {k: str(v) for k, v in r.params.value.items() if k != "api_key"})

@@ -268,6 +268,16 @@ async def test_a_call_says_how_its_answer_is_kept(
         await asyncio.sleep(0.1)
         assert not (await orc.generate(ask)).cached
         assert not (await orc.generate(ask, cache={"no-cache": True})).cached
+        await asyncio.sleep(0.1)
+        assert (await orc.generate(ask, cache={"s-maxage": 60})).cached
+        assert not (await orc.generate(ask, cache={"s-maxage": 0.05})).cached
+        await orc.acompletion(model="m", messages=ask, cache={"s-maxage": 60})
+        await asyncio.sleep(0.1)
+        requests = len(wire.requests)
+        await orc.acompletion(model="m", messages=ask, cache={"s-maxage": 60})
+        assert len(wire.requests) == requests
+        await orc.acompletion(model="m", messages=ask, cache={"s-maxage": 0.05})
+        assert len(wire.requests) == requests + 1
         with pytest.raises(ValueError, match="known: mode"):
             await orc.generate(ask, cache={"tll": 3})
         with pytest.raises(ValueError, match="is no mode"):
