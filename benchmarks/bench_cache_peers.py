@@ -1,17 +1,21 @@
-"""A whole hit through `acompletion` against LiteLLM's own caches, and twenty identical calls.
+"""A whole hit through `acompletion` against LiteLLM's and DSPy's caches, and twenty calls alike.
 
-LiteLLM 1.106 needs FastAPI to give a cached answer, so this runs where the proxy extra is.
+LiteLLM 1.106 needs FastAPI to give a cached answer, so this runs where the proxy extra is; DSPy
+hits in an environment of its own (`make bench-structured` makes it), in turn with everybody else.
 """
 
 from __future__ import annotations
 
 import asyncio
 import importlib.util
+import math
 import statistics
+import subprocess
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import diskcache
@@ -22,6 +26,10 @@ from orchestrator.orchestrator import Orchestrator
 from tests.support.wire import Reply, WireServer, configured
 
 ROUNDS, CALLS, TWENTY = 12, 60, 20
+NAMES = (
+    "ours", "LiteLLM's disk", "LiteLLM's memory", "DSPy's disk", "DSPy's memory", "a bare read"
+)  # fmt: skip
+DSPY = Path(__file__).parents[1] / ".venv-peers" / "dspy" / "bin" / "python"
 Call = Callable[[], Awaitable[Any]]
 
 
@@ -38,6 +46,33 @@ async def p50(call: Call) -> float:
 def asked(size: int) -> dict[str, Any]:
     """The same arguments for everybody."""
     return {"model": "m", "messages": [{"role": "user", "content": "y" * size}]}
+
+
+class DSPy:
+    """DSPy in its own process; says nothing when it is not installed."""
+
+    def __init__(self, base: str, size: int, directory: str) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        if DSPY.exists():
+            script = str(Path(__file__).with_name("dspy_hits.py"))
+            self._process = subprocess.Popen(
+                [str(DSPY), "-W", "ignore", script, base, str(size), directory],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                text=True,
+            )  # fmt: skip
+
+    def hit(self, kind: str) -> float:
+        """Median seconds of one hit; not a number without DSPy."""
+        if self._process is None or self._process.stdin is None or self._process.stdout is None:
+            return float("nan")
+        self._process.stdin.write(f"{kind}\n")
+        self._process.stdin.flush()
+        return float(self._process.stdout.readline())
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            self._process.communicate()
 
 
 async def hits(server: WireServer, directory: str, size: int) -> None:
@@ -64,24 +99,29 @@ async def hits(server: WireServer, directory: str, size: int) -> None:
         async def read() -> Any:
             return bare.get("k")
 
-        found: dict[str, list[float]] = {"ours": [], "disk": [], "memory": [], "read": []}
+        found: dict[str, list[float]] = {name: [] for name in NAMES}
+        dspy = DSPy(server.base, size, directory)
         for kind in ("disk", "local"):
             litellm.cache = litellm.Cache(type=kind, disk_cache_dir=f"{directory}/litellm-{size}")
+            where = "disk" if kind == "disk" else "memory"
             await theirs()
-            await asyncio.sleep(0.2)  # it stores in the background
+            dspy.hit(where)
+            await asyncio.sleep(0.2)  # LiteLLM stores in the background
             for _ in range(ROUNDS):
                 found["ours"].append(await p50(mine))
-                found["disk" if kind == "disk" else "memory"].append(await p50(theirs))
-                found["read"].append(await p50(read))
+                found[f"LiteLLM's {where}"].append(await p50(theirs))
+                found[f"DSPy's {where}"].append(await asyncio.to_thread(dspy.hit, where))
+                found["a bare read"].append(await p50(read))
         litellm.cache = None
+        dspy.close()
     bare.close()
-    middle = {name: statistics.median(times) for name, times in found.items()}
-    print(
-        f"cache_peers: {size // 1000} KB: ours {spell(middle['ours'])}, LiteLLM's disk"
-        f" {spell(middle['disk'])} ({middle['disk'] / middle['ours']:.1f} times), its memory"
-        f" {spell(middle['memory'])} ({middle['memory'] / middle['ours']:.1f} times),"
-        f" a bare read {spell(middle['read'])}"
-    )
+    ours_s = statistics.median(found.pop("ours"))
+    print(f"cache_peers: {size // 1000} KB: ours {spell(ours_s)}")
+    for name, times in found.items():
+        median = statistics.median(times)
+        if not math.isnan(median):  # not without DSPy
+            print(f"cache_peers: {size // 1000} KB: {name} {spell(median)}, {median / ours_s:.1f}"
+                  " times ours")  # fmt: skip
 
 
 async def twenty(server: WireServer, directory: str) -> None:

@@ -103,7 +103,8 @@ class Cached:
         if request.cache == "replay":
             raise await asyncio.to_thread(missing, self._store, question)
         answer, is_leader = await self._flights.join(
-            f"{request.cache}:{request.keep.oldest_s}:{key}", lambda: self._ask_once(key, request, question)
+            f"{request.cache}:{request.keep.oldest_s}:{key}",
+            lambda: self._ask_once(key, request, question),
         )
         return answer if is_leader and not answer.cached else as_served(answer.from_cache())
 

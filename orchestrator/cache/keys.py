@@ -9,6 +9,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import PydanticSerializationError, to_json
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -22,7 +24,8 @@ _HARMLESS = ("max_tokens", "max_completion_tokens", "logit_bias", "top_k")
 _CONTENT = ("messages", "response_format", "tools", "functions", "form", "input", "prompt")
 _FORMAL = frozenset({"", "system", "user", "assistant", "tool", "text", "image_url"})
 _ABSENT = object()
-_LISTS = (list, tuple)  # a union would be made anew at each look
+# A union would be made anew at each look.
+_LISTS, _NUMBERS = (list, tuple), (int, float)
 _LONG = 1024  # characters; shorter texts are quoted as fast as they are hashed
 _LONGEST_SHOWN = 120
 _LONGEST_WORD = 16  # names of models, roles and modes are shorter; sentences are longer
@@ -33,7 +36,12 @@ def digest(value: object) -> str:
 
     Raises: TypeError: something in it has no JSON form.
     """
-    return _sha256(_CANONICAL.encode(_plain(value)))
+    plain = _plain(value)
+    try:
+        text = to_json(plain, inf_nan_mode="constants")
+    except PydanticSerializationError:  # half a surrogate pair, which UTF-8 does not have
+        text = _CANONICAL.encode(plain).encode(errors="surrogatepass")
+    return hashlib.sha256(text).hexdigest()
 
 
 def _sha256(text: str) -> str:
@@ -85,22 +93,26 @@ def key_of(question: Mapping[str, object]) -> str:
 
 
 def _plain(value: object) -> object:
-    """The same value with one spelling for each number: 1 and 1.0 are the same to providers.
+    """The same value, its keys in order, each number in one spelling: 1 is 1.0 to providers.
 
     A long text stands as its digest: to quote it in JSON would cost three times as much. The mark
     before it begins no other text, so nothing else can be taken for one.
+
+    Raises: TypeError: something in it has no JSON form.
     """
     if isinstance(value, str):
         if len(value) > _LONG:
             return f"\0{_sha256(value)}"
         return f"\0{value}" if value.startswith("\0") else value
     if isinstance(value, dict):
-        return {str(key): _plain(part) for key, part in value.items()}
+        return {str(key): _plain(value[key]) for key in sorted(value, key=str)}
     if isinstance(value, _LISTS):
         return [_plain(part) for part in value]
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    return value
+    if value is None or isinstance(value, _NUMBERS):
+        return value
+    raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
 def shown(question: Any, name: str = "") -> Any:
