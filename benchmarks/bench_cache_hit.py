@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.ratio import ratio_of, spell
 from orchestrator.cache.cached import Cached
-from orchestrator.cache.disk import Store
+from orchestrator.cache.disk import DiskRows, disk_store
 from orchestrator.cache.keys import key_of, question_of
 from orchestrator.messages import LLMMessage, LLMRole
 from orchestrator.result import Answer, Request, Usage
@@ -33,7 +33,7 @@ class Fixed:
 
 async def measure(size: int, directory: Path) -> None:
     """Print hit and bare read for answers of `size` bytes."""
-    store = Store(directory)
+    store, rows = disk_store(directory), DiskRows(directory, 1024)
     cached = Cached(Fixed("x" * size), store, fingerprint=lambda _: "f")
     question = Request((LLMMessage(LLMRole.USER, "y" * 2000),), "default")
     await cached.complete(question)
@@ -48,7 +48,7 @@ async def measure(size: int, directory: Path) -> None:
             each.append(time.perf_counter() - begun)
         between = time.perf_counter()
         for _ in range(CALLS):
-            store._disk.get(key)
+            rows.read(key)
         pairs.append(((between - start) / CALLS, (time.perf_counter() - between) / CALLS))
     each.sort()
     print(
@@ -59,7 +59,7 @@ async def measure(size: int, directory: Path) -> None:
 
 async def each_hit(size: int, directory: Path) -> list[float]:
     """Seconds of every one of many hits."""
-    cached = Cached(Fixed("x" * size), Store(directory), fingerprint=lambda _: "f")
+    cached = Cached(Fixed("x" * size), disk_store(directory), fingerprint=lambda _: "f")
     question = Request((LLMMessage(LLMRole.USER, "y" * 2000),), "default")
     await cached.complete(question)
     each = []

@@ -16,7 +16,7 @@ from orchestrator.asking import (
     first_request,
     parsed,
 )
-from orchestrator.cache.disk import StoreInfo
+from orchestrator.cache.store import StoreInfo
 from orchestrator.config import Config
 from orchestrator.diagnostics import Report
 from orchestrator.errors import GMNError

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.asking import load_library
 from orchestrator.cache.cached import Cached, Keeps
 from orchestrator.cache.cassette import Cassette
-from orchestrator.cache.disk import Store
+from orchestrator.cache.disk import disk_store
 from orchestrator.cache.gate import Gate
 from orchestrator.cache.locks import FileLocks, RedisLocks
 from orchestrator.cache.recall import Recall
 from orchestrator.cache.seal import Seal
-from orchestrator.cache.shared import RedisStore
+from orchestrator.cache.shared import shared_store
+from orchestrator.cache.store import Store
 from orchestrator.config import (
     Cache,
     Config,
@@ -41,17 +42,17 @@ if TYPE_CHECKING:
     from orchestrator.events import Hook
 
 
-def store_of(settings: Cache, environ: Mapping[str, str]) -> Store | RedisStore:
+def store_of(settings: Cache, environ: Mapping[str, str]) -> Store:
     """Where the settings say that answers are kept.
 
     Raises: ConfigError: an ``os.environ/KEY`` is not set, or a setting is wrong;
         MissingExtraError: an extra is not installed.
     """
-    seal = Seal(_stated(settings.encrypt, environ))
-    if url := _stated(settings.url, environ):
-        return RedisStore(url, seal)
+    seal = Seal(stated(settings.encrypt, environ))
+    if url := stated(settings.url, environ):
+        return shared_store(url, seal=seal)
     directory = cache_directory(settings, environ)
-    return Store(directory, size_limit_mb=settings.size_limit_mb, seal=seal)
+    return disk_store(directory, size_limit_mb=settings.size_limit_mb, seal=seal)
 
 
 def gate_of(settings: Cache, environ: Mapping[str, str]) -> Gate:
@@ -59,12 +60,16 @@ def gate_of(settings: Cache, environ: Mapping[str, str]) -> Gate:
 
     Raises: as `store_of`.
     """
-    if url := _stated(settings.url, environ):
+    if url := stated(settings.url, environ):
         return Gate(RedisLocks(url))
     return Gate(FileLocks(cache_directory(settings, environ) / "asking"))
 
 
-def _stated(setting: str, environ: Mapping[str, str]) -> str:
+def stated(setting: str, environ: Mapping[str, str]) -> str:
+    """A setting, read from the environment where it says so.
+
+    Raises: ConfigError: that variable is not set.
+    """
     stated, unset = resolved({"is": setting}, environ)
     if unset:
         raise ConfigError("orchestrator.cache", f"{', '.join(unset)} is not set")
@@ -150,7 +155,7 @@ class Parts:
         return self._tape if self._is_taped else self._store
 
     @cached_property
-    def _store(self) -> Store | RedisStore:
+    def _store(self) -> Store:
         return store_of(self.config.orchestrator.cache, self._environ)
 
     @cached_property

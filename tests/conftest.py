@@ -46,7 +46,7 @@ def nothing_blocks_the_loop(request: pytest.FixtureRequest) -> Iterator[None]:
     with blockbuster_ctx("orchestrator") as watched:
         for function in watched.functions.values():
             # Shorter than the way to a thread and back.
-            function.can_block_in("orchestrator/cache/disk.py", {"get"})
+            function.can_block_in("orchestrator/cache/store.py", {"get"})
             function.can_block_in("orchestrator/ledger.py", {"write"})
             # LiteLLM reads certificates and environment files as it goes; that is not ours to mend.
             function.can_block_in("orchestrator/routing/call.py", {"_send", "router"})

@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator import jsonlines
-from orchestrator.cache.disk import Store as DiskStore
 from orchestrator.cache.keys import differences, key_of
-from orchestrator.cache.shared import RedisStore
 from orchestrator.cli.output import GOOD, INVALID, UsageError, say, say_json, table
 from orchestrator.config import Config
 from orchestrator.parts import store_of
@@ -20,8 +18,9 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping
 
+    from orchestrator.cache.store import Store
+
 _SHOWN = 60
-Store = DiskStore | RedisStore
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from orchestrator.cache.disk import Store
+from orchestrator.cache.shared import connected
 from orchestrator.cli.output import GOOD, INVALID, say, say_json
 from orchestrator.config import Config, cache_directory, ledger_directory
-from orchestrator.errors import ConfigError
+from orchestrator.errors import ConfigError, MissingExtraError
 from orchestrator.orchestrator import Orchestrator
+from orchestrator.parts import stated, store_of
 from orchestrator.routing import deployments_of
 from orchestrator.routing.retired import retirement, takes_schema
 
@@ -159,15 +160,31 @@ def _server(one: Ready) -> Checked:
 
 
 def _cache(config: Config) -> Checked:
-    directory = cache_directory(config.orchestrator.cache, os.environ)
+    settings = config.orchestrator.cache
+    directory = cache_directory(settings, os.environ)
     try:
-        store = Store(directory)
-    except ConfigError as error:
-        return Checked("cache", str(error), error.fix, is_bad=True)
+        store = store_of(settings, os.environ)
+        if store.is_remote and (fault := _unreached(stated(settings.url, os.environ))):
+            fix = "Start the server, or mend orchestrator.cache.url; until then nothing is kept."
+            return Checked("cache", f"Redis cannot be reached ({fault})", fix, is_bad=True)
+    except (ConfigError, MissingExtraError) as error:
+        return Checked("cache", str(error), getattr(error, "fix", ""), is_bad=True)
     info = store.info()
     store.close()
     rights = _rights("cache", directory)
     return rights if rights.fix else Checked("cache", f"{info.directory}, {info.entries} entries")
+
+
+def _unreached(url: str) -> str:
+    """The name of what keeps a Redis from answering, empty when it answers."""
+    client, faults = connected(url)
+    try:
+        client.ping()
+    except faults as error:
+        return type(error).__name__
+    finally:
+        client.close()
+    return ""
 
 
 def _rights(what: str, directory: Path) -> Checked:

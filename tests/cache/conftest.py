@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cache.disk import Store
 from orchestrator.cache.gate import Gate
-from orchestrator.cache.shared import RedisStore
+from orchestrator.cache.store import Store
 from orchestrator.config import Cache
 from orchestrator.parts import gate_of, store_of
 from tests.support.redis import WITH_REDIS
@@ -27,7 +26,7 @@ class Place:
     #: After it whoever asks has looked, found nothing, and waits for an answer.
     pause_s: float = 0.5
 
-    def opened(self, **more: Any) -> Store | RedisStore:
+    def opened(self, **more: Any) -> Store:
         """The store as another process would open it."""
         return store_of(Cache(**{**self.settings, **more}), {})
 
@@ -69,12 +68,15 @@ class Server(Place):
     def plant(self, raw: bytes, key: str = "") -> None:
         client = self.client
         for name in client.scan_iter(f"orchestrator:answer:{key}*"):
-            client.set(name, raw)
+            if not name.endswith(b".question"):
+                client.set(name, raw)
         client.close()
 
     def raw(self) -> bytes:
         client = self.client
-        found = b"".join(name + client.get(name) for name in client.scan_iter("orchestrator:*:*"))
+        found = b"".join(
+            name + client.get(name) for name in client.scan_iter("orchestrator:answer:*")
+        )
         client.close()
         return found
 

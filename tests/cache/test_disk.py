@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cache.cached import Cached
-from orchestrator.cache.disk import Store
+from orchestrator.cache.disk import DiskRows, disk_store
 from orchestrator.cache.keys import digest
 from orchestrator.errors import ConfigError
 from orchestrator.messages import LLMMessage, LLMRole
@@ -38,7 +38,7 @@ async def test_a_planted_pickle_is_refused_and_never_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    store = Store(tmp_path / "cache")
+    store = disk_store(tmp_path / "cache")
     key = digest("k")
     store.put(key, {"a": 1}, question={})
     plant(tmp_path / "cache", "value", pickle.dumps(Bomb()))
@@ -53,7 +53,7 @@ async def test_a_planted_pickle_is_refused_and_never_runs(
 async def test_a_value_file_outside_the_store_is_never_opened(tmp_path: Path) -> None:
     secret = tmp_path / "secret.json"
     secret.write_text("[1]")
-    store = Store(tmp_path / "cache")
+    store = disk_store(tmp_path / "cache")
     store.put("k", {"a": 1}, question={})
     plant(tmp_path / "cache", "filename", "../secret.json")
     plant(tmp_path / "cache", "mode", 2)
@@ -61,7 +61,7 @@ async def test_a_value_file_outside_the_store_is_never_opened(tmp_path: Path) ->
 
 
 def test_large_values_live_in_files_and_come_back_whole(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = disk_store(tmp_path)
     store.put("k", {"text": "x" * 200_000}, question={})
     assert store.get("k") == {"text": "x" * 200_000}
     assert list(tmp_path.rglob("*.val"))
@@ -71,7 +71,7 @@ async def test_a_database_destroyed_under_us_costs_a_call_and_no_failure(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     question = Request((LLMMessage(LLMRole.USER, "a cautious explorer"),), "default")
-    cache = Cached(Scripted("one", "two"), Store(tmp_path), fingerprint=lambda _: "f")
+    cache = Cached(Scripted("one", "two"), disk_store(tmp_path), fingerprint=lambda _: "f")
     with sqlite3.connect(tmp_path / "cache.db") as database:
         database.execute("DROP TABLE Cache")
     database.close()
@@ -82,28 +82,28 @@ async def test_a_database_destroyed_under_us_costs_a_call_and_no_failure(
 
 
 def test_the_directory_is_for_its_owner_alone(tmp_path: Path) -> None:
-    Store(tmp_path / "cache").close()
+    disk_store(tmp_path / "cache").close()
     assert stat.S_IMODE((tmp_path / "cache").stat().st_mode) == 0o700
 
 
 def test_a_file_in_place_of_the_directory_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("not a directory")
     with pytest.raises(ConfigError, match="ORCHESTRATOR_CACHE_DIR"):
-        Store(tmp_path / "cache")
+        disk_store(tmp_path / "cache")
 
 
 def test_only_bytes_under_text_keys_can_be_stored(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    rows = DiskRows(tmp_path, 1)
     with pytest.raises(TypeError, match="not text"):
-        store._disk.set(1, b"x")
+        rows._disk.set(1, b"x")
     with pytest.raises(TypeError, match="not bytes"):
-        store._disk.set("k", {"a": 1})
+        rows._disk.set("k", {"a": 1})
 
 
 async def test_a_value_file_that_became_a_link_is_refused(tmp_path: Path) -> None:
     secret = tmp_path / "secret.json"
     secret.write_text("[1]")
-    store = Store(tmp_path / "cache")
+    store = disk_store(tmp_path / "cache")
     store.put("k", {"text": "x" * 200_000}, question={})
     (file,) = (tmp_path / "cache").rglob("*.val")
     file.unlink()
@@ -117,14 +117,14 @@ def test_a_database_that_is_a_link_is_refused(tmp_path: Path) -> None:
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "cache.db").symlink_to(tmp_path / "elsewhere.db")
     with pytest.raises(ConfigError, match="leads elsewhere"):
-        Store(tmp_path / "cache")
+        disk_store(tmp_path / "cache")
 
 
 def test_a_file_that_is_no_database_is_set_aside_and_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "cache.db").write_bytes(b"garbage" * 1000)
-    store = Store(tmp_path)
+    store = disk_store(tmp_path)
     store.put("k", {"a": 1}, question={})
     assert store.get("k") == {"a": 1}
     (aside,) = tmp_path.glob("damaged-*")
@@ -135,7 +135,7 @@ def test_a_file_that_is_no_database_is_set_aside_and_told(
 def test_a_directory_that_cannot_be_used_keeps_nothing_and_says_so(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    store = Store(Path("/proc/no-such-place/cache"))
+    store = disk_store(Path("/proc/no-such-place/cache"))
     store.put("k", {"a": 1}, question={})
     store.delete(["k"])
     assert store.get("k") is None
@@ -149,8 +149,8 @@ def test_a_full_disk_costs_no_request_and_no_valid_entry(tmp_path: Path) -> None
 import resource, signal
 from pathlib import Path
 from orchestrator.cache.cached import Cached
-from orchestrator.cache.disk import Store
-store = Store(Path({str(tmp_path)!r}))
+from orchestrator.cache.disk import DiskRows, disk_store
+store = disk_store(Path({str(tmp_path)!r}))
 store.put("small", {{"a": 1}}, question={{}})
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
@@ -165,7 +165,7 @@ assert store.get("large0") is None
     )
     assert ran.returncode == 0, ran.stderr
     assert ran.stderr.count("cannot be written") == 1
-    store = Store(tmp_path)
+    store = disk_store(tmp_path)
     assert store.get("small") == {"a": 1}
 
 
@@ -173,8 +173,8 @@ def test_a_writer_that_is_killed_loses_nothing_that_was_whole(tmp_path: Path) ->
     script = f"""
 from pathlib import Path
 from orchestrator.cache.cached import Cached
-from orchestrator.cache.disk import Store
-store = Store(Path({str(tmp_path)!r}))
+from orchestrator.cache.disk import DiskRows, disk_store
+store = disk_store(Path({str(tmp_path)!r}))
 for n in range(100_000):
     store.put(f"k{{n}}", {{"n": n, "text": "x" * 40_000}}, question={{"n": n}})
     print(n, flush=True)
@@ -185,7 +185,7 @@ for n in range(100_000):
         assert writer.stdout is not None
         last = [int(writer.stdout.readline()) for _ in range(50)][-1]
         writer.kill()
-    store = Store(tmp_path)
+    store = disk_store(tmp_path)
     for n in range(last + 1):
         assert store.get(f"k{n}") == {"n": n, "text": "x" * 40_000}
     assert store.verify() == [] or all("removed" in line or "file" in line.lower()
@@ -201,7 +201,7 @@ def test_a_pickle_planted_in_any_way_never_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, where: str, column: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    store = Store(tmp_path / "cache")
+    store = disk_store(tmp_path / "cache")
     store.put("k", {"text": "x" * (100_000 if where == "file" else 10)}, question={})
     bomb = pickle.dumps(Bomb())
     if column == "key":

@@ -88,6 +88,24 @@ def test_directories_that_others_can_read_and_a_clock_in_the_past_are_named(
     assert not clock(datetime.datetime.now(datetime.UTC)).is_bad
 
 
+def test_a_cache_behind_a_server_that_is_not_there_is_named_without_its_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    pytest.importorskip("redis")
+    path = tmp_path / "c.yaml"
+    configured(path, monkeypatch, {"model": "openai/m", "api_key": "none"})
+    given = yaml.safe_load(path.read_text())
+    cache = {"url": "redis://:hunter2-canary@127.0.0.1:1/0"}
+    path.write_text(yaml.safe_dump({**given, "orchestrator": {"cache": cache}}))
+    assert main(["doctor"]) == 1
+    assert main(["cache", "clear"]) == 0
+    out, err = capsys.readouterr()
+    assert "bad   cache: Redis cannot be reached (ConnectionError)" in out
+    assert "cannot be written (ConnectionError)" in caplog.text
+    assert "canary" not in out + err + caplog.text
+
+
 def test_a_probe_says_what_each_deployment_does_with_a_schema(
     wire: WireServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
 ) -> None:
