@@ -25,7 +25,7 @@ demo: $(VENV)/.installed ## a sentence becomes a running model, with no key and 
 	@$(BIN)/orchestrator demo
 
 test: $(VENV)/.installed ## the test suite, with branch coverage
-	$(BIN)/python -m pytest -q -n $(WORKERS) --cov --cov-report=term
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not redis and not proxy and not pymdp" --cov --cov-report=term
 
 check: $(VENV)/.installed ## format, lint, types, import layers, gates of shape
 	$(BIN)/ruff format --check .
@@ -55,7 +55,7 @@ $(PROXY_VENV)/.installed: pyproject.toml constraints-proxy.txt
 	@$(PROXY_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-test-proxy: $(PROXY_VENV)/.installed ## a real LiteLLM proxy and a real Redis server
+test-proxy: $(PROXY_VENV)/.installed ## with a real LiteLLM proxy, and a real Redis server where there is one
 	$(PROXY_VENV)/bin/python -m pytest -q -m "proxy or redis"
 
 prompt-ci: $(VENV)/.installed ## the evaluation over scripted faulty models; fails when it got worse

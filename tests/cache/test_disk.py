@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import sqlite3
 import stat
@@ -84,6 +85,14 @@ async def test_a_database_destroyed_under_us_costs_a_call_and_no_failure(
 def test_the_directory_is_for_its_owner_alone(tmp_path: Path) -> None:
     disk_store(tmp_path / "cache").close()
     assert stat.S_IMODE((tmp_path / "cache").stat().st_mode) == 0o700
+
+
+def test_a_directory_of_somebody_else_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: tmp_path.stat().st_uid + 1)
+    with pytest.raises(ConfigError, match="belongs to user"):
+        disk_store(tmp_path)
 
 
 def test_a_file_in_place_of_the_directory_is_a_clear_error(tmp_path: Path) -> None:
