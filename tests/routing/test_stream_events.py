@@ -173,3 +173,22 @@ def test_a_blocking_stream_can_be_read_and_left(wire: WireServer) -> None:
             break
     finally:
         orc.sync.close()
+
+
+async def test_samples_are_told_apart_in_whatever_order_they_come(wire: WireServer) -> None:
+    wire.plan(
+        "m", Reply('{"size": 3, "goal": "one"}', delay_s=0.3), '{"size": 5, "goal": "another"}',
+        '[{"op": "replace", "path": "/size", "value": 4}]',
+    )  # fmt: skip
+    async with Orchestrator(configured(wire.base, "m")) as orc:
+        found = await events(orc.stream_structured("a door", Door, checks=[even], samples=2))
+    texts: dict[int, str] = {}
+    for event in found:
+        if isinstance(event, Delta):
+            texts[event.attempt] = texts.get(event.attempt, "") + event.text
+    assert {"one" in texts[n] for n in (1, 2)} == {True, False}
+    assert len(texts) == 3
+    findings = {e.attempt: e.diagnostic.message for e in found if isinstance(e, Finding)}
+    assert all(f"even, {texts[n][9]} is not" in findings[n] for n in (1, 2)), findings
+    assert isinstance(found[-1], Done)
+    assert found[-1].result.value.size == 4
