@@ -63,15 +63,20 @@ class Tally:
     @property
     def usage(self) -> Usage:
         """Tokens of the wire."""
+        if len(self.wire) == 1:  # nearly always
+            return self.wire[0].usage
         return sum((one.usage for one in self.wire), Usage())
 
     @property
     def billed_usd(self) -> float | None:
         """Dollars of the wire; None as soon as the price of an answer is not known."""
-        costs = [one.cost_usd for one in self.wire if one.outcome == "answered"]
-        known = [cost for cost in costs if cost is not None]
-        rest = sum(one.cost_usd or 0.0 for one in self.wire if one.outcome != "answered")
-        return sum(known) + rest if len(known) == len(costs) else None
+        total = 0.0
+        for one in self.wire:
+            if one.cost_usd is not None:
+                total += one.cost_usd
+            elif one.outcome == "answered":
+                return None
+        return total
 
     @property
     def spent_usd(self) -> float:

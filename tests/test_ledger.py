@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from orchestrator import jsonlines
 from orchestrator.diagnostics import Diagnostic, Report, Severity
 from orchestrator.ledger import Ledger, lines_of
 from orchestrator.messages import LLMMessage, LLMRole
@@ -125,3 +129,48 @@ def test_an_unwritable_place_is_told_once_and_fails_nothing(
                 pass
     assert caplog.text.count("cannot be written") == 1
     assert json.dumps(caplog.text).count(SECRET) == 0
+
+
+def test_lines_go_where_the_file_is_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jsonlines, "LOOK_S", 0.0)
+    ledger = Ledger(tmp_path)
+    for _ in range(2):
+        with ledger.open("generate", route="r"):
+            pass
+    (path,) = tmp_path.glob("*.jsonl")
+    path.rename(tmp_path / "old.txt")  # as a rotation does
+    with ledger.open("generate", route="r"):
+        pass
+    assert len((tmp_path / "old.txt").read_text().splitlines()) == 2
+    path.unlink()
+    with ledger.open("generate", route="\ud800"):
+        pass
+    (line,) = ledger.lines()
+    assert line["route"] == "\ud800"
+
+
+def test_every_line_has_an_id_of_its_own_across_threads_and_forks(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+
+    def book(_: int) -> None:
+        with ledger.open("generate", route="r"):
+            pass
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(book, range(50)))
+    script = f"""
+import os
+from pathlib import Path
+from orchestrator.ledger import Ledger
+ledger = Ledger(Path({str(tmp_path)!r}))
+with ledger.open("generate", route="r"):
+    pass
+children = [os.fork() for _ in range(2)]
+with ledger.open("generate", route="r"):
+    pass
+if all(children):
+    os.waitpid(children[0], 0), os.waitpid(children[1], 0)
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+    ids = [line["id"] for line in ledger.lines()]
+    assert len(ids) == len(set(ids)) == 50 + 1 + 4
