@@ -16,7 +16,7 @@ from orchestrator.orchestrator import Orchestrator
 from orchestrator.result import Request
 from tests.support.wire import Reply
 
-ROUNDS, CALLS = 20, 40
+ROUNDS, CALLS = 80, 12
 QUESTION = "Create a cautious explorer for a 5x5 grid world. " * 40
 
 

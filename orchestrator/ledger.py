@@ -16,7 +16,7 @@ import os
 import time
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypedDict
 
 from pydantic_core import PydanticSerializationError, to_json
 
@@ -39,11 +39,10 @@ def _encoded(line: Line) -> bytes:
     try:
         return to_json(line)
     except PydanticSerializationError:  # half a surrogate pair in a name, which UTF-8 has not
-        return json.dumps(dataclasses.asdict(line), separators=(",", ":")).encode()
+        return json.dumps(line, separators=(",", ":"), default=dataclasses.asdict).encode()
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(TypedDict):
     """One logical request.
 
     Attributes:
@@ -206,7 +205,7 @@ class Ledger:
         if self._file is None:
             return
         try:
-            self._file.append(f"{line.at[:7]}.jsonl", _encoded(line))
+            self._file.append(f"{line['at'][:7]}.jsonl", _encoded(line))
         except OSError as error:
             if not self._is_broken:
                 self._is_broken = True

@@ -39,7 +39,7 @@ class Tally:
     limit_usd: float | None = None
     wire: list[WireAttempt] = field(default_factory=list)
     hits: int = 0
-    served_usage: Usage = field(default_factory=Usage)
+    served_usage: Usage = Usage()  # noqa: RUF009  frozen
     served_usd: float | None = 0.0
     reserved_usd: float = 0.0
     late: Callable[[tuple[WireAttempt, ...]], None] | None = None

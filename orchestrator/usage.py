@@ -83,8 +83,8 @@ def _add(entry: Sum, attempt: Mapping[str, Any]) -> None:
 
 def stamp(moment: datetime.datetime | None = None) -> str:
     """A moment, now by default, as the ledger writes it: ISO 8601, UTC, milliseconds."""
-    moment = moment or datetime.datetime.now(datetime.UTC)
-    return moment.astimezone(datetime.UTC).isoformat(timespec="milliseconds")
+    utc = moment.astimezone(datetime.UTC) if moment else datetime.datetime.now(datetime.UTC)
+    return utc.isoformat(timespec="milliseconds")
 
 
 def since_of(text: str, now: datetime.datetime) -> str:

@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from orchestrator.result import WireAttempt
@@ -19,8 +19,7 @@ MOST_FAILURES = 3
 _NO_VERDICT = ("cancelled", "TimeoutError")  # the caller left, or its own deadline came
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """One attempt: when it ended (ISO 8601), how, and how long it took."""
 
     at: str

@@ -19,15 +19,7 @@ if TYPE_CHECKING:
 TRACE = "orchestrator_trace"
 # A number is enough within a process; randomness is a system call, which costs ten times a trace.
 _NUMBERS = itertools.count(1)
-_EVENT_LISTS = (
-    "callbacks",
-    "_async_failure_callback",
-    "failure_callback",
-    "_async_success_callback",
-    "success_callback",
-    "input_callback",
-    "_async_input_callback",
-)
+_LISTS = ("input_callback", "_async_failure_callback")
 
 
 @dataclass(slots=True)
@@ -120,7 +112,10 @@ class Book:
         """A new trace, to be put into the call's metadata."""
         if self._listener is None:
             self._listener = _listener(self._traces)
-            _litellm.load().callbacks.append(self._listener)
+            litellm = _litellm.load()
+            # Not `callbacks`: that would add it to whom every success is told, for nothing.
+            for name in _LISTS:
+                getattr(litellm, name).append(self._listener)
         trace = Trace()
         self._traces[trace.id] = trace
         return trace
@@ -130,10 +125,12 @@ class Book:
         if self._traces.pop(trace.id, None) is None:
             return tuple(trace.ended)
         trace.left("cancelled")
-        self._monitor.note(stamp(), trace.ended)
+        ended = tuple(trace.ended)
+        if ended:
+            self._monitor.note(stamp(), ended)
         if trace.tally is not None:
-            trace.tally.add(tuple(trace.ended))
-        return tuple(trace.ended)
+            trace.tally.add(ended)
+        return ended
 
     def __len__(self) -> int:
         return len(self._traces)
@@ -142,8 +139,8 @@ class Book:
         """Stop listening."""
         if self._listener is not None:
             litellm = _litellm.load()
-            for name in _EVENT_LISTS:
-                listed = getattr(litellm, name, [])
+            for name in _LISTS:
+                listed = getattr(litellm, name)
                 while self._listener in listed:
                     listed.remove(self._listener)
             self._listener = None

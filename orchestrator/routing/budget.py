@@ -30,6 +30,9 @@ class Reserved:
     tally: Tally | None = None
 
 
+NOTHING = Reserved()
+
+
 @dataclass(slots=True)
 class Purse:
     """The budgets of a day and of a request.
@@ -50,10 +53,12 @@ class Purse:
 
         Raises: BudgetExceededError: it may not fit into what is left, or its price is not known.
         """
-        limits = self._limits(tally)
         limit = tally.limit_usd if tally is not None else None
+        if limit is None and self.budgets.usd_per_day is None and not self.budgets.tenants:
+            return NOTHING
+        limits = self._limits(tally)
         if not limits and limit is None:
-            return Reserved()
+            return NOTHING
         model = str(arguments.get("model"))
         chain = chain_of({name: getattr(router, name, None) for name in FALLBACKS}, model)
         usd = most_usd(self.deployments, chain, arguments)
@@ -81,6 +86,8 @@ class Purse:
         self, router: Any, reserved: Reserved, attempts: Sequence[WireAttempt]
     ) -> None:
         """Give back what was not used."""
+        if reserved is NOTHING:
+            return
         spent = sum(attempt.cost_usd or 0.0 for attempt in attempts)
         if reserved.tally is not None:
             reserved.tally.reserved_usd -= reserved.usd

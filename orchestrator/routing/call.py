@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.routing import _litellm
 from orchestrator.routing.account import TRACE, Book, Trace
-from orchestrator.routing.budget import Purse, Reserved
+from orchestrator.routing.budget import NOTHING, Purse
 from orchestrator.routing.build import build_router, prepare
 from orchestrator.routing.stream import accounted
 from orchestrator.routing.translate import is_own_limit
@@ -36,7 +36,7 @@ class _Call:
         self._book = book
         self._purse = purse
         self._room = room
-        self._reserved = Reserved()
+        self._reserved = NOTHING
         self._is_inside = False
 
     async def enter(self, arguments: dict[str, Any]) -> None:
@@ -55,7 +55,7 @@ class _Call:
         if self._is_inside:
             self._is_inside = False
             self._room.release()
-        reserved, self._reserved = self._reserved, Reserved()
+        reserved, self._reserved = self._reserved, NOTHING
         await self._purse.settle(self.router, reserved, self.trace.ended)
 
 

@@ -96,10 +96,15 @@ class Deployments:
     routes: Mapping[str, tuple[str, ...]]
     router_settings: _Secret
     _prints: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+    _groups: tuple[str, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        names = tuple(dict.fromkeys(ready.group for ready in self.ready))
+        object.__setattr__(self, "_groups", names)
 
     def groups(self) -> tuple[str, ...]:
         """Every model group that has a deployment, in the order of the file."""
-        return tuple(dict.fromkeys(ready.group for ready in self.ready))
+        return self._groups
 
     def of_group(self, group: str) -> tuple[Ready, ...]:
         """The deployments of one group."""

@@ -108,18 +108,18 @@ async def test_every_attempt_is_announced_and_every_failure_told_before_the_call
     wire.plan("a", Reply(status=500))
     wire.plan("b", "good")
     listener = Listener()
-    litellm.callbacks.append(listener)
+    lists = (litellm.input_callback, litellm._async_failure_callback)
+    for listed in lists:
+        listed.append(listener)
     try:
         router = build(num_retries=1, fallbacks=[{"a": ["b"]}])
         await router.acompletion(model="a", messages=ASK, metadata={"mine": 7})
         assert listener.events == [("sent", 7), ("failed", 7), ("sent", 7), ("failed", 7),
                                    ("sent", 7)]  # fmt: skip
+        assert listener not in litellm._async_success_callback  # nothing is told there for nothing
     finally:
-        for name in ("callbacks", "_async_failure_callback", "failure_callback",
-                     "_async_success_callback", "success_callback", "input_callback"):  # fmt: skip
-            listed = getattr(litellm, name)
-            while listener in listed:
-                listed.remove(listener)
+        for listed in lists:
+            listed.remove(listener)
 
 
 async def test_the_answer_says_who_gave_it_and_what_it_cost(build: Build, wire: WireServer) -> None:
