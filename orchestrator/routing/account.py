@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 TRACE = "orchestrator_trace"
 # A number is enough within a process; randomness is a system call, which costs ten times a trace.
 _NUMBERS = itertools.count(1)
-_LISTS = ("input_callback", "_async_failure_callback")
 
 
 @dataclass(slots=True)
@@ -110,12 +109,14 @@ class Book:
 
     def open(self) -> Trace:
         """A new trace, to be put into the call's metadata."""
+        litellm = _litellm.load()
         if self._listener is None:
             self._listener = _listener(self._traces)
-            litellm = _litellm.load()
-            # Not `callbacks`: that would add it to whom every success is told, for nothing.
-            for name in _LISTS:
-                getattr(litellm, name).append(self._listener)
+        # Not `callbacks`, which would tell it every success for nothing. At each call, because
+        # whoever uses LiteLLM beside us may set these lists anew.
+        for listed in (litellm.input_callback, litellm._async_failure_callback):
+            if self._listener not in listed:
+                listed.append(self._listener)
         trace = Trace()
         self._traces[trace.id] = trace
         return trace
@@ -139,8 +140,7 @@ class Book:
         """Stop listening."""
         if self._listener is not None:
             litellm = _litellm.load()
-            for name in _LISTS:
-                listed = getattr(litellm, name)
+            for listed in (litellm.input_callback, litellm._async_failure_callback):
                 while self._listener in listed:
                     listed.remove(self._listener)
             self._listener = None

@@ -233,3 +233,16 @@ async def test_attempts_never_exceed_the_plan(wire: WireServer) -> None:
         with pytest.raises(Exception, match="failed"):
             await orc.generate(ASK)
     assert len(wire.requests) == planned.max_wire_attempts // planned.max_calls == 6
+
+
+async def test_no_attempt_is_lost_when_somebody_sets_litellms_lists_anew(wire: WireServer) -> None:
+    import litellm
+
+    wire.plan("m", "one", Reply(status=500), "two")
+    async with Orchestrator(configured(wire.base, "m", cache={"mode": "off"})) as orc:
+        await orc.generate(ASK)
+        litellm.input_callback, litellm._async_failure_callback = [], []
+        await orc.generate(ASK)
+        _, line = await orc.usage()
+    assert [one["outcome"] for one in line["wire"]] == ["InternalServerError", "answered"]
+    assert litellm.input_callback == litellm._async_failure_callback == []
