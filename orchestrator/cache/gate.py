@@ -20,31 +20,12 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.01, 0.2
 _FIELDS = ("deployment", "provider", "status", "retry_after_s", "attempts")
 
 
-class Held(Protocol):
-    """A lock that is held.
-
-    Attributes:
-        renew_s: seconds after which it has to be renewed again; 0 for never.
-    """
-
-    @property
-    def renew_s(self) -> float: ...
-
-    def renew(self) -> bool:
-        """Hold it for longer; False when it is lost."""
-        ...
-
-    def release(self) -> None:
-        """Give it back."""
-        ...
-
-
 class Locks(Protocol):
     """Locks by key, shared by everybody who may ask the same; each method may wait for a disk or a
     network, and raises OSError where that cannot be reached."""
 
-    def take(self, key: str) -> Held | None:
-        """The lock of a key, None while somebody else holds it."""
+    def take(self, key: str) -> Callable[[], None] | None:
+        """Take the lock of a key; what gives it back, None while somebody else holds it."""
         ...
 
     def tell(self, key: str, note: Mapping[str, Any]) -> None:
@@ -80,10 +61,10 @@ class Gate:
         """
         pause = _FIRST_PAUSE_S
         try:
-            held = await asyncio.to_thread(self._locks.take, key)
+            release = await asyncio.to_thread(self._locks.take, key)
             # A note of an earlier call is nobody's now; clocks of machines differ, notes do not.
-            before = None if held is not None else await asyncio.to_thread(self._locks.told, key)
-            while held is None:
+            before = None if release else await asyncio.to_thread(self._locks.told, key)
+            while release is None:
                 await asyncio.sleep(pause)
                 pause = min(pause * 1.5, _LONGEST_PAUSE_S)
                 if (value := await found()) is not None:
@@ -93,21 +74,20 @@ class Gate:
                     if (error := _error(note)) is not None:
                         raise error
                     break  # its error has no form that travels: no queue for it
-                held = await asyncio.to_thread(self._locks.take, key)
+                release = await asyncio.to_thread(self._locks.take, key)
         except OSError:
-            held = None  # locks that cannot be reached keep nobody from asking
-        if held is None:
+            release = None  # locks that cannot be reached keep nobody from asking
+        if release is None:
             return await ask(), True
-        return await self._inside(held, key, found, ask)
+        return await self._inside(release, key, found, ask)
 
     async def _inside(
         self,
-        held: Held,
+        release: Callable[[], None],
         key: str,
         found: Callable[[], Awaitable[T | None]],
         ask: Callable[[], Awaitable[T]],
     ) -> tuple[T, bool]:
-        renewing = asyncio.create_task(_renewing(held)) if held.renew_s else None
         try:
             if (value := await found()) is not None:
                 return value, False
@@ -116,20 +96,11 @@ class Gate:
             await asyncio.to_thread(self._locks.tell, key, _note(error))
             raise
         finally:
-            if renewing is not None:
-                renewing.cancel()
-            await asyncio.to_thread(held.release)
+            await asyncio.to_thread(release)
 
     def sweep(self) -> None:
         """Remove what was left by questions of long ago."""
         self._locks.sweep()
-
-
-async def _renewing(held: Held) -> None:
-    while True:
-        await asyncio.sleep(held.renew_s)
-        if not await asyncio.to_thread(held.renew):
-            return
 
 
 def _note(error: Exception) -> dict[str, Any]:

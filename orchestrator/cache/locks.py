@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
+import threading
 import time
-from dataclasses import dataclass
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
@@ -14,29 +16,14 @@ from filelock import FileLock, Timeout
 from orchestrator.cache.shared import connected
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 _STALE_S = 3600.0  # what nobody has asked for an hour is swept away
-#: A holder that died is replaced when its lock has run out.
-_HELD_S, _RENEW_S = 0.7, 0.2
-_LOCK, _NOTE = "orchestrator:asking:", "orchestrator:failed:"
-
-
-@dataclass(frozen=True)
-class _FileHeld:
-    """The operating system's: free again at once when its holder dies."""
-
-    lock: FileLock
-    renew_s: float = 0.0
-
-    def renew(self) -> bool:
-        """Nothing has to be done."""
-        return True
-
-    def release(self) -> None:
-        """Let the next one in."""
-        self.lock.release()
+#: A holder whose heart has stopped for so long is dead; it beats more often.
+_DEAD_S, _BEAT_S = 0.7, 0.2
+_LOCK, _ALIVE, _NOTE = "orchestrator:asking:", "orchestrator:alive:", "orchestrator:failed:"
+_FORGET = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end"
 
 
 class FileLocks:
@@ -46,15 +33,15 @@ class FileLocks:
         """Nothing is made before the first question."""
         self._directory = directory
 
-    def take(self, key: str) -> _FileHeld | None:
-        """See `Locks`."""
+    def take(self, key: str) -> Callable[[], None] | None:
+        """See `Locks`; the operating system gives it back at once when its holder dies."""
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = FileLock(self._path(key, "lock"), mode=0o600, thread_local=False)
         try:
             lock.acquire(timeout=0)
         except Timeout:
             return None
-        return _FileHeld(lock)
+        return lock.release
 
     def tell(self, key: str, note: Mapping[str, Any]) -> None:
         """See `Locks`; who cannot be told finds out by asking."""
@@ -81,29 +68,61 @@ class FileLocks:
         return self._directory / f"{key[:32]}.{kind}"
 
 
-@dataclass(frozen=True)
-class _RedisHeld:
-    """Runs out soon after its holder stopped renewing it."""
+class _Heart:
+    """Tells a Redis that this process lives, as long as it holds or asks for anything."""
 
-    lock: Any
-    faults: tuple[type[Exception], ...]
-    renew_s: float = _RENEW_S
+    def __init__(self, client: Any, faults: tuple[type[Exception], ...]) -> None:
+        self._redis = client
+        self._faults = faults
+        self._lock = threading.Lock()
+        self._count = self._pid = 0
+        self._name = ""
+        self._beaten = 0.0
+        self._is_beating = False
 
-    def renew(self) -> bool:
-        """Hold it for longer; False when it is lost."""
-        try:
-            return bool(self.lock.reacquire())
-        except self.faults:
-            return False
+    def begin(self) -> str:
+        """Beat from here on, until `end`; the name under which it does.
 
-    def release(self) -> None:
-        """Let the next one in; a lock that was lost is somebody else's by now."""
-        with contextlib.suppress(*self.faults):
-            self.lock.release()
+        Raises: what the client raises; `end` is due nevertheless.
+        """
+        with self._lock:
+            if self._pid != os.getpid():  # a fork holds nothing of its parent's
+                self._pid, self._name, self._count = os.getpid(), uuid.uuid4().hex, 0
+                self._beaten, self._is_beating = 0.0, False
+            self._count += 1
+            if not self._is_beating:
+                self._is_beating = True
+                threading.Thread(target=self._beating, args=(self._name,), daemon=True).start()
+            name, is_due = self._name, time.monotonic() - self._beaten > _BEAT_S
+        if is_due:
+            self._beat(name)
+        return name
+
+    def end(self) -> None:
+        """What `begin` began is over."""
+        with self._lock:
+            self._count -= 1
+
+    def _beating(self, name: str) -> None:
+        while True:
+            time.sleep(_BEAT_S)
+            with self._lock:
+                if self._count <= 0:
+                    self._is_beating = False
+                    return
+            with contextlib.suppress(*self._faults):
+                self._beat(name)
+
+    def _beat(self, name: str) -> None:
+        self._redis.set(_ALIVE + name, 1, px=int(_DEAD_S * 1000))
+        self._beaten = time.monotonic()
 
 
 class RedisLocks:
-    """Locks that several machines share."""
+    """Locks that several machines share; one heartbeat of a process keeps all that it holds.
+
+    A lock names its holder. Whose heart has stopped has lost it: the next one who asks takes it.
+    """
 
     def __init__(self, url: str) -> None:
         """Nothing is connected yet.
@@ -112,14 +131,37 @@ class RedisLocks:
             none.
         """
         self._redis, self._faults = connected(url)
+        self._forget = self._redis.register_script(_FORGET)
+        self._heart = _Heart(self._redis, self._faults)
 
-    def take(self, key: str) -> _RedisHeld | None:
+    def take(self, key: str) -> Callable[[], None] | None:
         """See `Locks`."""
-        lock = self._redis.lock(_LOCK + key, timeout=_HELD_S, blocking=False, thread_local=False)
+        is_taken = False
         try:
-            return _RedisHeld(lock, self._faults) if lock.acquire() else None
+            me = self._heart.begin()
+            is_taken = self._is_taken(_LOCK + key, me)
         except self._faults as error:
             raise OSError(f"Redis cannot be reached ({type(error).__name__})") from error
+        finally:
+            if not is_taken:
+                self._heart.end()
+        return functools.partial(self._release, _LOCK + key, me) if is_taken else None
+
+    def _is_taken(self, name: str, me: str) -> bool:
+        for _ in range(2):
+            if self._redis.set(name, me, nx=True, ex=int(_STALE_S)):
+                return True
+            holder = self._redis.get(name)
+            if holder is not None and self._redis.exists(_ALIVE + str(holder, "ascii")):
+                return False
+            if holder is not None:
+                self._forget(keys=[name], args=[holder])
+        return False
+
+    def _release(self, name: str, me: str) -> None:
+        self._heart.end()
+        with contextlib.suppress(*self._faults):
+            self._forget(keys=[name], args=[me])
 
     def tell(self, key: str, note: Mapping[str, Any]) -> None:
         """See `Locks`; who cannot be told finds out by asking."""

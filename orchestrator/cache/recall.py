@@ -90,11 +90,6 @@ class Recalled:
         self._inner = inner
         self._rounds = list(rounds)
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether there is nothing left to give."""
-        return not self._rounds
-
     async def complete(self, request: Request) -> Answer:
         """The next answer of the run, as long as it is asked for what was asked for then."""
         if self._rounds and self._rounds[0].purpose == request.purpose:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import time
 from pathlib import Path
@@ -96,3 +97,37 @@ def test_what_was_left_long_ago_is_swept_away(tmp_path: Path) -> None:
     Gate(FileLocks(tmp_path)).sweep()
     assert [path.name for path in tmp_path.iterdir()] == ["new.lock"]
     Gate(FileLocks(tmp_path / "none")).sweep()
+
+
+@pytest.mark.parametrize("marks", [pytest.param("", marks=WITH_REDIS)])
+async def test_one_heartbeat_keeps_whatever_a_process_asks(marks: str, redis_port: int) -> None:
+    url = f"redis://127.0.0.1:{redis_port}/8"
+    client = importlib.import_module("redis").Redis.from_url(url)
+    client.flushdb()
+    client.config_resetstat()
+    mine, others = Server({"url": url}).gate(), Server({"url": url}).gate()
+    count = 0
+
+    async def found() -> str | None:
+        return None
+
+    async def ask() -> str:
+        nonlocal count
+        count += 1
+        await asyncio.sleep(1.5)  # longer than a dead holder would keep it
+        return "mine"
+
+    asking = [asyncio.create_task(mine.ask(f"key{n}", found, ask)) for n in range(30)]
+    while count < 30:
+        await asyncio.sleep(0.01)
+    sets = client.info("commandstats")["cmdstat_set"]["calls"]
+    waiting = asyncio.create_task(others.ask("key7", found, ask))
+    await asyncio.sleep(1)
+    assert count == 30
+    beats = client.info("commandstats")["cmdstat_set"]["calls"] - sets
+    assert beats < 40  # of two processes, and the looks of who waits; 30 locks apart would be 150
+    await asyncio.gather(*asking)
+    while count < 31:
+        await asyncio.sleep(0.01)
+    await waiting
+    client.close()
