@@ -119,6 +119,8 @@ class Parts:
         await self._router.aclose()
         if self._open.is_done:
             await asyncio.to_thread(self._store.close)
+            if self._gate is not None:
+                await asyncio.to_thread(self._gate.close)
 
     def _load(self) -> None:
         self._prompts.load()

@@ -40,6 +40,10 @@ class Locks(Protocol):
         """Remove what was left by questions of long ago."""
         ...
 
+    def close(self) -> None:
+        """Close the connections of this process."""
+        ...
+
 
 class Gate:
     """Lets one asker through for each question."""
@@ -101,6 +105,10 @@ class Gate:
     def sweep(self) -> None:
         """Remove what was left by questions of long ago."""
         self._locks.sweep()
+
+    def close(self) -> None:
+        """Close the connections of this process."""
+        self._locks.close()
 
 
 def _note(error: Exception) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from orchestrator.cache.shared import connected
+from orchestrator.cache.store import REST_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -64,6 +65,9 @@ class FileLocks:
                 if time.time() - path.stat().st_mtime > _STALE_S:
                     path.unlink(missing_ok=True)
 
+    def close(self) -> None:
+        """Nothing is open between questions."""
+
     def _path(self, key: str, kind: str) -> Path:
         return self._directory / f"{key[:32]}.{kind}"
 
@@ -79,6 +83,8 @@ class _Heart:
         self._name = ""
         self._beaten = 0.0
         self._is_beating = False
+        self._thread: threading.Thread | None = None
+        self._stopped = threading.Event()
 
     def begin(self) -> str:
         """Beat from here on, until `end`; the name under which it does.
@@ -92,7 +98,11 @@ class _Heart:
             self._count += 1
             if not self._is_beating:
                 self._is_beating = True
-                threading.Thread(target=self._beating, args=(self._name,), daemon=True).start()
+                self._stopped = threading.Event()
+                self._thread = threading.Thread(
+                    target=self._beating, args=(self._name, self._stopped), daemon=True
+                )
+                self._thread.start()
             name, is_due = self._name, time.monotonic() - self._beaten > _BEAT_S
         if is_due:
             self._beat(name)
@@ -103,9 +113,14 @@ class _Heart:
         with self._lock:
             self._count -= 1
 
-    def _beating(self, name: str) -> None:
-        while True:
-            time.sleep(_BEAT_S)
+    def stop(self) -> None:
+        """Beat no more; waits for a beat that is under way."""
+        self._stopped.set()
+        if self._thread is not None and self._pid == os.getpid():
+            self._thread.join()
+
+    def _beating(self, name: str, stopped: threading.Event) -> None:
+        while not stopped.wait(_BEAT_S):
             with self._lock:
                 if self._count <= 0:
                     self._is_beating = False
@@ -133,14 +148,18 @@ class RedisLocks:
         self._redis, self._faults = connected(url)
         self._forget = self._redis.register_script(_FORGET)
         self._heart = _Heart(self._redis, self._faults)
+        self._rests_until = 0.0
 
     def take(self, key: str) -> Callable[[], None] | None:
         """See `Locks`."""
+        if time.monotonic() < self._rests_until:
+            raise OSError("Redis could not be reached a moment ago")
         is_taken = False
         try:
             me = self._heart.begin()
             is_taken = self._is_taken(_LOCK + key, me)
         except self._faults as error:
+            self._rests_until = time.monotonic() + REST_S
             raise OSError(f"Redis cannot be reached ({type(error).__name__})") from error
         finally:
             if not is_taken:
@@ -176,6 +195,11 @@ class RedisLocks:
 
     def sweep(self) -> None:
         """Nothing: Redis forgets what is past its age."""
+
+    def close(self) -> None:
+        """See `Locks`."""
+        self._heart.stop()
+        self._redis.close()
 
 
 def _read(text: str | bytes | None) -> dict[str, Any] | None:

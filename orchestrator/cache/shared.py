@@ -24,10 +24,16 @@ def connected(url: str) -> tuple[Any, tuple[type[Exception], ...]]:
     """
     try:
         import redis  # noqa: PLC0415  an extra
+        from redis.backoff import NoBackoff  # noqa: PLC0415
+        from redis.retry import Retry  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise MissingExtraError("orchestrator.cache.url", "redis") from error
+    # Once more for a connection that the server has closed; by default it would try for seconds.
+    again = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
     try:
-        client = redis.Redis.from_url(url, socket_timeout=_WAIT_S, socket_connect_timeout=_WAIT_S)
+        client = redis.Redis.from_url(
+            url, socket_timeout=_WAIT_S, socket_connect_timeout=_WAIT_S, retry=again
+        )
     except ValueError as error:
         words = "it is no address of a Redis server"  # which may hold a password
         raise ConfigError("orchestrator.cache.url", words, fix="redis://host:6379/0") from error

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _log = logging.getLogger(__name__)
+#: A server that cannot be reached is asked again after so long: each wait for it takes seconds.
+REST_S = 5.0
 #: Added to the key of an answer it names the row that holds the question.
 _QUESTION = ".question"
 
@@ -115,6 +118,7 @@ class Store:
         self._seal = seal or Seal()
         self._refused = 0
         self._told: set[str] = set()
+        self._rests_until = 0.0
         self._rows: Rows | None = None
         try:
             self._rows = opened()
@@ -125,7 +129,7 @@ class Store:
 
     def get(self, key: str) -> Any:
         """The value under `key`, parsed; None when there is none or it is damaged."""
-        if self._rows is None:
+        if self._rows is None or self._rests():
             return None
         try:
             raw = self._rows.read(key)
@@ -136,7 +140,7 @@ class Store:
         except SealError as error:
             self._tell("sealed", f"entry {key[:12]} cannot be opened ({error}); it is asked again")
         except self._faults as error:
-            self._tell("unreadable", f"cannot be read ({_said(error)}); answers are asked again")
+            self._failed("read", error, "answers are asked again")
         except ValueError as error:
             self._tell("damaged", f"entry {key[:12]} is not JSON ({error}); it is asked again")
         return None
@@ -154,7 +158,7 @@ class Store:
 
         `max_age_s` 0 keeps it until room is needed.
         """
-        if self._rows is None:
+        if self._rows is None or self._rests():
             return
         kept = {
             key: self._seal.closed(_json_bytes(value)),
@@ -163,16 +167,16 @@ class Store:
         try:
             self._rows.write(kept, max_age_s=max_age_s, tag=tag)
         except self._faults as error:
-            self._tell("unwritable", f"cannot be written ({_said(error)}); answers are not kept")
+            self._failed("written", error, "answers are not kept")
 
     def delete(self, keys: Iterable[str]) -> None:
         """Forget the entries under `keys`; unknown ones are passed over."""
-        if self._rows is None:
+        if self._rows is None or self._rests():
             return
         try:
             self._rows.remove(name for key in keys for name in (key, key + _QUESTION))
         except self._faults as error:
-            self._tell("unwritable", f"cannot be written ({_said(error)}); entries stay")
+            self._failed("written", error, "entries stay")
 
     def questions(self) -> Iterator[tuple[str, Mapping[str, object]]]:
         """Everything that was asked, by the key of its answer, oldest first."""
@@ -191,7 +195,7 @@ class Store:
             self._refused += 1
             self._tell("refused", "holds a row that is not ours; it was not read")
         except self._faults as error:
-            self._tell("unreadable", f"cannot be read ({_said(error)}); answers are asked again")
+            self._failed("read", error, "answers are asked again")
         return found
 
     def clear(self) -> int:
@@ -218,7 +222,7 @@ class Store:
         try:
             return work(self._rows)
         except self._faults as error:
-            self._tell("unwritable", f"cannot be written ({_said(error)}); entries stay")
+            self._failed("written", error, "entries stay")
             return 0
 
     def verify(self) -> list[str]:
@@ -241,6 +245,14 @@ class Store:
         """Close the connections of this process."""
         if self._rows is not None:
             self._rows.close()
+
+    def _rests(self) -> bool:
+        """Whether a server that could not be reached is left alone for now."""
+        return self.is_remote and time.monotonic() < self._rests_until
+
+    def _failed(self, verb: str, error: Exception, outcome: str) -> None:
+        self._rests_until = time.monotonic() + REST_S
+        self._tell(verb, f"cannot be {verb} ({_said(error)}); {outcome}")
 
     def _tell(self, kind: str, words: str) -> None:
         # Once per kind: a broken disk must not print a line per request.
