@@ -26,7 +26,7 @@ from orchestrator.routing.offline import PROVIDER as OFFLINE
 from orchestrator.routing.plan import hold_bound
 from orchestrator.routing.prices import reads_pictures
 from orchestrator.routing.stream import assembled, replayed
-from orchestrator.routing.translate import cleaned, names_form, translated
+from orchestrator.routing.translate import cleaned, in_litellms_class, names_form, translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -218,6 +218,7 @@ class RouterCompleter:
             arguments.setdefault("_skip_mcp_handler", True)
         litellm = await _litellm.loaded()
         sent = {**arguments, "model": await self._known_or_adopted(arguments.get("model"))}
+        trace = await self.wire.trace()
 
         def mend(error: Exception) -> Exception:
             if isinstance(error, TimeoutError):
@@ -226,10 +227,12 @@ class RouterCompleter:
                     message=words, model=str(sent["model"]), llm_provider=""
                 )
                 return timeout
-            is_theirs = type(error).__module__.startswith(("litellm", "openai"))
-            return cleaned(error, sent, self._secrets()) if is_theirs else error
+            if not type(error).__module__.startswith(("litellm", "openai")):
+                return error
+            provider = trace.ended[-1].provider if trace.ended else ""
+            theirs = in_litellms_class(error, model=str(sent["model"]), provider=provider)
+            return cleaned(theirs, sent, self._secrets())
 
-        trace = await self.wire.trace()
         try:
             return await self.wire.send(method, sent, self._deadline_s, trace, mend)
         except Exception as error:  # noqa: BLE001  whatever it is, it leaves mended

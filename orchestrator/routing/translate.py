@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from orchestrator import errors
+from orchestrator.routing import _litellm
 
 if TYPE_CHECKING:
     from orchestrator.result import OutputMode, WireAttempt
@@ -121,6 +122,23 @@ def _unreachable(error: Exception, said: str) -> str:
             return f"it cannot be reached: {os.strerror(seen.errno)}"
         seen = seen.__cause__ or seen.__context__
     return "it cannot be reached" if "connection error" in said or "cannot connect" in said else ""
+
+
+def in_litellms_class(error: Exception, *, model: str, provider: str) -> Exception:
+    """The class of LiteLLM's that a provider's own exception belongs to.
+
+    LiteLLM 1.106 lets it through raw where a stream of an httpx provider fails before its first
+    part (gemini, for one), so that no ``except litellm.BadRequestError`` would catch it.
+    """
+    litellm = _litellm.load()
+    raw: type[Exception] = litellm.llms.base_llm.chat.transformation.BaseLLMException
+    if not isinstance(error, raw):
+        return error
+    try:
+        litellm.exception_type(model=model, original_exception=error, custom_llm_provider=provider)
+    except Exception as made:  # noqa: BLE001  raising is how it answers
+        return made
+    return error
 
 
 def cleaned(error: Exception, sent: Mapping[str, Any], secrets: Iterable[str]) -> Exception:

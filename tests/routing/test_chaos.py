@@ -141,7 +141,9 @@ def hold_against(lines: list[dict[str, Any]], wire: WireServer) -> None:
             assert came[number] <= booked <= came[number] + 1
         else:
             usage = line["usage"]
-            assert booked == came[number], line
+            # Nor can we, where a wait was given up before the server had read anything.
+            given_up = sum(one["status"] == 408 for one in line["wire"])
+            assert booked - given_up <= came[number] <= booked, (came[number], line["wire"])
             assert usage["prompt_tokens"] + usage["completion_tokens"] == tokens[number], line
 
 

@@ -14,7 +14,7 @@ import yaml
 
 from orchestrator import Orchestrator
 from orchestrator.errors import ConfigError, NoDeploymentError
-from tests.support.wire import Reply, WireServer, configured
+from tests.support.wire import PROVIDERS, Reply, WireServer, configured, provider_config
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
@@ -150,6 +150,27 @@ async def test_errors_are_litellms_own_without_what_was_sent(
     error: Any = ours.value
     assert error.status_code == theirs.value.status_code  # type: ignore[attr-defined]
     assert words not in f"{error!r}{vars(error)}{error.__context__!r}{error.__cause__!r}"
+
+
+@pytest.mark.parametrize("provider", sorted(PROVIDERS))
+async def test_a_stream_that_fails_at_once_fails_as_a_call_does(
+    wire: WireServer, provider: str
+) -> None:
+    import openai
+
+    words = "a-canary-question"
+    ask: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": words}]}
+    async with Orchestrator(provider_config(wire, provider, cache={"mode": "off"})) as orc:
+        for status, kind in (
+            (400, openai.BadRequestError), (401, openai.AuthenticationError),
+            (429, openai.RateLimitError), (500, openai.InternalServerError),
+        ):  # fmt: skip
+            wire.plan("m", Reply(status=status, error_message=f"cannot answer {words}"))
+            with pytest.raises(kind) as caught:
+                [part async for part in await orc.acompletion(**ask, stream=True)]
+            error: Any = caught.value
+            assert type(error).__module__ == "litellm.exceptions"
+            assert words not in f"{error!r}{vars(error)}{error.__context__!r}{error.__cause__!r}"
 
 
 async def test_litellms_cache_argument_is_understood(wire: WireServer) -> None:
