@@ -56,7 +56,7 @@ $(PROXY_VENV)/.installed: pyproject.toml constraints-proxy.txt
 	@touch $@
 
 test-proxy: $(PROXY_VENV)/.installed ## with a real LiteLLM proxy, and a real Redis server where there is one
-	$(PROXY_VENV)/bin/python -m pytest -q -m "proxy or redis"
+	$(PROXY_VENV)/bin/python -m pytest -q -m "proxy or redis" $$(command -v redis-server > /dev/null && echo --cov --cov-config=tests/cache/coverage.ini)
 
 prompt-ci: $(VENV)/.installed ## the evaluation over scripted faulty models; fails when it got worse
 	$(BIN)/python -m benchmarks.prompt_ci

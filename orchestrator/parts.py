@@ -12,10 +12,10 @@ from orchestrator.cache.cached import Cached, Keeps
 from orchestrator.cache.cassette import Cassette
 from orchestrator.cache.disk import disk_store
 from orchestrator.cache.gate import Gate
-from orchestrator.cache.locks import FileLocks, RedisLocks
+from orchestrator.cache.locks import FileLocks
 from orchestrator.cache.recall import Recall
 from orchestrator.cache.seal import Seal
-from orchestrator.cache.shared import shared_store
+from orchestrator.cache.shared import RedisLocks, shared_store
 from orchestrator.cache.store import Store
 from orchestrator.config import (
     Cache,
