@@ -44,7 +44,7 @@ async def p50(call: Call) -> float:
 
 
 def asked(size: int) -> dict[str, Any]:
-    """The same arguments for everybody."""
+    """The same arguments for everybody, made anew for each call."""
     return {"model": "m", "messages": [{"role": "user", "content": "y" * size}]}
 
 
@@ -91,10 +91,10 @@ async def hits(server: WireServer, directory: str, size: int) -> None:
         await orc.acompletion(**ask)
 
         async def mine() -> Any:
-            return await orc.acompletion(**ask)
+            return await orc.acompletion(**asked(size))
 
         async def theirs() -> Any:
-            return await router.acompletion(**ask, caching=True)
+            return await router.acompletion(**asked(size), caching=True)
 
         async def read() -> Any:
             return bare.get("k")

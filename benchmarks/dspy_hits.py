@@ -19,7 +19,6 @@ def main() -> None:
     dspy: Any = import_module("dspy")  # only its own environment has it
     base, size, directory = sys.argv[1], int(sys.argv[2]), sys.argv[3]
     lm = dspy.LM("openai/m", api_base=base, api_key="none", cache=True, num_retries=0)
-    question = "y" * size
     for line in sys.stdin:
         is_disk = line.strip() == "disk"
         dspy.configure_cache(
@@ -27,11 +26,11 @@ def main() -> None:
             enable_memory_cache=not is_disk,
             disk_cache_dir=f"{directory}/dspy-{size}",
         )
-        lm(question)
+        lm("y" * size)
         each = []
         for _ in range(CALLS):
             start = time.perf_counter()
-            lm(question)
+            lm("y" * size)
             each.append(time.perf_counter() - start)
         print(statistics.median(each), flush=True)
 

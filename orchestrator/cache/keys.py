@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import hashlib
 import json
 import re
@@ -44,7 +45,9 @@ def digest(value: object) -> str:
     return hashlib.sha256(text).hexdigest()
 
 
+@functools.lru_cache(maxsize=32)
 def _sha256(text: str) -> str:
+    # The same long text comes again and again: what every question of a run begins with.
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
