@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.asking import cache_use
-from orchestrator.cache.cached import is_too_old, missing, moment, read
+from orchestrator.cache.cached import dated, missing, parts_of, read
 from orchestrator.cache.flights import Flights
-from orchestrator.cache.keys import LAYOUT, call_question, key_of
+from orchestrator.cache.keys import call_question, key_of
 from orchestrator.errors import CacheMissError
 from orchestrator.routing import cost_of, recorded, usage_of
 from orchestrator.tally import current
@@ -120,15 +120,12 @@ class DropIn:
 
     async def _found(self, kept: _Kept) -> tuple[Any, float | None] | None:
         """The body and the price that are kept; None for none, or for one that is not taken."""
-        found = await read(self._store(), kept.key)
-        if not isinstance(found, list) or len(found) != 4 or found[0] != LAYOUT:
-            return None
-        _, at, body, cost = found
-        return None if is_too_old(at, kept.mode, kept.keep) else (body, cost)
+        parts = parts_of(await read(self._store(), kept.key), 2, kept.mode, kept.keep)
+        return None if parts is None else (parts[0], parts[1])
 
     def _put(self, kept: _Kept, question: dict[str, Any], body: object, cost: float | None) -> None:
         age = kept.keep.ttl_s or self._settings.cache.max_age_s
-        value = [LAYOUT, moment(kept.mode), body, cost]
+        value = dated(kept.mode, body, cost)
         self._store().put(kept.key, value, question=question, max_age_s=age, tag=kept.keep.tag)
 
     @staticmethod

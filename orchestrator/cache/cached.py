@@ -167,22 +167,28 @@ def as_served(answer: Answer) -> Answer:
     return answer
 
 
-def moment(mode: CacheMode) -> float:
-    """When an answer is kept, in seconds since 1970; 0 in a recording, which has no age."""
-    return 0.0 if mode == "record" else time.time()
+def dated(mode: CacheMode, *parts: object) -> list[object]:
+    """What is kept, with its layout and its moment; `parts_of` reads it.
+
+    The moment is seconds since 1970; 0 in a recording, which has no age.
+    """
+    return [LAYOUT, 0.0 if mode == "record" else time.time(), *parts]
 
 
-def is_too_old(at: float, mode: CacheMode, keep: Keep) -> bool:
-    """Whether an answer of that moment is older than the caller takes."""
-    return mode == "use" and 0 < keep.oldest_s < time.time() - at
+def parts_of(stored: object, count: int, mode: CacheMode, keep: Keep) -> list[Any] | None:
+    """The `count` parts of what `dated` made; None for anything else, or for one too old."""
+    if not isinstance(stored, list) or len(stored) != count + 2 or stored[0] != LAYOUT:
+        return None
+    if mode == "use" and 0 < keep.oldest_s < time.time() - stored[1]:
+        return None
+    return stored[2:]
 
 
 def as_stored(answer: Answer, mode: CacheMode) -> list[object]:
     """An answer as it is kept; `hit` reads it."""
     usage = answer.usage
-    return [
-        LAYOUT,
-        moment(mode),
+    return dated(
+        mode,
         answer.text,
         answer.finish,
         answer.model,
@@ -190,17 +196,15 @@ def as_stored(answer: Answer, mode: CacheMode) -> list[object]:
         answer.deployment,
         [usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens],
         answer.cost_usd,
-    ]
+    )
 
 
 def hit(stored: object, mode: CacheMode, keep: Keep) -> Answer | None:
     """The answer that `as_stored` made a value of; None for anything else, or one too old."""
     # Built in one go: this is the whole cost of a hit beside the key and the read.
-    if not isinstance(stored, list) or len(stored) != 9 or stored[0] != LAYOUT:
+    if (parts := parts_of(stored, 7, mode, keep)) is None:
         return None
-    if is_too_old(stored[1], mode, keep):
-        return None
-    _, _, text, finish, model, provider, deployment, usage, cost_usd = stored
+    text, finish, model, provider, deployment, usage, cost_usd = parts
     return Answer(
         text,
         finish,

@@ -12,7 +12,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cache.locks import STALE_S, note_in
-from orchestrator.cache.store import REST_S, Store
+from orchestrator.cache.store import Rest, Store
 from orchestrator.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -165,6 +165,8 @@ class _Heart:
 
     def stop(self) -> None:
         """Beat no more; waits for a beat that is under way."""
+        with self._lock:
+            self._is_beating = False  # whoever asks once more begins anew
         self._stopped.set()
         if self._thread is not None and self._pid == os.getpid():
             self._thread.join()
@@ -198,18 +200,18 @@ class RedisLocks:
         self._redis, self._faults = connected(url)
         self._forget = self._redis.register_script(_FORGET)
         self._heart = _Heart(self._redis, self._faults)
-        self._rests_until = 0.0
+        self._rest = Rest()
 
     def take(self, key: str) -> Callable[[], None] | None:
         """See `Locks`."""
-        if time.monotonic() < self._rests_until:
+        if self._rest.is_on:
             raise OSError("Redis could not be reached a moment ago")
         is_taken = False
         try:
             me = self._heart.begin()
             is_taken = self._is_taken(_LOCK + key, me)
         except self._faults as error:
-            self._rests_until = time.monotonic() + REST_S
+            self._rest.begin()
             raise OSError(f"Redis cannot be reached ({type(error).__name__})") from error
         finally:
             if not is_taken:

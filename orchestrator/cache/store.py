@@ -21,10 +21,25 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _log = logging.getLogger(__name__)
-#: A server that cannot be reached is asked again after so long: each wait for it takes seconds.
-REST_S = 5.0
+_REST_S = 5.0
 #: Added to the key of an answer it names the row that holds the question.
 _QUESTION = ".question"
+
+
+class Rest:
+    """Leaves a server alone for a while that could not be reached: each wait for it is seconds."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+
+    def begin(self) -> None:
+        """It could not be reached now."""
+        self._until = time.monotonic() + _REST_S
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it is left alone."""
+        return time.monotonic() < self._until
 
 
 class RefusedError(ValueError):
@@ -118,7 +133,7 @@ class Store:
         self._seal = seal or Seal()
         self._refused = 0
         self._told: set[str] = set()
-        self._rests_until = 0.0
+        self._rest = Rest()
         self._rows: Rows | None = None
         try:
             self._rows = opened()
@@ -247,11 +262,11 @@ class Store:
             self._rows.close()
 
     def _rests(self) -> bool:
-        """Whether a server that could not be reached is left alone for now."""
-        return self.is_remote and time.monotonic() < self._rests_until
+        """Whether nothing is tried for now; a disk is always tried again."""
+        return self.is_remote and self._rest.is_on
 
     def _failed(self, verb: str, error: Exception, outcome: str) -> None:
-        self._rests_until = time.monotonic() + REST_S
+        self._rest.begin()
         self._tell(verb, f"cannot be {verb} ({_said(error)}); {outcome}")
 
     def _tell(self, kind: str, words: str) -> None:

@@ -20,7 +20,8 @@ from tests.support.redis import WITH_REDIS
 class Asked:
     """A question that takes a moment, and counts."""
 
-    def __init__(self, failure: Exception | None = None) -> None:
+    def __init__(self, failure: Exception | None = None, *, seconds: float = 0.1) -> None:
+        self.seconds = seconds
         self.answer: str | None = None
         self.calls = 0
         self.failure = failure
@@ -30,7 +31,7 @@ class Asked:
 
     async def ask(self) -> str:
         self.calls += 1
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(self.seconds)
         if self.failure is not None:
             raise self.failure
         self.answer = "the answer"
@@ -50,6 +51,21 @@ async def test_one_asks_and_the_others_find_its_answer(place: Place) -> None:
     assert sorted(made, key=str) == [("the answer", False), ("the answer", False),
                                      ("the answer", True)]  # fmt: skip
     assert asked.calls == 1
+
+
+async def test_a_gate_that_was_closed_holds_when_it_is_used_again(place: Place) -> None:
+    gate, other = place.gate(), place.gate()
+    asked = Asked(seconds=1.2)  # longer than a dead holder would keep it
+    await asyncio.to_thread(gate.close)
+    await gate.ask("before", asked.found, asked.ask)
+    await asyncio.to_thread(gate.close)
+    asked.answer = None
+    first = asyncio.create_task(gate.ask("key", asked.found, asked.ask))
+    while asked.calls < 2:
+        await asyncio.sleep(0.01)
+    assert await other.ask("key", asked.found, asked.ask) == ("the answer", False)
+    assert await first == ("the answer", True)
+    assert asked.calls == 2
 
 
 async def test_an_error_of_ours_reaches_the_others_with_all_it_says(place: Place) -> None:

@@ -34,7 +34,7 @@ REQUESTS = int(os.environ.get("CHAOS_REQUESTS", "2000"))
 IN_FLIGHT = 100
 SEED = int(os.environ.get("CHAOS_SEED", "20261121"))
 GROUPS = tuple(PROVIDERS)
-DEADLINE_S = 25.0
+DEADLINE_S, TIMEOUT_S = 25.0, 3.0
 FAULTS = (
     Reply(status=500), Reply(status=503), Reply(status=529), Reply(status=408),
     Reply(status=429), Reply(status=429, headers={"Retry-After": "30"}),
@@ -50,7 +50,7 @@ def config(wire: WireServer, directory: Path) -> dict[str, Any]:
         wire.base,
         *GROUPS,
         routes={"default": list(GROUPS)},
-        generation={"timeout_s": 3.0},
+        generation={"timeout_s": TIMEOUT_S},
         limits={"deadline_s": DEADLINE_S, "parallel": IN_FLIGHT},
         ledger={"directory": str(directory)},
         cache={"mode": "off"},
@@ -62,7 +62,7 @@ def config(wire: WireServer, directory: Path) -> dict[str, Any]:
     following = zip(GROUPS, (*GROUPS[1:], GROUPS[0]), strict=True)
     made["router_settings"] |= {
         "disable_cooldowns": True,
-        "stream_timeout": 3.0,
+        "stream_timeout": TIMEOUT_S,
         "fallbacks": [{group: [after]} for group, after in following],
     }
     return made
@@ -142,7 +142,9 @@ def hold_against(lines: list[dict[str, Any]], wire: WireServer) -> None:
         else:
             usage = line["usage"]
             # Nor can we, where a wait was given up before the server had read anything.
-            given_up = sum(one["status"] == 408 for one in line["wire"])
+            given_up = sum(
+                one["status"] == 408 and one["seconds"] >= TIMEOUT_S for one in line["wire"]
+            )
             assert booked - given_up <= came[number] <= booked, (came[number], line["wire"])
             assert usage["prompt_tokens"] + usage["completion_tokens"] == tokens[number], line
 
