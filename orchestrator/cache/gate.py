@@ -6,6 +6,8 @@ A lock is free again soon when its holder dies, at once where it is the operatin
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
 import uuid
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -13,6 +15,8 @@ from orchestrator import errors
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+
+    _Note = dict[str, Any]
 
 T = TypeVar("T")
 
@@ -63,44 +67,23 @@ class Gate:
 
         Raises: what `ask` raises here; LLMError: what it raised in the process that asked.
         """
-        pause = _FIRST_PAUSE_S
+        turn = _Turn(self._locks, key)
         try:
-            release = await asyncio.to_thread(self._locks.take, key)
-            # A note of an earlier call is nobody's now; clocks of machines differ, notes do not.
-            before = None if release else await asyncio.to_thread(self._locks.told, key)
-            while release is None:
-                await asyncio.sleep(pause)
-                pause = min(pause * 1.5, _LONGEST_PAUSE_S)
+            if (value := await _waited(turn, found)) is not None:
+                return value, False
+            if not turn.is_held:
+                return await ask(), True
+            try:
                 if (value := await found()) is not None:
                     return value, False
-                note = await asyncio.to_thread(self._locks.told, key)
-                if note is not None and note != before:
-                    if (error := _error(note)) is not None:
-                        raise error
-                    break  # its error has no form that travels: no queue for it
-                release = await asyncio.to_thread(self._locks.take, key)
-        except OSError:
-            release = None  # locks that cannot be reached keep nobody from asking
-        if release is None:
-            return await ask(), True
-        return await self._inside(release, key, found, ask)
-
-    async def _inside(
-        self,
-        release: Callable[[], None],
-        key: str,
-        found: Callable[[], Awaitable[T | None]],
-        ask: Callable[[], Awaitable[T]],
-    ) -> tuple[T, bool]:
-        try:
-            if (value := await found()) is not None:
-                return value, False
-            return await ask(), True
-        except Exception as error:
-            await asyncio.to_thread(self._locks.tell, key, _note(error))
-            raise
+                return await ask(), True
+            except Exception as error:
+                await asyncio.to_thread(self._locks.tell, key, _note(error))
+                raise
         finally:
-            await asyncio.to_thread(release)
+            if (release := turn.over()) is not None:  # whatever becomes of this task and its loop
+                loop = asyncio.get_running_loop()
+                await asyncio.shield(loop.run_in_executor(None, release))
 
     def sweep(self) -> None:
         """Remove what was left by questions of long ago."""
@@ -109,6 +92,74 @@ class Gate:
     def close(self) -> None:
         """Close the connections of this process."""
         self._locks.close()
+
+
+class _Turn:
+    """One asker's place in the queue for a key; nothing is held once it is over."""
+
+    def __init__(self, locks: Locks, key: str) -> None:
+        self._locks = locks
+        self._key = key
+        self._guard = threading.Lock()
+        self._is_over = False
+        self._release: Callable[[], None] | None = None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the lock is this asker's."""
+        return self._release is not None
+
+    def arrive(self) -> _Note | None:
+        """Take the lock if it is free; the note that was there before.
+
+        Clocks of machines differ, notes do not: any other note is of one who was asking since.
+        """
+        before = self._locks.told(self._key)
+        self._take()
+        return before
+
+    def look(self) -> _Note | None:
+        """Take the lock if it is free; the note that is there after: who gives the lock back has
+        left its note by then."""
+        self._take()
+        return self._locks.told(self._key)
+
+    def _take(self) -> None:
+        release = self._locks.take(self._key)
+        with self._guard:
+            if not self._is_over:
+                self._release = release
+                return
+        if release is not None:  # the asker was cancelled while its thread was taking the lock
+            release()
+
+    def over(self) -> Callable[[], None] | None:
+        """Hold nothing from here on; what gives back the lock that was held."""
+        with self._guard:
+            self._is_over = True
+            release, self._release = self._release, None
+        return release
+
+
+async def _waited(turn: _Turn, found: Callable[[], Awaitable[T | None]]) -> T | None:
+    """The answer of another asker; None where it is this one's turn to ask.
+
+    Raises: LLMError: what the other's question came to.
+    """
+    pause = _FIRST_PAUSE_S
+    with contextlib.suppress(OSError):  # locks that cannot be reached keep nobody from asking
+        before = await asyncio.to_thread(turn.arrive)
+        while not turn.is_held:
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, _LONGEST_PAUSE_S)
+            if (value := await found()) is not None:
+                return value
+            note = await asyncio.to_thread(turn.look)
+            if note is not None and note != before:
+                if (error := _error(note)) is not None:
+                    raise error
+                break  # its error has no form that travels: no queue for it
+    return None
 
 
 def _note(error: Exception) -> dict[str, Any]:

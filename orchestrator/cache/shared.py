@@ -241,9 +241,13 @@ class RedisLocks:
 
     def told(self, key: str) -> dict[str, Any] | None:
         """See `Locks`."""
-        with contextlib.suppress(*self._faults):
+        if self._rest.is_on:
+            return None
+        try:
             return note_in(self._redis.get(_NOTE + key))
-        return None
+        except self._faults:
+            self._rest.begin()
+            return None
 
     def sweep(self) -> None:
         """Nothing: Redis forgets what is past its age."""

@@ -18,19 +18,26 @@ from tests.support.redis import WITH_REDIS
 
 
 class Asked:
-    """A question that takes a moment, and counts."""
+    """A question that takes a moment, and counts; `lookers` have looked before it ends."""
 
-    def __init__(self, failure: Exception | None = None, *, seconds: float = 0.1) -> None:
+    def __init__(
+        self, failure: Exception | None = None, *, seconds: float = 0.1, lookers: int = 0
+    ) -> None:
         self.seconds = seconds
+        self.lookers = lookers
+        self.looks = 0
         self.answer: str | None = None
         self.calls = 0
         self.failure = failure
 
     async def found(self) -> str | None:
+        self.looks += 1
         return self.answer
 
     async def ask(self) -> str:
         self.calls += 1
+        while self.looks < self.lookers:
+            await asyncio.sleep(0.01)
         await asyncio.sleep(self.seconds)
         if self.failure is not None:
             raise self.failure
@@ -69,7 +76,8 @@ async def test_a_gate_that_was_closed_holds_when_it_is_used_again(place: Place) 
 
 
 async def test_an_error_of_ours_reaches_the_others_with_all_it_says(place: Place) -> None:
-    asked = Asked(RateLimitError("too fast", deployment="d", status=429, retry_after_s=3.0))
+    failure = RateLimitError("too fast", deployment="d", status=429, retry_after_s=3.0)
+    asked = Asked(failure, seconds=0, lookers=3)
     made = await together(place, asked)
     assert asked.calls == 1
     for error in made:
@@ -77,8 +85,21 @@ async def test_an_error_of_ours_reaches_the_others_with_all_it_says(place: Place
         assert (str(error), error.deployment, error.retry_after_s) == ("too fast", "d", 3.0)
 
 
+async def test_whoever_leaves_while_the_lock_is_being_taken_holds_nothing(place: Place) -> None:
+    gate, other = place.gate(), place.gate()
+    for attempt in range(20):
+        asked = Asked(seconds=30)
+        leaving = asyncio.create_task(gate.ask(f"key{attempt}", asked.found, asked.ask))
+        await asyncio.sleep(attempt * 0.0002)  # from before its thread has begun to well after
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+        next_one = Asked(seconds=0)
+        answer = other.ask(f"key{attempt}", next_one.found, next_one.ask)
+        assert await asyncio.wait_for(answer, 10) == ("the answer", True)
+
+
 async def test_an_error_of_somebody_elses_keeps_nobody_waiting_in_line(place: Place) -> None:
-    asked = Asked(ValueError("not ours: it may quote what was sent"))
+    asked = Asked(ValueError("not ours: it may quote what was sent"), lookers=3)
     made = await together(place, asked)
     assert [type(error) for error in made] == [ValueError] * 3
     assert asked.calls == 3
