@@ -4,7 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYMDP_VENV := .venv-pymdp
 PROXY_VENV := .venv-proxy
-WORKERS ?= auto
+# More than cores: half of the time a test waits for a server.
+WORKERS ?= 4
+
+# $(call environment,directory,constraints,what it is): installed by hash, then this project itself.
+define environment
+@test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
+@echo "Installing $(3) into $(1) ..." >&2
+@$(1)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(2)
+@$(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+@touch $(1)/.installed
+endef
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format test-pymdp test-proxy prompt-ci chaos bench bench-structured constraints clean
@@ -15,11 +25,7 @@ help: ## what can be made
 # The stamp is newer than what it was made from, so a second run installs nothing and needs no net.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 demo" >&2; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "Installing into $(VENV) (once; about a minute) ..." >&2
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@touch $@
+	$(call environment,$(VENV),constraints.txt,orchestrator (once; about a minute))
 
 demo: $(VENV)/.installed ## a sentence becomes a running model, with no key and no network
 	@$(BIN)/orchestrator demo
@@ -39,21 +45,13 @@ format: $(VENV)/.installed ## rewrite the code in the house format
 	$(BIN)/ruff check --fix .
 
 $(PYMDP_VENV)/.installed: pyproject.toml constraints-pymdp.txt
-	@test -x $(PYMDP_VENV)/bin/python || $(PYTHON) -m venv $(PYMDP_VENV)
-	@echo "Installing pymdp and JAX into $(PYMDP_VENV) (about 850 MB) ..." >&2
-	@$(PYMDP_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints-pymdp.txt
-	@$(PYMDP_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@touch $@
+	$(call environment,$(PYMDP_VENV),constraints-pymdp.txt,pymdp and JAX (about 850 MB))
 
 test-pymdp: $(PYMDP_VENV)/.installed ## beliefs and expected free energy against pymdp
 	$(PYMDP_VENV)/bin/python -m pytest -q -m pymdp
 
 $(PROXY_VENV)/.installed: pyproject.toml constraints-proxy.txt
-	@test -x $(PROXY_VENV)/bin/python || $(PYTHON) -m venv $(PROXY_VENV)
-	@echo "Installing LiteLLM's proxy into $(PROXY_VENV) ..." >&2
-	@$(PROXY_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints-proxy.txt
-	@$(PROXY_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@touch $@
+	$(call environment,$(PROXY_VENV),constraints-proxy.txt,LiteLLM's proxy)
 
 test-proxy: $(PROXY_VENV)/.installed ## with a real LiteLLM proxy, and a real Redis server where there is one
 	$(PROXY_VENV)/bin/python -m pytest -q -m "proxy or redis" $$(command -v redis-server > /dev/null && echo --cov --cov-config=tests/cache/coverage.ini)

@@ -1,84 +1,14 @@
-"""Every place where answers can be kept: a directory, and a real Redis server."""
+"""Whatever is asked of the store is asked of every place where it can be."""
 
 from __future__ import annotations
 
-import importlib
-import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from orchestrator.cache.gate import Gate
-from orchestrator.cache.store import Store
-from orchestrator.config import Cache
-from orchestrator.parts import gate_of, store_of
+from tests.support.places import Directory, Place, Server
 from tests.support.redis import WITH_REDIS
-
-
-@dataclass
-class Place:
-    """Where answers are kept, as the section ``cache`` of a configuration says it."""
-
-    settings: dict[str, Any]
-    #: After it whoever asks has looked, found nothing, and waits for an answer.
-    pause_s: float = 0.5
-
-    def opened(self, **more: Any) -> Store:
-        """The store as another process would open it."""
-        return store_of(Cache(**{**self.settings, **more}), {})
-
-    def gate(self) -> Gate:
-        """The gate as another process would have it."""
-        return gate_of(Cache(**self.settings), {})
-
-    def plant(self, raw: bytes, key: str = "") -> None:
-        """Put bytes in the place of every answer, or of one."""
-        raise NotImplementedError
-
-    def raw(self) -> bytes:
-        """Everything that is there, as it is there."""
-        raise NotImplementedError
-
-
-class Directory(Place):
-    @property
-    def path(self) -> Path:
-        return Path(self.settings["directory"])
-
-    def plant(self, raw: bytes, key: str = "") -> None:
-        with sqlite3.connect(self.path / "cache.db") as database:
-            database.execute(
-                "UPDATE Cache SET value = ? WHERE key NOT LIKE '%.question' AND key LIKE ?",
-                (raw, key or "%"),
-            )
-        database.close()
-
-    def raw(self) -> bytes:
-        return b"".join(path.read_bytes() for path in self.path.rglob("*") if path.is_file())
-
-
-class Server(Place):
-    @property
-    def client(self) -> Any:
-        return importlib.import_module("redis").Redis.from_url(self.settings["url"])
-
-    def plant(self, raw: bytes, key: str = "") -> None:
-        client = self.client
-        for name in client.scan_iter(f"orchestrator:answer:{key}*"):
-            if not name.endswith(b".question"):
-                client.set(name, raw)
-        client.close()
-
-    def raw(self) -> bytes:
-        client = self.client
-        found = b"".join(
-            name + client.get(name) for name in client.scan_iter("orchestrator:answer:*")
-        )
-        client.close()
-        return found
 
 
 @pytest.fixture(params=["disk", pytest.param("redis", marks=WITH_REDIS)])

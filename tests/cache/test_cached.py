@@ -16,7 +16,7 @@ from orchestrator.cli.main import main
 from orchestrator.errors import ConfigError, ServiceUnavailableError
 from orchestrator.messages import LLMMessage, LLMRole
 from orchestrator.result import Answer, Request, Usage, WireAttempt
-from tests.cache.conftest import Place
+from tests.support.places import Place
 from tests.support.wire import WireServer, configured
 
 # The store is opened where it is tested.

@@ -13,7 +13,7 @@ import pytest
 from orchestrator.cache.gate import Gate
 from orchestrator.cache.locks import FileLocks
 from orchestrator.errors import RateLimitError
-from tests.cache.conftest import Directory, Place, Server
+from tests.support.places import Directory, Place, Server
 from tests.support.redis import WITH_REDIS
 
 
