@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import statistics
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 from benchmarks.ratio import ratio_of, spell
 from orchestrator.cache.cached import Cached
@@ -57,49 +55,11 @@ async def measure(size: int, directory: Path) -> None:
     )
 
 
-async def each_hit(size: int, directory: Path) -> list[float]:
-    """Seconds of every one of many hits."""
-    cached = Cached(Fixed("x" * size), disk_store(directory), fingerprint=lambda _: "f")
-    question = Request((LLMMessage(LLMRole.USER, "y" * 2000),), "default")
-    await cached.complete(question)
-    each = []
-    for _ in range(CALLS * 6):
-        start = time.perf_counter()
-        await cached.complete(question)
-        each.append(time.perf_counter() - start)
-    return each
-
-
-def in_a_process(size: int, directory: str, pipe: Any) -> None:
-    """Hit and send the times."""
-    pipe.send(asyncio.run(each_hit(size, Path(directory))))
-
-
-def together(count: int, size: int) -> None:
-    """Print p50 and p99 of hits in `count` processes that share one directory."""
-    start = multiprocessing.get_context("spawn").Process
-    with tempfile.TemporaryDirectory() as directory:
-        pipes = [multiprocessing.Pipe() for _ in range(count)]
-        made = [start(target=in_a_process, args=(size, directory, there)) for _, there in pipes]
-        for process in made:
-            process.start()
-        each = sorted(second for here, _ in pipes for second in here.recv())
-        for process in made:
-            process.join()
-    print(
-        f"cache_hit: {size // 1000} KB in {count} processes: p50"
-        f" {spell(statistics.median(each))}, p99 {spell(each[int(len(each) * 0.99)])}"
-    )
-
-
 def main() -> None:
-    """Print one line per size, then per number of processes; the bound is 60 µs p50 at 2 KB."""
+    """Print one line per size; the bound is 60 µs p50 at 2 KB."""
     for size in (2_000, 20_000, 200_000):
         with tempfile.TemporaryDirectory() as directory:
             asyncio.run(measure(size, Path(directory)))
-    for count in (1, 2, 4):
-        for size in (2_000, 20_000, 200_000):
-            together(count, size)
 
 
 if __name__ == "__main__":

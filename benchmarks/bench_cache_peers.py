@@ -7,121 +7,56 @@ hits in an environment of its own (`make bench-structured` makes it), in turn wi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.util
-import math
 import statistics
-import subprocess
+import sys
 import tempfile
-import time
-from collections.abc import Awaitable, Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import diskcache
-
+from benchmarks.hits.of_ours import asked
+from benchmarks.hits.rounds import ROOT, Crew
 from benchmarks.ratio import spell
 from orchestrator.config import Config
 from orchestrator.orchestrator import Orchestrator
 from tests.support.wire import Reply, WireServer, configured
 
-ROUNDS, CALLS, TWENTY = 12, 60, 20
-NAMES = (
-    "ours", "LiteLLM's disk", "LiteLLM's memory", "DSPy's disk", "DSPy's memory", "a bare read"
-)  # fmt: skip
-DSPY = Path(__file__).parents[1] / ".venv-peers" / "dspy" / "bin" / "python"
-Call = Callable[[], Awaitable[Any]]
+ROUNDS, TWENTY = 20, 20
+SIZES, PROCESSES = (2_000, 20_000, 200_000), (1, 2, 4)
+HERE = ("ours", "LiteLLM's disk", "LiteLLM's memory", "a bare read")
+DSPYS = ("DSPy's disk", "DSPy's memory")
+DSPY = ROOT / ".venv-peers" / "dspy" / "bin" / "python"
 
 
-async def p50(call: Call) -> float:
-    """Median seconds of one call."""
-    each = []
-    for _ in range(CALLS):
-        start = time.perf_counter()
-        await call()
-        each.append(time.perf_counter() - start)
-    return statistics.median(each)
-
-
-def asked(size: int) -> dict[str, Any]:
-    """The same arguments for everybody, made anew for each call."""
-    return {"model": "m", "messages": [{"role": "user", "content": "y" * size}]}
-
-
-class DSPy:
-    """DSPy in its own process; says nothing when it is not installed."""
-
-    def __init__(self, base: str, size: int, directory: str) -> None:
-        self._process: subprocess.Popen[str] | None = None
-        if DSPY.exists():
-            script = str(Path(__file__).with_name("dspy_hits.py"))
-            self._process = subprocess.Popen(
-                [str(DSPY), "-W", "ignore", script, base, str(size), directory],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                text=True,
-            )  # fmt: skip
-
-    def hit(self, kind: str) -> float:
-        """Median seconds of one hit; not a number without DSPy."""
-        if self._process is None or self._process.stdin is None or self._process.stdout is None:
-            return float("nan")
-        self._process.stdin.write(f"{kind}\n")
-        self._process.stdin.flush()
-        return float(self._process.stdout.readline())
-
-    def close(self) -> None:
-        """End the process."""
-        if self._process is not None:
-            self._process.communicate()
-
-
-async def hits(server: WireServer, directory: str, size: int) -> None:
-    """Print the median hit of ours, of LiteLLM's disk and memory caches, and of a bare read."""
+def hits(server: WireServer, directory: str, size: int, count: int) -> None:
+    """Print p50 and p99 of every cache's hits, in `count` processes at the same time."""
     server.plan("m", Reply("x" * size))
-    ask = asked(size)
-    bare = diskcache.Cache(f"{directory}/bare-{size}")
-    bare.set("k", b"x" * size)
-    ours = Config.model_validate(
-        configured(server.base, "m", cache={"directory": f"{directory}/ours"},
-                   ledger={"enabled": False})
-    )  # fmt: skip
-    async with Orchestrator(ours) as orc:
-        router = await orc._router.wire.router()
-        litellm: Any = import_module("litellm")
-        await orc.acompletion(**ask)
-
-        async def mine() -> Any:
-            return await orc.acompletion(**asked(size))
-
-        async def theirs() -> Any:
-            return await router.acompletion(**asked(size), caching=True)
-
-        async def read() -> Any:
-            return bare.get("k")
-
-        found: dict[str, list[float]] = {name: [] for name in NAMES}
-        dspy = DSPy(server.base, size, directory)
-        for kind in ("disk", "local"):
-            litellm.cache = litellm.Cache(type=kind, disk_cache_dir=f"{directory}/litellm-{size}")
-            where = "disk" if kind == "disk" else "memory"
-            await theirs()
-            dspy.hit(where)
-            await asyncio.sleep(0.2)  # LiteLLM stores in the background
-            for _ in range(ROUNDS):
-                found["ours"].append(await p50(mine))
-                found[f"LiteLLM's {where}"].append(await p50(theirs))
-                found[f"DSPy's {where}"].append(await asyncio.to_thread(dspy.hit, where))
-                found["a bare read"].append(await p50(read))
-        litellm.cache = None
-        dspy.close()
-    bare.close()
-    ours_s = statistics.median(found.pop("ours"))
-    print(f"cache_peers: {size // 1000} KB: ours {spell(ours_s)}")
-    for name, times in found.items():
-        median = statistics.median(times)
-        if not math.isnan(median):  # not without DSPy
-            print(f"cache_peers: {size // 1000} KB: {name} {spell(median)}, {median / ours_s:.1f}"
-                  " times ours")  # fmt: skip
+    arguments = (server.base, str(size), directory)
+    with contextlib.ExitStack() as open_:
+        crews: dict[str, Crew] = {}
+        for names, python, module in (
+            (HERE, Path(sys.executable), "benchmarks.hits.of_ours"),
+            (DSPYS, DSPY, "benchmarks.hits.of_dspy"),
+        ):
+            if python.exists():
+                crew = open_.enter_context(
+                    contextlib.closing(Crew(count, python, module, *arguments))
+                )
+                crews |= dict.fromkeys(names, crew)
+        found: dict[str, list[float]] = {name: [] for name in crews}
+        for number in range(ROUNDS):
+            for name in list(crews)[:: -1 if number % 2 else 1]:
+                found[name] += crews[name].hits(name)
+    ours_s = statistics.median(found["ours"])
+    for name, each in found.items():
+        median, p99 = statistics.median(each), statistics.quantiles(each, n=100)[98]
+        print(
+            f"cache_peers: {size // 1000} KB, processes {count}: {name} p50 {spell(median)}, p99"
+            f" {spell(p99)}, {median / ours_s:.2g} times ours",
+            flush=True,
+        )
 
 
 async def twenty(server: WireServer, directory: str) -> None:
@@ -151,8 +86,9 @@ def main() -> None:
         return
     server = WireServer()
     with tempfile.TemporaryDirectory() as directory:
-        for size in (2_000, 20_000, 200_000):
-            asyncio.run(hits(server, directory, size))
+        for count in PROCESSES:
+            for size in SIZES:
+                hits(server, directory, size, count)
         asyncio.run(twenty(server, directory))
     server.stop()
 
