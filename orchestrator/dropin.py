@@ -58,8 +58,7 @@ class DropIn:
         self._ledger = ledger
         self._settings = settings
         self._fingerprint = fingerprint
-        self._gate = gate
-        self._flights = Flights()
+        self._flights = Flights(gate)
 
     async def call(self, method: str, arguments: dict[str, Any]) -> Any:
         """Answer from the cache, from a call already under way, or through the Router."""
@@ -103,17 +102,13 @@ class DropIn:
                 await asyncio.to_thread(put, response.model_dump(mode="json"), cost_of(response))
             return response
 
-        async def ask_once() -> tuple[Any, bool]:
-            if self._gate is None or kept.mode != "use":
-                return await ask(), True
-            made: tuple[Any, bool] = await self._gate.ask(kept.key, lambda: self._found(kept), ask)
-            return made
-
-        flight = f"{kept.mode}:{kept.keep.oldest_s}:{kept.key}"
-        (made, is_new), is_leader = await self._flights.join(flight, ask_once)
-        if not is_new:
+        landed = await self._flights.once(
+            kept.key, kept.mode, kept.keep, found=lambda: self._found(kept), ask=ask
+        )
+        made = landed.value
+        if not landed.is_new:
             return await self._revived(method, *made)
-        if is_leader:
+        if landed.is_mine:
             return made
         # Whoever waited gets a response of their own, and owes nothing.
         return await self._revived(method, made.model_dump(mode="json"), cost_of(made))

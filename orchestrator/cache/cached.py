@@ -80,11 +80,10 @@ class Cached:
     ) -> None:
         """`gate` keeps other processes from asking the same at the same time."""
         self._inner = inner
-        self._gate = gate
         self._store = store
         self._fingerprint = fingerprint
         self._max_age_s = max_age_s
-        self._flights = Flights()
+        self._flights = Flights(gate)
 
     def through(self, inner: Completer) -> Cached:
         """The same store and the same calls under way in front of another completer."""
@@ -102,11 +101,13 @@ class Cached:
             return as_served(found)
         if request.cache == "replay":
             raise await asyncio.to_thread(missing, self._store, question)
-        answer, is_leader = await self._flights.join(
-            f"{request.cache}:{request.keep.oldest_s}:{key}",
-            lambda: self._ask_once(key, request, question),
-        )
-        return answer if is_leader and not answer.cached else as_served(answer.from_cache())
+        landed = await self._flights.once(
+            key, request.cache, request.keep,
+            found=lambda: self._found(key, request),
+            ask=lambda: self._ask(key, request, question),
+        )  # fmt: skip
+        is_bought = landed.is_mine and landed.is_new
+        return landed.value if is_bought else as_served(landed.value.from_cache())
 
     async def withdraw(self, requests: Iterable[Request]) -> None:
         """Forget the answers to `requests`: the run they belong to ended without a valid result."""
@@ -116,14 +117,6 @@ class Cached:
             if request.cache in ("use", "refresh")
         ]
         await asyncio.to_thread(self._store.delete, keys)
-
-    async def _ask_once(self, key: str, request: Request, question: Mapping[str, object]) -> Answer:
-        if self._gate is None or request.cache != "use":
-            return await self._ask(key, request, question)
-        answer, _ = await self._gate.ask(
-            key, lambda: self._found(key, request), lambda: self._ask(key, request, question)
-        )
-        return answer
 
     async def _found(self, key: str, request: Request) -> Answer | None:
         return hit(await read(self._store, key), request.cache, request.keep)

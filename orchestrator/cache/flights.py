@@ -1,13 +1,16 @@
-"""Identical calls at the same time are one call."""
+"""Identical calls at the same time are one call, here and, through the gate, everywhere."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
+
+    from orchestrator.cache.gate import Gate
+    from orchestrator.result import CacheMode, Keep
 
 T = TypeVar("T")
 
@@ -18,13 +21,52 @@ class _Flight:
     waiting: int = 0
 
 
+class Landed(NamedTuple, Generic[T]):
+    """What came of a question.
+
+    Attributes:
+        is_new: it was asked by this process; otherwise another one has stored it meanwhile.
+        is_mine: this caller started the call; whoever waited shares the value.
+    """
+
+    value: T
+    is_new: bool
+    is_mine: bool
+
+
 class Flights:
     """Calls under way, by key: who asks the same meanwhile waits for the same answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, gate: Gate | None = None) -> None:
+        """`gate` keeps other processes from asking the same at the same time."""
+        self._gate = gate
         self._under_way: dict[str, _Flight] = {}
 
-    async def join(self, key: str, ask: Callable[[], Coroutine[Any, Any, T]]) -> tuple[T, bool]:
+    async def once(
+        self,
+        key: str,
+        mode: CacheMode,
+        keep: Keep,
+        *,
+        found: Callable[[], Awaitable[T | None]],
+        ask: Callable[[], Awaitable[T]],
+    ) -> Landed[T]:
+        """The answer to the question under `key`, asked once among all who want it alike.
+
+        `found` looks whether another process has stored it meanwhile, `ask` asks and stores.
+
+        Raises: what `ask` raises; LLMError: what it raised in the process that asked.
+        """
+
+        async def asked() -> tuple[T, bool]:
+            if self._gate is None or mode != "use":
+                return await ask(), True
+            return await self._gate.ask(key, found, ask)
+
+        (value, is_new), is_mine = await self._join(f"{mode}:{keep.oldest_s}:{key}", asked)
+        return Landed(value, is_new, is_mine)
+
+    async def _join(self, key: str, ask: Callable[[], Coroutine[Any, Any, T]]) -> tuple[T, bool]:
         """The outcome of the call under `key`, and whether this caller started it.
 
         The call lives as long as anybody waits for it: a caller that is cancelled takes it down
