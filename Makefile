@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYMDP_VENV := .venv-pymdp
 PROXY_VENV := .venv-proxy
-# More than cores: half of the time a test waits for a server.
+# Twice the cores of a small machine: half of the time a test waits for a server.
 WORKERS ?= 4
 
 # $(call environment,directory,constraints,what it is): installed by hash, then this project itself.

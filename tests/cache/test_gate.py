@@ -6,7 +6,9 @@ import asyncio
 import importlib
 import os
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,6 +85,44 @@ async def test_an_error_of_ours_reaches_the_others_with_all_it_says(place: Place
     for error in made:
         assert isinstance(error, RateLimitError)
         assert (str(error), error.deployment, error.retry_after_s) == ("too fast", "d", 3.0)
+
+
+class FailsMeanwhile:
+    """Locks of a holder that fails just as its lock is asked for the `number`-th time."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.taken = self.given_back = 0
+        self.note: dict[str, Any] | None = None
+
+    def take(self, key: str) -> Callable[[], None] | None:
+        self.taken += 1
+        if self.taken == self.number:
+            self.note = {"id": "1", "error": "RateLimitError", "message": "too fast", "fields": {}}
+        return None if self.taken == 1 else self._release
+
+    def _release(self) -> None:
+        self.given_back += 1
+
+    def tell(self, key: str, note: Mapping[str, Any]) -> None:
+        raise AssertionError("nothing was asked, so nothing failed")
+
+    def told(self, key: str) -> dict[str, Any] | None:
+        return self.note
+
+    def sweep(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("number", [1, 2], ids=["as we arrive", "as we take its place"])
+async def test_an_error_that_comes_as_the_lock_is_asked_for_is_not_missed(number: int) -> None:
+    locks, asked = FailsMeanwhile(number), Asked()
+    with pytest.raises(RateLimitError, match="too fast"):
+        await Gate(locks).ask("key", asked.found, asked.ask)
+    assert (asked.calls, locks.taken, locks.given_back) == (0, 2, 1)
 
 
 async def test_whoever_leaves_while_the_lock_is_being_taken_holds_nothing(place: Place) -> None:

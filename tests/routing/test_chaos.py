@@ -183,7 +183,9 @@ async def nothing_is_left() -> None:
         if not left:
             break
     assert left == []
-    for name in ("callbacks", "_async_failure_callback", "_async_success_callback"):
+    for name in (
+        "callbacks", "input_callback", "_async_failure_callback", "_async_success_callback",
+    ):  # fmt: skip
         assert not [c for c in getattr(litellm, name) if "orchestrator" in type(c).__module__]
 
 
