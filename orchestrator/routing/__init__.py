@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from orchestrator.routing.account import cost_of, usage_of
-from orchestrator.routing.build import litellm_router
 from orchestrator.routing.checkup import checkup, form_check
 from orchestrator.routing.complete import RouterCompleter
 from orchestrator.routing.deployments import Deployments, Dropped, deployments_of, resolved
 from orchestrator.routing.modes import MODES_FILE, Modes
 from orchestrator.routing.plan import Plan, plan
+from orchestrator.routing.router import litellm_router
 from orchestrator.routing.stream import recorded
 
 __all__ = [

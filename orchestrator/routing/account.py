@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import itertools
+import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,6 +16,8 @@ from orchestrator.tally import current
 from orchestrator.usage import stamp
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from orchestrator.models.health import Monitor
     from orchestrator.tally import Tally
 
@@ -22,110 +27,154 @@ _NUMBERS = itertools.count(1)
 
 
 @dataclass(slots=True)
-class _Sent:
+class _Attempt:
+    """One that left; `made` once it ended."""
+
+    call: str  # LiteLLM's id of it; its retries share it where a caller chose it
     deployment: str
     provider: str
     model: str
     at: float
+    told: Any = field(repr=False)  # LiteLLM's own record, kept while it is under way
+    made: WireAttempt | None = None
 
 
 @dataclass(slots=True)
 class Trace:
-    """The attempts of one call, as LiteLLM reports them: each when it is sent, and when it fails.
+    """The attempts of one call, as LiteLLM reports them: each when it is sent, and how it ends.
 
     Attributes:
         id: its own within this process.
-        ended: attempts that ended, in order.
+        when_sent: called with the timeout that LiteLLM settled for an attempt as it leaves.
     """
 
     id: str = field(default_factory=lambda: str(next(_NUMBERS)))
-    ended: list[WireAttempt] = field(default_factory=list)
     tally: Tally | None = field(default_factory=current)
-    _open: list[_Sent] = field(default_factory=list)
+    when_sent: Callable[[Any], Any] | None = None
+    _attempts: list[_Attempt] = field(default_factory=list)
 
     @property
-    def was_sent(self) -> bool:
-        """Whether anything left the process."""
-        return bool(self.ended or self._open)
+    def sent_count(self) -> int:
+        """How many have left the process so far."""
+        return len(self._attempts)
 
-    def sent(self, kwargs: Any) -> None:
+    @property
+    def ended(self) -> list[WireAttempt]:
+        """Those that ended, in the order in which they were sent."""
+        return [one.made for one in self._attempts if one.made is not None]
+
+    def sent(self, told: Any) -> None:
         """An attempt leaves."""
-        metadata = _metadata(kwargs)
-        self._open.append(
-            _Sent(
-                str((metadata.get("model_info") or {}).get("id", "")),
-                _provider(kwargs),
-                str(kwargs.get("model") or ""),
-                clock(),
-            )
-        )
+        metadata = _metadata(told)
+        deployment = str((metadata.get("model_info") or {}).get("id", ""))
+        model = str(told.get("model") or "")
+        call = str(told.get("litellm_call_id") or "")
+        self._attempts.append(_Attempt(call, deployment, _provider(told), model, clock(), told))
+        if self.when_sent is not None:
+            self.when_sent(told["litellm_params"].get("timeout"))
 
-    def failed(self, error: Any) -> None:
-        """The attempt under way failed; without one, nothing was sent."""
-        if self._open:
-            status = int(getattr(error, "status_code", 0) or 0)
-            self._end(type(error).__name__, status=status)
+    def failed(self, told: Any) -> None:
+        """LiteLLM tells of a failure; it may do so when the next attempt is under way."""
+        call = str(told.get("litellm_call_id") or "")
+        mine = next((one for one in self._under_way() if one.call == call), None)
+        if mine is not None:
+            _end(mine, *_named(told.get("exception")))
+
+    def untold(self, since: int) -> list[Any]:
+        """LiteLLM's records of those sent since that count that are under way for all we know."""
+        return [one.told for one in self._attempts[since:] if one.made is None]
 
     def answered(self, response: Any) -> WireAttempt:
         """The attempt under way gave `response`, or the last part of a stream."""
         hidden = getattr(response, "_hidden_params", {}) or {}
-        if not self._open:  # the embedded provider sends nothing
-            self._open.append(_Sent("", "", "", clock()))
-        sent = self._open[-1]
+        if not self._under_way():  # the embedded provider sends nothing
+            self._attempts.append(_Attempt("", "", "", "", clock(), None))
+        under_way = self._under_way()
+        call = hidden.get("litellm_call_id")
+        sent = next((one for one in under_way if one.call == call), under_way[0])
         sent.deployment = str(hidden.get("model_id") or sent.deployment)
         sent.provider = str(hidden.get("custom_llm_provider") or sent.provider)
         sent.model = str(getattr(response, "model", "") or sent.model)
-        return self._end("answered", status=200, usage=usage_of(response), cost=cost_of(response))
+        return _end(sent, "answered", 200, usage_of(response), cost_of(response))
 
-    def left(self, outcome: str) -> None:
-        """Nobody waits any more for what is under way."""
-        while self._open:
-            self._end(outcome)
+    def left(self, error: BaseException | None = None) -> None:
+        """Nobody waits any more for what is under way: because of `error`, or they went away."""
+        following: _Attempt | None = None
+        for one in reversed(self._attempts):
+            if one.made is None and following is None:
+                _end(one, *_named(error))
+            elif one.made is None and following is not None:
+                # A Router that is not ours told nothing of it and went on to the next.
+                _end(one, "failed", at=following.at)
+            following = one
 
-    def _end(
-        self,
-        outcome: str,
-        *,
-        status: int = 0,
-        usage: Usage = Usage(),  # noqa: B008  frozen
-        cost: float | None = None,
-    ) -> WireAttempt:
-        sent = self._open.pop()
-        made = WireAttempt(
-            sent.deployment, sent.provider, sent.model, outcome, status, clock() - sent.at,
-            usage, cost,
-        )  # fmt: skip
-        self.ended.append(made)
-        return made
+    def _under_way(self) -> list[_Attempt]:
+        """Latest first: they follow one another."""
+        return [one for one in reversed(self._attempts) if one.made is None]
+
+
+def _named(error: Any) -> tuple[str, int]:
+    """What an attempt that ended so is booked as: outcome and status."""
+    if error is None or isinstance(error, asyncio.CancelledError):
+        return "cancelled", 0
+    return type(error).__name__, int(getattr(error, "status_code", 0) or 0)
+
+
+def _end(
+    one: _Attempt,
+    outcome: str,
+    status: int = 0,
+    usage: Usage = Usage(),  # noqa: B008  frozen
+    cost: float | None = None,
+    *,
+    at: float | None = None,
+) -> WireAttempt:
+    seconds = (clock() if at is None else at) - one.at
+    one.made = WireAttempt(
+        one.deployment, one.provider, one.model, outcome, status, seconds, usage, cost
+    )
+    one.told = None
+    return one.made
+
+
+# By id, which travels in the metadata of a call. Of the whole process, as LiteLLM's callbacks are.
+_UNDER_WAY: dict[str, Trace] = {}
+_LISTING = threading.Lock()
+
+
+def trace_of(arguments: Mapping[str, Any]) -> Trace | None:
+    """The trace that the arguments of a Router's call carry."""
+    return _UNDER_WAY.get(str((arguments.get("metadata") or {}).get(TRACE, "")))
 
 
 class Book:
-    """The calls under way, by trace; LiteLLM's callbacks are global to the process."""
+    """The calls of one orchestrator that are under way."""
 
     def __init__(self, monitor: Monitor) -> None:
-        self._traces: dict[str, Trace] = {}
-        self._listener: Any = None
+        self._open: set[str] = set()
         self._monitor = monitor
 
     def open(self) -> Trace:
         """A new trace, to be put into the call's metadata."""
-        litellm = _litellm.load()
-        if self._listener is None:
-            self._listener = _listener(self._traces)
-        # Not `callbacks`, which would tell it every success for nothing. At each call, because
-        # whoever uses LiteLLM beside us may set these lists anew.
-        for listed in (litellm.input_callback, litellm._async_failure_callback):
-            if self._listener not in listed:
-                listed.append(self._listener)
+        # At each call, because whoever uses LiteLLM beside us may set these lists anew.
+        listener = _listener()
+        for listed in _told():
+            if listener not in listed:
+                _listen(listed, listener)
         trace = Trace()
-        self._traces[trace.id] = trace
+        self._open.add(trace.id)
+        _UNDER_WAY[trace.id] = trace
         return trace
 
-    def close(self, trace: Trace) -> tuple[WireAttempt, ...]:
-        """Every attempt of a trace, added to the tally of its request; the trace is forgotten."""
-        if self._traces.pop(trace.id, None) is None:
+    def close(self, trace: Trace, error: BaseException | None = None) -> tuple[WireAttempt, ...]:
+        """Every attempt of a trace, added to the tally of its request; the trace is forgotten.
+
+        What is still under way ends with `error`; without one, whoever waited has left.
+        """
+        if _UNDER_WAY.pop(trace.id, None) is None:
             return tuple(trace.ended)
-        trace.left("cancelled")
+        self._open.discard(trace.id)
+        trace.left(error)
         ended = tuple(trace.ended)
         if ended:
             self._monitor.note(stamp(), ended)
@@ -134,35 +183,47 @@ class Book:
         return ended
 
     def __len__(self) -> int:
-        return len(self._traces)
+        return len(self._open)
 
     def discard(self) -> None:
-        """Stop listening."""
-        if self._listener is not None:
-            litellm = _litellm.load()
-            for listed in (litellm.input_callback, litellm._async_failure_callback):
-                while self._listener in listed:
-                    listed.remove(self._listener)
-            self._listener = None
+        """Stop listening, if no other orchestrator has a call under way."""
+        if not _UNDER_WAY:
+            for listed in _told():
+                with _LISTING:
+                    while _listener() in listed:
+                        listed.remove(_listener())
 
 
-def _listener(traces: dict[str, Trace]) -> Any:
+def _told() -> tuple[list[Any], list[Any]]:
+    """LiteLLM's lists of who is told; not `callbacks`, which tell every success for nothing."""
+    litellm = _litellm.load()
+    return litellm.input_callback, litellm._async_failure_callback
+
+
+def _listen(listed: list[Any], listener: Any) -> None:
+    with _LISTING:
+        if listener not in listed:  # whoever it told twice would be booked twice
+            listed.append(listener)
+
+
+@functools.cache
+def _listener() -> Any:
     logger = _litellm.load().integrations.custom_logger.CustomLogger
 
     class Listener(logger):  # type: ignore[misc, valid-type]  # known at run time only
         """Notes what is sent and what fails under the trace that the call carries."""
 
         def log_pre_api_call(self, model: Any, messages: Any, kwargs: Any) -> None:
-            trace = traces.get(str(_metadata(kwargs).get(TRACE, "")))
+            trace = trace_of({"metadata": _metadata(kwargs)})
             if trace is not None:
                 trace.sent(kwargs)
 
         async def async_log_failure_event(
             self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any
         ) -> None:
-            trace = traces.get(str(_metadata(kwargs).get(TRACE, "")))
+            trace = trace_of({"metadata": _metadata(kwargs)})
             if trace is not None:
-                trace.failed(kwargs.get("exception"))
+                trace.failed(kwargs)
 
     return Listener()
 

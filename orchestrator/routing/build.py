@@ -10,6 +10,7 @@ from orchestrator.errors import MissingExtraError
 from orchestrator.routing import _litellm
 from orchestrator.routing.offline import PROVIDER as OFFLINE
 from orchestrator.routing.offline import offline_provider
+from orchestrator.routing.router import litellm_router
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -89,18 +90,13 @@ def build_router(config: Config, deployments: Deployments) -> Any:
         litellm.custom_provider_map = [
             *known, {"provider": OFFLINE, "custom_handler": offline_provider()}
         ]  # fmt: skip
-    arguments = router_arguments(config, deployments)
-    valid = set(litellm.Router.get_valid_args())
+    arguments, router_class = router_arguments(config, deployments), litellm_router()
+    valid = set(router_class.get_valid_args())
     if unknown := sorted(set(arguments) - valid):
         _log.warning("router_settings that LiteLLM does not know: %s", ", ".join(unknown))
     try:
-        return litellm.Router(**{k: v for k, v in arguments.items() if k in valid})
+        return router_class(**{k: v for k, v in arguments.items() if k in valid})
     except ModuleNotFoundError as error:
         if error.name != "redis":
             raise
         raise MissingExtraError("router_settings.redis_url", "redis") from error
-
-
-def litellm_router() -> Any:
-    """LiteLLM's own class."""
-    return _litellm.load().Router

@@ -47,11 +47,7 @@ class _Call:
 
     async def leave(self, error: BaseException | None = None) -> None:
         """Give everything back; what an interruption must not skip comes before any wait."""
-        if isinstance(error, asyncio.CancelledError):
-            self.trace.left("cancelled")
-        elif error is not None:
-            self.trace.failed(error)
-        self._book.close(self.trace)
+        self._book.close(self.trace, error)
         if self._is_inside:
             self._is_inside = False
             self._room.release()
@@ -154,7 +150,7 @@ class Wire:
             try:
                 response = await getattr(call.router, method)(**sent)
             except Exception as error:
-                if trace.was_sent or not is_own_limit(error):
+                if trace.sent_count or not is_own_limit(error):
                     raise
             else:
                 if not sent.get("stream"):

@@ -227,10 +227,10 @@ class RouterCompleter:
                     message=words, model=str(sent["model"]), llm_provider=""
                 )
                 return timeout
-            if not type(error).__module__.startswith(("litellm", "openai")):
-                return error
             provider = trace.ended[-1].provider if trace.ended else ""
             theirs = in_litellms_class(error, model=str(sent["model"]), provider=provider)
+            if not type(theirs).__module__.startswith(("litellm", "openai")):
+                return error
             return cleaned(theirs, sent, self._secrets())
 
         try:

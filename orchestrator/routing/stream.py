@@ -84,16 +84,16 @@ class _Course:
             if self.has_said or self.last is not None:
                 await self.end("answered")
                 raise
-            failure = _silent(self.inner)
+            met = failure = _silent(self.inner)
         except asyncio.CancelledError:
             await self.end("cancelled")
             raise
         except Exception as error:  # noqa: BLE001  whatever it is, it leaves mended
-            failure = error if self.mend is None else self.mend(error)
-        await self.end(type(failure).__name__)
+            met, failure = error, error if self.mend is None else self.mend(error)
+        await self.end(type(failure).__name__, met)
         raise failure
 
-    async def end(self, outcome: str) -> None:
+    async def end(self, outcome: str, error: Exception | None = None) -> None:
         """Note how it ended, close the connection, and give everything back; once."""
         if self.is_over:
             return
@@ -101,7 +101,7 @@ class _Course:
         if self.trace is not None and outcome == "answered":
             self.trace.answered(_Total(self.last, self.inner))
         elif self.trace is not None:
-            self.trace.left(outcome)
+            self.trace.left(error)
         try:
             if hasattr(self.inner, "aclose"):
                 await self.inner.aclose()

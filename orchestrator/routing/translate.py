@@ -10,6 +10,8 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import httpx
+
 from orchestrator import errors
 from orchestrator.routing import _litellm
 
@@ -125,18 +127,22 @@ def _unreachable(error: Exception, said: str) -> str:
 
 
 def in_litellms_class(error: Exception, *, model: str, provider: str) -> Exception:
-    """The class of LiteLLM's that a provider's own exception belongs to.
+    """The class of LiteLLM's that an exception of a provider's or of its connection belongs to.
 
-    LiteLLM 1.106 lets it through raw where a stream of an httpx provider fails before its first
-    part (gemini, for one), so that no ``except litellm.BadRequestError`` would catch it.
+    LiteLLM 1.106 lets it through raw where a stream fails before its first part and is opened late
+    (gemini, for one), so that no ``except litellm.BadRequestError`` would catch it; that of a
+    connection even carries the request, key and all.
     """
     litellm = _litellm.load()
-    raw: type[Exception] = litellm.llms.base_llm.chat.transformation.BaseLLMException
+    raw = (litellm.llms.base_llm.chat.transformation.BaseLLMException, httpx.HTTPError)
     if not isinstance(error, raw):
         return error
     try:
         litellm.exception_type(model=model, original_exception=error, custom_llm_provider=provider)
     except Exception as made:  # noqa: BLE001  raising is how it answers
+        for stamp, value in vars(error).items():  # the Router reads its own: retries, deployment
+            if not stamp.startswith("_") and getattr(made, stamp, None) is None:
+                setattr(made, stamp, value)
         return made
     return error
 
@@ -153,7 +159,7 @@ def cleaned(error: Exception, sent: Mapping[str, Any], secrets: Iterable[str]) -
         elif name in _CARRIERS:
             setattr(error, name, None)
     error.args = tuple(_without(a, private) if isinstance(a, str) else a for a in error.args)
-    error.__context__ = None
+    error.__context__ = error.__cause__ = None
     return error
 
 

@@ -20,7 +20,7 @@ import pytest
 from orchestrator import Orchestrator
 from orchestrator.errors import LLMError
 from orchestrator.ledger import lines_of
-from tests.support.wire import PROVIDERS, Reply, WireServer, configured
+from tests.support.wire import PROVIDERS, Reply, WireServer, with_providers
 from tests.wire.protocols import Asked
 
 pytestmark = [
@@ -48,19 +48,13 @@ FAULTS = (
 
 
 def config(wire: WireServer, directory: Path) -> dict[str, Any]:
-    made: dict[str, Any] = configured(
-        wire.base,
+    made = with_providers(
+        wire,
         *GROUPS,
-        routes={"default": list(GROUPS)},
         generation={"timeout_s": TIMEOUT_S},
         limits={"deadline_s": DEADLINE_S, "parallel": IN_FLIGHT},
         ledger={"directory": str(directory)},
-        cache={"mode": "off"},
     )
-    for entry, (prefix, path) in zip(made["model_list"], PROVIDERS.values(), strict=True):
-        entry["litellm_params"] |= {
-            "model": f"{prefix}/{entry['model_name']}", "api_base": f"{wire.root}{path}",
-        }  # fmt: skip
     following = zip(GROUPS, (*GROUPS[1:], GROUPS[0]), strict=True)
     made["router_settings"] |= {
         "disable_cooldowns": True,

@@ -243,7 +243,7 @@ async def test_a_router_of_ones_own_is_litellms_with_ours_around_it(wire: WireSe
     wire.plan("m", "four")
     config: dict[str, Any] = configured(wire.base, "m")
     router = Router(model_list=config["model_list"], num_retries=0)
-    assert type(router).__mro__[1] is litellm.router.Router
+    assert isinstance(router, litellm.router.Router)
     first = await router.acompletion(model="m", messages=ASK)
     again = await router.acompletion("m", ASK)
     assert first.choices[0].message.content == again.choices[0].message.content == "four"
@@ -251,6 +251,19 @@ async def test_a_router_of_ones_own_is_litellms_with_ours_around_it(wire: WireSe
     assert len((await router.aembedding(model="m", input=["a"])).data) == 1
     assert router.get_model_names() == ["m"]
     assert len(wire.requests) == 2
+    await router.aclose()
+
+
+async def test_a_router_of_ones_own_books_every_attempt_as_what_it_was(wire: WireServer) -> None:
+    from orchestrator import Router
+
+    wire.plan("m", Reply(status=500), "good")
+    config: dict[str, Any] = provider_config(wire, "gemini")
+    router = Router(model_list=config["model_list"], num_retries=1)
+    stream = await router.acompletion(model="m", messages=ASK, stream=True)
+    assert "good" in "".join([c.choices[0].delta.content or "" async for c in stream if c.choices])
+    (line,) = await router._orchestrator.usage()
+    assert [one["outcome"] for one in line["wire"]] == ["InternalServerError", "answered"]
     await router.aclose()
 
 

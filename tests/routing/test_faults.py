@@ -129,8 +129,10 @@ async def test_a_stream_cut_in_the_middle_is_an_error_and_on_the_bill(
         with pytest.raises(Exception) as caught:  # noqa: PT011  LiteLLM's class differs by provider
             await streamed(stream)
         (line,) = await orc.usage()
-    assert CANARY not in str(caught.value)
-    assert line["outcome"] == type(caught.value).__name__
+    error = caught.value
+    assert CANARY not in f"{error}{error!r}{vars(error)}{error.__cause__}{error.__context__}"
+    assert (error.__cause__, error.__context__) == (None, None)  # LiteLLM chains what it had read
+    assert line["outcome"] == type(error).__name__
     assert [attempt["outcome"] for attempt in line["wire"]] != ["answered"]
 
 

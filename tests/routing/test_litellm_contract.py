@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import litellm
 import litellm.exceptions
 import litellm.router
+import openai
 import pytest
 from litellm.integrations.custom_logger import CustomLogger
 
-from tests.support.wire import Reply, WireServer, configured
+from tests.support.wire import Reply, WireServer, configured, provider_config
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
@@ -43,18 +45,33 @@ class Listener(CustomLogger):
     def __init__(self) -> None:
         super().__init__()
         self.events: list[tuple[str, Any]] = []
+        self.calls: list[tuple[str, str]] = []
+        self.timeouts: list[Any] = []
 
     def log_pre_api_call(self, model: Any, messages: Any, kwargs: Any) -> None:
-        self.events.append(("sent", self._mine(kwargs)))
+        self._note("sent", kwargs)
+        self.timeouts.append(kwargs["litellm_params"]["timeout"])
 
     async def async_log_failure_event(
         self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any
     ) -> None:
-        self.events.append(("failed", self._mine(kwargs)))
+        self._note("failed", kwargs)
 
-    @staticmethod
-    def _mine(kwargs: Any) -> Any:
-        return (kwargs["litellm_params"].get("metadata") or {}).get("mine")
+    def _note(self, event: str, kwargs: Any) -> None:
+        mine = (kwargs["litellm_params"].get("metadata") or {}).get("mine")
+        self.events.append((event, mine))
+        self.calls.append((event, kwargs["litellm_call_id"]))
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    """Told as ours is."""
+    one, lists = Listener(), (litellm.input_callback, litellm._async_failure_callback)
+    for listed in lists:
+        listed.append(one)
+    yield one
+    for listed in lists:
+        listed.remove(one)
 
 
 async def failure(call: Any) -> Any:
@@ -103,23 +120,85 @@ async def test_without_rate_limit_retries_a_429_falls_back_at_once(
 
 
 async def test_every_attempt_is_announced_and_every_failure_told_before_the_call_returns(
+    build: Build, wire: WireServer, listener: Listener
+) -> None:
+    wire.plan("a", Reply(status=500))
+    wire.plan("b", "good")
+    router = build(num_retries=1, fallbacks=[{"a": ["b"]}])
+    answer = await router.acompletion(model="a", messages=ASK, metadata={"mine": 7}, timeout=9)
+    assert listener.events == [("sent", 7), ("failed", 7), ("sent", 7), ("failed", 7),
+                               ("sent", 7)]  # fmt: skip
+    first, failed_first, second, failed_second, third = (call for _, call in listener.calls)
+    assert (first, second) == (failed_first, failed_second)
+    assert len({first, second, third}) == 3
+    assert answer._hidden_params["litellm_call_id"] == third
+    assert listener.timeouts == [9, 9, 9]
+    assert listener not in litellm._async_success_callback  # nothing is told there for nothing
+
+
+async def test_every_attempt_is_a_make_call_also_of_a_fallback(
     build: Build, wire: WireServer
 ) -> None:
     wire.plan("a", Reply(status=500))
     wire.plan("b", "good")
-    listener = Listener()
-    lists = (litellm.input_callback, litellm._async_failure_callback)
-    for listed in lists:
-        listed.append(listener)
-    try:
-        router = build(num_retries=1, fallbacks=[{"a": ["b"]}])
-        await router.acompletion(model="a", messages=ASK, metadata={"mine": 7})
-        assert listener.events == [("sent", 7), ("failed", 7), ("sent", 7), ("failed", 7),
-                                   ("sent", 7)]  # fmt: skip
-        assert listener not in litellm._async_success_callback  # nothing is told there for nothing
-    finally:
-        for listed in lists:
-            listed.remove(listener)
+    router = build(num_retries=1, fallbacks=[{"a": ["b"]}])
+    made, make_call = [], router.make_call
+
+    async def counted(*args: Any, **kwargs: Any) -> Any:
+        made.append((kwargs["model"], kwargs["metadata"]["mine"]))
+        return await make_call(*args, **kwargs)
+
+    router.make_call = counted
+    await router.acompletion(model="a", messages=ASK, metadata={"mine": 7})
+    assert made == [("a", 7), ("a", 7), ("b", 7)]
+
+
+@contextmanager
+def opening_late(wire: WireServer) -> Iterator[Any]:
+    """A Router over a provider whose streams it opens itself."""
+    config: dict[str, Any] = provider_config(wire, "gemini")
+    router: Any = litellm.router.Router(model_list=config["model_list"], num_retries=0)
+    yield router
+    router.discard()
+
+
+@pytest.mark.parametrize("fault", [Reply(status=429), Reply(drop=True)], ids=["429", "drop"])
+async def test_what_a_late_opened_stream_meets_is_told_to_nobody_and_comes_raw(
+    wire: WireServer, listener: Listener, fault: Reply
+) -> None:
+    """Once this is red, `routing.router` has less to mend."""
+    wire.plan("m", fault)
+    with opening_late(wire) as router:
+        error = await failure(router.acompletion(model="m", messages=ASK, stream=True))
+    assert [event for event, _ in listener.calls] == ["sent"]
+    assert not isinstance(error, openai.APIError)
+
+
+async def test_a_stream_opened_late_forgets_its_timeout(wire: WireServer) -> None:
+    """Once this is red, `routing.router` has less to mend."""
+    wire.plan("m", Reply("x", delay_s=1.5))
+    start = time.monotonic()
+    with opening_late(wire) as router:
+        await router.acompletion(model="m", messages=ASK, stream=True, timeout=0.2)
+    assert time.monotonic() - start > 1
+
+
+async def test_an_answer_is_withheld_for_a_fallback_where_we_look(
+    build: Build, wire: WireServer
+) -> None:
+    wire.plan("a", Reply("no", finish="content_filter"))
+    wire.plan("b", "good")
+    router = build(num_retries=0, content_policy_fallbacks=[{"a": ["b"]}])
+    seen, decide = [], router._should_raise_content_policy_error
+
+    def watched(model: Any, response: Any, kwargs: Any) -> Any:
+        is_withheld = decide(model=model, response=response, kwargs=kwargs)
+        seen.append((is_withheld, response.usage.completion_tokens, kwargs["metadata"]["mine"]))
+        return is_withheld
+
+    router._should_raise_content_policy_error = watched
+    await router.acompletion(model="a", messages=ASK, metadata={"mine": 7})
+    assert seen == [(True, 1, 7), (False, 1, 7)]
 
 
 async def test_the_answer_says_who_gave_it_and_what_it_cost(build: Build, wire: WireServer) -> None:

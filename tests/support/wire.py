@@ -6,7 +6,15 @@ from typing import Any
 
 from tests.wire.server import Reply, WireServer
 
-__all__ = ["PROVIDERS", "SECRET", "Reply", "WireServer", "configured", "provider_config"]
+__all__ = [
+    "PROVIDERS",
+    "SECRET",
+    "Reply",
+    "WireServer",
+    "configured",
+    "provider_config",
+    "with_providers",
+]
 
 SECRET = "sk-canary-4711-do-not-show"
 
@@ -52,4 +60,18 @@ def provider_config(wire: WireServer, provider: str, **settings: Any) -> dict[st
     prefix, path = PROVIDERS[provider]
     config: dict[str, Any] = configured(f"{wire.root}{path}", "m", **settings)
     config["model_list"][0]["litellm_params"]["model"] = f"{prefix}/m"
+    return config
+
+
+def with_providers(wire: WireServer, *providers: str, **settings: Any) -> dict[str, Any]:
+    """A config with one deployment for each provider, in its wire format and under its name.
+
+    They are the groups of the default route, in this order; nothing is cached.
+    """
+    config: dict[str, Any] = configured(wire.base, *providers, cache={"mode": "off"}, **settings)
+    for entry, provider in zip(config["model_list"], providers, strict=True):
+        prefix, path = PROVIDERS[provider]
+        entry["litellm_params"] |= {
+            "model": f"{prefix}/{provider}", "api_base": f"{wire.root}{path}",
+        }  # fmt: skip
     return config
