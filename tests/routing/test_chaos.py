@@ -137,6 +137,7 @@ def hold_against(lines: list[dict[str, Any]], wire: WireServer) -> None:
             # Whoever leaves cannot know whether the last one had arrived.
             assert came[number] <= len(attempts) <= came[number] + 1
             continue
+        assert not {"cancelled", "failed"} & {one["outcome"] for one in attempts}, line
         # Nor can we, where our own time was over: it may not have been read, or answered just then.
         given_up = sum(is_given_up(one) for one in attempts)
         told = f"{came[number]} came, {whole} answered whole; booked as {line}"  # in full
@@ -148,9 +149,9 @@ def hold_against(lines: list[dict[str, Any]], wire: WireServer) -> None:
 
 
 def is_given_up(attempt: dict[str, Any]) -> bool:
-    """Whether we stopped waiting; a timeout that the server tells of is an answer."""
-    is_timeout = attempt["status"] == 408 or attempt["outcome"] == "TimeoutError"
-    return is_timeout and bool(attempt["seconds"] >= TIMEOUT_S)
+    """Whether we stopped waiting; a 408 that comes early is a server's own."""
+    is_timeout = attempt["status"] == 408 and attempt["seconds"] >= TIMEOUT_S
+    return bool(is_timeout or attempt["outcome"] == "TimeoutError")
 
 
 def question_of(body: dict[str, Any]) -> str:
