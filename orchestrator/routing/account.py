@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.result import Usage, WireAttempt
 from orchestrator.routing import _litellm
+from orchestrator.routing.translate import in_litellms_class
 from orchestrator.tally import current
 from orchestrator.usage import stamp
 
@@ -78,7 +79,8 @@ class Trace:
         call = str(told.get("litellm_call_id") or "")
         mine = next((one for one in self._under_way() if one.call == call), None)
         if mine is not None:
-            _end(mine, *_named(told.get("exception")))
+            error = told.get("exception")
+            _end(mine, *_named(in_litellms_class(error, model=mine.model, provider=mine.provider)))
 
     def untold(self, since: int) -> list[Any]:
         """LiteLLM's records of those sent since that count that are under way for all we know."""
@@ -92,8 +94,9 @@ class Trace:
         under_way = self._under_way()
         call = hidden.get("litellm_call_id")
         sent = next((one for one in under_way if one.call == call), under_way[0])
-        sent.deployment = str(hidden.get("model_id") or sent.deployment)
-        sent.provider = str(hidden.get("custom_llm_provider") or sent.provider)
+        # A stream that passed on to a fallback still names who was asked first.
+        sent.deployment = sent.deployment or str(hidden.get("model_id") or "")
+        sent.provider = sent.provider or str(hidden.get("custom_llm_provider") or "")
         sent.model = str(getattr(response, "model", "") or sent.model)
         return _end(sent, "answered", 200, usage_of(response), cost_of(response))
 

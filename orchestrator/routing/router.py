@@ -60,8 +60,7 @@ def litellm_router() -> Any:
         def _should_raise_content_policy_error(self, model: str, response: Any, kwargs: Any) -> Any:
             """Whether an answer is withheld for the sake of a fallback; it is paid for anyway."""
             is_withheld = super()._should_raise_content_policy_error(model, response, kwargs)
-            trace = trace_of(kwargs)
-            if is_withheld and trace is not None:
+            if is_withheld and (trace := trace_of(kwargs)) is not None:
                 trace.answered(response)
             return is_withheld
 

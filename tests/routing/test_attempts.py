@@ -91,6 +91,23 @@ async def test_a_stream_reaches_its_fallback_at_once(
 
 
 @pytest.mark.parametrize("provider", sorted(PROVIDERS))
+async def test_a_stream_that_breaks_before_its_first_part_names_who_went_on(
+    provider: str, wire: WireServer
+) -> None:
+    other = next(name for name in PROVIDERS if name != provider)
+    wire.plan(provider, Reply("one two", cut_after=0))
+    wire.plan(other, "good")
+    async with Orchestrator(with_providers(wire, provider, other)) as orc:
+        assert await asked(orc, model=provider, stream=True) == "good"
+        (line,) = await orc.usage()
+    named = [(one["deployment"], one["provider"], one["outcome"]) for one in line["wire"]]
+    assert named == [
+        (f"{provider}-id", PROVIDERS[provider][0], "APIConnectionError"),
+        (f"{other}-id", PROVIDERS[other][0], "answered"),
+    ]
+
+
+@pytest.mark.parametrize("provider", sorted(PROVIDERS))
 async def test_a_stream_is_retried_as_often_as_its_deployment_says(
     provider: str, wire: WireServer
 ) -> None:

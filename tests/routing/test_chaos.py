@@ -150,8 +150,10 @@ def hold_against(lines: list[dict[str, Any]], wire: WireServer) -> None:
 
 def is_given_up(attempt: dict[str, Any]) -> bool:
     """Whether we stopped waiting; a 408 that comes early is a server's own."""
-    is_timeout = attempt["status"] == 408 and attempt["seconds"] >= TIMEOUT_S
-    return bool(is_timeout or attempt["outcome"] == "TimeoutError")
+    # To LiteLLM a stream that stalls is a broken connection.
+    is_timeout = attempt["status"] == 408 or attempt["outcome"] == "APIConnectionError"
+    is_long = attempt["seconds"] >= TIMEOUT_S
+    return bool(is_timeout and is_long) or attempt["outcome"] == "TimeoutError"
 
 
 def question_of(body: dict[str, Any]) -> str:

@@ -118,6 +118,7 @@ async def test_a_stream_is_whole_and_on_the_bill(provider: str, wire: WireServer
     assert line["usage"]["completion_tokens"] == wire.served.completion_tokens
     assert line["usage"]["prompt_tokens"] == wire.served.prompt_tokens
     assert line["billed_usd"] > 0
+    assert [one["provider"] for one in line["wire"]] == [PROVIDERS[provider][0]]
 
 
 async def test_a_stream_cut_in_the_middle_is_an_error_and_on_the_bill(
