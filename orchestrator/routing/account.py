@@ -17,7 +17,7 @@ from orchestrator.tally import current
 from orchestrator.usage import stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from orchestrator.models.health import Monitor
     from orchestrator.tally import Tally
@@ -89,10 +89,11 @@ class Trace:
     def answered(self, response: Any) -> WireAttempt:
         """The attempt under way gave `response`, or the last part of a stream."""
         hidden = getattr(response, "_hidden_params", {}) or {}
-        if not self._under_way():  # the embedded provider sends nothing
-            self._attempts.append(_Attempt("", "", "", "", clock(), None))
-        under_way = self._under_way()
         call = hidden.get("litellm_call_id")
+        under_way = self._under_way()
+        if not under_way:  # the embedded provider sends nothing
+            under_way = [_Attempt("", "", "", "", clock(), None)]
+            self._attempts += under_way
         sent = next((one for one in under_way if one.call == call), under_way[0])
         # A stream that passed on to a fallback still names who was asked first.
         sent.deployment = sent.deployment or str(hidden.get("model_id") or "")
@@ -104,11 +105,10 @@ class Trace:
         """Nobody waits any more for what is under way: because of `error`, or they went away."""
         following: _Attempt | None = None
         for one in reversed(self._attempts):
-            if one.made is None and following is None:
-                _end(one, *_named(error))
-            elif one.made is None and following is not None:
-                # A Router that is not ours told nothing of it and went on to the next.
-                _end(one, "failed", at=following.at)
+            if one.made is None:
+                # A Router that is not ours may tell nothing of one and go on to the next.
+                outcome = _named(error) if following is None else ("failed", 0)
+                _end(one, *outcome, at=None if following is None else following.at)
             following = one
 
     def _under_way(self) -> list[_Attempt]:
@@ -145,9 +145,9 @@ _UNDER_WAY: dict[str, Trace] = {}
 _LISTING = threading.Lock()
 
 
-def trace_of(arguments: Mapping[str, Any]) -> Trace | None:
-    """The trace that the arguments of a Router's call carry."""
-    return _UNDER_WAY.get(str((arguments.get("metadata") or {}).get(TRACE, "")))
+def trace_of(metadata: Any) -> Trace | None:
+    """The trace that the metadata of a Router's call carry."""
+    return _UNDER_WAY.get(str((metadata or {}).get(TRACE, "")))
 
 
 class Book:
@@ -217,14 +217,14 @@ def _listener() -> Any:
         """Notes what is sent and what fails under the trace that the call carries."""
 
         def log_pre_api_call(self, model: Any, messages: Any, kwargs: Any) -> None:
-            trace = trace_of({"metadata": _metadata(kwargs)})
+            trace = trace_of(_metadata(kwargs))
             if trace is not None:
                 trace.sent(kwargs)
 
         async def async_log_failure_event(
             self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any
         ) -> None:
-            trace = trace_of({"metadata": _metadata(kwargs)})
+            trace = trace_of(_metadata(kwargs))
             if trace is not None:
                 trace.failed(kwargs)
 

@@ -36,7 +36,7 @@ def litellm_router() -> Any:
         async def make_call(self, original_function: Any, *args: Any, **kwargs: Any) -> Any:
             """One attempt: LiteLLM's retries and fallbacks all come through here."""
             call = super().make_call(original_function, *args, **kwargs)
-            trace = trace_of(kwargs)
+            trace = trace_of(kwargs.get("metadata"))
             if trace is None:
                 return await call
             before = trace.sent_count
@@ -49,8 +49,8 @@ def litellm_router() -> Any:
                 untold = trace.untold(before)
                 if not untold:
                     raise
-                model, provider = str(kwargs["model"]), str(untold[0]["custom_llm_provider"])
-                raised = in_litellms_class(error, model=model, provider=provider)
+                provider = str(untold[0].get("custom_llm_provider") or "")
+                raised = in_litellms_class(error, model=str(kwargs["model"]), provider=provider)
                 for told in untold:
                     failed = {**told, "exception": raised}
                     trace.failed(failed)
@@ -60,7 +60,7 @@ def litellm_router() -> Any:
         def _should_raise_content_policy_error(self, model: str, response: Any, kwargs: Any) -> Any:
             """Whether an answer is withheld for the sake of a fallback; it is paid for anyway."""
             is_withheld = super()._should_raise_content_policy_error(model, response, kwargs)
-            if is_withheld and (trace := trace_of(kwargs)) is not None:
+            if is_withheld and (trace := trace_of(kwargs.get("metadata"))) is not None:
                 trace.answered(response)
             return is_withheld
 
