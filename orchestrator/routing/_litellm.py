@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import functools
+import inspect
 import logging
 import os
 import sys
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator import sync
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 _PROXY = "litellm.proxy.proxy_server"
 # Read at import or at the first call; what the user has set stays as it is.
@@ -56,6 +61,32 @@ def load() -> Any:
 async def _wind_up() -> None:
     """Close the connections; what LiteLLM still wants to log it logs in its own hook."""
     await load().close_litellm_async_clients()
+
+
+async def close_clients(loops: Collection[asyncio.AbstractEventLoop]) -> None:
+    """Close the HTTP clients that LiteLLM keeps for these loops, but for those that are in use.
+
+    They are the process's: other orchestrators and LiteLLM's own calls go through them too.
+    """
+    from litellm.caching.evicted_client_closer import (  # noqa: PLC0415  LiteLLM is loaded late
+        _has_connection_in_flight,
+    )
+
+    litellm = load()
+    cache, ends = litellm.in_memory_llm_clients_cache, tuple(f"-{id(loop)}" for loop in loops)
+    held = {key: one for key, one in tuple(cache.cache_dict.items()) if key.endswith(ends)}
+    shared = vars(litellm).get(
+        "module_level_aclient"
+    )  # outlives its place in the cache; opens anew
+    idle = [one for one in (*held.values(), shared) if one and not _has_connection_in_flight(one)]
+    # Forgotten before they are closed, or the next call would be given them.
+    for key in (key for key, one in held.items() if one in idle):
+        cache.delete_cache(key)
+    for client in idle:
+        with contextlib.suppress(RuntimeError):  # its loop is gone, and its connections with it
+            closing = client.close()
+            if inspect.isawaitable(closing):
+                await closing
 
 
 async def loaded() -> Any:

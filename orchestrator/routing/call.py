@@ -171,7 +171,6 @@ class Wire:
         if self._router is not None:
             self._router.discard()
             self._router = None
-            litellm = _litellm.load()
-            await litellm.close_litellm_async_clients()
-            # LiteLLM leaves the closed clients in its cache, and the next Router would get them.
-            litellm.in_memory_llm_clients_cache.flush_cache()
+            here = asyncio.get_running_loop()
+            gone = [loop for loop in self._rooms if loop.is_closed()]
+            await _litellm.close_clients([here, *gone])

@@ -153,6 +153,21 @@ async def test_every_attempt_is_a_make_call_also_of_a_fallback(
     assert made == [("a", 7), ("a", 7), ("b", 7)]
 
 
+async def test_a_client_says_whether_it_is_in_use(build: Build, wire: WireServer) -> None:
+    from litellm.caching.evicted_client_closer import _has_connection_in_flight
+
+    wire.plan("a", Reply("x", delay_s=0.3))
+    call = asyncio.create_task(build(num_retries=0).acompletion(model="a", messages=ASK))
+    while not wire.requests:
+        await asyncio.sleep(0.01)
+    end = f"-{id(asyncio.get_running_loop())}"  # of the keys of this loop's clients
+    clients = litellm.in_memory_llm_clients_cache.cache_dict
+    (client,) = (one for key, one in clients.items() if key.endswith(end))
+    assert _has_connection_in_flight(client)
+    await call
+    assert not _has_connection_in_flight(client)
+
+
 @contextmanager
 def opening_late(wire: WireServer) -> Iterator[Any]:
     """A Router over a provider whose streams it opens itself."""

@@ -111,15 +111,18 @@ async def test_leaving_closes_the_connection_and_settles_the_bill(
     wire.plan("m", Reply("one two three four", stall_after=2))
     async with Orchestrator(configured(wire.base, "m")) as orc:
         stream = orc.stream_structured("a door", Door)
+        has_begun = asyncio.Event()
 
         async def read() -> None:
             async for event in stream:
-                if isinstance(event, Delta) and way == "break":
-                    return
+                if isinstance(event, Delta):
+                    has_begun.set()
+                    if way == "break":
+                        return
 
         task = asyncio.create_task(read())
+        await has_begun.wait()
         if way == "cancel":
-            await asyncio.sleep(0.3)
             task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
