@@ -260,13 +260,21 @@ def _allowed(
     if named == "auto":
         kept = _auto(kept, dropped)
     if not kept:
-        reasons = "; ".join(f"{d.group}: {d.reason}" for d in dropped) or "model_list is empty"
-        raise ConfigError(
-            "model_list",
-            f"no deployment can be called ({reasons})",
-            fix="Set a key, or add the embedded provider: model: offline/library.",
-        )
+        raise _nothing_left(named, dropped)
     return kept, dropped
+
+
+def _nothing_left(named: str, dropped: Sequence[Dropped]) -> ConfigError:
+    """Why nothing can be called; of a provider that was asked for, only what concerns it."""
+    fix = "Set a key, or add the embedded provider: model: offline/library."
+    what = "no deployment can be called"
+    if named != "auto":
+        dropped = [d for d in dropped if d.model.partition("/")[0] in PREFIXES[named]]
+        fix = "Mend that, or let LLM_PROVIDER=auto choose."
+        what = f"the provider is set to {named}, and none of its deployments can be called"
+    nothing = "model_list is empty" if named == "auto" else "model_list has none"
+    reasons = "; ".join(f"{d.group}: {d.reason}" for d in dropped) or nothing
+    return ConfigError("model_list", f"{what} ({reasons})", fix=fix)
 
 
 def _auto(kept: list[Ready], dropped: list[Dropped]) -> list[Ready]:
