@@ -207,7 +207,7 @@ async def test_a_provider_that_fails_is_a_typed_error_without_prompt_or_key(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     wire.plan("m", reply)
-    generation = {"timeout_s": 0.5}
+    generation = {"timeout_s": 0.5 if reply.delay_s else 30}
     with caplog.at_level(logging.DEBUG, logger="orchestrator"):
         async with orchestrated(wire, "m", generation=generation) as orc:
             with pytest.raises(kind) as caught:
