@@ -75,9 +75,8 @@ async def close_clients(loops: Collection[asyncio.AbstractEventLoop]) -> None:
     litellm = load()
     cache, ends = litellm.in_memory_llm_clients_cache, tuple(f"-{id(loop)}" for loop in loops)
     held = {key: one for key, one in tuple(cache.cache_dict.items()) if key.endswith(ends)}
-    shared = vars(litellm).get(
-        "module_level_aclient"
-    )  # outlives its place in the cache; opens anew
+    # This one outlives its place in the cache, and opens anew when it is wanted.
+    shared = vars(litellm).get("module_level_aclient")
     idle = [one for one in (*held.values(), shared) if one and not _has_connection_in_flight(one)]
     # Forgotten before they are closed, or the next call would be given them.
     for key in (key for key, one in held.items() if one in idle):

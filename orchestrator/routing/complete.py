@@ -19,6 +19,7 @@ from orchestrator.routing.deployments import (
     adopted,
     deployments_of,
     replayed_deployments,
+    why_none_of,
 )
 from orchestrator.routing.forms import form_of, messages_of
 from orchestrator.routing.modes import MODES_FILE, Modes
@@ -100,12 +101,7 @@ class RouterCompleter:
         for one in self.deployments.ready:
             if one.provider in PREFIXES[provider]:
                 return one.group
-        reasons = [
-            f"{d.group}: {d.reason}"
-            for d in self.deployments.dropped
-            if d.model.partition("/")[0] in PREFIXES[provider]
-        ]
-        why = "; ".join(reasons) or "model_list has no deployment of it"
+        why = why_none_of(provider, self.deployments.dropped)
         raise NoDeploymentError(f"{provider} cannot be called ({why}).", provider=provider)
 
     def mode_for(self, route: str) -> OutputMode:

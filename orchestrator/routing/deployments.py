@@ -266,15 +266,23 @@ def _allowed(
 
 def _nothing_left(named: str, dropped: Sequence[Dropped]) -> ConfigError:
     """Why nothing can be called; of a provider that was asked for, only what concerns it."""
-    fix = "Set a key, or add the embedded provider: model: offline/library."
-    what = "no deployment can be called"
     if named != "auto":
-        dropped = [d for d in dropped if d.model.partition("/")[0] in PREFIXES[named]]
-        fix = "Mend that, or let LLM_PROVIDER=auto choose."
         what = f"the provider is set to {named}, and none of its deployments can be called"
-    nothing = "model_list is empty" if named == "auto" else "model_list has none"
-    reasons = "; ".join(f"{d.group}: {d.reason}" for d in dropped) or nothing
-    return ConfigError("model_list", f"{what} ({reasons})", fix=fix)
+        fix = "Mend that, or let LLM_PROVIDER=auto choose."
+        return ConfigError("model_list", f"{what} ({why_none_of(named, dropped)})", fix=fix)
+    fix = "Set a key, or add the embedded provider: model: offline/library."
+    reasons = _reasons(dropped) or "model_list is empty"
+    return ConfigError("model_list", f"no deployment can be called ({reasons})", fix=fix)
+
+
+def why_none_of(provider: str, dropped: Sequence[Dropped]) -> str:
+    """Why no deployment of a provider can be called."""
+    theirs = [d for d in dropped if d.model.partition("/")[0] in PREFIXES[provider]]
+    return _reasons(theirs) or "model_list has no deployment of it"
+
+
+def _reasons(dropped: Sequence[Dropped]) -> str:
+    return "; ".join(f"{d.group}: {d.reason}" for d in dropped)
 
 
 def _auto(kept: list[Ready], dropped: list[Dropped]) -> list[Ready]:

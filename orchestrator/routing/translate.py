@@ -10,8 +10,6 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import httpx
-
 from orchestrator import errors
 from orchestrator.routing import _litellm
 
@@ -134,6 +132,8 @@ def in_litellms_class(error: Exception, *, model: str, provider: str) -> Excepti
     connection even carries the request, key and all.
     """
     litellm = _litellm.load()
+    import httpx  # noqa: PLC0415  70 ms before LiteLLM is there, nothing after it
+
     raw = (litellm.llms.base_llm.chat.transformation.BaseLLMException, httpx.HTTPError)
     if not isinstance(error, raw):
         return error
