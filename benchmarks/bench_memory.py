@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.serving import config, served
+from benchmarks.serving import bare_router, config, served
 from orchestrator.orchestrator import Orchestrator
 from tests.support.wire import Reply
 
@@ -27,8 +27,8 @@ def resident_mb() -> float:
 async def grown(base: str, *, ours: bool) -> tuple[float, float]:
     """Megabytes after a tenth of the calls, and after all of them."""
     async with Orchestrator(config(base, limits={"parallel": IN_FLIGHT})) as orchestrator:
-        router = await orchestrator._router.wire.router()
-        call = orchestrator.acompletion if ours else router.acompletion
+        await orchestrator._router.wire.router()  # loads LiteLLM
+        call = orchestrator.acompletion if ours else bare_router(orchestrator).acompletion
         after: list[float] = []
         for calls in (CALLS // 10, CALLS - CALLS // 10):
             for first in range(0, calls, IN_FLIGHT):

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from benchmarks.ratio import ratio_of
-from benchmarks.serving import config, served
+from benchmarks.serving import bare_router, config, served
 from orchestrator.messages import LLMMessage, LLMRole
 from orchestrator.orchestrator import Orchestrator
 from orchestrator.result import Request
@@ -46,14 +46,13 @@ async def measure(base: str, directory: str) -> None:
     request = Request((LLMMessage(LLMRole.USER, QUESTION),), "default")
     async with Orchestrator(config(base, ledger={"directory": directory})) as orchestrator:
         seam = orchestrator._router
-        bare, book = await seam.wire.router(), seam.wire.book
+        bare = bare_router(orchestrator)
         paths: dict[str, Callable[[], Awaitable[object]]] = {
             "acompletion with ledger": lambda: orchestrator.acompletion(**ask),
             "the loop's call": lambda: seam.complete(request),
         }
 
         async def reference() -> float:
-            book.discard()  # the bare Router is nobody's to listen to
             return await cpu_of(lambda: bare.acompletion(**ask))
 
         for name, path in paths.items():

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from benchmarks.ratio import ratio_of
-from benchmarks.serving import config, served
+from benchmarks.serving import bare_router, config, served
 from orchestrator.orchestrator import Orchestrator
 from tests.support.wire import Reply
 
@@ -41,11 +41,9 @@ async def part(call: Call) -> float:
 async def compare(base: str, what: Callable[[Call], Awaitable[float]]) -> list[tuple[float, float]]:
     """Ours and the bare Router's, in turn."""
     async with Orchestrator(config(base, limits={"parallel": IN_FLIGHT})) as orchestrator:
-        wire = orchestrator._router.wire
-        bare = (await wire.router()).acompletion
+        bare = bare_router(orchestrator).acompletion
 
         async def reference() -> float:
-            wire.book.discard()  # the bare Router is nobody's to listen to
             return await what(bare)
 
         async def ours() -> float:

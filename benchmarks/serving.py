@@ -9,6 +9,8 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from orchestrator.config import Config
+from orchestrator.orchestrator import Orchestrator
+from orchestrator.routing.build import router_arguments
 from tests.support.wire import Reply, WireServer, configured
 
 
@@ -30,6 +32,14 @@ def served(reply: Reply) -> Iterator[str]:
     yield here.recv()
     here.send("stop")
     process.join(10)
+
+
+def bare_router(orchestrator: Orchestrator) -> Any:
+    """LiteLLM's own Router, with the arguments of the one that `orchestrator` sends through."""
+    from litellm.router import Router
+
+    made = router_arguments(orchestrator.config, orchestrator._router.deployments)
+    return Router(**made)
 
 
 def config(base: str, **ours: Any) -> Config:

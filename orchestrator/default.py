@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import functools
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from orchestrator.config import Config
 from orchestrator.orchestrator import Orchestrator
-from orchestrator.routing import litellm_router
-
-if TYPE_CHECKING:
-    Router: Any
+from orchestrator.routing import hosted_router
 
 
 @functools.cache
@@ -51,52 +48,47 @@ def embedding(*given: Any, **arguments: Any) -> Any:
     return shared().sync.embedding(**_named(arguments, given, "model", "input"))
 
 
-def __getattr__(name: str) -> Any:
-    if name == "Router":  # its base class takes seconds to load
-        return _router_class()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+class Router:
+    """LiteLLM's ``Router`` with cache, ledger and deadline around its completions.
 
+    Takes the arguments of ``litellm.Router``; the default configuration says where answers are
+    kept. Everything that is not defined here is the attribute of LiteLLM's Router behind it.
+    """
 
-@functools.cache
-def _router_class() -> Any:
-    """LiteLLM's ``Router`` with cache, ledger and deadline around its completions."""
-    base = litellm_router()
+    def __init__(self, *given: Any, **arguments: Any) -> None:
+        """Build LiteLLM's Router.
 
-    class Router(base):  # type: ignore[misc, valid-type]  # known at run time only
-        """Built and used as LiteLLM's; the default configuration says where answers are kept."""
-
-        def __init__(self, *given: Any, **arguments: Any) -> None:
-            super().__init__(*given, **arguments)
-            bare = _Bare(self, base)
-            ours = Config.load(None, os.environ).orchestrator.model_dump(exclude={"routes"})
-            config = {"model_list": self.model_list, "orchestrator": ours}
-            self._orchestrator = Orchestrator(config, router=bare)
-
-        async def acompletion(self, *given: Any, **arguments: Any) -> Any:
-            """LiteLLM's ``acompletion(model, messages, …)``."""
-            named = _named(arguments, given, "model", "messages")
-            return await self._orchestrator.acompletion(**named)
-
-        async def aembedding(self, *given: Any, **arguments: Any) -> Any:
-            """LiteLLM's ``aembedding(model, input, …)``."""
-            named = _named(arguments, given, "model", "input")
-            return await self._orchestrator.aembedding(**named)
-
-        async def aclose(self) -> None:
-            """Close everything that was opened for this Router."""
-            await self._orchestrator.aclose()
-
-    return Router
-
-
-class _Bare:
-    """A Router as its own base class sees it, so that our calls do not come back to us."""
-
-    def __init__(self, router: Any, base: Any) -> None:
-        self._router = router
-        self._base = base
+        Raises: TypeError: LiteLLM's Router has no such argument. ConfigError: nothing can be
+            called.
+        """
+        hosted = hosted_router(*given, **arguments)
+        self._router = hosted.router
+        ours = Config.load(None, os.environ).orchestrator.model_dump(exclude={"routes"})
+        config = {"model_list": self._router.registry().all(), "orchestrator": ours}
+        self._orchestrator = Orchestrator(config, router=hosted)
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("acompletion", "aembedding"):
-            return functools.partial(getattr(self._base, name), self._router)
+        if name.startswith("_"):  # while it is being built or unpickled there is no `_router` yet
+            raise AttributeError(name)
         return getattr(self._router, name)
+
+    async def acompletion(self, *given: Any, **arguments: Any) -> Any:
+        """LiteLLM's ``acompletion(model, messages, …)``."""
+        return await self._orchestrator.acompletion(**_named(arguments, given, "model", "messages"))
+
+    def completion(self, *given: Any, **arguments: Any) -> Any:
+        """LiteLLM's ``completion(model, messages, …)``, blocking."""
+        named = _named(arguments, given, "model", "messages")
+        return self._orchestrator.sync.completion(**named)
+
+    async def aembedding(self, *given: Any, **arguments: Any) -> Any:
+        """LiteLLM's ``aembedding(model, input, …)``."""
+        return await self._orchestrator.aembedding(**_named(arguments, given, "model", "input"))
+
+    def embedding(self, *given: Any, **arguments: Any) -> Any:
+        """LiteLLM's ``embedding(model, input, …)``, blocking."""
+        return self._orchestrator.sync.embedding(**_named(arguments, given, "model", "input"))
+
+    async def aclose(self) -> None:
+        """Close everything that was opened for this Router."""
+        await self._orchestrator.aclose()

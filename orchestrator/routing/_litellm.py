@@ -21,12 +21,9 @@ if TYPE_CHECKING:
 _PROXY = "litellm.proxy.proxy_server"
 # Read at import or at the first call; what the user has set stays as it is.
 _ENVIRONMENT = {
-    "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # otherwise prices are fetched over the network
-    "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",  # otherwise fetched at the first call
+    "LITELLM_OFFLINE_MODE": "true",  # otherwise prices, headers and tokenizers are fetched
     "LITELLM_MODE": "PRODUCTION",  # otherwise the user's .env is loaded into the process
     "LITELLM_LOG": "CRITICAL",
-    "INITIAL_RETRY_DELAY": "0.1",  # LiteLLM also sleeps after the last failed retry
-    "JITTER": "0.1",
 }
 
 
@@ -43,15 +40,13 @@ def load() -> Any:
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     # Its stream types make pydantic warn about LiteLLM's own TypedDicts.
-    warnings.filterwarnings("ignore", message="Item '.*' on TypedDict", category=UserWarning)
+    warnings.filterwarnings("ignore", message="Items? '.*' on TypedDict", category=UserWarning)
     import litellm  # noqa: PLC0415  1.5 s and 150 MB: only when a model is really asked
 
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     litellm.suppress_debug_info = True
     litellm.expose_router_debug_in_errors = False
-    # Counting tokens of a llama model would otherwise download a tokenizer: 23 s without network.
-    litellm.disable_hf_tokenizer_download = True
     litellm.cache = None
     # Registered after LiteLLM's own hook, and so run before it: ours ends the loop it would use.
     atexit.register(sync.stop, _wind_up)
@@ -63,17 +58,26 @@ async def _wind_up() -> None:
     await load().close_litellm_async_clients()
 
 
-async def close_clients(loops: Collection[asyncio.AbstractEventLoop]) -> None:
-    """Close the HTTP clients that LiteLLM keeps for these loops, but for those that are in use.
+def loop_token() -> str:
+    """What LiteLLM's cache of HTTP clients calls the running event loop."""
+    from litellm.caching.evicted_client_closer import (  # noqa: PLC0415  LiteLLM is loaded late
+        running_loop_token,
+    )
 
-    They are the process's: other orchestrators and LiteLLM's own calls go through them too.
+    return str(running_loop_token())
+
+
+async def close_clients(tokens: Collection[str]) -> None:
+    """Close the HTTP clients that LiteLLM keeps for event loops (their tokens), but for busy ones.
+
+    The whole process shares them: other orchestrators and direct calls of LiteLLM use them too.
     """
     from litellm.caching.evicted_client_closer import (  # noqa: PLC0415  LiteLLM is loaded late
         _has_connection_in_flight,
     )
 
     litellm = load()
-    cache, ends = litellm.in_memory_llm_clients_cache, tuple(f"-{id(loop)}" for loop in loops)
+    cache, ends = litellm.in_memory_llm_clients_cache, tuple(f"-{token}" for token in tokens)
     held = {key: one for key, one in tuple(cache.cache_dict.items()) if key.endswith(ends)}
     # This one outlives its place in the cache, and opens anew when it is wanted.
     shared = vars(litellm).get("module_level_aclient")

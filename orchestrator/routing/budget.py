@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import BudgetExceededError
-from orchestrator.routing.prices import FALLBACKS, chain_of, most_usd
+from orchestrator.routing.prices import chain_of, fallbacks_of, most_usd
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,7 +60,7 @@ class Purse:
         if not limits and limit is None:
             return NOTHING
         model = str(arguments.get("model"))
-        chain = chain_of({name: getattr(router, name, None) for name in FALLBACKS}, model)
+        chain = chain_of(fallbacks_of(router), model)
         usd = most_usd(self.deployments, chain, arguments)
         if usd is None:
             raise BudgetExceededError(
@@ -112,7 +112,7 @@ class Purse:
         return limits
 
     async def _add(self, router: Any, account: str, usd: float) -> float:
-        redis = getattr(router.cache, "redis_cache", None)
+        redis = router.health().store.redis_cache
         if redis is not None:
             key = f"orchestrator:{account}"
             return float(await redis.async_increment(key=key, value=usd, ttl=2 * _DAY_S))

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.config import LITELLM_SETTINGS
 from orchestrator.errors import MissingExtraError
 from orchestrator.routing import _litellm
+from orchestrator.routing.host import HostedRouter, hosted_router
 from orchestrator.routing.offline import PROVIDER as OFFLINE
 from orchestrator.routing.offline import offline_provider
-from orchestrator.routing.router import litellm_router
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 #: Ours to say: the Router is built from the deployments that can be called, and caches nothing.
 _OURS = ("model_list", "search_tools", "cache_responses", "ignore_invalid_deployments")
+#: The settings that say how often something is tried again, beside ``num_retries``. Where a file
+#: has none, a group with a fallback is not retried: LiteLLM sleeps a second or two before each
+#: retry and once more before it falls back.
+_RETRIES = ("retry_policy", "model_group_retry_policy")
 #: LiteLLM rejects what is above this instead of letting it wait; we let it wait ourselves.
 _NO_LIMIT = 1_000_000
 
@@ -32,21 +36,24 @@ def router_arguments(config: Config, deployments: Deployments) -> dict[str, Any]
     settings: dict[str, Any] = {
         "num_retries": 1,
         "timeout": config.orchestrator.generation.timeout_s,
+        # A failure goes to a sibling of the same group that is free, before anything waits.
+        "enable_weighted_failover": True,
     }
     settings |= {
         ours: general[key] for key, ours in LITELLM_SETTINGS.items() if ours and key in general
     }
     settings |= {key: value for key, value in stated.items() if key not in _OURS}
-    if "retry_policy" not in settings:
-        # LiteLLM sits out a Retry-After, up to a minute, before it falls back.
-        settings["retry_policy"] = {"RateLimitErrorRetries": 0, "TimeoutErrorRetries": 0}
     if any(_is_limited(one) for one in deployments.ready):
-        # The first picks a deployment that has room within its rpm and tpm, the second counts
-        # exactly, also across processes; who finds no room waits in `call`.
-        settings.setdefault("enable_pre_call_checks", True)
+        # Counts exactly, also across processes; a request that finds none free waits in `call`.
         settings.setdefault("optional_pre_call_checks", ["enforce_model_rate_limits"])
     given = settings.pop("fallbacks", None) or []
     fallbacks = [*given, *_chains(deployments, {key for entry in given for key in entry})]
+    if not {*_RETRIES, "num_retries"} & {*stated, *general}:
+        settings["model_group_retry_policy"] = {
+            group: {"DefaultRetries": 0} for entry in fallbacks for group in entry
+        }
+    # LiteLLM waits out a Retry-After, up to a minute, before it falls back.
+    settings.setdefault("retry_policy", {"RateLimitErrorRetries": 0, "TimeoutErrorRetries": 0})
     drop = {"drop_params": general["drop_params"]} if "drop_params" in general else {}
     settings["model_list"] = [_entry(one, drop) for one in deployments.ready]
     return {**settings, **({"fallbacks": fallbacks} if fallbacks else {})}
@@ -82,7 +89,7 @@ def prepare(deployments: Deployments) -> None:
         offline_provider()
 
 
-def build_router(config: Config, deployments: Deployments) -> Any:
+def build_router(config: Config, deployments: Deployments) -> HostedRouter:
     """LiteLLM's Router over the deployments; the embedded provider is registered first."""
     litellm = _litellm.load()
     if any(one.provider == OFFLINE for one in deployments.ready):
@@ -90,12 +97,12 @@ def build_router(config: Config, deployments: Deployments) -> Any:
         litellm.custom_provider_map = [
             *known, {"provider": OFFLINE, "custom_handler": offline_provider()}
         ]  # fmt: skip
-    arguments, router_class = router_arguments(config, deployments), litellm_router()
-    valid = set(router_class.get_valid_args())
+    arguments = router_arguments(config, deployments)
+    valid = set(litellm.router_api.router_init_args())
     if unknown := sorted(set(arguments) - valid):
         _log.warning("router_settings that LiteLLM does not know: %s", ", ".join(unknown))
     try:
-        return router_class(**{k: v for k, v in arguments.items() if k in valid})
+        return hosted_router(**{k: v for k, v in arguments.items() if k in valid})
     except ModuleNotFoundError as error:
         if error.name != "redis":
             raise

@@ -1,4 +1,4 @@
-"""One way to the wire: room, budget, deadline, accounting; whatever is asked for goes through."""
+"""One call through LiteLLM's Router: concurrency limit, budget, deadline, and its record."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.routing import _litellm
-from orchestrator.routing.account import TRACE, Book, Trace
+from orchestrator.routing.attempts import Trace
 from orchestrator.routing.budget import NOTHING, Purse
 from orchestrator.routing.build import build_router, prepare
+from orchestrator.routing.host import TRACE, HostedRouter
 from orchestrator.routing.stream import accounted
-from orchestrator.routing.translate import is_own_limit
+from orchestrator.routing.translate import is_rate_limit
+from orchestrator.usage import stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from orchestrator.models.health import Monitor
     from orchestrator.routing.deployments import Deployments, Ready
 
+_WRITTEN_TO = ("metadata", "litellm_metadata")
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 1.0
 
 
@@ -29,11 +32,11 @@ class _Call:
     """One call: its place in the room, the money set aside for it, its trace."""
 
     def __init__(
-        self, router: Any, trace: Trace, book: Book, purse: Purse, room: asyncio.Semaphore
+        self, router: Any, trace: Trace, monitor: Monitor, purse: Purse, room: asyncio.Semaphore
     ) -> None:
         self.router = router
         self.trace = trace
-        self._book = book
+        self._monitor = monitor
         self._purse = purse
         self._room = room
         self._reserved = NOTHING
@@ -47,12 +50,25 @@ class _Call:
 
     async def leave(self, error: BaseException | None = None) -> None:
         """Give everything back; what an interruption must not skip comes before any wait."""
-        self._book.close(self.trace, error)
+        self._record(error)
         if self._is_inside:
             self._is_inside = False
             self._room.release()
         reserved, self._reserved = self._reserved, NOTHING
         await self._purse.settle(self.router, reserved, self.trace.ended)
+
+    def _record(self, error: BaseException | None) -> None:
+        """Add every attempt to its deployment's health and to its request's cost; once."""
+        trace = self.trace
+        if trace.is_recorded:
+            return
+        trace.is_recorded = True
+        trace.close(error)
+        ended = tuple(trace.ended)
+        if ended:
+            self._monitor.note(stamp(), ended)
+        if trace.tally is not None:
+            trace.tally.add(ended)
 
 
 class Wire:
@@ -61,14 +77,17 @@ class Wire:
     def __init__(
         self, config: Config, deployments: Deployments, monitor: Monitor, router: Any = None
     ) -> None:
-        self.book = Book(monitor)
+        self._monitor = monitor
         self._config = config
         self._deployments = deployments
-        self._router = router
+        #: Whether the Router has our host; one built elsewhere reports through `logger_fn`.
+        self._is_hosted = router is None or isinstance(router, HostedRouter)
+        self._router = router.router if isinstance(router, HostedRouter) else router
         self.purse = Purse(config.orchestrator.budgets, deployments)
-        # A semaphore belongs to the loop that first waited on it.
-        self._rooms: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore]
-        self._rooms = weakref.WeakKeyDictionary()
+        # A semaphore belongs to the loop that first waited on it, as LiteLLM's HTTP clients do.
+        self._loops: weakref.WeakKeyDictionary[
+            asyncio.AbstractEventLoop, tuple[asyncio.Semaphore, str]
+        ] = weakref.WeakKeyDictionary()
 
     @property
     def built(self) -> Any:
@@ -80,7 +99,7 @@ class Wire:
         if self._router is None:
             await asyncio.to_thread(prepare, self._deployments)
         if self._router is None:  # nobody else built it meanwhile
-            self._router = build_router(self._config, self._deployments)
+            self._router = build_router(self._config, self._deployments).router
         return self._router
 
     async def adopt(self, one: Ready) -> None:
@@ -91,18 +110,17 @@ class Wire:
             return
         self._deployments = replace(self._deployments, ready=(*self._deployments.ready, one))
         self.purse.deployments = self._deployments
-        router.add_deployment(
-            litellm.types.router.Deployment(
-                model_name=one.group,
-                litellm_params=dict(one.params.value),
-                model_info={"id": one.id},
-            )
+        deployment = litellm.types.router.Deployment(
+            model_name=one.group,
+            litellm_params=dict(one.params.value),
+            model_info={"id": one.id},
         )
+        router.apply(litellm.router_api.ChangeSet(upsert=(deployment,)))
 
     async def trace(self) -> Trace:
         """The record of a call to come."""
         await self.router()
-        return self.book.open()
+        return Trace()
 
     async def send(
         self,
@@ -115,14 +133,14 @@ class Wire:
         """Call a method of the Router with `arguments`.
 
         The wait for room, every retry, every fallback and the whole of a stream together take at
-        most `deadline_s`. Attempts are noted in `trace` (from `Book.open`) and in the tally of the
-        request under way. A rate limit of our own is waited for: nothing has left yet. `mend`
-        makes the error that a stream raises out of the one that it met.
+        most `deadline_s`. Attempts are recorded in `trace` and in the tally of the request under
+        way. A rate limit of our own is waited for: nothing has been sent yet. `mend` makes the
+        error that a stream raises out of the one that it met.
 
         Raises: TimeoutError: the deadline; BudgetExceededError; and what LiteLLM raises.
         """
         until = time.monotonic() + deadline_s
-        call = _Call(await self.router(), trace, self.book, self.purse, self._room())
+        call = _Call(await self.router(), trace, self._monitor, self.purse, self._room())
         try:
             # One timeout for both: each costs as much as all the rest of this layer.
             async with asyncio.timeout(deadline_s):
@@ -141,7 +159,9 @@ class Wire:
 
     async def _send(self, call: _Call, method: str, arguments: dict[str, Any]) -> Any:
         trace = call.trace
-        sent = {**arguments, "metadata": {**(arguments.get("metadata") or {}), TRACE: trace.id}}
+        sent = {**arguments, **({TRACE: trace} if self._is_hosted else {"logger_fn": trace.heard})}
+        # LiteLLM writes into the dicts that it is given.
+        sent |= {name: {**sent[name]} for name in _WRITTEN_TO if sent.get(name)}
         if sent.get("stream"):
             # Otherwise tokens and dollars of a stream are 0 for most providers.
             sent["stream_options"] = {**(sent.get("stream_options") or {}), "include_usage": True}
@@ -150,7 +170,7 @@ class Wire:
             try:
                 response = await getattr(call.router, method)(**sent)
             except Exception as error:
-                if trace.sent_count or not is_own_limit(error):
+                if trace.count or not is_rate_limit(error):
                     raise
             else:
                 if not sent.get("stream"):
@@ -161,16 +181,20 @@ class Wire:
 
     def _room(self) -> asyncio.Semaphore:
         loop = asyncio.get_running_loop()
-        if loop not in self._rooms:
-            self._rooms[loop] = asyncio.Semaphore(self._config.orchestrator.limits.parallel)
-        return self._rooms[loop]
+        if loop not in self._loops:
+            room = asyncio.Semaphore(self._config.orchestrator.limits.parallel)
+            self._loops[loop] = room, _litellm.loop_token()
+        return self._loops[loop][0]
 
     async def aclose(self) -> None:
         """Give back what LiteLLM holds globally for this Router: callbacks and HTTP clients."""
-        self.book.discard()
         if self._router is not None:
-            self._router.discard()
+            self._router.retire()
             self._router = None
             here = asyncio.get_running_loop()
-            gone = [loop for loop in self._rooms if loop.is_closed()]
-            await _litellm.close_clients([here, *gone])
+            ended = [
+                token
+                for loop, (_, token) in self._loops.items()
+                if loop is here or loop.is_closed()
+            ]
+            await _litellm.close_clients(ended)

@@ -118,7 +118,7 @@ async def _resting(router: RouterCompleter) -> Mapping[str, str]:
     built = router.wire.built
     if built is None:
         return {}
-    active = await built.cooldown_cache.async_get_active_cooldowns(
+    active = await built.health().cooldowns.async_get_active_cooldowns(
         model_ids=[one.id for one in router.deployments.ready], parent_otel_span=None
     )
     wakes: dict[str, str] = {}

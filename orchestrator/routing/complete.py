@@ -7,11 +7,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.config import cache_directory, output_modes
-from orchestrator.errors import CacheMissError, ConfigError, LLMError, NoDeploymentError
+from orchestrator.errors import (
+    CacheMissError,
+    ConfigError,
+    LLMError,
+    NoDeploymentError,
+    OrchestratorError,
+)
 from orchestrator.models.health import Monitor
 from orchestrator.result import Answer, OutputMode, Request
 from orchestrator.routing import _litellm
-from orchestrator.routing.account import clock
+from orchestrator.routing.attempts import clock
 from orchestrator.routing.call import Wire
 from orchestrator.routing.deployments import (
     PREFIXES,
@@ -34,7 +40,7 @@ if TYPE_CHECKING:
 
     from orchestrator.config import Config
     from orchestrator.result import WireAttempt
-    from orchestrator.routing.account import Trace
+    from orchestrator.routing.attempts import Trace
 
 
 class RouterCompleter:
@@ -209,9 +215,6 @@ class RouterCompleter:
         Raises: what LiteLLM raises, without what was sent; litellm.Timeout at the deadline.
         """
         self._hold_replay()
-        if arguments.get("tools"):
-            # LiteLLM 1.106 imports its optional MCP client for any tools otherwise.
-            arguments.setdefault("_skip_mcp_handler", True)
         litellm = await _litellm.loaded()
         sent = {**arguments, "model": await self._known_or_adopted(arguments.get("model"))}
         trace = await self.wire.trace()
@@ -225,8 +228,8 @@ class RouterCompleter:
                 return timeout
             provider = trace.ended[-1].provider if trace.ended else ""
             theirs = in_litellms_class(error, model=str(sent["model"]), provider=provider)
-            if not type(theirs).__module__.startswith(("litellm", "openai")):
-                return error
+            if isinstance(theirs, OrchestratorError):
+                return theirs
             return cleaned(theirs, sent, self._secrets())
 
         try:

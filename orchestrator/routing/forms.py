@@ -40,7 +40,6 @@ def form_of(request: Request) -> dict[str, Any]:
         return {
             "tools": [{"type": "function", "function": function}],
             "tool_choice": {"type": "function", "function": {"name": name}},
-            "_skip_mcp_handler": True,  # LiteLLM 1.106 imports its optional MCP client otherwise
         }
     if request.mode == "json_object":
         return {"response_format": {"type": "json_object"}}

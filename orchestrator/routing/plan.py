@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from orchestrator.routing.deployments import Deployments
 
 
+_MAX_FALLBACKS = 5  # LiteLLM's, if nothing else is stated; siblings of a group count as fallbacks
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Upper bounds on one request.
@@ -68,18 +71,29 @@ def plan(config: Config, deployments: Deployments, request: Request, routes: Seq
 
 def wire_attempts(arguments: Mapping[str, Any], chain: Sequence[str]) -> int:
     """Requests that one call can put on the wire: every retry of every group of its chain."""
-    return sum(_attempts_of(arguments, group) for group in chain)
+    tries = {group: _tries_of(arguments, group) for group in chain}
+    if not arguments.get("enable_weighted_failover"):
+        return sum(tries.values())
+    most = len(chain) + int(arguments.get("max_fallbacks") or _MAX_FALLBACKS)
+    deployments = [
+        tries[entry["model_name"]]
+        for entry in arguments["model_list"]
+        if entry["model_name"] in tries
+    ]
+    return sum(sorted(deployments, reverse=True)[:most])
 
 
-def _attempts_of(arguments: Mapping[str, Any], group: str) -> int:
+def _tries_of(arguments: Mapping[str, Any], group: str) -> int:
+    """How often one deployment of a group, or with siblings any of them, is tried in a row."""
     entries = [one for one in arguments["model_list"] if one["model_name"] == group]
     policy = (arguments.get("model_group_retry_policy") or {}).get(group)
     policy = policy or arguments.get("retry_policy") or {}
-    stated = [arguments.get("num_retries") or 0]
+    # DefaultRetries stands for every error that the policy does not name.
+    stated = [] if "DefaultRetries" in policy else [arguments.get("num_retries") or 0]
     stated += [one["litellm_params"].get("num_retries") or 0 for one in entries]
     stated += [value or 0 for value in (policy if isinstance(policy, dict) else {}).values()]
     levels = len({one["litellm_params"].get("order") for one in entries}) or 1
-    return levels * (1 + max(int(value) for value in stated))
+    return levels * (1 + max((int(value) for value in stated), default=0))
 
 
 def hold_bound(config: Config, deployments: Deployments) -> None:

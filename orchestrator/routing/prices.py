@@ -20,7 +20,7 @@ _PICTURE = re.compile(r"data:image/[^\"]*")
 _TOKENS_PER_PICTURE = 4096  # above what any large provider counts for one
 
 
-#: The Router's arguments, and attributes, that say where a group may fall back to.
+#: The Router's arguments, and settings, that say where a group may fall back to.
 FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
 
 
@@ -74,6 +74,12 @@ def _most_answer(one: Ready, arguments: Mapping[str, Any]) -> float:
     most = stated or one.params.value.get("max_tokens") or known_about(one).get("max_output_tokens")
     samples = arguments.get("n") or 1
     return float(most or _USUAL_ANSWER) * float(samples)
+
+
+def fallbacks_of(router: Any) -> dict[str, Any]:
+    """Where the groups of a LiteLLM Router may fall back to, as its arguments say it."""
+    settings = router.settings()
+    return {name: getattr(settings, name) for name in FALLBACKS}
 
 
 def chain_of(arguments: Mapping[str, Any], group: str) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ SOON_DAYS = 90
 
 @dataclass(frozen=True, slots=True)
 class Retirement:
-    """When a model goes, and the nearest name of the same provider and kind that stays."""
+    """When a model goes, and the model that its provider names in its place; empty for none."""
 
     on: datetime.date
     successor: str
@@ -34,21 +33,27 @@ class Retirement:
 def retirement(one: Ready, today: datetime.date) -> Retirement | None:
     """The retirement of a deployment's model; None when none is near or known."""
     entry = known_about(one)
+    soon = today + datetime.timedelta(days=SOON_DAYS)
     on = _date(entry)
-    if on is None or on > today + datetime.timedelta(days=SOON_DAYS):
+    if on is None or on > soon:
         return None
-    name = one.model.partition("/")[2] or one.model
-    table = _litellm.load().model_cost
-    stays = [
-        other.removeprefix(f"{one.provider}/")
-        for other, about in table.items()
-        if about.get("litellm_provider") == entry.get("litellm_provider")
-        and about.get("mode") == entry.get("mode")
-        and other.removeprefix(f"{one.provider}/") != name
-        and ((gone := _date(about)) is None or gone > today + datetime.timedelta(days=SOON_DAYS))
-    ]
-    near = difflib.get_close_matches(name, stays, n=1, cutoff=0.3)
-    return Retirement(on, f"{one.provider}/{near[0]}" if near else "")
+    successor = _successor(entry, soon)
+    prefixed = successor.startswith(f"{one.provider}/")
+    return Retirement(on, successor if prefixed or not successor else f"{one.provider}/{successor}")
+
+
+def _successor(entry: Mapping[str, Any], soon: datetime.date) -> str:
+    """The first model down the chain of successors that stays; empty when there is none.
+
+    Some successors are retired themselves, and some are names that LiteLLM's table does not have.
+    """
+    table, seen = _litellm.load().model_cost, set()
+    while (name := str(entry.get("successor_model") or "")) in table and name not in seen:
+        entry = table[name]
+        if (gone := _date(entry)) is None or gone > soon:
+            return name
+        seen.add(name)
+    return ""
 
 
 def _date(entry: Mapping[str, Any]) -> datetime.date | None:

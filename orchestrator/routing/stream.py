@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.routing import _litellm
-from orchestrator.routing.account import Trace, usage_of
+from orchestrator.routing.attempts import Trace, usage_of
+from orchestrator.routing.host import Totals, says_something
 from orchestrator.sync import blocking
 from orchestrator.tally import current
 
@@ -48,7 +49,6 @@ class _Course:
     done: Callable[[], Awaitable[None]]
     mend: Callable[[Exception], Exception] | None
     last: Any = None
-    has_said: bool = False
     is_over: bool = False
     outcome: str = ""
     listeners: list[Callable[[str], None]] = field(default_factory=list)
@@ -59,10 +59,9 @@ class _Course:
         """The next part that the caller is to see."""
         while True:
             chunk = await self._next_of_all()
-            self.has_said = self.has_said or _says_something(chunk, or_ends=False)
             if getattr(chunk, "usage", None) is not None:
                 self.last = chunk
-                if not self.wants_usage and not _says_something(chunk):
+                if not self.wants_usage and not says_something(chunk, or_ends=True):
                     continue
             for hearer in self.hearers:
                 hearer(chunk)
@@ -81,10 +80,8 @@ class _Course:
             async with asyncio.timeout(left):
                 return await self.inner.__anext__()
         except StopAsyncIteration:
-            if self.has_said or self.last is not None:
-                await self.end("answered")
-                raise
-            met = failure = _silent(self.inner)
+            await self.end("answered")
+            raise
         except asyncio.CancelledError:
             await self.end("cancelled")
             raise
@@ -99,9 +96,9 @@ class _Course:
             return
         self.is_over, self.outcome = True, outcome
         if self.trace is not None and outcome == "answered":
-            self.trace.answered(_Total(self.last, self.inner))
+            self.trace.answered(Totals(self.last, self.inner))
         elif self.trace is not None:
-            self.trace.left(error)
+            self.trace.close(error)
         try:
             if hasattr(self.inner, "aclose"):
                 await self.inner.aclose()
@@ -245,34 +242,3 @@ class _Kept:
 
 async def _nothing() -> None:
     """There is nothing to give back."""
-
-
-def _says_something(chunk: Any, *, or_ends: bool = True) -> bool:
-    for choice in getattr(chunk, "choices", None) or []:
-        if or_ends and choice.finish_reason:
-            return True
-        if any(value for key, value in choice.delta.model_dump().items() if key != "role"):
-            return True
-    return False
-
-
-def _silent(inner: Any) -> Exception:
-    """LiteLLM makes an empty stream, or one that is not a stream, into an empty answer."""
-    error: Exception = _litellm.load().APIConnectionError(
-        message="the stream ended before it said anything",
-        llm_provider=str(getattr(inner, "custom_llm_provider", "") or ""),
-        model=str(getattr(inner, "model", "") or ""),
-    )
-    return error
-
-
-class _Total:
-    """What a finished stream took, under the names of a whole response."""
-
-    def __init__(self, last: Any, stream: Any) -> None:
-        self.usage = getattr(last, "usage", None)
-        self.model = getattr(last, "model", "")
-        self._hidden_params = {**(getattr(stream, "_hidden_params", None) or {})}
-        self._hidden_params.pop("response_cost", None)
-        provider = str(getattr(stream, "custom_llm_provider", "") or "")
-        self._hidden_params.setdefault("custom_llm_provider", provider)

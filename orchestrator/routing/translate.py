@@ -7,6 +7,7 @@ the original exception travels on: only its class, its status, and what they mea
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 _SHORTEST_SECRET = 6  # words this short are no secret, and removing them would maim the message
 #: Attributes of LiteLLM's exceptions that hold the request or the provider's whole response.
-_CARRIERS = ("litellm_debug_info", "request", "response", "body", "messages")
+_CARRIERS = ("litellm_debug_info", "request", "_request", "response", "body", "messages")
 _TOO_LONG = ("context length", "context window", "maximum context", "too many tokens",
              "prompt is too long", "exceeds the maximum number of tokens", "input length",
              "context_length_exceeded", "longer than")  # fmt: skip
@@ -54,6 +55,11 @@ _BY_STATUS: dict[int, type[errors.LLMError]] = {
     422: errors.BadRequestError,
     429: errors.RateLimitError,
 }
+_FORKED = "ForkedAfterNativeRuntimeStarted"  # LiteLLM's
+_AFTER_FORK = (
+    "this process was forked from one that had called a model, and LiteLLM cannot call any from"
+    " here. Fork before the first call, or start workers with spawn or forkserver."
+)
 _ADVICE: dict[type[errors.LLMError], str] = {
     errors.AuthenticationError: "Check the key of this deployment: orchestrator doctor.",
     errors.RateLimitError: "Wait, lower the rate, or add a fallback to the route.",
@@ -71,6 +77,8 @@ def translated(
 ) -> errors.LLMError:
     """The error of ours that says what `error` means, without anything that was sent."""
     kind = type(error).__name__
+    if kind == _FORKED:
+        return errors.NoDeploymentError(_AFTER_FORK)
     status = int(getattr(error, "status_code", 0) or 0)
     said = str(error).lower()
     # The class LiteLLM chooses for a refused key differs by provider; the status does not.
@@ -79,7 +87,7 @@ def translated(
     ours = ours or errors.ServiceUnavailableError
     if type(error) is TimeoutError:
         ours = errors.DeadlineExceededError
-    elif is_own_limit(error):
+    elif is_rate_limit(error):
         ours = errors.RateLimitError
     elif "error converting to valid response block" in said:
         ours, status = errors.ServiceUnavailableError, 0  # LiteLLM's own 422: not JSON came back
@@ -125,17 +133,19 @@ def _unreachable(error: Exception, said: str) -> str:
 
 
 def in_litellms_class(error: Exception, *, model: str, provider: str) -> Exception:
-    """The class of LiteLLM's that an exception of a provider's or of its connection belongs to.
+    """LiteLLM's class for an exception of a provider or of a connection.
 
-    LiteLLM 1.106 lets it through raw where a stream fails before its first part and is opened late
-    (gemini, for one), so that no ``except litellm.BadRequestError`` would catch it; that of a
-    connection even carries the request, key and all.
+    LiteLLM 1.110 lets them through raw where a stream is opened late (gemini), so that no ``except
+    litellm.BadRequestError`` would catch them; that of a connection even carries the request, key
+    included. openai 3 brings a transport with exceptions of its own.
     """
     litellm = _litellm.load()
-    import httpx  # noqa: PLC0415  70 ms before LiteLLM is there, nothing after it
+    import httpx  # noqa: PLC0415  70 ms before LiteLLM is loaded, nothing after it
 
-    raw = (litellm.llms.base_llm.chat.transformation.BaseLLMException, httpx.HTTPError)
-    if not isinstance(error, raw):
+    raw = [litellm.llms.base_llm.chat.transformation.BaseLLMException, httpx.HTTPError]
+    if httpx2 := sys.modules.get("httpx2"):
+        raw.append(httpx2.HTTPError)
+    if not isinstance(error, tuple(raw)):
         return error
     try:
         litellm.exception_type(model=model, original_exception=error, custom_llm_provider=provider)
@@ -181,12 +191,10 @@ def _without(text: str, private: Iterable[str]) -> str:
     return text
 
 
-def is_own_limit(error: Exception) -> bool:
-    """Whether the Router itself found no room: rpm, tpm or max_parallel_requests."""
-    if type(error).__name__ == "RouterRateLimitErrorBasic":
-        return True
-    category = str(getattr(error, "category", "") or "")
-    return category == "litellm_rate_limit" or "max_parallel_requests" in str(error)
+def is_rate_limit(error: Exception) -> bool:
+    """Whether a limit was reached: of the Router's own (rpm, tpm) where nothing was sent."""
+    names = ("RateLimitError", "RouterRateLimitErrorBasic")
+    return any(kind.__name__ in names for kind in type(error).__mro__)
 
 
 def _retry_after(error: Any) -> float | None:

@@ -76,6 +76,36 @@ def test_a_model_is_told_before_it_goes() -> None:
     assert retirement(one, datetime.date(2020, 1, 1)) is None
 
 
+def successor(monkeypatch: pytest.MonkeyPatch, **table: dict[str, str]) -> str:
+    """Whom the table names in place of the retired model ``a``."""
+    import litellm
+
+    monkeypatch.setattr(litellm, "model_cost", table)
+    tree = {"model_list": [{"model_name": "m", "litellm_params": {"model": "openai/a"}}]}
+    (one,) = deployments_of(Config.load(tree, {}), {}).ready
+    found = retirement(one, datetime.date(2026, 11, 25))
+    assert found is not None
+    return found.successor
+
+
+def test_a_successor_is_the_first_down_the_chain_that_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gone = {"deprecation_date": "2026-12-01"}
+    last = {"deprecation_date": "2030-01-01"}
+    a, b = {**gone, "successor_model": "b"}, {**gone, "successor_model": "c"}
+    assert successor(monkeypatch, a=a, b=b, c=last) == "openai/c"
+    assert successor(monkeypatch, a=a, b={}) == "openai/b"
+    assert (
+        successor(monkeypatch, a={**gone, "successor_model": "openai/b"}, **{"openai/b": {}})
+        == "openai/b"
+    )
+    assert successor(monkeypatch, a=a, b={**gone, "successor_model": "a"}) == ""  # a circle
+    assert successor(monkeypatch, a=a, b=gone) == ""
+    assert successor(monkeypatch, a=a) == ""  # a name that the table does not have
+    assert successor(monkeypatch, a=gone) == ""
+
+
 def test_directories_that_others_can_read_and_a_clock_in_the_past_are_named(
     own_home: Path, capsys: Output
 ) -> None:

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from orchestrator import Orchestrator
-from orchestrator.models.health import Monitor
-from orchestrator.routing.account import Book, Trace
+from orchestrator.routing.attempts import Trace
 from tests.support.wire import (
     PROVIDERS,
     SECRET,
@@ -93,7 +92,7 @@ async def test_a_stream_reaches_its_fallback_at_once(
 
 
 @pytest.mark.parametrize("provider", sorted(PROVIDERS))
-async def test_a_stream_that_breaks_before_its_first_part_names_who_went_on(
+async def test_a_stream_that_breaks_before_its_first_part_is_tried_again_and_passed_on(
     provider: str, wire: WireServer
 ) -> None:
     other = next(name for name in PROVIDERS if name != provider)
@@ -104,6 +103,7 @@ async def test_a_stream_that_breaks_before_its_first_part_names_who_went_on(
         (line,) = await orc.usage()
     named = [(one["deployment"], one["provider"], one["outcome"]) for one in line["wire"]]
     assert named == [
+        (f"{provider}-id", PROVIDERS[provider][0], "APIConnectionError"),
         (f"{provider}-id", PROVIDERS[provider][0], "APIConnectionError"),
         (f"{other}-id", PROVIDERS[other][0], "answered"),
     ]
@@ -127,7 +127,8 @@ async def test_a_stream_is_retried_as_often_as_its_deployment_says(
 async def test_a_deployment_whose_streams_fail_rests(provider: str, wire: WireServer) -> None:
     wire.plan("m", Reply(status=401))
     config: dict[str, Any] = provider_config(wire, provider)
-    config["router_settings"] |= {"allowed_fails": 0, "cooldown_time": 60}
+    allowed = {"AuthenticationErrorAllowedFails": 0}
+    config["router_settings"] |= {"allowed_fails_policy": allowed, "cooldown_time": 60}
     async with Orchestrator(config) as orc:
         assert await asked(orc, model="m", stream=True) == "AuthenticationError"
         (health,) = (await orc.health_check()).deployments
@@ -182,79 +183,74 @@ async def test_a_router_of_ones_own_is_asked_too_and_what_it_keeps_to_itself_has
     assert [one["outcome"] for one in line["wire"]] == ["failed", "answered"]
 
 
-class Told:
-    """What LiteLLM says of an attempt."""
-
-    def __init__(self, trace: Trace) -> None:
-        self.trace = trace
-
-    def sent(self, call: str) -> None:
-        """It leaves."""
-        info = {"model_info": {"id": f"{call}-id"}}
-        self.trace.sent({"litellm_call_id": call, "litellm_params": {"metadata": info}})
-
-    def failed(self, call: str) -> None:
-        """It failed."""
-        self.trace.failed({"litellm_call_id": call, "exception": ValueError()})
-
-    @property
-    def outcomes(self) -> list[tuple[str, str]]:
-        """Deployment and outcome of each."""
-        return [(one.deployment, one.outcome) for one in self.trace.ended]
+def begun(trace: Trace, deployment: str) -> Any:
+    """The attempt that LiteLLM begins on a deployment."""
+    return trace.begin({"model": "openai/m", "model_info": {"id": deployment}})
 
 
-def answer_of(call: str) -> Any:
+def outcomes(trace: Trace) -> list[tuple[str, str]]:
+    """Deployment and outcome of each attempt."""
+    return [(one.deployment, one.outcome) for one in trace.ended]
+
+
+def answer() -> Any:
     """A response as LiteLLM gives it."""
     import litellm
 
-    response = litellm.ModelResponse()
-    response._hidden_params = {"litellm_call_id": call}
-    return response
+    return litellm.ModelResponse()
 
 
-def test_what_is_told_late_is_told_of_the_right_one() -> None:
-    told = Told(Trace())
-    told.sent("first")
-    told.sent("second")
-    told.failed("first")
-    assert told.outcomes == [("first-id", "ValueError")]
-    told.failed("first")
-    told.trace.answered(answer_of("second"))
-    told.failed("second")
-    assert told.outcomes == [("first-id", "ValueError"), ("second-id", "answered")]
+def test_attempts_end_each_in_its_own_way_whatever_the_order() -> None:
+    trace = Trace()
+    first, second = begun(trace, "first"), begun(trace, "second")
+    second.answered(answer())
+    assert outcomes(trace) == [("second", "answered")]
+    first.failed(ValueError())
+    trace.close()
+    assert outcomes(trace) == [("first", "ValueError"), ("second", "answered")]
 
 
-def test_an_answer_belongs_to_the_attempt_that_it_names() -> None:
-    told = Told(Trace())
-    told.sent("asked")
-    told.sent("mirrored")
-    told.trace.answered(answer_of("asked"))
-    told.trace.left()
-    assert told.outcomes == [("asked-id", "answered"), ("mirrored-id", "cancelled")]
+def test_a_cancelled_attempt_ends_for_the_reason_of_its_call() -> None:
+    for error, outcome in ((TimeoutError(), "TimeoutError"), (None, "cancelled")):
+        trace = Trace()
+        begun(trace, "m").cancelled()
+        assert outcomes(trace) == []
+        trace.close(error)
+        assert outcomes(trace) == [("m", outcome)]
 
 
-def test_who_was_overtaken_has_failed_and_who_was_left_was_left() -> None:
-    told = Told(Trace())
-    told.sent("first")
-    told.sent("second")
-    told.trace.left()
-    assert told.outcomes == [("first-id", "failed"), ("second-id", "cancelled")]
-    first, second = told.trace.ended
-    assert 0 <= first.seconds <= second.seconds + first.seconds
+def test_an_attempt_that_was_cancelled_took_no_longer_than_until_then() -> None:
+    trace = Trace()
+    begun(trace, "m").cancelled()
+    time.sleep(0.05)
+    trace.close()
+    assert trace.ended[0].seconds < 0.05
 
 
-async def test_one_orchestrator_that_closes_does_not_deafen_another() -> None:
-    import litellm
+def left(trace: Trace, deployment: str) -> dict[str, Any]:
+    """LiteLLM's record of an attempt that leaves through a Router that was built elsewhere."""
+    info = {"model_info": {"id": deployment}}
+    details = {"log_event_type": "pre_api_call", "litellm_params": {"metadata": info}}
+    trace.heard(details)
+    return details
 
-    def listening() -> bool:
-        every = [*litellm.input_callback, *litellm._async_failure_callback]
-        return any("orchestrator" in type(one).__module__ for one in every)
 
-    one, other = Book(Monitor()), Book(Monitor())
-    trace = one.open()
-    other.close(other.open())
-    other.discard()
-    assert listening()
-    one.close(trace)
-    one.discard()
-    assert not listening()
+def test_what_a_router_built_elsewhere_says_of_its_attempts_is_recorded() -> None:
+    trace = Trace()
+    first = left(trace, "first")
+    trace.heard({**first, "log_event_type": "post_api_call"})
+    first["exception"] = ValueError()
+    left(trace, "second")
+    left(trace, "third")
+    trace.answered(answer())
+    assert outcomes(trace) == [
+        ("first", "ValueError"), ("second", "failed"), ("third", "answered"),
+    ]  # fmt: skip
+
+
+def test_models_are_named_without_their_provider() -> None:
+    trace = Trace()
+    for model in ("openai/a/b", "gpt-5.5", "nobodys/c"):
+        trace.begin({"model": model}).failed(ValueError())
+    named = [(one.provider, one.model) for one in trace.ended]
+    assert named == [("openai", "a/b"), ("openai", "gpt-5.5"), ("nobodys", "c")]

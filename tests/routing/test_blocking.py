@@ -43,19 +43,33 @@ async def cell():
 asyncio.run(cell())
 """,
     "after a fork": """
+child = os.fork()
+if child == 0:
+    print(ask('child'))
+    sys.stdout.flush()
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+ask('parent')
+""",
+    "a fork after a call": """
+from orchestrator.errors import NoDeploymentError
 print(ask('parent'))
 sys.stdout.flush()
 child = os.fork()
 if child == 0:
-    ask('child')
-    os._exit(0)
+    try:
+        ask('child')
+    except NoDeploymentError as error:
+        os._exit(0 if 'spawn' in str(error) else 1)
+    os._exit(2)
 assert os.waitpid(child, 0)[1] == 0
 ask('parent again')
 """,
     "twice in a row": "print(ask('a')); orc.sync.close(); ask('b'); orc.sync.close()",
 }
 LINES = {"exit without closing": 1, "exit in the middle of a stream": 1, "from many threads": 8,
-         "inside a running loop": 2, "after a fork": 3, "twice in a row": 2}  # fmt: skip
+         "inside a running loop": 2, "after a fork": 2, "a fork after a call": 2,
+         "twice in a row": 2}  # fmt: skip
 
 
 def environ(wire: WireServer, home: Path) -> dict[str, str]:

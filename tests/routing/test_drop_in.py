@@ -57,7 +57,7 @@ async def bare(wire: WireServer) -> AsyncIterator[Any]:
     config: dict[str, Any] = configured(wire.base, "m")
     router = litellm.router.Router(model_list=config["model_list"], num_retries=0)
     yield router
-    router.discard()  # type: ignore[no-untyped-call]
+    router.retire()
 
 
 def clean(body: dict[str, Any]) -> dict[str, Any]:
@@ -72,8 +72,7 @@ async def test_the_same_goes_out_and_the_same_comes_back(
     wire.plan("m", "four")
     arguments = {"model": "m", "messages": ASK, **CALLS[call]}
     before = copy.deepcopy(arguments)
-    # Bare LiteLLM 1.106 cannot pass tools on without its optional MCP client.
-    theirs = await bare.acompletion(**copy.deepcopy(arguments), _skip_mcp_handler=True)
+    theirs = await bare.acompletion(**copy.deepcopy(arguments))
     async with Orchestrator(configured(wire.base, "m")) as orc:
         ours = await orc.acompletion(**arguments, cache=cache)
     assert arguments == before
@@ -243,14 +242,18 @@ async def test_a_router_of_ones_own_is_litellms_with_ours_around_it(wire: WireSe
     wire.plan("m", "four")
     config: dict[str, Any] = configured(wire.base, "m")
     router = Router(model_list=config["model_list"], num_retries=0)
-    assert litellm.router.Router in type(router).__mro__
     first = await router.acompletion(model="m", messages=ASK)
     again = await router.acompletion("m", ASK)
     assert first.choices[0].message.content == again.choices[0].message.content == "four"
     assert again._hidden_params["cache_hit"] is True
     assert len((await router.aembedding(model="m", input=["a"])).data) == 1
-    assert router.get_model_names() == ["m"]
-    assert len(wire.requests) == 2
+    assert router.registry().names(kind="groups") == ["m"]  # LiteLLM's own
+    assert (await asyncio.to_thread(router.embedding, "m", ["b"])).data
+    with pytest.raises(TypeError, match="no_such_argument"):
+        Router(no_such_argument=1)
+    with pytest.raises(AttributeError, match="no_such_attribute"):
+        _ = router.no_such_attribute
+    assert len(wire.requests) == 3
     await router.aclose()
 
 

@@ -46,7 +46,10 @@ async def test_health_is_read_from_the_calls_that_were_made(wire: WireServer) ->
     wire.plan("good", "hi")
     wire.plan("bad", Reply(status=500))
     config: dict[str, Any] = configured(wire.base, "good", "bad", routes={"default": ["good"]})
-    config["router_settings"] |= {"num_retries": 2, "allowed_fails": 1, "cooldown_time": 30}
+    allowed = {"InternalServerErrorAllowedFails": 1}
+    config["router_settings"] |= {
+        "num_retries": 2, "allowed_fails_policy": allowed, "cooldown_time": 30,
+    }  # fmt: skip
     async with Orchestrator(config) as orc:
         assert all(one.attempts == 0 for one in (await orc.health_check()).deployments)
         for number in range(4):

@@ -1,0 +1,176 @@
+"""The host of LiteLLM's Router: records every attempt of a call, whole answers and streams.
+
+LiteLLM's Router decides which deployment is asked and how often, and hands each attempt to its
+host, which calls ``litellm.acompletion`` or ``litellm.aembedding``. What the host returns is the
+answer of the attempt, and what it raises is its failure, which the Router then retries, passes on
+to a fallback, and counts towards a cooldown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.routing import _litellm
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from orchestrator.routing.attempts import AttemptRecord, Trace
+
+#: The argument of a Router's call that carries its trace to the host; it goes no further.
+TRACE = "orchestrator_trace"
+_RECORDED = ("acompletion", "aembedding")
+
+
+@dataclass(frozen=True, slots=True)
+class HostedRouter:
+    """A Router of LiteLLM's that was built with our host."""
+
+    router: Any
+
+
+def hosted_router(*given: Any, **arguments: Any) -> HostedRouter:
+    """LiteLLM's Router from its own constructor's arguments, with a host that records attempts.
+
+    Raises: TypeError: LiteLLM's Router has no such argument.
+    """
+    litellm = _litellm.load()
+    named = litellm.router.router_arguments(*given, **arguments)
+    config = litellm.router_config.build_router_config(named)
+    return HostedRouter(litellm.Router.from_config(config, _host()))
+
+
+@functools.cache
+def _host() -> Any:
+    base = _litellm.load().router_python_host.PythonHost
+
+    class RecordingHost(base):  # type: ignore[misc, valid-type]  # known at run time only
+        """LiteLLM's own host, with a record of each attempt."""
+
+        __slots__ = ()
+
+        def invoke(self, op: str) -> Any:
+            endpoint = super().invoke(op)
+            return functools.partial(_attempt, endpoint) if op in _RECORDED else endpoint
+
+    return RecordingHost()
+
+
+async def _attempt(
+    endpoint: Callable[..., Awaitable[Any]],
+    *,
+    orchestrator_trace: Trace | None = None,
+    **arguments: Any,  # LiteLLM's own, one deployment's included
+) -> Any:
+    """One attempt: its answer, or its failure in LiteLLM's class.
+
+    A stream is opened here, under the attempt's timeout, because some providers (gemini) send
+    nothing before.
+    """
+    if orchestrator_trace is None:
+        return await endpoint(**arguments)
+    attempt = orchestrator_trace.begin(arguments)
+    try:
+        response = await endpoint(**arguments)
+        is_stream = isinstance(response, _litellm.load().CustomStreamWrapper)
+        if is_stream:
+            await response.fetch_stream()
+    except asyncio.CancelledError:
+        attempt.cancelled()
+        raise
+    except Exception as error:  # noqa: BLE001  recorded, and raised in LiteLLM's class
+        failure = attempt.failed(error)
+    else:
+        if is_stream:
+            return _recorded_stream(response, attempt)
+        attempt.answered(response)
+        return response
+    raise failure
+
+
+def _recorded_stream(stream: Any, attempt: AttemptRecord) -> Any:
+    """The same stream; how it ends is how the attempt ends."""
+    recorded = _stream_class().__new__(_stream_class())
+    # The base's own constructor would begin a second stream; its whole state is in this one.
+    vars(recorded).update(vars(stream))
+    recorded.attempt = attempt
+    recorded.totals = None
+    recorded.has_said = False
+    return recorded
+
+
+@functools.cache
+def _stream_class() -> Any:
+    base = _litellm.load().CustomStreamWrapper
+    broken = _litellm.load().exceptions.MidStreamFallbackError
+
+    class RecordedStream(base):  # type: ignore[misc, valid-type]  # known at run time only
+        """LiteLLM's stream of one attempt."""
+
+        attempt: AttemptRecord
+        totals: Any
+        has_said: bool
+
+        async def __anext__(self) -> Any:
+            try:
+                part = await super().__anext__()
+            except StopAsyncIteration:
+                if not self.has_said and self.totals is None:
+                    raise self.attempt.failed(_said_nothing(self)) from None
+                self.attempt.answered(Totals(self.totals, self))
+                raise
+            except asyncio.CancelledError:
+                self.attempt.cancelled()
+                raise
+            except broken as error:
+                met = self.attempt.failed(error.original_exception or error)
+                failure = met if error.is_pre_first_chunk else error
+            except Exception as error:  # noqa: BLE001  recorded, and raised in LiteLLM's class
+                failure = self.attempt.failed(error)
+            else:
+                self.has_said = self.has_said or says_something(part)
+                if getattr(part, "usage", None) is not None:
+                    self.totals = part
+                return part
+            raise failure
+
+        async def aclose(self) -> None:
+            self.attempt.cancelled()
+            await super().aclose()
+
+    return RecordedStream
+
+
+def says_something(part: Any, *, or_ends: bool = False) -> bool:
+    """Whether a part of a stream holds content; with `or_ends` also whether it ends the answer."""
+    for choice in getattr(part, "choices", None) or []:
+        if or_ends and choice.finish_reason:
+            return True
+        if any(value for key, value in choice.delta.model_dump().items() if key != "role"):
+            return True
+    return False
+
+
+def _said_nothing(stream: Any) -> Exception:
+    """LiteLLM makes an empty stream, or one that is not a stream, into an empty answer."""
+    error: Exception = _litellm.load().APIConnectionError(
+        message="the stream ended before it said anything",
+        llm_provider=str(stream.custom_llm_provider or ""),
+        model=str(stream.model or ""),
+    )
+    return error
+
+
+class Totals:
+    """What a finished stream took, under the names of a whole response."""
+
+    def __init__(self, last: Any, stream: Any) -> None:
+        self.usage = getattr(last, "usage", None)
+        self.model = getattr(last, "model", "")
+        self._hidden_params = {**(getattr(stream, "_hidden_params", None) or {})}
+        self._hidden_params.pop("response_cost", None)
+        provider = str(getattr(stream, "custom_llm_provider", "") or "")
+        self._hidden_params.setdefault("custom_llm_provider", provider)
