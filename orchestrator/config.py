@@ -40,14 +40,21 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Role = Literal["default", "fast", "strong", "local"]
+ROLES: tuple[Role, ...] = get_args(Role)
+
+
 class Routes(_Section):
     """Which model groups serve which role, in order: the first that is configured answers, the
-    others are its fallbacks. Empty means every group that serves no other role."""
+    others are its fallbacks. Without `default` the first chat group that serves no other role
+    answers, and nothing follows it. A role none of whose groups can be called is an error when the
+    file is loaded, unless it is `optional`."""
 
     default: tuple[str, ...] = ()
     fast: tuple[str, ...] = ()
     strong: tuple[str, ...] = ()
     local: tuple[str, ...] = ()
+    optional: tuple[Role, ...] = ()
 
 
 class GenerationSettings(_Section):

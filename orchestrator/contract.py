@@ -32,7 +32,6 @@ from orchestrator.view import (
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError as SchemaFault
 
-    from orchestrator.result import AnswerKind
 
 T = TypeVar("T")
 
@@ -94,6 +93,24 @@ def with_finding(judged: Judged[T], finding: Diagnostic) -> Judged[T]:
     return replace(judged, report=report)
 
 
+def changed(new: Judged[T], old: Judged[T]) -> Judged[T]:
+    """`new`, or, when it is `old` once more, the finding that nothing was changed."""
+    if new.text != old.text:
+        return new
+    return with_finding(old, patch_finding("PATCH2", "the answer changes nothing"))
+
+
+def whole_instead(whole: Judged[T], old: Judged[T], failure: Diagnostic) -> Judged[T]:
+    """What an answer that is no patch is worth: `whole` is the same answer read as a document.
+
+    It is taken only where it fulfils the contract, so that a part of a document never replaces
+    the whole; otherwise the failure of the patch becomes a finding on `old`.
+    """
+    if failure.code != "PATCH3" or not whole.is_accepted:
+        return with_finding(old, failure)
+    return changed(whole, old)
+
+
 @dataclass(frozen=True)
 class JsonSchemaContract(Generic[T]):
     """Any JSON Schema (draft 2020-12), a type behind it, and rules in the caller's own code.
@@ -143,8 +160,7 @@ class JsonSchemaContract(Generic[T]):
         if not found:
             found = [finding for check in self.checks for finding in findings_of(check(made))]
         report = Report(tuple(found), repairs)
-        kind: AnswerKind = "accepted" if report.is_valid else "faulty"
-        return Judged(kind, made, json.dumps(value, ensure_ascii=False), report)
+        return Judged("parsed", made, json.dumps(value, ensure_ascii=False), report)
 
     def partial(self, text: str) -> tuple[object, list[str], list[Diagnostic]] | None:
         """What can be read of an answer that is still coming: value, closed parts, their faults.
@@ -189,8 +205,8 @@ class JsonSchemaContract(Generic[T]):
         if holds_left_out(made) and not holds_left_out(view):
             made = patch_finding("PATCH4", f"{LEFT_OUT} stands for what stays, it is no value")
         if isinstance(made, Diagnostic):
-            return with_finding(judged, made)
-        return self._judged(unkeyed(made, self.schema, self.schema))
+            return whole_instead(self.judge(patch), judged, made)
+        return changed(self._judged(unkeyed(made, self.schema, self.schema)), judged)
 
     def explain(self, judged: Judged[T]) -> str:
         """The findings as lines, with places as the view has them."""

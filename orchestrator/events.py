@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     from orchestrator.diagnostics import Diagnostic
-    from orchestrator.result import Answer, AnswerKind, Generation, Judged
+    from orchestrator.result import Answer, Generation, Judged
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ class JudgedAnswer:
     """An answer was judged."""
 
     round: int
-    kind: AnswerKind
+    kind: str
     errors: int
     repairs: int
     runs: bool | None

@@ -164,21 +164,21 @@ class Orchestrator(Parts):
         """
         contract = self._contract(constraints, expectations)
         await self._open()
-        start = contract.judge_source(spec)
-        if start.value is None:
-            first = start.report.errors[0]
-            raise GMNError(f"the document cannot be read: {first}", report=start.report)
+        base = contract.judge_source(spec)
+        if base.value is None:
+            first = base.report.errors[0]
+            raise GMNError(f"the document cannot be read: {first}", report=base.report)
         route = self._router.resolve(model, provider)
-        rendered = self._prompts.feedback(contract.view(start), feedback)
+        rendered = self._prompts.feedback(contract.view(base), feedback)
         settings = self.config.orchestrator
         request = first_request(
             rendered, route, contract, settings=settings, mode="prompt", cache=cache
         )
         request = replace(request, purpose="patch")
         booking = self._ledger.open(
-            "refine_gmn", route=route, agent_type=start.value.agent_type, tenant=tenant
+            "refine_gmn", route=route, agent_type=base.value.agent_type, tenant=tenant
         )
-        task = Task(request, contract, self._prompts, start=start)
+        task = Task(request, contract, self._prompts, base=base)
         return await self._runs.run(task, booking, hook=hook)
 
     async def validate_gmn(

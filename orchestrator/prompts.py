@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from orchestrator.result import OutputMode, Request
 
-NAMES = ("system", "generate", "patch", "feedback", "rewrite", "schema", "mend")
+NAMES = ("system", "generate", "patch", "feedback", "rewrite", "patch_again", "schema", "mend")
 MOST_QUOTED = 6000  # characters of a rejected answer that are shown back
 
 _FORMS: Mapping[OutputMode, str] = {
@@ -115,10 +115,21 @@ class Prompts:
         self, first: Request, answer: str, findings: str
     ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
         """The first question, the answer that failed, and what was wrong with it."""
+        return self._again("rewrite", first, answer, findings)
+
+    def patch_again(
+        self, asked: Request, answer: str, findings: str
+    ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
+        """The question for a patch, the answer that could not be applied, and why."""
+        return self._again("patch_again", asked, answer, findings)
+
+    def _again(
+        self, name: str, asked: Request, answer: str, findings: str
+    ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
         shown = answer if len(answer) <= MOST_QUOTED else f"{answer[:MOST_QUOTED]}\n[cut]"
-        asked = self._render("rewrite", findings=findings)
-        turns = (LLMMessage(LLMRole.ASSISTANT, shown), LLMMessage(LLMRole.USER, asked))
-        return (*first.messages, *turns), {"rewrite": self.versions["rewrite"]}
+        told = self._render(name, findings=findings)
+        turns = (LLMMessage(LLMRole.ASSISTANT, shown), LLMMessage(LLMRole.USER, told))
+        return (*asked.messages, *turns), {name: self.versions[name]}
 
     def schema(self, schema: Mapping[str, object]) -> str:
         """Ask for JSON after a schema, where the provider is not given it."""
@@ -154,6 +165,12 @@ class ConversationPhrasing:
     ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
         """See `Prompts.mend`."""
         return self.prompts.mend(first, view, findings)
+
+    def patch_again(
+        self, asked: Request, answer: str, findings: str
+    ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
+        """See `Prompts.patch_again`."""
+        return self.prompts.patch_again(asked, answer, findings)
 
     def rewrite(
         self, first: Request, answer: str, findings: str

@@ -35,12 +35,12 @@ async def refine(
     phrasing: Phrasing,
     bounds: Bounds,
     hook: Hook | None = None,
-    start: Judged[T] | None = None,
+    base: Judged[T] | None = None,
     begun: tuple[Attempt[T], ...] = (),
 ) -> Generation[T]:
     """Ask until an answer fulfils the contract.
 
-    With `start` the first question asks for a patch of that judgement; `begun` are answers to
+    With `base` the first question asks for a patch of that document; `begun` are answers to
     `first` that are there already, judged and none of them accepted.
 
     Raises:
@@ -49,8 +49,8 @@ async def refine(
             holds what was answered until then.
         LLMError: a route failed; `attempts_made` likewise.
     """
-    ask = Ask(first, "patch" if start is not None else "generate")
-    state = State(first, contract, phrasing, bounds, ask, best=start)
+    ask = Ask(first, "patch" if base is not None else "generate")
+    state = State(first, contract, phrasing, bounds, ask, base=base)
     if begun:
         state = resumed(state, begun)
     run = _Run(state, completer, hook)

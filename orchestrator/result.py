@@ -46,10 +46,9 @@ class Keep:
     oldest_s: float = 0.0
 
 
-#: What became of an answer, before anything is said about its content.
+#: What an answer is, before anything is said about its content.
 AnswerKind = Literal[
-    "accepted",  # passed the contract
-    "faulty",  # parsed, with findings
+    "parsed",  # has the asked form
     "unparsed",  # is not in the asked form
     "refusal",  # the model declined
     "schema_echo",  # the model sent the schema back
@@ -175,21 +174,28 @@ class Judged(Generic[T_co]):
     """What a contract found in one answer.
 
     Attributes:
-        kind: the class of the answer.
+        answer: what the answer is.
         value: the typed value, None when the answer did not parse.
         text: the value in its canonical spelling, empty when there is none.
         report: findings that remain, and those repaired locally.
     """
 
-    kind: AnswerKind
+    answer: AnswerKind
     value: T_co | None
     text: str
     report: Report
 
     @property
     def is_accepted(self) -> bool:
-        """Whether the answer fulfils its contract."""
-        return self.kind == "accepted"
+        """Whether the answer fulfils its contract: it parsed and its report has no error."""
+        return self.answer == "parsed" and self.report.is_accepted
+
+    @property
+    def kind(self) -> str:
+        """``accepted`` or ``faulty`` for an answer that parsed, else what it is."""
+        if self.answer != "parsed":
+            return self.answer
+        return "accepted" if self.is_accepted else "faulty"
 
 
 class Completer(Protocol):
@@ -231,8 +237,9 @@ class Contract(Protocol[T]):
     def amend(self, judged: Judged[T], patch: str) -> Judged[T]:
         """Apply a model's JSON Patch to the view of `judged` and judge the outcome.
 
-        A patch that does not parse, does not apply or changes nothing comes back as a finding of
-        its own on an otherwise unchanged judgement.
+        A whole document in place of the patch is taken when it fulfils the contract. A patch that
+        does not parse, does not apply or changes nothing comes back as a finding of its own on an
+        otherwise unchanged judgement.
         """
         ...
 

@@ -53,7 +53,7 @@ class Task(Generic[T]):
     first: Request
     contract: Contract[T]
     phrasing: Phrasing
-    start: Judged[T] | None = None
+    base: Judged[T] | None = None
     max_calls: int | None = None
     samples: int = 1
 
@@ -115,7 +115,7 @@ class Runs:
         else:
             made = await refine(
                 first, completer=completer, contract=task.contract, phrasing=task.phrasing,
-                bounds=bounds, hook=hook, start=task.start, begun=begun,
+                bounds=bounds, hook=hook, base=task.base, begun=begun,
             )  # fmt: skip
         if self.recall is not None and not (rounds and made.cached):
             # Of samples the last one led to the result; the others stand before it.

@@ -11,6 +11,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from orchestrator.contract import changed
 from orchestrator.diagnostics import Diagnostic, Report, Severity
 from orchestrator.extract import classify
 from orchestrator.result import Attempt, Judged
@@ -42,6 +43,12 @@ class Phrasing(Protocol):
         self, first: Request, view: str, findings: str
     ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
         """Messages that ask for a JSON Patch of `view`, and the templates they were made from."""
+        ...
+
+    def patch_again(
+        self, asked: Request, answer: str, findings: str
+    ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
+        """The question for a patch again, with the answer and why it could not be applied."""
         ...
 
     def rewrite(
@@ -99,6 +106,7 @@ class State(Generic[T]):
     Attributes:
         first: the question as it was asked first.
         asked: the question that is being answered.
+        base: the document that is to be changed, None for a run that makes one.
         best: the judgement with the fewest errors so far, None before any answer parsed.
         failed_patches: patches that did not apply or changed nothing.
         is_fresh: whether a fresh sample was taken.
@@ -111,10 +119,16 @@ class State(Generic[T]):
     bounds: Bounds
     asked: Ask
     attempts: tuple[Attempt[T], ...] = ()
+    base: Judged[T] | None = None
     best: Judged[T] | None = None
     failed_patches: int = 0
     is_fresh: bool = False
     more_room: int = 0
+
+    @property
+    def target(self) -> Judged[T] | None:
+        """What a patch is applied to."""
+        return self.best if self.best is not None else self.base
 
 
 def step(state: State[T], answer: Answer) -> tuple[State[T], Finished[T] | Ask | GiveUp]:
@@ -145,8 +159,10 @@ def resumed(state: State[T], begun: tuple[Attempt[T], ...]) -> State[T]:
 
 
 def _judge(state: State[T], answer: Answer) -> Judged[T]:
-    is_patch = state.asked.purpose == "patch" and state.best is not None
-    return judge(state.contract, answer, state.best if is_patch else None)
+    if state.asked.purpose == "patch" and state.target is not None:
+        return judge(state.contract, answer, state.target)
+    judged = judge(state.contract, answer)
+    return judged if state.base is None else changed(judged, state.base)
 
 
 def judge(contract: Contract[T], answer: Answer, patched: Judged[T] | None = None) -> Judged[T]:
@@ -194,7 +210,7 @@ def _next(before: State[T], state: State[T], judged: Judged[T]) -> tuple[State[T
     if _is_failed_patch(judged):
         if state.failed_patches >= 2:
             return _rewrite(state, judged, "two patches failed")
-        return _patch(state, "the patch failed")
+        return _patch_again(state, judged, "the patch failed")
     if _is_stuck(before, judged):
         return _other_way(state, "the same faults came back, or more of them")
     if len(judged.report.errors) > MANY_FAULTS:
@@ -232,8 +248,19 @@ def _patch(state: State[T], reason: str) -> tuple[State[T], Ask | GiveUp]:
         mode="prompt",
         schema=None,
         in_words="",
-        sample=len(state.attempts) if state.failed_patches else state.first.sample,
+        sample=state.first.sample,
         purpose="patch",
+    )
+    return _go(state, Ask(request, "patch", reason))
+
+
+def _patch_again(state: State[T], judged: Judged[T], reason: str) -> tuple[State[T], Ask]:
+    """The question whose answer could not be applied, that answer, and what was wrong with it."""
+    asked, answer = state.asked.request, state.attempts[-1].answer.text
+    findings = state.contract.explain(judged)
+    messages, templates = state.phrasing.patch_again(asked, answer, findings)
+    request = dataclasses.replace(
+        asked, messages=messages, templates={**asked.templates, **templates}, purpose="patch"
     )
     return _go(state, Ask(request, "patch", reason))
 
@@ -256,19 +283,30 @@ def _other_way(state: State[T], reason: str) -> tuple[State[T], Ask | GiveUp]:
     """A fresh sample of the first question; after that, the stronger route."""
     strong = state.bounds.strong_route
     on_strong = strong and state.asked.request.route == strong
+    fresh_reason = f"{reason}: a fresh sample"
     if not state.is_fresh and not on_strong:
         request = dataclasses.replace(state.first, sample=state.first.sample + 1, purpose="fresh")
-        fresh = dataclasses.replace(state, is_fresh=True)
-        return _go(fresh, Ask(request, "fresh", f"{reason}: a fresh sample"))
+        return _go(_from_the_first(state), Ask(request, _first_purpose(state), fresh_reason))
     if strong and not on_strong:
         return _escalate(state, reason)
     if not state.is_fresh:
         request = dataclasses.replace(
             state.first, route=strong, sample=state.first.sample + 1, purpose="fresh"
         )
-        fresh = dataclasses.replace(state, is_fresh=True)
-        return _go(fresh, Ask(request, "fresh", f"{reason}: a fresh sample"))
+        return _go(_from_the_first(state), Ask(request, _first_purpose(state), fresh_reason))
     return state, GiveUp(f"{reason}, and there is no stronger route left")
+
+
+def _from_the_first(state: State[T]) -> State[T]:
+    """A document that is to be changed is patched from its original again."""
+    return dataclasses.replace(
+        state, is_fresh=True, best=None if state.base is not None else state.best
+    )
+
+
+def _first_purpose(state: State[T]) -> str:
+    """A fresh answer to a question for a patch is a patch."""
+    return "fresh" if state.base is None else "patch"
 
 
 def _escalate(state: State[T], reason: str) -> tuple[State[T], Ask]:
@@ -280,7 +318,8 @@ def _escalate(state: State[T], reason: str) -> tuple[State[T], Ask]:
         request = dataclasses.replace(
             state.first, route=state.bounds.strong_route, purpose="escalate"
         )
-        return _go(state, Ask(request, "escalate", reason))
+        purpose = "escalate" if state.base is None else "patch"
+        return _go(state, Ask(request, purpose, reason))
     messages, templates = state.phrasing.patch(state.first, view, state.contract.explain(best))
     request = dataclasses.replace(
         state.first,

@@ -42,7 +42,7 @@ def test_a_key_in_the_environment_brings_its_provider_and_retires_the_embedded_o
     assert found.groups() == ("openai", "openai-strong")
     assert found.routes["strong"] == ("openai-strong",)
     assert KEY not in repr(found)
-    assert ("offline", "another provider is configured") in {
+    assert ("offline", "openai can be called; LLM_PROVIDER=offline chooses this one") in {
         (d.group, d.reason) for d in found.dropped
     }
 
@@ -156,7 +156,7 @@ def test_a_route_to_nowhere_and_an_empty_list_are_errors() -> None:
     with pytest.raises(ConfigError, match="model_list is empty"):
         deployments_of(Config.load(tree, {}), {})
     offline = [{"model_name": "offline", "litellm_params": {"model": "offline/library"}}]
-    with pytest.raises(ConfigError, match="'gone' is no model_name"):
+    with pytest.raises(ConfigError, match="'gone' is not a model_name"):
         deployments_of(Config.load({**tree, "model_list": offline}, {}), {})
 
 

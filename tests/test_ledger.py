@@ -30,7 +30,7 @@ def attempt() -> Attempt[str]:
     return Attempt(
         Request((LLMMessage(LLMRole.USER, SECRET),), "default", templates={"generate": "v1"}),
         Answer(SECRET, provider="openai", usage=Usage(10, 5)),
-        Judged("faulty", SECRET, SECRET, report),
+        Judged("parsed", SECRET, SECRET, report),
         "generate",
     )
 

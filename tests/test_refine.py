@@ -19,10 +19,11 @@ from orchestrator.errors import (
 )
 from orchestrator.events import Answered, Asked, Event, Failed, JudgedAnswer
 from orchestrator.gmn.contract import GMNContract
+from orchestrator.gmn.model import GMNSpec
 from orchestrator.messages import LLMMessage, LLMRole
 from orchestrator.prompts import Prompts
 from orchestrator.refine import Bounds, refine
-from orchestrator.result import Answer, Generation, Request
+from orchestrator.result import Answer, Attempt, Generation, Judged, Request
 from orchestrator.shipped import shipped
 from orchestrator.step import Ask, Finished, GiveUp, State, step
 from tests.support.documents import GOOD, swapped
@@ -215,11 +216,72 @@ async def test_the_deadline_bounds_everything_and_keeps_the_best_so_far() -> Non
     assert len(caught.value.attempts_made) == 1
 
 
-async def test_an_existing_value_is_patched_first() -> None:
-    start = CONTRACT.judge(FAULTY)
-    script = Scripted(MEND)
-    made = await run(script, start=start)
+BASE = CONTRACT.judge(GOOD_ANSWER)
+LARGER = '[{"op": "replace", "path": "/size", "value": 5}]'
+FAILED_PATCHES = {
+    "prose": "I have made the door larger.",
+    "does not apply": '[{"op": "replace", "path": "/height", "value": 5}]',
+    "changes nothing": '[{"op": "replace", "path": "/size", "value": 3}]',
+    "the same document": GOOD_ANSWER,
+    "a part of a document": '{"size": 5}',
+    "a document with a fault": '{"size": "wide", "goal": "open"}',
+}
+
+
+async def test_a_document_is_changed_by_a_patch() -> None:
+    made = await run(Scripted(LARGER), base=BASE)
     assert [a.purpose for a in made.attempts] == ["patch"]
+    assert made.spec == {"size": 5, "goal": "open"}
+
+
+async def test_a_faulty_document_is_changed_by_a_patch_too() -> None:
+    made = await run(Scripted(MEND), base=CONTRACT.judge(FAULTY))
+    assert [a.purpose for a in made.attempts] == ["patch"]
+
+
+@pytest.mark.parametrize("failed", sorted(FAILED_PATCHES))
+async def test_a_patch_of_a_good_document_that_fails_is_asked_for_again(failed: str) -> None:
+    script = Scripted(FAILED_PATCHES[failed], LARGER)
+    made = await run(script, base=BASE)
+    assert made.spec == {"size": 5, "goal": "open"}
+    assert [a.judged.is_accepted for a in made.attempts] == [False, True]
+    asked = script.asked[1].messages
+    assert asked[0] == FIRST.messages[0]  # what is wanted
+    assert asked[1].text == FAILED_PATCHES[failed]
+    assert "JSON Patch" in asked[2].text
+    assert "PATCH" in asked[2].text
+
+
+async def test_a_second_failed_patch_means_the_whole_document() -> None:
+    script = Scripted("prose", "more prose", GOOD_ANSWER, '{"size": 9, "goal": "open"}')
+    made = await run(script, base=BASE)
+    assert [a.purpose for a in made.attempts] == ["patch", "patch", "rewrite", "rewrite"]
+    assert made.spec == {"size": 9, "goal": "open"}
+
+
+async def test_a_whole_document_in_place_of_a_patch_is_taken_when_it_is_right() -> None:
+    made = await run(Scripted(FAULTY, GOOD_ANSWER))
+    assert [a.purpose for a in made.attempts] == ["generate", "patch"]
+    assert made.spec == {"size": 3, "goal": "open"}
+    again = await run(Scripted('{"size": 7, "goal": "shut"}'), base=BASE)
+    assert again.spec == {"size": 7, "goal": "shut"}
+
+
+async def test_a_patch_that_leaves_faults_is_mended_and_not_begun_again() -> None:
+    script = Scripted(
+        '[{"op": "replace", "path": "/size", "value": "wide"}]',
+        '[{"op": "replace", "path": "/size", "value": 8}]',
+    )
+    made = await run(script, base=BASE)
+    assert made.spec == {"size": 8, "goal": "open"}
+    assert '"wide"' in script.asked[1].messages[-1].text
+
+
+async def test_a_fresh_answer_to_a_question_for_a_patch_is_a_patch() -> None:
+    script = Scripted("", LARGER)
+    made = await run(script, base=BASE)
+    assert [a.purpose for a in made.attempts] == ["patch", "patch"]
+    assert script.asked[1].sample == 1
 
 
 async def test_every_step_is_told_to_the_hook() -> None:
@@ -322,3 +384,63 @@ async def test_a_good_model_is_stored_in_canonical_text() -> None:
     )
     assert str(made) == made.text
     assert made.text.startswith("gmn 1.0\nagent walker {")
+
+
+GMN_BASE = GMNContract().judge(GOOD)
+GMN_ANSWERS = st.sampled_from(
+    [
+        *FAILED_PATCHES.values(),
+        '[{"op": "replace", "path": "/policy/horizon", "value": 3}]',
+        '[{"op": "replace", "path": "/policy/horizon", "value": -3}]',
+        '[{"op": "replace", "path": "/policy/horizon", "value": 2}]',
+        '[{"op": "remove", "path": "/transitions"}]',
+        '[{"op": "add", "path": "/description", "value": "d"}]',
+        GOOD,
+        f"```gmn\n{GOOD}\n```",
+        "agent x { horizon: 9 }",
+        "",
+        "I'm sorry, I cannot.",
+    ]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    script=st.lists(
+        st.tuples(GMN_ANSWERS, st.sampled_from(["stop", "stop", "length", "content_filter"])),
+        min_size=4,
+        max_size=4,
+    ),
+    is_change=st.booleans(),
+)
+def test_what_is_returned_has_no_error_whatever_is_answered(
+    script: list[tuple[str, str]], is_change: bool
+) -> None:
+    base = GMN_BASE if is_change else None
+    assert GMN_BASE.is_accepted
+    attempts, made = outcome_of(script, base)
+    accepted = [attempt.judged.is_accepted for attempt in attempts]
+    assert accepted == [False] * (len(attempts) - 1) + [made is not None]
+    if made is not None:
+        assert made.report.errors == ()
+        assert made.report.runs
+        assert not is_change or made.text != GMN_BASE.text
+
+
+def outcome_of(
+    script: list[tuple[str, str]], base: Judged[GMNSpec] | None
+) -> tuple[tuple[Attempt[GMNSpec], ...], Generation[GMNSpec] | None]:
+    """Every attempt, and the result if there is one."""
+    asked = refine(
+        FIRST,
+        completer=Scripted(*(said(text, finish=finish) for text, finish in script)),
+        contract=GMNContract(),
+        phrasing=PROMPTS,
+        bounds=STRONG,
+        base=base,
+    )
+    try:
+        made = asyncio.run(asked)
+    except InvalidOutputError as error:
+        return error.attempts_made, None
+    return made.attempts, made

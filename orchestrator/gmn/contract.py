@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.contract import explained, patched, so_far, with_finding
+from orchestrator.contract import changed, explained, patched, so_far, whole_instead
 from orchestrator.diagnostics import Diagnostic, Severity
 from orchestrator.extract import unfence
 from orchestrator.gmn.expectations import EPISODES, Expectation
@@ -100,11 +100,7 @@ class GMNContract:
         )
 
     def _judged(self, verdict: Validation) -> Judged[GMNSpec]:
-        kind: AnswerKind = "faulty"
-        if verdict.spec is None:
-            kind = "unparsed"
-        elif verdict.report.is_accepted:
-            kind = "accepted"
+        kind: AnswerKind = "unparsed" if verdict.spec is None else "parsed"
         text = write_text(verdict.spec) if verdict.spec is not None else ""
         return Judged(kind, verdict.spec, text, verdict.report)
 
@@ -115,13 +111,13 @@ class GMNContract:
         return json.dumps(named_view(judged.value), ensure_ascii=False, indent=1)
 
     def amend(self, judged: Judged[GMNSpec], patch: str) -> Judged[GMNSpec]:
-        """Apply a patch to the view and judge the outcome."""
+        """Apply a patch to the view, or take a whole document, and judge the outcome."""
         if judged.value is None:
             return judged
         made = patched(named_view(judged.value), patch)
         if isinstance(made, Diagnostic):
-            return with_finding(judged, made)
-        return self._judged(self._validate(from_view(made)))
+            return whole_instead(self.judge(patch), judged, made)
+        return changed(self._judged(self._validate(from_view(made))), judged)
 
     def partial(self, text: str) -> tuple[object, list[str], list[Diagnostic]] | None:
         """The closed nodes of block text, or the closed parts of JSON, that is still coming.

@@ -60,7 +60,7 @@ class Purse:
         if not limits and limit is None:
             return NOTHING
         model = str(arguments.get("model"))
-        chain = chain_of(fallbacks_of(router), model)
+        chain = chain_of(fallbacks_of(router, arguments), model)
         usd = most_usd(self.deployments, chain, arguments)
         if usd is None:
             raise BudgetExceededError(

@@ -13,7 +13,7 @@ from orchestrator.routing.offline import PROVIDER as OFFLINE
 from orchestrator.routing.offline import offline_provider
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping, Sequence
 
     from orchestrator.config import Config
     from orchestrator.routing.deployments import Deployments, Ready
@@ -21,10 +21,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 #: Ours to say: the Router is built from the deployments that can be called, and caches nothing.
 _OURS = ("model_list", "search_tools", "cache_responses", "ignore_invalid_deployments")
-#: The settings that say how often something is tried again, beside ``num_retries``. Where a file
-#: has none, a group with a fallback is not retried: LiteLLM sleeps a second or two before each
-#: retry and once more before it falls back.
-_RETRIES = ("retry_policy", "model_group_retry_policy")
+#: Of a group with a fallback, where the file does not say how often to retry: LiteLLM sleeps a
+#: second or two before each retry, and once more before it falls back.
+_NOT_RETRIED = {"DefaultRetries": 0}
 #: LiteLLM rejects what is above this instead of letting it wait; we let it wait ourselves.
 _NO_LIMIT = 1_000_000
 
@@ -46,17 +45,37 @@ def router_arguments(config: Config, deployments: Deployments) -> dict[str, Any]
     if any(_is_limited(one) for one in deployments.ready):
         # Counts exactly, also across processes; a request that finds none free waits in `call`.
         settings.setdefault("optional_pre_call_checks", ["enforce_model_rate_limits"])
-    given = settings.pop("fallbacks", None) or []
-    fallbacks = [*given, *_chains(deployments, {key for entry in given for key in entry})]
-    if not {*_RETRIES, "num_retries"} & {*stated, *general}:
-        settings["model_group_retry_policy"] = {
-            group: {"DefaultRetries": 0} for entry in fallbacks for group in entry
-        }
+    if not _states_retries(config):
+        falling = [group for entry in settings.get("fallbacks") or [] for group in entry]
+        settings["model_group_retry_policy"] = dict.fromkeys(falling, _NOT_RETRIED)
     # LiteLLM waits out a Retry-After, up to a minute, before it falls back.
     settings.setdefault("retry_policy", {"RateLimitErrorRetries": 0, "TimeoutErrorRetries": 0})
     drop = {"drop_params": general["drop_params"]} if "drop_params" in general else {}
     settings["model_list"] = [_entry(one, drop) for one in deployments.ready]
-    return {**settings, **({"fallbacks": fallbacks} if fallbacks else {})}
+    return settings
+
+
+def route_arguments(
+    config: Config, settings: Mapping[str, Any], groups: Sequence[str]
+) -> dict[str, Any]:
+    """The arguments of a call that goes from group to group of a route.
+
+    They belong to the call and not to the Router, because a group that is asked for by its name
+    goes only where the file's own fallbacks lead. `settings` are the Router's arguments.
+    """
+    stated = settings.get("fallbacks") or []
+    if len(groups) < 2 or any(groups[0] in entry for entry in stated):
+        return {}
+    made: dict[str, Any] = {"fallbacks": [{groups[0]: list(groups[1:])}, *stated]}
+    if not _states_retries(config):
+        policies = settings.get("model_group_retry_policy") or {}
+        made["model_group_retry_policy"] = policies | dict.fromkeys(groups[:-1], _NOT_RETRIED)
+    return made
+
+
+def _states_retries(config: Config) -> bool:
+    names = {"num_retries", "retry_policy", "model_group_retry_policy"}
+    return bool(names & {*config.router_settings, *config.litellm_settings})
 
 
 def _is_limited(one: Ready) -> bool:
@@ -72,14 +91,6 @@ def _entry(one: Ready, defaults: Mapping[str, Any]) -> dict[str, Any]:
         "litellm_params": params,
         "model_info": {**one.model_info, "id": one.id},
     }
-
-
-def _chains(deployments: Deployments, stated: set[str]) -> Iterator[dict[str, list[str]]]:
-    """A group's fallbacks are the groups after it on its route."""
-    for groups in deployments.routes.values():
-        if len(groups) > 1 and groups[0] not in stated:
-            stated.add(groups[0])
-            yield {groups[0]: list(groups[1:])}
 
 
 def prepare(deployments: Deployments) -> None:

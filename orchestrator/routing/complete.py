@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.config import cache_directory, output_modes
+from orchestrator.config import ROLES, cache_directory, output_modes
 from orchestrator.errors import (
     CacheMissError,
     ConfigError,
@@ -18,6 +18,7 @@ from orchestrator.models.health import Monitor
 from orchestrator.result import Answer, OutputMode, Request
 from orchestrator.routing import _litellm
 from orchestrator.routing.attempts import clock
+from orchestrator.routing.build import route_arguments, router_arguments
 from orchestrator.routing.call import Wire
 from orchestrator.routing.deployments import (
     PREFIXES,
@@ -31,7 +32,7 @@ from orchestrator.routing.forms import form_of, messages_of
 from orchestrator.routing.modes import MODES_FILE, Modes
 from orchestrator.routing.offline import PROVIDER as OFFLINE
 from orchestrator.routing.plan import hold_bound
-from orchestrator.routing.prices import reads_pictures
+from orchestrator.routing.prices import reads_pictures, serves
 from orchestrator.routing.stream import assembled, replayed
 from orchestrator.routing.translate import cleaned, in_litellms_class, names_form, translated
 
@@ -69,7 +70,9 @@ class RouterCompleter:
             if recorded is None
             else replayed_deployments(config, recorded)
         )
-        hold_bound(config, self.deployments)
+        self._settings = router_arguments(config, self.deployments)
+        hold_bound(config, self.deployments, self._settings)
+        self._serving: dict[tuple[str, str], tuple[str, ...]] = {}
         self.monitor = Monitor()
         self.wire = Wire(config, self.deployments, self.monitor, router)
         self._deadline_s = config.orchestrator.limits.deadline_s
@@ -95,6 +98,9 @@ class RouterCompleter:
         for dropped in known.dropped:
             if model in (dropped.group, dropped.model):
                 raise NoDeploymentError(f"{model} cannot be called: {dropped.reason}.")
+        if model in ROLES and (named := getattr(self._config.orchestrator.routes, model)):
+            reasons = "; ".join(f"{d.group}: {d.reason}" for d in known.dropped if d.group in named)
+            raise NoDeploymentError(f"the route {model} cannot be called ({reasons}).")
         names = ", ".join(dict.fromkeys((*known.routes, *known.groups())))
         raise ConfigError("model", f"{model!r} is not configured", fix=f"Known: {names}.")
 
@@ -172,13 +178,15 @@ class RouterCompleter:
         Raises: LLMError: no deployment of the route, nor a fallback, gave an answer.
         """
         self._hold_replay()
-        group, start = group or self._group(request.route), clock()
+        start = clock()
         attempts: list[WireAttempt] = []
         asked = request
         while True:
             trace = await self.wire.trace()
             try:
-                response = await self._send(group, asked, trace, is_stream=heard is not None)
+                response = await self._send(
+                    group or asked.route, asked, trace, is_stream=heard is not None
+                )
                 if heard is not None:
                     response = await assembled(response, heard)
                 return _answer(response, (*attempts, *trace.ended), clock() - start)
@@ -198,9 +206,9 @@ class RouterCompleter:
         if self._recorded is not None:
             raise CacheMissError("answers are replayed and nobody is asked; record it first")
 
-    async def _send(self, group: str, request: Request, trace: Trace, *, is_stream: bool) -> Any:
+    async def _send(self, route: str, request: Request, trace: Trace, *, is_stream: bool) -> Any:
         arguments: dict[str, Any] = {
-            "model": group,
+            **self._on_route(route, "acompletion"),
             "messages": messages_of(request),
             "timeout": request.timeout_s,
             **request.parameters,
@@ -216,7 +224,8 @@ class RouterCompleter:
         """
         self._hold_replay()
         litellm = await _litellm.loaded()
-        sent = {**arguments, "model": await self._known_or_adopted(arguments.get("model"))}
+        routed = await self._known_or_adopted(arguments.get("model"), method)
+        sent = {**routed, **arguments, "model": routed["model"]}
         trace = await self.wire.trace()
 
         def mend(error: Exception) -> Exception:
@@ -238,10 +247,10 @@ class RouterCompleter:
             failure = mend(error)
         raise failure
 
-    async def _known_or_adopted(self, model: str | None) -> str:
-        """The group of a name; a model that only LiteLLM knows is called as LiteLLM would."""
+    async def _known_or_adopted(self, model: str | None, method: str) -> dict[str, Any]:
+        """The arguments for a name; a model that only LiteLLM knows is called as LiteLLM would."""
         try:
-            return self._group(model)
+            return self._on_route(self.resolve(model), method)
         except ConfigError:
             provider = _provider_of(str(model))
             if not provider:
@@ -252,7 +261,7 @@ class RouterCompleter:
                 ) from None
         one = adopted(str(model), provider)
         await self.wire.adopt(one)
-        return one.group
+        return {"model": one.group}
 
     async def fingerprint(self, model: str | None) -> str:
         """Identifies the deployments behind a name; an adopted model is its own name.
@@ -288,9 +297,35 @@ class RouterCompleter:
         await _litellm.loaded()
         return replayed(parts, cost)
 
-    def _group(self, model: str | None) -> str:
-        name = self.resolve(model)
-        return self.deployments.routes.get(name, (name,))[0]
+    def _on_route(self, name: str, method: str) -> dict[str, Any]:
+        """What sends a call of a Router's method to a route, or to a group or deployment by name.
+
+        Raises: NoDeploymentError: no group of the route is of the kind that the method asks.
+        """
+        known = self.deployments
+        if name not in known.routes:
+            return {"model": name}
+        if (name, method) not in self._serving:
+            self._serving[name, method] = self._groups_serving(name, method)
+        groups = self._serving[name, method]
+        return {"model": groups[0], **route_arguments(self._config, self._settings, groups)}
+
+    def _groups_serving(self, name: str, method: str) -> tuple[str, ...]:
+        """The groups of a route that a method can ask; where no default is stated, any one."""
+        known = self.deployments
+        is_stated = name != "default" or bool(self._config.orchestrator.routes.default)
+        for groups in (known.routes[name], () if is_stated else known.groups()):
+            found = tuple(
+                group
+                for group in groups
+                if all(serves(one, method) for one in known.of_group(group))
+            )
+            if found:
+                return found if is_stated else found[:1]
+        raise NoDeploymentError(
+            f"no model group of the route {name} takes {method.removeprefix('a')} calls"
+            f" ({', '.join(known.routes[name])}). Ask for a group by its name."
+        )
 
     async def aclose(self) -> None:
         """Close the Router and its HTTP clients."""

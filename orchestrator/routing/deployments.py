@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from orchestrator.config import ROLES
 from orchestrator.errors import ConfigError
 from orchestrator.routing.offline import PROVIDER as OFFLINE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from orchestrator.config import Config
 
@@ -175,9 +176,9 @@ def deployments_of(config: Config, environ: Mapping[str, str]) -> Deployments:
             Ready(deployment.model_name, model, made, _Secret(params), deployment.model_info)
         )
     ready, dropped = _allowed(config, environ, ready, dropped)
-    routes = _routes(config, ready)
     if wanted:
-        routes["default"] = _first(wanted, routes["default"], ready, dropped)
+        _hold_callable(wanted, ready, dropped)
+    routes = _routes(config, ready, dropped, wanted=wanted)
     most = 1 + config.orchestrator.limits.fallbacks
     routes = {role: groups[:most] for role, groups in routes.items()}
     settings, missing = resolved(config.router_settings, environ)
@@ -211,13 +212,10 @@ def _with_default_model(config: Config, environ: Mapping[str, str]) -> tuple[Con
     return config.model_copy(update={"model_list": (*config.model_list, made)}), named
 
 
-def _first(
-    wanted: str, default: tuple[str, ...], ready: Sequence[Ready], dropped: Sequence[Dropped]
-) -> tuple[str, ...]:
+def _hold_callable(wanted: str, ready: Sequence[Ready], dropped: Sequence[Dropped]) -> None:
     if not any(one.group == wanted for one in ready):
         reason = next((d.reason for d in dropped if d.group == wanted), "it is not configured")
         raise ConfigError("DEFAULT_LLM_MODEL", f"{wanted!r} cannot be called: {reason}")
-    return (wanted, *(group for group in default if group != wanted))
 
 
 def resolved(
@@ -303,9 +301,8 @@ def _auto(kept: list[Ready], dropped: list[Dropped]) -> list[Ready]:
             dropped.append(Dropped(one.group, one.model, f"no server answers at {base}"))
     embedded = [one for one in kept if one.provider == OFFLINE]
     if chosen:
-        dropped.extend(
-            Dropped(one.group, one.model, "another provider is configured") for one in embedded
-        )
+        reason = f"{chosen[0].group} can be called; LLM_PROVIDER=offline chooses this one"
+        dropped.extend(Dropped(one.group, one.model, reason) for one in embedded)
         return chosen
     return embedded
 
@@ -326,21 +323,44 @@ def _answers(base: str) -> bool:
         return False
 
 
-def _routes(config: Config, ready: Sequence[Ready]) -> dict[str, tuple[str, ...]]:
+def _routes(
+    config: Config, ready: Sequence[Ready], dropped: Sequence[Dropped] = (), *, wanted: str = ""
+) -> dict[str, tuple[str, ...]]:
+    """The groups of each role that can be called; `wanted` answers for the role ``default``."""
     groups = tuple(dict.fromkeys(one.group for one in ready))
     known = {deployment.model_name for deployment in config.model_list}
-    stated = config.orchestrator.routes.model_dump()
+    stated = config.orchestrator.routes
     routes: dict[str, tuple[str, ...]] = {}
-    for role, wanted in stated.items():
-        for group in wanted:
+    for role in ROLES:
+        named: tuple[str, ...] = getattr(stated, role)
+        for group in named:
             if group not in known:
                 raise ConfigError(
                     f"orchestrator.routes.{role}",
-                    f"{group!r} is no model_name of model_list",
+                    f"{group!r} is not a model_name of model_list",
                     fix=f"Known: {', '.join(sorted(known))}.",
                 )
-        if found := tuple(group for group in wanted if group in groups):
+        if found := tuple(group for group in named if group in groups):
             routes[role] = found
-    elsewhere = {group for role, found in routes.items() if role != "default" for group in found}
-    routes.setdefault("default", tuple(g for g in groups if g not in elsewhere) or groups)
+        elif named and role not in stated.optional and not (wanted and role == "default"):
+            raise _empty_route(role, named, dropped)
+    if wanted:
+        routes["default"] = (wanted, *(g for g in routes.get("default", ()) if g != wanted))
+    elsewhere = {group for found in routes.values() for group in found}
+    routes.setdefault("default", _first_chat_group(ready, elsewhere) or groups[:1])
     return routes
+
+
+def _first_chat_group(ready: Sequence[Ready], elsewhere: Collection[str]) -> tuple[str, ...]:
+    """The group that answers where the file names no default: one, because none may follow it."""
+    chat = (one for one in ready if one.model_info.get("mode", "chat") == "chat")
+    return tuple(one.group for one in chat if one.group not in elsewhere)[:1]
+
+
+def _empty_route(role: str, named: Sequence[str], dropped: Sequence[Dropped]) -> ConfigError:
+    reasons = _reasons([one for one in dropped if one.group in named])
+    return ConfigError(
+        f"orchestrator.routes.{role}",
+        f"none of its model groups can be called ({reasons})",
+        fix="Set what is missing, name another group, or list the role under routes.optional.",
+    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import ConfigError
-from orchestrator.routing.build import router_arguments
+from orchestrator.routing.build import route_arguments, router_arguments
 from orchestrator.routing.offline import estimated_tokens
 from orchestrator.routing.prices import chain_of, most_usd
 
@@ -44,11 +44,10 @@ def plan(config: Config, deployments: Deployments, request: Request, routes: Seq
     """Bounds for `request` asked on `routes` (the first route, then the stronger one if any)."""
     settings = config.orchestrator.generation
     arguments = router_arguments(config, deployments)
-    first = [deployments.routes.get(route, (route,))[0] for route in routes]
-    chains = [chain_of(arguments, group) for group in first]
-    groups = list(dict.fromkeys(group for chain in chains for group in chain))
+    asked = [_asked(config, arguments, deployments.routes.get(one, (one,))) for one in routes]
+    groups = list(dict.fromkeys(group for _, chain in asked for group in chain))
     ready = [one for group in groups for one in deployments.of_group(group)]
-    per_call = max(wire_attempts(arguments, chain) for chain in chains)
+    per_call = max(wire_attempts(*one) for one in asked)
     attempts = settings.max_calls * per_call
     sent = {"messages": [turn.as_dict() for turn in request.messages], **request.parameters}
     sent = {"max_tokens": settings.max_tokens, **sent}
@@ -67,6 +66,14 @@ def plan(config: Config, deployments: Deployments, request: Request, routes: Seq
         "budget: " + ("none" if budget is None else f"{budget:.4f} USD per request"),
     )
     return Plan(settings.max_calls, attempts, settings.deadline_s, total, lines)
+
+
+def _asked(
+    config: Config, arguments: Mapping[str, Any], groups: Sequence[str]
+) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """What a call on a route of `groups` asks of the Router, and every group it may lead to."""
+    made = {**arguments, **route_arguments(config, arguments, groups)}
+    return made, chain_of(made, groups[0])
 
 
 def wire_attempts(arguments: Mapping[str, Any], chain: Sequence[str]) -> int:
@@ -96,20 +103,22 @@ def _tries_of(arguments: Mapping[str, Any], group: str) -> int:
     return levels * (1 + max((int(value) for value in stated), default=0))
 
 
-def hold_bound(config: Config, deployments: Deployments) -> None:
+def hold_bound(config: Config, deployments: Deployments, arguments: Mapping[str, Any]) -> None:
     """Refuse a configuration whose retries multiply beyond its own limit.
+
+    `arguments` are those of the Router.
 
     Raises: ConfigError: an operation could put more than ``limits.wire_attempts`` on the wire.
     """
-    arguments = router_arguments(config, deployments)
     most = config.orchestrator.limits.wire_attempts
-    for group in deployments.groups():
-        chain = chain_of(arguments, group)
-        found = config.orchestrator.generation.max_calls * wire_attempts(arguments, chain)
+    asked = {**{group: (group,) for group in deployments.groups()}, **deployments.routes}
+    for name, groups in asked.items():
+        on_route, chain = _asked(config, arguments, groups)
+        found = config.orchestrator.generation.max_calls * wire_attempts(on_route, chain)
         if found > most:
             raise ConfigError(
                 "orchestrator.limits.wire_attempts",
-                f"one request to {group} could put {found} requests on the wire"
+                f"one request to {name} could put {found} requests on the wire"
                 f" ({config.orchestrator.generation.max_calls} calls over {', '.join(chain)}), more"
                 f" than {most}",
                 fix="Lower num_retries or shorten the fallbacks, or raise the limit.",

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 #: A token is hardly ever shorter than this many bytes of JSON; estimates here are upper bounds.
 _BYTES_PER_TOKEN = 2.0
 _USUAL_ANSWER = 4096
+#: LiteLLM's modes of the models that a method of the Router may ask.
+_KINDS = {"acompletion": ("chat", "completion", "responses"), "aembedding": ("embedding",)}
 _PICTURE = re.compile(r"data:image/[^\"]*")
 _TOKENS_PER_PICTURE = 4096  # above what any large provider counts for one
 
@@ -41,6 +43,15 @@ def known_about(one: Ready) -> Mapping[str, Any]:
     table = _litellm.load().model_cost
     found: Mapping[str, Any] = table.get(one.model) or table.get(one.model.partition("/")[2]) or {}
     return found
+
+
+def serves(one: Ready, method: str) -> bool:
+    """Whether a model is of the kind that a method of the Router asks.
+
+    A model whose kind neither its `model_info` (``mode``) nor LiteLLM knows is taken for chat.
+    """
+    kind = one.model_info.get("mode") or known_about(one).get("mode") or "chat"
+    return kind in _KINDS[method]
 
 
 def reads_pictures(one: Ready) -> bool:
@@ -76,10 +87,18 @@ def _most_answer(one: Ready, arguments: Mapping[str, Any]) -> float:
     return float(most or _USUAL_ANSWER) * float(samples)
 
 
-def fallbacks_of(router: Any) -> dict[str, Any]:
-    """Where the groups of a LiteLLM Router may fall back to, as its arguments say it."""
-    settings = router.settings()
-    return {name: getattr(settings, name) for name in FALLBACKS}
+def fallbacks_of(router: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the groups of a call may fall back to: as the call says, else as its Router does.
+
+    A call may name the fallbacks of its own group in a plain list.
+    """
+    settings, group = router.settings(), str(arguments.get("model"))
+    made: dict[str, Any] = {name: getattr(settings, name) for name in FALLBACKS}
+    for name in FALLBACKS:
+        if stated := arguments.get(name):
+            is_plain = not all(isinstance(one, dict) and "model" not in one for one in stated)
+            made[name] = [{group: stated}] if is_plain else stated
+    return made
 
 
 def chain_of(arguments: Mapping[str, Any], group: str) -> tuple[str, ...]:

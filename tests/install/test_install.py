@@ -144,4 +144,4 @@ def test_pip_install_takes_the_newest_within_our_bounds_and_works_elsewhere(
         "from orchestrator import completion\n"
         "print(completion('offline', [{'role': 'user', 'content': 'a thermostat'}]).choices[0])"
     )
-    assert "thermostat" in run(binaries / "python", "-c", call, cwd=elsewhere, home=home)
+    assert "embedded provider" in run(binaries / "python", "-c", call, cwd=elsewhere, home=home)

@@ -85,7 +85,7 @@ async def test_a_stream_reaches_its_fallback_at_once(
     async with Orchestrator(with_providers(wire, provider, other, **bounds)) as orc:
         assert await asked(orc, model=other, stream=True) == "good"
         start = time.monotonic()
-        assert await asked(orc, model=provider, stream=True) == "good"
+        assert await asked(orc, model="default", stream=True) == "good"
         assert time.monotonic() - start < 20  # neither the Retry-After nor the deadline
         line = (await orc.usage())[-1]
     assert [one["deployment"] for one in line["wire"]] == [f"{provider}-id", f"{other}-id"]
@@ -99,7 +99,7 @@ async def test_a_stream_that_breaks_before_its_first_part_is_tried_again_and_pas
     wire.plan(provider, Reply("one two", cut_after=0))
     wire.plan(other, "good")
     async with Orchestrator(with_providers(wire, provider, other)) as orc:
-        assert await asked(orc, model=provider, stream=True) == "good"
+        assert await asked(orc, model="default", stream=True) == "good"
         (line,) = await orc.usage()
     named = [(one["deployment"], one["provider"], one["outcome"]) for one in line["wire"]]
     assert named == [

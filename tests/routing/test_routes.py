@@ -1,0 +1,190 @@
+"""Where a call goes: a group by its name only where its owner said, a route along its groups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from orchestrator import Orchestrator
+from orchestrator.errors import ConfigError, LLMError, NoDeploymentError
+from tests.support.wire import Reply, WireServer, configured
+
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+
+ASK = [{"role": "user", "content": "q"}]
+
+
+def plain(wire: WireServer, *groups: str, **router_settings: Any) -> dict[str, Any]:
+    """A LiteLLM configuration without a section of ours."""
+    config: dict[str, Any] = configured(wire.base, *groups)
+    del config["orchestrator"]
+    config["router_settings"] = router_settings
+    return config
+
+
+async def answer(orc: Orchestrator, **arguments: Any) -> str:
+    """The text of an answer, or the class of the error."""
+    try:
+        given = {"messages": ASK, "cache": "off", **arguments}
+        return str((await orc.acompletion(**given)).choices[0].message.content)
+    except LLMError as error:
+        return type(error).__name__
+    except Exception as error:  # noqa: BLE001  LiteLLM's own
+        return type(error).__name__
+
+
+def asked(wire: WireServer) -> list[str]:
+    return [body["model"] for body in wire.requests]
+
+
+async def test_a_group_of_an_unchanged_file_goes_nowhere_else(wire: WireServer) -> None:
+    wire.plan("private-local", Reply(status=500))
+    wire.plan("cloud", "never")
+    config = plain(wire, "private-local", "cloud", "text-embedding-3-small", num_retries=0)
+    async with Orchestrator(config) as orc:
+        assert await answer(orc, model="private-local") == "InternalServerError"
+        assert await answer(orc, model="private-local", stream=True) == "InternalServerError"
+        assert await answer(orc) == "InternalServerError"  # the first group, and nothing after it
+        with pytest.raises(LLMError):
+            await orc.generate(ASK, model="private-local")
+    assert set(asked(wire)) == {"private-local"}
+
+
+async def test_the_fallbacks_of_the_file_are_those_of_its_groups(wire: WireServer) -> None:
+    wire.plan("a", Reply(status=500))
+    wire.plan("b", "from b")
+    config = plain(wire, "a", "b", "c", num_retries=0, fallbacks=[{"a": ["b"]}])
+    async with Orchestrator(config) as orc:
+        assert await answer(orc, model="a") == "from b"
+        wire.plan("b", Reply(status=500))
+        assert await answer(orc, model="a") == "InternalServerError"
+    assert asked(wire) == ["a", "b", "a", "b"]
+
+
+async def test_a_route_goes_along_its_groups_and_its_first_group_by_name_does_not(
+    wire: WireServer,
+) -> None:
+    wire.plan("a", Reply(status=500))
+    wire.plan("b", "from b")
+    config: dict[str, Any] = configured(wire.base, "a", "b", routes={"fast": ["a", "b"]})
+    config["router_settings"] = {}
+    async with Orchestrator(config) as orc:
+        assert await answer(orc, model="fast") == "from b"
+        assert asked(wire) == ["a", "b"]  # neither retried: there is a fallback
+        assert (await orc.generate(ASK, model="fast")).text == "from b"
+        wire.requests.clear()
+        assert await answer(orc, model="a") == "InternalServerError"
+    assert asked(wire) == ["a", "a"]  # once more: there is none
+
+
+async def test_a_stated_number_of_retries_holds_on_a_route_too(wire: WireServer) -> None:
+    wire.plan("a", Reply(status=500))
+    wire.plan("b", "from b")
+    config: dict[str, Any] = configured(wire.base, "a", "b")
+    config["router_settings"] = {"num_retries": 1}
+    async with Orchestrator(config) as orc:
+        assert await answer(orc, model="default") == "from b"
+    assert asked(wire) == ["a", "a", "b"]
+
+
+async def test_a_file_with_fallbacks_and_routes_follows_the_file_for_its_groups(
+    wire: WireServer,
+) -> None:
+    wire.plan("a", Reply(status=500))
+    wire.plan("b", Reply(status=500))
+    wire.plan("c", "from c")
+    config: dict[str, Any] = configured(wire.base, "a", "b", "c", routes={"default": ["a", "b"]})
+    config["router_settings"] = {"num_retries": 0, "fallbacks": [{"b": ["c"]}]}
+    async with Orchestrator(config) as orc:
+        assert await answer(orc) == "from c"
+        assert asked(wire) == ["a", "b", "c"]
+        plan = await orc.plan("a door")
+    assert "over 3 model groups" in " ".join(plan.lines)
+
+
+async def test_a_model_of_another_kind_is_never_asked_on_a_route(wire: WireServer) -> None:
+    wire.plan("a", Reply(status=500))
+    wire.plan("b", "never")
+    config: dict[str, Any] = configured(wire.base, "a", "b", "text-embedding-3-small")
+    config["model_list"][1]["model_info"]["mode"] = "image_generation"
+    config["router_settings"] = {"num_retries": 0}
+    async with Orchestrator(config) as orc:
+        assert await answer(orc) == "InternalServerError"
+        assert len((await orc.aembedding(model="default", input=["x"])).data) == 1
+    assert asked(wire) == ["a", "text-embedding-3-small"]
+
+
+async def test_the_first_chat_model_answers_where_no_route_is_stated(wire: WireServer) -> None:
+    for name in ("text-embedding-3-small", "chat", "other"):
+        wire.plan(name, f"from {name}")
+    config = plain(wire, "text-embedding-3-small", "chat", "other", num_retries=0)
+    async with Orchestrator(config) as orc:
+        assert await answer(orc) == "from chat"
+
+
+async def test_a_route_of_no_chat_model_says_so(wire: WireServer) -> None:
+    config: dict[str, Any] = configured(wire.base, "text-embedding-3-small")
+    async with Orchestrator(config) as orc:
+        with pytest.raises(NoDeploymentError, match="no model group of the route default takes"):
+            await orc.generate(ASK)
+
+
+def keyless(**routes: list[str]) -> dict[str, Any]:
+    """Three groups: one without its key, one that can be called, the embedded one."""
+    return {
+        "model_list": [
+            {"model_name": "mine", "litellm_params": {
+                "model": "openai/x", "api_key": "os.environ/MY_KEY"}},
+            {"model_name": "other", "litellm_params": {"model": "openai/y", "api_key": "k"}},
+            {"model_name": "offline", "litellm_params": {"model": "offline/library"}},
+        ],
+        "orchestrator": {"routes": routes},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("routes", "words"),
+    [
+        ({"default": ["mine"]}, "MY_KEY is not set"),
+        ({"default": ["other"], "strong": ["mine"]}, "MY_KEY is not set"),
+        ({"default": ["offline"]}, "LLM_PROVIDER=offline"),
+    ],
+)
+def test_a_route_that_nothing_can_serve_fails_when_it_is_loaded(
+    routes: dict[str, list[str]], words: str
+) -> None:
+    with pytest.raises(ConfigError, match=words) as caught:
+        Orchestrator(keyless(**routes), environ={})
+    assert "orchestrator.routes." in str(caught.value)
+
+
+def test_the_embedded_provider_can_be_the_default_on_purpose() -> None:
+    orc = Orchestrator(keyless(default=["offline"]), environ={"LLM_PROVIDER": "offline"})
+    assert orc._router.deployments.routes["default"] == ("offline",)
+
+
+def test_an_optional_route_may_be_empty_until_it_is_asked_for() -> None:
+    routes = {"default": ["other"], "strong": ["mine"], "optional": ["strong"]}
+    orc = Orchestrator(keyless(**routes), environ={})
+    with pytest.raises(NoDeploymentError, match="MY_KEY is not set"):
+        orc.sync.generate(ASK, model="strong")
+
+
+def test_money_is_reserved_for_every_group_that_a_call_may_lead_to() -> None:
+    from types import SimpleNamespace
+
+    from orchestrator.routing.prices import chain_of, fallbacks_of
+
+    settings = SimpleNamespace(
+        fallbacks=[{"a": ["b"]}], context_window_fallbacks=None, content_policy_fallbacks=None
+    )
+    router = SimpleNamespace(settings=lambda: settings)
+    for stated, chain in (
+        (None, ("a", "b")),
+        (["c"], ("a", "c")),
+        ([{"model": "c", "messages": []}], ("a", "c")),
+        ([{"a": ["c"]}, {"c": ["d"]}], ("a", "c", "d")),
+    ):
+        found = chain_of(fallbacks_of(router, {"model": "a", "fallbacks": stated}), "a")
+        assert found == chain
