@@ -159,10 +159,11 @@ def resumed(state: State[T], begun: tuple[Attempt[T], ...]) -> State[T]:
 
 
 def _judge(state: State[T], answer: Answer) -> Judged[T]:
-    if state.asked.purpose == "patch" and state.target is not None:
-        return judge(state.contract, answer, state.target)
-    judged = judge(state.contract, answer)
-    return judged if state.base is None else changed(judged, state.base)
+    is_patch = state.asked.purpose == "patch"
+    judged = judge(state.contract, answer, state.target if is_patch else None)
+    if state.base is not None and judged.is_accepted:
+        return changed(judged, state.base)
+    return judged
 
 
 def judge(contract: Contract[T], answer: Answer, patched: Judged[T] | None = None) -> Judged[T]:

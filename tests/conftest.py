@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,6 +59,14 @@ def nothing_blocks_the_loop(request: pytest.FixtureRequest) -> Iterator[None]:
             function.can_block_in("orchestrator/cache/cassette.py", {"routes"})
             function.can_block_in("orchestrator/cli/main.py", {"main"})
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_member_that_litellm_gives_up() -> Iterator[None]:
+    """LiteLLM counts the uses of members of its Router that it is going to remove."""
+    yield
+    if (deprecated := sys.modules.get("litellm.router_deprecated")) is not None:
+        assert dict(deprecated.DEPRECATED_ROUTER_MEMBER_USES) == {}
 
 
 @pytest.fixture(autouse=True)

@@ -35,7 +35,7 @@ pytestmark = [
     pytest.mark.timeout(180),
     pytest.mark.skipif(
         importlib.util.find_spec("fastapi") is None,
-        reason="litellm[proxy] is not installed: make test-proxy",
+        reason="LiteLLM's proxy is not installed: make test-proxy",
     ),
 ]
 

@@ -101,7 +101,7 @@ async def test_every_request_ends_and_is_booked(wire: WireServer, tmp_path: Path
     wire.decide = decide
     held = await asyncio.to_thread(sockets_to, wire.port)  # by tests before this one
     async with Orchestrator(config(wire, tmp_path)) as orc:
-        await orc.cache_info()  # what is read from disk at first use is read now
+        await orc.plan("a door")  # LiteLLM is loaded, and what is read from disk is read, now
         luck = random.Random(SEED + 1)
         ends: Counter[str] = Counter()
         waiting = asyncio.Semaphore(IN_FLIGHT)
