@@ -118,7 +118,10 @@ def test_a_deployment_that_rests_for_one_rests_for_all(
     shared: dict[str, Any], wire: WireServer
 ) -> None:
     wire.plan("m", Reply(status=500))
-    shared["router_settings"] |= {"num_retries": 0, "allowed_fails": 2, "cooldown_time": 60}
+    allowed = {"InternalServerErrorAllowedFails": 2}
+    shared["router_settings"] |= {
+        "num_retries": 0, "allowed_fails_policy": allowed, "cooldown_time": 60,
+    }  # fmt: skip
     ends = two(shared, 12, pause=0.4)
     assert sum(end.get("NoDeploymentError", 0) for end in ends) >= 12, ends
     assert len(wire.requests) < 12
