@@ -101,7 +101,7 @@ def changed(new: Judged[T], old: Judged[T]) -> Judged[T]:
 
 
 def whole_instead(whole: Judged[T], old: Judged[T], failure: Diagnostic) -> Judged[T]:
-    """What an answer that is no patch is worth: `whole` is the same answer read as a document.
+    """What an answer that is not a patch is worth; `whole` is the answer read as a document.
 
     It is taken only where it fulfils the contract, so that a part of a document never replaces
     the whole; otherwise the failure of the patch becomes a finding on `old`.

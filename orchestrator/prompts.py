@@ -127,8 +127,8 @@ class Prompts:
         self, name: str, asked: Request, answer: str, findings: str
     ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
         shown = answer if len(answer) <= MOST_QUOTED else f"{answer[:MOST_QUOTED]}\n[cut]"
-        told = self._render(name, findings=findings)
-        turns = (LLMMessage(LLMRole.ASSISTANT, shown), LLMMessage(LLMRole.USER, told))
+        follow_up = self._render(name, findings=findings)
+        turns = (LLMMessage(LLMRole.ASSISTANT, shown), LLMMessage(LLMRole.USER, follow_up))
         return (*asked.messages, *turns), {name: self.versions[name]}
 
     def schema(self, schema: Mapping[str, object]) -> str:

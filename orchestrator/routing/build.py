@@ -83,7 +83,7 @@ def _is_limited(one: Ready) -> bool:
 
 
 def _entry(one: Ready, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    params = {"max_retries": 0, **defaults, **one.params.value}  # Azure's client retries otherwise
+    params = {"max_retries": 0, **defaults, **one.params.value}  # the Router alone retries
     if _is_limited(one):
         params.setdefault("max_parallel_requests", _NO_LIMIT)  # else LiteLLM takes rpm for it
     return {

@@ -198,7 +198,7 @@ def is_rate_limit(error: Exception) -> bool:
 
 
 def _retry_after(error: Any) -> float | None:
-    # `response` is LiteLLM's own stand-in and has no headers of the provider's.
+    # Not `response`, which some of LiteLLM's exceptions only make up.
     headers = getattr(error, "litellm_response_headers", None)
     value = headers.get("retry-after") if headers is not None else None
     try:
