@@ -43,7 +43,11 @@ class AttemptRecord:
         self.deployment = self.deployment or str(hidden.get("model_id") or "")
         self.provider = self.provider or str(hidden.get("custom_llm_provider") or "")
         self.model = str(getattr(response, "model", "") or self.model)
-        self._end("answered", 200, usage_of(response), cost_of(response))
+        self.took(usage_of(response), cost_of(response))
+
+    def took(self, usage: Usage, cost: float | None) -> None:
+        """End it as answered, with its tokens and dollars."""
+        self._end("answered", 200, usage, cost)
 
     def failed(self, error: Exception) -> Exception:
         """End it with an error, and return that error in LiteLLM's class."""
@@ -111,7 +115,11 @@ class Trace:
             str(arguments["model"]), arguments.get("custom_llm_provider")
         )
         deployment = str((arguments.get("model_info") or {}).get("id") or "")
-        self._attempts.append(AttemptRecord(deployment, provider, model, clock()))
+        return self.add(deployment, provider, model)
+
+    def add(self, deployment: str, provider: str, model: str, details: Any = None) -> AttemptRecord:
+        """Add an attempt that begins now."""
+        self._attempts.append(AttemptRecord(deployment, provider, model, clock(), details))
         return self._attempts[-1]
 
     def heard(self, details: Mapping[str, Any]) -> None:
@@ -128,12 +136,12 @@ class Trace:
         deployment = str((metadata.get("model_info") or {}).get("id") or "")
         provider = str(details.get("custom_llm_provider") or "")
         model = str(details.get("model") or "")
-        self._attempts.append(AttemptRecord(deployment, provider, model, clock(), details))
+        self.add(deployment, provider, model, details)
 
     def answered(self, response: Any) -> None:
         """End the attempt that is still open with `response`; add one where none was seen."""
         if not self._attempts:
-            self._attempts.append(AttemptRecord("", "", "", clock()))
+            self.add("", "", "")
         for one in self._open()[:1]:
             one.answered(response)
 

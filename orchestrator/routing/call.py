@@ -32,11 +32,16 @@ class _Call:
     """One call: its place in the room, the money set aside for it, its trace."""
 
     def __init__(
-        self, router: Any, trace: Trace, monitor: Monitor, purse: Purse, room: asyncio.Semaphore
+        self,
+        router: Any,
+        trace: Trace,
+        record: Callable[[Trace, BaseException | None], None],
+        purse: Purse,
+        room: asyncio.Semaphore,
     ) -> None:
         self.router = router
         self.trace = trace
-        self._monitor = monitor
+        self._record = record
         self._purse = purse
         self._room = room
         self._reserved = NOTHING
@@ -50,25 +55,12 @@ class _Call:
 
     async def leave(self, error: BaseException | None = None) -> None:
         """Give everything back; what an interruption must not skip comes before any wait."""
-        self._record(error)
+        self._record(self.trace, error)
         if self._is_inside:
             self._is_inside = False
             self._room.release()
         reserved, self._reserved = self._reserved, NOTHING
         await self._purse.settle(self.router, reserved, self.trace.ended)
-
-    def _record(self, error: BaseException | None) -> None:
-        """Add every attempt to its deployment's health and to its request's cost; once."""
-        trace = self.trace
-        if trace.is_recorded:
-            return
-        trace.is_recorded = True
-        trace.close(error)
-        ended = tuple(trace.ended)
-        if ended:
-            self._monitor.note(stamp(), ended)
-        if trace.tally is not None:
-            trace.tally.add(ended)
 
 
 class Wire:
@@ -117,6 +109,18 @@ class Wire:
         )
         router.apply(litellm.router_api.ChangeSet(upsert=(deployment,)))
 
+    def record(self, trace: Trace, error: BaseException | None = None) -> None:
+        """Add every attempt to its deployment's health and to its request's cost; once."""
+        if trace.is_recorded:
+            return
+        trace.is_recorded = True
+        trace.close(error)
+        ended = tuple(trace.ended)
+        if ended:
+            self._monitor.note(stamp(), ended)
+        if trace.tally is not None:
+            trace.tally.add(ended)
+
     async def trace(self) -> Trace:
         """The record of a call to come."""
         await self.router()
@@ -140,7 +144,7 @@ class Wire:
         Raises: TimeoutError: the deadline; BudgetExceededError; and what LiteLLM raises.
         """
         until = time.monotonic() + deadline_s
-        call = _Call(await self.router(), trace, self._monitor, self.purse, self._room())
+        call = _Call(await self.router(), trace, self.record, self.purse, self._room())
         try:
             # One timeout for both: each costs as much as all the rest of this layer.
             async with asyncio.timeout(deadline_s):

@@ -28,9 +28,9 @@ from orchestrator.routing.deployments import (
     replayed_deployments,
     why_none_of,
 )
+from orchestrator.routing.embedded import EmbeddedCompleter, are_embedded
 from orchestrator.routing.forms import form_of, messages_of
 from orchestrator.routing.modes import MODES_FILE, Modes
-from orchestrator.routing.offline import PROVIDER as OFFLINE
 from orchestrator.routing.plan import hold_bound
 from orchestrator.routing.prices import reads_pictures, serves
 from orchestrator.routing.stream import assembled, replayed
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from orchestrator.config import Config
     from orchestrator.result import WireAttempt
     from orchestrator.routing.attempts import Trace
+    from orchestrator.routing.deployments import Ready
 
 
 class RouterCompleter:
@@ -121,8 +122,8 @@ class RouterCompleter:
         if self._recorded is not None and route in self._recorded.get("modes", {}):
             mode: OutputMode = self._recorded["modes"][route]
             return mode
-        deployments = self.deployments.of_group(self.deployments.routes.get(route, (route,))[0])
-        if all(one.provider == OFFLINE for one in deployments):
+        deployments = self._first_of(route)
+        if are_embedded(deployments):
             return "prompt"
         modes = output_modes(self._config.orchestrator.generation.mode)
         refused = {mode for one in deployments for mode in self.modes.refused(one)}
@@ -178,6 +179,9 @@ class RouterCompleter:
         Raises: LLMError: no deployment of the route, nor a fallback, gave an answer.
         """
         self._hold_replay()
+        first = self._first_of(request.route)
+        if not group and first and are_embedded(first):
+            return await EmbeddedCompleter(first[0], self.wire.record).complete(request, heard)
         start = clock()
         attempts: list[WireAttempt] = []
         asked = request
@@ -201,6 +205,10 @@ class RouterCompleter:
                 raise failure
             await self._refuse(failure.deployment, asked.mode, f"refused it: {failure.status}")
             asked = _degraded(asked)
+
+    def _first_of(self, name: str) -> tuple[Ready, ...]:
+        """The deployments of a route's first group, or of a group."""
+        return self.deployments.of_group(self.deployments.routes.get(name, (name,))[0])
 
     def _hold_replay(self) -> None:
         if self._recorded is not None:

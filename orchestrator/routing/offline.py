@@ -7,13 +7,15 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.gmn.library import answer, load
+from orchestrator.result import Usage
 from orchestrator.routing import _litellm
+from orchestrator.routing.forms import form_of, messages_of
 from orchestrator.shipped import shipped
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
-    from orchestrator.result import OutputMode
+    from orchestrator.result import OutputMode, Request
 
 PROVIDER = "offline"
 WORDS_PER_CHUNK = 8
@@ -39,6 +41,20 @@ def estimated_tokens(text: str) -> int:
     return sum(-(-len(word) // 4) if word[0].isalpha() else 1 for word in words)
 
 
+def completed(request: Request) -> tuple[str, Usage]:
+    """The answer to a request and the tokens it would take, without LiteLLM."""
+    messages = messages_of(request)
+    text = reply(messages, form_of(request))
+    counted = _usage(messages, text)
+    return text, Usage(counted["prompt_tokens"], counted["completion_tokens"])
+
+
+def pieces(text: str) -> list[str]:
+    """A text a few words at a time."""
+    words = re.findall(r"\S+\s*|\s+", text)
+    return ["".join(words[i : i + WORDS_PER_CHUNK]) for i in range(0, len(words), WORDS_PER_CHUNK)]
+
+
 def _usage(messages: Sequence[Mapping[str, object]], text: str) -> dict[str, int]:
     asked = sum(estimated_tokens(str(turn.get("content", ""))) for turn in messages)
     told = estimated_tokens(text)
@@ -57,8 +73,7 @@ def _filled(model: str, messages: Any, response: Any, parameters: Mapping[str, o
 
 def in_chunks(text: str, usage: Mapping[str, int]) -> Iterator[dict[str, Any]]:
     """A text a few words at a time, as LiteLLM wants it; the last chunk carries the usage."""
-    words = re.findall(r"\S+\s*|\s+", text)
-    parts = ["".join(words[i : i + WORDS_PER_CHUNK]) for i in range(0, len(words), WORDS_PER_CHUNK)]
+    parts = pieces(text)
     for index, part in enumerate(parts):
         is_last = index == len(parts) - 1
         yield {

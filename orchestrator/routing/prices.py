@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.routing import _litellm
+from orchestrator.routing.offline import PROVIDER as OFFLINE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +29,8 @@ FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks"
 
 def price_of(one: Ready) -> tuple[float, float] | None:
     """Dollars per prompt and per answer token; 0 on this machine, None when it is not known."""
+    if one.provider == OFFLINE:  # LiteLLM's table does not have to be loaded for it
+        return 0.0, 0.0
     stated: dict[str, Any] = {**one.model_info, **one.params.value}
     prices = [
         stated.get(key, known_about(one).get(key))
