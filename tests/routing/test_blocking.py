@@ -108,4 +108,8 @@ def test_an_interrupt_cancels_the_call_and_books_it(wire: WireServer, tmp_path: 
     assert stderr.rstrip().endswith("KeyboardInterrupt")
     (line,) = lines_of(tmp_path / "ledger")
     assert line["outcome"] == "cancelled"
+    for _ in range(200):  # the server hears of it a moment later
+        if wire.cancelled:
+            break
+        time.sleep(0.02)
     assert wire.cancelled == 1
