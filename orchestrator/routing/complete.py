@@ -91,11 +91,13 @@ class RouterCompleter:
             return self._of_provider(provider)
         if model is None:
             return "default"
-        if model in known.routes or model in known.groups():
+        if model in known.routes or model in known.groups() or known.of_group(model):
             return model
         for one in known.ready:
-            if model in (one.model, one.id):
-                return one.group
+            if model == one.model:
+                return self._only(
+                    one, [other.model == model for other in known.of_group(one.group)]
+                )
         for dropped in known.dropped:
             if model in (dropped.group, dropped.model):
                 raise NoDeploymentError(f"{model} cannot be called: {dropped.reason}.")
@@ -111,11 +113,18 @@ class RouterCompleter:
             raise ConfigError(
                 "provider", f"{provider!r} is no provider", fix=f"Use one of {known}."
             )
+        prefixes = PREFIXES[provider]
         for one in self.deployments.ready:
-            if one.provider in PREFIXES[provider]:
-                return one.group
+            if one.provider in prefixes:
+                siblings = self.deployments.of_group(one.group)
+                return self._only(one, [other.provider in prefixes for other in siblings])
         why = why_none_of(provider, self.deployments.dropped)
         raise NoDeploymentError(f"{provider} cannot be called ({why}).", provider=provider)
+
+    @staticmethod
+    def _only(one: Ready, fit: Sequence[bool]) -> str:
+        """The group of a deployment if every sibling is as good, else the deployment alone."""
+        return one.group if all(fit) else one.id
 
     def mode_for(self, route: str) -> OutputMode:
         """The strictest output mode that no deployment of the route's first group has refused."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -108,8 +109,21 @@ class Deployments:
         return self._groups
 
     def of_group(self, group: str) -> tuple[Ready, ...]:
-        """The deployments of one group."""
-        return tuple(ready for ready in self.ready if ready.group == group)
+        """The deployments that LiteLLM asks for a name: of that group, else the one of that id,
+        else of the groups whose wildcard (``openai/*``) the name fits."""
+        name = self._aliases().get(group, group)
+        return (
+            tuple(one for one in self.ready if one.group == name)
+            or tuple(one for one in self.ready if one.id == name)
+            or tuple(one for one in self.ready if _fits(name, one.group))
+        )
+
+    def _aliases(self) -> dict[str, str]:
+        stated = self.router_settings.value.get("model_group_alias") or {}
+        return {
+            name: str(of.get("model")) if isinstance(of, Mapping) else str(of)
+            for name, of in stated.items()
+        }
 
     def known_print(self, route: str) -> str:
         """The fingerprint of a route or group, empty before it was made; the path of every hit."""
@@ -121,13 +135,19 @@ class Deployments:
             return made
         groups = self.routes.get(route, (route,))
         known = [
-            (r.group, r.model, {k: str(v) for k, v in r.params.value.items() if k != "api_key"})
-            for r in self.ready
-            if r.group in groups
+            (name, r.model, {k: str(v) for k, v in r.params.value.items() if k != "api_key"})
+            for name in groups
+            for r in self.of_group(name)
         ]
         made = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
         self._prints[route] = made
         return made
+
+
+def _fits(name: str, group: str) -> bool:
+    if "*" not in group:
+        return False
+    return re.fullmatch(".*".join(map(re.escape, group.split("*"))), name) is not None
 
 
 def adopted(model: str, provider: str) -> Ready:

@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator import Orchestrator
 from orchestrator.errors import ConfigError, LLMError, NoDeploymentError
-from tests.support.wire import Reply, WireServer, configured
+from tests.support.wire import SECRET, Reply, WireServer, configured
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
@@ -188,3 +188,47 @@ def test_money_is_reserved_for_every_group_that_a_call_may_lead_to() -> None:
     ):
         found = chain_of(fallbacks_of(router, {"model": "a", "fallbacks": stated}), "a")
         assert found == chain
+
+
+async def test_an_alias_and_a_wildcard_of_the_file_lead_where_it_says(wire: WireServer) -> None:
+    wire.plan("a", "from a")
+    for name in ("x", "y"):
+        wire.plan(name, f"from {name}")
+    config = plain(wire, "a", "any/*", num_retries=0, model_group_alias={"nick": "a"})
+    config["model_list"][1]["litellm_params"]["model"] = "openai/*"
+    async with Orchestrator(config) as orc:
+        assert await answer(orc, model="nick") == "from a"
+        assert await answer(orc, model="any/x", cache="use") == "from x"
+        assert await answer(orc, model="any/y", cache="use") == "from y"  # not the cached x
+        assert (await orc.generate(ASK, model="any/y")).text == "from y"
+        assert (await orc.generate(ASK, model="nick")).text == "from a"
+    assert {body["_authorization"] for body in wire.requests} == {f"Bearer {SECRET}"}
+
+
+async def test_a_deployment_of_a_mixed_group_is_asked_alone_by_its_id_or_model(
+    wire: WireServer,
+) -> None:
+    wire.plan("private", Reply(status=500))
+    wire.plan("cloud", "never")
+    config = plain(wire, "private", "cloud", num_retries=0)
+    for entry in config["model_list"]:
+        entry["model_name"] = "mixed"
+    async with Orchestrator(config) as orc:
+        assert await answer(orc, model="private-id") == "InternalServerError"
+        assert await answer(orc, model="openai/private") == "InternalServerError"
+        with pytest.raises(LLMError):
+            await orc.generate(ASK, model="private-id")
+    assert set(asked(wire)) == {"private"}
+
+
+async def test_a_forced_provider_is_asked_alone_in_a_mixed_group(wire: WireServer) -> None:
+    wire.plan("a", Reply(status=500))
+    wire.plan("b", "never")
+    config = plain(wire, "a", "b", num_retries=0)
+    for entry in config["model_list"]:
+        entry["model_name"] = "mixed"
+    config["model_list"][1]["litellm_params"]["model"] = "groq/b"
+    async with Orchestrator(config) as orc:
+        with pytest.raises(LLMError):
+            await orc.generate(ASK, provider="openai")
+    assert set(asked(wire)) == {"a"}
