@@ -54,7 +54,7 @@ class Routes(_Section):
     fast: tuple[str, ...] = ()
     strong: tuple[str, ...] = ()
     local: tuple[str, ...] = ()
-    optional: tuple[Role, ...] = ()
+    optional: tuple[Literal["fast", "strong", "local"], ...] = ()
 
 
 class GenerationSettings(_Section):

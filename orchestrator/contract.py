@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_MOST_ERRORS = 3  # of a document in place of a patch that are shown
 #: A rule of the caller's own: the typed value in, findings or sentences out; None for none.
 ValueCheck = Callable[[Any], Iterable[Diagnostic | str] | str | None]
 MOST_EXPLAINED = 12
@@ -106,8 +107,12 @@ def whole_instead(whole: Judged[T], old: Judged[T], failure: Diagnostic) -> Judg
     It is taken only where it fulfils the contract, so that a part of a document never replaces
     the whole; otherwise the failure of the patch becomes a finding on `old`.
     """
-    if failure.code != "PATCH3" or not whole.is_accepted:
+    if failure.code != "PATCH3" or whole.value is None:
         return with_finding(old, failure)
+    if not whole.is_accepted:
+        first = "; ".join(str(error) for error in whole.report.errors[:_MOST_ERRORS])
+        words = f"{failure.message}. As a whole document it has faults: {first}"
+        return with_finding(old, replace(failure, message=words))
     return changed(whole, old)
 
 

@@ -65,7 +65,10 @@ class Router:
         self._router = hosted.router
         ours = Config.load(None, os.environ).orchestrator.model_dump(exclude={"routes"})
         config = {"model_list": self._router.registry().all(), "orchestrator": ours}
-        self._orchestrator = Orchestrator(config, router=hosted)
+        # These choose among the models of a file; whoever builds a Router has chosen.
+        chosen = ("LLM_PROVIDER", "DEFAULT_LLM_MODEL")
+        environ = {name: value for name, value in os.environ.items() if name not in chosen}
+        self._orchestrator = Orchestrator(config, router=hosted, environ=environ)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):  # while it is being built or unpickled there is no `_router` yet

@@ -20,6 +20,7 @@ from orchestrator.cache.store import StoreInfo
 from orchestrator.config import Config
 from orchestrator.diagnostics import Report
 from orchestrator.errors import GMNError
+from orchestrator.gmn.checks import known_constraints
 from orchestrator.gmn.contract import GMNContract
 from orchestrator.gmn.expectations import Expectation
 from orchestrator.gmn.model import GMNSpec
@@ -347,7 +348,7 @@ class Orchestrator(Parts):
     ) -> GMNContract:
         settings = self.config.orchestrator.generation
         return GMNContract(
-            constraints=dict(constraints or {}),
+            constraints=known_constraints(constraints or {}),
             expectations=parsed(expectations),
             repair=settings.repair,
             episodes=settings.episodes,

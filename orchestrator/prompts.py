@@ -107,7 +107,12 @@ class Prompts:
     def patch(
         self, first: Request, view: str, findings: str
     ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
-        """Ask for a patch that removes the findings; the document alone says what it is about."""
+        """Ask for a patch that removes the findings; the document alone says what it is about.
+
+        Where `first` asks for a change, it is repeated, so that the change is not forgotten.
+        """
+        if first.purpose == "patch":
+            return self.mend(first, view, findings)
         rendered = self._with_system("patch", self._render("patch", view=view, findings=findings))
         return rendered.messages, rendered.templates
 

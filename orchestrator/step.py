@@ -159,7 +159,8 @@ def resumed(state: State[T], begun: tuple[Attempt[T], ...]) -> State[T]:
 
 
 def _judge(state: State[T], answer: Answer) -> Judged[T]:
-    is_patch = state.asked.purpose == "patch"
+    # A model that is to change a document may send a patch whatever the question was.
+    is_patch = state.asked.purpose == "patch" or state.base is not None
     judged = judge(state.contract, answer, state.target if is_patch else None)
     if state.base is not None and judged.is_accepted:
         return changed(judged, state.base)

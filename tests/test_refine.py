@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 
 import pytest
@@ -259,6 +260,13 @@ async def test_a_second_failed_patch_means_the_whole_document() -> None:
     assert made.spec == {"size": 9, "goal": "open"}
 
 
+async def test_a_patch_in_place_of_the_whole_document_is_taken_too() -> None:
+    script = Scripted("prose", "more prose", LARGER)
+    made = await run(script, base=BASE)
+    assert [a.purpose for a in made.attempts] == ["patch", "patch", "rewrite"]
+    assert made.spec == {"size": 5, "goal": "open"}
+
+
 async def test_a_whole_document_in_place_of_a_patch_is_taken_when_it_is_right() -> None:
     made = await run(Scripted(FAULTY, GOOD_ANSWER))
     assert [a.purpose for a in made.attempts] == ["generate", "patch"]
@@ -272,9 +280,13 @@ async def test_a_patch_that_leaves_faults_is_mended_and_not_begun_again() -> Non
         '[{"op": "replace", "path": "/size", "value": "wide"}]',
         '[{"op": "replace", "path": "/size", "value": 8}]',
     )
-    made = await run(script, base=BASE)
+    first = dataclasses.replace(FIRST, purpose="patch")
+    made = await refine(
+        first, completer=script, contract=CONTRACT, phrasing=PROMPTS, bounds=STRONG, base=BASE
+    )
     assert made.spec == {"size": 8, "goal": "open"}
-    assert '"wide"' in script.asked[1].messages[-1].text
+    assert script.asked[1].messages[0] == FIRST.messages[0]  # what is wanted is not forgotten
+    assert '"wide"' in script.asked[1].messages[1].text
 
 
 async def test_a_fresh_answer_to_a_question_for_a_patch_is_a_patch() -> None:

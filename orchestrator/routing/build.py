@@ -47,6 +47,8 @@ def router_arguments(config: Config, deployments: Deployments) -> dict[str, Any]
         settings.setdefault("optional_pre_call_checks", ["enforce_model_rate_limits"])
     if not _states_retries(config):
         falling = [group for entry in settings.get("fallbacks") or [] for group in entry]
+        if last := _generic_fallbacks(settings):
+            falling += [group for group in deployments.groups() if group not in last]
         settings["model_group_retry_policy"] = dict.fromkeys(falling, _NOT_RETRIED)
     # LiteLLM waits out a Retry-After, up to a minute, before it falls back.
     settings.setdefault("retry_policy", {"RateLimitErrorRetries": 0, "TimeoutErrorRetries": 0})
@@ -66,11 +68,19 @@ def route_arguments(
     stated = settings.get("fallbacks") or []
     if len(groups) < 2 or any(groups[0] in entry for entry in stated):
         return {}
-    made: dict[str, Any] = {"fallbacks": [{groups[0]: list(groups[1:])}, *stated]}
+    last = [group for group in _generic_fallbacks(settings) if group not in groups]
+    made: dict[str, Any] = {"fallbacks": [{groups[0]: [*groups[1:], *last]}, *stated]}
     if not _states_retries(config):
         policies = settings.get("model_group_retry_policy") or {}
         made["model_group_retry_policy"] = policies | dict.fromkeys(groups[:-1], _NOT_RETRIED)
     return made
+
+
+def _generic_fallbacks(settings: Mapping[str, Any]) -> list[Any]:
+    """Where every group may fall back to; a call's own fallbacks take the place of these."""
+    stated = [entry["*"] for entry in settings.get("fallbacks") or [] if "*" in entry]
+    return [*(group for groups in stated for group in groups),
+            *(settings.get("default_fallbacks") or [])]  # fmt: skip
 
 
 def _states_retries(config: Config) -> bool:

@@ -330,7 +330,7 @@ class RouterCompleter:
     def _groups_serving(self, name: str, method: str) -> tuple[str, ...]:
         """The groups of a route that a method can ask; where no default is stated, any one."""
         known = self.deployments
-        is_stated = name != "default" or bool(self._config.orchestrator.routes.default)
+        is_stated = name != "default" or known.is_default_stated
         for groups in (known.routes[name], () if is_stated else known.groups()):
             found = tuple(
                 group

@@ -91,12 +91,14 @@ class Deployments:
 
     Attributes:
         router_settings: the configuration's, with every ``os.environ/KEY`` resolved.
+        is_default_stated: whether somebody said which groups answer a call that names none.
     """
 
     ready: tuple[Ready, ...]
     dropped: tuple[Dropped, ...]
     routes: Mapping[str, tuple[str, ...]]
     router_settings: _Secret
+    is_default_stated: bool = True
     _prints: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
     _groups: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
@@ -204,7 +206,8 @@ def deployments_of(config: Config, environ: Mapping[str, str]) -> Deployments:
     settings, missing = resolved(config.router_settings, environ)
     if missing:
         raise ConfigError("router_settings", f"{', '.join(missing)} is not set")
-    return Deployments(tuple(ready), tuple(dropped), routes, _Secret(settings))
+    is_stated = bool(wanted or config.orchestrator.routes.default or "default" in routes["default"])
+    return Deployments(tuple(ready), tuple(dropped), routes, _Secret(settings), is_stated)
 
 
 def _with_default_model(config: Config, environ: Mapping[str, str]) -> tuple[Config, str]:
@@ -360,7 +363,15 @@ def _routes(
                     f"{group!r} is not a model_name of model_list",
                     fix=f"Known: {', '.join(sorted(known))}.",
                 )
-        if found := tuple(group for group in named if group in groups):
+        if role in known and role not in (named[:1] or (role,)):
+            raise ConfigError(
+                f"orchestrator.routes.{role}",
+                f"model_list has a group of the same name, and the route begins with {named[0]!r}",
+                fix=f"Begin the route with {role!r}, or rename the group.",
+            )
+        if role in groups and not named:
+            routes[role] = (role,)  # asked for by its name
+        elif found := tuple(group for group in named if group in groups):
             routes[role] = found
         elif named and role not in stated.optional and not (wanted and role == "default"):
             raise _empty_route(role, named, dropped)

@@ -98,50 +98,78 @@ def _recorded_stream(stream: Any, attempt: AttemptRecord) -> Any:
     vars(recorded).update(vars(stream))
     recorded.attempt = attempt
     recorded.totals = None
-    recorded.has_said = False
+    recorded.has_said = recorded.is_over = False
+    recorded.held = []
     return recorded
 
 
 @functools.cache
 def _stream_class() -> Any:
     base = _litellm.load().CustomStreamWrapper
-    broken = _litellm.load().exceptions.MidStreamFallbackError
 
     class RecordedStream(base):  # type: ignore[misc, valid-type]  # known at run time only
-        """LiteLLM's stream of one attempt."""
+        """LiteLLM's stream of one attempt.
+
+        Parts that say nothing are held until one does, or the stream ends: a stream that says
+        nothing at all fails its attempt, and the Router goes on to the next.
+        """
 
         attempt: AttemptRecord
         totals: Any
         has_said: bool
+        is_over: bool
+        held: list[Any]
 
         async def __anext__(self) -> Any:
-            try:
-                part = await super().__anext__()
-            except StopAsyncIteration:
-                if not self.has_said and self.totals is None:
-                    raise self.attempt.failed(_said_nothing(self)) from None
-                self.attempt.answered(Totals(self.totals, self))
-                raise
-            except asyncio.CancelledError:
-                self.attempt.cancelled()
-                raise
-            except broken as error:
-                met = self.attempt.failed(error.original_exception or error)
-                failure = met if error.is_pre_first_chunk else error
-            except Exception as error:  # noqa: BLE001  recorded, and raised in LiteLLM's class
-                failure = self.attempt.failed(error)
-            else:
-                self.has_said = self.has_said or says_something(part)
-                if getattr(part, "usage", None) is not None:
-                    self.totals = part
-                return part
-            raise failure
+            while not (self.has_said or self.is_over):
+                try:
+                    self.held.append(await _next_part(self, super().__anext__))
+                except StopAsyncIteration:
+                    self.is_over = True  # what is held is all there is
+            if self.held:
+                return self.held.pop(0)
+            if self.is_over:
+                raise StopAsyncIteration
+            return await _next_part(self, super().__anext__)
 
         async def aclose(self) -> None:
             self.attempt.cancelled()
             await super().aclose()
 
     return RecordedStream
+
+
+async def _next_part(stream: Any, read: Callable[[], Awaitable[Any]]) -> Any:
+    """The next part of an attempt's stream; its end and its errors are those of the attempt."""
+    attempt: AttemptRecord = stream.attempt
+    try:
+        part = await read()
+    except StopAsyncIteration:
+        if not stream.has_said and stream.totals is None and not _ends_on_purpose(stream.held):
+            raise attempt.failed(_said_nothing(stream)) from None
+        attempt.answered(Totals(stream.totals, stream))
+        raise
+    except asyncio.CancelledError:
+        attempt.cancelled()
+        raise
+    except Exception as error:  # noqa: BLE001  recorded, and raised in LiteLLM's class
+        # A stream that breaks after content goes on only as LiteLLM's own exception says.
+        cause = getattr(error, "original_exception", None)
+        failure = attempt.failed(cause if isinstance(cause, Exception) else error)
+        if not getattr(error, "is_pre_first_chunk", True):
+            failure = error
+    else:
+        stream.has_said = stream.has_said or says_something(part)
+        if getattr(part, "usage", None) is not None:
+            stream.totals = part
+        return part
+    raise failure
+
+
+def _ends_on_purpose(parts: list[Any]) -> bool:
+    """LiteLLM makes up the end ``stop`` for a stream that says nothing, and no other."""
+    ends = [choice.finish_reason for part in parts for choice in part.choices]
+    return any(end not in (None, "stop") for end in ends)
 
 
 def says_something(part: Any, *, or_ends: bool = False) -> bool:

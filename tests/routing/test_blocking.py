@@ -52,7 +52,9 @@ assert os.waitpid(child, 0)[1] == 0
 ask('parent')
 """,
     "a fork after a call": """
+import warnings
 from orchestrator.errors import NoDeploymentError
+warnings.filterwarnings('ignore', 'This process', DeprecationWarning)  # of Python 3.12
 print(ask('parent'))
 sys.stdout.flush()
 child = os.fork()

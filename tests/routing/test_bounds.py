@@ -245,3 +245,11 @@ async def test_no_attempt_is_lost_when_somebody_sets_litellms_lists_anew(wire: W
         _, line = await orc.usage()
     assert [one["outcome"] for one in line["wire"]] == ["InternalServerError", "answered"]
     assert litellm.input_callback == litellm._async_failure_callback == []
+
+
+async def test_a_wrong_constraint_is_refused_before_anything_is_asked(wire: WireServer) -> None:
+    wire.plan("m", "never")
+    async with Orchestrator(configured(wire.base, "m")) as orc:
+        with pytest.raises(ValueError, match="no_such_bound"):
+            await orc.generate_gmn("a door", constraints={"no_such_bound": 3})
+    assert wire.requests == []

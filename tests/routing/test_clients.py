@@ -15,7 +15,7 @@ from tests.support.wire import PROVIDERS, Reply, WireServer, provider_config
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
 ASK = [{"role": "user", "content": "hi"}]
-SLOW = Reply("one two three", trickle_s=0.3)
+SLOW = Reply("one two three", trickle_s=1.5)
 
 
 async def text_of(answer: Any) -> str:
@@ -49,7 +49,7 @@ async def closed_meanwhile(wire: WireServer, provider: str, call: asyncio.Task[s
 async def test_closing_one_orchestrator_cuts_no_call_of_another(
     provider: str, stream: bool, wire: WireServer
 ) -> None:
-    wire.plan("m", SLOW if stream else Reply("one two three", delay_s=1.0))
+    wire.plan("m", SLOW if stream else Reply("one two three", delay_s=5.0))
     async with Orchestrator(config_of(wire, provider)) as orc:
 
         async def asked() -> str:

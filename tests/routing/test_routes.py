@@ -232,3 +232,49 @@ async def test_a_forced_provider_is_asked_alone_in_a_mixed_group(wire: WireServe
         with pytest.raises(LLMError):
             await orc.generate(ASK, provider="openai")
     assert set(asked(wire)) == {"a"}
+
+
+async def test_a_group_that_is_named_like_a_role_is_asked_by_its_name(wire: WireServer) -> None:
+    for name in ("a", "default", "fast"):
+        wire.plan(name, f"from {name}")
+    async with Orchestrator(plain(wire, "a", "default", "fast", num_retries=0)) as orc:
+        for name in ("a", "default", "fast"):
+            assert await answer(orc, model=name) == f"from {name}"
+
+
+def test_a_route_cannot_hide_a_group_of_the_same_name() -> None:
+    config = keyless(fast=["other"])
+    config["model_list"].append(
+        {"model_name": "fast", "litellm_params": {"model": "openai/z", "api_key": "k"}}
+    )
+    with pytest.raises(ConfigError, match="a group of the same name"):
+        Orchestrator(config, environ={})
+
+
+@pytest.mark.parametrize("settings", [{"default_fallbacks": ["c"]}, {"fallbacks": [{"*": ["c"]}]}])
+async def test_what_every_group_may_fall_back_to_ends_a_route_too(
+    wire: WireServer, settings: dict[str, Any]
+) -> None:
+    for name in ("a", "b"):
+        wire.plan(name, Reply(status=500))
+    wire.plan("c", "from c")
+    config: dict[str, Any] = configured(wire.base, "a", "b", "c", routes={"default": ["a", "b"]})
+    config["router_settings"] = settings
+    async with Orchestrator(config) as orc:
+        assert await answer(orc) == "from c"
+        assert asked(wire) == ["a", "b", "c"]
+        wire.requests.clear()
+        assert await answer(orc, model="a") == "from c"
+    assert asked(wire) == ["a", "c"]
+
+
+@pytest.mark.parametrize("raw", ["", "data: [DONE]\n\n", "<html>busy</html>"])
+async def test_a_stream_that_says_nothing_is_passed_on(wire: WireServer, raw: str) -> None:
+    wire.plan("a", Reply(raw=raw, content_type="text/event-stream"))
+    wire.plan("b", "from b")
+    async with Orchestrator(configured(wire.base, "a", "b", cache={"mode": "off"})) as orc:
+        stream = await orc.acompletion(model="default", messages=ASK, stream=True)
+        said = "".join([c.choices[0].delta.content or "" async for c in stream if c.choices])
+        (line,) = await orc.usage()
+    assert said.strip() == "from b"
+    assert [one["outcome"] for one in line["wire"]][-2:] == ["APIConnectionError", "answered"]
