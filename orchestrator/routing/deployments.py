@@ -101,10 +101,17 @@ class Deployments:
     is_default_stated: bool = True
     _prints: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
     _groups: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    _aliases: Mapping[str, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         names = tuple(dict.fromkeys(ready.group for ready in self.ready))
         object.__setattr__(self, "_groups", names)
+        stated = self.router_settings.value.get("model_group_alias") or {}
+        aliases = {
+            name: str(of.get("model")) if isinstance(of, Mapping) else str(of)
+            for name, of in stated.items()
+        }
+        object.__setattr__(self, "_aliases", aliases)
 
     def groups(self) -> tuple[str, ...]:
         """Every model group that has a deployment, in the order of the file."""
@@ -113,19 +120,12 @@ class Deployments:
     def of_group(self, group: str) -> tuple[Ready, ...]:
         """The deployments that LiteLLM asks for a name: of that group, else the one of that id,
         else of the groups whose wildcard (``openai/*``) the name fits."""
-        name = self._aliases().get(group, group)
+        name = self._aliases.get(group, group)
         return (
             tuple(one for one in self.ready if one.group == name)
             or tuple(one for one in self.ready if one.id == name)
             or tuple(one for one in self.ready if _fits(name, one.group))
         )
-
-    def _aliases(self) -> dict[str, str]:
-        stated = self.router_settings.value.get("model_group_alias") or {}
-        return {
-            name: str(of.get("model")) if isinstance(of, Mapping) else str(of)
-            for name, of in stated.items()
-        }
 
     def known_print(self, route: str) -> str:
         """The fingerprint of a route or group, empty before it was made; the path of every hit."""
