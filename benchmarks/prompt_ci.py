@@ -58,6 +58,9 @@ MODELS = {
 }
 
 
+_VIEW = re.compile(r"```json\n(.*)\n```", re.DOTALL)
+
+
 def _goal_on_nothing(tree: Tree) -> None:
     tree["preferences"][0]["on"] = "nowhere"
 
@@ -96,8 +99,9 @@ class Faulty:
         habits = MODELS[asked.model]
         messages = asked.body["messages"]
         last = str(messages[-1]["content"])
-        view = re.search(r"```json\n(.*)\n```", last, re.DOTALL) if "JSON Patch" in last else None
-        if view is not None:
+        if "JSON Patch" in last:  # of the document that was shown last
+            shown = (_VIEW.search(str(turn["content"])) for turn in reversed(messages))
+            view = next(found for found in shown if found is not None)
             return self._patch(asked.model, habits, json.loads(view[1]))
         first = messages[: 2 if messages[0]["role"] == "system" else 1]
         good = validate(answer(first, "prompt", load(shipped("prompts", "library")))).spec
