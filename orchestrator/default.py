@@ -65,7 +65,7 @@ class Router:
         self._router = hosted.router
         ours = Config.load(None, os.environ).orchestrator.model_dump(exclude={"routes"})
         config = {"model_list": self._router.registry().all(), "orchestrator": ours}
-        # These choose among the models of a file; whoever builds a Router has chosen.
+        # These choose among the models of a file; the arguments of a Router are a choice already.
         chosen = ("LLM_PROVIDER", "DEFAULT_LLM_MODEL")
         environ = {name: value for name, value in os.environ.items() if name not in chosen}
         self._orchestrator = Orchestrator(config, router=hosted, environ=environ)
