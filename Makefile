@@ -72,8 +72,9 @@ prompt-ci: $(VENV)/.developed ## the evaluation over scripted faulty models; fai
 bench-structured: $(VENV)/.developed ## ours against Instructor, pydantic-ai, DSPy and a loop by hand
 	$(BIN)/python -m benchmarks.structured --install
 
+CHAOS_REQUESTS ?= 50000
 chaos: $(VENV)/.developed ## 50,000 requests through a faulty server, with a seed of its own each time
-	CHAOS_REQUESTS=50000 CHAOS_SEED=$$(date +%s) $(BIN)/python -m pytest -q -o timeout=7200 tests/routing/test_chaos.py
+	CHAOS_REQUESTS=$(CHAOS_REQUESTS) CHAOS_SEED=$${CHAOS_SEED:-$$(date +%s)} $(BIN)/python -m pytest -q -o timeout=7200 tests/routing/test_chaos.py
 
 bench: $(VENV)/.developed ## every performance claim, as a ratio measured here and now
 	@for script in benchmarks/bench_*.py; do $(BIN)/python -m benchmarks.$$(basename $$script .py) || exit 1; done
@@ -86,7 +87,7 @@ constraints: $(VENV)/.developed ## pin the newest releases within our bounds, wi
 	$(COMPILE) pyproject.toml -o constraints.txt
 	$(COMPILE) pyproject.toml --extra dev -c constraints.txt -c constraints-build.txt -o constraints-dev.txt
 	$(COMPILE) pyproject.toml --extra dev --extra pymdp -c constraints-dev.txt -o constraints-pymdp.txt
-	$(COMPILE) pyproject.toml tests/proxy/requirements.in --extra dev --extra redis -c constraints-dev.txt -o constraints-proxy.txt
+	$(COMPILE) pyproject.toml tests/server/requirements.in --extra dev --extra redis -c constraints-dev.txt -o constraints-proxy.txt
 
 canary: $(VENV)/.developed ## the newest releases beyond our bounds: what breaks, and by which package
 	$(BIN)/python -m tests.install.canary

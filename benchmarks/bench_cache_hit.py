@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 
 from benchmarks.ratio import ratio_of, spell
-from orchestrator.cache.cached import Cached
+from orchestrator.cache.cached_call import Cached
 from orchestrator.cache.disk import DiskRows, disk_store
 from orchestrator.cache.keys import key_of, question_of
-from orchestrator.messages import LLMMessage, LLMRole
-from orchestrator.result import Answer, Request, Usage
+from orchestrator.types.messages import LLMMessage, LLMRole
+from orchestrator.types.requests import Answer, Request, Usage
 
 CALLS = 500
 

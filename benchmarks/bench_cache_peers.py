@@ -19,8 +19,8 @@ from typing import Any
 from benchmarks.hits.of_ours import asked
 from benchmarks.hits.rounds import ROOT, Crew
 from benchmarks.ratio import spell
-from orchestrator.config import Config
-from orchestrator.orchestrator import Orchestrator
+from orchestrator.client.orchestrator import Orchestrator
+from orchestrator.config.settings import Config
 from tests.support.wire import Reply, WireServer, configured
 
 ROUNDS, TWENTY = 20, 20

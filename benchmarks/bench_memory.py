@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.serving import bare_router, config, served
-from orchestrator.orchestrator import Orchestrator
+from orchestrator.client.orchestrator import Orchestrator
 from tests.support.wire import Reply
 
 CALLS = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000

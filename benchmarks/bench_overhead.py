@@ -12,9 +12,9 @@ from typing import Any
 
 from benchmarks.ratio import ratio_of
 from benchmarks.serving import bare_router, config, served
-from orchestrator.messages import LLMMessage, LLMRole
-from orchestrator.orchestrator import Orchestrator
-from orchestrator.result import Request
+from orchestrator.client.orchestrator import Orchestrator
+from orchestrator.types.messages import LLMMessage, LLMRole
+from orchestrator.types.requests import Request
 from tests.support.wire import Reply
 
 ROUNDS, CALLS = 80, 12

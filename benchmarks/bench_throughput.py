@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.ratio import ratio_of
 from benchmarks.serving import bare_router, config, served
-from orchestrator.orchestrator import Orchestrator
+from orchestrator.client.orchestrator import Orchestrator
 from tests.support.wire import Reply
 
 IN_FLIGHT, CALLS, ROUNDS, PARTS = 1000, 1500, 12, 300

@@ -6,10 +6,10 @@ import json
 
 import tiktoken
 
+from orchestrator.config.paths import shipped
 from orchestrator.gmn.compile import compile_spec
 from orchestrator.gmn.formats import write_json, write_text
 from orchestrator.gmn.validate import validate
-from orchestrator.shipped import shipped
 
 
 def counter() -> tuple[str, object]:

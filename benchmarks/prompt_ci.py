@@ -24,14 +24,21 @@ from typing import Any
 
 import jsonpatch
 
-from orchestrator.evaluation import Evaluation, evaluate, load_cases, summed, worse
-from orchestrator.gmn.contract import named_view
+from orchestrator.client.orchestrator import Orchestrator
+from orchestrator.config.paths import shipped
+from orchestrator.generation.evaluation.evaluate import (
+    Evaluation,
+    evaluate,
+    load_cases,
+    summed,
+    worse,
+)
+from orchestrator.generation.gmn_contract import named_view
+from orchestrator.gmn.examples import load
 from orchestrator.gmn.formats import write_text
-from orchestrator.gmn.library import answer, load
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
-from orchestrator.orchestrator import Orchestrator
-from orchestrator.shipped import shipped
+from orchestrator.routing.offline.answer import answer
 from tests.support.wire import Reply, WireServer, configured
 from tests.wire.protocols import Asked
 

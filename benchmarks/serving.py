@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from typing import Any
 
-from orchestrator.config import Config
-from orchestrator.orchestrator import Orchestrator
+from orchestrator.client.orchestrator import Orchestrator
+from orchestrator.config.settings import Config
 from orchestrator.routing.build import router_arguments
 from tests.support.wire import Reply, WireServer, configured
 

@@ -10,10 +10,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from orchestrator.config import Config
-    from orchestrator.default import Router, acompletion, aembedding, completion, embedding
-    from orchestrator.diagnostics import Diagnostic, Report, Severity
-    from orchestrator.errors import (
+    from orchestrator.client.module_level import (
+        Router,
+        acompletion,
+        aembedding,
+        completion,
+        embedding,
+    )
+    from orchestrator.client.orchestrator import Orchestrator
+    from orchestrator.config.settings import Config
+    from orchestrator.gmn.model import GMNSpec
+    from orchestrator.types.diagnostics import Diagnostic, Report, Severity
+    from orchestrator.types.errors import (
         AuthenticationError,
         BadRequestError,
         BudgetExceededError,
@@ -31,18 +39,22 @@ if TYPE_CHECKING:
         RateLimitError,
         ServiceUnavailableError,
     )
-    from orchestrator.gmn.model import GMNSpec
-    from orchestrator.messages import LLMMessage, LLMRole
-    from orchestrator.orchestrator import Orchestrator
-    from orchestrator.result import Answer, Attempt, Generation, Usage
+    from orchestrator.types.messages import LLMMessage, LLMRole
+    from orchestrator.types.requests import Answer, Attempt, Generation, Usage
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "orchestrator.config": ("Config",),
-    "orchestrator.default": ("Router", "acompletion", "aembedding", "completion", "embedding"),
-    "orchestrator.diagnostics": ("Diagnostic", "Report", "Severity"),
-    "orchestrator.errors": (
+    "orchestrator.config.settings": ("Config",),
+    "orchestrator.client.module_level": (
+        "Router",
+        "acompletion",
+        "aembedding",
+        "completion",
+        "embedding",
+    ),
+    "orchestrator.types.diagnostics": ("Diagnostic", "Report", "Severity"),
+    "orchestrator.types.errors": (
         "AuthenticationError",
         "BadRequestError",
         "BudgetExceededError",
@@ -61,9 +73,9 @@ _HOMES = {
         "ServiceUnavailableError",
     ),
     "orchestrator.gmn.model": ("GMNSpec",),
-    "orchestrator.messages": ("LLMMessage", "LLMRole"),
-    "orchestrator.orchestrator": ("Orchestrator",),
-    "orchestrator.result": ("Answer", "Attempt", "Generation", "Usage"),
+    "orchestrator.types.messages": ("LLMMessage", "LLMRole"),
+    "orchestrator.client.orchestrator": ("Orchestrator",),
+    "orchestrator.types.requests": ("Answer", "Attempt", "Generation", "Usage"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -10,8 +10,8 @@ from typing import Any
 import diskcache
 
 from benchmarks.hits.rounds import Hit, serve
-from orchestrator.config import Config
-from orchestrator.orchestrator import Orchestrator
+from orchestrator.client.orchestrator import Orchestrator
+from orchestrator.config.settings import Config
 from tests.support.wire import configured
 
 

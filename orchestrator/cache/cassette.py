@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cache.keys import as_kept
-from orchestrator.errors import ConfigError
+from orchestrator.types.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 import diskcache
 
 from orchestrator.cache.store import RefusedError, Store
-from orchestrator.errors import ConfigError
-from orchestrator.usage import stamp
+from orchestrator.ledger.usage import stamp
+from orchestrator.types.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from orchestrator.cache.seal import Seal
+    from orchestrator.cache.encryption import Seal
 
 _log = logging.getLogger(__name__)
 _FILE_NAME = re.compile(r"[0-9a-f]{2}[/\\][0-9a-f]{2}[/\\][0-9a-f]{28}\.val")

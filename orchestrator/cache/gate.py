@@ -11,7 +11,7 @@ import threading
 import uuid
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from orchestrator import errors
+from orchestrator.types import errors
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

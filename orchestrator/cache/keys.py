@@ -15,7 +15,7 @@ from pydantic_core import PydanticSerializationError, to_json
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orchestrator.result import Request
+    from orchestrator.types.requests import Request
 
 LAYOUT = 3  # of keys and stored values; another number makes every older entry a miss
 

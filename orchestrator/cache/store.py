@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic_core import from_json
 
+from orchestrator.cache.encryption import Seal, SealError
 from orchestrator.cache.keys import as_kept, outlined
-from orchestrator.cache.seal import Seal, SealError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -8,11 +8,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator import jsonlines
 from orchestrator.cache.keys import differences, key_of
 from orchestrator.cli.output import GOOD, INVALID, UsageError, say, say_json, table
-from orchestrator.config import Config
-from orchestrator.parts import store_of
+from orchestrator.client.wiring import store_of
+from orchestrator.config.settings import Config
+from orchestrator.ledger import jsonl as jsonlines
 
 if TYPE_CHECKING:
     import argparse

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from orchestrator.cli.output import GOOD, INVALID, say, say_json, tell
 from orchestrator.cli.progress import generation_as_json, report_lines, show_event
 from orchestrator.cli.simulate import episode_lines
+from orchestrator.client.orchestrator import Orchestrator
 from orchestrator.gmn.compile import compile_spec
 from orchestrator.gmn.simulate import simulate
-from orchestrator.orchestrator import Orchestrator
 
 if TYPE_CHECKING:
     import argparse
 
     from orchestrator.gmn.model import GMNSpec
-    from orchestrator.result import Generation
+    from orchestrator.types.requests import Generation
 
 SENTENCE = "a cautious explorer for a 5x5 grid who must reach the corner"
 EXPECTATION = "cell=r4c4 within 14 in 80%"

@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from orchestrator.cache.shared import connected
+from orchestrator.cache.redis import connected
 from orchestrator.cli.output import GOOD, INVALID, say, say_json
-from orchestrator.config import Config, cache_directory, ledger_directory
-from orchestrator.errors import ConfigError, MissingExtraError
-from orchestrator.orchestrator import Orchestrator
-from orchestrator.parts import stated, store_of
-from orchestrator.routing import deployments_of
-from orchestrator.routing.retired import retirement, takes_schema
+from orchestrator.client.orchestrator import Orchestrator
+from orchestrator.client.wiring import stated, store_of
+from orchestrator.config.settings import Config, cache_directory, ledger_directory
+from orchestrator.models.deployments import deployments_of
+from orchestrator.routing.retirement import retirement, takes_schema
+from orchestrator.types.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping
 
-    from orchestrator.routing.deployments import Deployments, Ready
+    from orchestrator.models.deployments import Deployments, Ready
 
 _ASK_S = 2.0
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.output import GOOD, say, say_json, table, tell
-from orchestrator.config import Config, ledger_directory
-from orchestrator.evaluation import (
+from orchestrator.client.orchestrator import Orchestrator
+from orchestrator.config.paths import shipped
+from orchestrator.config.settings import Config, ledger_directory
+from orchestrator.generation.evaluation.evaluate import (
     CALLS,
     Evaluation,
     evaluate,
@@ -19,14 +21,12 @@ from orchestrator.evaluation import (
     remember,
     summed,
 )
-from orchestrator.orchestrator import Orchestrator
-from orchestrator.plot import check_plot, plotted
-from orchestrator.shipped import shipped
+from orchestrator.generation.evaluation.plot import check_plot, plotted
 
 if TYPE_CHECKING:
     import argparse
 
-    from orchestrator.evaluation import Score
+    from orchestrator.generation.evaluation.evaluate import Score
 
 _HEAD = ("agent type", "cases", *(f"valid@{n}" for n in CALLS), "runs", "behaves",
          "calls", "tokens", "USD", "errors")  # fmt: skip

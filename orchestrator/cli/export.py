@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.output import GOOD, UsageError, say, say_json
-from orchestrator.config import Config, cache_directory
-from orchestrator.finetune import ACCEPTED, Accepted, examples_of
+from orchestrator.config.settings import Config, cache_directory
+from orchestrator.generation.evaluation.finetune import ACCEPTED, Accepted, examples_of
 
 if TYPE_CHECKING:
     import argparse

@@ -14,9 +14,9 @@ from orchestrator.cli.output import (
     tell_report,
     write_result,
 )
-from orchestrator.diagnostics import Report
 from orchestrator.gmn.formats import comments_of, read, write_json, write_text
 from orchestrator.gmn.validate import validate
+from orchestrator.types.diagnostics import Report
 
 if TYPE_CHECKING:
     import argparse

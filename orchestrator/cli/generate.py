@@ -24,16 +24,16 @@ from orchestrator.cli.progress import (
     show_event,
     show_live,
 )
-from orchestrator.events import Done
+from orchestrator.client.orchestrator import Orchestrator
 from orchestrator.gmn.compile import compile_spec
 from orchestrator.gmn.formats import write_json
-from orchestrator.orchestrator import Orchestrator
+from orchestrator.types.events import Done
 
 if TYPE_CHECKING:
     import argparse
 
     from orchestrator.gmn.model import GMNSpec
-    from orchestrator.result import Generation
+    from orchestrator.types.requests import Generation
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.output import GOOD, PROVIDER, say, say_json, table
-from orchestrator.orchestrator import Orchestrator
+from orchestrator.client.orchestrator import Orchestrator
 
 if TYPE_CHECKING:
     import argparse

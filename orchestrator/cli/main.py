@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 from orchestrator import __version__
 from orchestrator.cli.output import INTERRUPTED, INVALID, PROVIDER, USAGE, UsageError, tell
-from orchestrator.errors import (
+from orchestrator.ledger.usage import BYS
+from orchestrator.types.errors import (
     CacheMissError,
     ConfigError,
     GMNError,
@@ -18,7 +19,6 @@ from orchestrator.errors import (
     LLMError,
     MissingExtraError,
 )
-from orchestrator.usage import BYS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,14 +6,15 @@ import os
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.output import GOOD, say, say_json, table
-from orchestrator.config import Config, cache_directory, output_modes
-from orchestrator.routing import MODES_FILE, Modes, deployments_of
+from orchestrator.config.settings import Config, cache_directory, output_modes
+from orchestrator.models.deployments import deployments_of
+from orchestrator.routing.output_modes import MODES_FILE, Modes
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from orchestrator.routing.deployments import Ready
+    from orchestrator.models.deployments import Ready
 
 
 def run(arguments: argparse.Namespace) -> int:

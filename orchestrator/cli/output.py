@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from orchestrator.diagnostics import Severity
-from orchestrator.errors import OrchestratorError
+from orchestrator.types.diagnostics import Severity
+from orchestrator.types.errors import OrchestratorError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from orchestrator.diagnostics import Diagnostic, Report
+    from orchestrator.types.diagnostics import Diagnostic, Report
 
 GOOD, INVALID, USAGE, PROVIDER, INTERRUPTED = 0, 1, 2, 3, 130
 

@@ -7,12 +7,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.output import GOOD, say, say_json
-from orchestrator.orchestrator import Orchestrator
+from orchestrator.client.orchestrator import Orchestrator
 
 if TYPE_CHECKING:
     import argparse
 
-    from orchestrator.routing import Plan
+    from orchestrator.routing.plan import Plan
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -6,12 +6,12 @@ import sys
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.output import tell
-from orchestrator.events import Answered, Asked, Delta, Failed, Finding, JudgedAnswer, Restart
+from orchestrator.types.events import Answered, Asked, Delta, Failed, Finding, JudgedAnswer, Restart
 
 if TYPE_CHECKING:
-    from orchestrator.events import Event, StreamEvent
     from orchestrator.gmn.model import GMNSpec
-    from orchestrator.result import Generation
+    from orchestrator.types.events import Event, StreamEvent
+    from orchestrator.types.requests import Generation
 
 OFFLINE_NOTE = (
     "note: answered by the embedded provider from curated models; set a key such as"

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from orchestrator.cli.generate import show_end
 from orchestrator.cli.output import GOOD, read_source, say_json, write_result
 from orchestrator.cli.progress import generation_as_json, show_event
-from orchestrator.orchestrator import Orchestrator
+from orchestrator.client.orchestrator import Orchestrator
 
 if TYPE_CHECKING:
     import argparse
 
     from orchestrator.gmn.model import GMNSpec
-    from orchestrator.result import Generation
+    from orchestrator.types.requests import Generation
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -7,9 +7,9 @@ import os
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.output import GOOD, say, say_json, table
-from orchestrator.config import Config, ledger_directory
-from orchestrator.ledger import lines_of
-from orchestrator.usage import Sum, bars, since_of, sums
+from orchestrator.config.settings import Config, ledger_directory
+from orchestrator.ledger.ledger import lines_of
+from orchestrator.ledger.usage import Sum, bars, since_of, sums
 
 if TYPE_CHECKING:
     import argparse

@@ -6,8 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.output import GOOD, INVALID, diagnostic_line, read_source, say, say_json
-from orchestrator.diagnostics import Severity
 from orchestrator.gmn.validate import Validation, validate
+from orchestrator.types.diagnostics import Severity
 
 if TYPE_CHECKING:
     import argparse

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from orchestrator.diagnostics import Diagnostic, Fix, Place, Severity
+from orchestrator.types.diagnostics import Diagnostic, Fix, Place, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from orchestrator.errors import GMNError
 from orchestrator.gmn.model import Variable
 from orchestrator.gmn.tables import TableError, labels_matching, matrix
+from orchestrator.types.errors import GMNError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,9 +20,9 @@ from orchestrator.gmn.spelling import nearest
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from orchestrator.diagnostics import Diagnostic
     from orchestrator.gmn.compile import Compiled
     from orchestrator.gmn.model import GMNSpec
+    from orchestrator.types.diagnostics import Diagnostic
 
 Quantity = Literal["within", "at", "never", "always"]
 

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from orchestrator.diagnostics import Diagnostic
     from orchestrator.gmn.formats import Gradient
     from orchestrator.gmn.limits import Limits
     from orchestrator.gmn.model import GMNSpec
+    from orchestrator.types.diagnostics import Diagnostic
 
 
 def with_gradients(

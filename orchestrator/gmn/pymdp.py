@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from orchestrator.errors import GMNError, MissingExtraError
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.simulate import (
     World,
@@ -16,10 +15,11 @@ from orchestrator.gmn.simulate import (
     policy_posterior,
     predicted_prior,
 )
+from orchestrator.types.errors import GMNError, MissingExtraError
 
 if TYPE_CHECKING:
-    from orchestrator.diagnostics import Diagnostic
     from orchestrator.gmn.compile import Compiled
+    from orchestrator.types.diagnostics import Diagnostic
 
 #: How far float32 may take pymdp from float64: beliefs, -G in nats, policy posterior.
 TOLERANCES = {"belief": 1e-6, "free energy": 2e-5, "policy posterior": 1e-4}

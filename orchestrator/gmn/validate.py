@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import jsonpatch
 
-from orchestrator.diagnostics import Report
-from orchestrator.errors import GMNError
 from orchestrator.gmn.checks import Subject, known_constraints, run_checks
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.compile import compile_spec
@@ -19,13 +17,15 @@ from orchestrator.gmn.gradient import with_gradients
 from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.simulate import simulate
+from orchestrator.types.diagnostics import Report
+from orchestrator.types.errors import GMNError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from orchestrator.diagnostics import Diagnostic, PatchOperation
     from orchestrator.gmn.compile import Compiled
     from orchestrator.gmn.expectations import Expectation
+    from orchestrator.types.diagnostics import Diagnostic, PatchOperation
 
 #: Which repairs are applied: none, the safe ones, or also those that are only suggested.
 RepairMode = Literal["none", "safe", "suggest"]

@@ -1,1 +1,1 @@
-"""What can be called, and how it fares."""
+"""Which deployments can be called, who serves which route, and how they fare."""

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from orchestrator.result import WireAttempt
+    from orchestrator.types.requests import WireAttempt
 
 #: Attempts that a deployment is judged by: its latest.
 MOST_ATTEMPTS = 200

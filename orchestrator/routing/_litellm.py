@@ -13,7 +13,7 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from orchestrator import sync
+from orchestrator.types import blocking as sync
 
 if TYPE_CHECKING:
     from collections.abc import Collection

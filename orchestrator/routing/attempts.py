@@ -8,15 +8,15 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.result import Usage, WireAttempt
+from orchestrator.ledger.request_cost import current
 from orchestrator.routing import _litellm
 from orchestrator.routing.translate import in_litellms_class
-from orchestrator.tally import current
+from orchestrator.types.requests import Usage, WireAttempt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orchestrator.tally import Tally
+    from orchestrator.ledger.request_cost import Tally
 
 
 @dataclass(slots=True)

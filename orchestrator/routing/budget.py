@@ -7,16 +7,16 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.errors import BudgetExceededError
 from orchestrator.routing.prices import chain_of, fallbacks_of, most_usd
+from orchestrator.types.errors import BudgetExceededError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orchestrator.config import Budgets
-    from orchestrator.result import WireAttempt
-    from orchestrator.routing.deployments import Deployments
-    from orchestrator.tally import Tally
+    from orchestrator.config.settings import Budgets
+    from orchestrator.ledger.request_cost import Tally
+    from orchestrator.models.deployments import Deployments
+    from orchestrator.types.requests import WireAttempt
 
 _DAY_S = 86_400
 

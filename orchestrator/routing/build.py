@@ -5,18 +5,18 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.config import LITELLM_SETTINGS
-from orchestrator.errors import MissingExtraError
+from orchestrator.config.providers import OFFLINE
+from orchestrator.config.settings import LITELLM_SETTINGS
 from orchestrator.routing import _litellm
 from orchestrator.routing.host import HostedRouter, hosted_router
-from orchestrator.routing.offline import PROVIDER as OFFLINE
-from orchestrator.routing.offline import offline_provider
+from orchestrator.routing.offline.litellm_adapter import offline_provider
+from orchestrator.types.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orchestrator.config import Config
-    from orchestrator.routing.deployments import Deployments, Ready
+    from orchestrator.config.settings import Config
+    from orchestrator.models.deployments import Deployments, Ready
 
 _log = logging.getLogger(__name__)
 #: Ours to say: the Router is built from the deployments that can be called, and caches nothing.

@@ -6,43 +6,43 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.config import ROLES, cache_directory, output_modes
-from orchestrator.errors import (
-    CacheMissError,
-    ConfigError,
-    LLMError,
-    NoDeploymentError,
-    OrchestratorError,
-)
-from orchestrator.models.health import Monitor
-from orchestrator.result import Answer, OutputMode, Request
-from orchestrator.routing import _litellm
-from orchestrator.routing.attempts import clock
-from orchestrator.routing.build import route_arguments, router_arguments
-from orchestrator.routing.call import Wire
-from orchestrator.routing.deployments import (
-    PREFIXES,
+from orchestrator.config.providers import PROVIDERS
+from orchestrator.config.settings import ROLES, cache_directory, output_modes
+from orchestrator.models.deployments import (
     Deployments,
     adopted,
     deployments_of,
     replayed_deployments,
     why_none_of,
 )
-from orchestrator.routing.embedded import EmbeddedCompleter, are_embedded
-from orchestrator.routing.forms import form_of, messages_of
-from orchestrator.routing.modes import MODES_FILE, Modes
+from orchestrator.models.health import Monitor
+from orchestrator.routing import _litellm
+from orchestrator.routing.attempts import clock
+from orchestrator.routing.build import route_arguments, router_arguments
+from orchestrator.routing.offline.completer import EmbeddedCompleter, are_embedded
+from orchestrator.routing.output_modes import MODES_FILE, Modes
 from orchestrator.routing.plan import hold_bound
 from orchestrator.routing.prices import reads_pictures, serves
+from orchestrator.routing.response_format import form_of, messages_of
 from orchestrator.routing.stream import assembled, replayed
 from orchestrator.routing.translate import cleaned, in_litellms_class, names_form, translated
+from orchestrator.routing.transport import Wire
+from orchestrator.types.errors import (
+    CacheMissError,
+    ConfigError,
+    LLMError,
+    NoDeploymentError,
+    OrchestratorError,
+)
+from orchestrator.types.requests import Answer, OutputMode, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from orchestrator.config import Config
-    from orchestrator.result import WireAttempt
+    from orchestrator.config.settings import Config
+    from orchestrator.models.deployments import Ready
     from orchestrator.routing.attempts import Trace
-    from orchestrator.routing.deployments import Ready
+    from orchestrator.types.requests import WireAttempt
 
 
 class RouterCompleter:
@@ -108,12 +108,12 @@ class RouterCompleter:
         raise ConfigError("model", f"{model!r} is not configured", fix=f"Known: {names}.")
 
     def _of_provider(self, provider: str) -> str:
-        if provider not in PREFIXES:
-            known = ", ".join(PREFIXES)
+        if provider not in PROVIDERS:
+            known = ", ".join(PROVIDERS)
             raise ConfigError(
                 "provider", f"{provider!r} is no provider", fix=f"Use one of {known}."
             )
-        prefixes = PREFIXES[provider]
+        prefixes = PROVIDERS[provider].prefixes
         for one in self.deployments.ready:
             if one.provider in prefixes:
                 siblings = self.deployments.of_group(one.group)

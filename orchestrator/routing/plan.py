@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.errors import ConfigError
 from orchestrator.routing.build import route_arguments, router_arguments
-from orchestrator.routing.offline import estimated_tokens
+from orchestrator.routing.offline.litellm_adapter import estimated_tokens
 from orchestrator.routing.prices import chain_of, most_usd
+from orchestrator.types.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orchestrator.config import Config
-    from orchestrator.result import Request
-    from orchestrator.routing.deployments import Deployments
+    from orchestrator.config.settings import Config
+    from orchestrator.models.deployments import Deployments
+    from orchestrator.types.requests import Request
 
 
 _MAX_FALLBACKS = 5  # LiteLLM's, if nothing else is stated; siblings of a group count as fallbacks

@@ -6,13 +6,13 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.config.providers import OFFLINE
 from orchestrator.routing import _litellm
-from orchestrator.routing.offline import PROVIDER as OFFLINE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orchestrator.routing.deployments import Deployments, Ready
+    from orchestrator.models.deployments import Deployments, Ready
 
 #: A token is hardly ever shorter than this many bytes of JSON; estimates here are upper bounds.
 _BYTES_PER_TOKEN = 2.0

@@ -10,11 +10,11 @@ import types
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.ledger.request_cost import current
 from orchestrator.routing import _litellm
 from orchestrator.routing.attempts import Trace, usage_of
 from orchestrator.routing.host import Totals, says_something
-from orchestrator.sync import blocking
-from orchestrator.tally import current
+from orchestrator.types.blocking import blocking
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence

@@ -11,11 +11,11 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from orchestrator import errors
 from orchestrator.routing import _litellm
+from orchestrator.types import errors
 
 if TYPE_CHECKING:
-    from orchestrator.result import OutputMode, WireAttempt
+    from orchestrator.types.requests import OutputMode, WireAttempt
 
 _SHORTEST_SECRET = 6  # words this short are no secret, and removing them would maim the message
 #: Attributes of LiteLLM's exceptions that hold the request or the provider's whole response.

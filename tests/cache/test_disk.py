@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cache.cached import Cached
+from orchestrator.cache.cached_call import Cached
 from orchestrator.cache.disk import DiskRows, disk_store
 from orchestrator.cache.keys import digest
-from orchestrator.errors import ConfigError
-from orchestrator.messages import LLMMessage, LLMRole
-from orchestrator.result import Request
+from orchestrator.types.errors import ConfigError
+from orchestrator.types.messages import LLMMessage, LLMRole
+from orchestrator.types.requests import Request
 from tests.support.scripted import Scripted
 
 # The store is opened where it is tested.
@@ -157,7 +157,7 @@ def test_a_full_disk_costs_no_request_and_no_valid_entry(tmp_path: Path) -> None
     script = f"""
 import resource, signal
 from pathlib import Path
-from orchestrator.cache.cached import Cached
+from orchestrator.cache.cached_call import Cached
 from orchestrator.cache.disk import DiskRows, disk_store
 store = disk_store(Path({str(tmp_path)!r}))
 store.put("small", {{"a": 1}}, question={{}})
@@ -181,7 +181,7 @@ assert store.get("large0") is None
 def test_a_writer_that_is_killed_loses_nothing_that_was_whole(tmp_path: Path) -> None:
     script = f"""
 from pathlib import Path
-from orchestrator.cache.cached import Cached
+from orchestrator.cache.cached_call import Cached
 from orchestrator.cache.disk import DiskRows, disk_store
 store = disk_store(Path({str(tmp_path)!r}))
 for n in range(100_000):

@@ -14,7 +14,7 @@ import pytest
 
 from orchestrator.cache.gate import Gate
 from orchestrator.cache.locks import FileLocks
-from orchestrator.errors import RateLimitError
+from orchestrator.types.errors import RateLimitError
 from tests.support.places import Directory, Place, Server
 from tests.support.redis import WITH_REDIS
 

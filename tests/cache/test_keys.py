@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.cache.keys import digest, key_of, question_of
-from orchestrator.messages import LLMMessage, LLMRole
-from orchestrator.result import Request
+from orchestrator.types.messages import LLMMessage, LLMRole
+from orchestrator.types.requests import Request
 
 QUESTION = Request(messages=(LLMMessage(LLMRole.USER, "a cautious explorer"),), route="default")
 

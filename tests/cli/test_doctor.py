@@ -11,9 +11,9 @@ import yaml
 
 from orchestrator.cli.doctor import clock
 from orchestrator.cli.main import main
-from orchestrator.config import Config
-from orchestrator.routing import deployments_of
-from orchestrator.routing.retired import retirement, takes_schema
+from orchestrator.config.settings import Config
+from orchestrator.models.deployments import deployments_of
+from orchestrator.routing.retirement import retirement, takes_schema
 from tests.support.wire import Reply, WireServer
 
 Output = pytest.CaptureFixture[str]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.diagnostics import Severity
 from orchestrator.gmn.codes import CATALOGUE, finding
 from orchestrator.gmn.validate import validate
+from orchestrator.types.diagnostics import Severity
 from tests.support.documents import GOOD
 from tests.support.specimens import ELSEWHERE, MENDED, SPECIMENS
 

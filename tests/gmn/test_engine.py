@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from orchestrator.errors import GMNError
 from orchestrator.gmn.compile import Compiled, compile_spec, joint_size
 from orchestrator.gmn.formats import conform, read
 from orchestrator.gmn.model import GMNSpec
@@ -20,6 +19,7 @@ from orchestrator.gmn.simulate import (
     predicted_prior,
     simulate,
 )
+from orchestrator.types.errors import GMNError
 from tests.support.documents import GOOD, plus, swapped, without
 
 LIBRARY = Path(__file__).parents[2] / "prompts" / "library"

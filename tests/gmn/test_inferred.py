@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.gmn.contract import GMNContract
+from orchestrator.config.paths import shipped
+from orchestrator.generation.gmn_contract import GMNContract
 from orchestrator.gmn.inferred import inferred_from
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
-from orchestrator.shipped import shipped
 
 
 def curated(name: str) -> GMNSpec:

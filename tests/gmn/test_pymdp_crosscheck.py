@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from orchestrator.errors import GMNError, MissingExtraError
 from orchestrator.gmn.compile import Compiled
 from orchestrator.gmn.pymdp import cross_check, to_pymdp
 from orchestrator.gmn.simulate import negative_expected_free_energy, predicted_prior
 from orchestrator.gmn.validate import validate
+from orchestrator.types.errors import GMNError, MissingExtraError
 from tests.support.documents import SHARED
 
 LIBRARY = Path(__file__).parents[2] / "prompts" / "library"

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HOME = ROOT / ".venv-canary"
 PYTHON = HOME / "bin" / "python"
 PIP = (PYTHON, "-m", "pip", "--disable-pip-version-check")
-TESTS = ("tests/routing", "tests/cache", "tests/cli", "tests/test_config.py")
+TESTS = ("tests/routing", "tests/cache", "tests/cli", "tests/config/test_settings.py")
 PINS = ("constraints-build.txt", "constraints-dev.txt")
 
 
@@ -79,9 +79,9 @@ def failures(*tests: str) -> list[str]:
 
 GOING = """
 import datetime
-from orchestrator.config import Config
-from orchestrator.routing import deployments_of
-from orchestrator.routing.retired import retirement
+from orchestrator.config.settings import Config
+from orchestrator.models.deployments import deployments_of
+from orchestrator.routing.retirement import retirement
 config = Config.load(None, {})
 keys = {f"{one.model_name.partition('-')[0].upper()}_API_KEY": "k" for one in config.model_list}
 today = datetime.datetime.now(datetime.UTC).date()

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.ledger import lines_of
+from orchestrator.ledger.ledger import lines_of
 from tests.support.wire import Reply, WireServer, configured
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,7 +53,7 @@ ask('parent')
 """,
     "a fork after a call": """
 import warnings
-from orchestrator.errors import NoDeploymentError
+from orchestrator.types.errors import NoDeploymentError
 warnings.filterwarnings('ignore', 'This process', DeprecationWarning)  # of Python 3.12
 print(ask('parent'))
 sys.stdout.flush()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from orchestrator import Orchestrator
-from orchestrator.errors import BudgetExceededError, DeadlineExceededError
+from orchestrator.types.errors import BudgetExceededError, DeadlineExceededError
 from tests.support.wire import Reply, WireServer, configured
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")

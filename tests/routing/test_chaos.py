@@ -1,4 +1,4 @@
-"""Thousands of requests, a third of them in trouble: every one ends, and every one is booked."""
+"""Many requests, a third of them in trouble: every one ends, and every one is recorded."""
 
 from __future__ import annotations
 
@@ -18,22 +18,20 @@ import openai
 import pytest
 
 from orchestrator import Orchestrator
-from orchestrator.errors import LLMError
-from orchestrator.ledger import lines_of
+from orchestrator.ledger.ledger import lines_of
+from orchestrator.types.errors import LLMError
 from tests.support.sockets import sockets_to
 from tests.support.wire import PROVIDERS, Reply, WireServer, with_providers
 from tests.wire.protocols import Asked
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
-    # LiteLLM leaves coroutines of its own unawaited when it is cancelled at the wrong moment.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.timeout(600),
     pytest.mark.may_block,  # watching for it would double the time
 ]
 
-REQUESTS = int(os.environ.get("CHAOS_REQUESTS", "2000"))
-IN_FLIGHT = 100
+REQUESTS = int(os.environ.get("CHAOS_REQUESTS", "600"))
+IN_FLIGHT = 60
 SEED = int(os.environ.get("CHAOS_SEED", "20261121"))
 GROUPS = tuple(PROVIDERS)
 # Twice what an answer takes beside other tests: what is given up by chance says less.
@@ -65,11 +63,24 @@ def config(wire: WireServer, directory: Path) -> dict[str, Any]:
     return made
 
 
-async def one(orc: Orchestrator, number: int, luck: random.Random) -> str:
+class Lateness:
+    """How late the event loop is: a busy machine delays every deadline on it."""
+
+    total_s = 0.0
+
+    async def measure(self) -> None:
+        """Add up by how much sleeps are too long, until cancelled."""
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(0.05)
+            self.total_s += time.monotonic() - before - 0.05
+
+
+async def one(orc: Orchestrator, number: int, luck: random.Random, lateness: Lateness) -> str:
     """How one request ended."""
     ask = [{"role": "user", "content": f"question {number}"}]
     group = luck.choice(GROUPS)
-    start = time.monotonic()
+    start, late_s = time.monotonic(), lateness.total_s
     try:
         if luck.random() < 0.3:
             stream = await orc.acompletion(
@@ -85,7 +96,8 @@ async def one(orc: Orchestrator, number: int, luck: random.Random) -> str:
     except openai.APIError as error:  # the root of LiteLLM's own classes, which streams raise
         return f"stream: {type(error).__name__}"
     finally:
-        assert time.monotonic() - start < DEADLINE_S + 10
+        late_s = lateness.total_s - late_s
+        assert time.monotonic() - start < DEADLINE_S + 10 + late_s
     assert text == "a good answer"
     return "answered"
 
@@ -105,10 +117,12 @@ async def test_every_request_ends_and_is_booked(wire: WireServer, tmp_path: Path
         luck = random.Random(SEED + 1)
         ends: Counter[str] = Counter()
         waiting = asyncio.Semaphore(IN_FLIGHT)
+        lateness = Lateness()
+        measuring = asyncio.create_task(lateness.measure())
 
         async def bounded(number: int) -> None:
             async with waiting:
-                task = asyncio.create_task(one(orc, number, luck))
+                task = asyncio.create_task(one(orc, number, luck, lateness))
                 if number % 40 == 7:  # somebody loses patience
                     await asyncio.sleep(0.02)
                     task.cancel()
@@ -116,6 +130,7 @@ async def test_every_request_ends_and_is_booked(wire: WireServer, tmp_path: Path
                     ends[await task] += 1
 
         await asyncio.gather(*(bounded(number) for number in range(REQUESTS)))
+        measuring.cancel()
         await settled(wire)
     lines = await asyncio.to_thread(lambda: list(lines_of(tmp_path)))
     assert len(lines) == REQUESTS

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from orchestrator import Orchestrator
-from orchestrator.errors import (
+from orchestrator.types.errors import (
     AuthenticationError,
     BadRequestError,
     ContentPolicyError,

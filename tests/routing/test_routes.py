@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator import Orchestrator
-from orchestrator.errors import ConfigError, LLMError, NoDeploymentError
+from orchestrator.types.errors import ConfigError, LLMError, NoDeploymentError
 from tests.support.wire import SECRET, Reply, WireServer, configured
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")

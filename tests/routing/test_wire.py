@@ -13,7 +13,11 @@ from typing import Any
 import pytest
 
 from orchestrator import Orchestrator
-from orchestrator.errors import (
+from orchestrator.gmn.formats import write_json
+from orchestrator.gmn.formats.schema import strict_schema
+from orchestrator.gmn.validate import validate
+from orchestrator.routing.response_format import tightened
+from orchestrator.types.errors import (
     AuthenticationError,
     BadRequestError,
     ConfigError,
@@ -23,10 +27,6 @@ from orchestrator.errors import (
     RateLimitError,
     ServiceUnavailableError,
 )
-from orchestrator.gmn.formats import write_json
-from orchestrator.gmn.formats.schema import strict_schema
-from orchestrator.gmn.validate import validate
-from orchestrator.routing.forms import tightened
 from tests.support.documents import GOOD, swapped
 from tests.support.wire import SECRET, Reply, WireServer, configured
 

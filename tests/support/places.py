@@ -10,8 +10,8 @@ from typing import Any
 
 from orchestrator.cache.gate import Gate
 from orchestrator.cache.store import Store
-from orchestrator.config import Cache
-from orchestrator.parts import gate_of, store_of
+from orchestrator.client.wiring import gate_of, store_of
+from orchestrator.config.settings import Cache
 
 
 @dataclass

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from orchestrator.result import Answer, Request, Usage
+from orchestrator.types.requests import Answer, Request, Usage
 
 PACKAGE = str(Path(__file__).parents[2] / "orchestrator")
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import jsonpatch
 
-from orchestrator.diagnostics import Diagnostic
 from orchestrator.gmn.checks import Subject, run_checks
 from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
 from orchestrator.gmn.model import Condition, Conditional, GMNSpec, Outcome, Rule, Table, Variable
+from orchestrator.types.diagnostics import Diagnostic
 
 S = Variable(name="s", labels=("a", "b", "c"))
 O2 = Variable(name="o", labels=("x", "y"))

@@ -13,7 +13,7 @@ from orchestrator.gmn.tables import entries
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from orchestrator.diagnostics import Diagnostic
+    from orchestrator.types.diagnostics import Diagnostic
 
 #: Constraints a request may set, and what each counts.
 CONSTRAINTS = {

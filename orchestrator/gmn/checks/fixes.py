@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from orchestrator.diagnostics import Diagnostic, Fix, PatchOperation
 from orchestrator.gmn.codes import finding
+from orchestrator.types.diagnostics import Diagnostic, Fix, PatchOperation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

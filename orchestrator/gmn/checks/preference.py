@@ -15,8 +15,8 @@ from orchestrator.gmn.codes import finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orchestrator.diagnostics import Diagnostic, Fix
     from orchestrator.gmn.model import Preference
+    from orchestrator.types.diagnostics import Diagnostic, Fix
 
 LARGE_UTILITY = 20.0  # nats; beyond it one outcome decides every plan
 

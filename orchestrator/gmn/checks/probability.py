@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from orchestrator.diagnostics import Diagnostic, Fix, PatchOperation
     from orchestrator.gmn.model import Outcome, Rule
+    from orchestrator.types.diagnostics import Diagnostic, Fix, PatchOperation
 
     MakeFix = Callable[..., Fix]
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from orchestrator.diagnostics import Diagnostic
     from orchestrator.gmn.compile import Compiled
+    from orchestrator.types.diagnostics import Diagnostic
 
 
 @check("GMN501", "GMN512")

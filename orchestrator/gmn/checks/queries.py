@@ -12,8 +12,8 @@ from orchestrator.gmn.codes import finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orchestrator.diagnostics import Diagnostic
     from orchestrator.gmn.model import Query
+    from orchestrator.types.diagnostics import Diagnostic
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
 _TARGETS = {

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from orchestrator.diagnostics import Diagnostic, Severity
-from orchestrator.errors import GMNError
 from orchestrator.gmn import repairs
 from orchestrator.gmn.compile import Compiled, compile_spec
 from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
 from orchestrator.gmn.rules import own_axis
 from orchestrator.gmn.tables import TableError, context_labels, entries, expand, sizes_disagree
+from orchestrator.types.diagnostics import Diagnostic, Severity
+from orchestrator.types.errors import GMNError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from orchestrator.diagnostics import Diagnostic, Fix
     from orchestrator.gmn.model import Conditional, Variable
+    from orchestrator.types.diagnostics import Diagnostic, Fix
 
     Array = NDArray[np.float64]
 

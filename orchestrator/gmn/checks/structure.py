@@ -16,8 +16,8 @@ from orchestrator.gmn.tables import labels_matching
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from orchestrator.diagnostics import Diagnostic, Fix, PatchOperation
     from orchestrator.gmn.model import Conditional, GMNSpec, Variable
+    from orchestrator.types.diagnostics import Diagnostic, Fix, PatchOperation
 
 SECTIONS = {"state": "states", "observation": "observations", "action": "actions"}
 _RANGE_LIKE = re.compile(r"\d+\.\.\d+\Z")

@@ -11,9 +11,9 @@ from orchestrator.gmn.formats.syntax import Block, BrokenSyntax, Parser, Token
 from orchestrator.gmn.spelling import nearest
 
 if TYPE_CHECKING:
-    from orchestrator.diagnostics import Diagnostic
     from orchestrator.gmn.formats.places import Places
     from orchestrator.gmn.limits import Limits
+    from orchestrator.types.diagnostics import Diagnostic
 
 _ALIASES = {
     "hidden_state": "state",

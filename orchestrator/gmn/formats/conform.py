@@ -18,7 +18,7 @@ from orchestrator.gmn.spelling import nearest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orchestrator.diagnostics import Diagnostic
+    from orchestrator.types.diagnostics import Diagnostic
 
 _KIND_ALIASES = {
     "matrix": "rows", "dense": "rows", "table": "rows", "deterministic": "map", "eye": "identity",

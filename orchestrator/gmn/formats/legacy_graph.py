@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from orchestrator.diagnostics import Diagnostic
+    from orchestrator.types.diagnostics import Diagnostic
 
 Tree = dict[str, object]
 

@@ -11,9 +11,9 @@ from orchestrator.gmn.spelling import nearest
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from orchestrator.diagnostics import Diagnostic
     from orchestrator.gmn.formats.places import Places
     from orchestrator.gmn.formats.syntax import Property, Token
+    from orchestrator.types.diagnostics import Diagnostic
 
 Tree = dict[str, object]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from orchestrator.diagnostics import Place
+from orchestrator.types.diagnostics import Place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

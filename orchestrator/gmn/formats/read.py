@@ -23,7 +23,7 @@ from orchestrator.gmn.formats.syntax import BrokenSyntax, Parser, plain
 from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
-    from orchestrator.diagnostics import Diagnostic
+    from orchestrator.types.diagnostics import Diagnostic
 
 _FENCE = re.compile(
     r"^[ \t]*(`{3,}|~{3,})[^\n]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.DOTALL | re.MULTILINE

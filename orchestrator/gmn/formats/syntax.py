@@ -16,8 +16,8 @@ from orchestrator.gmn.codes import finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orchestrator.diagnostics import Diagnostic
     from orchestrator.gmn.formats.places import Places
+    from orchestrator.types.diagnostics import Diagnostic
 
 MOST_ILLEGAL = 1000
 

@@ -16,7 +16,7 @@ from orchestrator.gmn.orientation import oriented
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orchestrator.diagnostics import Diagnostic
+    from orchestrator.types.diagnostics import Diagnostic
 
 Tree = dict[str, object]
 

@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from orchestrator.diagnostics import Place
 from orchestrator.gmn.formats import Places, conform, read, write_json, write_text
 from orchestrator.gmn.limits import Limits
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
+from orchestrator.types.diagnostics import Place
 from tests.support.documents import GOOD, plus, swapped
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from orchestrator.config.paths import shipped
 from orchestrator.gmn.formats.schema import strict_schema
-from orchestrator.shipped import shipped
 
 
 def test_the_shipped_schema_is_generated_from_the_model() -> None:

@@ -1,0 +1,54 @@
+"""Encryption of what is kept, for whoever gives a key; by Fernet of the cryptography package."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchestrator.types.errors import ConfigError, MissingExtraError
+
+
+class SealError(ValueError):
+    """What was read was not sealed with this key."""
+
+
+class Seal:
+    """Closes and opens bytes; without a key they stay as they are."""
+
+    def __init__(self, key: str = "") -> None:
+        """`key` is one or several of Fernet's, comma-separated: the first seals, all open.
+
+        Raises: MissingExtraError: the extra ``encrypt`` is not installed; ConfigError: it is none.
+        """
+        self._fernet: Any = None
+        if not key:
+            return
+        try:
+            from cryptography.fernet import Fernet, InvalidToken, MultiFernet  # noqa: PLC0415
+        except ModuleNotFoundError as error:
+            raise MissingExtraError("orchestrator.cache.encrypt", "encrypt") from error
+        self._invalid = InvalidToken
+        try:
+            self._fernet = MultiFernet([Fernet(one.strip()) for one in key.split(",")])
+        except ValueError:
+            raise ConfigError(
+                "orchestrator.cache.encrypt",
+                "it is no key of 32 bytes in URL-safe base64",
+                fix='Make one: python -c "from cryptography.fernet import Fernet;'
+                ' print(Fernet.generate_key().decode())"',
+            ) from None
+
+    def closed(self, raw: bytes) -> bytes:
+        """The bytes as they are kept."""
+        return raw if self._fernet is None else bytes(self._fernet.encrypt(raw))
+
+    def opened(self, raw: bytes) -> bytes:
+        """The bytes as they were.
+
+        Raises: SealError: they were sealed with another key, or not at all.
+        """
+        if self._fernet is None:
+            return raw
+        try:
+            return bytes(self._fernet.decrypt(raw))
+        except self._invalid:
+            raise SealError("it was not sealed with this key") from None

@@ -1,0 +1,1 @@
+"""What a program calls: the facade, its wiring, structured values and LiteLLM's own calls."""

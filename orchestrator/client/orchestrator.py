@@ -1,0 +1,387 @@
+"""The facade: picks the parts and states their order, one short method per public operation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self
+
+from orchestrator.cache.store import StoreInfo
+from orchestrator.client.wiring import Parts
+from orchestrator.config.settings import Config
+from orchestrator.generation.gmn_contract import GMNContract
+from orchestrator.generation.images import image_parts
+from orchestrator.generation.request_building import (
+    Source,
+    cache_use,
+    check_agent_type,
+    examples_for,
+    first_request,
+    parsed,
+)
+from orchestrator.generation.runs import Task
+from orchestrator.generation.streaming import streamed
+from orchestrator.gmn.checks import known_constraints
+from orchestrator.gmn.expectations import Expectation
+from orchestrator.gmn.model import GMNSpec
+from orchestrator.gmn.validate import validate
+from orchestrator.models.deployments import Deployments
+from orchestrator.models.health import HealthReport
+from orchestrator.routing.health_check import checkup, form_check
+from orchestrator.routing.plan import Plan, plan
+from orchestrator.types.blocking import blocking, iterating
+from orchestrator.types.diagnostics import Report
+from orchestrator.types.errors import GMNError
+from orchestrator.types.messages import LLMMessage, as_messages
+from orchestrator.types.requests import (
+    Answer,
+    Caching,
+    Generation,
+    Request,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from orchestrator.client.structured import Check
+    from orchestrator.generation.images import Image
+    from orchestrator.types.events import Hook
+
+
+class Orchestrator(Parts):
+    """Generates, validates and refines GMN specifications through LiteLLM's Router.
+
+    Every method is async; `sync` offers the same ones blocking. Use ``async with`` to close the
+    Router, its HTTP clients and the cache.
+    """
+
+    def __init__(
+        self,
+        config: str | Path | Mapping[str, object] | Config | None = None,
+        *,
+        hook: Hook | None = None,
+        environ: Mapping[str, str] | None = None,
+        router: Any = None,
+    ) -> None:
+        """Load the configuration and settle what can be called; nothing is asked yet.
+
+        `hook` is called with every event of `orchestrator.types.events`; `router` is a LiteLLM
+        Router to send through, in place of one built from the configuration.
+
+        Raises: ConfigError: the configuration is wrong, or nothing can be called.
+        """
+        super().__init__(config, hook=hook, environ=environ, router=router)
+        self.sync = Blocking(self)
+
+    @classmethod
+    def from_config(cls, path: str | Path) -> Self:
+        """An orchestrator configured by a file."""
+        return cls(path)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        await self.aclose()
+
+    async def generate_gmn(
+        self,
+        prompt: str,
+        agent_type: str = "general",
+        constraints: Mapping[str, int] | None = None,
+        examples: Sequence[Source] | None = None,
+        expectations: Sequence[str | Expectation] | None = None,
+        *,
+        model: str | None = None,
+        provider: str | None = None,
+        cache: Caching | None = None,
+        tenant: str = "",
+        seed: int | None = None,
+        samples: int = 1,
+        images: Sequence[Image] = (),
+        infer_expectations: bool = False,
+        hook: Hook | None = None,
+    ) -> Generation[GMNSpec]:
+        """Turn a description of an agent into a model that is valid and runs.
+
+        `agent_type` is explorer, trader, coordinator or general. `constraints` bound the model:
+        max_states, max_observations, max_actions (joint values), max_factors, max_horizon,
+        max_policies. `examples` are documents to show (None: a curated one that suits).
+        `expectations` are simulated: ``cell=r4c4 within 12 in 80%``. `samples` asks for so many
+        candidates at once and takes the first that behaves, or the simplest. `images` are
+        pictures of what is meant: files, bytes or addresses. `infer_expectations` also holds the
+        model to what the sentence implies (marked as inferred). `model` names a route, a model
+        group or a model of the configuration, `provider` forces a provider. `tenant` is on whose
+        budget and in whose name it is booked. `cache` says whether the cache may answer, and how
+        the answer is kept: ``{"mode": "use", "ttl": 3600, "tag": "trial"}``.
+
+        Raises:
+            InvalidOutputError: no answer was valid; carries every attempt.
+            LLMError: a provider failed, or a deadline or budget was reached.
+            ValueError: an agent type, constraint or expectation is unknown, or an image is none.
+            NoDeploymentError: there are images, and nobody on the route reads them.
+        """
+        check_agent_type(agent_type)
+        contract = self._contract(constraints, expectations, prompt if infer_expectations else "")
+        await self._open()
+        pictures = await asyncio.to_thread(image_parts, images)
+        route = await self._route(model, provider, sees=bool(pictures))
+        mode = self._router.mode_for(route)
+        rendered = self._prompts.generate(
+            prompt,
+            agent_type=agent_type,
+            mode=mode,
+            constraints=constraints,
+            expectations=[str(e) for e in contract.expectations],
+            examples=self._examples(prompt, agent_type, examples),
+        )
+        first = first_request(
+            rendered.with_parts(pictures), route, contract,
+            settings=self.config.orchestrator, mode=mode, cache=cache, seed=seed,
+        )  # fmt: skip
+        about = {"route": route, "agent_type": agent_type, "tenant": tenant}
+        booking = self._ledger.open("generate_gmn", **about)
+        task = Task(first, contract, self._prompts, samples=samples)
+        return await self._runs.run(task, booking, hook=hook)
+
+    async def refine_gmn(
+        self,
+        spec: Source,
+        feedback: str,
+        *,
+        constraints: Mapping[str, int] | None = None,
+        expectations: Sequence[str | Expectation] | None = None,
+        model: str | None = None,
+        provider: str | None = None,
+        cache: Caching | None = None,
+        tenant: str = "",
+        hook: Hook | None = None,
+    ) -> Generation[GMNSpec]:
+        """Change a document as the feedback says; a patch is asked for before a rewrite.
+
+        Raises:
+            GMNError: the document cannot be read, so there is nothing to patch.
+            InvalidOutputError, LLMError: as `generate_gmn`.
+        """
+        contract = self._contract(constraints, expectations)
+        await self._open()
+        base = contract.judge_source(spec)
+        if base.value is None:
+            first = base.report.errors[0]
+            raise GMNError(f"the document cannot be read: {first}", report=base.report)
+        route = self._router.resolve(model, provider)
+        rendered = self._prompts.feedback(contract.view(base), feedback)
+        settings = self.config.orchestrator
+        request = first_request(
+            rendered, route, contract, settings=settings, mode="prompt", cache=cache
+        )
+        request = replace(request, purpose="patch")
+        booking = self._ledger.open(
+            "refine_gmn", route=route, agent_type=base.value.agent_type, tenant=tenant
+        )
+        task = Task(request, contract, self._prompts, base=base)
+        return await self._runs.run(task, booking, hook=hook)
+
+    async def validate_gmn(
+        self,
+        spec: Source,
+        *,
+        constraints: Mapping[str, int] | None = None,
+        expectations: Sequence[str | Expectation] | None = None,
+    ) -> Report:
+        """Judge a document without asking any model; unpacks as ``is_valid, errors``.
+
+        Raises: ValueError: a constraint or an expectation is unknown.
+        """
+        return validate(spec, constraints=constraints, expectations=parsed(expectations)).report
+
+    async def generate(
+        self,
+        messages: Sequence[LLMMessage | Mapping[str, object]],
+        *,
+        model: str | None = None,
+        provider: str | None = None,
+        cache: Caching | None = None,
+        tenant: str = "",
+        **parameters: Any,  # LiteLLM's own arguments: temperature, max_tokens…
+    ) -> Answer:
+        """Answer messages of your own, through cache and Router.
+
+        Raises: LLMError: no answer could be had.
+        """
+        await self._open()
+        use, keep = cache_use(cache, self.config.orchestrator.cache.mode)
+        request = Request(
+            as_messages(messages),
+            self._router.resolve(model, provider),
+            parameters=parameters,
+            timeout_s=self.config.orchestrator.generation.timeout_s,
+            cache=use,
+            keep=keep,
+            purpose="generate",
+        )
+        with self._ledger.open("generate", route=request.route, tenant=tenant):
+            return await self._completer.complete(request)
+
+    async def generate_structured(
+        self,
+        messages: Sequence[LLMMessage | Mapping[str, object]] | str,
+        contract: Any,
+        *,
+        checks: Sequence[Check] = (),
+        refine: int | None = None,
+        samples: int = 1,
+        model: str | None = None,
+        provider: str | None = None,
+        cache: Caching | None = None,
+        tenant: str = "",
+        hook: Hook | None = None,
+        **parameters: Any,  # LiteLLM's own arguments: temperature, max_tokens…
+    ) -> Generation[Any]:
+        """Answer messages with a value that fulfils a contract; `Generation.value` is typed.
+
+        `contract` is a pydantic model, any type pydantic understands, a JSON Schema, LiteLLM's
+        ``response_format``, or a `Contract` of your own. `checks` are rules in your own code,
+        plain or async: the typed value in, findings (`Diagnostic` or a sentence each) out.
+        `refine` is the most further calls to mend an answer.
+
+        Raises:
+            ValueError: no provider can take the schema; the message names the nearest one.
+            InvalidOutputError, LLMError: as `generate_gmn`.
+        """
+        await self._open()
+        return await self._structured.generate(
+            messages, contract, checks=checks, refine=refine, samples=samples, model=model,
+            provider=provider, cache=cache, tenant=tenant, hook=hook, parameters=parameters,
+        )  # fmt: skip
+
+    stream_gmn = streamed(generate_gmn)
+    stream_structured = streamed(generate_structured)
+
+    async def acompletion(self, **litellm_arguments: Any) -> Any:
+        """LiteLLM's ``acompletion`` through Router and cache: its arguments, its return types.
+
+        ``cache="use"|"refresh"|"off"|"replay"`` says whether the cache may answer, ``cache_ttl``
+        for how many seconds it may; a stream is kept and comes back as a stream. Requests that
+        hold anything but JSON are always asked. With ``refine=2`` or ``checks=[…]`` the
+        answer is held to its ``response_format`` as `generate_structured` does; the response then
+        has ``parsed``, the typed value, and ``generation``, with everything that led to it.
+
+        Raises: what LiteLLM raises; with ``refine`` or ``checks`` what `generate_structured` does.
+        """
+        await self._open()
+        if "refine" in litellm_arguments or "checks" in litellm_arguments:
+            return await self._structured.completion(litellm_arguments)
+        return await self._drop_in.call("acompletion", litellm_arguments)
+
+    async def aembedding(self, **litellm_arguments: Any) -> Any:
+        """LiteLLM's ``aembedding``, as `acompletion`."""
+        await self._open()
+        return await self._drop_in.call("aembedding", litellm_arguments)
+
+    async def plan(
+        self,
+        prompt: str,
+        agent_type: str = "general",
+        *,
+        model: str | None = None,
+        provider: str | None = None,
+    ) -> Plan:
+        """The most that `generate_gmn` with these arguments can take; nothing is asked."""
+        await self._open()
+        route = self._router.resolve(model, provider)
+        mode = self._router.mode_for(route)
+        examples = self._examples(prompt, agent_type, None)
+        rendered = self._prompts.generate(
+            prompt, agent_type=agent_type, mode=mode, examples=examples
+        )
+        request = Request(rendered.messages, route)
+        strong = self._runs.strong(route)
+        routes = [route, strong] if strong else [route]
+        return await asyncio.to_thread(plan, self.config, self._router.deployments, request, routes)
+
+    async def models(self) -> Deployments:
+        """What can be called, what was left out and why, and who serves which route."""
+        return self._router.deployments
+
+    async def health_check(self, *, probe: bool = False) -> HealthReport:
+        """How every provider and deployment fares, from the attempts of this process and the
+        ledger; `probe` asks each deployment for one token first, without retry or fallback."""
+        await self._open()
+        with self._ledger.open("probe", route="*") if probe else nullcontext():
+            return await checkup(self._router, probe=probe)
+
+    async def form_check(self) -> dict[str, str]:
+        """What each deployment does with a JSON Schema, asked for a few tokens each; by id."""
+        await self._open()
+        with self._ledger.open("probe", route="*"):
+            return await form_check(self._router)
+
+    @property
+    def templates(self) -> Mapping[str, str]:
+        """The version of every prompt template, by name."""
+        return self._prompts.versions
+
+    async def cache_info(self) -> StoreInfo:
+        """How much is cached, and where."""
+        await self._open()
+        return await asyncio.to_thread(self._store.info)
+
+    async def cache_clear(self) -> int:
+        """Forget every cached answer; return how many there were."""
+        await self._open()
+        return await asyncio.to_thread(self._store.clear)
+
+    async def usage(self, *, since: str = "") -> list[dict[str, Any]]:
+        """The ledger's lines at or after `since` (ISO 8601), oldest first; none without ledger."""
+        return await asyncio.to_thread(self._ledger.lines, since=since)
+
+    async def _route(self, model: str | None, provider: str | None, *, sees: bool) -> str:
+        route = self._router.resolve(model, provider)
+        return await self._router.seeing(route) if sees else route
+
+    def _contract(
+        self,
+        constraints: Mapping[str, int] | None,
+        expectations: Sequence[str | Expectation] | None,
+        description: str = "",
+    ) -> GMNContract:
+        settings = self.config.orchestrator.generation
+        return GMNContract(
+            constraints=known_constraints(constraints or {}),
+            expectations=parsed(expectations),
+            repair=settings.repair,
+            episodes=settings.episodes,
+            description=description,
+        )
+
+    def _examples(
+        self, prompt: str, agent_type: str, given: Sequence[Source] | None
+    ) -> tuple[str, ...]:
+        count = self.config.orchestrator.generation.examples
+        return examples_for(prompt, agent_type, given, count=count)
+
+
+class Blocking:
+    """The operations of an `Orchestrator`, blocking, on one background event loop."""
+
+    def __init__(self, orchestrator: Orchestrator) -> None:
+        self.generate_gmn = blocking(orchestrator.generate_gmn)
+        self.refine_gmn = blocking(orchestrator.refine_gmn)
+        self.validate_gmn = blocking(orchestrator.validate_gmn)
+        self.stream_gmn = iterating(orchestrator.stream_gmn)
+        self.stream_structured = iterating(orchestrator.stream_structured)
+        self.generate_structured = blocking(orchestrator.generate_structured)
+        self.generate = blocking(orchestrator.generate)
+        self.completion = blocking(orchestrator.acompletion)
+        self.embedding = blocking(orchestrator.aembedding)
+        self.plan = blocking(orchestrator.plan)
+        self.models = blocking(orchestrator.models)
+        self.health_check = blocking(orchestrator.health_check)
+        self.form_check = blocking(orchestrator.form_check)
+        self.usage = blocking(orchestrator.usage)
+        self.cache_info = blocking(orchestrator.cache_info)
+        self.cache_clear = blocking(orchestrator.cache_clear)
+        self.close = blocking(orchestrator.aclose)

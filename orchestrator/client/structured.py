@@ -1,0 +1,182 @@
+"""Answers to any contract: the loop that GMN has, for messages and types of the caller's own."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.generation.contract import contract_of
+from orchestrator.generation.prompts import ConversationPhrasing, Prompts
+from orchestrator.generation.request_building import cache_use, without_json
+from orchestrator.generation.runs import Task
+from orchestrator.types.diagnostics import Diagnostic
+from orchestrator.types.messages import LLMMessage, LLMRole, as_messages
+from orchestrator.types.requests import Request
+
+if TYPE_CHECKING:
+    from orchestrator.generation.contract import ValueCheck
+    from orchestrator.generation.runs import Runs
+    from orchestrator.ledger.ledger import Ledger
+    from orchestrator.types.events import Hook
+    from orchestrator.types.requests import Caching, Contract, Generation
+
+Said = Iterable[Diagnostic | str] | str | None
+#: A rule in the caller's own code, plain or async: the typed value in, findings out.
+Check = Callable[[Any], Said | Awaitable[Said]]
+#: What `Structured.completion` takes over from LiteLLM's arguments; the rest are parameters.
+_OWN = (
+    "model", "messages", "response_format", "refine", "checks", "cache", "cache_ttl", "tenant",
+    "samples",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Structured:
+    """Holds answers to a contract."""
+
+    runs: Runs
+    ledger: Ledger
+    prompts: Prompts
+
+    async def generate(
+        self,
+        messages: Sequence[LLMMessage | Mapping[str, object]] | str,
+        wanted: Any,
+        *,
+        checks: Sequence[Check] = (),
+        refine: int | None = None,
+        samples: int = 1,
+        model: str | None = None,
+        provider: str | None = None,
+        cache: Caching | None = None,
+        tenant: str = "",
+        hook: Hook | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        operation: str = "generate_structured",
+    ) -> Generation[Any]:
+        """See `Orchestrator.generate_structured`."""
+        contract = self.contract(wanted, checks)
+        route = self.runs.router.resolve(model, provider)
+        first = self.first(messages, contract, route, cache=cache, parameters=parameters or {})
+        booking = self.ledger.open(operation, route=route, tenant=tenant)
+        most = None if refine is None else 1 + refine
+        phrasing = ConversationPhrasing(self.prompts)
+        task = Task(first, contract, phrasing, max_calls=most, samples=samples)
+        return await self.runs.run(task, booking, hook=hook)
+
+    def contract(self, wanted: Any, checks: Sequence[Check]) -> Contract[Any]:
+        """The contract that is meant; async checks run on the loop that asks.
+
+        Raises: ValueError: no provider can take the schema.
+        """
+        repair = self.runs.settings.generation.repair
+        made: Contract[Any] = contract_of(
+            wanted,
+            checks=[_plain(check) for check in checks],
+            repair=repair != "none",
+            complete=repair == "suggest",
+        )
+        return made
+
+    def first(
+        self,
+        messages: Sequence[LLMMessage | Mapping[str, object]] | str,
+        contract: Contract[Any],
+        route: str,
+        *,
+        cache: Caching | None,
+        parameters: Mapping[str, Any],
+    ) -> Request:
+        """The question that a run begins with."""
+        if isinstance(messages, str):
+            messages = [LLMMessage(LLMRole.USER, messages)]
+        settings = self.runs.settings
+        schema = {key: part for key, part in contract.schema.items() if key != "$schema"}
+        in_words = self.prompts.schema(schema)
+        use, keep = cache_use(cache, settings.cache.mode)
+        return Request(
+            as_messages(messages),
+            route,
+            parameters={"max_tokens": settings.generation.max_tokens, **parameters},
+            mode=self.runs.router.mode_for(route),
+            schema=schema,
+            schema_name=contract.name,
+            in_words=in_words,
+            templates={"schema": self.prompts.versions["schema"]},
+            timeout_s=settings.generation.timeout_s,
+            cache=without_json(use, parameters),
+            keep=keep,
+            purpose="generate",
+        )
+
+    async def completion(self, arguments: Mapping[str, Any]) -> Any:
+        """LiteLLM's call with its ``response_format`` held to; its `ModelResponse` in return.
+
+        Raises: ValueError: there is nothing to hold to, or a stream is asked for.
+        """
+        wanted = arguments.get("response_format")
+        if arguments.get("stream"):
+            raise ValueError("a stream cannot be taken back: use stream_structured for refine")
+        checks: Sequence[Check] = arguments.get("checks") or ()
+        made = await self.generate(
+            arguments["messages"],
+            {"type": "object"} if wanted is None else wanted,
+            checks=checks,
+            refine=arguments.get("refine"),
+            samples=int(arguments.get("samples") or 1),
+            model=arguments.get("model"),
+            cache=_cache_of(arguments),
+            tenant=str(arguments.get("tenant") or ""),
+            parameters={k: v for k, v in arguments.items() if k not in _OWN},
+            operation="acompletion",
+        )
+        return await self._response(made)
+
+    async def _response(self, made: Generation[Any]) -> Any:
+        usage = made.usage
+        body = {
+            "id": f"chatcmpl-{uuid.uuid4().hex}",
+            "model": made.model,
+            "choices": [
+                {
+                    "index": 0,
+                    "finish_reason": "stop",
+                    "message": {"role": "assistant", "content": made.text},
+                }
+            ],
+            "usage": {
+                "prompt_tokens": usage.prompt_tokens,
+                "completion_tokens": usage.completion_tokens,
+                "total_tokens": usage.total_tokens,
+            },
+        }
+        response = await self.runs.router.revived("ModelResponse", body)
+        last = made.attempts[-1].answer
+        response._hidden_params = {
+            "cache_hit": made.cached,
+            "response_cost": made.cost_usd,
+            "custom_llm_provider": last.provider,
+            "model_id": last.deployment,
+        }
+        response.parsed, response.generation = made.value, made
+        return response
+
+
+def _cache_of(arguments: Mapping[str, Any]) -> Caching | None:
+    given = arguments.get("cache")
+    if arguments.get("cache_ttl") is None:
+        return given
+    stated = given if isinstance(given, Mapping) else {"mode": given}
+    return {**stated, "ttl": arguments["cache_ttl"]}
+
+
+def _plain(check: Check) -> ValueCheck:
+    """Judging happens in a thread; what is async goes back to the loop that asked."""
+    if not inspect.iscoroutinefunction(check):
+        return check  # type: ignore[return-value]
+    loop = asyncio.get_running_loop()
+    return lambda value: asyncio.run_coroutine_threadsafe(check(value), loop).result()

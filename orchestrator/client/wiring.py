@@ -1,0 +1,200 @@
+"""What an orchestrator is made of; each part is made when it is first needed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.cache.accepted import Recall
+from orchestrator.cache.cached_call import Cached, Keeps
+from orchestrator.cache.cassette import Cassette
+from orchestrator.cache.disk import disk_store
+from orchestrator.cache.encryption import Seal
+from orchestrator.cache.gate import Gate
+from orchestrator.cache.locks import FileLocks
+from orchestrator.cache.redis import RedisLocks, shared_store
+from orchestrator.cache.store import Store
+from orchestrator.client.litellm_calls import DropIn
+from orchestrator.client.structured import Structured
+from orchestrator.config.paths import shipped
+from orchestrator.config.settings import (
+    Cache,
+    Config,
+    cache_directory,
+    cassette_directory,
+    ledger_directory,
+)
+from orchestrator.generation.evaluation.finetune import ACCEPTED, Accepted
+from orchestrator.generation.prompts import Prompts
+from orchestrator.generation.request_building import load_library
+from orchestrator.generation.runs import Runs
+from orchestrator.ledger.ledger import Ledger, days_ago
+from orchestrator.models.deployments import resolved
+from orchestrator.routing.complete import RouterCompleter
+from orchestrator.types.blocking import Once
+from orchestrator.types.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from orchestrator.types.events import Hook
+
+
+def store_of(settings: Cache, environ: Mapping[str, str]) -> Store:
+    """Where the settings say that answers are kept.
+
+    Raises: ConfigError: an ``os.environ/KEY`` is not set, or a setting is wrong;
+        MissingExtraError: an extra is not installed.
+    """
+    seal = Seal(stated(settings.encrypt, environ))
+    if url := stated(settings.url, environ):
+        return shared_store(url, seal=seal)
+    directory = cache_directory(settings, environ)
+    return disk_store(directory, size_limit_mb=settings.size_limit_mb, seal=seal)
+
+
+def gate_of(settings: Cache, environ: Mapping[str, str]) -> Gate:
+    """Whoever shares the answers asks for each of them once.
+
+    Raises: as `store_of`.
+    """
+    if url := stated(settings.url, environ):
+        return Gate(RedisLocks(url))
+    return Gate(FileLocks(cache_directory(settings, environ) / "asking"))
+
+
+def stated(setting: str, environ: Mapping[str, str]) -> str:
+    """A setting, read from the environment where it says so.
+
+    Raises: ConfigError: that variable is not set.
+    """
+    stated, unset = resolved({"is": setting}, environ)
+    if unset:
+        raise ConfigError("orchestrator.cache", f"{', '.join(unset)} is not set")
+    return str(stated["is"])
+
+
+def _nobody(route: str) -> str:
+    """A recording is the same whoever is configured."""
+    del route
+    return ""
+
+
+async def _nobody_known(model: str | None) -> str:
+    return _nobody(str(model))
+
+
+class Parts:
+    """Configuration, Router, ledger, prompts, store, and what runs over them."""
+
+    def __init__(
+        self,
+        config: str | Path | Mapping[str, object] | Config | None,
+        *,
+        hook: Hook | None,
+        environ: Mapping[str, str] | None,
+        router: Any,
+    ) -> None:
+        """See `Orchestrator`."""
+        self._environ = os.environ if environ is None else environ
+        self.config = Config.load(config, self._environ)
+        self._hook = hook
+        settings = self.config.orchestrator
+        self._tape = Cassette(cassette_directory(settings.cache, self._environ))
+        self._router = RouterCompleter(
+            self.config,
+            environ=self._environ,
+            router=router,
+            recorded=self._tape.routes if settings.cache.mode == "replay" else None,
+        )
+        self._ledger = Ledger(
+            ledger_directory(settings.ledger, self._environ), settings.budgets.usd_per_request
+        )
+        self._open = Once(self._load)  # an event loop must not wait for the disk
+
+    async def aclose(self) -> None:
+        """Close the Router, its HTTP clients and the cache."""
+        await self._router.aclose()
+        if self._open.is_done:
+            await asyncio.to_thread(self._store.close)
+            if self._gate is not None:
+                await asyncio.to_thread(self._gate.close)
+
+    def _load(self) -> None:
+        self._prompts.load()
+        load_library()
+        _ = self._store
+        if self._gate is not None:
+            self._gate.sweep()
+        if self._is_taped:
+            self._tape.load()
+        if self.config.orchestrator.cache.mode == "record":
+            self._tape.note_routes(self._router.as_recorded())
+        self._router.modes.load()
+        if self.config.orchestrator.budgets.bound_a_day:
+            self._router.remember(self._ledger.spent_today())
+        self._router.monitor.note_lines(self._ledger.lines(since=days_ago(1)))
+
+    @cached_property
+    def _prompts(self) -> Prompts:
+        return Prompts(shipped("prompts", "templates"))
+
+    @property
+    def _is_taped(self) -> bool:
+        """Whether answers come from recordings, and go there."""
+        return self.config.orchestrator.cache.mode in ("record", "replay")
+
+    @cached_property
+    def _gate(self) -> Gate | None:
+        if self._is_taped:
+            return None
+        return gate_of(self.config.orchestrator.cache, self._environ)
+
+    @cached_property
+    def _keeps(self) -> Keeps:
+        return self._tape if self._is_taped else self._store
+
+    @cached_property
+    def _store(self) -> Store:
+        return store_of(self.config.orchestrator.cache, self._environ)
+
+    @cached_property
+    def _completer(self) -> Cached:
+        return Cached(
+            self._router,
+            self._keeps,
+            fingerprint=self._router.deployments.fingerprint if not self._is_taped else _nobody,
+            max_age_s=self.config.orchestrator.cache.max_age_s,
+            gate=self._gate,
+        )
+
+    @cached_property
+    def _drop_in(self) -> DropIn:
+        settings = self.config.orchestrator
+        known = self._router.fingerprint if not self._is_taped else _nobody_known
+        return DropIn(
+            self._router,
+            lambda: self._keeps,
+            self._ledger,
+            settings,
+            fingerprint=known,
+            gate=self._gate,
+        )
+
+    @cached_property
+    def _runs(self) -> Runs:
+        settings = self.config.orchestrator
+        directory = cache_directory(settings.cache, self._environ)
+        accepted = Accepted(directory / ACCEPTED if settings.cache.keep_accepted else None)
+        recall = None
+        if not self._is_taped:  # a recording holds every answer, and each in a file of its own
+            fingerprint = self._router.deployments.fingerprint
+            recall = Recall(self._store, fingerprint, settings.cache.max_age_s)
+        return Runs(self._router, self._completer, settings, accepted, recall, self._hook)
+
+    @cached_property
+    def _structured(self) -> Structured:
+        return Structured(self._runs, self._ledger, self._prompts)

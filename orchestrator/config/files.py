@@ -1,0 +1,117 @@
+"""Configuration files as people write them: YAML with includes, line numbers, the older shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from orchestrator.types.errors import ConfigError
+
+Tree = dict[str, Any]
+
+#: Keys of the older shape that LiteLLM spells differently.
+_OLDER_KEYS = {"base_url": "api_base", "max_retries": "num_retries"}
+
+
+def read_yaml(path: Path) -> Tree:
+    """The mapping in `path`, with every file it includes.
+
+    ``include: [other.yaml]`` is read as LiteLLM's proxy reads it: relative to the declaring file,
+    lists are extended, everything else is overridden, each file counts once.
+
+    Raises: ConfigError: a file cannot be read, is not YAML, or holds no mapping.
+    """
+    return _included(_mapping(path), path, {path.resolve()})
+
+
+def _included(tree: Tree, path: Path, seen: set[Path]) -> Tree:
+    named = tree.pop("include", None) or []
+    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+        raise ConfigError(f"{path}: include", "is not a list of file names")
+    for name in named:
+        other = (path.parent / name).resolve()
+        if other in seen:
+            continue
+        seen.add(other)
+        for key, value in _included(_mapping(other), other, seen).items():
+            if isinstance(value, list) and isinstance(tree.get(key), list):
+                tree[key] = [*tree[key], *value]
+            else:
+                tree[key] = value
+    return tree
+
+
+def _mapping(path: Path) -> Tree:
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        problem = f"{str(path)!r} cannot be read ({error.strerror or error})"
+        fix = "Name an existing file in ORCHESTRATOR_CONFIG, or unset it for the defaults."
+        raise ConfigError("config", problem, fix=fix) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise ConfigError("config", f"{str(path)!r} is not YAML{where}") from error
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise ConfigError("config", f"{str(path)!r} holds a {type(tree).__name__}, not a mapping")
+    return tree
+
+
+def line_of(path: Path, steps: Sequence[str | int]) -> int | None:
+    """The line, from 1, of a key in `path` or of its nearest ancestor; None where it has none."""
+    try:
+        node = yaml.compose(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError):
+        return None
+    line: int | None = None
+    for step in steps:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((k, v) for k, v in node.value if k.value == str(step)), None)
+            if found is None:
+                return line
+            line, node = found[0].start_mark.line + 1, found[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int):
+            if step >= len(node.value):
+                return line
+            node = node.value[step]
+            line = node.start_mark.line + 1
+        else:
+            return line
+    return line
+
+
+def is_older(tree: Mapping[str, Any], providers: Iterable[str]) -> bool:
+    """``{"provider": "auto", "openai": {"model": …}, "ollama": {"base_url": …}}``."""
+    return "model_list" not in tree and any(isinstance(tree.get(p), Mapping) for p in providers)
+
+
+def from_older(tree: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) -> Tree:
+    """The older shape as a model_list; `known` gives each provider's usual litellm_params.
+
+    Raises: ConfigError: a key is neither ``provider`` nor a provider.
+    """
+    model_list = []
+    for written, settings in tree.items():
+        name = "offline" if written == "mock" else written
+        if name in ("provider", "orchestrator"):
+            continue
+        if name not in known or not isinstance(settings, Mapping):
+            providers = ", ".join(known)
+            raise ConfigError(name, "is no provider's settings", fix=f"Known: {providers}.")
+        params = dict(known[name])
+        for key, value in settings.items():
+            params[_OLDER_KEYS.get(str(key), str(key))] = value
+        if "model" in settings:
+            prefix = str(known[name]["model"]).partition("/")[0]
+            model = str(settings["model"])
+            params["model"] = model if model.startswith(f"{prefix}/") else f"{prefix}/{model}"
+        model_list.append({"model_name": name, "litellm_params": params})
+    if not {"offline", "mock"} & set(tree):
+        model_list.append({"model_name": "offline", "litellm_params": dict(known["offline"])})
+    ours = {"provider": tree.get("provider", "auto"), **tree.get("orchestrator", {})}
+    return {"model_list": model_list, "orchestrator": ours}

@@ -1,0 +1,47 @@
+"""The providers that can be chosen by name, in one table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: LiteLLM's prefix of the embedded provider, which needs no key, no network and no LiteLLM.
+OFFLINE = "offline"
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """What a provider's name stands for.
+
+    Attributes:
+        prefixes: what stands before the slash in LiteLLM's names of its models.
+        is_local: its server usually runs on this machine, so it is probed before it is used.
+    """
+
+    prefixes: tuple[str, ...]
+    is_local: bool = False
+
+
+PROVIDERS: Mapping[str, Provider] = {
+    "openai": Provider(("openai",)),
+    "anthropic": Provider(("anthropic",)),
+    "gemini": Provider(("gemini", "vertex_ai")),
+    "huggingface": Provider(("huggingface",)),
+    "openrouter": Provider(("openrouter",)),
+    "ollama": Provider(("ollama", "ollama_chat"), is_local=True),
+    "lmstudio": Provider(("lm_studio",), is_local=True),
+    "groq": Provider(("groq",)),
+    "mistral": Provider(("mistral",)),
+    "azure": Provider(("azure",)),
+    "offline": Provider((OFFLINE,), is_local=True),
+    "mock": Provider((OFFLINE,), is_local=True),
+}
+#: What ``provider:`` and ``LLM_PROVIDER`` may say.
+CHOICES = ("auto", *PROVIDERS)
+#: Prefixes of models whose server runs where its owner put it.
+LOCAL_PREFIXES = frozenset(
+    ("hosted_vllm", *(name for one in PROVIDERS.values() if one.is_local for name in one.prefixes))
+)

@@ -1,0 +1,295 @@
+"""Configuration: a LiteLLM proxy config.yaml, unchanged, plus our own ``orchestrator:`` section."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, Self, get_args
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from orchestrator.config.files import from_older, is_older, line_of, read_yaml
+from orchestrator.config.paths import shipped
+from orchestrator.config.providers import CHOICES, PROVIDERS
+from orchestrator.types.errors import ConfigError
+from orchestrator.types.requests import CacheMode, OutputMode
+
+APP = "orchestrator"
+_log = logging.getLogger(__name__)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Role = Literal["default", "fast", "strong", "local"]
+ROLES: tuple[Role, ...] = get_args(Role)
+
+
+class Routes(_Section):
+    """Which model groups serve which role, in order: the first that is configured answers, the
+    others are its fallbacks. Without `default` the first chat group that serves no other role
+    answers, and nothing follows it. A role none of whose groups can be called is an error when the
+    file is loaded, unless it is `optional`."""
+
+    default: tuple[str, ...] = ()
+    fast: tuple[str, ...] = ()
+    strong: tuple[str, ...] = ()
+    local: tuple[str, ...] = ()
+    optional: tuple[Literal["fast", "strong", "local"], ...] = ()
+
+
+class GenerationSettings(_Section):
+    """How a document is asked for."""
+
+    max_calls: int = Field(default=4, ge=1, le=16, description="Calls of the loop at most.")
+    deadline_s: float = Field(default=120.0, gt=0, description="Seconds for everything.")
+    timeout_s: float = Field(default=60.0, gt=0, description="Seconds for one call on the wire.")
+    max_tokens: int = Field(default=4096, ge=64, description="Length limit of one answer.")
+    temperature: float | None = Field(default=None, ge=0, description="Left to the provider.")
+    mode: Literal["auto", "json_schema", "tool_call", "json_object", "prompt"] = "auto"
+    repair: Literal["none", "safe", "suggest"] = "safe"
+    episodes: int = Field(default=40, ge=1, le=1000, description="Episodes per expectation.")
+    examples: int = Field(default=1, ge=0, le=4, description="Curated models shown as examples.")
+
+
+class LimitSettings(_Section):
+    """How much may happen at once, how long it may take, how often the wire may be used."""
+
+    parallel: int = Field(default=64, ge=1, description="Calls in flight; more wait.")
+    deadline_s: float = Field(default=600.0, gt=0, description="Seconds for one completion.")
+    fallbacks: int = Field(default=3, ge=0, description="Model groups tried after the first.")
+    wire_attempts: int = Field(
+        default=64, ge=1, description="Requests on the wire for one operation; more is refused."
+    )
+
+
+class Budgets(_Section):
+    """What may be spent; empty for no bound. Money is reserved before a call, settled after it."""
+
+    usd_per_request: float | None = Field(default=None, gt=0)
+    tokens_per_request: int | None = Field(default=None, gt=0)
+    usd_per_day: float | None = Field(default=None, gt=0)
+    tenants: dict[str, float] = Field(default={}, description="Dollars a day, by tenant.")
+
+    @property
+    def bound_a_day(self) -> bool:
+        """Whether what was spent earlier today matters."""
+        return self.usd_per_day is not None or bool(self.tenants)
+
+
+class Cache(_Section):
+    """Where answers are kept."""
+
+    mode: CacheMode = Field(
+        default="use", description="ORCHESTRATOR_CACHE_MODE overrides it: tests record and replay."
+    )
+    cassette: str = Field(
+        default="", description="Directory of recordings; empty: ORCHESTRATOR_CASSETTE, cassettes."
+    )
+    directory: str = Field(default="", description="Empty: ORCHESTRATOR_CACHE_DIR, or the user's.")
+    max_age_s: float = Field(default=0.0, ge=0, description="0 keeps answers until room is needed.")
+    size_limit_mb: int = Field(default=1024, ge=1)
+    url: str = Field(default="", description="redis://… keeps answers there, for several machines.")
+    encrypt: str = Field(
+        default="", description="A Fernet key, best as os.environ/NAME; several, comma-separated."
+    )
+    keep_accepted: bool = Field(
+        default=False, description="Keep what was asked and accepted, for export --finetune."
+    )
+
+
+class LedgerSettings(_Section):
+    """Where the bill is kept."""
+
+    enabled: bool = True
+    directory: str = Field(default="", description="Empty: beside the user's state files.")
+
+
+class Settings(_Section):
+    """The ``orchestrator:`` section."""
+
+    provider: str = Field(default="auto", json_schema_extra={"enum": list(CHOICES)})
+    privacy: Literal["any", "local_only"] = "any"
+    routes: Routes = Routes()
+    generation: GenerationSettings = GenerationSettings()
+    limits: LimitSettings = LimitSettings()
+    budgets: Budgets = Budgets()
+    cache: Cache = Cache()
+    ledger: LedgerSettings = LedgerSettings()
+
+    @field_validator("provider")
+    @classmethod
+    def _is_choice(cls, given: str) -> str:
+        if given not in CHOICES:
+            raise ValueError(f"{given!r} is not a provider; use one of {', '.join(CHOICES)}")
+        return given
+
+
+class Deployment(BaseModel):
+    """One entry of LiteLLM's ``model_list``; keys that are not ours go to LiteLLM as they are."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
+
+    model_name: str
+    litellm_params: dict[str, Any]
+    model_info: dict[str, Any] = {}
+
+
+class Config(BaseModel):
+    """The whole file. Sections of LiteLLM's that we do not use load and are named in `unused`."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
+
+    model_list: tuple[Deployment, ...] = ()
+    router_settings: dict[str, Any] = {}
+    litellm_settings: dict[str, Any] = {}
+    general_settings: dict[str, Any] = {}
+    environment_variables: dict[str, str] = {}
+    search_tools: tuple[dict[str, Any], ...] = ()
+    orchestrator: Settings = Settings()
+    source: str = Field(default="", exclude=True)
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Keys that LiteLLM's proxy knows and this package does not use."""
+        return tuple(sorted(self._unused()))
+
+    def _unused(self) -> Iterator[str]:
+        yield from self.model_extra or {}
+        yield from (f"general_settings.{key}" for key in self.general_settings)
+        for key in self.litellm_settings:
+            if key not in LITELLM_SETTINGS:
+                yield f"litellm_settings.{key}"
+
+    @classmethod
+    def load(
+        cls, source: str | Path | Mapping[str, object] | Config | None, environ: Mapping[str, str]
+    ) -> Self:
+        """Load a configuration.
+
+        `source` is a path, a mapping, a `Config`, or None: then ``ORCHESTRATOR_CONFIG``, else
+        the user's own file, else the shipped defaults. A mapping may have the older shape
+        ``{"provider": "auto", "openai": {"model": …}}``. Keys that are not used are named in one
+        warning.
+
+        Raises: ConfigError: the file is missing or not YAML, or a key is wrong; the message names
+            the file, the line, the key, what is wrong and the nearest valid key.
+        """
+        if isinstance(source, cls):
+            return source
+        if isinstance(source, Mapping):
+            loaded = cls._checked(_modern(dict(source)), "the given mapping")
+        else:
+            path = Path(source) if isinstance(source, str | Path) else default_path(environ)
+            loaded = cls._checked(_modern(read_yaml(path)), str(path))
+        loaded = loaded._with_mode(environ.get("ORCHESTRATOR_CACHE_MODE", ""))
+        if loaded.unused:
+            _log.warning("%s: not used here: %s", loaded.source, ", ".join(loaded.unused))
+        return loaded
+
+    def _with_mode(self, mode: str) -> Self:
+        if not mode:
+            return self
+        if mode not in get_args(CacheMode):
+            known = ", ".join(get_args(CacheMode))
+            raise ConfigError(
+                "ORCHESTRATOR_CACHE_MODE", f"{mode!r} is no mode", fix=f"Use {known}."
+            )
+        cache = self.orchestrator.cache.model_copy(update={"mode": mode})
+        ours = self.orchestrator.model_copy(update={"cache": cache})
+        return self.model_copy(update={"orchestrator": ours})
+
+    @classmethod
+    def _checked(cls, tree: dict[str, object], where: str) -> Self:
+        try:
+            return cls.model_validate({**tree, "source": where})
+        except ValidationError as error:
+            raise _config_error(error, where) from None
+
+
+def _modern(tree: dict[str, Any]) -> dict[str, Any]:
+    if not is_older(tree, PROVIDERS):
+        return tree
+    usual = read_yaml(shipped("config.yaml"))["model_list"]
+    known = {entry["model_name"]: entry["litellm_params"] for entry in usual}
+    return from_older(tree, {name: known[name] for name in PROVIDERS if name in known})
+
+
+def default_path(environ: Mapping[str, str]) -> Path:
+    """The file that is read when none is named."""
+    if named := environ.get("ORCHESTRATOR_CONFIG"):
+        return Path(named)
+    own = Path(platformdirs.user_config_dir(APP)) / "config.yaml"
+    return own if own.is_file() else shipped("config.yaml")
+
+
+def cache_directory(settings: Cache, environ: Mapping[str, str]) -> Path:
+    """Where answers are kept: the setting, else the environment, else the user's cache."""
+    named = settings.directory or environ.get("ORCHESTRATOR_CACHE_DIR")
+    return Path(named).expanduser() if named else Path(platformdirs.user_cache_dir(APP))
+
+
+def cassette_directory(settings: Cache, environ: Mapping[str, str]) -> Path:
+    """Where recordings are: the setting, else the environment, else ``cassettes`` here."""
+    return Path(settings.cassette or environ.get("ORCHESTRATOR_CASSETTE") or "cassettes")
+
+
+def ledger_directory(settings: LedgerSettings, environ: Mapping[str, str]) -> Path | None:
+    """Where the bill is kept; None when it is not."""
+    if not settings.enabled:
+        return None
+    if settings.directory:
+        return Path(settings.directory).expanduser()
+    if named := environ.get("ORCHESTRATOR_CACHE_DIR"):
+        return Path(named).expanduser() / "ledger"
+    return Path(platformdirs.user_state_dir(APP)) / "ledger"
+
+
+def output_modes(configured: str) -> tuple[OutputMode, ...]:
+    """The modes to try in turn."""
+    every: tuple[OutputMode, ...] = get_args(OutputMode)
+    return every if configured == "auto" else tuple(m for m in every if m == configured)
+
+
+#: What is taken over from ``litellm_settings``, by the argument of the Router that means the
+#: same; empty for what becomes a default of every deployment.
+LITELLM_SETTINGS = {
+    "num_retries": "num_retries",
+    "request_timeout": "timeout",
+    "fallbacks": "fallbacks",
+    "default_fallbacks": "default_fallbacks",
+    "context_window_fallbacks": "context_window_fallbacks",
+    "content_policy_fallbacks": "content_policy_fallbacks",
+    "allowed_fails": "allowed_fails",
+    "drop_params": "",
+}
+
+_SECTIONS: dict[tuple[str, ...], type[BaseModel]] = {
+    ("orchestrator",): Settings,
+    ("orchestrator", "routes"): Routes,
+    ("orchestrator", "generation"): GenerationSettings,
+    ("orchestrator", "limits"): LimitSettings,
+    ("orchestrator", "budgets"): Budgets,
+    ("orchestrator", "cache"): Cache,
+    ("orchestrator", "ledger"): LedgerSettings,
+}
+
+
+def _config_error(error: ValidationError, where: str) -> ConfigError:
+    """The first problem, in words, without any value that may be a secret."""
+    problem = error.errors(include_input=False, include_url=False)[0]
+    steps = tuple(str(step) for step in problem["loc"])
+    key = ".".join(steps) or "config"
+    message = problem["msg"].lower()
+    fix = ""
+    if problem["type"] == "extra_forbidden":
+        message = "is not a key that is known here"
+        known = list(_SECTIONS.get(steps[:-1], Settings).model_fields)
+        near = difflib.get_close_matches(steps[-1], known, n=1)
+        fix = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."
+    line = line_of(Path(where), problem["loc"])
+    return ConfigError(f"{where}{f':{line}' if line else ''}: {key}", message, fix=fix)

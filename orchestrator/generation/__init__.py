@@ -1,0 +1,1 @@
+"""From a description to an accepted answer: prompts, contract, refinement policy and loop."""

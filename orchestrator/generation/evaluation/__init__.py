@@ -1,0 +1,1 @@
+"""How well generation does: evaluation sets, fine-tuning data and their pictures."""

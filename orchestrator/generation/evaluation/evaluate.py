@@ -1,0 +1,243 @@
+"""How well prompts, models and the loop do together: valid, running, behaving, at what price."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import yaml
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from orchestrator.ledger import jsonl as jsonlines
+from orchestrator.ledger.usage import stamp
+from orchestrator.types.errors import ConfigError, LLMError
+from orchestrator.types.requests import Attempt, Generation, Usage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: Calls after which it is asked how many are valid.
+CALLS = (1, 2, 3, 4)
+
+
+class Case(BaseModel):
+    """One prompt of an evaluation file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prompt: str
+    agent_type: str = "general"
+    constraints: dict[str, int] = {}
+    expectations: list[str] = []
+
+
+def load_cases(path: Path) -> tuple[Case, ...]:
+    """The cases of a YAML file: a list of prompts, or of ``{prompt, agent_type, …}``.
+
+    Raises: ConfigError: it cannot be read, or an entry is wrong.
+    """
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        entries = [{"prompt": e} if isinstance(e, str) else e for e in tree or ()]
+        return tuple(TypeAdapter(list[Case]).validate_python(entries))
+    except OSError as error:
+        raise ConfigError(str(path), f"it cannot be read ({error.strerror})") from error
+    except (yaml.YAMLError, ValidationError, TypeError) as error:
+        words = str(error).splitlines()[0]
+        raise ConfigError(str(path), f"it is no list of cases: {words}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """What became of one case.
+
+    Attributes:
+        valid_after: calls until it was valid, None when it never was.
+        error: name of the error it ended in, empty for none.
+    """
+
+    case: Case
+    calls: int
+    valid_after: int | None
+    runs: bool
+    behaves: bool
+    usage: Usage
+    usd: float | None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What became of several cases.
+
+    Attributes:
+        valid_at: share that was valid after 1, 2, 3 and 4 calls.
+        runs, behaves: share that runs, and that does what was expected of it.
+        calls, tokens, usd: over all cases, for each valid one; None without any, dollars also when
+            a price is not known.
+        errors: how many cases ended in which error.
+    """
+
+    cases: int
+    valid_at: tuple[float, ...]
+    runs: float
+    behaves: float
+    calls: float | None
+    tokens: float | None
+    usd: float | None
+    errors: Mapping[str, int] = field(default_factory=dict)
+
+
+class Generate(Protocol):
+    """`Orchestrator.generate_gmn`, as far as it is needed here."""
+
+    async def __call__(
+        self,
+        prompt: str,
+        agent_type: str,
+        constraints: Mapping[str, int],
+        *,
+        expectations: Sequence[str],
+    ) -> Generation[Any]: ...
+
+
+async def evaluate(
+    generate: Generate, cases: Sequence[Case], *, parallel: int = 4
+) -> tuple[CaseResult, ...]:
+    """Generate every case, some at a time; an error of one is its outcome."""
+    room = asyncio.Semaphore(parallel)
+
+    async def one(case: Case) -> CaseResult:
+        async with room:
+            try:
+                made = await generate(
+                    case.prompt, case.agent_type, case.constraints, expectations=case.expectations
+                )
+            except LLMError as error:
+                return _outcome(case, error.attempts_made, None, type(error).__name__)
+            return _outcome(case, made.attempts, made)
+
+    return tuple(await asyncio.gather(*(one(case) for case in cases)))
+
+
+def _outcome(
+    case: Case, attempts: Sequence[Attempt[Any]], made: Generation[Any] | None, error: str = ""
+) -> CaseResult:
+    costs = [attempt.answer.cost_usd for attempt in attempts]
+    known = [cost for cost in costs if cost is not None]
+    return CaseResult(
+        case,
+        len(attempts),
+        len(attempts) if made is not None else None,
+        made is not None and bool(made.report.runs),
+        made is not None and made.report.behaves is not False,
+        sum((attempt.answer.usage for attempt in attempts), Usage()),
+        sum(known) if len(known) == len(costs) else None,
+        error,
+    )
+
+
+def score(outcomes: Sequence[CaseResult]) -> Score:
+    """The sums and shares."""
+    count = max(len(outcomes), 1)
+    valid = [outcome.valid_after for outcome in outcomes if outcome.valid_after is not None]
+    costs = [outcome.usd for outcome in outcomes if outcome.usd is not None]
+    errors: dict[str, int] = {}
+    for outcome in outcomes:
+        if outcome.error:
+            errors[outcome.error] = errors.get(outcome.error, 0) + 1
+    tokens = sum(outcome.usage.total_tokens for outcome in outcomes)
+    return Score(
+        len(outcomes),
+        tuple(sum(calls <= most for calls in valid) / count for most in CALLS),
+        sum(outcome.runs for outcome in outcomes) / count,
+        sum(outcome.behaves for outcome in outcomes) / count,
+        sum(outcome.calls for outcome in outcomes) / len(valid) if valid else None,
+        tokens / len(valid) if valid else None,
+        sum(costs) / len(valid) if valid and len(costs) == len(outcomes) else None,
+        errors,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One run over all cases.
+
+    Attributes:
+        at: when it ended, ISO 8601.
+        route: who was asked.
+        templates: digest of the prompt templates.
+        cases: digest of the cases; only runs over the same ones compare.
+        scores: by agent type, and ``all``.
+    """
+
+    at: str
+    route: str
+    templates: str
+    cases: str
+    scores: Mapping[str, Score]
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready form."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, tree: Mapping[str, Any]) -> Evaluation:
+        """What `as_dict` gave."""
+        scores = {
+            name: Score(**{**about, "valid_at": tuple(about["valid_at"])})
+            for name, about in tree["scores"].items()
+        }
+        return cls(tree["at"], tree["route"], tree["templates"], tree["cases"], scores)
+
+
+def summed(
+    outcomes: Sequence[CaseResult], *, route: str, templates: Mapping[str, str]
+) -> Evaluation:
+    """An evaluation of its outcomes."""
+    kinds = dict.fromkeys(outcome.case.agent_type for outcome in outcomes)
+    scores = {kind: score([o for o in outcomes if o.case.agent_type == kind]) for kind in kinds}
+    return Evaluation(
+        stamp(), route, _digest(dict(templates)),
+        _digest([outcome.case.model_dump() for outcome in outcomes]),
+        {**scores, "all": score(outcomes)},
+    )  # fmt: skip
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def previous(path: Path, now: Evaluation) -> Evaluation | None:
+    """The last run over the same cases and route in a history of JSON lines."""
+    if not path.is_file():
+        return None
+    runs = [Evaluation.from_dict(line) for line in jsonlines.read([path])]
+    same = [run for run in runs if (run.cases, run.route) == (now.cases, now.route)]
+    return same[-1] if same else None
+
+
+def remember(path: Path, now: Evaluation) -> None:
+    """Add a run to a history of JSON lines."""
+    jsonlines.append(path, json.dumps(now.as_dict()))
+
+
+def worse(now: Score, before: Score, *, slack: float = 0.0) -> list[str]:
+    """What got worse than before, in a few words each; `slack` is a share of the old figure."""
+    found = []
+    shares = [("valid after 4 calls", now.valid_at[-1], before.valid_at[-1])]
+    shares += [("runs", now.runs, before.runs), ("behaves", now.behaves, before.behaves)]
+    for name, new, old in shares:
+        if new < old * (1 - slack):
+            found.append(f"{name}: {new:.0%}, before {old:.0%}")
+    prices = (("calls", now.calls, before.calls), ("tokens", now.tokens, before.tokens))
+    for name, per, was in prices:
+        if was is not None and (per is None or per > was * (1 + slack)):
+            shown = "none" if per is None else f"{per:.2f}"
+            found.append(f"{name} per valid model: {shown}, before {was:.2f}")
+    return found

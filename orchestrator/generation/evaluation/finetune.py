@@ -1,0 +1,135 @@
+"""What was asked and accepted, kept beside the cache, and its way into a file for fine-tuning."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.ledger import jsonl as jsonlines
+from orchestrator.ledger.usage import stamp
+from orchestrator.types.messages import LLMRole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from orchestrator.types.requests import Generation, Request
+
+_log = logging.getLogger(__name__)
+ACCEPTED = "accepted.jsonl"  # in the cache directory
+_REMOVED = "[removed]"
+#: What keys and tokens of the usual services look like.
+_SECRETS = re.compile(
+    r"\b(?:sk|pk|rk|gsk|hf|ghp|gho|ghs|glpat|xox[abpr]|pplx|r8|nvapi|AIza|AKIA|ASIA|ya29)"
+    r"[-_.A-Za-z0-9]{12,}|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----"
+    r"|\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}|(?i:bearer)\s+[\w.~+/-]{16,}=*",
+    re.DOTALL,
+)
+_SHORTEST_SECRET = 8
+
+
+@dataclass
+class Accepted:
+    """The file of accepted pairs; None as its path keeps none."""
+
+    path: Path | None
+    _is_broken: bool = False
+
+    def keep(self, first: Request, made: Generation[Any]) -> None:
+        """Add a result, unless it came from the cache and is there already.
+
+        An unwritable disk is reported once and never fails the request.
+        """
+        if self.path is None or made.cached:
+            return
+        line = {
+            "at": stamp(),
+            "contract": first.schema_name,
+            "system": [t.text for t in first.messages if t.role is LLMRole.SYSTEM],
+            "messages": [
+                {"role": str(t.role), "content": t.text}
+                for t in first.messages
+                if t.role is not LLMRole.SYSTEM
+            ],
+            "answer": made.text,
+            "model": made.model,
+            "provider": made.provider,
+            "templates": dict(first.templates),
+            "calls": len(made.attempts),
+        }
+        try:
+            jsonlines.append(self.path, json.dumps(line, ensure_ascii=False))
+        except OSError as error:
+            if not self._is_broken:
+                self._is_broken = True
+                _log.warning("Accepted results cannot be kept in %s (%s).", self.path, error)
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Everything that was kept, oldest first."""
+        is_there = self.path is not None and self.path.is_file()
+        return list(jsonlines.read([self.path])) if is_there and self.path is not None else []
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Conversations in the chat format of fine-tuning APIs, and where each came from.
+
+    Attributes:
+        train, valid: one conversation each; which side one is on depends on its question alone.
+        provenance: by position, those of `train` first.
+        duplicates: how many said the same as another.
+        scrubbed: how many secrets were removed.
+    """
+
+    train: tuple[dict[str, Any], ...]
+    valid: tuple[dict[str, Any], ...]
+    provenance: tuple[dict[str, Any], ...]
+    duplicates: int
+    scrubbed: int
+
+
+def examples_of(
+    lines: Iterable[Mapping[str, Any]], *, secrets: Sequence[str] = (), valid_percent: int = 10
+) -> Examples:
+    """Conversations from kept lines: the last answer to a question, each question once.
+
+    `secrets` are removed wherever they stand, and so is what looks like a key.
+    """
+    kept: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
+    duplicates = scrubbed = 0
+    for line in lines:
+        text, found = _scrub(json.dumps(dict(line), ensure_ascii=False), secrets)
+        scrubbed += found
+        clean = json.loads(text)
+        system = [{"role": "system", "content": words} for words in clean["system"]]
+        answer = {"role": "assistant", "content": clean["answer"]}
+        example = {"messages": [*system, *clean["messages"], answer]}
+        # The system prompt changes with the templates; the question is what is asked.
+        key = hashlib.sha256(json.dumps(clean["messages"]).encode()).hexdigest()
+        duplicates += key in kept
+        about = {k: clean[k] for k in ("at", "contract", "model", "provider", "templates", "calls")}
+        kept[key] = (example, {"question": key[:16], **about})
+    sides: dict[bool, list[tuple[dict[str, Any], dict[str, Any]]]] = {True: [], False: []}
+    for key, pair in kept.items():
+        sides[int(key[:8], 16) % 100 < valid_percent].append(pair)
+    return Examples(
+        tuple(example for example, _ in sides[False]),
+        tuple(example for example, _ in sides[True]),
+        tuple(about for side in (False, True) for _, about in sides[side]),
+        duplicates,
+        scrubbed,
+    )
+
+
+def _scrub(text: str, secrets: Sequence[str]) -> tuple[str, int]:
+    count = 0
+    for secret in secrets:
+        if len(secret) >= _SHORTEST_SECRET:
+            count += text.count(secret)
+            text = text.replace(secret, _REMOVED)
+    text, found = _SECRETS.subn(_REMOVED, text)
+    return text, count + found

@@ -1,0 +1,63 @@
+"""Pictures of results, as PNG or SVG, by matplotlib."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING
+
+from orchestrator.generation.evaluation.evaluate import CALLS
+from orchestrator.types.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from orchestrator.generation.evaluation.evaluate import Evaluation
+
+
+_SHADES = ("#c6dbef", "#9ecae1", "#4292c6", "#08519c")
+
+
+def check_plot(path: Path) -> None:
+    """Say before anything is paid for what would keep a picture from being drawn.
+
+    Raises: MissingExtraError, ValueError: as `plotted`.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise MissingExtraError("a plot", "plot")
+    if path.suffix not in (".png", ".svg"):
+        raise ValueError(f"{path} is neither .png nor .svg")
+
+
+def plotted(now: Evaluation, before: Evaluation | None, path: Path) -> None:
+    """Draw the share of valid models after each call, by agent type; strokes are the run before.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        ValueError: the name of the file ends in a form that is not known.
+    """
+    check_plot(path)
+    from matplotlib.figure import Figure  # noqa: PLC0415  an extra, and slow to import
+    from matplotlib.ticker import PercentFormatter  # noqa: PLC0415
+
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.add_subplot()
+    kinds, width = list(now.scores), 0.8 / len(CALLS)
+    for n, most in enumerate(CALLS):
+        at = [k + (n - (len(CALLS) - 1) / 2) * width for k in range(len(kinds))]
+        axes.bar(
+            at, [now.scores[kind].valid_at[n] for kind in kinds], width * 0.9,
+            color=_SHADES[n], label=f"after {most} call{'s' if most > 1 else ''}",
+        )  # fmt: skip
+        if before is not None:
+            pairs = zip(at, kinds, strict=True)
+            known = [(x, before.scores[k].valid_at[n]) for x, k in pairs if k in before.scores]
+            axes.plot(*zip(*known, strict=True), "_", color="black", markersize=9, zorder=3)
+    axes.set_xticks(range(len(kinds)), [f"{kind} ({now.scores[kind].cases})" for kind in kinds])
+    axes.set_ylim(0, 1.05)
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.set_ylabel("valid models")
+    note = "; strokes: the run before" if before is not None else ""
+    axes.set_title(f"{now.route}, templates {now.templates}{note}", fontsize=10)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, ncols=len(CALLS), loc="upper center", bbox_to_anchor=(0.5, -0.1))
+    figure.savefig(path, dpi=150)

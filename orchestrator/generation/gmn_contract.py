@@ -1,0 +1,208 @@
+"""What a valid GMN answer is, for the loop."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.generation.contract import changed, explained, patched, so_far, whole_instead
+from orchestrator.gmn.expectations import EPISODES, Expectation
+from orchestrator.gmn.formats import read, write_text
+from orchestrator.gmn.formats.schema import strict_schema
+from orchestrator.gmn.inferred import inferred_from
+from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
+from orchestrator.gmn.model import GMNSpec
+from orchestrator.gmn.validate import RepairMode, Validation, validate
+from orchestrator.parsing.json_patch import pointer_in
+from orchestrator.parsing.json_reader import unfence
+from orchestrator.parsing.schema_coercion import escaped
+from orchestrator.types.diagnostics import Diagnostic, Severity
+from orchestrator.types.requests import Judged
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orchestrator.types.requests import AnswerKind
+
+#: Raise it whenever the same text could be judged differently.
+CHECKS_VERSION = "1"
+
+_KEYS = {
+    "states": "name", "observations": "name", "actions": "name", "likelihoods": "of",
+    "transitions": "of", "priors": "of", "preferences": "on", "habits": "action",
+    "queries": "name",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class GMNContract:
+    """A document is accepted when it is valid, runs, and behaves as far as anybody asked.
+
+    Attributes:
+        constraints: bounds of the request, for example ``{"max_states": 25}``.
+        expectations: behaviour to simulate.
+        repair: which local repairs are applied first.
+        episodes: episodes per expectation.
+        description: what expectations are inferred from; empty to infer none.
+    """
+
+    limits: Limits = DEFAULT_LIMITS
+    constraints: Mapping[str, int] = field(default_factory=dict)
+    expectations: tuple[Expectation, ...] = ()
+    repair: RepairMode = "safe"
+    episodes: int = EPISODES
+    description: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name that providers see beside the schema."""
+        return "gmn"
+
+    @property
+    def version(self) -> str:
+        """Changes whenever the same text could be judged differently."""
+        return CHECKS_VERSION
+
+    @cached_property
+    def schema(self) -> Mapping[str, object]:
+        """The strict JSON schema of a document."""
+        return strict_schema()
+
+    def judge(self, text: str) -> Judged[GMNSpec]:
+        """Read, type, check, repair, compile, run, and simulate the expectations."""
+        return self._judged(self._validate(text))
+
+    def judge_source(self, source: str | bytes | GMNSpec | Mapping[str, object]) -> Judged[GMNSpec]:
+        """The same for a document in any form."""
+        return self._judged(self._validate(source))
+
+    def _validate(self, source: str | bytes | GMNSpec | Mapping[str, object]) -> Validation:
+        verdict = self._held_to(source, self.expectations)
+        if not self.description or verdict.spec is None or not verdict.report.is_accepted:
+            return verdict
+        inferred = inferred_from(self.description, verdict.spec)
+        return self._held_to(source, (*self.expectations, *inferred)) if inferred else verdict
+
+    def _held_to(
+        self,
+        source: str | bytes | GMNSpec | Mapping[str, object],
+        expectations: tuple[Expectation, ...],
+    ) -> Validation:
+        return validate(
+            source,
+            limits=self.limits,
+            repair=self.repair,
+            constraints=self.constraints,
+            expectations=expectations,
+            episodes=self.episodes,
+        )
+
+    def _judged(self, verdict: Validation) -> Judged[GMNSpec]:
+        kind: AnswerKind = "unparsed" if verdict.spec is None else "parsed"
+        text = write_text(verdict.spec) if verdict.spec is not None else ""
+        return Judged(kind, verdict.spec, text, verdict.report)
+
+    def view(self, judged: Judged[GMNSpec]) -> str:
+        """The document keyed by names: array indices are where models go wrong."""
+        if judged.value is None:
+            return ""
+        return json.dumps(named_view(judged.value), ensure_ascii=False, indent=1)
+
+    def amend(self, judged: Judged[GMNSpec], patch: str) -> Judged[GMNSpec]:
+        """Apply a patch to the view, or take a whole document, and judge the outcome."""
+        if judged.value is None:
+            return judged
+        made = patched(named_view(judged.value), patch)
+        if isinstance(made, Diagnostic):
+            return whole_instead(self.judge(patch), judged, made)
+        return changed(self._judged(self._validate(from_view(made))), judged)
+
+    def partial(self, text: str) -> tuple[object, list[str], list[Diagnostic]] | None:
+        """The closed nodes of block text, or the closed parts of JSON, that is still coming.
+
+        Errors in what is closed come along; the document as a whole is judged at its end.
+        """
+        body = unfence(text).body
+        if body.startswith("{"):
+            return so_far(body)
+        end = _last_closed(body)
+        reading = read(body[:end]) if end else None
+        if reading is None or reading.tree is None:
+            return None
+        paths = [
+            f"/{section}/{escaped(str(entry.get(key, '')))}"
+            for section, key in _KEYS.items()
+            for entry in _entries(reading.tree.get(section))
+        ]
+        return reading.tree, paths, [d for d in reading.findings if d.severity is Severity.ERROR]
+
+    def explain(self, judged: Judged[GMNSpec]) -> str:
+        """The findings as lines, errors first, with places as the view has them."""
+        if judged.value is None:
+            return explained(judged.report)
+        tree, view = judged.value.to_json(), named_view(judged.value)
+        return explained(judged.report, lambda pointer: pointer_in(view, pointer, tree))
+
+
+def _last_closed(text: str) -> int:
+    """The end of the last node whose brace is closed, 0 when none is."""
+    depth = end = 0
+    for at, character in enumerate(text):
+        if character == "{":
+            depth += 1
+        elif character == "}":
+            depth -= 1
+            end = at + 1 if depth == 0 else end
+    return end
+
+
+def _entries(section: object) -> list[dict[str, Any]]:
+    parts = section if isinstance(section, list) else []
+    return [entry for entry in parts if isinstance(entry, dict)]
+
+
+def named_view(spec: GMNSpec) -> dict[str, Any]:
+    """A document whose lists are objects keyed by name; defaults are left out.
+
+    A second entry of one name is keyed ``name#2``; metadata are plain key and value.
+    """
+    tree: dict[str, Any] = {
+        "gmn": spec.gmn,
+        "name": spec.name,
+        **spec.model_dump(mode="json", exclude_defaults=True),
+    }
+    tree["policy"] = spec.policy.model_dump(mode="json")
+    for section, key in _KEYS.items():
+        if section in tree:
+            tree[section] = _keyed(tree[section], key)
+    tree["metadata"] = {entry.key: entry.value for entry in spec.metadata}
+    return tree
+
+
+def _keyed(entries: list[dict[str, Any]], key: str) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for entry in entries:
+        name, number = str(entry.get(key, "")), 2
+        unique = name
+        while unique in made:
+            unique, number = f"{name}#{number}", number + 1
+        made[unique] = entry
+    return made
+
+
+def from_view(view: object) -> dict[str, Any]:
+    """The tree behind a view; an entry without its own name takes its key."""
+    tree = dict(view) if isinstance(view, dict) else {}
+    for section, key in _KEYS.items():
+        entries = tree.get(section)
+        if isinstance(entries, dict):
+            tree[section] = [
+                {key: name.partition("#")[0], **entry} if isinstance(entry, dict) else entry
+                for name, entry in entries.items()
+            ]
+    metadata = tree.get("metadata")
+    if isinstance(metadata, dict):
+        tree["metadata"] = [{"key": k, "value": v} for k, v in metadata.items()]
+    return tree

@@ -1,0 +1,353 @@
+"""The pure core of the loop: an answer in, the next decision out.
+
+What is done next follows from what was wrong with the answer: a few faults are patched, an answer
+that did not parse is written anew, faults that come back call for a fresh sample and then for the
+stronger route, a cut-off answer gets more room.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from orchestrator.generation.contract import changed
+from orchestrator.parsing.json_reader import classify
+from orchestrator.types.diagnostics import Diagnostic, Report, Severity
+from orchestrator.types.requests import Attempt, Judged
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orchestrator.types.messages import LLMMessage
+    from orchestrator.types.requests import Answer, AnswerKind, Contract, Request
+
+T = TypeVar("T")
+
+MANY_FAULTS = 8  # beyond it a patch would touch most of the document
+MORE_TOKENS = 2  # factor on the length limit after a cut-off answer
+DEFAULT_MAX_TOKENS = 4096
+
+_WORDS: Mapping[str, str] = {
+    "refusal": "the model declined",
+    "schema_echo": "the model sent the schema back instead of a document",
+    "empty": "the answer is empty",
+    "truncated": "the answer was cut off by its length limit",
+}
+
+
+class Phrasing(Protocol):
+    """Puts the loop's follow-up questions into words."""
+
+    def patch(
+        self, first: Request, view: str, findings: str
+    ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
+        """Messages that ask for a JSON Patch of `view`, and the templates they were made from."""
+        ...
+
+    def patch_again(
+        self, asked: Request, answer: str, findings: str
+    ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
+        """The question for a patch again, with the answer and why it could not be applied."""
+        ...
+
+    def rewrite(
+        self, first: Request, answer: str, findings: str
+    ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
+        """The first question again with the last answer and what is wrong with it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The most that a run may take.
+
+    Attributes:
+        max_calls: calls of the loop; each may take several attempts on the wire.
+        deadline_s: seconds for everything together.
+        budget_usd, budget_tokens: None for no bound.
+        strong_route: where to go when the first route does not get there; empty for nowhere.
+    """
+
+    max_calls: int = 4
+    deadline_s: float = 120.0
+    budget_usd: float | None = None
+    budget_tokens: int | None = None
+    strong_route: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Put this question next."""
+
+    request: Request
+    purpose: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished(Generic[T]):
+    """The last attempt is the result."""
+
+    attempt: Attempt[T]
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """No further call can or may help."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class State(Generic[T]):
+    """A run so far.
+
+    Attributes:
+        first: the question as it was asked first.
+        asked: the question that is being answered.
+        base: the document that is to be changed, None for a run that makes one.
+        best: the judgement with the fewest errors so far, None before any answer parsed.
+        failed_patches: patches that did not apply or changed nothing.
+        is_fresh: whether a fresh sample was taken.
+        more_room: how often a cut-off answer was given more room.
+    """
+
+    first: Request
+    contract: Contract[T]
+    phrasing: Phrasing
+    bounds: Bounds
+    asked: Ask
+    attempts: tuple[Attempt[T], ...] = ()
+    base: Judged[T] | None = None
+    best: Judged[T] | None = None
+    failed_patches: int = 0
+    is_fresh: bool = False
+    more_room: int = 0
+
+    @property
+    def target(self) -> Judged[T] | None:
+        """What a patch is applied to."""
+        return self.best if self.best is not None else self.base
+
+
+def step(state: State[T], answer: Answer) -> tuple[State[T], Finished[T] | Ask | GiveUp]:
+    """Judge the answer and decide what is next. Pure: no clock, no disk, no network."""
+    judged = _judge(state, answer)
+    attempt = Attempt(state.asked.request, answer, judged, state.asked.purpose, state.asked.reason)
+    before = state
+    state = dataclasses.replace(
+        state,
+        attempts=(*state.attempts, attempt),
+        best=_better(state.best, judged),
+        failed_patches=state.failed_patches + _is_failed_patch(judged),
+    )
+    if judged.is_accepted:
+        return state, Finished(attempt)
+    if len(state.attempts) >= state.bounds.max_calls:
+        return state, GiveUp(f"{len(state.attempts)} calls, the most allowed, gave no valid answer")
+    return _next(before, state, judged)
+
+
+def resumed(state: State[T], begun: tuple[Attempt[T], ...]) -> State[T]:
+    """The state after several answers to the first question, none accepted: mend the best."""
+    best = min(begun, key=lambda attempt: rank(attempt.judged))
+    others = tuple(attempt for attempt in begun if attempt is not best)
+    state = dataclasses.replace(state, attempts=others, is_fresh=True)
+    state, _ = step(state, best.answer)
+    return state
+
+
+def _judge(state: State[T], answer: Answer) -> Judged[T]:
+    # A model that is to change a document may send a patch whatever the question was.
+    is_patch = state.asked.purpose == "patch" or state.base is not None
+    judged = judge(state.contract, answer, state.target if is_patch else None)
+    if state.base is not None and judged.is_accepted:
+        return changed(judged, state.base)
+    return judged
+
+
+def judge(contract: Contract[T], answer: Answer, patched: Judged[T] | None = None) -> Judged[T]:
+    """What an answer is worth; with `patched` it is a patch of that."""
+    kind = classify(answer, contract.schema)
+    may_end_early = (
+        kind == "truncated" and bool(answer.text) and getattr(contract, "complete", False)
+    )
+    if kind is not None and not may_end_early:
+        return _unusable(kind)
+    return contract.judge(answer.text) if patched is None else contract.amend(patched, answer.text)
+
+
+def _unusable(kind: AnswerKind) -> Judged[T]:
+    found = Diagnostic("ANSWER", Severity.ERROR, _WORDS[kind])
+    return Judged(kind, None, "", Report((found,)))
+
+
+def _is_failed_patch(judged: Judged[T]) -> bool:
+    return any(d.code.startswith("PATCH") for d in judged.report.errors)
+
+
+def rank(judged: Judged[T]) -> tuple[int, int]:
+    """How far an answer is from valid: without a value last, then by errors."""
+    faults = [d for d in judged.report.errors if not d.code.startswith("PATCH")]
+    return (0 if judged.value is not None else 1, len(faults))
+
+
+def _better(best: Judged[T] | None, new: Judged[T]) -> Judged[T] | None:
+    """The one with fewer errors; an answer without a value is never best."""
+    if new.value is None or _is_failed_patch(new):
+        return best
+    return new if best is None or rank(new) <= rank(best) else best
+
+
+def _next(before: State[T], state: State[T], judged: Judged[T]) -> tuple[State[T], Ask | GiveUp]:
+    if judged.kind == "truncated":
+        return _more_room(state)
+    if judged.kind in ("refusal", "schema_echo", "empty"):
+        return _other_way(state, _WORDS[judged.kind])
+    if judged.kind == "unparsed":
+        if state.asked.purpose == "rewrite":
+            return _other_way(state, "a second answer could not be read")
+        return _rewrite(state, judged, "the answer could not be read")
+    if _is_failed_patch(judged):
+        if state.failed_patches >= 2:
+            return _rewrite(state, judged, "two patches failed")
+        return _patch_again(state, judged, "the patch failed")
+    if _is_stuck(before, judged):
+        return _other_way(state, "the same faults came back, or more of them")
+    if len(judged.report.errors) > MANY_FAULTS:
+        return _rewrite(state, judged, f"{len(judged.report.errors)} faults are too many to patch")
+    return _patch(state, f"{len(judged.report.errors)} faults to mend")
+
+
+def _is_stuck(before: State[T], judged: Judged[T]) -> bool:
+    if before.best is None:
+        return False
+    old = sorted((d.code, d.pointer) for d in before.best.report.errors)
+    new = sorted((d.code, d.pointer) for d in judged.report.errors)
+    return new == old or len(new) > len(old)
+
+
+def _go(state: State[T], ask: Ask) -> tuple[State[T], Ask]:
+    """Take up the question; one that was asked before becomes another sample of itself."""
+    before = [attempt.request for attempt in state.attempts]
+    while ask.request in before:
+        request = dataclasses.replace(ask.request, sample=ask.request.sample + 1)
+        ask = dataclasses.replace(ask, request=request)
+    return dataclasses.replace(state, asked=ask), ask
+
+
+def _patch(state: State[T], reason: str) -> tuple[State[T], Ask | GiveUp]:
+    best = state.best
+    view = state.contract.view(best) if best is not None else ""
+    if best is None or not view:
+        return _other_way(state, reason)
+    messages, templates = state.phrasing.patch(state.first, view, state.contract.explain(best))
+    request = dataclasses.replace(
+        state.asked.request,
+        messages=messages,
+        templates=templates,
+        mode="prompt",
+        schema=None,
+        in_words="",
+        sample=state.first.sample,
+        purpose="patch",
+    )
+    return _go(state, Ask(request, "patch", reason))
+
+
+def _patch_again(state: State[T], judged: Judged[T], reason: str) -> tuple[State[T], Ask]:
+    """The question whose answer could not be applied, that answer, and what was wrong with it."""
+    asked, answer = state.asked.request, state.attempts[-1].answer.text
+    findings = state.contract.explain(judged)
+    messages, templates = state.phrasing.patch_again(asked, answer, findings)
+    request = dataclasses.replace(
+        asked, messages=messages, templates={**asked.templates, **templates}, purpose="patch"
+    )
+    return _go(state, Ask(request, "patch", reason))
+
+
+def _rewrite(state: State[T], judged: Judged[T], reason: str) -> tuple[State[T], Ask]:
+    answer = state.attempts[-1].answer.text
+    findings = state.contract.explain(judged)
+    messages, templates = state.phrasing.rewrite(state.first, answer, findings)
+    request = dataclasses.replace(
+        state.first,
+        route=state.asked.request.route,
+        messages=messages,
+        templates={**state.first.templates, **templates},
+        purpose="rewrite",
+    )
+    return _go(state, Ask(request, "rewrite", reason))
+
+
+def _other_way(state: State[T], reason: str) -> tuple[State[T], Ask | GiveUp]:
+    """A fresh sample of the first question; after that, the stronger route."""
+    strong = state.bounds.strong_route
+    on_strong = strong and state.asked.request.route == strong
+    fresh_reason = f"{reason}: a fresh sample"
+    if not state.is_fresh and not on_strong:
+        request = dataclasses.replace(state.first, sample=state.first.sample + 1, purpose="fresh")
+        return _go(_from_the_first(state), Ask(request, _first_purpose(state), fresh_reason))
+    if strong and not on_strong:
+        return _escalate(state, reason)
+    if not state.is_fresh:
+        request = dataclasses.replace(
+            state.first, route=strong, sample=state.first.sample + 1, purpose="fresh"
+        )
+        return _go(_from_the_first(state), Ask(request, _first_purpose(state), fresh_reason))
+    return state, GiveUp(f"{reason}, and there is no stronger route left")
+
+
+def _from_the_first(state: State[T]) -> State[T]:
+    """A document that is to be changed is patched from its original again."""
+    return dataclasses.replace(
+        state, is_fresh=True, best=None if state.base is not None else state.best
+    )
+
+
+def _first_purpose(state: State[T]) -> str:
+    """A fresh answer to a question for a patch is a patch."""
+    return "fresh" if state.base is None else "patch"
+
+
+def _escalate(state: State[T], reason: str) -> tuple[State[T], Ask]:
+    """The stronger route sees only the best document and its findings, not how it came about."""
+    best = state.best
+    view = state.contract.view(best) if best is not None else ""
+    reason = f"{reason}: the stronger route"
+    if best is None or not view:
+        request = dataclasses.replace(
+            state.first, route=state.bounds.strong_route, purpose="escalate"
+        )
+        purpose = "escalate" if state.base is None else "patch"
+        return _go(state, Ask(request, purpose, reason))
+    messages, templates = state.phrasing.patch(state.first, view, state.contract.explain(best))
+    request = dataclasses.replace(
+        state.first,
+        route=state.bounds.strong_route,
+        messages=messages,
+        templates=templates,
+        mode="prompt",
+        schema=None,
+        in_words="",
+        purpose="escalate",
+    )
+    # The answer is a patch, so it is judged as one.
+    return _go(state, Ask(request, "patch", reason))
+
+
+def _more_room(state: State[T]) -> tuple[State[T], Ask | GiveUp]:
+    """More tokens the first time, the compact text form the second; never a blind repeat."""
+    asked = state.asked
+    limit = asked.request.parameters.get("max_tokens")
+    room = limit if isinstance(limit, int) else DEFAULT_MAX_TOKENS
+    parameters = {**asked.request.parameters, "max_tokens": room * MORE_TOKENS}
+    state = dataclasses.replace(state, more_room=state.more_room + 1)
+    request = dataclasses.replace(asked.request, parameters=parameters)
+    if state.more_room == 1:
+        return _go(state, Ask(request, asked.purpose, f"cut off at {room} tokens: twice the room"))
+    if request.mode != "prompt" and asked.purpose != "patch":
+        compact = dataclasses.replace(request, mode="prompt", schema=None)
+        return _go(state, Ask(compact, asked.purpose, "cut off again: the compact text form"))
+    return _other_way(state, "cut off again")

@@ -1,0 +1,189 @@
+"""Templates to messages. What never changes comes first, so that providers can cache it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import jinja2
+
+from orchestrator.types.messages import LLMMessage, LLMRole
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from orchestrator.types.requests import OutputMode, Request
+
+NAMES = ("system", "generate", "patch", "feedback", "rewrite", "patch_again", "schema", "mend")
+MOST_QUOTED = 6000  # characters of a rejected answer that are shown back
+
+_FORMS: Mapping[OutputMode, str] = {
+    "json_schema": "Write the document in its JSON form, as the given schema asks.",
+    "tool_call": "Write the document in its JSON form, as the argument of the given tool.",
+    "json_object": "Write the document in its JSON form, as one JSON object; leave out fields that"
+    " are not used.",
+    "prompt": "Write the document as block text.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """Messages, and the version of every template they were made from."""
+
+    messages: tuple[LLMMessage, ...]
+    templates: Mapping[str, str]
+
+    def with_parts(self, parts: Sequence[Mapping[str, object]]) -> Rendered:
+        """The same with pictures in the last message."""
+        if not parts:
+            return self
+        *before, last = self.messages
+        return Rendered((*before, last.with_parts(parts)), self.templates)
+
+
+class Prompts:
+    """The templates of one directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        # The output goes to a model, not into a page: nothing is escaped.
+        self._environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(directory),
+            undefined=jinja2.StrictUndefined,
+            autoescape=False,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=False,
+            auto_reload=False,  # one version per process: the one that the ledger names
+        )
+
+    def load(self) -> None:
+        """Read every template now, so that rendering touches no disk."""
+        for name in self.versions:
+            self._environment.get_template(f"{name}.md.j2")
+
+    @cached_property
+    def versions(self) -> Mapping[str, str]:
+        """Short digest of each template's source."""
+        return {
+            name: hashlib.sha256((self._directory / f"{name}.md.j2").read_bytes()).hexdigest()[:12]
+            for name in NAMES
+        }
+
+    def generate(
+        self,
+        prompt: str,
+        *,
+        agent_type: str,
+        mode: OutputMode,
+        constraints: Mapping[str, int] | None = None,
+        expectations: Sequence[str] = (),
+        examples: Sequence[str] = (),
+    ) -> Rendered:
+        """Ask for a document that does what `prompt` says.
+
+        `examples` are whole documents in block text, shown before the request.
+        """
+        text = self._render(
+            "generate",
+            prompt=defanged(prompt),
+            agent_type=agent_type,
+            form=_FORMS[mode],
+            constraints=", ".join(f"{key}={value}" for key, value in (constraints or {}).items()),
+            expectations="; ".join(expectations),
+            examples=list(examples),
+        )
+        return self._with_system("generate", text)
+
+    def feedback(self, view: str, feedback: str) -> Rendered:
+        """Ask for a patch of a good document that does what the feedback says."""
+        text = self._render("feedback", view=view, feedback=defanged(feedback))
+        return self._with_system("feedback", text)
+
+    def patch(
+        self, first: Request, view: str, findings: str
+    ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
+        """Ask for a patch that removes the findings; the document alone says what it is about.
+
+        Where `first` asks for a change, it is repeated, so that the change is not forgotten.
+        """
+        if first.purpose == "patch":
+            return self.mend(first, view, findings)
+        rendered = self._with_system("patch", self._render("patch", view=view, findings=findings))
+        return rendered.messages, rendered.templates
+
+    def rewrite(
+        self, first: Request, answer: str, findings: str
+    ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
+        """The first question, the answer that failed, and what was wrong with it."""
+        return self._again("rewrite", first, answer, findings)
+
+    def patch_again(
+        self, asked: Request, answer: str, findings: str
+    ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
+        """The question for a patch, the answer that could not be applied, and why."""
+        return self._again("patch_again", asked, answer, findings)
+
+    def _again(
+        self, name: str, asked: Request, answer: str, findings: str
+    ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
+        shown = answer if len(answer) <= MOST_QUOTED else f"{answer[:MOST_QUOTED]}\n[cut]"
+        follow_up = self._render(name, findings=findings)
+        turns = (LLMMessage(LLMRole.ASSISTANT, shown), LLMMessage(LLMRole.USER, follow_up))
+        return (*asked.messages, *turns), {name: self.versions[name]}
+
+    def schema(self, schema: Mapping[str, object]) -> str:
+        """Ask for JSON after a schema, where the provider is not given it."""
+        return self._render("schema", schema=json.dumps(schema, ensure_ascii=False))
+
+    def mend(
+        self, first: Request, view: str, findings: str
+    ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
+        """The first question again, the value so far, and a patch of it asked for."""
+        asked = self._render("mend", findings=findings)
+        turns = (LLMMessage(LLMRole.ASSISTANT, view), LLMMessage(LLMRole.USER, asked))
+        return (*first.messages, *turns), {"mend": self.versions["mend"]}
+
+    def _with_system(self, name: str, text: str) -> Rendered:
+        system = self._render("system")
+        return Rendered(
+            (LLMMessage(LLMRole.SYSTEM, system), LLMMessage(LLMRole.USER, text)),
+            {"system": self.versions["system"], name: self.versions[name]},
+        )
+
+    def _render(self, name: str, **values: object) -> str:
+        return self._environment.get_template(f"{name}.md.j2").render(**values).strip()
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationPhrasing:
+    """The follow-up questions of a conversation that is not about GMN."""
+
+    prompts: Prompts
+
+    def patch(
+        self, first: Request, view: str, findings: str
+    ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
+        """See `Prompts.mend`."""
+        return self.prompts.mend(first, view, findings)
+
+    def patch_again(
+        self, asked: Request, answer: str, findings: str
+    ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
+        """See `Prompts.patch_again`."""
+        return self.prompts.patch_again(asked, answer, findings)
+
+    def rewrite(
+        self, first: Request, answer: str, findings: str
+    ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
+        """See `Prompts.rewrite`."""
+        return self.prompts.rewrite(first, answer, findings)
+
+
+def defanged(text: str) -> str:
+    """User text that cannot close the quotation it is put into."""
+    return text.replace('"""', "'''").strip()

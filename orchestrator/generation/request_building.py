@@ -1,0 +1,153 @@
+"""From the arguments of a call to the first question of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, get_args
+
+from orchestrator.cache.keys import digest
+from orchestrator.config.paths import shipped
+from orchestrator.generation.loop import Bounds
+from orchestrator.gmn.examples import Example, choose, load
+from orchestrator.gmn.expectations import Expectation
+from orchestrator.gmn.formats import write_text
+from orchestrator.gmn.model import GMNSpec
+from orchestrator.gmn.validate import validate
+from orchestrator.types.errors import GMNError
+from orchestrator.types.requests import CacheMode, Caching, Keep, OutputMode, Request
+
+if TYPE_CHECKING:
+    from orchestrator.config.settings import Settings
+    from orchestrator.generation.gmn_contract import GMNContract
+    from orchestrator.generation.prompts import Rendered
+
+#: A document in any form: text of any spelling, JSON data, or typed.
+Source = str | bytes | Mapping[str, object] | GMNSpec
+
+_CACHE_KEYS = frozenset({"mode", "ttl", "tag", "no-cache", "no-store", "s-maxage"})
+AS_CONFIGURED = Keep()
+AGENT_TYPES = ("explorer", "trader", "coordinator", "general")
+
+
+def check_agent_type(agent_type: str) -> None:
+    """Raises: ValueError: the agent type is unknown."""
+    if agent_type not in AGENT_TYPES:
+        known = ", ".join(AGENT_TYPES)
+        raise ValueError(f"{agent_type!r} is no agent type; use one of {known}")
+
+
+def parsed(given: Sequence[str | Expectation] | None) -> tuple[Expectation, ...]:
+    """Expectations, read where they are text.
+
+    Raises: ValueError: one of them is none.
+    """
+    return tuple(e if isinstance(e, Expectation) else Expectation.parse(e) for e in given or ())
+
+
+def load_library() -> tuple[Example, ...]:
+    """The curated models that travel with the package; read and checked once per process."""
+    return load(shipped("prompts", "library"))
+
+
+def examples_for(
+    prompt: str, agent_type: str, given: Sequence[Source] | None, *, count: int
+) -> tuple[str, ...]:
+    """Documents to show, as block text: those given, or `count` curated ones that suit.
+
+    Raises: GMNError: a given document is not valid.
+    """
+    if given is not None:
+        return tuple(_as_text(example) for example in given)
+    if not count:
+        return ()
+    return tuple(write_text(e.spec) for e in choose(prompt, agent_type, load_library(), count))
+
+
+def _as_text(example: Source) -> str:
+    verdict = validate(example, run_steps=0)
+    if verdict.spec is None or not verdict.report.is_valid:
+        first = verdict.report.errors[0]
+        raise GMNError(f"an example is not valid: {first}", report=verdict.report)
+    return write_text(verdict.spec)
+
+
+def first_request(
+    rendered: Rendered,
+    route: str,
+    contract: GMNContract,
+    *,
+    settings: Settings,
+    mode: OutputMode,
+    cache: Caching | None,
+    seed: int | None = None,
+) -> Request:
+    """The question that a run begins with."""
+    generation = settings.generation
+    parameters: dict[str, object] = {"max_tokens": generation.max_tokens}
+    if generation.temperature is not None:
+        parameters["temperature"] = generation.temperature
+    if seed is not None:
+        parameters["seed"] = seed
+    use, keep = cache_use(cache, settings.cache.mode)
+    return Request(
+        rendered.messages,
+        route,
+        parameters=parameters,
+        mode=mode,
+        schema=contract.schema if mode in ("json_schema", "tool_call") else None,
+        schema_name=contract.name,
+        templates=rendered.templates,
+        timeout_s=generation.timeout_s,
+        cache=use,
+        keep=keep,
+        purpose="generate",
+    )
+
+
+def cache_use(given: Caching | None, default: CacheMode) -> tuple[CacheMode, Keep]:
+    """Whether the cache may answer a call, and how its answer is kept.
+
+    Raises: ValueError: a mode or a key is unknown.
+    """
+    if given is None:
+        return default, AS_CONFIGURED
+    if not isinstance(given, Mapping):
+        return _cache_mode(given), AS_CONFIGURED
+    if unknown := set(given) - _CACHE_KEYS:
+        known = ", ".join(sorted(_CACHE_KEYS))
+        raise ValueError(f"cache has no {sorted(unknown)[0]!r}; known: {known}")
+    mode = _cache_mode(given.get("mode") or default)
+    if given.get("no-store"):
+        mode = "off"
+    elif given.get("no-cache"):
+        mode = "refresh"
+    seconds = [float(str(given.get(name) or 0)) for name in ("ttl", "s-maxage")]
+    return mode, Keep(seconds[0], str(given.get("tag") or ""), seconds[1])
+
+
+def _cache_mode(given: object) -> CacheMode:
+    for mode in get_args(CacheMode):
+        if given == mode:
+            known: CacheMode = mode
+            return known
+    raise ValueError(f"cache={given!r} is no mode; use one of {', '.join(get_args(CacheMode))}")
+
+
+def without_json(mode: CacheMode, parameters: Mapping[str, object]) -> CacheMode:
+    """`mode`, or off for a question that has no JSON form to be known by again."""
+    try:
+        digest(parameters)
+    except TypeError:
+        return "off"
+    return mode
+
+
+def bounds_of(settings: Settings, strong_route: str) -> Bounds:
+    """What a run may take at most; `strong_route` is where it may escalate to."""
+    return Bounds(
+        max_calls=settings.generation.max_calls,
+        deadline_s=settings.generation.deadline_s,
+        budget_usd=settings.budgets.usd_per_request,
+        budget_tokens=settings.budgets.tokens_per_request,
+        strong_route=strong_route,
+    )

@@ -1,0 +1,148 @@
+"""One run of the loop as the facade starts it: bounded, booked, its answers kept or withdrawn."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from orchestrator.cache.accepted import Recalled
+from orchestrator.generation.loop import generation, refine
+from orchestrator.generation.request_building import bounds_of
+from orchestrator.generation.sampling import sampled
+from orchestrator.generation.streaming import current
+from orchestrator.parsing.json_reader import is_json
+from orchestrator.types.errors import InvalidOutputError, LLMError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orchestrator.cache.accepted import Recall
+    from orchestrator.cache.cached_call import Cached
+    from orchestrator.config.settings import Settings
+    from orchestrator.generation.evaluation.finetune import Accepted
+    from orchestrator.generation.loop import Phrasing
+    from orchestrator.ledger.ledger import Booking
+    from orchestrator.routing.complete import RouterCompleter
+    from orchestrator.types.events import Hook
+    from orchestrator.types.requests import (
+        Answer,
+        Attempt,
+        Completer,
+        Contract,
+        Generation,
+        Judged,
+        Request,
+    )
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Task(Generic[T]):
+    """What is asked of the loop.
+
+    Attributes:
+        start: what the first question is to patch; None for nothing.
+        max_calls: the most calls; None as configured.
+        samples: how many answers to the first question are asked for at once. Where behaviour is
+            expected the first that behaves is taken and the others are stopped; else the simplest
+            of the valid ones. When none is valid the best is mended.
+    """
+
+    first: Request
+    contract: Contract[T]
+    phrasing: Phrasing
+    base: Judged[T] | None = None
+    max_calls: int | None = None
+    samples: int = 1
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Runs the loop over the completer; `recall` remembers what runs came to, None does not."""
+
+    router: RouterCompleter
+    completer: Cached
+    settings: Settings
+    accepted: Accepted
+    recall: Recall | None = None
+    hook: Hook | None = None
+
+    async def run(
+        self, task: Task[T], booking: Booking, *, hook: Hook | None = None
+    ) -> Generation[T]:
+        """Run the loop; whatever becomes of it is written into the ledger."""
+        completer: Completer = self.completer
+        hook = hook or self.hook
+        if (live := current()) is not None:
+            hook = live.listening(task.contract, hook)
+            if task.samples == 1:
+                completer = self.completer.through(_Live(self.router, live.heard))
+        with booking:
+            try:
+                made = await self._made(task, completer, hook)
+            except LLMError as error:
+                booking.attempts = error.attempts_made
+                if isinstance(error, InvalidOutputError):
+                    await self.completer.withdraw(a.request for a in error.attempts_made)
+                    await self._learn(error.attempts_made)
+                raise
+            booking.attempts, booking.outcome = made.attempts, "accepted"
+            await self._learn(made.attempts)
+            if task.first.cache != "off":
+                await asyncio.to_thread(self.accepted.keep, task.first, made)
+            return made
+
+    async def _made(self, task: Task[T], completer: Completer, hook: Hook | None) -> Generation[T]:
+        """From what is remembered of an accepted run, from samples, or from the first question."""
+        first, samples = task.first, task.samples
+        rounds = () if self.recall is None else await self.recall.rounds(first, samples)
+        bounds = bounds_of(self.settings, self.strong(first.route))
+        # Answers that are there already, and samples, leave the loop its calls.
+        most = (task.max_calls or bounds.max_calls) + samples - 1 + len(rounds)
+        bounds = replace(bounds, max_calls=most)
+        begun: tuple[Attempt[T], ...] = ()
+        if rounds:
+            completer = Recalled(completer, rounds)
+        elif samples > 1:
+            begun = await sampled(
+                first, task.contract, completer, samples,
+                deadline_s=bounds.deadline_s, hook=hook,
+            )  # fmt: skip
+        if begun and begun[-1].judged.is_accepted:
+            made = generation(begun)
+        else:
+            made = await refine(
+                first, completer=completer, contract=task.contract, phrasing=task.phrasing,
+                bounds=bounds, hook=hook, base=task.base, begun=begun,
+            )  # fmt: skip
+        if self.recall is not None and not (rounds and made.cached):
+            # Of samples the last one led to the result; the others stand before it.
+            path = made.attempts[max(len(begun) - 1, 0) :]
+            await self.recall.keep(first, task.contract, path, samples=samples)
+        return made
+
+    async def _learn(self, attempts: tuple[Attempt[T], ...]) -> None:
+        """A form that was taken without a word and not kept to is not asked for again."""
+        for attempt in attempts:
+            mode, answer = attempt.request.mode, attempt.answer
+            is_forced = mode in ("json_schema", "tool_call") and not answer.cached
+            if is_forced and attempt.judged.kind == "unparsed" and not is_json(answer.text):
+                await self.router.ignored(answer.deployment, mode)
+
+    def strong(self, route: str) -> str:
+        """The stronger route of a role; a group or provider that was forced stays forced."""
+        routes = self.router.deployments.routes
+        return "strong" if "strong" in routes and route in routes and route != "strong" else ""
+
+
+@dataclass(frozen=True)
+class _Live:
+    """The Router as a completer whose answers are heard while they come."""
+
+    router: RouterCompleter
+    heard: Callable[[str], None]
+
+    async def complete(self, request: Request) -> Answer:
+        return await self.router.complete(request, self.heard)

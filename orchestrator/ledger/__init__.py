@@ -1,0 +1,1 @@
+"""One record for each request: every attempt, its tokens and its cost."""

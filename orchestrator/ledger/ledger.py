@@ -1,0 +1,232 @@
+"""The bill: one line per logical request, every wire attempt in it, on success and on failure.
+
+No prompt, answer or key is ever written: who was asked, why, how it was judged, tokens, dollars,
+seconds. Dollars are None where a provider's price is not known; they are never guessed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import datetime
+import itertools
+import json
+import logging
+import os
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self, TypedDict
+
+from pydantic_core import PydanticSerializationError, to_json
+
+from orchestrator.ledger import jsonl as jsonlines
+from orchestrator.ledger.request_cost import Tally, begin, end
+from orchestrator.ledger.usage import stamp, sums
+from orchestrator.types.requests import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from contextvars import Token
+    from pathlib import Path
+
+    from orchestrator.types.requests import Attempt, WireAttempt
+
+_log = logging.getLogger(__name__)
+
+
+def _encoded(line: Line) -> bytes:
+    try:
+        return to_json(line)
+    except PydanticSerializationError:  # half a surrogate pair in a name, which UTF-8 has not
+        return json.dumps(line, separators=(",", ":"), default=dataclasses.asdict).encode()
+
+
+class Line(TypedDict):
+    """One logical request.
+
+    Attributes:
+        at: when it ended, ISO 8601, UTC.
+        id: its own; a line of operation ``late`` repeats the id of the request it belongs to.
+        operation: ``generate_gmn``, ``refine_gmn``, ``generate``, ``acompletion``, ``aembedding``,
+            or ``late``: an attempt that ended after its request did.
+        outcome: ``accepted``, ``answered``, ``cancelled`` or the name of the error.
+        rounds: one entry per judged answer, as `round_of` makes it.
+        wire: every attempt that left the process.
+        hits: answers that the cache gave.
+        usage: tokens of the wire; `served` those of the hits.
+        billed_usd: dollars this request cost now; None when a price is not known.
+        served_usd: dollars its answers cost when they were bought.
+        seconds: wall time of the whole request.
+    """
+
+    at: str
+    id: str
+    operation: str
+    route: str
+    agent_type: str
+    tenant: str
+    outcome: str
+    rounds: tuple[dict[str, object], ...]
+    wire: tuple[WireAttempt, ...]
+    hits: int
+    usage: Usage
+    served: Usage
+    billed_usd: float | None
+    served_usd: float | None
+    seconds: float
+
+
+def round_of(attempt: Attempt[object]) -> dict[str, object]:
+    """What one round is remembered by: never its words."""
+    answer = attempt.answer
+    return {
+        "purpose": attempt.purpose,
+        "reason": attempt.reason,
+        "kind": attempt.judged.kind,
+        "codes": [d.code for d in attempt.judged.report.errors],
+        "repairs": [d.code for d in attempt.judged.report.repairs],
+        "route": attempt.request.route,
+        "mode": attempt.request.mode,
+        "templates": dict(attempt.request.templates),
+        "model": answer.model,
+        "deployment": answer.deployment,
+        "cached": answer.cached,
+        "finish": answer.finish,
+        "usage": dataclasses.asdict(answer.usage),
+    }
+
+
+@dataclass
+class Booking:
+    """A request under way; a context manager that writes its line when it ends.
+
+    Attributes:
+        attempts: the judged answers, set by whoever runs the loop.
+        outcome: how it ended, if it does not end in an exception.
+        is_detached: it goes on after the context, and `close` is called later (a stream).
+    """
+
+    ledger: Ledger
+    operation: str
+    route: str
+    agent_type: str
+    tally: Tally
+    attempts: Sequence[Attempt[object]] = ()
+    outcome: str = "answered"
+    is_detached: bool = False
+    _start: float = field(default_factory=time.perf_counter)
+    _context: Token[Tally | None] | None = None
+    _is_closed: bool = False
+    _id: str = ""
+
+    def __enter__(self) -> Self:
+        self._context = begin(self.tally)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if self._context is not None:
+            end(self._context)
+        if kind is not None:
+            cancelled = issubclass(kind, asyncio.CancelledError | GeneratorExit | KeyboardInterrupt)
+            self.close("cancelled" if cancelled else kind.__name__)
+        elif not self.is_detached:
+            self.close(self.outcome)
+
+    def close(self, outcome: str) -> None:
+        """Write the line, once; attempts that end later get lines of their own."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self.tally.late = self._late
+        self._write(self.operation, outcome, self.tally)
+
+    def _late(self, attempts: tuple[WireAttempt, ...]) -> None:
+        rest = Tally(self.tally.tenant, wire=list(attempts), served_usd=0.0)
+        self._write("late", attempts[-1].outcome, rest)
+
+    def _write(self, operation: str, outcome: str, tally: Tally) -> None:
+        if self.ledger.directory is not None:
+            self.ledger.write(self._line(operation, outcome, tally))
+
+    def _line(self, operation: str, outcome: str, tally: Tally) -> Line:
+        billed, served = tally.billed_usd, tally.served_usd
+        self._id = self._id or self.ledger.next_id()  # the same in every line of this request
+        return Line(
+            at=stamp(),
+            id=self._id,
+            operation=operation,
+            route=self.route,
+            agent_type=self.agent_type,
+            tenant=tally.tenant,
+            outcome=outcome,
+            rounds=() if operation == "late" else tuple(round_of(a) for a in self.attempts),
+            wire=tuple(tally.wire),
+            hits=tally.hits,
+            usage=tally.usage,
+            served=tally.served_usage,
+            billed_usd=billed,
+            served_usd=None if billed is None or served is None else billed + served,
+            seconds=round(time.perf_counter() - self._start, 4),
+        )
+
+
+class Ledger:
+    """Lines of JSON in one file per month, appended whole, so processes may share it."""
+
+    def __init__(self, directory: Path | None, limit_usd: float | None = None) -> None:
+        """`directory` None keeps no ledger; `limit_usd` is the most that one request may cost."""
+        self.directory = directory
+        self._limit_usd = limit_usd
+        self._is_broken = False
+        self._file = None if directory is None else jsonlines.Appender(directory)
+        self._numbers = itertools.count(1)
+        self._prefix = (0, "")
+
+    def next_id(self) -> str:
+        """An id that no other line has; a random number for each process, then counted."""
+        if self._prefix[0] != os.getpid():  # a fork counts on from the same number
+            self._prefix = (os.getpid(), uuid.uuid4().hex[:24])
+        return f"{self._prefix[1]}{next(self._numbers):08x}"
+
+    def open(
+        self,
+        operation: str,
+        *,
+        route: str,
+        agent_type: str = "",
+        tenant: str = "",
+    ) -> Booking:
+        """Begin a request."""
+        return Booking(self, operation, route, agent_type, Tally(tenant, self._limit_usd))
+
+    def write(self, line: Line) -> None:
+        """Append one line; an unwritable disk is reported once and never fails the request."""
+        if self._file is None:
+            return
+        try:
+            self._file.append(f"{line['at'][:7]}.jsonl", _encoded(line))
+        except OSError as error:
+            if not self._is_broken:
+                self._is_broken = True
+                _log.warning("The ledger in %s cannot be written (%s).", self.directory, error)
+
+    def lines(self, *, since: str = "") -> list[dict[str, Any]]:
+        """The lines at or after `since` (ISO 8601), oldest first; none without a directory."""
+        return [] if self.directory is None else list(lines_of(self.directory, since=since))
+
+    def spent_today(self) -> dict[str, float]:
+        """Dollars of this day (UTC) by tenant, ``(none)`` for nobody's."""
+        today = datetime.datetime.now(datetime.UTC).date().isoformat()
+        return {name: entry.usd for name, entry in sums(self.lines(since=today), "tenant").items()}
+
+
+def lines_of(directory: Path, *, since: str = "") -> Iterator[dict[str, Any]]:
+    """The lines at or after `since` (ISO 8601), oldest file first; broken lines are told once."""
+    paths = [path for path in sorted(directory.glob("*.jsonl")) if path.stem >= since[:7]]
+    return (line for line in jsonlines.read(paths) if str(line.get("at", "")) >= since)
+
+
+def days_ago(days: float) -> str:
+    """That moment, as `lines_of` takes it."""
+    return stamp(datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=days))

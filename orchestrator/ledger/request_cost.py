@@ -1,0 +1,99 @@
+"""What one logical request takes while it is under way: every attempt on the wire, every hit.
+
+The tally travels in a context variable, so that whoever sends or hits can add to it without every
+station between handing it on.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextvars import ContextVar, Token
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from orchestrator.types.requests import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orchestrator.types.requests import WireAttempt
+
+_CURRENT: ContextVar[Tally | None] = ContextVar("orchestrator_tally", default=None)
+
+
+@dataclass(slots=True)
+class Tally:
+    """The running sums of one request.
+
+    Attributes:
+        tenant: on whose behalf it is asked; empty for nobody in particular.
+        limit_usd: most that it may cost, None for no bound.
+        wire: attempts that ended, in order.
+        served_usd: what its cached answers cost when they were bought; None as soon as one is
+            not known.
+        reserved_usd: set aside for calls under way.
+        late: called with attempts that end after the request did.
+    """
+
+    tenant: str = ""
+    limit_usd: float | None = None
+    wire: list[WireAttempt] = field(default_factory=list)
+    hits: int = 0
+    served_usage: Usage = Usage()  # noqa: RUF009  frozen
+    served_usd: float | None = 0.0
+    reserved_usd: float = 0.0
+    late: Callable[[tuple[WireAttempt, ...]], None] | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(self, attempts: tuple[WireAttempt, ...]) -> None:
+        """Note attempts that ended."""
+        with self._lock:
+            self.wire.extend(attempts)
+        if self.late is not None and attempts:
+            self.late(attempts)
+
+    def served(self, usage: Usage, usd: float | None) -> None:
+        """Note an answer that nothing was paid for, and what it took when it was bought."""
+        with self._lock:
+            self.hits += 1
+            self.served_usage += usage
+            known = self.served_usd is not None and usd is not None
+            self.served_usd = (self.served_usd or 0.0) + (usd or 0.0) if known else None
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of the wire."""
+        if len(self.wire) == 1:  # nearly always
+            return self.wire[0].usage
+        return sum((one.usage for one in self.wire), Usage())
+
+    @property
+    def billed_usd(self) -> float | None:
+        """Dollars of the wire; None as soon as the price of an answer is not known."""
+        total = 0.0
+        for one in self.wire:
+            if one.cost_usd is not None:
+                total += one.cost_usd
+            elif one.outcome == "answered":
+                return None
+        return total
+
+    @property
+    def spent_usd(self) -> float:
+        """What is known to be spent."""
+        return sum(one.cost_usd or 0.0 for one in self.wire)
+
+
+def current() -> Tally | None:
+    """The tally of the request under way, None outside of one."""
+    return _CURRENT.get()
+
+
+def begin(tally: Tally) -> Token[Tally | None]:
+    """From here on everything sent in this context is added to `tally`."""
+    return _CURRENT.set(tally)
+
+
+def end(token: Token[Tally | None]) -> None:
+    """Back to the tally before; `token` is what `begin` gave."""
+    _CURRENT.reset(token)

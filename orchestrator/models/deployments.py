@@ -1,0 +1,381 @@
+"""From a configuration to the deployments that can be called, and who serves which route."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from orchestrator.config.providers import CHOICES, LOCAL_PREFIXES, OFFLINE, PROVIDERS
+from orchestrator.config.settings import ROLES
+from orchestrator.types.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from orchestrator.config.settings import Config
+
+_ENV = "os.environ/"
+_PROBE_S = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A deployment that was left out, and why."""
+
+    group: str
+    model: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A deployment that can be called; `params` hold secrets and stay out of every repr."""
+
+    group: str
+    model: str
+    id: str
+    params: _Secret
+    model_info: Mapping[str, Any]
+
+    @property
+    def provider(self) -> str:
+        """LiteLLM's name of the provider: what stands before the first slash."""
+        return self.model.partition("/")[0]
+
+    @property
+    def is_local(self) -> bool:
+        """Whether calls stay on this machine."""
+        base = self.params.value.get("api_base")
+        if base:
+            return urlsplit(str(base)).hostname in ("localhost", "127.0.0.1", "::1")
+        return self.provider in LOCAL_PREFIXES
+
+
+class _Secret:
+    """Holds parameters without ever showing them."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Mapping[str, Any]) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        return "<litellm_params>"
+
+
+@dataclass(frozen=True, slots=True)
+class Deployments:
+    """What can be called, what cannot, and who serves which route, first choice first.
+
+    Attributes:
+        router_settings: the configuration's, with every ``os.environ/KEY`` resolved.
+        is_default_stated: whether somebody said which groups answer a call that names none.
+    """
+
+    ready: tuple[Ready, ...]
+    dropped: tuple[Dropped, ...]
+    routes: Mapping[str, tuple[str, ...]]
+    router_settings: _Secret
+    is_default_stated: bool = True
+    _prints: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+    _groups: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    _aliases: Mapping[str, str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        names = tuple(dict.fromkeys(ready.group for ready in self.ready))
+        object.__setattr__(self, "_groups", names)
+        stated = self.router_settings.value.get("model_group_alias") or {}
+        aliases = {
+            name: str(of.get("model")) if isinstance(of, Mapping) else str(of)
+            for name, of in stated.items()
+        }
+        object.__setattr__(self, "_aliases", aliases)
+
+    def groups(self) -> tuple[str, ...]:
+        """Every model group that has a deployment, in the order of the file."""
+        return self._groups
+
+    def of_group(self, group: str) -> tuple[Ready, ...]:
+        """The deployments that LiteLLM asks for a name: of that group, else the one of that id,
+        else of the groups whose wildcard (``openai/*``) the name fits."""
+        name = self._aliases.get(group, group)
+        return (
+            tuple(one for one in self.ready if one.group == name)
+            or tuple(one for one in self.ready if one.id == name)
+            or tuple(one for one in self.ready if _fits(name, one.group))
+        )
+
+    def known_print(self, route: str) -> str:
+        """The fingerprint of a route or group, empty before it was made; the path of every hit."""
+        return self._prints.get(route, "")
+
+    def fingerprint(self, route: str) -> str:
+        """Identifies the deployments behind a route, without their keys."""
+        if made := self.known_print(route):
+            return made
+        groups = self.routes.get(route, (route,))
+        known = [
+            (name, r.model, {k: str(v) for k, v in r.params.value.items() if k != "api_key"})
+            for name in groups
+            for r in self.of_group(name)
+        ]
+        made = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
+        self._prints[route] = made
+        return made
+
+
+def _fits(name: str, group: str) -> bool:
+    if "*" not in group:
+        return False
+    return re.fullmatch(".*".join(map(re.escape, group.split("*"))), name) is not None
+
+
+def adopted(model: str, provider: str) -> Ready:
+    """A deployment for a model that is not configured; its credentials are LiteLLM's business."""
+    params = {"model": model, "max_retries": 0}
+    full = model if model.startswith(f"{provider}/") else f"{provider}/{model}"
+    return Ready(model, full, model, _Secret(params), {})
+
+
+def replayed_deployments(config: Config, recorded: Mapping[str, Any]) -> Deployments:
+    """The deployments as they were when the answers were recorded; none of them is ever called."""
+    ready = tuple(
+        Ready(
+            one.model_name,
+            str(one.litellm_params.get("model", "")),
+            str(one.model_info.get("id") or f"{one.model_name}-{index}"),
+            _Secret({"model": str(one.litellm_params.get("model", ""))}),
+            one.model_info,
+        )
+        for index, one in enumerate(config.model_list)
+    )
+    routes = {role: tuple(groups) for role, groups in recorded.get("routes", {}).items()}
+    return Deployments(ready, (), routes or _routes(config, ready), _Secret({}))
+
+
+def deployments_of(config: Config, environ: Mapping[str, str]) -> Deployments:
+    """Resolve ``os.environ/KEY``, leave out what has no key, and settle the routes.
+
+    Raises: ConfigError: a route names a group that does not exist, nothing can be called, or an
+        ``os.environ/KEY`` in ``router_settings`` is not set.
+    """
+    environ = {**environ, **config.environment_variables}
+    ready: list[Ready] = []
+    dropped: list[Dropped] = []
+    config, wanted = _with_default_model(config, environ)
+    for index, deployment in enumerate(config.model_list):
+        params, missing = resolved(deployment.litellm_params, environ)
+        model = str(params.get("model", ""))
+        if missing:
+            reason = f"{', '.join(missing)} is not set"
+            dropped.append(Dropped(deployment.model_name, model, reason))
+            continue
+        stated = deployment.model_info.get("id")
+        made = str(stated) if stated else f"{deployment.model_name}-{index}"
+        ready.append(
+            Ready(deployment.model_name, model, made, _Secret(params), deployment.model_info)
+        )
+    ready, dropped = _allowed(config, environ, ready, dropped)
+    if wanted:
+        _hold_callable(wanted, ready, dropped)
+    routes = _routes(config, ready, dropped, wanted=wanted)
+    most = 1 + config.orchestrator.limits.fallbacks
+    routes = {role: groups[:most] for role, groups in routes.items()}
+    settings, missing = resolved(config.router_settings, environ)
+    if missing:
+        raise ConfigError("router_settings", f"{', '.join(missing)} is not set")
+    is_stated = bool(wanted or config.orchestrator.routes.default or "default" in routes["default"])
+    return Deployments(tuple(ready), tuple(dropped), routes, _Secret(settings), is_stated)
+
+
+def _with_default_model(config: Config, environ: Mapping[str, str]) -> tuple[Config, str]:
+    """The group that ``DEFAULT_LLM_MODEL`` names; a model of a known provider gets a group."""
+    named = environ.get("DEFAULT_LLM_MODEL", "")
+    if not named:
+        return config, ""
+    groups = {one.model_name: str(one.litellm_params.get("model")) for one in config.model_list}
+    if named in groups:
+        return config, named
+    for group, model in groups.items():
+        if named in (model, model.partition("/")[2]):
+            return config, group
+    prefix = named.partition("/")[0]
+    like = next((o for o in config.model_list
+                 if str(o.litellm_params.get("model")).startswith(f"{prefix}/")), None)  # fmt: skip
+    if "/" not in named or like is None:
+        raise ConfigError(
+            "DEFAULT_LLM_MODEL",
+            f"{named!r} is no model group and no model of a configured provider",
+            fix=f"Known: {', '.join(groups)}; or write provider/model.",
+        )
+    params = {**like.litellm_params, "model": named}
+    made = like.model_copy(update={"model_name": named, "litellm_params": params, "model_info": {}})
+    return config.model_copy(update={"model_list": (*config.model_list, made)}), named
+
+
+def _hold_callable(wanted: str, ready: Sequence[Ready], dropped: Sequence[Dropped]) -> None:
+    if not any(one.group == wanted for one in ready):
+        reason = next((d.reason for d in dropped if d.group == wanted), "it is not configured")
+        raise ConfigError("DEFAULT_LLM_MODEL", f"{wanted!r} cannot be called: {reason}")
+
+
+def resolved(
+    value: Mapping[str, Any], environ: Mapping[str, str]
+) -> tuple[dict[str, Any], list[str]]:
+    """`value` with every ``os.environ/KEY`` in it replaced, and the keys that are not set."""
+    missing: list[str] = []
+
+    def resolve(part: Any) -> Any:
+        if isinstance(part, str) and part.startswith(_ENV):
+            name = part.removeprefix(_ENV)
+            if not environ.get(name):
+                missing.append(name)
+            return environ.get(name)
+        if isinstance(part, Mapping):
+            return {key: resolve(inner) for key, inner in part.items()}
+        if isinstance(part, list | tuple):
+            return [resolve(inner) for inner in part]
+        return part
+
+    return {key: resolve(part) for key, part in value.items()}, missing
+
+
+def _allowed(
+    config: Config, environ: Mapping[str, str], ready: list[Ready], dropped: list[Dropped]
+) -> tuple[list[Ready], list[Dropped]]:
+    """Hold the deployments against privacy, the chosen provider, and local servers' silence."""
+    named = environ.get("LLM_PROVIDER") or config.orchestrator.provider
+    if named != "auto" and named not in PROVIDERS:
+        known = ", ".join(CHOICES)
+        raise ConfigError("LLM_PROVIDER", f"{named!r} is no provider", fix=f"Use one of {known}.")
+    kept: list[Ready] = []
+    for one in ready:
+        if config.orchestrator.privacy == "local_only" and not one.is_local:
+            dropped.append(Dropped(one.group, one.model, "privacy is local_only"))
+        elif named != "auto" and one.provider not in PROVIDERS[named].prefixes:
+            dropped.append(Dropped(one.group, one.model, f"the provider is set to {named}"))
+        else:
+            kept.append(one)
+    if named == "auto":
+        kept = _auto(kept, dropped)
+    if not kept:
+        raise _nothing_left(named, dropped)
+    return kept, dropped
+
+
+def _nothing_left(named: str, dropped: Sequence[Dropped]) -> ConfigError:
+    """Why nothing can be called; of a provider that was asked for, only what concerns it."""
+    if named != "auto":
+        what = f"the provider is set to {named}, and none of its deployments can be called"
+        fix = "Mend that, or let LLM_PROVIDER=auto choose."
+        return ConfigError("model_list", f"{what} ({why_none_of(named, dropped)})", fix=fix)
+    fix = "Set a key, or add the embedded provider: model: offline/library."
+    reasons = _reasons(dropped) or "model_list is empty"
+    return ConfigError("model_list", f"no deployment can be called ({reasons})", fix=fix)
+
+
+def why_none_of(provider: str, dropped: Sequence[Dropped]) -> str:
+    """Why no deployment of a provider can be called."""
+    theirs = [d for d in dropped if d.model.partition("/")[0] in PROVIDERS[provider].prefixes]
+    return _reasons(theirs) or "model_list has no deployment of it"
+
+
+def _reasons(dropped: Sequence[Dropped]) -> str:
+    return "; ".join(f"{d.group}: {d.reason}" for d in dropped)
+
+
+def _auto(kept: list[Ready], dropped: list[Dropped]) -> list[Ready]:
+    """Keyed providers if there are any; else local servers that answer; else the embedded one."""
+    keyed = [one for one in kept if not one.is_local]
+    chosen: list[Ready] = []
+    for one in kept:
+        if one.provider == OFFLINE:
+            continue
+        if not one.is_local or not _is_shipped_local(one):
+            chosen.append(one)
+        elif keyed:
+            dropped.append(Dropped(one.group, one.model, "not probed: a provider has a key"))
+        elif _answers(str(one.params.value.get("api_base", ""))):
+            chosen.append(one)
+        else:
+            base = one.params.value.get("api_base")
+            dropped.append(Dropped(one.group, one.model, f"no server answers at {base}"))
+    embedded = [one for one in kept if one.provider == OFFLINE]
+    if chosen:
+        reason = f"{chosen[0].group} can be called; LLM_PROVIDER=offline chooses this one"
+        dropped.extend(Dropped(one.group, one.model, reason) for one in embedded)
+        return chosen
+    return embedded
+
+
+def _is_shipped_local(one: Ready) -> bool:
+    """Local servers are probed; a loopback address with any other provider is somebody's choice."""
+    return one.provider in LOCAL_PREFIXES
+
+
+def _answers(base: str) -> bool:
+    parts = urlsplit(base)
+    try:
+        with socket.create_connection(
+            (parts.hostname or "localhost", parts.port or 80), timeout=_PROBE_S
+        ):
+            return True
+    except OSError:
+        return False
+
+
+def _routes(
+    config: Config, ready: Sequence[Ready], dropped: Sequence[Dropped] = (), *, wanted: str = ""
+) -> dict[str, tuple[str, ...]]:
+    """The groups of each role that can be called; `wanted` answers for the role ``default``."""
+    groups = tuple(dict.fromkeys(one.group for one in ready))
+    known = {deployment.model_name for deployment in config.model_list}
+    stated = config.orchestrator.routes
+    routes: dict[str, tuple[str, ...]] = {}
+    for role in ROLES:
+        named: tuple[str, ...] = getattr(stated, role)
+        for group in named:
+            if group not in known:
+                raise ConfigError(
+                    f"orchestrator.routes.{role}",
+                    f"{group!r} is not a model_name of model_list",
+                    fix=f"Known: {', '.join(sorted(known))}.",
+                )
+        if role in known and role not in (named[:1] or (role,)):
+            raise ConfigError(
+                f"orchestrator.routes.{role}",
+                f"model_list has a group of the same name, and the route begins with {named[0]!r}",
+                fix=f"Begin the route with {role!r}, or rename the group.",
+            )
+        if role in groups and not named:
+            routes[role] = (role,)  # asked for by its name
+        elif found := tuple(group for group in named if group in groups):
+            routes[role] = found
+        elif named and role not in stated.optional and not (wanted and role == "default"):
+            raise _empty_route(role, named, dropped)
+    if wanted:
+        routes["default"] = (wanted, *(g for g in routes.get("default", ()) if g != wanted))
+    elsewhere = {group for found in routes.values() for group in found}
+    routes.setdefault("default", _first_chat_group(ready, elsewhere) or groups[:1])
+    return routes
+
+
+def _first_chat_group(ready: Sequence[Ready], elsewhere: Collection[str]) -> tuple[str, ...]:
+    """The group that answers where the file names no default: one, because none may follow it."""
+    chat = (one for one in ready if one.model_info.get("mode", "chat") == "chat")
+    return tuple(one.group for one in chat if one.group not in elsewhere)[:1]
+
+
+def _empty_route(role: str, named: Sequence[str], dropped: Sequence[Dropped]) -> ConfigError:
+    reasons = _reasons([one for one in dropped if one.group in named])
+    return ConfigError(
+        f"orchestrator.routes.{role}",
+        f"none of its model groups can be called ({reasons})",
+        fix="Set what is missing, name another group, or list the role under routes.optional.",
+    )

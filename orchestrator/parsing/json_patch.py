@@ -1,0 +1,149 @@
+"""A value as it is shown to a model that is to mend it, and the way back.
+
+Lists whose items have a name are objects keyed by it, because models go wrong with indices; large
+parts that nothing is wrong with are left out, because every word is paid for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.parsing.schema_coercion import escaped, resolved
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from orchestrator.parsing.schema_coercion import Schema
+
+#: Stands for a part that is well and stays as it is.
+LEFT_OUT = "…"
+_WORTH_SHOWING = 48  # characters; what is shorter costs less than the reader's doubt
+
+
+def keyed(value: Any, schema: Schema, root: Schema) -> Any:
+    """`value` with every list of named items as an object; `unkeyed` is the way back."""
+    schema = resolved(schema, root)
+    if not isinstance(schema, Mapping):
+        return value
+    if isinstance(value, Mapping):
+        wanted: Mapping[str, Schema] = schema.get("properties") or {}
+        extra: Schema = schema.get("additionalProperties", True)
+        return {k: keyed(part, wanted.get(k, extra), root) for k, part in value.items()}
+    if isinstance(value, list):
+        items = resolved(schema.get("items", True), root)
+        made = [keyed(part, items, root) for part in value]
+        key = natural_key(items)
+        names = [part.get(key) if isinstance(part, Mapping) else None for part in made]
+        if key and made and len(set(names)) == len(names) and all(_is_name(n) for n in names):
+            return dict(zip(names, made, strict=True))
+        return made
+    return value
+
+
+def unkeyed(view: Any, schema: Schema, root: Schema) -> Any:
+    """The value behind a view; an item without its name takes its key."""
+    schema = resolved(schema, root)
+    if not isinstance(schema, Mapping):
+        return view
+    if isinstance(view, Mapping) and schema.get("type") == "array":
+        items = resolved(schema.get("items", True), root)
+        key = natural_key(items)
+        if not key:
+            return view
+        return [
+            unkeyed({key: name, **part} if isinstance(part, Mapping) else part, items, root)
+            for name, part in view.items()
+        ]
+    if isinstance(view, Mapping):
+        wanted: Mapping[str, Schema] = schema.get("properties") or {}
+        extra: Schema = schema.get("additionalProperties", True)
+        return {k: unkeyed(part, wanted.get(k, extra), root) for k, part in view.items()}
+    if isinstance(view, list):
+        return [unkeyed(part, schema.get("items", True), root) for part in view]
+    return view
+
+
+def natural_key(items: Schema) -> str:
+    """The required text property that names an item; empty when there is none."""
+    if not isinstance(items, Mapping):
+        return ""
+    wanted = items.get("properties") or {}
+    return next(_keys(items.get("required", ()), wanted), "")
+
+
+def _keys(required: Sequence[str], wanted: Mapping[str, Any]) -> Iterator[str]:
+    for key in ("name", "id", "key"):
+        about = wanted.get(key)
+        if key in required and isinstance(about, Mapping) and about.get("type") == "string":
+            yield key
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and name != ""
+
+
+def pointer_in(view: Any, pointer: str, value: Any) -> str:
+    """Where in the view stands what `pointer` means in the value."""
+    made = ""
+    for step in steps_of(pointer):
+        if isinstance(value, list) and step.isdigit() and int(step) < len(value):
+            at, value = int(step), value[int(step)]
+            if isinstance(view, Mapping) and at < len(view):
+                step = list(view)[at]  # noqa: PLW2901  its name is the step
+                view = view[step]
+            else:
+                view = view[at] if isinstance(view, list) and at < len(view) else None
+        else:
+            view = view.get(step) if isinstance(view, Mapping) else None
+            value = value.get(step) if isinstance(value, Mapping) else None
+        made = f"{made}/{escaped(step)}"
+    return made
+
+
+def shortened(view: Any, pointers: Iterable[str]) -> Any:
+    """The view without its large parts that no pointer leads into, or out of.
+
+    A finding about the whole, whose pointer is empty, keeps the whole.
+    """
+    paths = [tuple(steps_of(pointer)) for pointer in pointers]
+    if not paths or () in paths:
+        return view
+    return _shortened(view, paths)
+
+
+def _shortened(part: Any, paths: Sequence[tuple[str, ...]]) -> Any:
+    if () in paths:
+        return part
+    if isinstance(part, Mapping):
+        return {key: _child(inner, key, paths) for key, inner in part.items()}
+    if isinstance(part, list):
+        return [_child(inner, str(n), paths) for n, inner in enumerate(part)]
+    return part
+
+
+def _child(part: Any, step: str, paths: Sequence[tuple[str, ...]]) -> Any:
+    inner = [path[1:] for path in paths if path and path[0] == step]
+    if inner:
+        return _shortened(part, inner)
+    if len(json.dumps(part, default=str)) <= _WORTH_SHOWING:
+        return part
+    # Names stay to be seen, so that what is left out can still be pointed at.
+    if isinstance(part, Mapping) and all(isinstance(p, Mapping | list) for p in part.values()):
+        return dict.fromkeys(part, LEFT_OUT)
+    return LEFT_OUT
+
+
+def steps_of(pointer: str) -> list[str]:
+    """The steps of an RFC 6901 pointer."""
+    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+
+
+def holds_left_out(value: object) -> bool:
+    """Whether somebody took the mark of what was left out for a value."""
+    if isinstance(value, Mapping):
+        return any(holds_left_out(part) for part in value.values())
+    if isinstance(value, list):
+        return any(holds_left_out(part) for part in value)
+    return value == LEFT_OUT

@@ -1,0 +1,129 @@
+"""The health of every deployment: from what was seen, and if asked for, from a probe."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.config.providers import OFFLINE
+from orchestrator.models.health import Health, HealthReport
+from orchestrator.parsing.json_reader import is_json
+from orchestrator.types.errors import LLMError
+from orchestrator.types.messages import LLMMessage, LLMRole
+from orchestrator.types.requests import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orchestrator.models.deployments import Ready
+    from orchestrator.routing.complete import RouterCompleter
+
+_PROBE_S = 10.0
+_PING = [{"role": "user", "content": "ping"}]
+
+
+async def checkup(router: RouterCompleter, *, probe: bool = False) -> HealthReport:
+    """Every deployment and provider; `probe` asks each deployment for one token, once."""
+    ready = router.deployments.ready
+    if probe:
+        await asyncio.gather(*(_probe(router, one) for one in ready))
+    resting = await _resting(router)
+    monitor = router.monitor
+    found = [
+        monitor.of(
+            one.id,
+            provider=one.provider,
+            model=one.model,
+            deployments=[one.id],
+            cooldown_until=resting.get(one.id, ""),
+        )
+        for one in ready
+    ]
+    left_out = [
+        monitor.of(
+            one.group, provider=one.model.partition("/")[0], model=one.model, deployments=(),
+            dropped=one.reason,
+        )
+        for one in router.deployments.dropped
+    ]  # fmt: skip
+    return HealthReport(_providers(router, found), (*found, *left_out))
+
+
+def _providers(router: RouterCompleter, found: list[Health]) -> tuple[Health, ...]:
+    made = []
+    for provider in dict.fromkeys(one.provider for one in found):
+        mine = [one for one in found if one.provider == provider]
+        ids = [one.name for one in mine]
+        models = ", ".join(dict.fromkeys(one.model for one in mine))
+        reasons = "; ".join(dict.fromkeys(one.reason for one in mine if one.reason))
+        dropped = "" if any(one.available for one in mine) else reasons
+        health = router.monitor.of(
+            provider, provider=provider, model=models, deployments=ids, dropped=dropped
+        )
+        made.append(health)
+    return tuple(made)
+
+
+async def _probe(router: RouterCompleter, one: Ready) -> None:
+    arguments: dict[str, Any] = {
+        "model": one.id,  # this deployment and no other, resting or not
+        "messages": _PING,
+        "max_tokens": 1,
+        "num_retries": 0,
+        "disable_fallbacks": True,
+        "timeout": _PROBE_S,
+    }
+    trace = await router.wire.trace()
+    try:
+        await router.wire.send("acompletion", arguments, _PROBE_S, trace)
+    except Exception:  # noqa: BLE001  the trace has noted what it was; a probe reports, never raises
+        return
+
+
+async def form_check(router: RouterCompleter) -> dict[str, str]:
+    """What each deployment does with a JSON Schema, by id, in a few words; a few tokens each.
+
+    What is refused or ignored is remembered, as after any other call.
+    """
+    ready = [one for one in router.deployments.ready if one.provider != OFFLINE]
+    said = await asyncio.gather(*(_form_of(router, one) for one in ready))
+    return {one.id: words for one, words in zip(ready, said, strict=True)}
+
+
+async def _form_of(router: RouterCompleter, one: Ready) -> str:
+    schema = {
+        "type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"],
+        "additionalProperties": False,
+    }  # fmt: skip
+    words = (LLMMessage(LLMRole.USER, "Is two more than one?"),)
+    request = Request(
+        words, one.id, mode="json_schema", schema=schema, timeout_s=_PROBE_S,
+        parameters={"max_tokens": 64, "num_retries": 0, "disable_fallbacks": True},
+    )  # fmt: skip
+    try:
+        answer = await router.complete(request, group=one.id)
+    except LLMError as error:
+        return f"does not answer: {error}"
+    if "json_schema" in router.modes.refused(one):
+        return "refuses a JSON schema and is asked in other ways"
+    if not is_json(answer.text):
+        await router.ignored(one.id, "json_schema")
+        return "ignores a JSON schema and is asked in other ways"
+    return "takes a JSON schema"
+
+
+async def _resting(router: RouterCompleter) -> Mapping[str, str]:
+    """When each resting deployment wakes, ISO 8601, by id; nothing rests before the first call."""
+    built = router.wire.built
+    if built is None:
+        return {}
+    active = await built.health().cooldowns.async_get_active_cooldowns(
+        model_ids=[one.id for one in router.deployments.ready], parent_otel_span=None
+    )
+    wakes: dict[str, str] = {}
+    for deployment, state in active:
+        until = float(state["timestamp"]) + float(state["cooldown_time"])
+        moment = datetime.datetime.fromtimestamp(until, datetime.UTC)
+        wakes[str(deployment)] = moment.isoformat(timespec="seconds")
+    return wakes

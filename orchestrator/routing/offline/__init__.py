@@ -1,0 +1,1 @@
+"""The embedded provider: answers without a key and without a network."""

@@ -1,0 +1,164 @@
+"""The embedded provider's answers: deterministic, adapted to the request, honest about the rest."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from orchestrator.gmn.examples import Example, choose, score
+from orchestrator.gmn.formats import write_json, write_text
+from orchestrator.gmn.model import Entry
+from orchestrator.routing.offline.counts import unmet_counts
+from orchestrator.routing.offline.grid import build_grid
+from orchestrator.routing.offline.named import build_named
+from orchestrator.routing.offline.revise import revise
+from orchestrator.routing.offline.rewording import adapted
+from orchestrator.routing.offline.wording import Wording, read_wording
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from orchestrator.gmn.model import GMNSpec
+    from orchestrator.types.requests import OutputMode
+
+_QUOTED = re.compile(r'^(Request|Feedback):\n"""\n(.*?)\n"""', re.DOTALL | re.MULTILINE)
+_LINE = re.compile(r"^(Agent type|Constraints|Expectations): (.+)$", re.MULTILINE)
+CHAT = (
+    "The embedded provider writes GMN models from curated examples; it does not chat. Set a key"
+    " such as OPENAI_API_KEY, or start a local server, to ask a language model."
+)
+
+
+def answer(
+    messages: Sequence[Mapping[str, object]], mode: OutputMode, examples: Sequence[Example]
+) -> str:
+    """Answer a rendered request: a whole document, or a JSON Patch where one is asked for.
+
+    The last user message says what is wanted; every earlier one only gives context.
+    """
+    users = [str(turn.get("content", "")) for turn in messages if turn.get("role") == "user"]
+    last = users[-1] if users else ""
+    if "Answer with a JSON Patch (RFC 6902)" in last:
+        return revise(last)
+    asked = next((text for text in reversed(users) if "\nRequest:\n" in f"\n{text}"), "")
+    quoted = {match[1]: match[2] for match in _QUOTED.finditer(asked)}
+    if "Request" not in quoted:
+        return CHAT
+    told = {match[1]: match[2].strip() for match in _LINE.finditer(asked.split("Request:", 1)[0])}
+    spec = write_model(
+        quoted["Request"],
+        told.get("Agent type", "general"),
+        parse_constraints(told.get("Constraints", "")),
+        examples,
+    )
+    if mode == "json_schema":
+        return write_json(spec, indent=None)
+    return write_json(spec, lean=True, indent=None) if mode == "json_object" else write_text(spec)
+
+
+def parse_constraints(text: str) -> dict[str, int]:
+    """``max_states=25, max_actions=5`` as a mapping; what is no whole number is passed over."""
+    found = re.findall(r"(\w+)\s*=\s*(\d+)", text)
+    return {key: int(value) for key, value in found}
+
+
+def write_model(
+    prompt: str, agent_type: str, constraints: Mapping[str, int], examples: Sequence[Example]
+) -> GMNSpec:
+    """The model that suits the sentence best, adapted to what it names."""
+    wording = read_wording(prompt)
+    assumptions: list[str] = []
+    spec = _built(wording, agent_type, constraints, examples, assumptions)
+    assumptions += [
+        f"{words!r} could not be honoured: the model keeps its own numbers"
+        for words in unmet_counts(prompt, spec)
+    ]
+    spec = _tempered(spec, wording, assumptions)
+    most = constraints.get("max_horizon")
+    if most is not None and spec.policy.horizon > most:
+        assumptions.append(f"max_horizon={most}: planning {most} steps instead of "
+                           f"{spec.policy.horizon}")  # fmt: skip
+        spec = _with_policy(spec, horizon=most)
+    spec = _few_policies(spec, constraints, assumptions)
+    metadata = [Entry(key="prompt", value=prompt)]
+    if assumptions:
+        metadata.append(Entry(key="assumptions", value="; ".join(assumptions)))
+    kept = [e for e in spec.metadata if e.key not in ("prompt", "assumptions", "expect")]
+    return spec.model_copy(update={"agent_type": agent_type, "metadata": (*metadata, *kept)})
+
+
+def _built(
+    wording: Wording,
+    agent_type: str,
+    constraints: Mapping[str, int],
+    examples: Sequence[Example],
+    assumptions: list[str],
+) -> GMNSpec:
+    best = choose(wording.text, agent_type, examples, 1)
+    suits = score(wording.text, agent_type, best[0]) if best else 0.0
+    special = bool(best) and best[0].name != "explorer" and suits >= 2
+    on_grid = wording.grid is not None or wording.mentions_grid
+    if on_grid and not (special and best[0].name == "warehouse" and wording.grid in (None, (3, 4))):
+        return build_grid(wording, constraints, assumptions)
+    if wording.states:
+        return build_named(wording, constraints, assumptions)
+    if best and (suits >= 1.5 or (suits >= 1 and not wording.actions)):
+        found = adapted(best[0], wording, constraints, assumptions)
+        if found is not None:
+            return found
+    if wording.actions:
+        return build_named(wording, constraints, assumptions)
+    if agent_type == "explorer":
+        return build_grid(wording, constraints, assumptions)
+    by_type = next((e for e in examples if e.agent_type == agent_type != "general"), None)
+    if by_type is not None:
+        assumptions.append(f"nothing in the sentence was recognised: the usual {agent_type}")
+        found = adapted(by_type, wording, constraints, assumptions)
+        if found is not None:
+            return found
+    return build_named(wording, constraints, assumptions)
+
+
+def _tempered(spec: GMNSpec, wording: Wording, assumptions: list[str]) -> GMNSpec:
+    if "cautious" in wording.temper:
+        assumptions.append(
+            "cautious: information gain counts, and choices are less sharp (gamma 6)"
+        )
+        return _with_policy(spec, gamma=6.0, info_gain=True)
+    if "greedy" in wording.temper:
+        assumptions.append("greedy: information gain does not count (gamma 16)")
+        return _with_policy(spec, gamma=16.0, info_gain=False)
+    if "curious" in wording.temper:
+        assumptions.append("curious: utilities are halved, so information weighs more")
+        return _halved(_with_policy(spec, info_gain=True))
+    return spec
+
+
+def _halved(spec: GMNSpec) -> GMNSpec:
+    preferences = tuple(
+        p.model_copy(
+            update={
+                "values": tuple(v / 2 for v in p.values),
+                "goals": tuple(g.model_copy(update={"utility": g.utility / 2}) for g in p.goals),
+            }
+        )
+        for p in spec.preferences
+    )
+    return spec.model_copy(update={"preferences": preferences})
+
+
+def _with_policy(spec: GMNSpec, **changes: object) -> GMNSpec:
+    return spec.model_copy(update={"policy": spec.policy.model_copy(update=changes)})
+
+
+def _few_policies(spec: GMNSpec, constraints: Mapping[str, int], assumptions: list[str]) -> GMNSpec:
+    most = constraints.get("max_policies", 4096)
+    per_step = 1
+    for action in spec.actions:
+        per_step *= action.n
+    horizon = spec.policy.horizon
+    while horizon > 1 and per_step**horizon > most:
+        horizon -= 1
+    if horizon != spec.policy.horizon:
+        assumptions.append(f"planning {horizon} steps keeps the number of plans within {most}")
+    return _with_policy(spec, horizon=horizon)

@@ -1,0 +1,56 @@
+"""The embedded provider as a completer of its own: it answers without LiteLLM."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from orchestrator.config.providers import OFFLINE
+from orchestrator.routing.attempts import Trace, clock
+from orchestrator.routing.offline.litellm_adapter import completed, pieces
+from orchestrator.types.requests import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from orchestrator.models.deployments import Ready
+    from orchestrator.types.requests import Request
+
+
+def are_embedded(deployments: Sequence[Ready]) -> bool:
+    """Whether only the embedded provider is behind them."""
+    return all(one.provider == OFFLINE for one in deployments)
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedCompleter:
+    """Answers from curated models; `record` adds the attempt to ledger and health."""
+
+    deployment: Ready
+    record: Callable[[Trace], None]
+
+    async def complete(
+        self, request: Request, heard: Callable[[str], None] | None = None
+    ) -> Answer:
+        """Answer one request; with `heard` piece by piece. It is free and never fails."""
+        trace, start = Trace(), clock()
+        model = self.deployment.model.partition("/")[2]
+        attempt = trace.add(self.deployment.id, OFFLINE, model)
+        text, usage = await asyncio.to_thread(completed, request)
+        attempt.took(usage, 0.0)
+        self.record(trace)
+        if heard is not None:
+            for piece in pieces(text):
+                heard(piece)
+        return Answer(
+            text=text,
+            model=model,
+            provider=OFFLINE,
+            deployment=self.deployment.id,
+            usage=usage,
+            cost_usd=0.0,
+            billed_usd=0.0,
+            seconds=clock() - start,
+            wire=tuple(trace.ended),
+        )

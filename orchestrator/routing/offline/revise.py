@@ -1,0 +1,211 @@
+"""Revisions: a JSON Patch on the name-keyed view that honours the feedback where it can."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.gmn.spelling import nearest
+from orchestrator.routing.offline.wording import cell_of, read_wording, slug
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from orchestrator.types.diagnostics import PatchOperation
+
+_DOCUMENT = re.compile(r"^Document:\n```(?:json)?\n(.*?)\n```", re.DOTALL | re.MULTILINE)
+_FEEDBACK = re.compile(r'^Feedback:\n"""\n(.*?)\n"""', re.DOTALL | re.MULTILINE)
+_FINDINGS = re.compile(r"^Findings:\n((?:- .*\n?)+)", re.MULTILINE)
+
+View = dict[str, Any]
+
+
+def revise(message: str) -> str:
+    """The patch, as JSON text; what cannot be done is added to the document's assumptions."""
+    document = _DOCUMENT.search(message)
+    feedback = _FEEDBACK.search(message)
+    findings = _FINDINGS.search(message)
+    try:
+        view = json.loads(document[1]) if document else {}
+    except json.JSONDecodeError:
+        view = {}
+    wish = feedback[1] if feedback else findings[1] if findings else ""
+    operations: list[PatchOperation] = []
+    for way in _WAYS:
+        operations += way(view, wish)
+    if not operations:
+        operations = _assumption(
+            view, f"could not be done by the embedded provider: {_short(wish)}"
+        )
+    return json.dumps(operations, ensure_ascii=False)
+
+
+def _short(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip()[:200]
+
+
+def _assumption(view: View, words: str) -> list[PatchOperation]:
+    metadata = view.get("metadata", {})
+    before = metadata.get("assumptions", "") if isinstance(metadata, dict) else ""
+    text = f"{before}; {words}" if before else words
+    entry: object = text
+    path = "/metadata/assumptions" if isinstance(metadata, dict) else "/metadata"
+    if "metadata" not in view:
+        return [{"op": "add", "path": "/metadata", "value": {"assumptions": text}}]
+    return [{"op": "add", "path": path, "value": entry}]
+
+
+def _horizon(view: View, wish: str) -> Iterator[PatchOperation]:
+    wording = read_wording(wish)
+    now = int(view.get("policy", {}).get("horizon", 1))
+    wanted = wording.horizon
+    if wanted is None and re.search(r"\b(?:further|farther) ahead\b|GMN503|GMN906", wish, re.I):
+        wanted = now + 1
+    if wanted is None or wanted == now:
+        return
+    per_step = 1
+    for action in view.get("actions", {}).values():
+        per_step *= len(action.get("labels", [])) or int(action.get("size", 1)) or 1
+    while wanted > 1 and (per_step**wanted > 4096 or wanted > 8):
+        wanted -= 1
+    if wanted != now:
+        yield {"op": "add", "path": "/policy/horizon", "value": wanted}
+
+
+def _temper(view: View, wish: str) -> Iterator[PatchOperation]:
+    temper = read_wording(wish).temper
+    gamma = float(view.get("policy", {}).get("gamma", 8.0))
+    if "cautious" in temper:
+        yield {"op": "add", "path": "/policy/gamma", "value": round(gamma * 0.75, 3)}
+        yield {"op": "add", "path": "/policy/info_gain", "value": True}
+    elif "greedy" in temper:
+        yield {"op": "add", "path": "/policy/info_gain", "value": False}
+    elif "curious" in temper:
+        yield {"op": "add", "path": "/policy/info_gain", "value": True}
+        yield {"op": "add", "path": "/policy/gamma", "value": round(gamma * 1.25, 3)}
+
+
+def _noise(view: View, wish: str) -> Iterator[PatchOperation]:
+    wording = read_wording(wish)
+    less = re.search(r"\bless nois|\blower noise|\breduce (?:the )?noise", wish, re.I)
+    more = re.search(r"\bmore nois|\bhigher noise", wish, re.I)
+    if wording.noise is None and not less and not more:
+        return
+    for name, entry in view.get("likelihoods", {}).items():
+        now = entry.get("table", {}).get("noise", 0.0)
+        if now or (wording.noise and entry.get("table", {}).get("kind") == "identity"):
+            changed = now / 2 if less else min(2 * now, 0.5) if more else wording.noise
+            yield {"op": "add", "path": f"/likelihoods/{name}/table/noise", "value": changed}
+
+
+def _goal(view: View, wish: str) -> Iterator[PatchOperation]:
+    goal = read_wording(wish).goal
+    if not goal:
+        return
+    for name, preference in view.get("preferences", {}).items():
+        variable = _variable(view, str(preference.get("on", name)))
+        label = _label(variable, goal)
+        if label is not None:
+            utility = max([3.0, *map(float, preference.get("values", []))])
+            changed = {
+                "on": preference.get("on", name),
+                "goals": [{"value": label, "utility": utility}],
+            }
+            yield {"op": "replace", "path": f"/preferences/{name}", "value": changed}
+            return
+
+
+def _start(view: View, wish: str) -> Iterator[PatchOperation]:
+    start = read_wording(wish).start
+    if not start:
+        return
+    for name in view.get("states", {}):
+        label = _label(_variable(view, name), start)
+        if label is not None:
+            prior = {"of": name, "table": {"kind": "map", "map": [label]}}
+            yield {"op": "add", "path": f"/priors/{name}", "value": prior}
+            return
+
+
+def _memory(view: View, wish: str) -> Iterator[PatchOperation]:
+    """A factor that remembers for good whether a telling value was reached, and is seen itself."""
+    taken = {*view.get("states", {}), *view.get("observations", {})}
+    if not re.search(r"\bmemor|\bremember", wish, re.I) or "memory" in taken or "recall" in taken:
+        return
+    state = next(iter(view.get("states", {})), None)
+    if state is None:
+        return
+    labels = _names(_variable(view, state))
+    told = labels[-1]
+    for preference in view.get("preferences", {}).values():
+        values = preference.get("values", [])
+        if len(values) == len(labels):
+            told = labels[max(range(len(values)), key=values.__getitem__)]
+        elif preference.get("goals"):
+            told = str(preference["goals"][0]["value"])
+    told = told if told in labels else labels[-1]
+    seen = [{"value": "seen", "p": 1}]
+    rules = [
+        {"when": [{"var": "memory", "values": ["seen"]}], "then": seen},
+        {"when": [{"var": state, "values": [told]}], "then": seen},
+        {"then": [{"value": "not_yet", "p": 1}]},
+    ]
+    recall = {"of": "recall", "given": ["memory"], "table": {"kind": "identity"}}
+    moved = {"of": "memory", "given": [state, "memory"], "table": {"kind": "rules", "rules": rules}}
+    start = {"of": "memory", "table": {"kind": "map", "map": ["not_yet"]}}
+    values = ["not_yet", "seen"]
+    words = f"whether {state} has been {told}"
+    yield {"op": "add", "path": "/states/memory",
+           "value": {"name": "memory", "description": words, "labels": values}}  # fmt: skip
+    yield {
+        "op": "add",
+        "path": "/observations/recall",
+        "value": {"name": "recall", "labels": values},
+    }
+    yield {"op": "add", "path": "/likelihoods/recall", "value": recall}
+    yield {"op": "add", "path": "/transitions/memory", "value": moved}
+    yield {"op": "add", "path": "/priors/memory", "value": start}
+    yield from _assumption(view, f"memory: {words}")
+
+
+def _rename(view: View, wish: str) -> Iterator[PatchOperation]:
+    match = re.search(r"\b(?:call it|rename (?:it|the agent) (?:to )?)\s*([A-Za-z]\w*)", wish, re.I)
+    if match:
+        yield {"op": "add", "path": "/name", "value": slug(match[1])}
+
+
+def _variable(view: View, name: str) -> View:
+    for section in ("states", "observations", "actions"):
+        found = view.get(section, {}).get(name)
+        if isinstance(found, dict):
+            return found
+    return {}
+
+
+def _names(variable: View) -> list[str]:
+    labels, shape = variable.get("labels") or [], variable.get("shape") or []
+    if labels:
+        return [str(label) for label in labels]
+    if len(shape) == 2:
+        return [f"r{i}c{j}" for i in range(shape[0]) for j in range(shape[1])]
+    return [str(i) for i in range(int(variable.get("size", 0)))]
+
+
+def _label(variable: View, word: str) -> str | None:
+    shape = variable.get("shape") or []
+    if len(shape) == 2 and (cell := cell_of(word, *shape)):
+        return cell
+    names = _names(variable)
+    return nearest(slug(word), names) or nearest(slug(word).split("_")[0], names)
+
+
+_WAYS: tuple[Callable[[View, str], Iterator[PatchOperation]], ...] = (
+    _horizon,
+    _temper,
+    _noise,
+    _goal,
+    _start,
+    _memory,
+    _rename,
+)

@@ -1,0 +1,1 @@
+"""Generation inside other servers: a model of LiteLLM's proxy."""

@@ -1,0 +1,1 @@
+"""What all rooms hand on: requests, answers, messages, findings, events, errors."""

@@ -1,0 +1,171 @@
+"""Every error that this package raises on purpose.
+
+OrchestratorError
+├── ConfigError                    a config file, setting or environment variable is wrong
+├── LLMError                       a model could not be asked, or did not answer well
+│   ├── RateLimitError             a provider's limit, with the wait it asked for
+│   ├── AuthenticationError        a key is missing or refused
+│   ├── BadRequestError            the provider refuses the request as it stands
+│   ├── ContextWindowExceededError the messages are longer than the model reads
+│   ├── ContentPolicyError         the provider declined the content
+│   ├── ServiceUnavailableError    the provider is down or not reachable
+│   ├── DeadlineExceededError      the time of the whole request ran out
+│   ├── NoDeploymentError          no deployment is configured, or all of them are resting
+│   ├── BudgetExceededError        the next call could cost more than what is left
+│   └── InvalidOutputError         every answer was judged invalid; carries all of them
+├── CacheMissError                 replay was asked for and nothing is recorded
+├── GMNError                       a GMN document is not valid; carries its report
+└── MissingExtraError              an optional dependency is not installed
+
+Misuse of the API stays TypeError and ValueError.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+class OrchestratorError(Exception):
+    """Root of every error this package raises on purpose; survives pickling."""
+
+    def __reduce__(self) -> tuple[Callable[..., OrchestratorError], tuple[object, ...]]:
+        return _rebuilt, (type(self), self.args, self.__dict__)
+
+
+_E = TypeVar("_E", bound=OrchestratorError)
+
+
+def _rebuilt(kind: type[_E], args: tuple[object, ...], fields: Mapping[str, object]) -> _E:
+    # Subclasses take keyword fields in __init__, so unpickling must not call it.
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(fields)
+    return error
+
+
+class ConfigError(OrchestratorError):
+    """A setting is wrong; the message names the key, what is wrong with it and what to write.
+
+    Attributes:
+        key: dotted path of the setting, for example ``orchestrator.cache.mode``.
+        fix: one sentence that says what to do.
+    """
+
+    def __init__(self, key: str, problem: str, *, fix: str = "") -> None:
+        super().__init__(f"{key}: {problem}." + (f" {fix}" if fix else ""))
+        self.key = key
+        self.fix = fix
+
+
+class LLMError(OrchestratorError):
+    """A model could not be asked, or no usable answer came.
+
+    Attributes:
+        deployment: id of the deployment that failed, empty when none was reached.
+        provider: name of its provider, empty when unknown.
+        status: HTTP status of the failure, 0 when there was none.
+        retry_after_s: seconds the provider asked us to wait, None when it did not say.
+        attempts: calls made before giving up.
+        attempts_made: rounds of the loop that were answered before the failure
+            (`orchestrator.types.requests.Attempt`), raw answers included: nothing paid for is lost.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        deployment: str = "",
+        provider: str = "",
+        status: int = 0,
+        retry_after_s: float | None = None,
+        attempts: int = 0,
+        attempts_made: tuple[Any, ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.deployment = deployment
+        self.provider = provider
+        self.status = status
+        self.retry_after_s = retry_after_s
+        self.attempts = attempts
+        self.attempts_made = attempts_made
+
+
+class RateLimitError(LLMError):
+    """A provider's rate limit was reached; `retry_after_s` says how long it asked to wait."""
+
+
+class AuthenticationError(LLMError):
+    """A provider refused the key, or none is configured."""
+
+
+class BadRequestError(LLMError):
+    """A provider refuses the request as it stands; sending it again will not help."""
+
+
+class ContextWindowExceededError(BadRequestError):
+    """The messages are longer than the model reads."""
+
+
+class ContentPolicyError(BadRequestError):
+    """A provider declined the content of the request or of its own answer."""
+
+
+class ServiceUnavailableError(LLMError):
+    """A provider is down, overloaded, or cannot be reached."""
+
+
+class DeadlineExceededError(LLMError):
+    """The time given to the whole request ran out."""
+
+
+class NoDeploymentError(LLMError):
+    """No deployment can take the request: none is configured, or all of them are resting."""
+
+
+class BudgetExceededError(LLMError):
+    """The next call could cost more than what is left of the budget."""
+
+
+class InvalidOutputError(LLMError):
+    """No answer passed its contract; everything that was paid for is in here.
+
+    Attributes:
+        best: the attempt with the fewest errors, None when nothing was answered.
+        reason: why the loop stopped.
+    """
+
+    def __init__(
+        self, message: str, *, attempts_made: tuple[Any, ...], best: object, reason: str
+    ) -> None:
+        super().__init__(message, attempts=len(attempts_made), attempts_made=attempts_made)
+        self.best = best
+        self.reason = reason
+
+
+class CacheMissError(OrchestratorError):
+    """A recorded answer was required and there is none."""
+
+
+class GMNError(OrchestratorError):
+    """A GMN document cannot be used as it stands.
+
+    Attributes:
+        report: the `types.diagnostics.Report` with every finding, None for a single cause.
+    """
+
+    def __init__(self, message: str, *, report: object = None) -> None:
+        super().__init__(message)
+        self.report = report
+
+
+class MissingExtraError(OrchestratorError):
+    """A feature needs an optional dependency that is not installed."""
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(
+            f"{feature} needs the extra {extra!r}. Install it: pip install 'orchestrator[{extra}]'."
+        )
+        self.extra = extra

@@ -1,0 +1,233 @@
+"""Contracts for any schema and type: what is read, mended, found, and refused at definition."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, Literal
+
+import pytest
+from pydantic import BaseModel, field_validator
+
+from orchestrator.generation.contract import contract_of
+from orchestrator.parsing.json_reader import read_json
+from orchestrator.parsing.schema_coercion import mended
+from orchestrator.types.diagnostics import Diagnostic, Severity
+
+
+class Part(BaseModel):
+    name: str
+    grams: float
+
+
+class Door(BaseModel):
+    size: int
+    colour: Literal["dark red", "white"]
+    parts: list[Part] = []
+
+    @field_validator("size")
+    @classmethod
+    def even(cls, size: int) -> int:
+        if size % 2:
+            raise ValueError(f"size must be even, {size} is not")
+        return size
+
+
+GOOD = {"size": 4, "colour": "white", "parts": [{"name": "hinge", "grams": 2.5}]}
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "how"),
+    [
+        ('{"a": [1, 2,],}', {"a": [1, 2]}, "trailing commas"),
+        ("{'a': 'say \"x\"'}", {"a": 'say "x"'}, "quotes"),
+        ('{"a": 1, // one\n "b": /* two */ 2}', {"a": 1, "b": 2}, "comments"),
+        ("{a: 1}", {"a": 1}, "bare keys"),
+        ("{'a': (1, 2), 'b': None, 'c': True}", {"a": [1, 2], "b": None, "c": True}, "Python"),
+        ('{"a": "x\ny"}', {"a": "x\ny"}, "line breaks"),
+        ('Sure, {here}: {"a": 1} Enjoy {it}.', {"a": 1}, "text around"),
+        ("Sure:\n```json\n{'a': 1,}\n```\nEnjoy.", {"a": 1}, "text around"),
+        ('{"url": "http://x//y"}', {"url": "http://x//y"}, ""),
+        ("```\n[1]\n```", [1], ""),
+    ],
+)
+def test_what_has_one_reading_is_read(text: str, value: object, how: str) -> None:
+    read = read_json(text)
+    assert read.value == value
+    assert how in "; ".join(read.mended)
+    assert bool(read.mended) == bool(how)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "no json", '{"a": {"b": 1} "c": 2}', '{"a": [1, 2', "{'a': 'it''s'}", "[" * 10_000]
+)
+def test_nothing_is_guessed(text: str) -> None:
+    with pytest.raises(ValueError, match="not JSON"):
+        read_json(text)
+
+
+def test_an_end_that_was_cut_off_is_completed_only_on_demand() -> None:
+    cut = '{"a": 1, "b": [1, {"c": "hal'
+    assert read_json(cut, complete=True).value == {"a": 1, "b": [1, {}]}
+    with pytest.raises(ValueError, match="not JSON"):
+        read_json('{"a": 1 "b": 2}', complete=True)
+
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "size": {"type": "integer"},
+        "goal": {"enum": ["open door", "shut door"]},
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "weight": {"type": ["number", "null"]},
+        "who": {"$ref": "#/$defs/who"},
+        "either": {"anyOf": [{"type": "integer"}, {"type": "null"}]},
+    },
+    "required": ["size", "goal"],
+    "additionalProperties": False,
+    "$defs": {"who": {"type": "object", "properties": {"firstName": {"type": "string"}},
+                      "required": ["firstName"]}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "made", "codes"),
+    [
+        ({"size": "3", "goal": "open door"}, {"size": 3, "goal": "open door"}, ["MEND1"]),
+        ({"Size": 3, "goal": "open door"}, {"size": 3, "goal": "open door"}, ["MEND2"]),
+        ({"size": 3, "gaol": "open door"}, None, []),  # as near to "goal" as nothing is
+        ({"size": 3, "goal": "Open_Door"}, {"size": 3, "goal": "open door"}, ["MEND3"]),
+        ({"size": 3, "goal": "opn door"}, {"size": 3, "goal": "open door"}, ["MEND3"]),
+        ({"size": 3, "goal": "door"}, None, []),
+        (
+            {"size": 3, "goal": "open door", "tags": "x"},
+            {"size": 3, "goal": "open door", "tags": ["x"]},
+            ["MEND4"],
+        ),
+        (
+            {"size": 3, "goal": "open door", "weight": math.nan},
+            {"size": 3, "goal": "open door", "weight": None},
+            ["MEND5"],
+        ),
+        (
+            {"size": 3, "goal": "open door", "who": {"first_name": "a"}, "either": "12"},
+            {"size": 3, "goal": "open door", "who": {"firstName": "a"}, "either": 12},
+            ["MEND2", "MEND1"],
+        ),
+        ({"size": "3.5", "goal": "open door"}, None, []),
+        ({"size": "0x10", "goal": "open door"}, None, []),
+    ],
+)
+def test_a_value_is_mended_after_its_schema_or_left_alone(
+    given: dict[str, Any], made: dict[str, Any] | None, codes: list[str]
+) -> None:
+    value, found = mended(given, SCHEMA)
+    assert value == (given if made is None else made)
+    assert [d.code for d in found] == codes
+
+
+def test_a_number_without_json_form_is_a_fault_where_null_is_not_allowed() -> None:
+    contract = contract_of({"type": "object", "properties": {"x": {"type": "number"}}})
+    (error,) = contract.judge('{"x": NaN}').report.errors
+    assert "NaN" in error.message
+
+
+def test_a_model_gives_the_typed_value_and_its_own_rules_are_findings() -> None:
+    contract = contract_of(Door)
+    judged = contract.judge(json.dumps({"Size": "4", "Colour": "Dark-Red"}))
+    assert judged.value == Door(size=4, colour="dark red")
+    assert [d.code for d in judged.report.repairs] == ["MEND2", "MEND2", "MEND1", "MEND3"]
+    faulty = contract.judge('{"size": 3, "colour": "white"}')
+    assert [(d.pointer, d.message) for d in faulty.report.errors] == [
+        ("/size", "Value error, size must be even, 3 is not")
+    ]
+
+
+def test_checks_see_the_typed_value_and_answer_in_sentences_or_findings() -> None:
+    seen: list[object] = []
+
+    def check(door: Door) -> list[str | Diagnostic]:
+        seen.append(door)
+        return ["too big", Diagnostic("MINE1", Severity.WARNING, "well")]
+
+    contract = contract_of(Door, checks=[check, lambda _: None, lambda _: "no hinge"])
+    judged = contract.judge(json.dumps(GOOD))
+    assert seen == [Door.model_validate(GOOD)]
+    assert [(d.code, d.message) for d in judged.report.diagnostics] == [
+        ("CHECK", "too big"),
+        ("MINE1", "well"),
+        ("CHECK", "no hinge"),
+    ]
+    contract.judge('{"size": 3}')
+    assert len(seen) == 1
+
+
+def test_items_with_a_name_are_patched_by_it() -> None:
+    contract = contract_of(Door)
+    faulty = contract.judge(json.dumps({**GOOD, "size": 3}))
+    assert json.loads(contract.view(faulty))["parts"]["hinge"]["grams"] == 2.5
+    patch = [
+        {"op": "replace", "path": "/size", "value": 2},
+        {"op": "add", "path": "/parts/lock", "value": {"grams": 7}},
+    ]
+    judged = contract.amend(faulty, json.dumps(patch))
+    assert judged.value == Door(
+        size=2, colour="white", parts=[Part(name="hinge", grams=2.5), Part(name="lock", grams=7)]
+    )
+
+
+def test_a_wrong_choice_is_explained_by_the_branch_that_was_meant() -> None:
+    choice = {"anyOf": [{"type": "object", "required": ["a"]}, {"type": "integer"}]}
+    contract = contract_of({"type": "object", "properties": {"x": choice}})
+    (error,) = contract.judge('{"x": {}}').report.errors
+    assert error.message in ("'a' is a required property", "{} is not of type 'integer'")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ({"type": "objct"}, "wrong at /type"),
+        ({"type": "array", "items": {"type": "string"}}, "nearest they take"),
+        (list[int], "nearest they take"),
+        ({"type": "object", "properties": {"a": {"$ref": "https://x/y"}}}, "no provider can look"),
+    ],
+)
+def test_a_schema_that_no_provider_takes_is_refused_at_definition(wanted: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        contract_of(wanted)
+
+
+def test_litellms_response_formats_are_contracts() -> None:
+    inner = {"name": "door", "schema": SCHEMA, "strict": True}
+    contract = contract_of({"type": "json_schema", "json_schema": inner})
+    assert (contract.name, contract.schema) == ("door", SCHEMA)
+    assert contract_of({"type": "json_object"}).judge('{"a": 1}').value == {"a": 1}
+    assert contract_of(contract) is contract
+    with pytest.raises(ValueError, match="its own checks"):
+        contract_of(contract, checks=[lambda _: None])
+
+
+def test_what_is_well_and_long_is_left_out_of_the_view_and_stays() -> None:
+    contract = contract_of(Door)
+    parts = [{"name": f"part{n}", "grams": n} for n in range(9)]
+    faulty = contract.judge(json.dumps({"size": 4, "colour": "white", "parts": [
+        *parts, {"name": "lock", "grams": "heavy"}]}))  # fmt: skip
+    view = json.loads(contract.view(faulty))
+    assert view["parts"]["lock"] == {"name": "lock", "grams": "heavy"}
+    assert view["size"] == 4
+    assert "(at /parts/lock/grams)" in contract.explain(faulty)
+    wrong = contract.judge(json.dumps({"size": 3, "colour": "white", "parts": parts}))
+    view = json.loads(contract.view(wrong))
+    assert view["parts"] == {f"part{n}": "…" for n in range(9)}
+    mended = contract.amend(wrong, '[{"op": "replace", "path": "/size", "value": 4}]')
+    assert mended.is_accepted
+    assert len(mended.value.parts) == 9
+    copied = json.dumps([{"op": "replace", "path": "/parts", "value": view["parts"]}])
+    assert [d.code for d in contract.amend(wrong, copied).report.errors] == ["SCHEMA", "PATCH4"]
+
+
+def test_a_finding_about_the_whole_shows_the_whole() -> None:
+    contract = contract_of(Door, checks=[lambda _: "too heavy together"])
+    parts = [{"name": f"part{n}", "grams": n} for n in range(9)]
+    judged = contract.judge(json.dumps({"size": 4, "colour": "white", "parts": parts}))
+    assert "…" not in contract.view(judged)

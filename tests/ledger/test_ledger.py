@@ -1,0 +1,176 @@
+"""The ledger: what was paid is written once, whole, and without a word of the conversation."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from orchestrator.ledger import jsonl as jsonlines
+from orchestrator.ledger.ledger import Ledger, lines_of
+from orchestrator.ledger.request_cost import current
+from orchestrator.types.diagnostics import Diagnostic, Report, Severity
+from orchestrator.types.messages import LLMMessage, LLMRole
+from orchestrator.types.requests import Answer, Attempt, Judged, Request, Usage, WireAttempt
+
+SECRET = "the-words-of-the-user"
+PAID = WireAttempt("d", "openai", "m", "answered", 200, 0.1, Usage(10, 5), 0.02)
+FAILED = WireAttempt("d", "openai", "m", "InternalServerError", 500, 0.1)
+UNPRICED = WireAttempt("d", "acme", "m", "answered", 200, 0.1, Usage(10, 5), None)
+
+
+def attempt() -> Attempt[str]:
+    report = Report((Diagnostic("GMN201", Severity.ERROR, f"row of {SECRET}"),))
+    return Attempt(
+        Request((LLMMessage(LLMRole.USER, SECRET),), "default", templates={"generate": "v1"}),
+        Answer(SECRET, provider="openai", usage=Usage(10, 5)),
+        Judged("parsed", SECRET, SECRET, report),
+        "generate",
+    )
+
+
+def written(directory: Path) -> list[dict[str, object]]:
+    return list(lines_of(directory))
+
+
+def test_a_line_holds_every_attempt_and_adds_up_tokens_and_dollars(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    with ledger.open("generate_gmn", route="default", agent_type="explorer", tenant="t") as entry:
+        tally = current()
+        assert tally is entry.tally
+        tally.add((FAILED, PAID))
+        tally.served(Usage(7, 3), 0.03)
+        entry.attempts, entry.outcome = [attempt()], "accepted"
+    assert current() is None
+    (line,) = written(tmp_path)
+    assert (line["operation"], line["outcome"], line["tenant"]) == ("generate_gmn", "accepted", "t")
+    assert line["usage"] == {"prompt_tokens": 10, "completion_tokens": 5, "cached_tokens": 0}
+    assert line["served"] == {"prompt_tokens": 7, "completion_tokens": 3, "cached_tokens": 0}
+    assert (line["billed_usd"], line["hits"]) == (0.02, 1)
+    assert line["served_usd"] == pytest.approx(0.05)
+    assert [w["outcome"] for w in line["wire"]] == ["InternalServerError", "answered"]  # type: ignore[attr-defined]
+    assert line["rounds"][0]["codes"] == ["GMN201"]  # type: ignore[index]
+    assert SECRET not in next(tmp_path.iterdir()).read_text()
+
+
+def test_an_unknown_price_makes_the_total_unknown_rather_than_small(tmp_path: Path) -> None:
+    with Ledger(tmp_path).open("generate", route="r") as entry:
+        entry.tally.add((PAID, UNPRICED))
+    (line,) = written(tmp_path)
+    assert line["billed_usd"] is None
+    assert line["served_usd"] is None
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [(ValueError("x"), "ValueError"), (asyncio.CancelledError(), "cancelled")],
+)
+def test_a_request_that_ends_in_an_exception_has_a_line_too(
+    tmp_path: Path, error: BaseException, outcome: str
+) -> None:
+    def fail() -> None:
+        with Ledger(tmp_path).open("generate", route="r") as entry:
+            entry.tally.add((FAILED,))
+            raise error
+
+    with pytest.raises(type(error)):
+        fail()
+    (line,) = written(tmp_path)
+    assert (line["outcome"], line["billed_usd"]) == (outcome, 0.0)
+
+
+def test_what_ends_after_its_request_gets_a_line_of_its_own(tmp_path: Path) -> None:
+    with Ledger(tmp_path).open("generate", route="r", tenant="t") as entry:
+        pass
+    entry.tally.add((PAID,))
+    entry.close("twice")
+    first, late = written(tmp_path)
+    assert (first["usage"], first["id"]) == ({**dict.fromkeys(first["usage"], 0)}, late["id"])  # type: ignore[call-overload]
+    assert (late["operation"], late["billed_usd"], late["tenant"]) == ("late", 0.02, "t")
+
+
+def test_a_detached_request_is_written_when_it_is_closed(tmp_path: Path) -> None:
+    with Ledger(tmp_path).open("acompletion", route="r") as entry:
+        entry.is_detached = True
+    assert written(tmp_path) == []
+    entry.close("answered")
+    assert len(written(tmp_path)) == 1
+
+
+def test_lines_are_read_from_a_day_on_and_broken_ones_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "2026-10.jsonl").write_text('{"at": "2026-10-05"}\n')
+    (tmp_path / "2026-11.jsonl").write_text('{"at": "2026-11-01"}\n{broken\n{"at": "2026-11-09"}\n')
+    assert [line["at"] for line in lines_of(tmp_path, since="2026-11-02")] == ["2026-11-09"]
+    assert "1 broken lines" in caplog.text
+    assert len(written(tmp_path)) == 3
+
+
+def test_no_directory_keeps_no_ledger() -> None:
+    with Ledger(None).open("generate", route="r"):
+        pass
+
+
+def test_an_unwritable_place_is_told_once_and_fails_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "ledger").write_text("a file in the way")
+    ledger = Ledger(tmp_path / "ledger")
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            with ledger.open("generate", route="r"):
+                pass
+    assert caplog.text.count("cannot be written") == 1
+    assert json.dumps(caplog.text).count(SECRET) == 0
+
+
+def test_lines_go_where_the_file_is_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jsonlines, "LOOK_S", 0.0)
+    ledger = Ledger(tmp_path)
+    for _ in range(2):
+        with ledger.open("generate", route="r"):
+            pass
+    (path,) = tmp_path.glob("*.jsonl")
+    path.rename(tmp_path / "old.txt")  # as a rotation does
+    with ledger.open("generate", route="r"):
+        pass
+    assert len((tmp_path / "old.txt").read_text().splitlines()) == 2
+    path.unlink()
+    with ledger.open("generate", route="\ud800"):
+        pass
+    (line,) = ledger.lines()
+    assert line["route"] == "\ud800"
+
+
+def test_every_line_has_an_id_of_its_own_across_threads_and_forks(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+
+    def book(_: int) -> None:
+        with ledger.open("generate", route="r"):
+            pass
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(book, range(50)))
+    script = f"""
+import os
+from pathlib import Path
+from orchestrator.ledger.ledger import Ledger
+ledger = Ledger(Path({str(tmp_path)!r}))
+with ledger.open("generate", route="r"):
+    pass
+children = [os.fork() for _ in range(2)]
+with ledger.open("generate", route="r"):
+    pass
+if all(children):
+    os.waitpid(children[0], 0), os.waitpid(children[1], 0)
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+    ids = [line["id"] for line in ledger.lines()]
+    assert len(ids) == len(set(ids)) == 50 + 1 + 4

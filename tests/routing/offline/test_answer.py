@@ -1,0 +1,317 @@
+"""The curated models behave, and the embedded provider adapts them without pretending."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestrator.generation.gmn_contract import GMNContract, named_view
+from orchestrator.gmn.examples import Example, choose, load
+from orchestrator.gmn.expectations import Expectation, expectations_of
+from orchestrator.gmn.model import GMNSpec
+from orchestrator.gmn.validate import Validation, validate
+from orchestrator.routing.offline.answer import CHAT, answer, parse_constraints, write_model
+from orchestrator.routing.offline.wording import cell_of, read_wording
+from orchestrator.types.diagnostics import Severity
+from orchestrator.types.errors import GMNError
+from orchestrator.types.requests import OutputMode
+
+LIBRARY = Path(__file__).resolve().parents[3] / "prompts" / "library"
+EXAMPLES = load(LIBRARY)
+
+
+def request(prompt: str, agent_type: str = "general", constraints: str = "") -> str:
+    head = f"Agent type: {agent_type}\n" + (f"Constraints: {constraints}\n" if constraints else "")
+    return f'{head}Request:\n"""\n{prompt}\n"""'
+
+
+def ask(
+    prompt: str, agent_type: str = "general", constraints: str = "", mode: OutputMode = "prompt"
+) -> Validation:
+    messages = [{"role": "user", "content": request(prompt, agent_type, constraints)}]
+    text = answer(messages, mode, EXAMPLES)
+    assert text == answer(messages, mode, EXAMPLES)
+    return validate(text, constraints=parse_constraints(constraints))
+
+
+def spec_of(verdict: Validation) -> GMNSpec:
+    assert verdict.report.errors == ()
+    assert verdict.spec is not None
+    return verdict.spec
+
+
+def test_there_are_at_least_twelve_curated_models_with_prompt_and_expectations() -> None:
+    assert len(EXAMPLES) >= 12
+    assert all(e.prompt and expectations_of(e.spec) for e in EXAMPLES)
+    assert {e.agent_type for e in EXAMPLES} == {"explorer", "trader", "coordinator", "general"}
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+def test_a_curated_model_behaves_over_forty_episodes_and_is_clean(example: Example) -> None:
+    verdict = validate(example.spec, expectations=expectations_of(example.spec), episodes=40)
+    assert verdict.report.behaves is True
+    assert verdict.report.repairs == ()
+    assert all(d.severity is Severity.INFO for d in verdict.report.diagnostics)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+def test_each_curated_prompt_finds_its_own_model(example: Example) -> None:
+    assert choose(example.prompt, example.agent_type, EXAMPLES, 1) == (example,)
+
+
+def test_a_library_with_an_invalid_model_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "bad.gmn").write_text("node state s { size: 2 }")
+    with pytest.raises(GMNError, match=r"bad\.gmn is not valid"):
+        load(tmp_path)
+
+
+SENTENCES = [
+    ("Create a cautious explorer for a 5x5 grid world", "explorer"),
+    ("an explorer on a 4x6 grid that must reach the top right corner", "explorer"),
+    ("a bold agent in a 7 by 7 maze with 5 obstacles, 20% sensor noise", "explorer"),
+    ("an explorer in a six by four grid that slips 25% of the time", "explorer"),
+    ("a walker on a 3x3 grid, goal at (1,1), start at bottom right corner, avoid r0c1", "explorer"),
+    ("a curious agent on a 4x4 grid, walls at r1c1, r2c2, reach r3c0", "explorer"),
+    ("a robot moving among 4 rooms, goal room_3", "explorer"),
+    ("find the intruder while patrolling four posts", "explorer"),
+    ("a rat in a T-maze with a cue", "explorer"),
+    ("a forager between nest and food patches", "explorer"),
+    ("trader with three actions: buy, sell, hold", "trader"),
+    ("trader with three actions: long, short, flat", "trader"),
+    ("a trader of a noisy market with 30% noise", "trader"),
+    ("someone who trades", "trader"),
+    ("A coordinator for two teams", "coordinator"),
+    ("balance the workload of two workers", "coordinator"),
+    ("a warehouse robot that delivers parcels", "coordinator"),
+    ("coordinate something", "coordinator"),
+    ("an agent that decides about an umbrella", "general"),
+    ("a thermostat for a cold room", "general"),
+    ("a physician who tests before treatment", "general"),
+    ("a support agent who asks the customer", "general"),
+    ("a bandit with two arms", "general"),
+    ("states: idle, busy, broken; actions: run, repair, wait. It should reach busy", "general"),
+    ("states: low, mid, high; observations: dim, bright; prefers high", "general"),
+    ("three actions: a, b, c", "general"),
+    ("an agent that plans with horizon 4 on a 3x3 grid", "explorer"),
+    ("explorer looking 2 steps ahead in a 5x5 grid with a perfect sensor", "explorer"),
+    ("something completely unheard of", "general"),
+    ("", "general"),
+    ("x", "explorer"),
+]
+
+
+@pytest.mark.parametrize(("prompt", "agent_type"), SENTENCES)
+@pytest.mark.parametrize("mode", ["prompt", "json_object", "json_schema"])
+def test_every_sentence_gets_a_valid_running_model(
+    prompt: str, agent_type: str, mode: OutputMode
+) -> None:
+    verdict = ask(prompt, agent_type, mode=mode)
+    spec = spec_of(verdict)
+    assert verdict.report.runs is True
+    assert verdict.report.repairs == ()
+    assert spec.agent_type == agent_type
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expectation"),
+    [
+        (SENTENCES[0][0], "pos=r4c4 within 16 in 90%"),
+        (SENTENCES[1][0], "pos=r0c5 within 14 in 90%"),
+        (SENTENCES[2][0], "pos=r6c6 within 24 in 85%"),
+        (SENTENCES[3][0], "pos=r5c3 within 24 in 85%"),
+        (SENTENCES[4][0], "pos=r1c1 within 6 in 90%"),
+        (SENTENCES[5][0], "pos=r3c0 within 8 in 90%"),
+        (SENTENCES[6][0], "state=room_3 within 6 in 90%"),
+        (SENTENCES[23][0], "state=busy within 6 in 90%"),
+    ],
+)
+def test_a_named_goal_is_reached(prompt: str, expectation: str) -> None:
+    spec = spec_of(ask(prompt, "explorer"))
+    report = validate(spec, expectations=[Expectation.parse(expectation)]).report
+    assert report.behaves is True, report.behaviour
+
+
+def test_what_the_sentence_names_is_in_the_model() -> None:
+    spec = spec_of(ask("4x6 grid, start at r0c5, goal at r3c0, walls at r1c1, 30% sensor noise, "
+                       "slips 20% of the time, horizon 2", "explorer"))  # fmt: skip
+    assert spec.states[0].shape == (4, 6)
+    assert spec.priors[0].table.map == ("r0c5",)
+    assert spec.transitions[0].table.blocked == ("r1c1",)
+    assert (spec.likelihoods[0].table.noise, spec.transitions[0].table.noise) == (0.3, 0.2)
+    assert spec.policy.horizon == 2
+    values = spec.preferences[0].values
+    assert spec.observations[0].names[values.index(max(values))] == "r3c0"
+    assert "was not named" not in spec.meta("assumptions")
+
+
+def test_what_could_not_be_honoured_is_listed_as_an_assumption() -> None:
+    spec = spec_of(ask("explorer on a 30x30 grid, goal at r40c1, horizon 8", "explorer"))
+    assumptions = spec.meta("assumptions")
+    for part in ("instead of 30x30", "'r40c1' is no cell", "too many plans"):
+        assert part in assumptions
+
+
+@pytest.mark.parametrize(
+    ("prompt", "constraints"),
+    [
+        ("explorer on a 9x9 grid", "max_states=25, max_actions=4, max_horizon=2"),
+        ("trader", "max_states=2, max_actions=2"),
+        ("A coordinator for two teams", "max_factors=1"),
+        ("a robot among 6 rooms", "max_states=3, max_policies=9"),
+        ("a T-maze", "max_observations=4"),
+    ],
+)
+def test_constraints_are_met_even_where_the_sentence_asks_for_more(
+    prompt: str, constraints: str
+) -> None:
+    spec = spec_of(ask(prompt, "explorer", constraints))
+    assert spec.meta("assumptions")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.integers(1, 12),
+    columns=st.integers(1, 12),
+    noise=st.integers(0, 60),
+    obstacles=st.integers(0, 8),
+    goal=st.sampled_from(["", "reach the centre", "goal at r2c1", "reach the top left corner"]),
+    temper=st.sampled_from(["", "cautious", "curious", "bold"]),
+    constraints=st.sampled_from(["", "max_states=16", "max_actions=4", "max_policies=25"]),
+)
+def test_any_grid_request_is_answered_with_a_valid_model(
+    rows: int, columns: int, noise: int, obstacles: int, goal: str, temper: str, constraints: str
+) -> None:
+    prompt = (
+        f"a {temper} explorer, {rows}x{columns} grid, {noise}% noise, {obstacles} obstacles, {goal}"
+    )
+    spec_of(ask(prompt, "explorer", constraints))
+
+
+names = st.lists(st.from_regex(r"[a-z]{3,8}", fullmatch=True), min_size=2, max_size=6, unique=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    states=names, actions=names, agent_type=st.sampled_from(["trader", "general", "coordinator"])
+)
+def test_any_named_request_is_answered_with_these_names(
+    states: list[str], actions: list[str], agent_type: str
+) -> None:
+    prompt = f"states: {', '.join(states)}; actions: {', '.join(actions)}."
+    spec = spec_of(ask(prompt, agent_type))
+    assert spec.states[0].labels == tuple(states)
+    assert spec.actions[0].labels == tuple(actions)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=80), st.sampled_from(["explorer", "trader", "coordinator", "general"]))
+def test_any_words_at_all_get_a_valid_model(prompt: str, agent_type: str) -> None:
+    spec_of(ask(prompt.replace('"""', ""), agent_type))
+
+
+def test_a_chat_message_gets_an_honest_answer() -> None:
+    assert answer([{"role": "user", "content": "hello"}], "prompt", EXAMPLES) == CHAT
+    assert answer([], "prompt", EXAMPLES) == CHAT
+
+
+def revise(spec: GMNSpec, feedback: str) -> tuple[Validation, list[dict[str, object]]]:
+    contract = GMNContract()
+    judged = contract.judge_source(spec)
+    message = (
+        "Answer with a JSON Patch (RFC 6902): a list.\n\nDocument:\n```json\n"
+        f'{contract.view(judged)}\n```\n\nFeedback:\n"""\n{feedback}\n"""'
+    )
+    patch = answer([{"role": "user", "content": message}], "prompt", EXAMPLES)
+    amended = contract.amend(judged, patch)
+    assert amended.is_accepted, amended.report.errors
+    assert amended.value is not None
+    return validate(amended.value), json.loads(patch)
+
+
+EXPLORER = next(e.spec for e in EXAMPLES if e.name == "explorer")
+
+
+def test_memory_is_a_factor_that_remembers_and_is_seen() -> None:
+    verdict, _ = revise(EXPLORER, "Add memory")
+    spec = spec_of(verdict)
+    assert [s.name for s in spec.states] == ["pos", "memory"]
+    assert [o.name for o in spec.observations] == ["cell", "recall"]
+    report = validate(spec, expectations=[Expectation.parse("memory=seen within 30 in 50%")]).report
+    assert report.behaves is True
+
+
+@pytest.mark.parametrize(
+    ("feedback", "path", "value"),
+    [
+        ("look further ahead", "/policy/horizon", 4),
+        ("horizon 2", "/policy/horizon", 2),
+        ("be more cautious", "/policy/gamma", 6.0),
+        ("be greedy", "/policy/info_gain", False),
+        ("more curious please", "/policy/gamma", 10.0),
+        ("less noise", "/likelihoods/cell/table/noise", 0.05),
+        ("more noise", "/likelihoods/cell/table/noise", 0.2),
+        ("30% sensor noise", "/likelihoods/cell/table/noise", 0.3),
+        ("call it scout", "/name", "scout"),
+    ],
+)
+def test_feedback_becomes_a_patch(feedback: str, path: str, value: object) -> None:
+    _, patch = revise(EXPLORER, feedback)
+    assert {"op": "add", "path": path, "value": value} in patch
+
+
+def test_a_new_goal_and_a_new_start_are_honoured() -> None:
+    verdict, _ = revise(EXPLORER, "goal at r2c2, start at the bottom left corner")
+    spec = spec_of(verdict)
+    assert spec.preferences[0].goals[0].value == "r2c2"
+    assert spec.priors[0].table.map == ("r4c0",)
+
+
+def test_feedback_that_cannot_be_honoured_is_said_and_nothing_else_changes() -> None:
+    verdict, patch = revise(EXPLORER, "make it sing")
+    spec = spec_of(verdict)
+    assert [op["path"] for op in patch] == ["/metadata/assumptions"]
+    assert "make it sing" in spec.meta("assumptions")
+    assert named_view(spec)["transitions"] == named_view(EXPLORER)["transitions"]
+
+
+def test_places_in_words_become_cells() -> None:
+    found = {
+        words: cell_of(words, 4, 6)
+        for words in ("top left corner", "bottom right", "centre", "r9c9", "(1,2)", "upper corner")
+    }
+    assert found == {
+        "top left corner": "r0c0", "bottom right": None, "centre": "r2c3", "r9c9": None,
+        "(1,2)": "r1c2", "upper corner": "r0c5",
+    }  # fmt: skip
+
+
+def test_wording_reads_numbers_in_words_and_digits() -> None:
+    wording = read_wording("a six by four grid with two obstacles, plans three steps ahead")
+    assert (wording.grid, wording.n_obstacles, wording.horizon) == ((6, 4), 2, 3)
+    assert read_wording("noisy sensors").noise == 0.2
+    assert read_wording("never slips").slip == 0.0
+
+
+@pytest.mark.parametrize(
+    ("sentence", "unmet"),
+    [
+        ("a bandit with three arms", ["three arms"]),
+        ("a two-armed bandit", []),
+        ("a coordinator for two teams", ["two teams"]),
+        ("balance the workload of two workers", []),
+        ("patrol six posts", ["six posts"]),
+        ("a walker on a 4x6 grid with 3 obstacles, planning 2 steps ahead", []),
+        ("a robot moving among 4 rooms with 2 keys", ["2 keys"]),
+        ("a machine with 3 states and five actions", ["five actions"]),
+    ],
+)
+def test_a_number_that_the_model_does_not_have_is_listed_as_not_honoured(
+    sentence: str, unmet: list[str]
+) -> None:
+    said = write_model(sentence, "general", {}, EXAMPLES).meta("assumptions")
+    assert re.findall(r"'([^']*)' could not be honoured", said) == unmet

@@ -1,0 +1,114 @@
+"""A real LiteLLM proxy in a process of its own, asked by the official OpenAI client."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+import pytest
+
+from orchestrator.gmn.validate import validate
+
+ROOT = Path(__file__).resolve().parents[2]
+KEY = "sk-only-for-this-test-7719"
+CONFIG = f"""
+model_list:
+  - {{model_name: gmn, litellm_params: {{model: gmn/default}}}}
+  - {{model_name: nowhere, litellm_params: {{model: gmn/nowhere}}}}
+litellm_settings:
+  custom_provider_map:
+    - {{provider: gmn, custom_handler: orchestrator.server.litellm_proxy.handler}}
+general_settings: {{master_key: {KEY}}}
+"""
+
+pytestmark = [
+    pytest.mark.proxy,
+    pytest.mark.timeout(180),
+    pytest.mark.skipif(
+        importlib.util.find_spec("fastapi") is None,
+        reason="LiteLLM's proxy is not installed: make test-proxy",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[openai.OpenAI]:
+    home = tmp_path_factory.mktemp("proxy")
+    (home / "config.yaml").write_text(CONFIG)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    base = f"http://127.0.0.1:{port}"
+    environ = {
+        **os.environ, "HOME": str(home), "PYTHONPATH": str(ROOT), "LLM_PROVIDER": "offline",
+        "ORCHESTRATOR_CACHE_DIR": str(home / "cache"), "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "LITELLM_TELEMETRY": "False",
+    }  # fmt: skip
+    command = [str(Path(sys.executable).parent / "litellm"), "--config", str(home / "config.yaml"),
+               "--host", "127.0.0.1", "--port", str(port)]  # fmt: skip
+    with (home / "log").open("w") as log:
+        proxy = subprocess.Popen(command, env=environ, stdout=log, stderr=log, cwd=home)
+        try:
+            await_liveness(base, proxy, home / "log")
+            yield openai.OpenAI(base_url=base, api_key=KEY, max_retries=0)
+        finally:
+            proxy.terminate()
+            proxy.wait(20)
+
+
+def await_liveness(base: str, proxy: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(240):
+        assert proxy.poll() is None, log.read_text()[-3000:]
+        try:
+            if httpx.get(f"{base}/health/liveliness", timeout=2).status_code == 200:
+                return
+        except httpx.HTTPError:
+            time.sleep(0.5)
+    raise AssertionError(log.read_text()[-3000:])
+
+
+def ask(client: openai.OpenAI, **more: Any) -> Any:
+    turn = {"role": "user", "content": "a cautious explorer for a 4x6 grid"}
+    return client.chat.completions.create(**{"model": "gmn", "messages": [turn], **more})
+
+
+def test_a_chat_gives_a_valid_document(client: openai.OpenAI) -> None:
+    extra = {"agent_type": "explorer", "constraints": {"max_states": 24}}
+    answer = ask(client, extra_body=extra)
+    verdict = validate(answer.choices[0].message.content)
+    assert verdict.report.is_accepted
+    assert verdict.spec is not None
+    assert verdict.spec.states[0].shape == (4, 6)
+    assert answer.usage.completion_tokens > 100
+    assert answer.choices[0].finish_reason == "stop"
+
+
+def test_a_stream_adds_up_to_a_valid_document(client: openai.OpenAI) -> None:
+    parts = [
+        chunk.choices[0].delta.content or "" for chunk in ask(client, stream=True) if chunk.choices
+    ]
+    assert len(parts) > 5
+    assert validate("".join(parts)).report.is_accepted
+
+
+def test_json_is_given_where_json_is_asked_for(client: openai.OpenAI) -> None:
+    answer = ask(client, response_format={"type": "json_object"})
+    text = answer.choices[0].message.content
+    assert text.startswith("{")
+    assert validate(text).report.is_accepted
+
+
+def test_what_cannot_be_done_is_an_error_with_its_reason(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.APIStatusError, match="nowhere") as caught:
+        ask(client, model="nowhere")
+    assert caught.value.status_code == 400
+    with pytest.raises(openai.APIStatusError, match="is no agent type"):
+        ask(client, extra_body={"agent_type": "wizard"})
