@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 from benchmarks.ratio import ratio_of, spell
-from orchestrator.cache.cached_call import Cached
-from orchestrator.cache.disk import DiskRows, disk_store
+from orchestrator.cache.cached_call import CachingCompleter
+from orchestrator.cache.disk import DiskBackend, disk_store
 from orchestrator.cache.keys import key_of, question_of
 from orchestrator.types.messages import LLMMessage, LLMRole
 from orchestrator.types.requests import Answer, Request, Usage
@@ -31,8 +31,8 @@ class Fixed:
 
 async def measure(size: int, directory: Path) -> None:
     """Print hit and bare read for answers of `size` bytes."""
-    store, rows = disk_store(directory), DiskRows(directory, 1024)
-    cached = Cached(Fixed("x" * size), store, fingerprint=lambda _: "f")
+    store, rows = disk_store(directory), DiskBackend(directory, 1024)
+    cached = CachingCompleter(Fixed("x" * size), store, fingerprint=lambda _: "f")
     question = Request((LLMMessage(LLMRole.USER, "y" * 2000),), "default")
     await cached.complete(question)
     key = key_of(question_of(question, fingerprint="f"))
@@ -41,9 +41,9 @@ async def measure(size: int, directory: Path) -> None:
     for _ in range(15):
         start = time.perf_counter()
         for _ in range(CALLS):
-            begun = time.perf_counter()
+            prior_attempts = time.perf_counter()
             await cached.complete(question)
-            each.append(time.perf_counter() - begun)
+            each.append(time.perf_counter() - prior_attempts)
         between = time.perf_counter()
         for _ in range(CALLS):
             rows.read(key)

@@ -65,7 +65,7 @@ async def twenty(server: WireServer, directory: str) -> None:
         configured(server.base, "m", cache={"directory": f"{directory}/twenty"})
     )
     async with Orchestrator(config) as orc:
-        router = await orc._router.wire.router()
+        router = await orc._router.transport.router()
         litellm: Any = import_module("litellm")
         counts = []
         for call, extra in ((orc.acompletion, {}), (router.acompletion, {"caching": True})):

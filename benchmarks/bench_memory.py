@@ -27,7 +27,7 @@ def resident_mb() -> float:
 async def grown(base: str, *, ours: bool) -> tuple[float, float]:
     """Megabytes after a tenth of the calls, and after all of them."""
     async with Orchestrator(config(base, limits={"parallel": IN_FLIGHT})) as orchestrator:
-        await orchestrator._router.wire.router()  # loads LiteLLM
+        await orchestrator._router.transport.router()  # loads LiteLLM
         call = orchestrator.acompletion if ours else bare_router(orchestrator).acompletion
         after: list[float] = []
         for calls in (CALLS // 10, CALLS - CALLS // 10):

@@ -27,13 +27,13 @@ import jsonpatch
 from orchestrator.client.orchestrator import Orchestrator
 from orchestrator.config.paths import shipped
 from orchestrator.generation.evaluation.evaluate import (
-    Evaluation,
+    EvaluationRun,
     evaluate,
     load_cases,
     summed,
     worse,
 )
-from orchestrator.generation.gmn_contract import named_view
+from orchestrator.generation.gmn_contract import to_name_keyed_model
 from orchestrator.gmn.examples import load
 from orchestrator.gmn.formats import write_text
 from orchestrator.gmn.model import GMNSpec
@@ -139,10 +139,10 @@ class Faulty:
         good = self._good[f"{model}:{prompt}"]
         dice = self._dice(model, prompt)
         wanted = self._spoiled(good, dice) if dice.random() < habits.wrong_patch else good
-        return Reply(json.dumps(jsonpatch.make_patch(view, named_view(wanted)).patch))
+        return Reply(json.dumps(jsonpatch.make_patch(view, to_name_keyed_model(wanted)).patch))
 
 
-async def evaluated(base: str, model: str) -> Evaluation:
+async def evaluated(base: str, model: str) -> EvaluationRun:
     """The scores of one model."""
     cases = load_cases(shipped("prompts", "eval.yaml"))
     config = configured(
@@ -174,7 +174,7 @@ def main() -> int:
             f" templates {now.templates}"
         )
         if model in kept and not is_written:
-            before = Evaluation.from_dict(kept[model])
+            before = EvaluationRun.from_dict(kept[model])
             for words in worse(one, before.scores["all"], slack=SLACK):
                 bad = True
                 print(f"prompt-ci: {model} got worse: {words}")

@@ -24,7 +24,7 @@ async def main() -> None:
         configured(base, "m", cache={"directory": f"{directory}/ours"}, ledger={"enabled": False})
     )
     async with Orchestrator(config) as orc:
-        router = await orc._router.wire.router()
+        router = await orc._router.transport.router()
         litellm: Any = import_module("litellm")
         kept = {
             f"LiteLLM's {where}": litellm.Cache(

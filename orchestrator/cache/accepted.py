@@ -18,7 +18,7 @@ from orchestrator.cache.keys import LAYOUT, key_of, question_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from orchestrator.cache.cached_call import Keeps
+    from orchestrator.cache.cached_call import AnswerStore
     from orchestrator.types.requests import Answer, Attempt, Completer, Contract, Request
 
 T = TypeVar("T")
@@ -37,7 +37,7 @@ class Round:
 class Recall:
     """Accepted runs in the store."""
 
-    store: Keeps
+    store: AnswerStore
     fingerprint: Callable[[str], str]
     max_age_s: float = 0.0
 

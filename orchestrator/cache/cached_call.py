@@ -1,7 +1,7 @@
 """The cache in front of the Router: content-addressed, one call per question.
 
-`Cached` is a completer in front of another. Its key covers everything that shapes an answer, and
-identical questions asked at the same time share one call.
+`CachingCompleter` is a completer in front of another. Its key covers everything that shapes an
+answer, and identical questions asked at the same time share one call.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import copy
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
-from orchestrator.cache.keys import LAYOUT, as_kept, differences, key_of, likeness, question_of
+from orchestrator.cache.keys import LAYOUT, as_kept, differences, key_of, question_of, similarity
 from orchestrator.cache.single_flight import Flights
 from orchestrator.ledger.request_cost import current
 from orchestrator.types.errors import CacheMissError
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from orchestrator.cache.gate import Gate
-    from orchestrator.types.requests import CacheMode, Completer, Keep
+    from orchestrator.types.requests import CacheMode, CachePolicy, Completer
 
 _MOST_DIFFERENCES = 12
 _MOST_COMPARED = 300  # the latest; comparing takes a millisecond each
 
 
-class Keeps(Protocol):
+class AnswerStore(Protocol):
     """Where answers are kept: on disk, in Redis, or in the files of a cassette.
 
     Attributes:
@@ -66,13 +66,13 @@ def is_complete(answer: Answer) -> bool:
     return answer.finish in ("stop", "tool_calls") and bool(answer.text) and not answer.refusal
 
 
-class Cached:
+class CachingCompleter:
     """A completer that answers from the store first, and asks each question once at a time."""
 
     def __init__(
         self,
         inner: Completer,
-        store: Keeps,
+        store: AnswerStore,
         *,
         fingerprint: Callable[[str], str],
         max_age_s: float = 0.0,
@@ -85,7 +85,7 @@ class Cached:
         self._max_age_s = max_age_s
         self._flights = Flights(gate)
 
-    def through(self, inner: Completer) -> Cached:
+    def through(self, inner: Completer) -> CachingCompleter:
         """The same store and the same calls under way in front of another completer."""
         made = copy.copy(self)
         made._inner = inner
@@ -132,20 +132,20 @@ class Cached:
         return answer
 
 
-async def read(store: Keeps, key: str) -> Any:
+async def read(store: AnswerStore, key: str) -> Any:
     """What is kept under a key, read where it disturbs nobody."""
     if store.is_remote:
         return await asyncio.to_thread(store.get, key)
     return store.get(key)  # 5 µs here; a hop to a thread would cost 70
 
 
-def missing(store: Keeps, question: Mapping[str, object]) -> CacheMissError:
+def missing(store: AnswerStore, question: Mapping[str, object]) -> CacheMissError:
     """The error that says what was asked and how the nearest kept question differs."""
     asked = as_kept(question)
     kept = list(store.questions())[-_MOST_COMPARED:]
     lines = [f"nothing is kept for this question (key {key_of(question)[:12]})"]
     if kept:
-        key, nearest = max(kept, key=lambda one: likeness(asked, one[1]))
+        key, nearest = max(kept, key=lambda one: similarity(asked, one[1]))
         lines.append(f"the nearest is {key[:12]}; what is asked is what is kept there:")
         lines += [f"  {line}" for line in list(differences(asked, nearest))[:_MOST_DIFFERENCES]]
     else:
@@ -155,8 +155,8 @@ def missing(store: Keeps, question: Mapping[str, object]) -> CacheMissError:
 
 def as_served(answer: Answer) -> Answer:
     """An answer from the store, booked as one that nothing is paid for."""
-    if (tally := current()) is not None:
-        tally.served(answer.usage, answer.cost_usd)
+    if (cost_so_far := current()) is not None:
+        cost_so_far.add_cached(answer.usage, answer.cost_usd)
     return answer
 
 
@@ -168,7 +168,7 @@ def dated(mode: CacheMode, *parts: object) -> list[object]:
     return [LAYOUT, 0.0 if mode == "record" else time.time(), *parts]
 
 
-def parts_of(stored: object, count: int, mode: CacheMode, keep: Keep) -> list[Any] | None:
+def parts_of(stored: object, count: int, mode: CacheMode, keep: CachePolicy) -> list[Any] | None:
     """The `count` parts of what `dated` made; None for anything else, or for one too old."""
     if not isinstance(stored, list) or len(stored) != count + 2 or stored[0] != LAYOUT:
         return None
@@ -192,7 +192,7 @@ def as_stored(answer: Answer, mode: CacheMode) -> list[object]:
     )
 
 
-def hit(stored: object, mode: CacheMode, keep: Keep) -> Answer | None:
+def hit(stored: object, mode: CacheMode, keep: CachePolicy) -> Answer | None:
     """The answer that `as_stored` made a value of; None for anything else, or one too old."""
     # Built in one go: this is the whole cost of a hit beside the key and the read.
     if (parts := parts_of(stored, 7, mode, keep)) is None:

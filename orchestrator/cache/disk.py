@@ -23,7 +23,7 @@ from orchestrator.types.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from orchestrator.cache.encryption import Seal
+    from orchestrator.cache.encryption import Encryption
 
 _log = logging.getLogger(__name__)
 _FILE_NAME = re.compile(r"[0-9a-f]{2}[/\\][0-9a-f]{2}[/\\][0-9a-f]{28}\.val")
@@ -32,7 +32,9 @@ _FAULTS = (sqlite3.Error, OSError, diskcache.Timeout)
 _FILES = ("cache.db", "cache.db-wal", "cache.db-shm")
 
 
-def disk_store(directory: Path, *, size_limit_mb: int = 1024, seal: Seal | None = None) -> Store:
+def disk_store(
+    directory: Path, *, size_limit_mb: int = 1024, seal: Encryption | None = None
+) -> Store:
     """The store in a directory, opened or created.
 
     A database that is damaged is set aside, beside the new one; a directory that cannot be used
@@ -40,7 +42,7 @@ def disk_store(directory: Path, *, size_limit_mb: int = 1024, seal: Seal | None 
 
     Raises: ConfigError: the directory belongs to somebody else, or leads elsewhere.
     """
-    return Store(directory, functools.partial(DiskRows, directory, size_limit_mb), _FAULTS, seal)
+    return Store(directory, functools.partial(DiskBackend, directory, size_limit_mb), _FAULTS, seal)
 
 
 class JSONBytesDisk(diskcache.Disk):  # type: ignore[misc]  # diskcache ships no types
@@ -72,8 +74,8 @@ class JSONBytesDisk(diskcache.Disk):  # type: ignore[misc]  # diskcache ships no
         raise RefusedError(f"a cache row holds mode {mode}, which this package never writes")
 
 
-class DiskRows:
-    """Rows of a diskcache; see `orchestrator.cache.store.Rows`."""
+class DiskBackend:
+    """Rows of a diskcache; see `orchestrator.cache.store.KeyValueBackend`."""
 
     is_remote = False
 
@@ -95,39 +97,39 @@ class DiskRows:
             self._disk = opened()
 
     def read(self, name: str) -> bytes | None:
-        """See `Rows`."""
+        """See `KeyValueBackend`."""
         found: bytes | None = self._disk.get(name)
         return found
 
     def write(self, rows: Mapping[str, bytes], *, max_age_s: float, tag: str) -> None:
-        """See `Rows`."""
+        """See `KeyValueBackend`."""
         with self._disk.transact():
             for name, raw in rows.items():
                 self._disk.set(name, raw, expire=max_age_s or None, tag=tag or None)
 
     def remove(self, names: Iterable[str]) -> None:
-        """See `Rows`."""
+        """See `KeyValueBackend`."""
         for name in names:
             self._disk.delete(name)
 
     def names(self) -> Iterator[str]:
-        """See `Rows`."""
+        """See `KeyValueBackend`."""
         yield from self._disk.iterkeys()
 
     def evict(self, tag: str) -> int:
-        """See `Rows`."""
+        """See `KeyValueBackend`."""
         return int(self._disk.evict(tag))
 
     def clear(self) -> None:
-        """See `Rows`."""
+        """See `KeyValueBackend`."""
         self._disk.clear()
 
     def prune(self) -> int:
-        """See `Rows`."""
+        """See `KeyValueBackend`."""
         return int(self._disk.expire()) + int(self._disk.cull() or 0)
 
     def faulty(self) -> list[str]:
-        """See `Rows`."""
+        """See `KeyValueBackend`."""
         # It would take away every file that it does not know, and this directory has others.
         with warnings.catch_warnings(record=True) as found:
             warnings.simplefilter("always")
@@ -136,11 +138,11 @@ class DiskRows:
         return [str(one.message) for one in found if not issubclass(one.category, others)]
 
     def size_bytes(self) -> int:
-        """See `Rows`."""
+        """See `KeyValueBackend`."""
         return int(self._disk.volume())
 
     def close(self) -> None:
-        """See `Rows`."""
+        """See `KeyValueBackend`."""
         self._disk.close()
 
 

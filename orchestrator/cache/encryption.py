@@ -7,11 +7,11 @@ from typing import Any
 from orchestrator.types.errors import ConfigError, MissingExtraError
 
 
-class SealError(ValueError):
+class EncryptionError(ValueError):
     """What was read was not sealed with this key."""
 
 
-class Seal:
+class Encryption:
     """Closes and opens bytes; without a key they stay as they are."""
 
     def __init__(self, key: str = "") -> None:
@@ -37,11 +37,11 @@ class Seal:
                 ' print(Fernet.generate_key().decode())"',
             ) from None
 
-    def closed(self, raw: bytes) -> bytes:
+    def encrypt(self, raw: bytes) -> bytes:
         """The bytes as they are kept."""
         return raw if self._fernet is None else bytes(self._fernet.encrypt(raw))
 
-    def opened(self, raw: bytes) -> bytes:
+    def decrypt(self, raw: bytes) -> bytes:
         """The bytes as they were.
 
         Raises: SealError: they were sealed with another key, or not at all.
@@ -51,4 +51,4 @@ class Seal:
         try:
             return bytes(self._fernet.decrypt(raw))
         except self._invalid:
-            raise SealError("it was not sealed with this key") from None
+            raise EncryptionError("it was not sealed with this key") from None

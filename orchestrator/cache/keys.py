@@ -118,29 +118,29 @@ def _plain(value: object) -> object:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
-def shown(question: Any, name: str = "") -> Any:
+def without_secrets(question: Any, name: str = "") -> Any:
     """A question as it may be kept: what could be a secret is a digest of itself."""
     if name and name not in _HARMLESS and _PRIVATE.search(name) and question:
         return f"[removed, digest {digest(question)[:8]}]"
     if isinstance(question, Mapping):
         return {
-            key: part if key in _CONTENT else shown(part, str(key))
+            key: part if key in _CONTENT else without_secrets(part, str(key))
             for key, part in question.items()
         }
     if isinstance(question, list | tuple):
-        return [shown(part) for part in question]
+        return [without_secrets(part) for part in question]
     return question
 
 
-def outlined(question: Any, *, is_said: bool = False) -> Any:
+def redacted(question: Any, *, is_said: bool = False) -> Any:
     """A question without its words: where two differ can be said, what was said cannot be read."""
     if isinstance(question, Mapping):
         return {
-            key: outlined(part, is_said=is_said or key in _CONTENT)
+            key: redacted(part, is_said=is_said or key in _CONTENT)
             for key, part in question.items()
         }
     if isinstance(question, list | tuple):
-        return [outlined(part, is_said=is_said) for part in question]
+        return [redacted(part, is_said=is_said) for part in question]
     if not isinstance(question, str) or question in _FORMAL:
         return question
     if is_said or len(question) > _LONGEST_WORD:
@@ -150,7 +150,7 @@ def outlined(question: Any, *, is_said: bool = False) -> Any:
 
 def as_kept(question: Mapping[str, object]) -> dict[str, Any]:
     """A question in the form in which it is kept: plain JSON, no secret in it."""
-    made: dict[str, Any] = json.loads(_CANONICAL.encode(shown(question)))
+    made: dict[str, Any] = json.loads(_CANONICAL.encode(without_secrets(question)))
     return made
 
 
@@ -171,7 +171,7 @@ def differences(one: object, other: object, at: str = "") -> Iterator[str]:
         yield f"{at}: {_short(one)} is {_short(other)}"
 
 
-def likeness(one: Mapping[str, object], other: Mapping[str, object]) -> float:
+def similarity(one: Mapping[str, object], other: Mapping[str, object]) -> float:
     """How alike two questions are, in [0, 1]; for finding the nearest, not for equality."""
     texts = [_CANONICAL.encode(question)[-20_000:] for question in (one, other)]
     return difflib.SequenceMatcher(None, texts[0], texts[1], autojunk=False).quick_ratio()
@@ -191,9 +191,9 @@ def _changed(one: str, other: str) -> str:
               min(len(one), len(other)))  # fmt: skip
     start = max(at - 20, 0)
     lead = "…" if start else ""
-    shown = [f"{lead}{text[start : at + 40]}{'…' if len(text) > at + 40 else ''}"
+    without_secrets = [f"{lead}{text[start : at + 40]}{'…' if len(text) > at + 40 else ''}"
              for text in (one, other)]  # fmt: skip
-    return f"{shown[0]!r} is {shown[1]!r}"
+    return f"{without_secrets[0]!r} is {without_secrets[1]!r}"
 
 
 def _short(value: object) -> str:

@@ -18,7 +18,7 @@ from orchestrator.types.errors import ConfigError, MissingExtraError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from orchestrator.cache.encryption import Seal
+    from orchestrator.cache.encryption import Encryption
 
 _ROW, _TAG = "orchestrator:answer:", "orchestrator:tag:"
 _LOCK, _ALIVE, _NOTE = "orchestrator:asking:", "orchestrator:alive:", "orchestrator:failed:"
@@ -52,17 +52,17 @@ def connected(url: str) -> tuple[Any, tuple[type[Exception], ...]]:
     return client, (redis.RedisError, OSError)
 
 
-def shared_store(url: str, *, seal: Seal | None = None) -> Store:
+def shared_store(url: str, *, seal: Encryption | None = None) -> Store:
     """The store behind a Redis; a server that cannot be reached is a miss that is told once.
 
     Raises: MissingExtraError, ConfigError: as `connected`.
     """
     client, faults = connected(url)
-    return Store("Redis", lambda: RedisRows(client), faults, seal)
+    return Store("Redis", lambda: RedisBackend(client), faults, seal)
 
 
-class RedisRows:
-    """Rows of a Redis; see `orchestrator.cache.store.Rows`."""
+class RedisBackend:
+    """Rows of a Redis; see `orchestrator.cache.store.KeyValueBackend`."""
 
     is_remote = True
 
@@ -71,12 +71,12 @@ class RedisRows:
         self._redis = client
 
     def read(self, name: str) -> bytes | None:
-        """See `Rows`."""
+        """See `KeyValueBackend`."""
         found: bytes | None = self._redis.get(_ROW + name)
         return found
 
     def write(self, rows: Mapping[str, bytes], *, max_age_s: float, tag: str) -> None:
-        """See `Rows`."""
+        """See `KeyValueBackend`."""
         with self._redis.pipeline() as together:
             for name, raw in rows.items():
                 together.set(_ROW + name, raw, px=int(max_age_s * 1000) or None)
@@ -85,24 +85,24 @@ class RedisRows:
             together.execute()
 
     def remove(self, names: Iterable[str]) -> None:
-        """See `Rows`."""
+        """See `KeyValueBackend`."""
         if rows := [_ROW + name for name in names]:
             self._redis.delete(*rows)
 
     def names(self) -> Iterator[str]:
-        """See `Rows`; the server knows no order."""
+        """See `KeyValueBackend`; the server knows no order."""
         found = (str(name, "ascii") for name in self._redis.scan_iter(f"{_ROW}*"))
         yield from sorted(name.removeprefix(_ROW) for name in found)
 
     def evict(self, tag: str) -> int:
-        """See `Rows`."""
+        """See `KeyValueBackend`."""
         names = [str(name, "ascii") for name in self._redis.smembers(_TAG + tag)]
         self.remove(names)
         self._redis.delete(_TAG + tag)
         return len(names)
 
     def clear(self) -> None:
-        """See `Rows`."""
+        """See `KeyValueBackend`."""
         self.remove(self.names())
 
     def prune(self) -> int:
@@ -118,7 +118,7 @@ class RedisRows:
         return 0
 
     def close(self) -> None:
-        """See `Rows`."""
+        """See `KeyValueBackend`."""
         self._redis.close()
 
 

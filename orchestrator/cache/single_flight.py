@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from orchestrator.cache.gate import Gate
-    from orchestrator.types.requests import CacheMode, Keep
+    from orchestrator.types.requests import CacheMode, CachePolicy
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ class Flights:
         self,
         key: str,
         mode: CacheMode,
-        keep: Keep,
+        keep: CachePolicy,
         *,
         found: Callable[[], Awaitable[T | None]],
         ask: Callable[[], Awaitable[T]],

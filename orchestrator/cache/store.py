@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic_core import from_json
 
-from orchestrator.cache.encryption import Seal, SealError
-from orchestrator.cache.keys import as_kept, outlined
+from orchestrator.cache.encryption import Encryption, EncryptionError
+from orchestrator.cache.keys import as_kept, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -46,7 +46,7 @@ class RefusedError(ValueError):
     """A row that this package did not write."""
 
 
-class Rows(Protocol):
+class KeyValueBackend(Protocol):
     """Bytes under names.
 
     Attributes:
@@ -121,20 +121,20 @@ class Store:
     def __init__(
         self,
         place: Path | str,
-        opened: Callable[[], Rows],
+        opened: Callable[[], KeyValueBackend],
         faults: tuple[type[Exception], ...],
-        seal: Seal | None = None,
+        seal: Encryption | None = None,
     ) -> None:
-        """Open the rows; where `opened` raises one of `faults` nothing is kept, told once.
+        """Open the rows; where `decrypt` raises one of `faults` nothing is kept, told once.
 
-        Raises: ConfigError: as `opened` does.
+        Raises: ConfigError: as `decrypt` does.
         """
         self.place = place
-        self._seal = seal or Seal()
+        self._seal = seal or Encryption()
         self._refused = 0
         self._told: set[str] = set()
         self._rest = Rest()
-        self._rows: Rows | None = None
+        self._rows: KeyValueBackend | None = None
         try:
             self._rows = opened()
         except faults as error:
@@ -148,11 +148,11 @@ class Store:
             return None
         try:
             raw = self._rows.read(key)
-            return None if raw is None else from_json(self._seal.opened(raw))
+            return None if raw is None else from_json(self._seal.decrypt(raw))
         except RefusedError as error:
             self._refused += 1
             self._tell("refused", f"{error}; it was not read")
-        except SealError as error:
+        except EncryptionError as error:
             self._tell("sealed", f"entry {key[:12]} cannot be opened ({error}); it is asked again")
         except self._faults as error:
             self._failed("read", error, "answers are asked again")
@@ -176,8 +176,8 @@ class Store:
         if self._rows is None or self._rests():
             return
         kept = {
-            key: self._seal.closed(_json_bytes(value)),
-            key + _QUESTION: self._seal.closed(_json_bytes(outlined(as_kept(question)))),
+            key: self._seal.encrypt(_json_bytes(value)),
+            key + _QUESTION: self._seal.encrypt(_json_bytes(redacted(as_kept(question)))),
         }
         try:
             self._rows.write(kept, max_age_s=max_age_s, tag=tag)
@@ -217,7 +217,7 @@ class Store:
         """Remove every entry; return how many answers there were."""
         count = len(self.keys())
 
-        def cleared(rows: Rows) -> int:
+        def cleared(rows: KeyValueBackend) -> int:
             rows.clear()
             return count
 
@@ -231,7 +231,7 @@ class Store:
         """Remove what is past its age or beyond the size limit; return how many rows went."""
         return self._removed(lambda rows: rows.prune())
 
-    def _removed(self, work: Callable[[Rows], int]) -> int:
+    def _removed(self, work: Callable[[KeyValueBackend], int]) -> int:
         if self._rows is None:
             return 0
         try:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping
 
-    from orchestrator.models.deployments import Deployments, Ready
+    from orchestrator.models.deployments import Deployment, Deployments
 
 _ASK_S = 2.0
 
@@ -112,27 +112,27 @@ def _deployments(found: Deployments, forms: Mapping[str, str]) -> Iterator[Check
             yield Checked(f"{one.id} ({one.model})", when, fix, is_bad=goes.is_past(today))
         if one.is_local:
             yield _server(one)
-    for dropped in found.dropped:
-        what = f"{dropped.group} left out"
-        if dropped.reason.endswith("is not set"):
-            key = dropped.reason.split()[0].rstrip(",")
-            yield Checked(what, dropped.reason, f"export {key}=… to use {dropped.model}")
-        elif "no server" in dropped.reason:
-            words = f"Start the local server to use {dropped.model}."
-            yield Checked(what, dropped.reason, words)
+    for skipped in found.skipped:
+        what = f"{skipped.group} left out"
+        if skipped.reason.endswith("is not set"):
+            key = skipped.reason.split()[0].rstrip(",")
+            yield Checked(what, skipped.reason, f"export {key}=… to use {skipped.model}")
+        elif "no server" in skipped.reason:
+            words = f"Start the local server to use {skipped.model}."
+            yield Checked(what, skipped.reason, words)
 
 
 async def _forms() -> Mapping[str, str]:
     async with Orchestrator() as orc:
-        return await orc.form_check()
+        return await orc.output_mode_check()
 
 
-def _form(one: Ready, words: str) -> Checked:
+def _form(one: Deployment, words: str) -> Checked:
     fix = "Check its key, its name and its server." if words.startswith("does not") else ""
     return Checked(one.id, f"{one.model} {words}", fix, is_bad=bool(fix))
 
 
-def _schema(one: Ready) -> Checked:
+def _schema(one: Deployment) -> Checked:
     takes = takes_schema(one)
     if takes is None:
         return Checked(one.id, f"{one.model} is not in LiteLLM's table: no price, no capabilities",
@@ -141,7 +141,7 @@ def _schema(one: Ready) -> Checked:
     return Checked(one.id, f"{one.model} {words}")
 
 
-def _server(one: Ready) -> Checked:
+def _server(one: Deployment) -> Checked:
     base = str(one.params.value.get("api_base") or "")
     is_ollama = one.provider.startswith("ollama")
     url = f"{base.rstrip('/')}/api/tags" if is_ollama else f"{base.rstrip('/')}/models"

@@ -14,7 +14,7 @@ from orchestrator.config.paths import shipped
 from orchestrator.config.settings import Config, ledger_directory
 from orchestrator.generation.evaluation.evaluate import (
     CALLS,
-    Evaluation,
+    EvaluationRun,
     evaluate,
     load_cases,
     previous,
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     return GOOD
 
 
-async def _evaluated(arguments: argparse.Namespace) -> Evaluation:
+async def _evaluated(arguments: argparse.Namespace) -> EvaluationRun:
     named = Path(arguments.prompts) if arguments.prompts else shipped("prompts", "eval.yaml")
     cases = load_cases(named)
     async with Orchestrator() as orc:
@@ -74,7 +74,7 @@ def _history() -> Path | None:
     return directory.parent / "evaluations.jsonl" if directory is not None else None
 
 
-def _print(made: Evaluation, before: Evaluation | None) -> None:
+def _print(made: EvaluationRun, before: EvaluationRun | None) -> None:
     say(f"route {made.route}, templates {made.templates}, cases {made.cases}\n")
     for line in table(_HEAD, [_row(name, one) for name, one in made.scores.items()]):
         say(line)

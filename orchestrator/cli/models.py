@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 from orchestrator.cli.output import GOOD, say, say_json, table
 from orchestrator.config.settings import Config, cache_directory, output_modes
 from orchestrator.models.deployments import deployments_of
-from orchestrator.routing.output_modes import MODES_FILE, Modes
+from orchestrator.routing.output_modes import MODES_FILE, RefusedModes
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from orchestrator.models.deployments import Ready
+    from orchestrator.models.deployments import Deployment
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Who can be called, who serves which route, and who was left out and why."""
     config = Config.load(None, os.environ)
     found = deployments_of(config, os.environ)
-    modes = Modes(cache_directory(config.orchestrator.cache, os.environ) / MODES_FILE)
+    modes = RefusedModes(cache_directory(config.orchestrator.cache, os.environ) / MODES_FILE)
     if arguments.forget_modes:
         say(f"forgot what was learned of {modes.forget()} deployments")
         return GOOD
@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
                 "config": config.source,
                 "ready": [{"group": r.group, "model": r.model, "id": r.id} for r in found.ready],
                 "dropped": [
-                    {"group": d.group, "model": d.model, "reason": d.reason} for d in found.dropped
+                    {"group": d.group, "model": d.model, "reason": d.reason} for d in found.skipped
                 ],
                 "routes": {role: list(groups) for role, groups in found.routes.items()},
             }
@@ -46,15 +46,15 @@ def run(arguments: argparse.Namespace) -> int:
     routes = [(role, ", then ".join(groups)) for role, groups in found.routes.items()]
     for line in table(("route", "model groups"), routes):
         say(line)
-    if found.dropped:
+    if found.skipped:
         say()
-        left = [(d.group, d.model, d.reason) for d in found.dropped]
+        left = [(d.group, d.model, d.reason) for d in found.skipped]
         for line in table(("left out", "model", "because"), left):
             say(line)
     return GOOD
 
 
-def _modes(arguments: argparse.Namespace, ready: Sequence[Ready], modes: Modes) -> int:
+def _modes(arguments: argparse.Namespace, ready: Sequence[Deployment], modes: RefusedModes) -> int:
     """Which output modes each deployment is asked in, and what it did with the stricter ones."""
     rows = []
     for one in ready:

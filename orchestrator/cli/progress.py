@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.output import tell
-from orchestrator.types.events import Answered, Asked, Delta, Failed, Finding, JudgedAnswer, Restart
+from orchestrator.types.events import Answered, Asked, Delta, Evaluated, Failed, Finding, Restart
 
 if TYPE_CHECKING:
     from orchestrator.gmn.model import GMNSpec
@@ -29,7 +29,7 @@ def show_event(event: Event) -> None:
         source = "the cache" if answer.cached else f"{answer.provider}/{answer.model}"
         tokens = f"{answer.usage.prompt_tokens} + {answer.usage.completion_tokens} tokens"
         tell(f"[{event.round}] answered by {source}: {tokens}", "dim")
-    elif isinstance(event, JudgedAnswer):
+    elif isinstance(event, Evaluated):
         runs = {True: ", runs", False: ", does not run", None: ""}[event.runs]
         behaves = {True: ", behaves", False: ", does not behave", None: ""}[event.behaves]
         found = f"{_count(event.errors, 'error')}, {_count(event.repairs, 'repair')}"
@@ -91,8 +91,8 @@ def generation_as_json(made: Generation[GMNSpec], text: str) -> dict[str, object
             {
                 "purpose": attempt.purpose,
                 "reason": attempt.reason,
-                "kind": attempt.judged.kind,
-                "errors": [d.code for d in attempt.judged.report.errors],
+                "kind": attempt.evaluation.kind,
+                "errors": [d.code for d in attempt.evaluation.report.errors],
             }
             for attempt in made.attempts
         ],

@@ -20,12 +20,12 @@ from orchestrator.types.errors import CacheMissError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from orchestrator.cache.cached_call import Keeps
+    from orchestrator.cache.cached_call import AnswerStore
     from orchestrator.cache.gate import Gate
     from orchestrator.config.settings import Settings
-    from orchestrator.ledger.ledger import Booking, Ledger
+    from orchestrator.ledger.ledger import Ledger, LedgerEntry
     from orchestrator.routing.complete import RouterCompleter
-    from orchestrator.types.requests import CacheMode, Keep
+    from orchestrator.types.requests import CacheMode, CachePolicy
 
 #: LiteLLM's class of the answer, by call.
 _ANSWERS = {"acompletion": "ModelResponse", "aembedding": "EmbeddingResponse"}
@@ -38,16 +38,16 @@ class _Kept:
 
     key: str
     mode: CacheMode
-    keep: Keep
+    keep: CachePolicy
 
 
-class DropIn:
+class LiteLLMCalls:
     """Takes LiteLLM's arguments and gives LiteLLM's responses."""
 
     def __init__(
         self,
         router: RouterCompleter,
-        store: Callable[[], Keeps],
+        store: Callable[[], AnswerStore],
         ledger: Ledger,
         settings: Settings,
         *,
@@ -125,7 +125,7 @@ class DropIn:
         self._store().put(kept.key, value, question=question, max_age_s=age, tag=kept.keep.tag)
 
     @staticmethod
-    def _detached(response: Any, entry: Booking) -> Any:
+    def _detached(response: Any, entry: LedgerEntry) -> Any:
         """A stream is booked when it ends."""
         if hasattr(response, "when_over"):
             entry.is_detached = True
@@ -137,8 +137,8 @@ class DropIn:
         if isinstance(body, list):
             return await self._router.replayed(body, cost)
         response = await self._router.revived(_ANSWERS[method], body)
-        if (tally := current()) is not None:
-            tally.served(usage_of(response), cost)
+        if (cost_so_far := current()) is not None:
+            cost_so_far.add_cached(usage_of(response), cost)
         return response
 
     async def _known(

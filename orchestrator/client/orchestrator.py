@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from orchestrator.cache.store import StoreInfo
-from orchestrator.client.wiring import Parts
+from orchestrator.client.wiring import Wiring
 from orchestrator.config.settings import Config
 from orchestrator.generation.gmn_contract import GMNContract
 from orchestrator.generation.images import image_parts
@@ -18,10 +18,10 @@ from orchestrator.generation.request_building import (
     cache_use,
     check_agent_type,
     examples_for,
-    first_request,
+    initial_request,
     parsed,
 )
-from orchestrator.generation.runs import Task
+from orchestrator.generation.runs import GenerationRequest
 from orchestrator.generation.streaming import streamed
 from orchestrator.gmn.checks import known_constraints
 from orchestrator.gmn.expectations import Expectation
@@ -29,7 +29,7 @@ from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
 from orchestrator.models.deployments import Deployments
 from orchestrator.models.health import HealthReport
-from orchestrator.routing.health_check import checkup, form_check
+from orchestrator.routing.health_check import health_check, output_mode_check
 from orchestrator.routing.plan import Plan, plan
 from orchestrator.types.blocking import blocking, iterating
 from orchestrator.types.diagnostics import Report
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from orchestrator.types.events import Hook
 
 
-class Orchestrator(Parts):
+class Orchestrator(Wiring):
     """Generates, validates and refines GMN specifications through LiteLLM's Router.
 
     Every method is async; `sync` offers the same ones blocking. Use ``async with`` to close the
@@ -137,14 +137,14 @@ class Orchestrator(Parts):
             expectations=[str(e) for e in contract.expectations],
             examples=self._examples(prompt, agent_type, examples),
         )
-        first = first_request(
+        first = initial_request(
             rendered.with_parts(pictures), route, contract,
             settings=self.config.orchestrator, mode=mode, cache=cache, seed=seed,
         )  # fmt: skip
         about = {"route": route, "agent_type": agent_type, "tenant": tenant}
-        booking = self._ledger.open("generate_gmn", **about)
-        task = Task(first, contract, self._prompts, samples=samples)
-        return await self._runs.run(task, booking, hook=hook)
+        entry = self._ledger.open("generate_gmn", **about)
+        task = GenerationRequest(first, contract, self._prompts, samples=samples)
+        return await self._runs.run(task, entry, hook=hook)
 
     async def refine_gmn(
         self,
@@ -167,22 +167,22 @@ class Orchestrator(Parts):
         """
         contract = self._contract(constraints, expectations)
         await self._open()
-        base = contract.judge_source(spec)
+        base = contract.evaluate_source(spec)
         if base.value is None:
             first = base.report.errors[0]
             raise GMNError(f"the document cannot be read: {first}", report=base.report)
         route = self._router.resolve(model, provider)
-        rendered = self._prompts.feedback(contract.view(base), feedback)
+        rendered = self._prompts.feedback(contract.name_keyed(base), feedback)
         settings = self.config.orchestrator
-        request = first_request(
+        request = initial_request(
             rendered, route, contract, settings=settings, mode="prompt", cache=cache
         )
         request = replace(request, purpose="patch")
-        booking = self._ledger.open(
+        entry = self._ledger.open(
             "refine_gmn", route=route, agent_type=base.value.agent_type, tenant=tenant
         )
-        task = Task(request, contract, self._prompts, base=base)
-        return await self._runs.run(task, booking, hook=hook)
+        task = GenerationRequest(request, contract, self._prompts, base_document=base)
+        return await self._runs.run(task, entry, hook=hook)
 
     async def validate_gmn(
         self,
@@ -274,12 +274,12 @@ class Orchestrator(Parts):
         await self._open()
         if "refine" in litellm_arguments or "checks" in litellm_arguments:
             return await self._structured.completion(litellm_arguments)
-        return await self._drop_in.call("acompletion", litellm_arguments)
+        return await self._litellm_calls.call("acompletion", litellm_arguments)
 
     async def aembedding(self, **litellm_arguments: Any) -> Any:
         """LiteLLM's ``aembedding``, as `acompletion`."""
         await self._open()
-        return await self._drop_in.call("aembedding", litellm_arguments)
+        return await self._litellm_calls.call("aembedding", litellm_arguments)
 
     async def plan(
         self,
@@ -311,13 +311,13 @@ class Orchestrator(Parts):
         ledger; `probe` asks each deployment for one token first, without retry or fallback."""
         await self._open()
         with self._ledger.open("probe", route="*") if probe else nullcontext():
-            return await checkup(self._router, probe=probe)
+            return await health_check(self._router, probe=probe)
 
-    async def form_check(self) -> dict[str, str]:
+    async def output_mode_check(self) -> dict[str, str]:
         """What each deployment does with a JSON Schema, asked for a few tokens each; by id."""
         await self._open()
         with self._ledger.open("probe", route="*"):
-            return await form_check(self._router)
+            return await output_mode_check(self._router)
 
     @property
     def templates(self) -> Mapping[str, str]:
@@ -380,7 +380,7 @@ class Blocking:
         self.plan = blocking(orchestrator.plan)
         self.models = blocking(orchestrator.models)
         self.health_check = blocking(orchestrator.health_check)
-        self.form_check = blocking(orchestrator.form_check)
+        self.output_mode_check = blocking(orchestrator.output_mode_check)
         self.usage = blocking(orchestrator.usage)
         self.cache_info = blocking(orchestrator.cache_info)
         self.cache_clear = blocking(orchestrator.cache_clear)

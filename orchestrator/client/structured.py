@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.generation.contract import contract_of
-from orchestrator.generation.prompts import ConversationPhrasing, Prompts
+from orchestrator.generation.prompts import ConversationPrompts, Prompts
 from orchestrator.generation.request_building import cache_use, without_json
-from orchestrator.generation.runs import Task
+from orchestrator.generation.runs import GenerationRequest
 from orchestrator.types.diagnostics import Diagnostic
 from orchestrator.types.messages import LLMMessage, LLMRole, as_messages
 from orchestrator.types.requests import Request
 
 if TYPE_CHECKING:
     from orchestrator.generation.contract import ValueCheck
-    from orchestrator.generation.runs import Runs
+    from orchestrator.generation.runs import GenerationRuns
     from orchestrator.ledger.ledger import Ledger
     from orchestrator.types.events import Hook
     from orchestrator.types.requests import Caching, Contract, Generation
@@ -38,7 +38,7 @@ _OWN = (
 class Structured:
     """Holds answers to a contract."""
 
-    runs: Runs
+    runs: GenerationRuns
     ledger: Ledger
     prompts: Prompts
 
@@ -62,11 +62,11 @@ class Structured:
         contract = self.contract(wanted, checks)
         route = self.runs.router.resolve(model, provider)
         first = self.first(messages, contract, route, cache=cache, parameters=parameters or {})
-        booking = self.ledger.open(operation, route=route, tenant=tenant)
+        entry = self.ledger.open(operation, route=route, tenant=tenant)
         most = None if refine is None else 1 + refine
-        phrasing = ConversationPhrasing(self.prompts)
-        task = Task(first, contract, phrasing, max_calls=most, samples=samples)
-        return await self.runs.run(task, booking, hook=hook)
+        follow_ups = ConversationPrompts(self.prompts)
+        task = GenerationRequest(first, contract, follow_ups, max_calls=most, samples=samples)
+        return await self.runs.run(task, entry, hook=hook)
 
     def contract(self, wanted: Any, checks: Sequence[Check]) -> Contract[Any]:
         """The contract that is meant; async checks run on the loop that asks.

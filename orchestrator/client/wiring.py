@@ -8,15 +8,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cache.accepted import Recall
-from orchestrator.cache.cached_call import Cached, Keeps
+from orchestrator.cache.cached_call import AnswerStore, CachingCompleter
 from orchestrator.cache.cassette import Cassette
 from orchestrator.cache.disk import disk_store
-from orchestrator.cache.encryption import Seal
+from orchestrator.cache.encryption import Encryption
 from orchestrator.cache.gate import Gate
 from orchestrator.cache.locks import FileLocks
 from orchestrator.cache.redis import RedisLocks, shared_store
 from orchestrator.cache.store import Store
-from orchestrator.client.litellm_calls import DropIn
+from orchestrator.client.litellm_calls import LiteLLMCalls
 from orchestrator.client.structured import Structured
 from orchestrator.config.paths import shipped
 from orchestrator.config.settings import (
@@ -29,7 +29,7 @@ from orchestrator.config.settings import (
 from orchestrator.generation.evaluation.finetune import ACCEPTED, Accepted
 from orchestrator.generation.prompts import Prompts
 from orchestrator.generation.request_building import load_library
-from orchestrator.generation.runs import Runs
+from orchestrator.generation.runs import GenerationRuns
 from orchestrator.ledger.ledger import Ledger, days_ago
 from orchestrator.models.deployments import resolved
 from orchestrator.routing.complete import RouterCompleter
@@ -49,7 +49,7 @@ def store_of(settings: Cache, environ: Mapping[str, str]) -> Store:
     Raises: ConfigError: an ``os.environ/KEY`` is not set, or a setting is wrong;
         MissingExtraError: an extra is not installed.
     """
-    seal = Seal(stated(settings.encrypt, environ))
+    seal = Encryption(stated(settings.encrypt, environ))
     if url := stated(settings.url, environ):
         return shared_store(url, seal=seal)
     directory = cache_directory(settings, environ)
@@ -87,7 +87,7 @@ async def _nobody_known(model: str | None) -> str:
     return _nobody(str(model))
 
 
-class Parts:
+class Wiring:
     """Configuration, Router, ledger, prompts, store, and what runs over them."""
 
     def __init__(
@@ -136,7 +136,7 @@ class Parts:
         self._router.modes.load()
         if self.config.orchestrator.budgets.bound_a_day:
             self._router.remember(self._ledger.spent_today())
-        self._router.monitor.note_lines(self._ledger.lines(since=days_ago(1)))
+        self._router.monitor.record_lines(self._ledger.lines(since=days_ago(1)))
 
     @cached_property
     def _prompts(self) -> Prompts:
@@ -154,7 +154,7 @@ class Parts:
         return gate_of(self.config.orchestrator.cache, self._environ)
 
     @cached_property
-    def _keeps(self) -> Keeps:
+    def _keeps(self) -> AnswerStore:
         return self._tape if self._is_taped else self._store
 
     @cached_property
@@ -162,8 +162,8 @@ class Parts:
         return store_of(self.config.orchestrator.cache, self._environ)
 
     @cached_property
-    def _completer(self) -> Cached:
-        return Cached(
+    def _completer(self) -> CachingCompleter:
+        return CachingCompleter(
             self._router,
             self._keeps,
             fingerprint=self._router.deployments.fingerprint if not self._is_taped else _nobody,
@@ -172,10 +172,10 @@ class Parts:
         )
 
     @cached_property
-    def _drop_in(self) -> DropIn:
+    def _litellm_calls(self) -> LiteLLMCalls:
         settings = self.config.orchestrator
         known = self._router.fingerprint if not self._is_taped else _nobody_known
-        return DropIn(
+        return LiteLLMCalls(
             self._router,
             lambda: self._keeps,
             self._ledger,
@@ -185,7 +185,7 @@ class Parts:
         )
 
     @cached_property
-    def _runs(self) -> Runs:
+    def _runs(self) -> GenerationRuns:
         settings = self.config.orchestrator
         directory = cache_directory(settings.cache, self._environ)
         accepted = Accepted(directory / ACCEPTED if settings.cache.keep_accepted else None)
@@ -193,7 +193,7 @@ class Parts:
         if not self._is_taped:  # a recording holds every answer, and each in a file of its own
             fingerprint = self._router.deployments.fingerprint
             recall = Recall(self._store, fingerprint, settings.cache.max_age_s)
-        return Runs(self._router, self._completer, settings, accepted, recall, self._hook)
+        return GenerationRuns(self._router, self._completer, settings, accepted, recall, self._hook)
 
     @cached_property
     def _structured(self) -> Structured:

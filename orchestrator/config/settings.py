@@ -129,7 +129,7 @@ class Settings(_Section):
         return given
 
 
-class Deployment(BaseModel):
+class ModelListEntry(BaseModel):
     """One entry of LiteLLM's ``model_list``; keys that are not ours go to LiteLLM as they are."""
 
     model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
@@ -144,7 +144,7 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
 
-    model_list: tuple[Deployment, ...] = ()
+    model_list: tuple[ModelListEntry, ...] = ()
     router_settings: dict[str, Any] = {}
     litellm_settings: dict[str, Any] = {}
     general_settings: dict[str, Any] = {}

@@ -18,16 +18,16 @@ from pydantic_core import from_json
 
 from orchestrator.parsing.json_patch import (
     LEFT_OUT,
+    from_name_keyed,
     holds_left_out,
-    keyed,
     pointer_in,
     shortened,
-    unkeyed,
+    to_name_keyed,
 )
 from orchestrator.parsing.json_reader import is_json, json_in, read_json, unfence
-from orchestrator.parsing.schema_coercion import escaped, is_finite, mended
+from orchestrator.parsing.schema_coercion import coerced, escaped, is_finite
 from orchestrator.types.diagnostics import Diagnostic, Report, Severity
-from orchestrator.types.requests import Judged
+from orchestrator.types.requests import Evaluation
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError as SchemaFault
@@ -88,20 +88,20 @@ def patched(document: object, patch_text: str) -> object | Diagnostic:
     return made
 
 
-def with_finding(judged: Judged[T], finding: Diagnostic) -> Judged[T]:
+def with_finding(evaluation: Evaluation[T], finding: Diagnostic) -> Evaluation[T]:
     """The same judgement with one more finding."""
-    report = replace(judged.report, diagnostics=(*judged.report.diagnostics, finding))
-    return replace(judged, report=report)
+    report = replace(evaluation.report, diagnostics=(*evaluation.report.diagnostics, finding))
+    return replace(evaluation, report=report)
 
 
-def changed(new: Judged[T], old: Judged[T]) -> Judged[T]:
+def changed(new: Evaluation[T], old: Evaluation[T]) -> Evaluation[T]:
     """`new`, or, when it is `old` once more, the finding that nothing was changed."""
     if new.text != old.text:
         return new
     return with_finding(old, patch_finding("PATCH2", "the answer changes nothing"))
 
 
-def whole_instead(whole: Judged[T], old: Judged[T], failure: Diagnostic) -> Judged[T]:
+def whole_instead(whole: Evaluation[T], old: Evaluation[T], failure: Diagnostic) -> Evaluation[T]:
     """What an answer that is not a patch is worth; `whole` is the answer read as a document.
 
     It is taken only where it fulfils the contract, so that a part of a document never replaces
@@ -142,21 +142,21 @@ class JsonSchemaContract(Generic[T]):
         canonical = json.dumps(self.schema, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
-    def judge(self, text: str) -> Judged[T]:
+    def evaluate(self, text: str) -> Evaluation[T]:
         """Read, mend locally, validate, make it typed, run the checks."""
         try:
             found = read_json(text, complete=self.complete)
         except ValueError as error:
             finding = Diagnostic("JSON", Severity.ERROR, str(error))
-            return Judged("unparsed", None, "", Report((finding,)))
+            return Evaluation("unparsed", None, "", Report((finding,)))
         read = tuple(
-            Diagnostic("MEND0", Severity.INFO, f"{words}: read over") for words in found.mended
+            Diagnostic("MEND0", Severity.INFO, f"{words}: read over") for words in found.fixes
         )
-        return self._judged(found.value, read)
+        return self._evaluation(found.value, read)
 
-    def _judged(self, value: object, repairs: tuple[Diagnostic, ...] = ()) -> Judged[T]:
+    def _evaluation(self, value: object, repairs: tuple[Diagnostic, ...] = ()) -> Evaluation[T]:
         if self.repair:
-            value, more = mended(value, self.schema)
+            value, more = coerced(value, self.schema)
             repairs = (*repairs, *more)
         made: Any = value
         found = [] if is_finite(value) else [_fault("SCHEMA", "NaN and Infinity are no JSON", "")]
@@ -165,7 +165,7 @@ class JsonSchemaContract(Generic[T]):
         if not found:
             found = [finding for check in self.checks for finding in findings_of(check(made))]
         report = Report(tuple(found), repairs)
-        return Judged("parsed", made, json.dumps(value, ensure_ascii=False), report)
+        return Evaluation("parsed", made, json.dumps(value, ensure_ascii=False), report)
 
     def partial(self, text: str) -> tuple[object, list[str], list[Diagnostic]] | None:
         """What can be read of an answer that is still coming: value, closed parts, their faults.
@@ -175,7 +175,7 @@ class JsonSchemaContract(Generic[T]):
         if (found := so_far(unfence(text).body)) is None:
             return None
         value, complete, _ = found
-        made, _ = mended(value, self.schema) if self.repair else (value, ())
+        made, _ = coerced(value, self.schema) if self.repair else (value, ())
         faults = [_of_schema(e) for e in Draft202012Validator(self.schema).iter_errors(made)]
         return value, complete, [fault for fault in faults if fault.pointer in complete]
 
@@ -190,35 +190,37 @@ class JsonSchemaContract(Generic[T]):
             faults = error.errors(include_url=False, include_input=False, include_context=False)
             return [_fault("SCHEMA", f["msg"], _pointer(f["loc"])) for f in faults], value
 
-    def view(self, judged: Judged[T]) -> str:
+    def name_keyed(self, evaluation: Evaluation[T]) -> str:
         """The value by names, without large parts that are well; empty when nothing parsed."""
-        if not judged.text:
+        if not evaluation.text:
             return ""
-        value, view = self._views(judged)
-        at = [pointer_in(view, d.pointer, value) for d in judged.report.errors]
+        value, view = self._views(evaluation)
+        at = [pointer_in(view, d.pointer, value) for d in evaluation.report.errors]
         return json.dumps(shortened(view, at), ensure_ascii=False)
 
-    def _views(self, judged: Judged[T]) -> tuple[Any, Any]:
+    def _views(self, evaluation: Evaluation[T]) -> tuple[Any, Any]:
         """The value, and the same by names."""
-        value = json.loads(judged.text)
-        return value, keyed(value, self.schema, self.schema)
+        value = json.loads(evaluation.text)
+        return value, to_name_keyed(value, self.schema, self.schema)
 
-    def amend(self, judged: Judged[T], patch: str) -> Judged[T]:
+    def apply_patch(self, evaluation: Evaluation[T], patch: str) -> Evaluation[T]:
         """Apply the patch to the view and judge the outcome."""
-        view = self._views(judged)[1]
+        view = self._views(evaluation)[1]
         made = patched(view, patch)
         if holds_left_out(made) and not holds_left_out(view):
             made = patch_finding("PATCH4", f"{LEFT_OUT} stands for what stays, it is no value")
         if isinstance(made, Diagnostic):
-            return whole_instead(self.judge(patch), judged, made)
-        return changed(self._judged(unkeyed(made, self.schema, self.schema)), judged)
+            return whole_instead(self.evaluate(patch), evaluation, made)
+        return changed(
+            self._evaluation(from_name_keyed(made, self.schema, self.schema)), evaluation
+        )
 
-    def explain(self, judged: Judged[T]) -> str:
+    def explain(self, evaluation: Evaluation[T]) -> str:
         """The findings as lines, with places as the view has them."""
-        if not judged.text:
-            return explained(judged.report)
-        value, view = self._views(judged)
-        return explained(judged.report, lambda pointer: pointer_in(view, pointer, value))
+        if not evaluation.text:
+            return explained(evaluation.report)
+        value, view = self._views(evaluation)
+        return explained(evaluation.report, lambda pointer: pointer_in(view, pointer, value))
 
 
 def so_far(body: str) -> tuple[object, list[str], list[Diagnostic]] | None:

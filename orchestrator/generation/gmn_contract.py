@@ -19,7 +19,7 @@ from orchestrator.parsing.json_patch import pointer_in
 from orchestrator.parsing.json_reader import unfence
 from orchestrator.parsing.schema_coercion import escaped
 from orchestrator.types.diagnostics import Diagnostic, Severity
-from orchestrator.types.requests import Judged
+from orchestrator.types.requests import Evaluation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,13 +70,15 @@ class GMNContract:
         """The strict JSON schema of a document."""
         return strict_schema()
 
-    def judge(self, text: str) -> Judged[GMNSpec]:
+    def evaluate(self, text: str) -> Evaluation[GMNSpec]:
         """Read, type, check, repair, compile, run, and simulate the expectations."""
-        return self._judged(self._validate(text))
+        return self._evaluation(self._validate(text))
 
-    def judge_source(self, source: str | bytes | GMNSpec | Mapping[str, object]) -> Judged[GMNSpec]:
+    def evaluate_source(
+        self, source: str | bytes | GMNSpec | Mapping[str, object]
+    ) -> Evaluation[GMNSpec]:
         """The same for a document in any form."""
-        return self._judged(self._validate(source))
+        return self._evaluation(self._validate(source))
 
     def _validate(self, source: str | bytes | GMNSpec | Mapping[str, object]) -> Validation:
         verdict = self._held_to(source, self.expectations)
@@ -99,25 +101,25 @@ class GMNContract:
             episodes=self.episodes,
         )
 
-    def _judged(self, verdict: Validation) -> Judged[GMNSpec]:
+    def _evaluation(self, verdict: Validation) -> Evaluation[GMNSpec]:
         kind: AnswerKind = "unparsed" if verdict.spec is None else "parsed"
         text = write_text(verdict.spec) if verdict.spec is not None else ""
-        return Judged(kind, verdict.spec, text, verdict.report)
+        return Evaluation(kind, verdict.spec, text, verdict.report)
 
-    def view(self, judged: Judged[GMNSpec]) -> str:
+    def name_keyed(self, evaluation: Evaluation[GMNSpec]) -> str:
         """The document keyed by names: array indices are where models go wrong."""
-        if judged.value is None:
+        if evaluation.value is None:
             return ""
-        return json.dumps(named_view(judged.value), ensure_ascii=False, indent=1)
+        return json.dumps(to_name_keyed_model(evaluation.value), ensure_ascii=False, indent=1)
 
-    def amend(self, judged: Judged[GMNSpec], patch: str) -> Judged[GMNSpec]:
+    def apply_patch(self, evaluation: Evaluation[GMNSpec], patch: str) -> Evaluation[GMNSpec]:
         """Apply a patch to the view, or take a whole document, and judge the outcome."""
-        if judged.value is None:
-            return judged
-        made = patched(named_view(judged.value), patch)
+        if evaluation.value is None:
+            return evaluation
+        made = patched(to_name_keyed_model(evaluation.value), patch)
         if isinstance(made, Diagnostic):
-            return whole_instead(self.judge(patch), judged, made)
-        return changed(self._judged(self._validate(from_view(made))), judged)
+            return whole_instead(self.evaluate(patch), evaluation, made)
+        return changed(self._evaluation(self._validate(from_name_keyed_model(made))), evaluation)
 
     def partial(self, text: str) -> tuple[object, list[str], list[Diagnostic]] | None:
         """The closed nodes of block text, or the closed parts of JSON, that is still coming.
@@ -138,12 +140,12 @@ class GMNContract:
         ]
         return reading.tree, paths, [d for d in reading.findings if d.severity is Severity.ERROR]
 
-    def explain(self, judged: Judged[GMNSpec]) -> str:
+    def explain(self, evaluation: Evaluation[GMNSpec]) -> str:
         """The findings as lines, errors first, with places as the view has them."""
-        if judged.value is None:
-            return explained(judged.report)
-        tree, view = judged.value.to_json(), named_view(judged.value)
-        return explained(judged.report, lambda pointer: pointer_in(view, pointer, tree))
+        if evaluation.value is None:
+            return explained(evaluation.report)
+        tree, view = evaluation.value.to_json(), to_name_keyed_model(evaluation.value)
+        return explained(evaluation.report, lambda pointer: pointer_in(view, pointer, tree))
 
 
 def _last_closed(text: str) -> int:
@@ -163,7 +165,7 @@ def _entries(section: object) -> list[dict[str, Any]]:
     return [entry for entry in parts if isinstance(entry, dict)]
 
 
-def named_view(spec: GMNSpec) -> dict[str, Any]:
+def to_name_keyed_model(spec: GMNSpec) -> dict[str, Any]:
     """A document whose lists are objects keyed by name; defaults are left out.
 
     A second entry of one name is keyed ``name#2``; metadata are plain key and value.
@@ -192,7 +194,7 @@ def _keyed(entries: list[dict[str, Any]], key: str) -> dict[str, Any]:
     return made
 
 
-def from_view(view: object) -> dict[str, Any]:
+def from_name_keyed_model(view: object) -> dict[str, Any]:
     """The tree behind a view; an entry without its own name takes its key."""
     tree = dict(view) if isinstance(view, dict) else {}
     for section, key in _KEYS.items():

@@ -12,8 +12,8 @@ from orchestrator.generation.policy import (
     Ask,
     Bounds,
     Finished,
+    FollowUpPrompts,
     GiveUp,
-    Phrasing,
     State,
     rank,
     resumed,
@@ -25,14 +25,21 @@ from orchestrator.types.errors import (
     InvalidOutputError,
     LLMError,
 )
-from orchestrator.types.events import Answered, Asked, Failed, JudgedAnswer
+from orchestrator.types.events import Answered, Asked, Evaluated, Failed
 from orchestrator.types.requests import Generation, Usage
 
 if TYPE_CHECKING:
     from orchestrator.types.events import Event, Hook
-    from orchestrator.types.requests import Answer, Attempt, Completer, Contract, Judged, Request
+    from orchestrator.types.requests import (
+        Answer,
+        Attempt,
+        Completer,
+        Contract,
+        Evaluation,
+        Request,
+    )
 
-__all__ = ["Bounds", "Phrasing", "generation", "judged_event", "refine"]
+__all__ = ["Bounds", "FollowUpPrompts", "evaluated_event", "generation", "refine"]
 
 T = TypeVar("T")
 
@@ -42,16 +49,16 @@ async def refine(
     *,
     completer: Completer,
     contract: Contract[T],
-    phrasing: Phrasing,
+    follow_ups: FollowUpPrompts,
     bounds: Bounds,
     hook: Hook | None = None,
-    base: Judged[T] | None = None,
-    begun: tuple[Attempt[T], ...] = (),
+    base_document: Evaluation[T] | None = None,
+    prior_attempts: tuple[Attempt[T], ...] = (),
 ) -> Generation[T]:
     """Ask until an answer fulfils the contract.
 
-    With `base` the first question asks for a patch of that document; `begun` are answers to
-    `first` that are there already, judged and none of them accepted.
+    With `base_document` the first question asks for a patch of that document; `prior_attempts`
+    are evaluated answers to `first`, none of them accepted.
 
     Raises:
         InvalidOutputError: no answer did; carries every attempt and the reason.
@@ -59,10 +66,10 @@ async def refine(
             holds what was answered until then.
         LLMError: a route failed; `attempts_made` likewise.
     """
-    ask = Ask(first, "patch" if base is not None else "generate")
-    state = State(first, contract, phrasing, bounds, ask, base=base)
-    if begun:
-        state = resumed(state, begun)
+    ask = Ask(first, "patch" if base_document is not None else "generate")
+    state = State(first, contract, follow_ups, bounds, ask, base_document=base_document)
+    if prior_attempts:
+        state = resumed(state, prior_attempts)
     run = _Run(state, completer, hook)
     try:
         async with asyncio.timeout(bounds.deadline_s):
@@ -94,8 +101,8 @@ class _Run(Generic[T]):
             answer = await self._answer()
             # Judging simulates; the loop must go on serving others meanwhile.
             self.state, decision = await asyncio.to_thread(step, self.state, answer)
-            judged = self.state.attempts[-1].judged
-            self._tell(judged_event(len(self.state.attempts), judged))
+            evaluation = self.state.attempts[-1].evaluation
+            self._tell(evaluated_event(len(self.state.attempts), evaluation))
             if isinstance(decision, Finished):
                 return generation(self.state.attempts)
             if isinstance(decision, GiveUp):
@@ -103,7 +110,7 @@ class _Run(Generic[T]):
 
     async def _answer(self) -> Answer:
         state, number = self.state, len(self.state.attempts) + 1
-        _hold_budget(state)
+        _enforce_budget(state)
         ask = state.asked
         self._tell(Asked(number, ask.request.route, ask.purpose, ask.reason))
         try:
@@ -119,21 +126,21 @@ class _Run(Generic[T]):
             self._hook(event)
 
 
-def judged_event(number: int, judged: Judged[T]) -> JudgedAnswer:
+def evaluated_event(number: int, evaluation: Evaluation[T]) -> Evaluated:
     """What is told of a judgement."""
-    report = judged.report
-    return JudgedAnswer(
+    report = evaluation.report
+    return Evaluated(
         number,
-        judged.kind,
+        evaluation.kind,
         len(report.errors),
         len(report.repairs),
         report.runs,
         report.behaves,
-        judged,
+        evaluation,
     )
 
 
-def _hold_budget(state: State[T]) -> None:
+def _enforce_budget(state: State[T]) -> None:
     bounds, answers = state.bounds, [a.answer for a in state.attempts]
     spent = sum(answer.billed_usd or 0.0 for answer in answers)
     tokens = sum(a.usage.total_tokens for a in answers if not a.cached)
@@ -147,15 +154,15 @@ def _hold_budget(state: State[T]) -> None:
 
 def generation(attempts: tuple[Attempt[T], ...]) -> Generation[T]:
     """The result of a run whose last attempt was accepted."""
-    judged = attempts[-1].judged
-    assert judged.value is not None
+    evaluation = attempts[-1].evaluation
+    assert evaluation.value is not None
     answers = [attempt.answer for attempt in attempts]
     costs = [answer.billed_usd for answer in answers]
     known = [cost for cost in costs if cost is not None]
     return Generation(
-        spec=judged.value,
-        text=judged.text,
-        report=judged.report,
+        spec=evaluation.value,
+        text=evaluation.text,
+        report=evaluation.report,
         attempts=attempts,
         usage=sum((answer.usage for answer in answers), Usage()),
         cost_usd=sum(known) if len(known) == len(costs) else None,
@@ -164,9 +171,9 @@ def generation(attempts: tuple[Attempt[T], ...]) -> Generation[T]:
 
 
 def _invalid(state: State[T], reason: str) -> InvalidOutputError:
-    ranked = sorted(state.attempts, key=lambda attempt: rank(attempt.judged))
+    ranked = sorted(state.attempts, key=lambda attempt: rank(attempt.evaluation))
     best = ranked[0] if ranked else None
-    lines = state.contract.explain(best.judged) if best is not None else ""
+    lines = state.contract.explain(best.evaluation) if best is not None else ""
     return InvalidOutputError(
         f"{reason}. The best answer still has:\n{lines}",
         attempts_made=state.attempts,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from orchestrator.generation.contract import changed
 from orchestrator.parsing.json_reader import classify
 from orchestrator.types.diagnostics import Diagnostic, Report, Severity
-from orchestrator.types.requests import Attempt, Judged
+from orchestrator.types.requests import Attempt, Evaluation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +36,7 @@ _WORDS: Mapping[str, str] = {
 }
 
 
-class Phrasing(Protocol):
+class FollowUpPrompts(Protocol):
     """Puts the loop's follow-up questions into words."""
 
     def patch(
@@ -115,59 +115,63 @@ class State(Generic[T]):
 
     first: Request
     contract: Contract[T]
-    phrasing: Phrasing
+    follow_ups: FollowUpPrompts
     bounds: Bounds
     asked: Ask
     attempts: tuple[Attempt[T], ...] = ()
-    base: Judged[T] | None = None
-    best: Judged[T] | None = None
+    base_document: Evaluation[T] | None = None
+    best: Evaluation[T] | None = None
     failed_patches: int = 0
     is_fresh: bool = False
     more_room: int = 0
 
     @property
-    def target(self) -> Judged[T] | None:
+    def target(self) -> Evaluation[T] | None:
         """What a patch is applied to."""
-        return self.best if self.best is not None else self.base
+        return self.best if self.best is not None else self.base_document
 
 
 def step(state: State[T], answer: Answer) -> tuple[State[T], Finished[T] | Ask | GiveUp]:
     """Judge the answer and decide what is next. Pure: no clock, no disk, no network."""
-    judged = _judge(state, answer)
-    attempt = Attempt(state.asked.request, answer, judged, state.asked.purpose, state.asked.reason)
+    evaluation = _evaluate(state, answer)
+    attempt = Attempt(
+        state.asked.request, answer, evaluation, state.asked.purpose, state.asked.reason
+    )
     before = state
     state = dataclasses.replace(
         state,
         attempts=(*state.attempts, attempt),
-        best=_better(state.best, judged),
-        failed_patches=state.failed_patches + _is_failed_patch(judged),
+        best=_better(state.best, evaluation),
+        failed_patches=state.failed_patches + _is_failed_patch(evaluation),
     )
-    if judged.is_accepted:
+    if evaluation.is_accepted:
         return state, Finished(attempt)
     if len(state.attempts) >= state.bounds.max_calls:
         return state, GiveUp(f"{len(state.attempts)} calls, the most allowed, gave no valid answer")
-    return _next(before, state, judged)
+    return _next(before, state, evaluation)
 
 
-def resumed(state: State[T], begun: tuple[Attempt[T], ...]) -> State[T]:
+def resumed(state: State[T], prior_attempts: tuple[Attempt[T], ...]) -> State[T]:
     """The state after several answers to the first question, none accepted: mend the best."""
-    best = min(begun, key=lambda attempt: rank(attempt.judged))
-    others = tuple(attempt for attempt in begun if attempt is not best)
+    best = min(prior_attempts, key=lambda attempt: rank(attempt.evaluation))
+    others = tuple(attempt for attempt in prior_attempts if attempt is not best)
     state = dataclasses.replace(state, attempts=others, is_fresh=True)
     state, _ = step(state, best.answer)
     return state
 
 
-def _judge(state: State[T], answer: Answer) -> Judged[T]:
+def _evaluate(state: State[T], answer: Answer) -> Evaluation[T]:
     # A model that is to change a document may send a patch whatever the question was.
-    is_patch = state.asked.purpose == "patch" or state.base is not None
-    judged = judge(state.contract, answer, state.target if is_patch else None)
-    if state.base is not None and judged.is_accepted:
-        return changed(judged, state.base)
-    return judged
+    is_patch = state.asked.purpose == "patch" or state.base_document is not None
+    evaluation = evaluate_answer(state.contract, answer, state.target if is_patch else None)
+    if state.base_document is not None and evaluation.is_accepted:
+        return changed(evaluation, state.base_document)
+    return evaluation
 
 
-def judge(contract: Contract[T], answer: Answer, patched: Judged[T] | None = None) -> Judged[T]:
+def evaluate_answer(
+    contract: Contract[T], answer: Answer, patched: Evaluation[T] | None = None
+) -> Evaluation[T]:
     """What an answer is worth; with `patched` it is a patch of that."""
     kind = classify(answer, contract.schema)
     may_end_early = (
@@ -175,60 +179,68 @@ def judge(contract: Contract[T], answer: Answer, patched: Judged[T] | None = Non
     )
     if kind is not None and not may_end_early:
         return _unusable(kind)
-    return contract.judge(answer.text) if patched is None else contract.amend(patched, answer.text)
+    return (
+        contract.evaluate(answer.text)
+        if patched is None
+        else contract.apply_patch(patched, answer.text)
+    )
 
 
-def _unusable(kind: AnswerKind) -> Judged[T]:
+def _unusable(kind: AnswerKind) -> Evaluation[T]:
     found = Diagnostic("ANSWER", Severity.ERROR, _WORDS[kind])
-    return Judged(kind, None, "", Report((found,)))
+    return Evaluation(kind, None, "", Report((found,)))
 
 
-def _is_failed_patch(judged: Judged[T]) -> bool:
-    return any(d.code.startswith("PATCH") for d in judged.report.errors)
+def _is_failed_patch(evaluation: Evaluation[T]) -> bool:
+    return any(d.code.startswith("PATCH") for d in evaluation.report.errors)
 
 
-def rank(judged: Judged[T]) -> tuple[int, int]:
+def rank(evaluation: Evaluation[T]) -> tuple[int, int]:
     """How far an answer is from valid: without a value last, then by errors."""
-    faults = [d for d in judged.report.errors if not d.code.startswith("PATCH")]
-    return (0 if judged.value is not None else 1, len(faults))
+    faults = [d for d in evaluation.report.errors if not d.code.startswith("PATCH")]
+    return (0 if evaluation.value is not None else 1, len(faults))
 
 
-def _better(best: Judged[T] | None, new: Judged[T]) -> Judged[T] | None:
+def _better(best: Evaluation[T] | None, new: Evaluation[T]) -> Evaluation[T] | None:
     """The one with fewer errors; an answer without a value is never best."""
     if new.value is None or _is_failed_patch(new):
         return best
     return new if best is None or rank(new) <= rank(best) else best
 
 
-def _next(before: State[T], state: State[T], judged: Judged[T]) -> tuple[State[T], Ask | GiveUp]:
-    if judged.kind == "truncated":
-        return _more_room(state)
-    if judged.kind in ("refusal", "schema_echo", "empty"):
-        return _other_way(state, _WORDS[judged.kind])
-    if judged.kind == "unparsed":
+def _next(
+    before: State[T], state: State[T], evaluation: Evaluation[T]
+) -> tuple[State[T], Ask | GiveUp]:
+    if evaluation.kind == "truncated":
+        return _allow_more_tokens(state)
+    if evaluation.kind in ("refusal", "schema_echo", "empty"):
+        return _resample_or_escalate(state, _WORDS[evaluation.kind])
+    if evaluation.kind == "unparsed":
         if state.asked.purpose == "rewrite":
-            return _other_way(state, "a second answer could not be read")
-        return _rewrite(state, judged, "the answer could not be read")
-    if _is_failed_patch(judged):
+            return _resample_or_escalate(state, "a second answer could not be read")
+        return _rewrite(state, evaluation, "the answer could not be read")
+    if _is_failed_patch(evaluation):
         if state.failed_patches >= 2:
-            return _rewrite(state, judged, "two patches failed")
-        return _patch_again(state, judged, "the patch failed")
-    if _is_stuck(before, judged):
-        return _other_way(state, "the same faults came back, or more of them")
-    if len(judged.report.errors) > MANY_FAULTS:
-        return _rewrite(state, judged, f"{len(judged.report.errors)} faults are too many to patch")
-    return _patch(state, f"{len(judged.report.errors)} faults to mend")
+            return _rewrite(state, evaluation, "two patches failed")
+        return _patch_again(state, evaluation, "the patch failed")
+    if _is_stuck(before, evaluation):
+        return _resample_or_escalate(state, "the same faults came back, or more of them")
+    if len(evaluation.report.errors) > MANY_FAULTS:
+        return _rewrite(
+            state, evaluation, f"{len(evaluation.report.errors)} faults are too many to patch"
+        )
+    return _patch(state, f"{len(evaluation.report.errors)} faults to mend")
 
 
-def _is_stuck(before: State[T], judged: Judged[T]) -> bool:
+def _is_stuck(before: State[T], evaluation: Evaluation[T]) -> bool:
     if before.best is None:
         return False
     old = sorted((d.code, d.pointer) for d in before.best.report.errors)
-    new = sorted((d.code, d.pointer) for d in judged.report.errors)
+    new = sorted((d.code, d.pointer) for d in evaluation.report.errors)
     return new == old or len(new) > len(old)
 
 
-def _go(state: State[T], ask: Ask) -> tuple[State[T], Ask]:
+def _ask_next(state: State[T], ask: Ask) -> tuple[State[T], Ask]:
     """Take up the question; one that was asked before becomes another sample of itself."""
     before = [attempt.request for attempt in state.attempts]
     while ask.request in before:
@@ -239,10 +251,10 @@ def _go(state: State[T], ask: Ask) -> tuple[State[T], Ask]:
 
 def _patch(state: State[T], reason: str) -> tuple[State[T], Ask | GiveUp]:
     best = state.best
-    view = state.contract.view(best) if best is not None else ""
+    view = state.contract.name_keyed(best) if best is not None else ""
     if best is None or not view:
-        return _other_way(state, reason)
-    messages, templates = state.phrasing.patch(state.first, view, state.contract.explain(best))
+        return _resample_or_escalate(state, reason)
+    messages, templates = state.follow_ups.patch(state.first, view, state.contract.explain(best))
     request = dataclasses.replace(
         state.asked.request,
         messages=messages,
@@ -253,24 +265,24 @@ def _patch(state: State[T], reason: str) -> tuple[State[T], Ask | GiveUp]:
         sample=state.first.sample,
         purpose="patch",
     )
-    return _go(state, Ask(request, "patch", reason))
+    return _ask_next(state, Ask(request, "patch", reason))
 
 
-def _patch_again(state: State[T], judged: Judged[T], reason: str) -> tuple[State[T], Ask]:
+def _patch_again(state: State[T], evaluation: Evaluation[T], reason: str) -> tuple[State[T], Ask]:
     """The question whose answer could not be applied, that answer, and what was wrong with it."""
     asked, answer = state.asked.request, state.attempts[-1].answer.text
-    findings = state.contract.explain(judged)
-    messages, templates = state.phrasing.patch_again(asked, answer, findings)
+    findings = state.contract.explain(evaluation)
+    messages, templates = state.follow_ups.patch_again(asked, answer, findings)
     request = dataclasses.replace(
         asked, messages=messages, templates={**asked.templates, **templates}, purpose="patch"
     )
-    return _go(state, Ask(request, "patch", reason))
+    return _ask_next(state, Ask(request, "patch", reason))
 
 
-def _rewrite(state: State[T], judged: Judged[T], reason: str) -> tuple[State[T], Ask]:
+def _rewrite(state: State[T], evaluation: Evaluation[T], reason: str) -> tuple[State[T], Ask]:
     answer = state.attempts[-1].answer.text
-    findings = state.contract.explain(judged)
-    messages, templates = state.phrasing.rewrite(state.first, answer, findings)
+    findings = state.contract.explain(evaluation)
+    messages, templates = state.follow_ups.rewrite(state.first, answer, findings)
     request = dataclasses.replace(
         state.first,
         route=state.asked.request.route,
@@ -278,51 +290,55 @@ def _rewrite(state: State[T], judged: Judged[T], reason: str) -> tuple[State[T],
         templates={**state.first.templates, **templates},
         purpose="rewrite",
     )
-    return _go(state, Ask(request, "rewrite", reason))
+    return _ask_next(state, Ask(request, "rewrite", reason))
 
 
-def _other_way(state: State[T], reason: str) -> tuple[State[T], Ask | GiveUp]:
+def _resample_or_escalate(state: State[T], reason: str) -> tuple[State[T], Ask | GiveUp]:
     """A fresh sample of the first question; after that, the stronger route."""
     strong = state.bounds.strong_route
     on_strong = strong and state.asked.request.route == strong
     fresh_reason = f"{reason}: a fresh sample"
     if not state.is_fresh and not on_strong:
         request = dataclasses.replace(state.first, sample=state.first.sample + 1, purpose="fresh")
-        return _go(_from_the_first(state), Ask(request, _first_purpose(state), fresh_reason))
+        return _ask_next(
+            _from_the_initial(state), Ask(request, _initial_purpose(state), fresh_reason)
+        )
     if strong and not on_strong:
         return _escalate(state, reason)
     if not state.is_fresh:
         request = dataclasses.replace(
             state.first, route=strong, sample=state.first.sample + 1, purpose="fresh"
         )
-        return _go(_from_the_first(state), Ask(request, _first_purpose(state), fresh_reason))
+        return _ask_next(
+            _from_the_initial(state), Ask(request, _initial_purpose(state), fresh_reason)
+        )
     return state, GiveUp(f"{reason}, and there is no stronger route left")
 
 
-def _from_the_first(state: State[T]) -> State[T]:
+def _from_the_initial(state: State[T]) -> State[T]:
     """A document that is to be changed is patched from its original again."""
     return dataclasses.replace(
-        state, is_fresh=True, best=None if state.base is not None else state.best
+        state, is_fresh=True, best=None if state.base_document is not None else state.best
     )
 
 
-def _first_purpose(state: State[T]) -> str:
+def _initial_purpose(state: State[T]) -> str:
     """A fresh answer to a question for a patch is a patch."""
-    return "fresh" if state.base is None else "patch"
+    return "fresh" if state.base_document is None else "patch"
 
 
 def _escalate(state: State[T], reason: str) -> tuple[State[T], Ask]:
     """The stronger route sees only the best document and its findings, not how it came about."""
     best = state.best
-    view = state.contract.view(best) if best is not None else ""
+    view = state.contract.name_keyed(best) if best is not None else ""
     reason = f"{reason}: the stronger route"
     if best is None or not view:
         request = dataclasses.replace(
             state.first, route=state.bounds.strong_route, purpose="escalate"
         )
-        purpose = "escalate" if state.base is None else "patch"
-        return _go(state, Ask(request, purpose, reason))
-    messages, templates = state.phrasing.patch(state.first, view, state.contract.explain(best))
+        purpose = "escalate" if state.base_document is None else "patch"
+        return _ask_next(state, Ask(request, purpose, reason))
+    messages, templates = state.follow_ups.patch(state.first, view, state.contract.explain(best))
     request = dataclasses.replace(
         state.first,
         route=state.bounds.strong_route,
@@ -334,10 +350,10 @@ def _escalate(state: State[T], reason: str) -> tuple[State[T], Ask]:
         purpose="escalate",
     )
     # The answer is a patch, so it is judged as one.
-    return _go(state, Ask(request, "patch", reason))
+    return _ask_next(state, Ask(request, "patch", reason))
 
 
-def _more_room(state: State[T]) -> tuple[State[T], Ask | GiveUp]:
+def _allow_more_tokens(state: State[T]) -> tuple[State[T], Ask | GiveUp]:
     """More tokens the first time, the compact text form the second; never a blind repeat."""
     asked = state.asked
     limit = asked.request.parameters.get("max_tokens")
@@ -346,8 +362,10 @@ def _more_room(state: State[T]) -> tuple[State[T], Ask | GiveUp]:
     state = dataclasses.replace(state, more_room=state.more_room + 1)
     request = dataclasses.replace(asked.request, parameters=parameters)
     if state.more_room == 1:
-        return _go(state, Ask(request, asked.purpose, f"cut off at {room} tokens: twice the room"))
+        return _ask_next(
+            state, Ask(request, asked.purpose, f"cut off at {room} tokens: twice the room")
+        )
     if request.mode != "prompt" and asked.purpose != "patch":
         compact = dataclasses.replace(request, mode="prompt", schema=None)
-        return _go(state, Ask(compact, asked.purpose, "cut off again: the compact text form"))
-    return _other_way(state, "cut off again")
+        return _ask_next(state, Ask(compact, asked.purpose, "cut off again: the compact text form"))
+    return _resample_or_escalate(state, "cut off again")

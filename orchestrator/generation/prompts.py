@@ -112,7 +112,7 @@ class Prompts:
         Where `first` asks for a change, it is repeated, so that the change is not forgotten.
         """
         if first.purpose == "patch":
-            return self.mend(first, view, findings)
+            return self.repair(first, view, findings)
         rendered = self._with_system("patch", self._render("patch", view=view, findings=findings))
         return rendered.messages, rendered.templates
 
@@ -140,7 +140,7 @@ class Prompts:
         """Ask for JSON after a schema, where the provider is not given it."""
         return self._render("schema", schema=json.dumps(schema, ensure_ascii=False))
 
-    def mend(
+    def repair(
         self, first: Request, view: str, findings: str
     ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
         """The first question again, the value so far, and a patch of it asked for."""
@@ -160,7 +160,7 @@ class Prompts:
 
 
 @dataclass(frozen=True, slots=True)
-class ConversationPhrasing:
+class ConversationPrompts:
     """The follow-up questions of a conversation that is not about GMN."""
 
     prompts: Prompts
@@ -168,8 +168,8 @@ class ConversationPhrasing:
     def patch(
         self, first: Request, view: str, findings: str
     ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
-        """See `Prompts.mend`."""
-        return self.prompts.mend(first, view, findings)
+        """See `Prompts.repair`."""
+        return self.prompts.repair(first, view, findings)
 
     def patch_again(
         self, asked: Request, answer: str, findings: str

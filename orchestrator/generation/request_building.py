@@ -14,7 +14,7 @@ from orchestrator.gmn.formats import write_text
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
 from orchestrator.types.errors import GMNError
-from orchestrator.types.requests import CacheMode, Caching, Keep, OutputMode, Request
+from orchestrator.types.requests import CacheMode, CachePolicy, Caching, OutputMode, Request
 
 if TYPE_CHECKING:
     from orchestrator.config.settings import Settings
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Source = str | bytes | Mapping[str, object] | GMNSpec
 
 _CACHE_KEYS = frozenset({"mode", "ttl", "tag", "no-cache", "no-store", "s-maxage"})
-AS_CONFIGURED = Keep()
+AS_CONFIGURED = CachePolicy()
 AGENT_TYPES = ("explorer", "trader", "coordinator", "general")
 
 
@@ -71,7 +71,7 @@ def _as_text(example: Source) -> str:
     return write_text(verdict.spec)
 
 
-def first_request(
+def initial_request(
     rendered: Rendered,
     route: str,
     contract: GMNContract,
@@ -104,7 +104,7 @@ def first_request(
     )
 
 
-def cache_use(given: Caching | None, default: CacheMode) -> tuple[CacheMode, Keep]:
+def cache_use(given: Caching | None, default: CacheMode) -> tuple[CacheMode, CachePolicy]:
     """Whether the cache may answer a call, and how its answer is kept.
 
     Raises: ValueError: a mode or a key is unknown.
@@ -122,7 +122,7 @@ def cache_use(given: Caching | None, default: CacheMode) -> tuple[CacheMode, Kee
     elif given.get("no-cache"):
         mode = "refresh"
     seconds = [float(str(given.get(name) or 0)) for name in ("ttl", "s-maxage")]
-    return mode, Keep(seconds[0], str(given.get("tag") or ""), seconds[1])
+    return mode, CachePolicy(seconds[0], str(given.get("tag") or ""), seconds[1])
 
 
 def _cache_mode(given: object) -> CacheMode:

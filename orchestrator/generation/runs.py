@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orchestrator.cache.accepted import Recall
-    from orchestrator.cache.cached_call import Cached
+    from orchestrator.cache.cached_call import CachingCompleter
     from orchestrator.config.settings import Settings
     from orchestrator.generation.evaluation.finetune import Accepted
-    from orchestrator.generation.loop import Phrasing
-    from orchestrator.ledger.ledger import Booking
+    from orchestrator.generation.loop import FollowUpPrompts
+    from orchestrator.ledger.ledger import LedgerEntry
     from orchestrator.routing.complete import RouterCompleter
     from orchestrator.types.events import Hook
     from orchestrator.types.requests import (
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
         Attempt,
         Completer,
         Contract,
+        Evaluation,
         Generation,
-        Judged,
         Request,
     )
 
@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Task(Generic[T]):
+class GenerationRequest(Generic[T]):
     """What is asked of the loop.
 
     Attributes:
@@ -52,25 +52,25 @@ class Task(Generic[T]):
 
     first: Request
     contract: Contract[T]
-    phrasing: Phrasing
-    base: Judged[T] | None = None
+    follow_ups: FollowUpPrompts
+    base_document: Evaluation[T] | None = None
     max_calls: int | None = None
     samples: int = 1
 
 
 @dataclass(frozen=True)
-class Runs:
+class GenerationRuns:
     """Runs the loop over the completer; `recall` remembers what runs came to, None does not."""
 
     router: RouterCompleter
-    completer: Cached
+    completer: CachingCompleter
     settings: Settings
     accepted: Accepted
     recall: Recall | None = None
     hook: Hook | None = None
 
     async def run(
-        self, task: Task[T], booking: Booking, *, hook: Hook | None = None
+        self, task: GenerationRequest[T], entry: LedgerEntry, *, hook: Hook | None = None
     ) -> Generation[T]:
         """Run the loop; whatever becomes of it is written into the ledger."""
         completer: Completer = self.completer
@@ -79,22 +79,24 @@ class Runs:
             hook = live.listening(task.contract, hook)
             if task.samples == 1:
                 completer = self.completer.through(_Live(self.router, live.heard))
-        with booking:
+        with entry:
             try:
                 made = await self._made(task, completer, hook)
             except LLMError as error:
-                booking.attempts = error.attempts_made
+                entry.attempts = error.attempts_made
                 if isinstance(error, InvalidOutputError):
                     await self.completer.withdraw(a.request for a in error.attempts_made)
                     await self._learn(error.attempts_made)
                 raise
-            booking.attempts, booking.outcome = made.attempts, "accepted"
+            entry.attempts, entry.outcome = made.attempts, "accepted"
             await self._learn(made.attempts)
             if task.first.cache != "off":
                 await asyncio.to_thread(self.accepted.keep, task.first, made)
             return made
 
-    async def _made(self, task: Task[T], completer: Completer, hook: Hook | None) -> Generation[T]:
+    async def _made(
+        self, task: GenerationRequest[T], completer: Completer, hook: Hook | None
+    ) -> Generation[T]:
         """From what is remembered of an accepted run, from samples, or from the first question."""
         first, samples = task.first, task.samples
         rounds = () if self.recall is None else await self.recall.rounds(first, samples)
@@ -102,24 +104,25 @@ class Runs:
         # Answers that are there already, and samples, leave the loop its calls.
         most = (task.max_calls or bounds.max_calls) + samples - 1 + len(rounds)
         bounds = replace(bounds, max_calls=most)
-        begun: tuple[Attempt[T], ...] = ()
+        prior_attempts: tuple[Attempt[T], ...] = ()
         if rounds:
             completer = Recalled(completer, rounds)
         elif samples > 1:
-            begun = await sampled(
+            prior_attempts = await sampled(
                 first, task.contract, completer, samples,
                 deadline_s=bounds.deadline_s, hook=hook,
             )  # fmt: skip
-        if begun and begun[-1].judged.is_accepted:
-            made = generation(begun)
+        if prior_attempts and prior_attempts[-1].evaluation.is_accepted:
+            made = generation(prior_attempts)
         else:
             made = await refine(
-                first, completer=completer, contract=task.contract, phrasing=task.phrasing,
-                bounds=bounds, hook=hook, base=task.base, begun=begun,
+                first, completer=completer, contract=task.contract, follow_ups=task.follow_ups,
+                bounds=bounds, hook=hook, base_document=task.base_document,
+                prior_attempts=prior_attempts,
             )  # fmt: skip
         if self.recall is not None and not (rounds and made.cached):
             # Of samples the last one led to the result; the others stand before it.
-            path = made.attempts[max(len(begun) - 1, 0) :]
+            path = made.attempts[max(len(prior_attempts) - 1, 0) :]
             await self.recall.keep(first, task.contract, path, samples=samples)
         return made
 
@@ -128,7 +131,7 @@ class Runs:
         for attempt in attempts:
             mode, answer = attempt.request.mode, attempt.answer
             is_forced = mode in ("json_schema", "tool_call") and not answer.cached
-            if is_forced and attempt.judged.kind == "unparsed" and not is_json(answer.text):
+            if is_forced and attempt.evaluation.kind == "unparsed" and not is_json(answer.text):
                 await self.router.ignored(answer.deployment, mode)
 
     def strong(self, route: str) -> str:

@@ -6,8 +6,8 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from orchestrator.generation.loop import judged_event
-from orchestrator.generation.policy import judge
+from orchestrator.generation.loop import evaluated_event
+from orchestrator.generation.policy import evaluate_answer
 from orchestrator.types.errors import DeadlineExceededError, LLMError
 from orchestrator.types.events import Answered, Asked, Failed
 from orchestrator.types.requests import Attempt
@@ -45,7 +45,7 @@ async def sampled(
                     made.append(await task)
                 except LLMError as error:
                     failures.append(error)
-                if made and made[-1].judged.is_accepted and made[-1].judged.report.behaves:
+                if made and made[-1].evaluation.is_accepted and made[-1].evaluation.report.behaves:
                     return tuple(made)
     except TimeoutError:
         if not made:
@@ -58,7 +58,7 @@ async def sampled(
     if not made:
         raise failures[0]
     # Shortest text last among the accepted: the simplest document.
-    made.sort(key=lambda a: (a.judged.is_accepted, -len(a.judged.text)))
+    made.sort(key=lambda a: (a.evaluation.is_accepted, -len(a.evaluation.text)))
     return tuple(made)
 
 
@@ -88,9 +88,9 @@ class _Sampling(Generic[T]):
             self._tell(Failed(number + 1, type(error).__name__, str(error)))
             raise
         self._tell(Answered(number + 1, answer))
-        judged = await asyncio.to_thread(judge, self._contract, answer)
-        self._tell(judged_event(number + 1, judged))
-        return Attempt(request, answer, judged, "generate", reason)
+        evaluation = await asyncio.to_thread(evaluate_answer, self._contract, answer)
+        self._tell(evaluated_event(number + 1, evaluation))
+        return Attempt(request, answer, evaluation, "generate", reason)
 
     def _tell(self, event: Event) -> None:
         if self._hook is not None:

@@ -19,8 +19,8 @@ from orchestrator.types.events import (
     Delta,
     Done,
     Escalated,
+    Evaluated,
     Finding,
-    JudgedAnswer,
     Partial,
     Repaired,
     Restart,
@@ -72,8 +72,8 @@ class Live:
             if not self.text:
                 self.heard(event.answer.text)  # from the cache, in one piece
             self._look()
-        elif isinstance(event, JudgedAnswer) and event.judged is not None:
-            report = event.judged.report
+        elif isinstance(event, Evaluated) and event.evaluation is not None:
+            report = event.evaluation.report
             for repair in report.repairs:
                 self.tell(Repaired(event.round, repair))
             for diagnostic in report.diagnostics:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from orchestrator.types.diagnostics import Diagnostic, Fix, Place, Severity
+from orchestrator.types.diagnostics import Diagnostic, Fix, Position, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -176,7 +176,7 @@ def finding(
     message: str,
     *,
     pointer: str = "",
-    place: Place | None = None,
+    place: Position | None = None,
     variable: str = "",
     context: str = "",
     got: object = "",

@@ -128,11 +128,11 @@ def compile_spec(spec: GMNSpec) -> Compiled:
         selection=spec.policy.selection,
         info_gain=spec.policy.info_gain,
     )
-    _hold_finite(compiled)
+    _require_finite(compiled)
     return compiled
 
 
-def _hold_finite(model: Compiled) -> None:
+def _require_finite(model: Compiled) -> None:
     """Numbers that are fine one by one may add up to more than a float can hold."""
     with np.errstate(over="ignore"):
         reach = sum(float(np.abs(u).max()) for u in (*model.C, *model.V))

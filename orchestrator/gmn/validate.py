@@ -12,7 +12,7 @@ from orchestrator.gmn.checks import Subject, known_constraints, run_checks
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.compile import compile_spec
 from orchestrator.gmn.expectations import EPISODES, check_names, measure
-from orchestrator.gmn.formats import Places, conform, read
+from orchestrator.gmn.formats import SourceMap, coerce, read
 from orchestrator.gmn.gradient import with_gradients
 from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
 from orchestrator.gmn.model import GMNSpec
@@ -97,14 +97,14 @@ def validate(
 
 def _typed(
     source: str | bytes | Mapping[str, object] | GMNSpec, limits: Limits
-) -> tuple[GMNSpec | None, list[Diagnostic], list[Diagnostic], Places, str]:
+) -> tuple[GMNSpec | None, list[Diagnostic], list[Diagnostic], SourceMap, str]:
     if isinstance(source, GMNSpec):
-        return source, [], [], Places(), "spec"
+        return source, [], [], SourceMap(), "spec"
     reading = read(source, limits=limits)
     found, repairs = [*reading.findings], [*reading.repairs]
     if reading.tree is None:
         return None, found, repairs, reading.places, reading.spelling
-    conformed = conform(reading.tree)
+    conformed = coerce(reading.tree)
     found += conformed.findings
     repairs += conformed.repairs
     spec = conformed.spec
@@ -217,7 +217,7 @@ def _with(
     return dataclasses.replace(valid, report=report)
 
 
-def _placed(found: Iterable[Diagnostic], places: Places) -> tuple[Diagnostic, ...]:
+def _placed(found: Iterable[Diagnostic], places: SourceMap) -> tuple[Diagnostic, ...]:
     """With line and column where the document came as text."""
     if not places.text:
         return tuple(found)

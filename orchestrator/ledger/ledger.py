@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict
 from pydantic_core import PydanticSerializationError, to_json
 
 from orchestrator.ledger import jsonl as jsonlines
-from orchestrator.ledger.request_cost import Tally, begin, end
+from orchestrator.ledger.request_cost import RequestCost, begin, end
 from orchestrator.ledger.usage import stamp, sums
 from orchestrator.types.requests import Usage
 
@@ -73,7 +73,7 @@ class Line(TypedDict):
     usage: Usage
     served: Usage
     billed_usd: float | None
-    served_usd: float | None
+    cached_usd: float | None
     seconds: float
 
 
@@ -83,9 +83,9 @@ def round_of(attempt: Attempt[object]) -> dict[str, object]:
     return {
         "purpose": attempt.purpose,
         "reason": attempt.reason,
-        "kind": attempt.judged.kind,
-        "codes": [d.code for d in attempt.judged.report.errors],
-        "repairs": [d.code for d in attempt.judged.report.repairs],
+        "kind": attempt.evaluation.kind,
+        "codes": [d.code for d in attempt.evaluation.report.errors],
+        "repairs": [d.code for d in attempt.evaluation.report.repairs],
         "route": attempt.request.route,
         "mode": attempt.request.mode,
         "templates": dict(attempt.request.templates),
@@ -98,7 +98,7 @@ def round_of(attempt: Attempt[object]) -> dict[str, object]:
 
 
 @dataclass
-class Booking:
+class LedgerEntry:
     """A request under way; a context manager that writes its line when it ends.
 
     Attributes:
@@ -111,17 +111,17 @@ class Booking:
     operation: str
     route: str
     agent_type: str
-    tally: Tally
+    cost_so_far: RequestCost
     attempts: Sequence[Attempt[object]] = ()
     outcome: str = "answered"
     is_detached: bool = False
     _start: float = field(default_factory=time.perf_counter)
-    _context: Token[Tally | None] | None = None
+    _context: Token[RequestCost | None] | None = None
     _is_closed: bool = False
     _id: str = ""
 
     def __enter__(self) -> Self:
-        self._context = begin(self.tally)
+        self._context = begin(self.cost_so_far)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
@@ -138,19 +138,19 @@ class Booking:
         if self._is_closed:
             return
         self._is_closed = True
-        self.tally.late = self._late
-        self._write(self.operation, outcome, self.tally)
+        self.cost_so_far.late = self._late
+        self._write(self.operation, outcome, self.cost_so_far)
 
     def _late(self, attempts: tuple[WireAttempt, ...]) -> None:
-        rest = Tally(self.tally.tenant, wire=list(attempts), served_usd=0.0)
+        rest = RequestCost(self.cost_so_far.tenant, wire=list(attempts), cached_usd=0.0)
         self._write("late", attempts[-1].outcome, rest)
 
-    def _write(self, operation: str, outcome: str, tally: Tally) -> None:
+    def _write(self, operation: str, outcome: str, cost_so_far: RequestCost) -> None:
         if self.ledger.directory is not None:
-            self.ledger.write(self._line(operation, outcome, tally))
+            self.ledger.write(self._line(operation, outcome, cost_so_far))
 
-    def _line(self, operation: str, outcome: str, tally: Tally) -> Line:
-        billed, served = tally.billed_usd, tally.served_usd
+    def _line(self, operation: str, outcome: str, cost_so_far: RequestCost) -> Line:
+        billed, served = cost_so_far.billed_usd, cost_so_far.cached_usd
         self._id = self._id or self.ledger.next_id()  # the same in every line of this request
         return Line(
             at=stamp(),
@@ -158,15 +158,15 @@ class Booking:
             operation=operation,
             route=self.route,
             agent_type=self.agent_type,
-            tenant=tally.tenant,
+            tenant=cost_so_far.tenant,
             outcome=outcome,
             rounds=() if operation == "late" else tuple(round_of(a) for a in self.attempts),
-            wire=tuple(tally.wire),
-            hits=tally.hits,
-            usage=tally.usage,
-            served=tally.served_usage,
+            wire=tuple(cost_so_far.wire),
+            hits=cost_so_far.hits,
+            usage=cost_so_far.usage,
+            served=cost_so_far.cached_usage,
             billed_usd=billed,
-            served_usd=None if billed is None or served is None else billed + served,
+            cached_usd=None if billed is None or served is None else billed + served,
             seconds=round(time.perf_counter() - self._start, 4),
         )
 
@@ -196,9 +196,9 @@ class Ledger:
         route: str,
         agent_type: str = "",
         tenant: str = "",
-    ) -> Booking:
+    ) -> LedgerEntry:
         """Begin a request."""
-        return Booking(self, operation, route, agent_type, Tally(tenant, self._limit_usd))
+        return LedgerEntry(self, operation, route, agent_type, RequestCost(tenant, self._limit_usd))
 
     def write(self, line: Line) -> None:
         """Append one line; an unwritable disk is reported once and never fails the request."""

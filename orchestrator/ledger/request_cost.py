@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
     from orchestrator.types.requests import WireAttempt
 
-_CURRENT: ContextVar[Tally | None] = ContextVar("orchestrator_tally", default=None)
+_CURRENT: ContextVar[RequestCost | None] = ContextVar("orchestrator_tally", default=None)
 
 
 @dataclass(slots=True)
-class Tally:
+class RequestCost:
     """The running sums of one request.
 
     Attributes:
@@ -39,8 +39,8 @@ class Tally:
     limit_usd: float | None = None
     wire: list[WireAttempt] = field(default_factory=list)
     hits: int = 0
-    served_usage: Usage = Usage()  # noqa: RUF009  frozen
-    served_usd: float | None = 0.0
+    cached_usage: Usage = Usage()  # noqa: RUF009  frozen
+    cached_usd: float | None = 0.0
     reserved_usd: float = 0.0
     late: Callable[[tuple[WireAttempt, ...]], None] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -52,13 +52,13 @@ class Tally:
         if self.late is not None and attempts:
             self.late(attempts)
 
-    def served(self, usage: Usage, usd: float | None) -> None:
+    def add_cached(self, usage: Usage, usd: float | None) -> None:
         """Note an answer that nothing was paid for, and what it took when it was bought."""
         with self._lock:
             self.hits += 1
-            self.served_usage += usage
-            known = self.served_usd is not None and usd is not None
-            self.served_usd = (self.served_usd or 0.0) + (usd or 0.0) if known else None
+            self.cached_usage += usage
+            known = self.cached_usd is not None and usd is not None
+            self.cached_usd = (self.cached_usd or 0.0) + (usd or 0.0) if known else None
 
     @property
     def usage(self) -> Usage:
@@ -84,16 +84,16 @@ class Tally:
         return sum(one.cost_usd or 0.0 for one in self.wire)
 
 
-def current() -> Tally | None:
+def current() -> RequestCost | None:
     """The tally of the request under way, None outside of one."""
     return _CURRENT.get()
 
 
-def begin(tally: Tally) -> Token[Tally | None]:
-    """From here on everything sent in this context is added to `tally`."""
-    return _CURRENT.set(tally)
+def begin(cost_so_far: RequestCost) -> Token[RequestCost | None]:
+    """From here on everything sent in this context is added to `cost_so_far`."""
+    return _CURRENT.set(cost_so_far)
 
 
-def end(token: Token[Tally | None]) -> None:
+def end(token: Token[RequestCost | None]) -> None:
     """Back to the tally before; `token` is what `begin` gave."""
     _CURRENT.reset(token)

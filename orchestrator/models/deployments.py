@@ -25,7 +25,7 @@ _PROBE_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Dropped:
+class SkippedDeployment:
     """A deployment that was left out, and why."""
 
     group: str
@@ -34,7 +34,7 @@ class Dropped:
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class Deployment:
     """A deployment that can be called; `params` hold secrets and stay out of every repr."""
 
     group: str
@@ -78,8 +78,8 @@ class Deployments:
         is_default_stated: whether somebody said which groups answer a call that names none.
     """
 
-    ready: tuple[Ready, ...]
-    dropped: tuple[Dropped, ...]
+    ready: tuple[Deployment, ...]
+    skipped: tuple[SkippedDeployment, ...]
     routes: Mapping[str, tuple[str, ...]]
     router_settings: _Secret
     is_default_stated: bool = True
@@ -101,7 +101,7 @@ class Deployments:
         """Every model group that has a deployment, in the order of the file."""
         return self._groups
 
-    def of_group(self, group: str) -> tuple[Ready, ...]:
+    def of_group(self, group: str) -> tuple[Deployment, ...]:
         """The deployments that LiteLLM asks for a name: of that group, else the one of that id,
         else of the groups whose wildcard (``openai/*``) the name fits."""
         name = self._aliases.get(group, group)
@@ -111,13 +111,13 @@ class Deployments:
             or tuple(one for one in self.ready if _fits(name, one.group))
         )
 
-    def known_print(self, route: str) -> str:
+    def known_fingerprint(self, route: str) -> str:
         """The fingerprint of a route or group, empty before it was made; the path of every hit."""
         return self._prints.get(route, "")
 
     def fingerprint(self, route: str) -> str:
         """Identifies the deployments behind a route, without their keys."""
-        if made := self.known_print(route):
+        if made := self.known_fingerprint(route):
             return made
         groups = self.routes.get(route, (route,))
         known = [
@@ -136,17 +136,17 @@ def _fits(name: str, group: str) -> bool:
     return re.fullmatch(".*".join(map(re.escape, group.split("*"))), name) is not None
 
 
-def adopted(model: str, provider: str) -> Ready:
+def ad_hoc_deployment(model: str, provider: str) -> Deployment:
     """A deployment for a model that is not configured; its credentials are LiteLLM's business."""
     params = {"model": model, "max_retries": 0}
     full = model if model.startswith(f"{provider}/") else f"{provider}/{model}"
-    return Ready(model, full, model, _Secret(params), {})
+    return Deployment(model, full, model, _Secret(params), {})
 
 
 def replayed_deployments(config: Config, recorded: Mapping[str, Any]) -> Deployments:
     """The deployments as they were when the answers were recorded; none of them is ever called."""
     ready = tuple(
-        Ready(
+        Deployment(
             one.model_name,
             str(one.litellm_params.get("model", "")),
             str(one.model_info.get("id") or f"{one.model_name}-{index}"),
@@ -166,32 +166,32 @@ def deployments_of(config: Config, environ: Mapping[str, str]) -> Deployments:
         ``os.environ/KEY`` in ``router_settings`` is not set.
     """
     environ = {**environ, **config.environment_variables}
-    ready: list[Ready] = []
-    dropped: list[Dropped] = []
+    ready: list[Deployment] = []
+    skipped: list[SkippedDeployment] = []
     config, wanted = _with_default_model(config, environ)
     for index, deployment in enumerate(config.model_list):
         params, missing = resolved(deployment.litellm_params, environ)
         model = str(params.get("model", ""))
         if missing:
             reason = f"{', '.join(missing)} is not set"
-            dropped.append(Dropped(deployment.model_name, model, reason))
+            skipped.append(SkippedDeployment(deployment.model_name, model, reason))
             continue
         stated = deployment.model_info.get("id")
         made = str(stated) if stated else f"{deployment.model_name}-{index}"
         ready.append(
-            Ready(deployment.model_name, model, made, _Secret(params), deployment.model_info)
+            Deployment(deployment.model_name, model, made, _Secret(params), deployment.model_info)
         )
-    ready, dropped = _allowed(config, environ, ready, dropped)
+    ready, skipped = _allowed(config, environ, ready, skipped)
     if wanted:
-        _hold_callable(wanted, ready, dropped)
-    routes = _routes(config, ready, dropped, wanted=wanted)
+        _require_callable(wanted, ready, skipped)
+    routes = _routes(config, ready, skipped, wanted=wanted)
     most = 1 + config.orchestrator.limits.fallbacks
     routes = {role: groups[:most] for role, groups in routes.items()}
     settings, missing = resolved(config.router_settings, environ)
     if missing:
         raise ConfigError("router_settings", f"{', '.join(missing)} is not set")
     is_stated = bool(wanted or config.orchestrator.routes.default or "default" in routes["default"])
-    return Deployments(tuple(ready), tuple(dropped), routes, _Secret(settings), is_stated)
+    return Deployments(tuple(ready), tuple(skipped), routes, _Secret(settings), is_stated)
 
 
 def _with_default_model(config: Config, environ: Mapping[str, str]) -> tuple[Config, str]:
@@ -219,9 +219,11 @@ def _with_default_model(config: Config, environ: Mapping[str, str]) -> tuple[Con
     return config.model_copy(update={"model_list": (*config.model_list, made)}), named
 
 
-def _hold_callable(wanted: str, ready: Sequence[Ready], dropped: Sequence[Dropped]) -> None:
+def _require_callable(
+    wanted: str, ready: Sequence[Deployment], skipped: Sequence[SkippedDeployment]
+) -> None:
     if not any(one.group == wanted for one in ready):
-        reason = next((d.reason for d in dropped if d.group == wanted), "it is not configured")
+        reason = next((d.reason for d in skipped if d.group == wanted), "it is not configured")
         raise ConfigError("DEFAULT_LLM_MODEL", f"{wanted!r} cannot be called: {reason}")
 
 
@@ -247,74 +249,81 @@ def resolved(
 
 
 def _allowed(
-    config: Config, environ: Mapping[str, str], ready: list[Ready], dropped: list[Dropped]
-) -> tuple[list[Ready], list[Dropped]]:
+    config: Config,
+    environ: Mapping[str, str],
+    ready: list[Deployment],
+    skipped: list[SkippedDeployment],
+) -> tuple[list[Deployment], list[SkippedDeployment]]:
     """Hold the deployments against privacy, the chosen provider, and local servers' silence."""
     named = environ.get("LLM_PROVIDER") or config.orchestrator.provider
     if named != "auto" and named not in PROVIDERS:
         known = ", ".join(CHOICES)
         raise ConfigError("LLM_PROVIDER", f"{named!r} is no provider", fix=f"Use one of {known}.")
-    kept: list[Ready] = []
+    kept: list[Deployment] = []
     for one in ready:
         if config.orchestrator.privacy == "local_only" and not one.is_local:
-            dropped.append(Dropped(one.group, one.model, "privacy is local_only"))
+            skipped.append(SkippedDeployment(one.group, one.model, "privacy is local_only"))
         elif named != "auto" and one.provider not in PROVIDERS[named].prefixes:
-            dropped.append(Dropped(one.group, one.model, f"the provider is set to {named}"))
+            skipped.append(
+                SkippedDeployment(one.group, one.model, f"the provider is set to {named}")
+            )
         else:
             kept.append(one)
     if named == "auto":
-        kept = _auto(kept, dropped)
+        kept = _auto(kept, skipped)
     if not kept:
-        raise _nothing_left(named, dropped)
-    return kept, dropped
+        raise _nothing_left(named, skipped)
+    return kept, skipped
 
 
-def _nothing_left(named: str, dropped: Sequence[Dropped]) -> ConfigError:
+def _nothing_left(named: str, skipped: Sequence[SkippedDeployment]) -> ConfigError:
     """Why nothing can be called; of a provider that was asked for, only what concerns it."""
     if named != "auto":
         what = f"the provider is set to {named}, and none of its deployments can be called"
         fix = "Mend that, or let LLM_PROVIDER=auto choose."
-        return ConfigError("model_list", f"{what} ({why_none_of(named, dropped)})", fix=fix)
+        return ConfigError("model_list", f"{what} ({why_none_of(named, skipped)})", fix=fix)
     fix = "Set a key, or add the embedded provider: model: offline/library."
-    reasons = _reasons(dropped) or "model_list is empty"
+    reasons = _reasons(skipped) or "model_list is empty"
     return ConfigError("model_list", f"no deployment can be called ({reasons})", fix=fix)
 
 
-def why_none_of(provider: str, dropped: Sequence[Dropped]) -> str:
+def why_none_of(provider: str, skipped: Sequence[SkippedDeployment]) -> str:
     """Why no deployment of a provider can be called."""
-    theirs = [d for d in dropped if d.model.partition("/")[0] in PROVIDERS[provider].prefixes]
+    theirs = [d for d in skipped if d.model.partition("/")[0] in PROVIDERS[provider].prefixes]
     return _reasons(theirs) or "model_list has no deployment of it"
 
 
-def _reasons(dropped: Sequence[Dropped]) -> str:
-    return "; ".join(f"{d.group}: {d.reason}" for d in dropped)
+def _reasons(skipped: Sequence[SkippedDeployment]) -> str:
+    return "; ".join(f"{d.group}: {d.reason}" for d in skipped)
 
 
-def _auto(kept: list[Ready], dropped: list[Dropped]) -> list[Ready]:
+def _auto(kept: list[Deployment], skipped: list[SkippedDeployment]) -> list[Deployment]:
     """Keyed providers if there are any; else local servers that answer; else the embedded one."""
-    keyed = [one for one in kept if not one.is_local]
-    chosen: list[Ready] = []
+    to_name_keyed = [one for one in kept if not one.is_local]
+    chosen: list[Deployment] = []
     for one in kept:
         if one.provider == OFFLINE:
             continue
         if not one.is_local or not _is_shipped_local(one):
             chosen.append(one)
-        elif keyed:
-            dropped.append(Dropped(one.group, one.model, "not probed: a provider has a key"))
+        elif to_name_keyed:
+            skipped.append(
+                SkippedDeployment(one.group, one.model, "not probed: a provider has a key")
+            )
         elif _answers(str(one.params.value.get("api_base", ""))):
             chosen.append(one)
         else:
             base = one.params.value.get("api_base")
-            dropped.append(Dropped(one.group, one.model, f"no server answers at {base}"))
+            skipped.append(SkippedDeployment(one.group, one.model, f"no server answers at {base}"))
     embedded = [one for one in kept if one.provider == OFFLINE]
     if chosen:
         reason = f"{chosen[0].group} can be called; LLM_PROVIDER=offline chooses this one"
-        dropped.extend(Dropped(one.group, one.model, reason) for one in embedded)
+        skipped.extend(SkippedDeployment(one.group, one.model, reason) for one in embedded)
         return chosen
     return embedded
 
 
-def _is_shipped_local(one: Ready) -> bool:
+def _is_shipped_local(one: Deployment) -> bool:
     """Local servers are probed; a loopback address with any other provider is somebody's choice."""
     return one.provider in LOCAL_PREFIXES
 
@@ -331,7 +340,11 @@ def _answers(base: str) -> bool:
 
 
 def _routes(
-    config: Config, ready: Sequence[Ready], dropped: Sequence[Dropped] = (), *, wanted: str = ""
+    config: Config,
+    ready: Sequence[Deployment],
+    skipped: Sequence[SkippedDeployment] = (),
+    *,
+    wanted: str = "",
 ) -> dict[str, tuple[str, ...]]:
     """The groups of each role that can be called; `wanted` answers for the role ``default``."""
     groups = tuple(dict.fromkeys(one.group for one in ready))
@@ -358,7 +371,7 @@ def _routes(
         elif found := tuple(group for group in named if group in groups):
             routes[role] = found
         elif named and role not in stated.optional and not (wanted and role == "default"):
-            raise _empty_route(role, named, dropped)
+            raise _empty_route(role, named, skipped)
     if wanted:
         routes["default"] = (wanted, *(g for g in routes.get("default", ()) if g != wanted))
     elsewhere = {group for found in routes.values() for group in found}
@@ -366,14 +379,16 @@ def _routes(
     return routes
 
 
-def _first_chat_group(ready: Sequence[Ready], elsewhere: Collection[str]) -> tuple[str, ...]:
+def _first_chat_group(ready: Sequence[Deployment], elsewhere: Collection[str]) -> tuple[str, ...]:
     """The group that answers where the file names no default: one, because none may follow it."""
     chat = (one for one in ready if one.model_info.get("mode", "chat") == "chat")
     return tuple(one.group for one in chat if one.group not in elsewhere)[:1]
 
 
-def _empty_route(role: str, named: Sequence[str], dropped: Sequence[Dropped]) -> ConfigError:
-    reasons = _reasons([one for one in dropped if one.group in named])
+def _empty_route(
+    role: str, named: Sequence[str], skipped: Sequence[SkippedDeployment]
+) -> ConfigError:
+    reasons = _reasons([one for one in skipped if one.group in named])
     return ConfigError(
         f"orchestrator.routes.{role}",
         f"none of its model groups can be called ({reasons})",

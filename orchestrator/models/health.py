@@ -19,7 +19,7 @@ MOST_FAILURES = 3
 _NO_VERDICT = ("cancelled", "TimeoutError")  # the caller left, or its own deadline came
 
 
-class Seen(NamedTuple):
+class AttemptSample(NamedTuple):
     """One attempt: when it ended (ISO 8601), how, and how long it took."""
 
     at: str
@@ -90,22 +90,22 @@ class HealthReport:
 class Monitor:
     """Remembers the latest attempts of every deployment; safe to feed from any thread."""
 
-    seen: dict[str, deque[Seen]] = field(default_factory=dict)
+    seen: dict[str, deque[AttemptSample]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def note(self, at: str, attempts: Iterable[WireAttempt]) -> None:
+    def record(self, at: str, attempts: Iterable[WireAttempt]) -> None:
         """Remember attempts that ended at about `at`."""
         for one in attempts:
-            self._note(one.deployment, Seen(at, one.outcome, one.seconds))
+            self._record(one.deployment, AttemptSample(at, one.outcome, one.seconds))
 
-    def note_lines(self, lines: Iterable[Mapping[str, Any]]) -> None:
+    def record_lines(self, lines: Iterable[Mapping[str, Any]]) -> None:
         """Remember what the ledger's lines say, oldest first."""
         for line in lines:
             for one in line.get("wire", ()):
-                seen = Seen(str(line["at"]), str(one["outcome"]), float(one["seconds"]))
-                self._note(str(one["deployment"]), seen)
+                seen = AttemptSample(str(line["at"]), str(one["outcome"]), float(one["seconds"]))
+                self._record(str(one["deployment"]), seen)
 
-    def _note(self, deployment: str, seen: Seen) -> None:
+    def _record(self, deployment: str, seen: AttemptSample) -> None:
         if seen.outcome in _NO_VERDICT:
             return
         with self._lock:
@@ -119,7 +119,7 @@ class Monitor:
         model: str,
         deployments: Sequence[str],
         cooldown_until: str = "",
-        dropped: str = "",
+        skipped: str = "",
     ) -> Health:
         """The health of some deployments taken together."""
         with self._lock:
@@ -128,7 +128,7 @@ class Monitor:
         good = sorted(one.seconds for one in every if one.is_good)
         failures = _in_a_row(every)
         bad = [one for one in every if not one.is_good]
-        reason = dropped or (f"resting until {cooldown_until}" if cooldown_until else "")
+        reason = skipped or (f"resting until {cooldown_until}" if cooldown_until else "")
         if not reason and failures >= MOST_FAILURES:
             reason = f"the last {failures} attempts failed ({bad[-1].outcome})"
         return Health(
@@ -149,7 +149,7 @@ class Monitor:
         )
 
 
-def _in_a_row(every: Sequence[Seen]) -> int:
+def _in_a_row(every: Sequence[AttemptSample]) -> int:
     """Failures at the end."""
     count = 0
     for one in reversed(every):

@@ -22,18 +22,18 @@ LEFT_OUT = "…"
 _WORTH_SHOWING = 48  # characters; what is shorter costs less than the reader's doubt
 
 
-def keyed(value: Any, schema: Schema, root: Schema) -> Any:
-    """`value` with every list of named items as an object; `unkeyed` is the way back."""
+def to_name_keyed(value: Any, schema: Schema, root: Schema) -> Any:
+    """`value` with every list of named items as an object; `from_name_keyed` is the way back."""
     schema = resolved(schema, root)
     if not isinstance(schema, Mapping):
         return value
     if isinstance(value, Mapping):
         wanted: Mapping[str, Schema] = schema.get("properties") or {}
         extra: Schema = schema.get("additionalProperties", True)
-        return {k: keyed(part, wanted.get(k, extra), root) for k, part in value.items()}
+        return {k: to_name_keyed(part, wanted.get(k, extra), root) for k, part in value.items()}
     if isinstance(value, list):
         items = resolved(schema.get("items", True), root)
-        made = [keyed(part, items, root) for part in value]
+        made = [to_name_keyed(part, items, root) for part in value]
         key = natural_key(items)
         names = [part.get(key) if isinstance(part, Mapping) else None for part in made]
         if key and made and len(set(names)) == len(names) and all(_is_name(n) for n in names):
@@ -42,7 +42,7 @@ def keyed(value: Any, schema: Schema, root: Schema) -> Any:
     return value
 
 
-def unkeyed(view: Any, schema: Schema, root: Schema) -> Any:
+def from_name_keyed(view: Any, schema: Schema, root: Schema) -> Any:
     """The value behind a view; an item without its name takes its key."""
     schema = resolved(schema, root)
     if not isinstance(schema, Mapping):
@@ -53,15 +53,15 @@ def unkeyed(view: Any, schema: Schema, root: Schema) -> Any:
         if not key:
             return view
         return [
-            unkeyed({key: name, **part} if isinstance(part, Mapping) else part, items, root)
+            from_name_keyed({key: name, **part} if isinstance(part, Mapping) else part, items, root)
             for name, part in view.items()
         ]
     if isinstance(view, Mapping):
         wanted: Mapping[str, Schema] = schema.get("properties") or {}
         extra: Schema = schema.get("additionalProperties", True)
-        return {k: unkeyed(part, wanted.get(k, extra), root) for k, part in view.items()}
+        return {k: from_name_keyed(part, wanted.get(k, extra), root) for k, part in view.items()}
     if isinstance(view, list):
-        return [unkeyed(part, schema.get("items", True), root) for part in view]
+        return [from_name_keyed(part, schema.get("items", True), root) for part in view]
     return view
 
 

@@ -71,11 +71,11 @@ def is_json(text: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class ParseResult:
     """A JSON value, and what had to be overlooked to read it, in a few words each."""
 
     value: object
-    mended: tuple[str, ...] = ()
+    fixes: tuple[str, ...] = ()
 
 
 def json_in(text: str) -> object:
@@ -83,7 +83,7 @@ def json_in(text: str) -> object:
     return read_json(text).value
 
 
-def read_json(text: str, *, complete: bool = False) -> Read:
+def read_json(text: str, *, complete: bool = False) -> ParseResult:
     """The JSON value in a text: whole, fenced, or inside prose.
 
     JSON5 (comments, trailing commas, single quotes, bare keys), raw line breaks in strings and
@@ -93,9 +93,9 @@ def read_json(text: str, *, complete: bool = False) -> Read:
     Raises: ValueError: there is none; the message says where reading stopped.
     """
     found = unfence(text)
-    body, mended = found.body, (("text around the JSON",) if found.removed else ())
+    body, fixes = found.body, (("text around the JSON",) if found.removed else ())
     try:
-        return Read(json.loads(body), mended)
+        return ParseResult(json.loads(body), fixes)
     except json.JSONDecodeError as error:
         where = f"not JSON at line {error.lineno}, column {error.colno}: {error.msg}"
     except RecursionError:
@@ -108,13 +108,13 @@ def read_json(text: str, *, complete: bool = False) -> Read:
             value, _ = json.JSONDecoder().raw_decode(body, start)
         except (json.JSONDecodeError, RecursionError):
             continue
-        return Read(value, ("text around the JSON",))
+        return ParseResult(value, ("text around the JSON",))
     for part in _candidates(body, starts):
         if (lenient := _leniently(part)) is not None:
-            return Read(lenient.value, (*mended, *lenient.mended))
+            return ParseResult(lenient.value, (*fixes, *lenient.fixes))
     if complete and starts and _is_cut_off(body[starts[0] :]):
         value = from_json(body[starts[0] :], allow_partial=True)
-        return Read(value, (*mended, "its end, which was cut off"))
+        return ParseResult(value, (*fixes, "its end, which was cut off"))
     raise ValueError(where)
 
 
@@ -141,7 +141,7 @@ def _candidates(body: str, starts: Sequence[int]) -> Iterator[str]:
             yield body[starts[0] : last + 1]
 
 
-def _leniently(body: str) -> Read | None:
+def _leniently(body: str) -> ParseResult | None:
     readers: tuple[tuple[Callable[[str], object], str], ...] = (
         (lambda part: json.loads(part, strict=False), "raw line breaks in strings"),
         (
@@ -150,13 +150,13 @@ def _leniently(body: str) -> Read | None:
         ),
         (_python_literal, "Python's spelling"),
     )
-    for read, mended in readers:
+    for read, fixes in readers:
         try:
             value = read(body)
         except _NOT_THAT:
             continue
         if isinstance(value, dict | list):
-            return Read(value, (mended,))
+            return ParseResult(value, (fixes,))
     return None
 
 

@@ -32,9 +32,9 @@ _LONGEST_SHOWN = 60
 Schema = Mapping[str, Any] | bool
 
 
-def mended(value: object, schema: Schema) -> tuple[object, tuple[Diagnostic, ...]]:
+def coerced(value: object, schema: Schema) -> tuple[object, tuple[Diagnostic, ...]]:
     """`value` after its schema, and what was changed; the value itself when it is valid."""
-    work = _Mending(schema, Draft202012Validator(schema))
+    work = _Coercion(schema, Draft202012Validator(schema))
     return work.walk(value, schema, "", 0), tuple(work.found)
 
 
@@ -65,7 +65,7 @@ def resolved(schema: Schema, root: Schema) -> Schema:
 
 
 @dataclass
-class _Mending:
+class _Coercion:
     root: Schema
     base: Draft202012Validator
     found: list[Diagnostic] = field(default_factory=list)
@@ -99,7 +99,7 @@ class _Mending:
         """The one option that a repair makes valid; with several or none nothing is done."""
         ways: list[tuple[Any, list[Diagnostic]]] = []
         for option in options:
-            attempt = _Mending(self.root, self.base)
+            attempt = _Coercion(self.root, self.base)
             made = attempt.walk(value, option, at, depth + 1)
             if self.fulfils(made, option) and made not in [way for way, _ in ways]:
                 ways.append((made, attempt.found))
@@ -138,7 +138,7 @@ class _Mending:
     def _listed(self, value: Any, schema: Mapping[str, Any], at: str) -> Any:
         if schema.get("type") != "array" or isinstance(value, list) or value is None:
             return value
-        inner = _Mending(self.root, self.base)
+        inner = _Coercion(self.root, self.base)
         made = [inner.walk(value, schema.get("items", True), f"{at}/0", 0)]
         if not self.fulfils(made, schema):
             return value

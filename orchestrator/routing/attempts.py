@@ -16,7 +16,7 @@ from orchestrator.types.requests import Usage, WireAttempt
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orchestrator.ledger.request_cost import Tally
+    from orchestrator.ledger.request_cost import RequestCost
 
 
 @dataclass(slots=True)
@@ -95,7 +95,7 @@ class Trace:
         is_recorded: whether the attempts have been added to the ledger and to health.
     """
 
-    tally: Tally | None = field(default_factory=current)
+    cost_so_far: RequestCost | None = field(default_factory=current)
     is_recorded: bool = False
     _attempts: list[AttemptRecord] = field(default_factory=list)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from orchestrator.config.settings import Budgets
-    from orchestrator.ledger.request_cost import Tally
+    from orchestrator.ledger.request_cost import RequestCost
     from orchestrator.models.deployments import Deployments
     from orchestrator.types.requests import WireAttempt
 
@@ -27,14 +27,14 @@ class Reserved:
 
     usd: float = 0.0
     accounts: tuple[str, ...] = ()
-    tally: Tally | None = None
+    cost_so_far: RequestCost | None = None
 
 
 NOTHING = Reserved()
 
 
 @dataclass(slots=True)
-class Purse:
+class BudgetLimiter:
     """The budgets of a day and of a request.
 
     Without Redis the accounts live in this process; with it every process that shares the Redis
@@ -47,16 +47,16 @@ class Purse:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     async def reserve(
-        self, router: Any, arguments: Mapping[str, Any], tally: Tally | None
+        self, router: Any, arguments: Mapping[str, Any], cost_so_far: RequestCost | None
     ) -> Reserved:
         """Set aside the most that a call can cost.
 
         Raises: BudgetExceededError: it may not fit into what is left, or its price is not known.
         """
-        limit = tally.limit_usd if tally is not None else None
+        limit = cost_so_far.limit_usd if cost_so_far is not None else None
         if limit is None and self.budgets.usd_per_day is None and not self.budgets.tenants:
             return NOTHING
-        limits = self._limits(tally)
+        limits = self._limits(cost_so_far)
         if not limits and limit is None:
             return NOTHING
         model = str(arguments.get("model"))
@@ -67,20 +67,20 @@ class Purse:
                 f"a budget is set and the price of {model} is not known. State"
                 " input_cost_per_token and output_cost_per_token in its litellm_params."
             )
-        if tally is not None and limit is not None:
-            _reserve_request(tally, usd, limit)
+        if cost_so_far is not None and limit is not None:
+            _reserve_request(cost_so_far, usd, limit)
         kept: list[str] = []
         try:
             for account, most in limits.items():
                 kept.append(account)
-                _hold(account, await self._add(router, account, usd), usd, most)
+                _enforce(account, await self._add(router, account, usd), usd, most)
         except BaseException:
             for account in kept:
                 await self._add(router, account, -usd)
-            if tally is not None and limit is not None:
-                tally.reserved_usd -= usd
+            if cost_so_far is not None and limit is not None:
+                cost_so_far.reserved_usd -= usd
             raise
-        return Reserved(usd, tuple(limits), tally if limit is not None else None)
+        return Reserved(usd, tuple(limits), cost_so_far if limit is not None else None)
 
     async def settle(
         self, router: Any, reserved: Reserved, attempts: Sequence[WireAttempt]
@@ -89,8 +89,8 @@ class Purse:
         if reserved is NOTHING:
             return
         spent = sum(attempt.cost_usd or 0.0 for attempt in attempts)
-        if reserved.tally is not None:
-            reserved.tally.reserved_usd -= reserved.usd
+        if reserved.cost_so_far is not None:
+            reserved.cost_so_far.reserved_usd -= reserved.usd
         for account in reserved.accounts:
             await self._add(router, account, spent - reserved.usd)
 
@@ -102,8 +102,8 @@ class Purse:
             for tenant, usd in spent.items():
                 self.spent[f"budget of {tenant}:{day}"] = usd
 
-    def _limits(self, tally: Tally | None) -> dict[str, float]:
-        tenant = tally.tenant if tally is not None else ""
+    def _limits(self, cost_so_far: RequestCost | None) -> dict[str, float]:
+        tenant = cost_so_far.tenant if cost_so_far is not None else ""
         limits = {}
         if self.budgets.usd_per_day is not None:
             limits[f"budget:{_today()}"] = self.budgets.usd_per_day
@@ -125,7 +125,7 @@ def _today() -> str:
     return datetime.datetime.now(datetime.UTC).date().isoformat()
 
 
-def _hold(account: str, total: float, usd: float, most: float) -> None:
+def _enforce(account: str, total: float, usd: float, most: float) -> None:
     if total > most:
         left = max(most - total + usd, 0.0)
         raise BudgetExceededError(
@@ -134,11 +134,11 @@ def _hold(account: str, total: float, usd: float, most: float) -> None:
         )
 
 
-def _reserve_request(tally: Tally, usd: float, limit: float) -> None:
-    left = limit - tally.spent_usd - tally.reserved_usd
+def _reserve_request(cost_so_far: RequestCost, usd: float, limit: float) -> None:
+    left = limit - cost_so_far.spent_usd - cost_so_far.reserved_usd
     if usd > left:
         raise BudgetExceededError(
             f"the next call may cost {usd:.4f} USD and {max(left, 0):.4f} of {limit:.4f} are left"
             " for this request"
         )
-    tally.reserved_usd += usd
+    cost_so_far.reserved_usd += usd

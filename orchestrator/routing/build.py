@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from orchestrator.config.settings import Config
-    from orchestrator.models.deployments import Deployments, Ready
+    from orchestrator.models.deployments import Deployment, Deployments
 
 _log = logging.getLogger(__name__)
 #: Ours to say: the Router is built from the deployments that can be called, and caches nothing.
@@ -88,11 +88,11 @@ def _states_retries(config: Config) -> bool:
     return bool(names & {*config.router_settings, *config.litellm_settings})
 
 
-def _is_limited(one: Ready) -> bool:
+def _is_limited(one: Deployment) -> bool:
     return "rpm" in one.params.value or "tpm" in one.params.value
 
 
-def _entry(one: Ready, defaults: Mapping[str, Any]) -> dict[str, Any]:
+def _entry(one: Deployment, defaults: Mapping[str, Any]) -> dict[str, Any]:
     params = {"max_retries": 0, **defaults, **one.params.value}  # the Router alone retries
     if _is_limited(one):
         params.setdefault("max_parallel_requests", _NO_LIMIT)  # else LiteLLM takes rpm for it

@@ -10,7 +10,7 @@ from orchestrator.config.providers import PROVIDERS
 from orchestrator.config.settings import ROLES, cache_directory, output_modes
 from orchestrator.models.deployments import (
     Deployments,
-    adopted,
+    ad_hoc_deployment,
     deployments_of,
     replayed_deployments,
     why_none_of,
@@ -20,13 +20,18 @@ from orchestrator.routing import _litellm
 from orchestrator.routing.attempts import clock
 from orchestrator.routing.build import route_arguments, router_arguments
 from orchestrator.routing.offline.completer import EmbeddedCompleter, are_embedded
-from orchestrator.routing.output_modes import MODES_FILE, Modes
-from orchestrator.routing.plan import hold_bound
+from orchestrator.routing.output_modes import MODES_FILE, RefusedModes
+from orchestrator.routing.plan import enforce_bound
 from orchestrator.routing.prices import reads_pictures, serves
-from orchestrator.routing.response_format import form_of, messages_of
+from orchestrator.routing.response_format import messages_of, response_format_arguments
 from orchestrator.routing.stream import assembled, replayed
-from orchestrator.routing.translate import cleaned, in_litellms_class, names_form, translated
-from orchestrator.routing.transport import Wire
+from orchestrator.routing.translate import (
+    cleaned,
+    in_litellms_class,
+    names_response_format,
+    translated,
+)
+from orchestrator.routing.transport import Transport
 from orchestrator.types.errors import (
     CacheMissError,
     ConfigError,
@@ -40,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from orchestrator.config.settings import Config
-    from orchestrator.models.deployments import Ready
+    from orchestrator.models.deployments import Deployment
     from orchestrator.routing.attempts import Trace
     from orchestrator.types.requests import WireAttempt
 
@@ -72,13 +77,13 @@ class RouterCompleter:
             else replayed_deployments(config, recorded)
         )
         self._settings = router_arguments(config, self.deployments)
-        hold_bound(config, self.deployments, self._settings)
+        enforce_bound(config, self.deployments, self._settings)
         self._serving: dict[tuple[str, str], tuple[str, ...]] = {}
         self.monitor = Monitor()
-        self.wire = Wire(config, self.deployments, self.monitor, router)
+        self.transport = Transport(config, self.deployments, self.monitor, router)
         self._deadline_s = config.orchestrator.limits.deadline_s
         directory = cache_directory(config.orchestrator.cache, environ)
-        self.modes = Modes(directory / MODES_FILE)
+        self.modes = RefusedModes(directory / MODES_FILE)
 
     def resolve(self, model: str | None = None, provider: str | None = None) -> str:
         """The route or model group that a caller's wish means.
@@ -98,11 +103,11 @@ class RouterCompleter:
                 return self._only(
                     one, [other.model == model for other in known.of_group(one.group)]
                 )
-        for dropped in known.dropped:
-            if model in (dropped.group, dropped.model):
-                raise NoDeploymentError(f"{model} cannot be called: {dropped.reason}.")
+        for skipped in known.skipped:
+            if model in (skipped.group, skipped.model):
+                raise NoDeploymentError(f"{model} cannot be called: {skipped.reason}.")
         if model in ROLES and (named := getattr(self._config.orchestrator.routes, model)):
-            reasons = "; ".join(f"{d.group}: {d.reason}" for d in known.dropped if d.group in named)
+            reasons = "; ".join(f"{d.group}: {d.reason}" for d in known.skipped if d.group in named)
             raise NoDeploymentError(f"the route {model} cannot be called ({reasons}).")
         names = ", ".join(dict.fromkeys((*known.routes, *known.groups())))
         raise ConfigError("model", f"{model!r} is not configured", fix=f"Known: {names}.")
@@ -118,11 +123,11 @@ class RouterCompleter:
             if one.provider in prefixes:
                 siblings = self.deployments.of_group(one.group)
                 return self._only(one, [other.provider in prefixes for other in siblings])
-        why = why_none_of(provider, self.deployments.dropped)
+        why = why_none_of(provider, self.deployments.skipped)
         raise NoDeploymentError(f"{provider} cannot be called ({why}).", provider=provider)
 
     @staticmethod
-    def _only(one: Ready, fit: Sequence[bool]) -> str:
+    def _only(one: Deployment, fit: Sequence[bool]) -> str:
         """The group of a deployment if every sibling is as good, else the deployment alone."""
         return one.group if all(fit) else one.id
 
@@ -187,16 +192,16 @@ class RouterCompleter:
 
         Raises: LLMError: no deployment of the route, nor a fallback, gave an answer.
         """
-        self._hold_replay()
+        self._refuse_replay()
         first = self._first_of(request.route)
         is_mock = any(name.startswith("mock_") for name in request.parameters)  # LiteLLM's own
         if not (group or is_mock) and first and are_embedded(first):
-            return await EmbeddedCompleter(first[0], self.wire.record).complete(request, heard)
+            return await EmbeddedCompleter(first[0], self.transport.record).complete(request, heard)
         start = clock()
         attempts: list[WireAttempt] = []
         asked = request
         while True:
-            trace = await self.wire.trace()
+            trace = await self.transport.trace()
             try:
                 response = await self._send(
                     group or asked.route, asked, trace, is_stream=heard is not None
@@ -209,18 +214,20 @@ class RouterCompleter:
             except Exception as error:  # noqa: BLE001  LiteLLM raises its own, openai's, ValueErrors
                 attempts += trace.ended
                 failure = translated(error, route=request.route, attempts=attempts)
-                is_form_refused = asked.mode != "prompt" and names_form(error, asked.mode)
-            if not is_form_refused:
+                is_format_refused = asked.mode != "prompt" and names_response_format(
+                    error, asked.mode
+                )
+            if not is_format_refused:
                 # Out here, so that the original, which can quote the prompt, is not its context.
                 raise failure
             await self._refuse(failure.deployment, asked.mode, f"refused it: {failure.status}")
             asked = _degraded(asked)
 
-    def _first_of(self, name: str) -> tuple[Ready, ...]:
+    def _first_of(self, name: str) -> tuple[Deployment, ...]:
         """The deployments of a route's first group, or of a group."""
         return self.deployments.of_group(self.deployments.routes.get(name, (name,))[0])
 
-    def _hold_replay(self) -> None:
+    def _refuse_replay(self) -> None:
         if self._recorded is not None:
             raise CacheMissError("answers are replayed and nobody is asked; record it first")
 
@@ -230,21 +237,21 @@ class RouterCompleter:
             "messages": messages_of(request),
             "timeout": request.timeout_s,
             **request.parameters,
-            **form_of(request),
+            **response_format_arguments(request),
             **({"stream": True} if is_stream else {}),
         }
-        return await self.wire.send("acompletion", arguments, self._deadline_s, trace)
+        return await self.transport.send("acompletion", arguments, self._deadline_s, trace)
 
     async def forward(self, method: str, arguments: dict[str, Any]) -> Any:
         """LiteLLM's own call through the Router: its arguments, its return types, its errors.
 
         Raises: what LiteLLM raises, without what was sent; litellm.Timeout at the deadline.
         """
-        self._hold_replay()
+        self._refuse_replay()
         litellm = await _litellm.loaded()
-        routed = await self._known_or_adopted(arguments.get("model"), method)
+        routed = await self._known_or_ad_hoc(arguments.get("model"), method)
         sent = {**routed, **arguments, "model": routed["model"]}
-        trace = await self.wire.trace()
+        trace = await self.transport.trace()
 
         def mend(error: Exception) -> Exception:
             if isinstance(error, TimeoutError):
@@ -260,12 +267,12 @@ class RouterCompleter:
             return cleaned(theirs, sent, self._secrets())
 
         try:
-            return await self.wire.send(method, sent, self._deadline_s, trace, mend)
+            return await self.transport.send(method, sent, self._deadline_s, trace, mend)
         except Exception as error:  # noqa: BLE001  whatever it is, it leaves mended
             failure = mend(error)
         raise failure
 
-    async def _known_or_adopted(self, model: str | None, method: str) -> dict[str, Any]:
+    async def _known_or_ad_hoc(self, model: str | None, method: str) -> dict[str, Any]:
         """The arguments for a name; a model that only LiteLLM knows is called as LiteLLM would."""
         try:
             return self._on_route(self.resolve(model), method)
@@ -277,8 +284,8 @@ class RouterCompleter:
                 raise NoDeploymentError(
                     f"{model} is not configured and privacy is local_only", provider=provider
                 ) from None
-        one = adopted(str(model), provider)
-        await self.wire.adopt(one)
+        one = ad_hoc_deployment(str(model), provider)
+        await self.transport.add_deployment(one)
         return {"model": one.group}
 
     async def fingerprint(self, model: str | None) -> str:
@@ -286,7 +293,7 @@ class RouterCompleter:
 
         Raises: ConfigError: nobody knows the name.
         """
-        if model and (known := self.deployments.known_print(model)):
+        if model and (known := self.deployments.known_fingerprint(model)):
             return known
         try:
             return self.deployments.fingerprint(self.resolve(model))
@@ -298,7 +305,7 @@ class RouterCompleter:
 
     def remember(self, spent: Mapping[str, float]) -> None:
         """Count what was spent today, by tenant, against the budgets."""
-        self.wire.purse.remember(spent)
+        self.transport.budget_limiter.remember(spent)
 
     def _secrets(self) -> list[str]:
         keys = [one.params.value.get("api_key") for one in self.deployments.ready]
@@ -347,7 +354,7 @@ class RouterCompleter:
 
     async def aclose(self) -> None:
         """Close the Router and its HTTP clients."""
-        await self.wire.aclose()
+        await self.transport.aclose()
 
 
 def _provider_of(model: str) -> str:

@@ -16,14 +16,14 @@ from orchestrator.types.requests import Request
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orchestrator.models.deployments import Ready
+    from orchestrator.models.deployments import Deployment
     from orchestrator.routing.complete import RouterCompleter
 
 _PROBE_S = 10.0
 _PING = [{"role": "user", "content": "ping"}]
 
 
-async def checkup(router: RouterCompleter, *, probe: bool = False) -> HealthReport:
+async def health_check(router: RouterCompleter, *, probe: bool = False) -> HealthReport:
     """Every deployment and provider; `probe` asks each deployment for one token, once."""
     ready = router.deployments.ready
     if probe:
@@ -43,9 +43,9 @@ async def checkup(router: RouterCompleter, *, probe: bool = False) -> HealthRepo
     left_out = [
         monitor.of(
             one.group, provider=one.model.partition("/")[0], model=one.model, deployments=(),
-            dropped=one.reason,
+            skipped=one.reason,
         )
-        for one in router.deployments.dropped
+        for one in router.deployments.skipped
     ]  # fmt: skip
     return HealthReport(_providers(router, found), (*found, *left_out))
 
@@ -57,15 +57,15 @@ def _providers(router: RouterCompleter, found: list[Health]) -> tuple[Health, ..
         ids = [one.name for one in mine]
         models = ", ".join(dict.fromkeys(one.model for one in mine))
         reasons = "; ".join(dict.fromkeys(one.reason for one in mine if one.reason))
-        dropped = "" if any(one.available for one in mine) else reasons
+        skipped = "" if any(one.available for one in mine) else reasons
         health = router.monitor.of(
-            provider, provider=provider, model=models, deployments=ids, dropped=dropped
+            provider, provider=provider, model=models, deployments=ids, skipped=skipped
         )
         made.append(health)
     return tuple(made)
 
 
-async def _probe(router: RouterCompleter, one: Ready) -> None:
+async def _probe(router: RouterCompleter, one: Deployment) -> None:
     arguments: dict[str, Any] = {
         "model": one.id,  # this deployment and no other, resting or not
         "messages": _PING,
@@ -74,24 +74,24 @@ async def _probe(router: RouterCompleter, one: Ready) -> None:
         "disable_fallbacks": True,
         "timeout": _PROBE_S,
     }
-    trace = await router.wire.trace()
+    trace = await router.transport.trace()
     try:
-        await router.wire.send("acompletion", arguments, _PROBE_S, trace)
+        await router.transport.send("acompletion", arguments, _PROBE_S, trace)
     except Exception:  # noqa: BLE001  the trace has noted what it was; a probe reports, never raises
         return
 
 
-async def form_check(router: RouterCompleter) -> dict[str, str]:
+async def output_mode_check(router: RouterCompleter) -> dict[str, str]:
     """What each deployment does with a JSON Schema, by id, in a few words; a few tokens each.
 
     What is refused or ignored is remembered, as after any other call.
     """
     ready = [one for one in router.deployments.ready if one.provider != OFFLINE]
-    said = await asyncio.gather(*(_form_of(router, one) for one in ready))
+    said = await asyncio.gather(*(_output_mode_of(router, one) for one in ready))
     return {one.id: words for one, words in zip(ready, said, strict=True)}
 
 
-async def _form_of(router: RouterCompleter, one: Ready) -> str:
+async def _output_mode_of(router: RouterCompleter, one: Deployment) -> str:
     schema = {
         "type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"],
         "additionalProperties": False,
@@ -115,7 +115,7 @@ async def _form_of(router: RouterCompleter, one: Ready) -> str:
 
 async def _resting(router: RouterCompleter) -> Mapping[str, str]:
     """When each resting deployment wakes, ISO 8601, by id; nothing rests before the first call."""
-    built = router.wire.built
+    built = router.transport.built
     if built is None:
         return {}
     active = await built.health().cooldowns.async_get_active_cooldowns(

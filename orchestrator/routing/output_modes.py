@@ -21,14 +21,14 @@ from orchestrator.ledger.usage import stamp
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from orchestrator.models.deployments import Ready
+    from orchestrator.models.deployments import Deployment
     from orchestrator.types.requests import OutputMode
 
 _log = logging.getLogger(__name__)
 MODES_FILE = "modes.json"  # in the cache directory
 
 
-class Modes:
+class RefusedModes:
     """The refusals, by deployment; those of another model than the one configured do not count."""
 
     def __init__(self, path: Path) -> None:
@@ -42,13 +42,13 @@ class Modes:
         """Read the file now."""
         _ = self._known
 
-    def refused(self, one: Ready) -> Mapping[OutputMode, Mapping[str, str]]:
+    def refused(self, one: Deployment) -> Mapping[OutputMode, Mapping[str, str]]:
         """The modes that do not work with a deployment, each with ``why`` and ``at``."""
         entry = self._known.get(one.id, {})
         refused: Mapping[OutputMode, Mapping[str, str]] = entry.get("refused", {})
         return refused if entry.get("model") == one.model else {}
 
-    def note(self, one: Ready, mode: OutputMode, why: str) -> None:
+    def note(self, one: Deployment, mode: OutputMode, why: str) -> None:
         """Remember that a mode does not work; what other processes learned is kept."""
         refused = {**self.refused(one), mode: {"why": why, "at": stamp()}}
         self._known[one.id] = {"model": one.model, "refused": refused}

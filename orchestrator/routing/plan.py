@@ -103,7 +103,7 @@ def _tries_of(arguments: Mapping[str, Any], group: str) -> int:
     return levels * (1 + max((int(value) for value in stated), default=0))
 
 
-def hold_bound(config: Config, deployments: Deployments, arguments: Mapping[str, Any]) -> None:
+def enforce_bound(config: Config, deployments: Deployments, arguments: Mapping[str, Any]) -> None:
     """Refuse a configuration whose retries multiply beyond its own limit.
 
     `arguments` are those of the Router.

@@ -12,7 +12,7 @@ from orchestrator.routing import _litellm
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orchestrator.models.deployments import Deployments, Ready
+    from orchestrator.models.deployments import Deployment, Deployments
 
 #: A token is hardly ever shorter than this many bytes of JSON; estimates here are upper bounds.
 _BYTES_PER_TOKEN = 2.0
@@ -27,7 +27,7 @@ _TOKENS_PER_PICTURE = 4096  # above what any large provider counts for one
 FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
 
 
-def price_of(one: Ready) -> tuple[float, float] | None:
+def price_of(one: Deployment) -> tuple[float, float] | None:
     """Dollars per prompt and per answer token; 0 on this machine, None when it is not known."""
     if one.provider == OFFLINE:  # LiteLLM's table does not have to be loaded for it
         return 0.0, 0.0
@@ -41,14 +41,14 @@ def price_of(one: Ready) -> tuple[float, float] | None:
     return (0.0, 0.0) if one.is_local else None
 
 
-def known_about(one: Ready) -> Mapping[str, Any]:
+def known_about(one: Deployment) -> Mapping[str, Any]:
     """LiteLLM's entry about the model of a deployment; empty when it has none."""
     table = _litellm.load().model_cost
     found: Mapping[str, Any] = table.get(one.model) or table.get(one.model.partition("/")[2]) or {}
     return found
 
 
-def serves(one: Ready, method: str) -> bool:
+def serves(one: Deployment, method: str) -> bool:
     """Whether a model is of the kind that a method of the Router asks.
 
     A model whose kind neither its `model_info` (``mode``) nor LiteLLM knows is taken for chat.
@@ -57,7 +57,7 @@ def serves(one: Ready, method: str) -> bool:
     return kind in _KINDS[method]
 
 
-def reads_pictures(one: Ready) -> bool:
+def reads_pictures(one: Deployment) -> bool:
     """Whether a model takes images: as stated in its model_info, else as LiteLLM knows it."""
     return bool({**known_about(one), **one.model_info}.get("supports_vision"))
 
@@ -83,7 +83,7 @@ def most_usd(
     return worst
 
 
-def _most_answer(one: Ready, arguments: Mapping[str, Any]) -> float:
+def _most_answer(one: Deployment, arguments: Mapping[str, Any]) -> float:
     stated = arguments.get("max_tokens") or arguments.get("max_completion_tokens")
     most = stated or one.params.value.get("max_tokens") or known_about(one).get("max_output_tokens")
     samples = arguments.get("n") or 1

@@ -28,7 +28,7 @@ def messages_of(request: Request) -> list[dict[str, Any]]:
     return [*turns, {"role": "user", "content": request.in_words}]
 
 
-def form_of(request: Request) -> dict[str, Any]:
+def response_format_arguments(request: Request) -> dict[str, Any]:
     """The arguments that force an answer into shape."""
     name = request.schema_name or "answer"
     if request.mode == "json_schema" and request.schema is not None:

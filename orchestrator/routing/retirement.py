@@ -12,7 +12,7 @@ from orchestrator.routing.prices import known_about
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orchestrator.models.deployments import Ready
+    from orchestrator.models.deployments import Deployment
 
 #: Days before a retirement from which on it is worth a word.
 SOON_DAYS = 90
@@ -30,7 +30,7 @@ class Retirement:
         return self.on <= today
 
 
-def retirement(one: Ready, today: datetime.date) -> Retirement | None:
+def retirement(one: Deployment, today: datetime.date) -> Retirement | None:
     """The retirement of a deployment's model; None when none is near or known."""
     entry = known_about(one)
     soon = today + datetime.timedelta(days=SOON_DAYS)
@@ -63,7 +63,7 @@ def _date(entry: Mapping[str, Any]) -> datetime.date | None:
         return None
 
 
-def takes_schema(one: Ready) -> bool | None:
+def takes_schema(one: Deployment) -> bool | None:
     """LiteLLM's first guess whether a model takes a JSON schema; None when it has no entry."""
     entry = known_about(one)
     return bool(entry.get("supports_response_schema")) if entry else None

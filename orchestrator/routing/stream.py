@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 
-def accounted(
+def tracked(
     inner: Any,
     trace: Trace,
     *,
@@ -35,11 +35,11 @@ def accounted(
     that only holds usage is kept back unless the caller asked for it; `done` is awaited once, when
     it ends, fails, is cancelled or closed.
     """
-    return _class()(inner, _Course(inner, trace, until, wants_usage, done, mend))
+    return _class()(inner, _StreamState(inner, trace, until, wants_usage, done, mend))
 
 
 @dataclass(slots=True)
-class _Course:
+class _StreamState:
     """A stream's way through its parts to its end."""
 
     inner: Any
@@ -116,7 +116,7 @@ class _Course:
 class _BlockingParts:
     """For whoever called without await."""
 
-    _course: _Course
+    _course: _StreamState
 
     def __iter__(self) -> Any:
         return self
@@ -135,7 +135,7 @@ def _class() -> Any:
     class AccountedStream(_BlockingParts, base):  # type: ignore[misc, valid-type]  # known at run time only
         """A stream of LiteLLM's, to look at and to iterate."""
 
-        def __init__(self, inner: Any, course: _Course) -> None:
+        def __init__(self, inner: Any, course: _StreamState) -> None:
             # The base's own __init__ would begin a second stream; all it knows is in `inner`.
             self._inner = inner
             self._course = course
@@ -196,7 +196,7 @@ def _said(delta: Any) -> str:
 
 def recorded(stream: Any, keep: Callable[[list[dict[str, Any]], float | None], None]) -> Any:
     """The stream; `keep` gets the JSON forms of its parts once it came to a good end."""
-    course: _Course | None = getattr(stream, "__dict__", {}).get("_course")
+    course: _StreamState | None = getattr(stream, "__dict__", {}).get("_course")
     if course is None:  # whole at once, although a stream was asked for
         return stream
     parts: list[dict[str, Any]] = []
@@ -219,11 +219,13 @@ def replayed(parts: Sequence[Mapping[str, Any]], cost: float | None) -> Any:
     """A stream from what was kept of one; it costs nothing this time."""
     litellm = _litellm.load()
     chunks = [litellm.types.utils.ModelResponseStream(**part) for part in parts]
-    if (tally := current()) is not None:
+    if (cost_so_far := current()) is not None:
         last = next((c for c in reversed(chunks) if getattr(c, "usage", None)), None)
-        tally.served(usage_of(last), cost)
+        cost_so_far.add_cached(usage_of(last), cost)
     kept = _Kept(chunks)
-    return _class()(kept, _Course(kept, None, None, wants_usage=True, done=_nothing, mend=None))
+    return _class()(
+        kept, _StreamState(kept, None, None, wants_usage=True, done=_nothing, mend=None)
+    )
 
 
 class _Kept:

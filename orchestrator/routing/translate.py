@@ -207,7 +207,7 @@ def _retry_after(error: Any) -> float | None:
         return None  # an HTTP date: the wait is unknown in seconds
 
 
-def names_form(error: Exception, mode: OutputMode) -> bool:
+def names_response_format(error: Exception, mode: OutputMode) -> bool:
     """Whether a provider refused the request because of the form that was asked for."""
     status = int(getattr(error, "status_code", 0) or 0)
     said = str(error).lower()

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.ledger.usage import stamp
 from orchestrator.routing import _litellm
 from orchestrator.routing.attempts import Trace
-from orchestrator.routing.budget import NOTHING, Purse
+from orchestrator.routing.budget import NOTHING, BudgetLimiter
 from orchestrator.routing.build import build_router, prepare
 from orchestrator.routing.host import TRACE, HostedRouter
-from orchestrator.routing.stream import accounted
+from orchestrator.routing.stream import tracked
 from orchestrator.routing.translate import is_rate_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orchestrator.config.settings import Config
-    from orchestrator.models.deployments import Deployments, Ready
+    from orchestrator.models.deployments import Deployment, Deployments
     from orchestrator.models.health import Monitor
 
 _WRITTEN_TO = ("metadata", "litellm_metadata")
@@ -36,34 +36,34 @@ class _Call:
         router: Any,
         trace: Trace,
         record: Callable[[Trace, BaseException | None], None],
-        purse: Purse,
+        budget_limiter: BudgetLimiter,
         room: asyncio.Semaphore,
     ) -> None:
         self.router = router
         self.trace = trace
         self._record = record
-        self._purse = purse
-        self._room = room
+        self._purse = budget_limiter
+        self._concurrency_limit = room
         self._reserved = NOTHING
         self._is_inside = False
 
-    async def enter(self, arguments: dict[str, Any]) -> None:
+    async def acquire(self, arguments: dict[str, Any]) -> None:
         """Wait for room and set the money aside."""
-        await self._room.acquire()
+        await self._concurrency_limit.acquire()
         self._is_inside = True
-        self._reserved = await self._purse.reserve(self.router, arguments, self.trace.tally)
+        self._reserved = await self._purse.reserve(self.router, arguments, self.trace.cost_so_far)
 
-    async def leave(self, error: BaseException | None = None) -> None:
+    async def release(self, error: BaseException | None = None) -> None:
         """Give everything back; what an interruption must not skip comes before any wait."""
         self._record(self.trace, error)
         if self._is_inside:
             self._is_inside = False
-            self._room.release()
+            self._concurrency_limit.release()
         reserved, self._reserved = self._reserved, NOTHING
         await self._purse.settle(self.router, reserved, self.trace.ended)
 
 
-class Wire:
+class Transport:
     """Sends through one LiteLLM Router, built when first used."""
 
     def __init__(
@@ -75,7 +75,7 @@ class Wire:
         #: Whether the Router has our host; one built elsewhere reports through `logger_fn`.
         self._is_hosted = router is None or isinstance(router, HostedRouter)
         self._router = router.router if isinstance(router, HostedRouter) else router
-        self.purse = Purse(config.orchestrator.budgets, deployments)
+        self.budget_limiter = BudgetLimiter(config.orchestrator.budgets, deployments)
         # A semaphore belongs to the loop that first waited on it, as LiteLLM's HTTP clients do.
         self._loops: weakref.WeakKeyDictionary[
             asyncio.AbstractEventLoop, tuple[asyncio.Semaphore, str]
@@ -94,14 +94,14 @@ class Wire:
             self._router = build_router(self._config, self._deployments).router
         return self._router
 
-    async def adopt(self, one: Ready) -> None:
+    async def add_deployment(self, one: Deployment) -> None:
         """Let the Router call a deployment that the configuration does not list."""
         litellm, router = _litellm.load(), await self.router()
         # Nothing waits from here on, so whoever adopts the same meanwhile finds it done.
         if one.group in self._deployments.groups():
             return
         self._deployments = replace(self._deployments, ready=(*self._deployments.ready, one))
-        self.purse.deployments = self._deployments
+        self.budget_limiter.deployments = self._deployments
         deployment = litellm.types.router.Deployment(
             model_name=one.group,
             litellm_params=dict(one.params.value),
@@ -117,9 +117,9 @@ class Wire:
         trace.close(error)
         ended = tuple(trace.ended)
         if ended:
-            self._monitor.note(stamp(), ended)
-        if trace.tally is not None:
-            trace.tally.add(ended)
+            self._monitor.record(stamp(), ended)
+        if trace.cost_so_far is not None:
+            trace.cost_so_far.add(ended)
 
     async def trace(self) -> Trace:
         """The record of a call to come."""
@@ -144,21 +144,23 @@ class Wire:
         Raises: TimeoutError: the deadline; BudgetExceededError; and what LiteLLM raises.
         """
         until = time.monotonic() + deadline_s
-        call = _Call(await self.router(), trace, self.record, self.purse, self._room())
+        call = _Call(
+            await self.router(), trace, self.record, self.budget_limiter, self._concurrency_limit()
+        )
         try:
             # One timeout for both: each costs as much as all the rest of this layer.
             async with asyncio.timeout(deadline_s):
-                await call.enter(arguments)
+                await call.acquire(arguments)
                 response = await self._send(call, method, arguments)
         except BaseException as error:
-            await call.leave(error)
+            await call.release(error)
             raise
         if arguments.get("stream") and hasattr(response, "__anext__"):
             wants = bool((arguments.get("stream_options") or {}).get("include_usage"))
-            return accounted(
-                response, trace, until=until, wants_usage=wants, done=call.leave, mend=mend
+            return tracked(
+                response, trace, until=until, wants_usage=wants, done=call.release, mend=mend
             )
-        await call.leave()
+        await call.release()
         return response
 
     async def _send(self, call: _Call, method: str, arguments: dict[str, Any]) -> Any:
@@ -183,7 +185,7 @@ class Wire:
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, _LONGEST_WAIT_S)
 
-    def _room(self) -> asyncio.Semaphore:
+    def _concurrency_limit(self) -> asyncio.Semaphore:
         loop = asyncio.get_running_loop()
         if loop not in self._loops:
             room = asyncio.Semaphore(self._config.orchestrator.limits.parallel)

@@ -26,7 +26,7 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Position:
     """A position in the text as the user wrote it; both count from 1."""
 
     line: int
@@ -45,7 +45,7 @@ class Fix:
     """
 
     kind: Literal["safe", "suggest", "ask"]
-    says: str
+    description: str
     patch: tuple[PatchOperation, ...] = ()
 
 
@@ -68,7 +68,7 @@ class Diagnostic:
     severity: Severity
     message: str
     pointer: str = ""
-    place: Place | None = None
+    place: Position | None = None
     variable: str = ""
     context: str = ""
     got: str = ""
@@ -92,7 +92,7 @@ class Diagnostic:
             "context": self.context,
             "got": self.got,
             "expected": self.expected,
-            "fix": {"kind": self.fix.kind, "says": self.fix.says} if self.fix else None,
+            "fix": {"kind": self.fix.kind, "says": self.fix.description} if self.fix else None,
         }
         return {key: value for key, value in found.items() if value not in ("", None)}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     from orchestrator.types.diagnostics import Diagnostic
-    from orchestrator.types.requests import Answer, Generation, Judged
+    from orchestrator.types.requests import Answer, Evaluation, Generation
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class JudgedAnswer:
+class Evaluated:
     """An answer was judged."""
 
     round: int
@@ -47,7 +47,7 @@ class JudgedAnswer:
     repairs: int
     runs: bool | None
     behaves: bool | None
-    judged: Judged[Any] | None = None
+    evaluation: Evaluation[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +135,6 @@ class Done(Generic[T]):
 
 
 StreamEvent = Started | Delta | Partial | Finding | Repaired | Restart | Escalated | Done[Any]
-Event = Asked | Answered | JudgedAnswer | Failed
+Event = Asked | Answered | Evaluated | Failed
 #: Called with every event, on the event loop; it must return quickly and must not raise.
 Hook = Callable[[Event], None]

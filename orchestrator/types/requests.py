@@ -32,7 +32,7 @@ Caching = CacheMode | Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
+class CachePolicy:
     """How an answer is kept, and which one is taken.
 
     Attributes:
@@ -110,7 +110,7 @@ class Request:
     sample: int = 0
     timeout_s: float = 60.0
     cache: CacheMode = "use"
-    keep: Keep = Keep()
+    keep: CachePolicy = CachePolicy()
     purpose: str = ""
 
 
@@ -170,7 +170,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged(Generic[T_co]):
+class Evaluation(Generic[T_co]):
     """What a contract found in one answer.
 
     Attributes:
@@ -226,16 +226,16 @@ class Contract(Protocol[T]):
     @property
     def schema(self) -> Mapping[str, object]: ...
 
-    def judge(self, text: str) -> Judged[T]:
+    def evaluate(self, text: str) -> Evaluation[T]:
         """Parse, check, repair locally, check again."""
         ...
 
-    def view(self, judged: Judged[T]) -> str:
+    def name_keyed(self, evaluation: Evaluation[T]) -> str:
         """The best value so far as name-keyed JSON text to patch; empty if it cannot be patched."""
         ...
 
-    def amend(self, judged: Judged[T], patch: str) -> Judged[T]:
-        """Apply a model's JSON Patch to the view of `judged` and judge the outcome.
+    def apply_patch(self, evaluation: Evaluation[T], patch: str) -> Evaluation[T]:
+        """Apply a model's JSON Patch to the view of `evaluation` and judge the outcome.
 
         A whole document in place of the patch is taken when it fulfils the contract. A patch that
         does not parse, does not apply or changes nothing comes back as a finding of its own on an
@@ -243,7 +243,7 @@ class Contract(Protocol[T]):
         """
         ...
 
-    def explain(self, judged: Judged[T]) -> str:
+    def explain(self, evaluation: Evaluation[T]) -> str:
         """The findings in words and labels, as they are shown to a model."""
         ...
 
@@ -259,7 +259,7 @@ class Attempt(Generic[T_co]):
 
     request: Request
     answer: Answer
-    judged: Judged[T_co]
+    evaluation: Evaluation[T_co]
     purpose: str
     reason: str = ""
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.places import Directory, Place, Server
+from tests.support.places import Directory, Position, Server
 from tests.support.redis import WITH_REDIS
 
 
 @pytest.fixture(params=["disk", pytest.param("redis", marks=WITH_REDIS)])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Position]:
     """An empty place of each kind."""
     directory = str(tmp_path / "cache")
     if request.param == "disk":

@@ -71,7 +71,7 @@ async def test_an_answer_that_was_cut_off_is_not_paid_for_again(wire: WireServer
     async with Orchestrator(configured(wire.base, "m")) as orc:
         await orc.generate_structured(ASK, Door)
         again = await orc.generate_structured(ASK, Door)
-    assert [a.judged.kind for a in again.attempts] == ["truncated", "accepted"]
+    assert [a.evaluation.kind for a in again.attempts] == ["truncated", "accepted"]
     assert len(wire.requests) == 2
 
 

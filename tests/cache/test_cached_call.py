@@ -10,13 +10,13 @@ import pytest
 import yaml
 
 from orchestrator import Orchestrator
-from orchestrator.cache.cached_call import Cached, is_complete
-from orchestrator.cache.encryption import Seal
+from orchestrator.cache.cached_call import CachingCompleter, is_complete
+from orchestrator.cache.encryption import Encryption
 from orchestrator.cli.main import main
 from orchestrator.types.errors import ConfigError, ServiceUnavailableError
 from orchestrator.types.messages import LLMMessage, LLMRole
 from orchestrator.types.requests import Answer, Request, Usage, WireAttempt
-from tests.support.places import Place
+from tests.support.places import Position
 from tests.support.wire import WireServer, configured
 
 # The store is opened where it is tested.
@@ -53,11 +53,13 @@ class Scripted:
         return answer
 
 
-def cached(inner: Scripted, place: Place) -> Cached:
-    return Cached(inner, place.opened(), fingerprint=lambda _: "f", gate=place.gate())
+def cached(inner: Scripted, place: Position) -> CachingCompleter:
+    return CachingCompleter(inner, place.opened(), fingerprint=lambda _: "f", gate=place.gate())
 
 
-async def test_the_second_identical_question_is_not_asked_and_costs_nothing(place: Place) -> None:
+async def test_the_second_identical_question_is_not_asked_and_costs_nothing(
+    place: Position,
+) -> None:
     inner = Scripted(ANSWER)
     cache = cached(inner, place)
     first = await cache.complete(QUESTION)
@@ -68,13 +70,13 @@ async def test_the_second_identical_question_is_not_asked_and_costs_nothing(plac
     assert (second.text, second.usage, second.cost_usd) == (ANSWER.text, ANSWER.usage, 0.01)
 
 
-async def test_an_answer_survives_the_process_that_bought_it(place: Place) -> None:
+async def test_an_answer_survives_the_process_that_bought_it(place: Position) -> None:
     await cached(Scripted(ANSWER), place).complete(QUESTION)
     later = await cached(Scripted(), place).complete(QUESTION)
     assert later == ANSWER.from_cache()
 
 
-async def test_refresh_asks_again_and_stores_the_new_answer(place: Place) -> None:
+async def test_refresh_asks_again_and_stores_the_new_answer(place: Position) -> None:
     new = dataclasses.replace(ANSWER, text="gmn 1.0 # new")
     inner = Scripted(ANSWER, new)
     cache = cached(inner, place)
@@ -84,7 +86,7 @@ async def test_refresh_asks_again_and_stores_the_new_answer(place: Place) -> Non
     assert (await cache.complete(QUESTION)).text == new.text
 
 
-async def test_off_neither_reads_nor_writes(place: Place) -> None:
+async def test_off_neither_reads_nor_writes(place: Position) -> None:
     inner = Scripted(ANSWER, ANSWER, ANSWER)
     cache = cached(inner, place)
     off = dataclasses.replace(QUESTION, cache="off")
@@ -103,7 +105,7 @@ async def test_off_neither_reads_nor_writes(place: Place) -> None:
         dataclasses.replace(ANSWER, finish="content_filter"),
     ],
 )
-async def test_an_incomplete_answer_is_given_but_not_kept(answer: Answer, place: Place) -> None:
+async def test_an_incomplete_answer_is_given_but_not_kept(answer: Answer, place: Position) -> None:
     assert not is_complete(answer)
     inner = Scripted(answer, ANSWER)
     cache = cached(inner, place)
@@ -111,7 +113,7 @@ async def test_an_incomplete_answer_is_given_but_not_kept(answer: Answer, place:
     assert await cache.complete(QUESTION) == ANSWER
 
 
-async def test_withdrawn_answers_are_asked_again(place: Place) -> None:
+async def test_withdrawn_answers_are_asked_again(place: Position) -> None:
     inner = Scripted(ANSWER, ANSWER)
     cache = cached(inner, place)
     await cache.complete(QUESTION)
@@ -119,7 +121,7 @@ async def test_withdrawn_answers_are_asked_again(place: Place) -> None:
     assert not (await cache.complete(QUESTION)).cached
 
 
-async def test_twenty_identical_questions_at_once_are_one_call(place: Place) -> None:
+async def test_twenty_identical_questions_at_once_are_one_call(place: Position) -> None:
     inner = Scripted(ANSWER)
     inner.gate.clear()
     cache = cached(inner, place)
@@ -133,7 +135,7 @@ async def test_twenty_identical_questions_at_once_are_one_call(place: Place) -> 
 
 
 async def test_the_error_of_a_shared_call_reaches_everybody_and_is_not_stored(
-    place: Place,
+    place: Position,
 ) -> None:
     inner = Scripted(ServiceUnavailableError("down"), ANSWER)
     inner.gate.clear()
@@ -146,7 +148,7 @@ async def test_the_error_of_a_shared_call_reaches_everybody_and_is_not_stored(
     assert not (await cache.complete(QUESTION)).cached
 
 
-async def test_a_cancelled_asker_leaves_the_call_to_those_who_still_wait(place: Place) -> None:
+async def test_a_cancelled_asker_leaves_the_call_to_those_who_still_wait(place: Position) -> None:
     inner = Scripted(ANSWER)
     inner.gate.clear()
     cache = cached(inner, place)
@@ -159,7 +161,7 @@ async def test_a_cancelled_asker_leaves_the_call_to_those_who_still_wait(place: 
     assert (len(inner.asked), inner.cancelled) == (1, 0)
 
 
-async def test_the_last_asker_to_be_cancelled_takes_the_call_down(place: Place) -> None:
+async def test_the_last_asker_to_be_cancelled_takes_the_call_down(place: Position) -> None:
     inner = Scripted(ANSWER)
     inner.gate.clear()
     cache = cached(inner, place)
@@ -173,7 +175,7 @@ async def test_the_last_asker_to_be_cancelled_takes_the_call_down(place: Place) 
     assert not (await cache.complete(QUESTION)).cached
 
 
-async def test_an_entry_of_another_layout_is_a_miss(place: Place) -> None:
+async def test_an_entry_of_another_layout_is_a_miss(place: Position) -> None:
     inner = Scripted(ANSWER, ANSWER)
     cache = cached(inner, place)
     await cache.complete(QUESTION)
@@ -181,7 +183,7 @@ async def test_an_entry_of_another_layout_is_a_miss(place: Place) -> None:
     assert not (await cache.complete(QUESTION)).cached
 
 
-def test_clear_says_how_many_entries_went(place: Place) -> None:
+def test_clear_says_how_many_entries_went(place: Position) -> None:
     store = place.opened()
     store.put("a", {}, question={})
     store.put("b", {}, question={})
@@ -190,14 +192,14 @@ def test_clear_says_how_many_entries_went(place: Place) -> None:
     assert store.info().entries == 0
 
 
-async def test_an_entry_past_its_age_is_asked_again(place: Place) -> None:
+async def test_an_entry_past_its_age_is_asked_again(place: Position) -> None:
     store = place.opened()
     store.put("k", {"a": 1}, max_age_s=0.01, question={})
     await asyncio.sleep(0.03)
     assert store.get("k") is None
 
 
-def test_verify_removes_what_cannot_be_read(place: Place) -> None:
+def test_verify_removes_what_cannot_be_read(place: Position) -> None:
     store = place.opened()
     store.put("good", {"a": 1}, question={})
     store.put("bad", {"a": 1}, question={})
@@ -214,7 +216,7 @@ def key_of_fernet() -> str:
 
 
 def test_what_is_kept_can_be_sealed_and_opens_with_the_key_alone(
-    place: Place, caplog: pytest.LogCaptureFixture
+    place: Position, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, second = key_of_fernet(), key_of_fernet()
     store = place.opened(encrypt=first)
@@ -230,18 +232,18 @@ def test_what_is_kept_can_be_sealed_and_opens_with_the_key_alone(
     assert place.opened(encrypt=f"{second}, {first}").get("k") is not None
 
 
-def test_long_values_come_back_whole(place: Place) -> None:
+def test_long_values_come_back_whole(place: Position) -> None:
     place.opened().put("k", {"text": "ü" * 200_000}, question={})
     assert place.opened().get("k") == {"text": "ü" * 200_000}
 
 
 def test_a_key_that_is_none_is_refused_without_being_shown() -> None:
     with pytest.raises(ConfigError, match="Fernet") as caught:
-        Seal("my-bad-canary")
+        Encryption("my-bad-canary")
     assert "canary" not in str(caught.value)
 
 
-def test_answers_are_forgotten_by_their_tag(place: Place) -> None:
+def test_answers_are_forgotten_by_their_tag(place: Position) -> None:
     store = place.opened()
     for n, tag in enumerate(["trial", "trial", ""]):
         store.put(f"k{n}", n, question={}, tag=tag)
@@ -250,7 +252,7 @@ def test_answers_are_forgotten_by_their_tag(place: Place) -> None:
 
 
 async def test_a_call_says_how_its_answer_is_kept(
-    wire: WireServer, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    wire: WireServer, place: Position, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     wire.plan("m", "good")
@@ -285,7 +287,7 @@ async def test_a_call_says_how_its_answer_is_kept(
 
 
 async def test_a_truncated_entry_is_a_miss_that_is_reported_once(
-    place: Place, caplog: pytest.LogCaptureFixture
+    place: Position, caplog: pytest.LogCaptureFixture
 ) -> None:
     inner = Scripted(ANSWER, ANSWER)
     cache = cached(inner, place)
@@ -296,7 +298,7 @@ async def test_a_truncated_entry_is_a_miss_that_is_reported_once(
 
 
 async def test_the_key_of_the_cache_comes_from_the_environment(
-    wire: WireServer, place: Place
+    wire: WireServer, place: Position
 ) -> None:
     wire.plan("m", "a sealed answer")
     cache = {**place.settings, "encrypt": "os.environ/CACHE_KEY"}

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cache.cached_call import Cached
-from orchestrator.cache.disk import DiskRows, disk_store
+from orchestrator.cache.cached_call import CachingCompleter
+from orchestrator.cache.disk import DiskBackend, disk_store
 from orchestrator.cache.keys import digest
 from orchestrator.types.errors import ConfigError
 from orchestrator.types.messages import LLMMessage, LLMRole
@@ -72,7 +72,9 @@ async def test_a_database_destroyed_under_us_costs_a_call_and_no_failure(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     question = Request((LLMMessage(LLMRole.USER, "a cautious explorer"),), "default")
-    cache = Cached(Scripted("one", "two"), disk_store(tmp_path), fingerprint=lambda _: "f")
+    cache = CachingCompleter(
+        Scripted("one", "two"), disk_store(tmp_path), fingerprint=lambda _: "f"
+    )
     with sqlite3.connect(tmp_path / "cache.db") as database:
         database.execute("DROP TABLE Cache")
     database.close()
@@ -102,7 +104,7 @@ def test_a_file_in_place_of_the_directory_is_a_clear_error(tmp_path: Path) -> No
 
 
 def test_only_bytes_under_text_keys_can_be_stored(tmp_path: Path) -> None:
-    rows = DiskRows(tmp_path, 1)
+    rows = DiskBackend(tmp_path, 1)
     with pytest.raises(TypeError, match="not text"):
         rows._disk.set(1, b"x")
     with pytest.raises(TypeError, match="not bytes"):

@@ -15,7 +15,7 @@ import pytest
 from orchestrator.cache.gate import Gate
 from orchestrator.cache.locks import FileLocks
 from orchestrator.types.errors import RateLimitError
-from tests.support.places import Directory, Place, Server
+from tests.support.places import Directory, Position, Server
 from tests.support.redis import WITH_REDIS
 
 
@@ -47,14 +47,14 @@ class Asked:
         return self.answer
 
 
-async def together(place: Place, asked: Asked, count: int = 3) -> list[object]:
+async def together(place: Position, asked: Asked, count: int = 3) -> list[object]:
     gates = [place.gate() for _ in range(count)]
     return await asyncio.gather(
         *(gate.ask("key", asked.found, asked.ask) for gate in gates), return_exceptions=True
     )
 
 
-async def test_one_asks_and_the_others_find_its_answer(place: Place) -> None:
+async def test_one_asks_and_the_others_find_its_answer(place: Position) -> None:
     asked = Asked()
     made = await together(place, asked)
     assert sorted(made, key=str) == [("the answer", False), ("the answer", False),
@@ -62,7 +62,7 @@ async def test_one_asks_and_the_others_find_its_answer(place: Place) -> None:
     assert asked.calls == 1
 
 
-async def test_a_gate_that_was_closed_holds_when_it_is_used_again(place: Place) -> None:
+async def test_a_gate_that_was_closed_holds_when_it_is_used_again(place: Position) -> None:
     gate, other = place.gate(), place.gate()
     asked = Asked(seconds=1.2)  # longer than a dead holder would keep it
     await asyncio.to_thread(gate.close)
@@ -77,7 +77,7 @@ async def test_a_gate_that_was_closed_holds_when_it_is_used_again(place: Place) 
     assert asked.calls == 2
 
 
-async def test_an_error_of_ours_reaches_the_others_with_all_it_says(place: Place) -> None:
+async def test_an_error_of_ours_reaches_the_others_with_all_it_says(place: Position) -> None:
     failure = RateLimitError("too fast", deployment="d", status=429, retry_after_s=3.0)
     asked = Asked(failure, seconds=0, lookers=3)
     made = await together(place, asked)
@@ -125,7 +125,7 @@ async def test_an_error_that_comes_as_the_lock_is_asked_for_is_not_missed(number
     assert (asked.calls, locks.taken, locks.given_back) == (0, 2, 1)
 
 
-async def test_whoever_leaves_while_the_lock_is_being_taken_holds_nothing(place: Place) -> None:
+async def test_whoever_leaves_while_the_lock_is_being_taken_holds_nothing(place: Position) -> None:
     gate, other = place.gate(), place.gate()
     for attempt in range(20):
         asked = Asked(seconds=30)
@@ -138,7 +138,7 @@ async def test_whoever_leaves_while_the_lock_is_being_taken_holds_nothing(place:
         assert await asyncio.wait_for(answer, 10) == ("the answer", True)
 
 
-async def test_an_error_of_somebody_elses_keeps_nobody_waiting_in_line(place: Place) -> None:
+async def test_an_error_of_somebody_elses_keeps_nobody_waiting_in_line(place: Position) -> None:
     asked = Asked(ValueError("not ours: it may quote what was sent"), lookers=3)
     made = await together(place, asked)
     assert [type(error) for error in made] == [ValueError] * 3
@@ -146,7 +146,7 @@ async def test_an_error_of_somebody_elses_keeps_nobody_waiting_in_line(place: Pl
     assert b"quote" not in place.raw()
 
 
-async def test_an_error_of_before_is_nobodys_now(place: Place) -> None:
+async def test_an_error_of_before_is_nobodys_now(place: Position) -> None:
     await together(place, Asked(RateLimitError("too fast")), 1)
     await asyncio.sleep(0.01)
     asked = Asked()

@@ -19,9 +19,9 @@ from orchestrator.cache.keys import (
     call_question,
     differences,
     key_of,
-    likeness,
-    outlined,
-    shown,
+    redacted,
+    similarity,
+    without_secrets,
 )
 
 JSON = st.recursive(
@@ -87,7 +87,7 @@ def test_keys_are_equal_exactly_when_nothing_differs(
     if kept[0] != kept[1]:
         assert list(differences(kept[0], kept[1]))
     assert not list(differences(kept[0], copy.deepcopy(kept[0])))
-    assert likeness(kept[0], kept[0]) == 1.0
+    assert similarity(kept[0], kept[0]) == 1.0
 
 
 def test_a_long_text_counts_as_a_whole_and_nothing_else_can_stand_for_it() -> None:
@@ -110,11 +110,11 @@ def test_deployments_and_the_kind_of_call_are_part_of_the_key() -> None:
 def test_a_kept_question_shows_no_secret_and_still_tells_two_apart(secret: str) -> None:
     question = {"api_key": secret, "extra_headers": {"Authorization": f"Bearer {secret}"},
                 "max_tokens": 5, "prompt": "hi"}  # fmt: skip
-    found = shown(question)
+    found = without_secrets(question)
     for name in ("api_key", "extra_headers"):
         assert re.fullmatch(r"\[removed, digest [0-9a-f]{8}\]", found[name])
     assert (found["max_tokens"], found["prompt"]) == (5, "hi")
-    other = shown({**question, "api_key": f"{secret}x"})
+    other = without_secrets({**question, "api_key": f"{secret}x"})
     assert other["api_key"] != found["api_key"]
 
 
@@ -122,7 +122,7 @@ def test_a_kept_question_shows_no_secret_and_still_tells_two_apart(secret: str) 
 def test_an_outline_holds_no_words_however_few(words: str) -> None:
     messages = [{"role": "user", "content": words}]
     question = call_question("acompletion", {"messages": messages}, fingerprint="f")
-    (turn,) = outlined(as_kept(question))["arguments"]["messages"]
+    (turn,) = redacted(as_kept(question))["arguments"]["messages"]
     assert turn["role"] == "user"
     assert turn["content"].startswith(f"[{len(words)} characters, digest ")
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from orchestrator import Orchestrator
 from orchestrator.config.settings import Config
 from orchestrator.models.deployments import deployments_of
-from orchestrator.routing.output_modes import Modes
+from orchestrator.routing.output_modes import RefusedModes
 from orchestrator.routing.response_format import takes_strictly, tightened
 from orchestrator.types.errors import BudgetExceededError, InvalidOutputError
 from tests.support.wire import Reply, WireServer, configured
@@ -199,11 +199,11 @@ def test_a_schema_is_closed_where_that_changes_nothing() -> None:
 def test_what_several_learn_at_once_is_all_kept(tmp_path: Path) -> None:
     config = configured("http://localhost:1", *(f"m{n}" for n in range(12)))
     ready = deployments_of(Config.load(config, {}), {}).ready
-    modes = [Modes(tmp_path / "modes.json") for _ in range(3)]  # as in three processes
+    modes = [RefusedModes(tmp_path / "modes.json") for _ in range(3)]  # as in three processes
     with ThreadPoolExecutor(12) as pool:
         for n, one in enumerate(ready):
             pool.submit(modes[n % 3].note, one, "json_schema", "refused it")
-    fresh = Modes(tmp_path / "modes.json")
+    fresh = RefusedModes(tmp_path / "modes.json")
     assert all("json_schema" in fresh.refused(one) for one in ready)
     assert fresh.forget() == 12
-    assert not Modes(tmp_path / "modes.json").refused(ready[0])
+    assert not RefusedModes(tmp_path / "modes.json").refused(ready[0])

@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_the_shipped_configuration_loads_and_falls_back_to_the_embedded_provider() -> None:
     found = deployments_of(Config.load(None, {}), {})
     assert found.groups() == ("offline",)
-    assert {d.group for d in found.dropped} >= {"openai", "anthropic", "gemini", "ollama"}
+    assert {d.group for d in found.skipped} >= {"openai", "anthropic", "gemini", "ollama"}
     assert found.routes["default"] == ("offline",)
 
 
@@ -44,7 +44,7 @@ def test_a_key_in_the_environment_brings_its_provider_and_retires_the_embedded_o
     assert found.routes["strong"] == ("openai-strong",)
     assert KEY not in repr(found)
     assert ("offline", "openai can be called; LLM_PROVIDER=offline chooses this one") in {
-        (d.group, d.reason) for d in found.dropped
+        (d.group, d.reason) for d in found.skipped
     }
 
 
@@ -86,7 +86,7 @@ def test_local_only_blocks_every_cloud_deployment() -> None:
     }  # fmt: skip
     found = deployments_of(Config.load(tree, {}), {})
     assert found.groups() == ("offline",)
-    assert {d.reason for d in found.dropped} == {"privacy is local_only"}
+    assert {d.reason for d in found.skipped} == {"privacy is local_only"}
 
 
 def test_environment_references_are_resolved_deep_inside() -> None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, field_validator
 
 from orchestrator.generation.contract import contract_of
 from orchestrator.parsing.json_reader import read_json
-from orchestrator.parsing.schema_coercion import mended
+from orchestrator.parsing.schema_coercion import coerced
 from orchestrator.types.diagnostics import Diagnostic, Severity
 
 
@@ -54,8 +54,8 @@ GOOD = {"size": 4, "colour": "white", "parts": [{"name": "hinge", "grams": 2.5}]
 def test_what_has_one_reading_is_read(text: str, value: object, how: str) -> None:
     read = read_json(text)
     assert read.value == value
-    assert how in "; ".join(read.mended)
-    assert bool(read.mended) == bool(how)
+    assert how in "; ".join(read.fixes)
+    assert bool(read.fixes) == bool(how)
 
 
 @pytest.mark.parametrize(
@@ -121,23 +121,23 @@ SCHEMA: dict[str, Any] = {
 def test_a_value_is_mended_after_its_schema_or_left_alone(
     given: dict[str, Any], made: dict[str, Any] | None, codes: list[str]
 ) -> None:
-    value, found = mended(given, SCHEMA)
+    value, found = coerced(given, SCHEMA)
     assert value == (given if made is None else made)
     assert [d.code for d in found] == codes
 
 
 def test_a_number_without_json_form_is_a_fault_where_null_is_not_allowed() -> None:
     contract = contract_of({"type": "object", "properties": {"x": {"type": "number"}}})
-    (error,) = contract.judge('{"x": NaN}').report.errors
+    (error,) = contract.evaluate('{"x": NaN}').report.errors
     assert "NaN" in error.message
 
 
 def test_a_model_gives_the_typed_value_and_its_own_rules_are_findings() -> None:
     contract = contract_of(Door)
-    judged = contract.judge(json.dumps({"Size": "4", "Colour": "Dark-Red"}))
-    assert judged.value == Door(size=4, colour="dark red")
-    assert [d.code for d in judged.report.repairs] == ["MEND2", "MEND2", "MEND1", "MEND3"]
-    faulty = contract.judge('{"size": 3, "colour": "white"}')
+    evaluation = contract.evaluate(json.dumps({"Size": "4", "Colour": "Dark-Red"}))
+    assert evaluation.value == Door(size=4, colour="dark red")
+    assert [d.code for d in evaluation.report.repairs] == ["MEND2", "MEND2", "MEND1", "MEND3"]
+    faulty = contract.evaluate('{"size": 3, "colour": "white"}')
     assert [(d.pointer, d.message) for d in faulty.report.errors] == [
         ("/size", "Value error, size must be even, 3 is not")
     ]
@@ -151,27 +151,27 @@ def test_checks_see_the_typed_value_and_answer_in_sentences_or_findings() -> Non
         return ["too big", Diagnostic("MINE1", Severity.WARNING, "well")]
 
     contract = contract_of(Door, checks=[check, lambda _: None, lambda _: "no hinge"])
-    judged = contract.judge(json.dumps(GOOD))
+    evaluation = contract.evaluate(json.dumps(GOOD))
     assert seen == [Door.model_validate(GOOD)]
-    assert [(d.code, d.message) for d in judged.report.diagnostics] == [
+    assert [(d.code, d.message) for d in evaluation.report.diagnostics] == [
         ("CHECK", "too big"),
         ("MINE1", "well"),
         ("CHECK", "no hinge"),
     ]
-    contract.judge('{"size": 3}')
+    contract.evaluate('{"size": 3}')
     assert len(seen) == 1
 
 
 def test_items_with_a_name_are_patched_by_it() -> None:
     contract = contract_of(Door)
-    faulty = contract.judge(json.dumps({**GOOD, "size": 3}))
-    assert json.loads(contract.view(faulty))["parts"]["hinge"]["grams"] == 2.5
+    faulty = contract.evaluate(json.dumps({**GOOD, "size": 3}))
+    assert json.loads(contract.name_keyed(faulty))["parts"]["hinge"]["grams"] == 2.5
     patch = [
         {"op": "replace", "path": "/size", "value": 2},
         {"op": "add", "path": "/parts/lock", "value": {"grams": 7}},
     ]
-    judged = contract.amend(faulty, json.dumps(patch))
-    assert judged.value == Door(
+    evaluation = contract.apply_patch(faulty, json.dumps(patch))
+    assert evaluation.value == Door(
         size=2, colour="white", parts=[Part(name="hinge", grams=2.5), Part(name="lock", grams=7)]
     )
 
@@ -179,7 +179,7 @@ def test_items_with_a_name_are_patched_by_it() -> None:
 def test_a_wrong_choice_is_explained_by_the_branch_that_was_meant() -> None:
     choice = {"anyOf": [{"type": "object", "required": ["a"]}, {"type": "integer"}]}
     contract = contract_of({"type": "object", "properties": {"x": choice}})
-    (error,) = contract.judge('{"x": {}}').report.errors
+    (error,) = contract.evaluate('{"x": {}}').report.errors
     assert error.message in ("'a' is a required property", "{} is not of type 'integer'")
 
 
@@ -201,7 +201,7 @@ def test_litellms_response_formats_are_contracts() -> None:
     inner = {"name": "door", "schema": SCHEMA, "strict": True}
     contract = contract_of({"type": "json_schema", "json_schema": inner})
     assert (contract.name, contract.schema) == ("door", SCHEMA)
-    assert contract_of({"type": "json_object"}).judge('{"a": 1}').value == {"a": 1}
+    assert contract_of({"type": "json_object"}).evaluate('{"a": 1}').value == {"a": 1}
     assert contract_of(contract) is contract
     with pytest.raises(ValueError, match="its own checks"):
         contract_of(contract, checks=[lambda _: None])
@@ -210,24 +210,27 @@ def test_litellms_response_formats_are_contracts() -> None:
 def test_what_is_well_and_long_is_left_out_of_the_view_and_stays() -> None:
     contract = contract_of(Door)
     parts = [{"name": f"part{n}", "grams": n} for n in range(9)]
-    faulty = contract.judge(json.dumps({"size": 4, "colour": "white", "parts": [
+    faulty = contract.evaluate(json.dumps({"size": 4, "colour": "white", "parts": [
         *parts, {"name": "lock", "grams": "heavy"}]}))  # fmt: skip
-    view = json.loads(contract.view(faulty))
+    view = json.loads(contract.name_keyed(faulty))
     assert view["parts"]["lock"] == {"name": "lock", "grams": "heavy"}
     assert view["size"] == 4
     assert "(at /parts/lock/grams)" in contract.explain(faulty)
-    wrong = contract.judge(json.dumps({"size": 3, "colour": "white", "parts": parts}))
-    view = json.loads(contract.view(wrong))
+    wrong = contract.evaluate(json.dumps({"size": 3, "colour": "white", "parts": parts}))
+    view = json.loads(contract.name_keyed(wrong))
     assert view["parts"] == {f"part{n}": "…" for n in range(9)}
-    mended = contract.amend(wrong, '[{"op": "replace", "path": "/size", "value": 4}]')
+    mended = contract.apply_patch(wrong, '[{"op": "replace", "path": "/size", "value": 4}]')
     assert mended.is_accepted
     assert len(mended.value.parts) == 9
     copied = json.dumps([{"op": "replace", "path": "/parts", "value": view["parts"]}])
-    assert [d.code for d in contract.amend(wrong, copied).report.errors] == ["SCHEMA", "PATCH4"]
+    assert [d.code for d in contract.apply_patch(wrong, copied).report.errors] == [
+        "SCHEMA",
+        "PATCH4",
+    ]
 
 
 def test_a_finding_about_the_whole_shows_the_whole() -> None:
     contract = contract_of(Door, checks=[lambda _: "too heavy together"])
     parts = [{"name": f"part{n}", "grams": n} for n in range(9)]
-    judged = contract.judge(json.dumps({"size": 4, "colour": "white", "parts": parts}))
-    assert "…" not in contract.view(judged)
+    evaluation = contract.evaluate(json.dumps({"size": 4, "colour": "white", "parts": parts}))
+    assert "…" not in contract.name_keyed(evaluation)

@@ -24,9 +24,9 @@ from orchestrator.types.errors import (
     InvalidOutputError,
     ServiceUnavailableError,
 )
-from orchestrator.types.events import Answered, Asked, Event, Failed, JudgedAnswer
+from orchestrator.types.events import Answered, Asked, Evaluated, Event, Failed
 from orchestrator.types.messages import LLMMessage, LLMRole
-from orchestrator.types.requests import Answer, Attempt, Generation, Judged, Request
+from orchestrator.types.requests import Answer, Attempt, Evaluation, Generation, Request
 from tests.support.documents import GOOD, swapped
 from tests.support.scripted import Scripted, said
 
@@ -51,7 +51,7 @@ async def run(script: Scripted, bounds: Bounds = STRONG, **more: object) -> Gene
         FIRST,
         completer=script,
         contract=CONTRACT,
-        phrasing=PROMPTS,
+        follow_ups=PROMPTS,
         bounds=bounds,
         **more,  # type: ignore[arg-type]
     )
@@ -99,7 +99,7 @@ async def test_two_failing_patches_lead_to_a_rewrite() -> None:
     script = Scripted(FAULTY, '[{"op": "remove", "path": "/nothing"}]', NO_OP, GOOD_ANSWER)
     made = await run(script)
     assert [a.purpose for a in made.attempts] == ["generate", "patch", "patch", "rewrite"]
-    codes = [[d.code for d in a.judged.report.errors] for a in made.attempts]
+    codes = [[d.code for d in a.evaluation.report.errors] for a in made.attempts]
     assert codes[1][-1] == "PATCH1"
     assert codes[2][-1] == "PATCH2"
     assert script.asked[1] != script.asked[2]  # a cached answer would fail again
@@ -108,7 +108,7 @@ async def test_two_failing_patches_lead_to_a_rewrite() -> None:
 async def test_an_answer_that_is_no_patch_is_a_finding() -> None:
     script = Scripted(FAULTY, "no idea", '{"patch": ' + MEND + "}")
     made = await run(script)
-    assert [d.code for d in made.attempts[1].judged.report.errors][-1] == "PATCH3"
+    assert [d.code for d in made.attempts[1].evaluation.report.errors][-1] == "PATCH3"
     assert made.spec == {"size": 3, "goal": "open"}
 
 
@@ -137,7 +137,7 @@ async def test_more_faults_than_a_patch_can_mend_are_rewritten() -> None:
     whole = json.dumps({f"k{i}": i for i in range(12)})
     script = Scripted("{}", whole)
     made = await refine(
-        FIRST, completer=script, contract=contract, phrasing=PROMPTS, bounds=Bounds()
+        FIRST, completer=script, contract=contract, follow_ups=PROMPTS, bounds=Bounds()
     )
     assert made.attempts[1].purpose == "rewrite"
 
@@ -157,7 +157,7 @@ async def test_answers_that_are_none_get_a_fresh_sample_then_the_stronger_route(
 ) -> None:
     script = Scripted(answer, answer, GOOD_ANSWER)
     made = await run(script)
-    assert [a.judged.kind for a in made.attempts] == [kind, kind, "accepted"]
+    assert [a.evaluation.kind for a in made.attempts] == [kind, kind, "accepted"]
     assert [r.route for r in script.asked] == ["default", "default", "strong"]
 
 
@@ -166,11 +166,11 @@ async def test_a_cut_off_answer_gets_more_room_then_the_compact_form_never_a_bli
     first = Request(FIRST.messages, "default", {"max_tokens": 100}, mode="json_object")
     script = Scripted(cut, cut, GOOD_ANSWER)
     made = await refine(
-        first, completer=script, contract=CONTRACT, phrasing=PROMPTS, bounds=Bounds()
+        first, completer=script, contract=CONTRACT, follow_ups=PROMPTS, bounds=Bounds()
     )
     assert [r.parameters["max_tokens"] for r in script.asked] == [100, 200, 400]
     assert [r.mode for r in script.asked] == ["json_object", "json_object", "prompt"]
-    assert made.attempts[0].judged.kind == "truncated"
+    assert made.attempts[0].evaluation.kind == "truncated"
 
 
 async def test_never_good_ends_after_four_calls_and_loses_nothing() -> None:
@@ -217,7 +217,7 @@ async def test_the_deadline_bounds_everything_and_keeps_the_best_so_far() -> Non
     assert len(caught.value.attempts_made) == 1
 
 
-BASE = CONTRACT.judge(GOOD_ANSWER)
+BASE = CONTRACT.evaluate(GOOD_ANSWER)
 LARGER = '[{"op": "replace", "path": "/size", "value": 5}]'
 FAILED_PATCHES = {
     "prose": "I have made the door larger.",
@@ -230,22 +230,22 @@ FAILED_PATCHES = {
 
 
 async def test_a_document_is_changed_by_a_patch() -> None:
-    made = await run(Scripted(LARGER), base=BASE)
+    made = await run(Scripted(LARGER), base_document=BASE)
     assert [a.purpose for a in made.attempts] == ["patch"]
     assert made.spec == {"size": 5, "goal": "open"}
 
 
 async def test_a_faulty_document_is_changed_by_a_patch_too() -> None:
-    made = await run(Scripted(MEND), base=CONTRACT.judge(FAULTY))
+    made = await run(Scripted(MEND), base_document=CONTRACT.evaluate(FAULTY))
     assert [a.purpose for a in made.attempts] == ["patch"]
 
 
 @pytest.mark.parametrize("failed", sorted(FAILED_PATCHES))
 async def test_a_patch_of_a_good_document_that_fails_is_asked_for_again(failed: str) -> None:
     script = Scripted(FAILED_PATCHES[failed], LARGER)
-    made = await run(script, base=BASE)
+    made = await run(script, base_document=BASE)
     assert made.spec == {"size": 5, "goal": "open"}
-    assert [a.judged.is_accepted for a in made.attempts] == [False, True]
+    assert [a.evaluation.is_accepted for a in made.attempts] == [False, True]
     asked = script.asked[1].messages
     assert asked[0] == FIRST.messages[0]  # what is wanted
     assert asked[1].text == FAILED_PATCHES[failed]
@@ -255,14 +255,14 @@ async def test_a_patch_of_a_good_document_that_fails_is_asked_for_again(failed: 
 
 async def test_a_second_failed_patch_means_the_whole_document() -> None:
     script = Scripted("prose", "more prose", GOOD_ANSWER, '{"size": 9, "goal": "open"}')
-    made = await run(script, base=BASE)
+    made = await run(script, base_document=BASE)
     assert [a.purpose for a in made.attempts] == ["patch", "patch", "rewrite", "rewrite"]
     assert made.spec == {"size": 9, "goal": "open"}
 
 
 async def test_a_patch_in_place_of_the_whole_document_is_taken_too() -> None:
     script = Scripted("prose", "more prose", LARGER)
-    made = await run(script, base=BASE)
+    made = await run(script, base_document=BASE)
     assert [a.purpose for a in made.attempts] == ["patch", "patch", "rewrite"]
     assert made.spec == {"size": 5, "goal": "open"}
 
@@ -271,7 +271,7 @@ async def test_a_whole_document_in_place_of_a_patch_is_taken_when_it_is_right() 
     made = await run(Scripted(FAULTY, GOOD_ANSWER))
     assert [a.purpose for a in made.attempts] == ["generate", "patch"]
     assert made.spec == {"size": 3, "goal": "open"}
-    again = await run(Scripted('{"size": 7, "goal": "shut"}'), base=BASE)
+    again = await run(Scripted('{"size": 7, "goal": "shut"}'), base_document=BASE)
     assert again.spec == {"size": 7, "goal": "shut"}
 
 
@@ -282,7 +282,12 @@ async def test_a_patch_that_leaves_faults_is_mended_and_not_begun_again() -> Non
     )
     first = dataclasses.replace(FIRST, purpose="patch")
     made = await refine(
-        first, completer=script, contract=CONTRACT, phrasing=PROMPTS, bounds=STRONG, base=BASE
+        first,
+        completer=script,
+        contract=CONTRACT,
+        follow_ups=PROMPTS,
+        bounds=STRONG,
+        base_document=BASE,
     )
     assert made.spec == {"size": 8, "goal": "open"}
     assert script.asked[1].messages[0] == FIRST.messages[0]  # what is wanted is not forgotten
@@ -291,7 +296,7 @@ async def test_a_patch_that_leaves_faults_is_mended_and_not_begun_again() -> Non
 
 async def test_a_fresh_answer_to_a_question_for_a_patch_is_a_patch() -> None:
     script = Scripted("", LARGER)
-    made = await run(script, base=BASE)
+    made = await run(script, base_document=BASE)
     assert [a.purpose for a in made.attempts] == ["patch", "patch"]
     assert script.asked[1].sample == 1
 
@@ -299,7 +304,7 @@ async def test_a_fresh_answer_to_a_question_for_a_patch_is_a_patch() -> None:
 async def test_every_step_is_told_to_the_hook() -> None:
     told: list[Event] = []
     await run(Scripted(FAULTY, MEND), hook=told.append)
-    assert [type(event) for event in told] == [Asked, Answered, JudgedAnswer] * 2
+    assert [type(event) for event in told] == [Asked, Answered, Evaluated] * 2
     told.clear()
     with pytest.raises(ServiceUnavailableError):
         await run(Scripted(ServiceUnavailableError("down")), hook=told.append)
@@ -353,9 +358,9 @@ def test_checks_in_code_are_part_of_a_contract() -> None:
         return [Diagnostic("MINE", Severity.ERROR, "3 is not allowed", "/size")] if bad else []
 
     contract: JsonSchemaContract[object] = JsonSchemaContract(SCHEMA, checks=(no_threes,))
-    judged = contract.judge(GOOD_ANSWER)
-    assert not judged.is_accepted
-    assert contract.explain(judged) == "- MINE error (at /size): 3 is not allowed"
+    evaluation = contract.evaluate(GOOD_ANSWER)
+    assert not evaluation.is_accepted
+    assert contract.explain(evaluation) == "- MINE error (at /size): 3 is not allowed"
     assert contract.version == CONTRACT.version
 
 
@@ -373,7 +378,7 @@ async def test_a_wrong_row_in_a_model_is_patched_through_names() -> None:
         FIRST,
         completer=Scripted(wrong, patch),
         contract=GMNContract(),
-        phrasing=PROMPTS,
+        follow_ups=PROMPTS,
         bounds=STRONG,
     )
     assert made.report.is_accepted
@@ -384,7 +389,7 @@ async def test_a_wrong_label_beyond_repair_is_named_to_the_model() -> None:
     wrong = swapped("rows: [[0.5, 0.3, 0.2]]", "map: [nowhere]")
     script = Scripted(wrong, '[{"op": "replace", "path": "/priors/pos/table/map", "value": ["a"]}]')
     made = await refine(
-        FIRST, completer=script, contract=GMNContract(), phrasing=PROMPTS, bounds=STRONG
+        FIRST, completer=script, contract=GMNContract(), follow_ups=PROMPTS, bounds=STRONG
     )
     assert "'nowhere' is not in pos: a, b, c" in script.asked[1].messages[-1].content
     assert made.spec.priors[0].table.map == ("a",)
@@ -392,13 +397,13 @@ async def test_a_wrong_label_beyond_repair_is_named_to_the_model() -> None:
 
 async def test_a_good_model_is_stored_in_canonical_text() -> None:
     made = await refine(
-        FIRST, completer=Scripted(GOOD), contract=GMNContract(), phrasing=PROMPTS, bounds=STRONG
+        FIRST, completer=Scripted(GOOD), contract=GMNContract(), follow_ups=PROMPTS, bounds=STRONG
     )
     assert str(made) == made.text
     assert made.text.startswith("gmn 1.0\nagent walker {")
 
 
-GMN_BASE = GMNContract().judge(GOOD)
+GMN_BASE = GMNContract().evaluate(GOOD)
 GMN_ANSWERS = st.sampled_from(
     [
         *FAILED_PATCHES.values(),
@@ -431,7 +436,7 @@ def test_what_is_returned_has_no_error_whatever_is_answered(
     base = GMN_BASE if is_change else None
     assert GMN_BASE.is_accepted
     attempts, made = outcome_of(script, base)
-    accepted = [attempt.judged.is_accepted for attempt in attempts]
+    accepted = [attempt.evaluation.is_accepted for attempt in attempts]
     assert accepted == [False] * (len(attempts) - 1) + [made is not None]
     if made is not None:
         assert made.report.errors == ()
@@ -440,16 +445,16 @@ def test_what_is_returned_has_no_error_whatever_is_answered(
 
 
 def outcome_of(
-    script: list[tuple[str, str]], base: Judged[GMNSpec] | None
+    script: list[tuple[str, str]], base: Evaluation[GMNSpec] | None
 ) -> tuple[tuple[Attempt[GMNSpec], ...], Generation[GMNSpec] | None]:
     """Every attempt, and the result if there is one."""
     asked = refine(
         FIRST,
         completer=Scripted(*(said(text, finish=finish) for text, finish in script)),
         contract=GMNContract(),
-        phrasing=PROMPTS,
+        follow_ups=PROMPTS,
         bounds=STRONG,
-        base=base,
+        base_document=base,
     )
     try:
         made = asyncio.run(asked)

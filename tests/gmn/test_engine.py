@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from orchestrator.gmn.compile import Compiled, compile_spec, joint_size
-from orchestrator.gmn.formats import conform, read
+from orchestrator.gmn.formats import coerce, read
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.simulate import (
     choose,
@@ -28,7 +28,7 @@ LIBRARY = Path(__file__).parents[2] / "prompts" / "library"
 def spec_of(text: str) -> GMNSpec:
     tree = read(text).tree
     assert tree is not None
-    spec = conform(tree).spec
+    spec = coerce(tree).spec
     assert spec is not None
     return spec
 

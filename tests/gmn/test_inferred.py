@@ -40,13 +40,13 @@ def test_only_what_the_words_name_is_inferred(prompt: str, wanted: list[str]) ->
 
 def test_a_model_is_held_to_it_only_on_demand_and_the_report_says_where_it_came_from() -> None:
     text = shipped("prompts", "library", "explorer.gmn").read_text()
-    plain = GMNContract().judge(text)
+    plain = GMNContract().evaluate(text)
     assert plain.report.behaves is None
     contract = GMNContract(description="an explorer who must reach the corner")
-    judged = contract.judge(text)
-    assert judged.is_accepted
-    assert "(inferred): holds" in judged.report.behaviour[0]
+    evaluation = contract.evaluate(text)
+    assert evaluation.is_accepted
+    assert "(inferred): holds" in evaluation.report.behaviour[0]
     strict = replace(contract, description="an explorer who avoids r0c0")  # where it starts
-    failed = strict.judge(text)
+    failed = strict.evaluate(text)
     assert not failed.is_accepted
     assert "(inferred)" in " ".join(failed.report.behaviour)

@@ -17,7 +17,7 @@ from orchestrator.ledger.ledger import Ledger, lines_of
 from orchestrator.ledger.request_cost import current
 from orchestrator.types.diagnostics import Diagnostic, Report, Severity
 from orchestrator.types.messages import LLMMessage, LLMRole
-from orchestrator.types.requests import Answer, Attempt, Judged, Request, Usage, WireAttempt
+from orchestrator.types.requests import Answer, Attempt, Evaluation, Request, Usage, WireAttempt
 
 SECRET = "the-words-of-the-user"
 PAID = WireAttempt("d", "openai", "m", "answered", 200, 0.1, Usage(10, 5), 0.02)
@@ -30,7 +30,7 @@ def attempt() -> Attempt[str]:
     return Attempt(
         Request((LLMMessage(LLMRole.USER, SECRET),), "default", templates={"generate": "v1"}),
         Answer(SECRET, provider="openai", usage=Usage(10, 5)),
-        Judged("parsed", SECRET, SECRET, report),
+        Evaluation("parsed", SECRET, SECRET, report),
         "generate",
     )
 
@@ -43,9 +43,9 @@ def test_a_line_holds_every_attempt_and_adds_up_tokens_and_dollars(tmp_path: Pat
     ledger = Ledger(tmp_path)
     with ledger.open("generate_gmn", route="default", agent_type="explorer", tenant="t") as entry:
         tally = current()
-        assert tally is entry.tally
+        assert tally is entry.cost_so_far
         tally.add((FAILED, PAID))
-        tally.served(Usage(7, 3), 0.03)
+        tally.add_cached(Usage(7, 3), 0.03)
         entry.attempts, entry.outcome = [attempt()], "accepted"
     assert current() is None
     (line,) = written(tmp_path)
@@ -61,7 +61,7 @@ def test_a_line_holds_every_attempt_and_adds_up_tokens_and_dollars(tmp_path: Pat
 
 def test_an_unknown_price_makes_the_total_unknown_rather_than_small(tmp_path: Path) -> None:
     with Ledger(tmp_path).open("generate", route="r") as entry:
-        entry.tally.add((PAID, UNPRICED))
+        entry.cost_so_far.add((PAID, UNPRICED))
     (line,) = written(tmp_path)
     assert line["billed_usd"] is None
     assert line["served_usd"] is None
@@ -76,7 +76,7 @@ def test_a_request_that_ends_in_an_exception_has_a_line_too(
 ) -> None:
     def fail() -> None:
         with Ledger(tmp_path).open("generate", route="r") as entry:
-            entry.tally.add((FAILED,))
+            entry.cost_so_far.add((FAILED,))
             raise error
 
     with pytest.raises(type(error)):
@@ -88,7 +88,7 @@ def test_a_request_that_ends_in_an_exception_has_a_line_too(
 def test_what_ends_after_its_request_gets_a_line_of_its_own(tmp_path: Path) -> None:
     with Ledger(tmp_path).open("generate", route="r", tenant="t") as entry:
         pass
-    entry.tally.add((PAID,))
+    entry.cost_so_far.add((PAID,))
     entry.close("twice")
     first, late = written(tmp_path)
     assert (first["usage"], first["id"]) == ({**dict.fromkeys(first["usage"], 0)}, late["id"])  # type: ignore[call-overload]

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from orchestrator.parsing.json_patch import keyed, unkeyed
+from orchestrator.parsing.json_patch import from_name_keyed, to_name_keyed
 from orchestrator.parsing.json_reader import read_json
-from orchestrator.parsing.schema_coercion import mended
+from orchestrator.parsing.schema_coercion import coerced
 
 Pair = tuple[dict[str, Any], Any]
 NAMES = ("size", "goal", "owner", "first_name", "weight")
@@ -56,23 +56,23 @@ def pairs() -> st.SearchStrategy[Pair]:
 @given(pairs())
 def test_a_valid_value_is_never_changed(pair: Pair) -> None:
     schema, value = pair
-    assert mended(value, schema) == (value, ())
+    assert coerced(value, schema) == (value, ())
 
 
 @given(pairs())
 def test_valid_json_reads_as_itself(pair: Pair) -> None:
     read = read_json(json.dumps(pair[1]))
-    assert (read.value, read.mended) == (pair[1], ())
+    assert (read.value, read.fixes) == (pair[1], ())
 
 
 @given(pairs())
 def test_words_for_numbers_and_keys_in_another_case_are_read_as_what_they_say(pair: Pair) -> None:
     schema, value = pair
     damaged = spoiled(value)
-    made, found = mended(damaged, schema)
+    made, found = coerced(damaged, schema)
     assert bool(found) == (made != damaged)
     if Draft202012Validator(schema).is_valid(made):
-        assert mended(made, schema) == (made, ())
+        assert coerced(made, schema) == (made, ())
     if "anyOf" not in json.dumps(schema) and "string" not in json.dumps(schema):
         assert made == value
 
@@ -113,4 +113,4 @@ LISTS = {
 )
 def test_a_view_by_names_leads_back_to_its_value(a: list[Any], b: list[int]) -> None:
     value = {"a": a, "b": b}
-    assert unkeyed(keyed(value, LISTS, LISTS), LISTS, LISTS) == value
+    assert from_name_keyed(to_name_keyed(value, LISTS, LISTS), LISTS, LISTS) == value

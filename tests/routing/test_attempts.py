@@ -183,7 +183,7 @@ async def test_a_router_of_ones_own_is_asked_too_and_what_it_keeps_to_itself_has
     assert [one["outcome"] for one in line["wire"]] == ["failed", "answered"]
 
 
-def begun(trace: Trace, deployment: str) -> Any:
+def prior_attempts(trace: Trace, deployment: str) -> Any:
     """The attempt that LiteLLM begins on a deployment."""
     return trace.begin({"model": "openai/m", "model_info": {"id": deployment}})
 
@@ -202,7 +202,7 @@ def answer() -> Any:
 
 def test_attempts_end_each_in_its_own_way_whatever_the_order() -> None:
     trace = Trace()
-    first, second = begun(trace, "first"), begun(trace, "second")
+    first, second = prior_attempts(trace, "first"), prior_attempts(trace, "second")
     second.answered(answer())
     assert outcomes(trace) == [("second", "answered")]
     first.failed(ValueError())
@@ -213,7 +213,7 @@ def test_attempts_end_each_in_its_own_way_whatever_the_order() -> None:
 def test_a_cancelled_attempt_ends_for_the_reason_of_its_call() -> None:
     for error, outcome in ((TimeoutError(), "TimeoutError"), (None, "cancelled")):
         trace = Trace()
-        begun(trace, "m").cancelled()
+        prior_attempts(trace, "m").cancelled()
         assert outcomes(trace) == []
         trace.close(error)
         assert outcomes(trace) == [("m", outcome)]
@@ -221,7 +221,7 @@ def test_a_cancelled_attempt_ends_for_the_reason_of_its_call() -> None:
 
 def test_an_attempt_that_was_cancelled_took_no_longer_than_until_then() -> None:
     trace = Trace()
-    begun(trace, "m").cancelled()
+    prior_attempts(trace, "m").cancelled()
     time.sleep(0.05)
     trace.close()
     assert trace.ended[0].seconds < 0.05

@@ -81,18 +81,18 @@ async def test_a_deployment_with_room_is_preferred_to_waiting(wire: WireServer) 
     assert (len(wire.asked("a")), len(wire.asked("b"))) == (1, 5)
 
 
-def purse(wire: WireServer, **budgets: object) -> dict[str, object]:
+def budget_limiter(wire: WireServer, **budgets: object) -> dict[str, object]:
     return configured(wire.base, "m", budgets=budgets, cache={"mode": "off"})
 
 
 async def test_money_is_reserved_before_and_settled_after(wire: WireServer) -> None:
     wire.plan("m", Reply("good", delay_s=0.02))
-    async with Orchestrator(purse(wire, usd_per_day=40 * MOST)) as orc:
+    async with Orchestrator(budget_limiter(wire, usd_per_day=40 * MOST)) as orc:
         ended = await asyncio.gather(
             *(orc.generate(ASK, max_tokens=100) for _ in range(200)), return_exceptions=True
         )
         lines = await orc.usage()
-        spent = orc._router.wire.purse.spent
+        spent = orc._router.transport.budget_limiter.spent
     refused = [one for one in ended if isinstance(one, BaseException)]
     assert {type(one) for one in refused} == {BudgetExceededError}
     assert 20 < 200 - len(refused) < 200
@@ -104,7 +104,7 @@ async def test_money_is_reserved_before_and_settled_after(wire: WireServer) -> N
 
 async def test_a_request_may_not_cost_more_than_its_own_budget(wire: WireServer) -> None:
     wire.plan("m", "good")
-    async with Orchestrator(purse(wire, usd_per_request=MOST / 2)) as orc:
+    async with Orchestrator(budget_limiter(wire, usd_per_request=MOST / 2)) as orc:
         with pytest.raises(BudgetExceededError, match="left for this request"):
             await orc.generate(ASK, max_tokens=100)
         assert (await orc.generate(ASK, max_tokens=10)).text == "good"
@@ -113,7 +113,7 @@ async def test_a_request_may_not_cost_more_than_its_own_budget(wire: WireServer)
 
 async def test_tenants_have_budgets_of_their_own(wire: WireServer) -> None:
     wire.plan("m", "good")
-    async with Orchestrator(purse(wire, tenants={"poor": MOST / 2})) as orc:
+    async with Orchestrator(budget_limiter(wire, tenants={"poor": MOST / 2})) as orc:
         with pytest.raises(BudgetExceededError, match="budget of poor"):
             await orc.generate(ASK, tenant="poor", max_tokens=100)
         await orc.generate(ASK, tenant="rich", max_tokens=100)
@@ -124,9 +124,9 @@ async def test_tenants_have_budgets_of_their_own(wire: WireServer) -> None:
 
 async def test_todays_bill_counts_against_todays_budget(wire: WireServer) -> None:
     wire.plan("m", "word " * 100)
-    async with Orchestrator(purse(wire)) as orc:
+    async with Orchestrator(budget_limiter(wire)) as orc:
         await orc.generate(ASK, max_tokens=100)
-    async with Orchestrator(purse(wire, usd_per_day=MOST * 1.05)) as orc:
+    async with Orchestrator(budget_limiter(wire, usd_per_day=MOST * 1.05)) as orc:
         with pytest.raises(BudgetExceededError):
             await orc.generate(ASK, max_tokens=100)
 
@@ -134,7 +134,7 @@ async def test_todays_bill_counts_against_todays_budget(wire: WireServer) -> Non
 async def test_a_price_that_is_not_known_is_refused_where_money_is_bounded(
     wire: WireServer,
 ) -> None:
-    config: dict[str, Any] = purse(wire, usd_per_day=1.0)
+    config: dict[str, Any] = budget_limiter(wire, usd_per_day=1.0)
     params = config["model_list"][0]["litellm_params"]
     params |= {"api_base": "http://192.0.2.1:1/v1"}
     for key in ("input_cost_per_token", "output_cost_per_token"):
@@ -146,7 +146,7 @@ async def test_a_price_that_is_not_known_is_refused_where_money_is_bounded(
 
 async def test_a_cancelled_call_closes_its_connection_and_is_booked(wire: WireServer) -> None:
     wire.plan("m", Reply("good", delay_s=30))
-    async with Orchestrator(purse(wire, usd_per_day=1.0)) as orc:
+    async with Orchestrator(budget_limiter(wire, usd_per_day=1.0)) as orc:
         await orc.cache_info()
         task = asyncio.create_task(orc.generate(ASK))
         while not wire.requests:
@@ -160,7 +160,7 @@ async def test_a_cancelled_call_closes_its_connection_and_is_booked(wire: WireSe
             "cancelled",
             ["cancelled"],
         )
-        assert sum(orc._router.wire.purse.spent.values()) == 0
+        assert sum(orc._router.transport.budget_limiter.spent.values()) == 0
 
 
 @pytest.mark.parametrize("way", ["close", "cancel"])
@@ -168,7 +168,7 @@ async def test_a_stream_that_is_left_closes_its_connection_and_is_booked(
     wire: WireServer, way: str
 ) -> None:
     wire.plan("m", Reply("one two three four", stall_after=2))
-    async with Orchestrator(purse(wire)) as orc:
+    async with Orchestrator(budget_limiter(wire)) as orc:
         stream = await orc.acompletion(model="m", messages=ASK, stream=True)
         assert (await anext(stream)).choices[0].delta.content == "one "
         if way == "close":

@@ -26,17 +26,19 @@ def attempt(outcome: str, seconds: float = 1.0) -> WireAttempt:
 def test_the_figures_of_a_deployment() -> None:
     monitor = Monitor()
     for number in range(20):
-        monitor.note(f"2026-01-01T00:00:{number:02}", [attempt("answered", 0.1 * (number + 1))])
-    monitor.note("2026-01-02", [attempt("Timeout"), attempt("cancelled"), attempt("TimeoutError")])
+        monitor.record(f"2026-01-01T00:00:{number:02}", [attempt("answered", 0.1 * (number + 1))])
+    monitor.record(
+        "2026-01-02", [attempt("Timeout"), attempt("cancelled"), attempt("TimeoutError")]
+    )
     found = monitor.of("d", provider="openai", model="m", deployments=["d"])
     assert (found.attempts, found.success_rate) == (21, 95.2)
     assert (found.average_s, found.p95_s) == (1.05, 1.9)
     assert (found.consecutive_failures, found.available, found.reason) == (1, True, "")
     assert (found.last_failure, found.last_error) == ("2026-01-02", "Timeout")
-    monitor.note("2026-01-03", [attempt("Timeout")] * 2)
+    monitor.record("2026-01-03", [attempt("Timeout")] * 2)
     found = monitor.of("d", provider="openai", model="m", deployments=["d"])
     assert found.reason == "the last 3 attempts failed (Timeout)"
-    monitor.note("2026-01-04", [attempt("answered")] * 300)
+    monitor.record("2026-01-04", [attempt("answered")] * 300)
     assert len(monitor.seen["d"]) == MOST_ATTEMPTS
     unknown = monitor.of("x", provider="p", model="m", deployments=["x"])
     assert (unknown.available, unknown.success_rate, unknown.p95_s) == (True, None, None)

@@ -15,7 +15,7 @@ from orchestrator.config.settings import Cache
 
 
 @dataclass
-class Place:
+class Position:
     """Where answers are kept, as the section ``cache`` of a configuration says it."""
 
     settings: dict[str, Any]
@@ -39,7 +39,7 @@ class Place:
         raise NotImplementedError
 
 
-class Directory(Place):
+class Directory(Position):
     @property
     def path(self) -> Path:
         return Path(self.settings["directory"])
@@ -56,7 +56,7 @@ class Directory(Place):
         return b"".join(path.read_bytes() for path in self.path.rglob("*") if path.is_file())
 
 
-class Server(Place):
+class Server(Position):
     @property
     def client(self) -> Any:
         return importlib.import_module("redis").Redis.from_url(self.settings["url"])

@@ -165,7 +165,7 @@ def score(outcomes: Sequence[CaseResult]) -> Score:
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
+class EvaluationRun:
     """One run over all cases.
 
     Attributes:
@@ -187,7 +187,7 @@ class Evaluation:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_dict(cls, tree: Mapping[str, Any]) -> Evaluation:
+    def from_dict(cls, tree: Mapping[str, Any]) -> EvaluationRun:
         """What `as_dict` gave."""
         scores = {
             name: Score(**{**about, "valid_at": tuple(about["valid_at"])})
@@ -198,11 +198,11 @@ class Evaluation:
 
 def summed(
     outcomes: Sequence[CaseResult], *, route: str, templates: Mapping[str, str]
-) -> Evaluation:
+) -> EvaluationRun:
     """An evaluation of its outcomes."""
     kinds = dict.fromkeys(outcome.case.agent_type for outcome in outcomes)
     scores = {kind: score([o for o in outcomes if o.case.agent_type == kind]) for kind in kinds}
-    return Evaluation(
+    return EvaluationRun(
         stamp(), route, _digest(dict(templates)),
         _digest([outcome.case.model_dump() for outcome in outcomes]),
         {**scores, "all": score(outcomes)},
@@ -213,16 +213,16 @@ def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def previous(path: Path, now: Evaluation) -> Evaluation | None:
+def previous(path: Path, now: EvaluationRun) -> EvaluationRun | None:
     """The last run over the same cases and route in a history of JSON lines."""
     if not path.is_file():
         return None
-    runs = [Evaluation.from_dict(line) for line in jsonlines.read([path])]
+    runs = [EvaluationRun.from_dict(line) for line in jsonlines.read([path])]
     same = [run for run in runs if (run.cases, run.route) == (now.cases, now.route)]
     return same[-1] if same else None
 
 
-def remember(path: Path, now: Evaluation) -> None:
+def remember(path: Path, now: EvaluationRun) -> None:
     """Add a run to a history of JSON lines."""
     jsonlines.append(path, json.dumps(now.as_dict()))
 

@@ -11,7 +11,7 @@ from orchestrator.types.errors import MissingExtraError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from orchestrator.generation.evaluation.evaluate import Evaluation
+    from orchestrator.generation.evaluation.evaluate import EvaluationRun
 
 
 _SHADES = ("#c6dbef", "#9ecae1", "#4292c6", "#08519c")
@@ -28,7 +28,7 @@ def check_plot(path: Path) -> None:
         raise ValueError(f"{path} is neither .png nor .svg")
 
 
-def plotted(now: Evaluation, before: Evaluation | None, path: Path) -> None:
+def plotted(now: EvaluationRun, before: EvaluationRun | None, path: Path) -> None:
     """Draw the share of valid models after each call, by agent type; strokes are the run before.
 
     Raises:

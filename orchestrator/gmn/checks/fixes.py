@@ -27,14 +27,14 @@ def drop(path: str) -> PatchOperation:
     return {"op": "remove", "path": path}
 
 
-def safe(says: str, *operations: PatchOperation) -> Fix:
+def safe(description: str, *operations: PatchOperation) -> Fix:
     """A fix within its band: applied without asking, and reported."""
-    return Fix("safe", says, operations)
+    return Fix("safe", description, operations)
 
 
-def suggested(says: str, *operations: PatchOperation) -> Fix:
+def suggested(description: str, *operations: PatchOperation) -> Fix:
     """A fix that changes what was meant: applied on opt-in only."""
-    return Fix("suggest", says, operations)
+    return Fix("suggest", description, operations)
 
 
 def capped(found: Sequence[Diagnostic], most: int, pointer: str) -> Iterator[Diagnostic]:
@@ -59,4 +59,4 @@ def _all(found: Sequence[Diagnostic]) -> Fix | None:
     if not fixes:
         return None
     patch = tuple(operation for fix in fixes for operation in fix.patch)
-    return Fix(fixes[0].kind, f"{fixes[0].says}, {len(fixes)} times", patch)
+    return Fix(fixes[0].kind, f"{fixes[0].description}, {len(fixes)} times", patch)

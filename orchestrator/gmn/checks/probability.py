@@ -125,14 +125,14 @@ def rows_sum_to_one(subject: Subject) -> Iterator[Diagnostic]:
         far = np.setdiff1d(repairs.unnormalised(rows), np.concatenate([within, empty]))
         # Rows within the safe band are no part of what the opt-in changes.
         wide_made[near] = rows[near]
-        yield from _mended(table, "GMN201", near, near_made, safe)
-        yield from _mended(table, "GMN201", wide, wide_made, suggested)
+        yield from _coerced(table, "GMN201", near, near_made, safe)
+        yield from _coerced(table, "GMN201", wide, wide_made, suggested)
         yield from (_sum_told(table, int(row), None) for row in far[:MOST_SHOWN])
         yield from _rest(table, "GMN201", len(far) - MOST_SHOWN)
-        yield from _mended(table, "GMN204", empty, evened, suggested)
+        yield from _coerced(table, "GMN204", empty, evened, suggested)
 
 
-def _mended(
+def _coerced(
     table: WrittenTable,
     code: str,
     at: NDArray[np.intp],
@@ -140,11 +140,11 @@ def _mended(
     make: MakeFix,
 ) -> Iterator[Diagnostic]:
     """Each row with its own fix, or many rows at once with one."""
-    says = "make it uniform" if code == "GMN204" else "scale the row to sum 1"
+    description = "make it uniform" if code == "GMN204" else "scale the row to sum 1"
     if len(at) <= MOST_SHOWN:
         for row in at.tolist():
             change = put(f"{table.where}/{row}", made[row].tolist())
-            yield _sum_told(table, row, make(says, change))
+            yield _sum_told(table, row, make(description, change))
         return
     first = int(at[0])
     yield finding(
@@ -153,7 +153,7 @@ def _mended(
         pointer=table.where,
         variable=table.of.name,
         context=table.context(first),
-        fix=make(f"{says}, {len(at)} times", put(table.where, made.tolist())),
+        fix=make(f"{description}, {len(at)} times", put(table.where, made.tolist())),
     )
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.codes import finding
-from orchestrator.gmn.formats.nodes import SECTION_OF, Builder
+from orchestrator.gmn.formats.block_nodes import SECTION_OF, Builder
 from orchestrator.gmn.formats.syntax import Block, BrokenSyntax, Parser, Token
 from orchestrator.gmn.spelling import nearest
 
 if TYPE_CHECKING:
-    from orchestrator.gmn.formats.places import Places
+    from orchestrator.gmn.formats.source_map import SourceMap
     from orchestrator.gmn.limits import Limits
     from orchestrator.types.diagnostics import Diagnostic
 
@@ -45,7 +45,7 @@ class BlockText:
     statements: int
 
 
-def read_block_text(text: str, places: Places, limits: Limits) -> BlockText:
+def read_block_text(text: str, places: SourceMap, limits: Limits) -> BlockText:
     """Read every statement; one that is broken is reported and reading goes on at the next."""
     parser = Parser(text, places, limits.nesting)
     builder = Builder(places)

@@ -11,14 +11,14 @@ from orchestrator.gmn.formats.syntax import remarks
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orchestrator.gmn.formats.places import Places
+    from orchestrator.gmn.formats.source_map import SourceMap
 
 #: Where comments after the last statement go.
 END = "/end"
 _STATEMENT = re.compile(r"/(?:gmn|name|policy|[a-z]+/\d+)")
 
 
-def comments_of(places: Places) -> Mapping[str, tuple[str, ...]]:
+def comments_of(places: SourceMap) -> Mapping[str, tuple[str, ...]]:
     """The comments of a block text by the pointer of the statement that they stand above.
 
     A comment inside a statement, or behind it on its last line, belongs to that statement; one

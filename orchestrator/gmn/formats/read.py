@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.formats.blocktext import read_block_text
-from orchestrator.gmn.formats.jsonplaces import JsonOffsets
+from orchestrator.gmn.formats.json_positions import JsonPositions
 from orchestrator.gmn.formats.legacy_arrays import (
     is_arrays,
     is_flat_pomdp,
@@ -18,7 +18,7 @@ from orchestrator.gmn.formats.legacy_arrays import (
     read_flat_pomdp,
 )
 from orchestrator.gmn.formats.legacy_graph import is_graph, is_sections, read_graph, read_sections
-from orchestrator.gmn.formats.places import Places
+from orchestrator.gmn.formats.source_map import SourceMap
 from orchestrator.gmn.formats.syntax import BrokenSyntax, Parser, plain
 from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
 
@@ -50,14 +50,14 @@ class Reading:
     tree: dict[str, object] | None
     findings: tuple[Diagnostic, ...] = ()
     repairs: tuple[Diagnostic, ...] = ()
-    places: Places = field(default_factory=Places)
+    places: SourceMap = field(default_factory=SourceMap)
     spelling: str = "text"
 
 
 def read(source: str | bytes | Mapping[str, object], *, limits: Limits = DEFAULT_LIMITS) -> Reading:
     """Recognise the spelling of `source` and read it; any input gives a Reading, never a raise."""
     if isinstance(source, Mapping):
-        return _mapping(dict(source), Places(), "json")
+        return _mapping(dict(source), SourceMap(), "json")
     size = len(source) if isinstance(source, bytes) else len(source.encode(errors="replace"))
     if size > limits.document_bytes:
         words = f"the document has {size} bytes, more than {limits.document_bytes}"
@@ -67,7 +67,7 @@ def read(source: str | bytes | Mapping[str, object], *, limits: Limits = DEFAULT
         try:
             text = source.decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            place = Places(source[: error.start].decode("utf-8")).at(error.start)
+            place = SourceMap(source[: error.start].decode("utf-8")).at(error.start)
             words = f"byte {source[error.start]:#04x} is not UTF-8; save the document as UTF-8"
             return Reading(None, (finding("GMN001", words, place=place),))
     else:
@@ -76,7 +76,7 @@ def read(source: str | bytes | Mapping[str, object], *, limits: Limits = DEFAULT
 
 
 def _text(text: str, limits: Limits) -> Reading:
-    places = Places(text)
+    places = SourceMap(text)
     if not text.strip():
         return Reading(None, (finding("GMN013", "the document is empty"),), places=places)
     start, end = _body(text)
@@ -160,19 +160,19 @@ def _json_end(text: str, start: int) -> int:
     return len(text) if end < 0 or text[end + 1 :].strip(" \n\t]},;") == "" else end + 1
 
 
-def _block_text(body: str, places: Places, limits: Limits) -> Reading:
+def _block_text(body: str, places: SourceMap, limits: Limits) -> Reading:
     said = read_block_text(body, places, limits)
     findings = said.findings
     if not said.statements and not findings:
         words = "no statement found; a document begins with: node state NAME { … }"
         findings = (finding("GMN013", words, place=places.at(0)),)
     tree = said.tree if said.statements or said.tree else None
-    return Reading(tree, findings, said.repairs, Places(places.text, said.offsets), "text")
+    return Reading(tree, findings, said.repairs, SourceMap(places.text, said.offsets), "text")
 
 
-def _sections(body: str, places: Places, limits: Limits) -> Reading:
+def _sections(body: str, places: SourceMap, limits: Limits) -> Reading:
     def properties(block: str) -> Mapping[str, object] | None:
-        parser = Parser(block, Places(block), limits.nesting)
+        parser = Parser(block, SourceMap(block), limits.nesting)
         try:
             value = plain(parser.value(), "", {})
         except BrokenSyntax:
@@ -183,7 +183,7 @@ def _sections(body: str, places: Places, limits: Limits) -> Reading:
     return _legacy(tree, found, places, "sections")
 
 
-def _json(body: str, places: Places, limits: Limits) -> Reading:
+def _json(body: str, places: SourceMap, limits: Limits) -> Reading:
     repeated: list[str] = []
     clashing: list[str] = []
 
@@ -200,7 +200,7 @@ def _json(body: str, places: Places, limits: Limits) -> Reading:
         data = json.loads(body, object_pairs_hook=pairs)
     except (json.JSONDecodeError, RecursionError):
         return _tolerant_json(body, places, limits)
-    places = Places(places.text, JsonOffsets(body))
+    places = SourceMap(places.text, JsonPositions(body))
     reading = _value(data, places)
     twice = tuple(finding("GMN004", f"key {key!r} given twice, equal") for key in repeated)
     clash = tuple(
@@ -216,14 +216,14 @@ def _json(body: str, places: Places, limits: Limits) -> Reading:
     )
 
 
-def _tolerant_json(body: str, places: Places, limits: Limits) -> Reading:
+def _tolerant_json(body: str, places: SourceMap, limits: Limits) -> Reading:
     parser = Parser(body, places, limits.nesting + 8)  # canonical JSON nests deeper than text
     offsets: dict[str, int] = {}
     try:
         data = plain(parser.value(), "", offsets)
     except BrokenSyntax as error:
         return Reading(None, (error.found,), places=places, spelling="json")
-    reading = _value(data, Places(places.text, offsets))
+    reading = _value(data, SourceMap(places.text, offsets))
     mended = finding("GMN009", "JSON read leniently: commas, quotes or comments mended")
     return Reading(
         reading.tree,
@@ -234,7 +234,7 @@ def _tolerant_json(body: str, places: Places, limits: Limits) -> Reading:
     )
 
 
-def _value(data: object, places: Places) -> Reading:
+def _value(data: object, places: SourceMap) -> Reading:
     if isinstance(data, list) and len(data) == 1:
         data = data[0]
     if not isinstance(data, dict):
@@ -243,7 +243,7 @@ def _value(data: object, places: Places) -> Reading:
     return _mapping(data, places, "json")
 
 
-def _mapping(data: dict[str, object], places: Places, spelling: str) -> Reading:
+def _mapping(data: dict[str, object], places: SourceMap, spelling: str) -> Reading:
     if len(data) == 1:
         (inner,) = data.values()
         if isinstance(inner, dict) and {"states", "nodes"} & set(inner):
@@ -260,7 +260,7 @@ def _mapping(data: dict[str, object], places: Places, spelling: str) -> Reading:
 
 
 def _legacy(
-    tree: dict[str, object] | None, found: list[Diagnostic], places: Places, spelling: str
+    tree: dict[str, object] | None, found: list[Diagnostic], places: SourceMap, spelling: str
 ) -> Reading:
     stays = ("GMN003", "GMN008", "GMN802", "GMN806")
     return Reading(

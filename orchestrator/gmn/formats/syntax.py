@@ -16,7 +16,7 @@ from orchestrator.gmn.codes import finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orchestrator.gmn.formats.places import Places
+    from orchestrator.gmn.formats.source_map import SourceMap
     from orchestrator.types.diagnostics import Diagnostic
 
 MOST_ILLEGAL = 1000
@@ -86,7 +86,7 @@ class BrokenSyntax(Exception):
 _KINDS: dict[str, TokenKind] = {"number": "number", "word": "word", "mark": "mark"}
 
 
-def tokens_of(text: str, places: Places, found: list[Diagnostic]) -> Iterator[Token]:
+def tokens_of(text: str, places: SourceMap, found: list[Diagnostic]) -> Iterator[Token]:
     """The tokens one by one, so that whoever stops early has paid for no more.
 
     What could not be one goes into `found`: at most a handful of findings, then a count.
@@ -143,7 +143,7 @@ def remarks(text: str) -> list[Remark]:
     return [remark._replace(is_last=remark.offset >= ends_at) for remark in found]
 
 
-def _illegal(kind: str, raw: str, places: Places, offset: int) -> Diagnostic:
+def _illegal(kind: str, raw: str, places: SourceMap, offset: int) -> Diagnostic:
     place = places.at(offset)
     if kind == "open":
         return finding("GMN005", f"string opened by {raw} is never closed", place=place)
@@ -163,7 +163,7 @@ def _unquoted(raw: str) -> str:
 class Parser:
     """Reads values from tokens; positions are offsets into the text."""
 
-    def __init__(self, text: str, places: Places, nesting: int) -> None:
+    def __init__(self, text: str, places: SourceMap, nesting: int) -> None:
         self.places = places
         self.found: list[Diagnostic] = []
         self.repairs: list[Diagnostic] = []

@@ -14,11 +14,11 @@ from orchestrator.types.requests import Answer
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from orchestrator.models.deployments import Ready
+    from orchestrator.models.deployments import Deployment
     from orchestrator.types.requests import Request
 
 
-def are_embedded(deployments: Sequence[Ready]) -> bool:
+def are_embedded(deployments: Sequence[Deployment]) -> bool:
     """Whether only the embedded provider is behind them."""
     return all(one.provider == OFFLINE for one in deployments)
 
@@ -27,7 +27,7 @@ def are_embedded(deployments: Sequence[Ready]) -> bool:
 class EmbeddedCompleter:
     """Answers from curated models; `record` adds the attempt to ledger and health."""
 
-    deployment: Ready
+    deployment: Deployment
     record: Callable[[Trace], None]
 
     async def complete(

@@ -202,8 +202,8 @@ def _moves(
     most = constraints.get("max_actions", 5)
     if most < len(moves):
         moves = dict(list(moves.items())[:most])
-        dropped = "stay" if most == 4 else "some directions"
-        assumptions.append(f"max_actions={most}: {dropped} left out")
+        skipped = "stay" if most == 4 else "some directions"
+        assumptions.append(f"max_actions={most}: {skipped} left out")
     return moves
 
 

@@ -10,7 +10,7 @@ from orchestrator.config.paths import shipped
 from orchestrator.gmn.examples import load
 from orchestrator.routing import _litellm
 from orchestrator.routing.offline.answer import answer
-from orchestrator.routing.response_format import form_of, messages_of
+from orchestrator.routing.response_format import messages_of, response_format_arguments
 from orchestrator.types.requests import Usage
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def estimated_tokens(text: str) -> int:
 def completed(request: Request) -> tuple[str, Usage]:
     """The answer to a request and the tokens it would take, without LiteLLM."""
     messages = messages_of(request)
-    text = reply(messages, form_of(request))
+    text = reply(messages, response_format_arguments(request))
     counted = _usage(messages, text)
     return text, Usage(counted["prompt_tokens"], counted["completion_tokens"])
 

@@ -12,7 +12,7 @@ from orchestrator.config.paths import shipped
 from orchestrator.generation.evaluation.evaluate import (
     Case,
     CaseResult,
-    Evaluation,
+    EvaluationRun,
     load_cases,
     previous,
     remember,
@@ -52,7 +52,7 @@ def test_only_runs_over_the_same_cases_and_route_compare(tmp_path: Path) -> None
         remember(path, one)
     later = summed([outcome(2)], route="default", templates={"a": "2"})
     assert previous(path, later) == first
-    assert Evaluation.from_dict(json.loads(json.dumps(first.as_dict()))) == first
+    assert EvaluationRun.from_dict(json.loads(json.dumps(first.as_dict()))) == first
     assert first.templates != later.templates
     assert previous(tmp_path / "none.jsonl", later) is None
 

@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from orchestrator.gmn.formats import Places, conform, read, write_json, write_text
+from orchestrator.gmn.formats import SourceMap, coerce, read, write_json, write_text
 from orchestrator.gmn.limits import Limits
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
-from orchestrator.types.diagnostics import Place
+from orchestrator.types.diagnostics import Position
 from tests.support.documents import GOOD, plus, swapped
 
 
@@ -24,7 +24,7 @@ def spec_of(source: str | bytes) -> GMNSpec:
 def test_findings_point_to_the_line_and_column_of_the_text() -> None:
     report = validate(swapped("about: pos", "about: nowhere")).report
     (error,) = [d for d in report.errors if d.code == "GMN105"]
-    assert error.place == Place(8, 24)
+    assert error.place == Position(8, 24)
     assert str(error).startswith("8:24: GMN105 error:")
 
 
@@ -36,8 +36,8 @@ def test_places_in_json_are_found_when_a_finding_needs_them() -> None:
 
 
 def test_a_pointer_below_what_was_written_falls_back_to_its_ancestor() -> None:
-    places = Places("ab\ncd", {"/x": 3})
-    assert places.of("/x/y/0") == Place(2, 1)
+    places = SourceMap("ab\ncd", {"/x": 3})
+    assert places.of("/x/y/0") == Position(2, 1)
     assert places.of("/z") is None
 
 
@@ -208,12 +208,12 @@ def test_what_is_no_number_is_an_error(value: str) -> None:
 def test_percent_signs_and_truth_words_are_understood() -> None:
     tree = spec_of(GOOD).to_json()
     tree["policy"] = {"horizon": 2, "gamma": 8, "info_gain": "no"}
-    conformed = conform(tree)
+    conformed = coerce(tree)
     assert conformed.spec is not None
     assert conformed.spec.policy.info_gain is False
     assert "GMN008" in {d.code for d in conformed.repairs}
     tree["policy"] = {"info_gain": "perhaps"}
-    assert [d.code for d in conform(tree).findings] == ["GMN008"]
+    assert [d.code for d in coerce(tree).findings] == ["GMN008"]
 
 
 def test_sections_keyed_by_name_are_read_as_lists() -> None:
@@ -237,7 +237,7 @@ def test_limits_of_the_reader_hold_before_anything_is_built() -> None:
 
 def test_bytes_that_are_no_text_say_where() -> None:
     (found,) = read(b"gmn 1.0\nnode \xff").findings
-    assert (found.code, found.place) == ("GMN001", Place(2, 6))
+    assert (found.code, found.place) == ("GMN001", Position(2, 6))
 
 
 def test_labels_that_need_quotes_survive_the_text() -> None:

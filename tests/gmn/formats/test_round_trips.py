@@ -9,9 +9,9 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.generation.gmn_contract import from_view, named_view
+from orchestrator.generation.gmn_contract import from_name_keyed_model, to_name_keyed_model
 from orchestrator.gmn.compile import compile_spec
-from orchestrator.gmn.formats import conform, read, write_json, write_text
+from orchestrator.gmn.formats import coerce, read, write_json, write_text
 from orchestrator.gmn.formats.schema import strict_schema
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.simulate import simulate
@@ -26,7 +26,7 @@ def again(text: str) -> GMNSpec | None:
     assert reading.findings == ()
     assert reading.repairs == ()
     assert reading.tree is not None
-    conformed = conform(reading.tree)
+    conformed = coerce(reading.tree)
     assert conformed.findings == ()
     assert conformed.repairs == ()
     return conformed.spec
@@ -51,8 +51,8 @@ def test_json_reads_back_equal_fat_and_lean(spec: GMNSpec) -> None:
 @FEW
 @given(valid_specs())
 def test_the_name_keyed_view_goes_back_to_the_same_document(spec: GMNSpec) -> None:
-    view = json.loads(json.dumps(named_view(spec)))
-    assert conform(from_view(view)).spec == spec
+    view = json.loads(json.dumps(to_name_keyed_model(spec)))
+    assert coerce(from_name_keyed_model(view)).spec == spec
 
 
 @FEW

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.generation.gmn_contract import GMNContract, named_view
+from orchestrator.generation.gmn_contract import GMNContract, to_name_keyed_model
 from orchestrator.gmn.examples import Example, choose, load
 from orchestrator.gmn.expectations import Expectation, expectations_of
 from orchestrator.gmn.model import GMNSpec
@@ -221,13 +221,13 @@ def test_a_chat_message_gets_an_honest_answer() -> None:
 
 def revise(spec: GMNSpec, feedback: str) -> tuple[Validation, list[dict[str, object]]]:
     contract = GMNContract()
-    judged = contract.judge_source(spec)
+    evaluation = contract.evaluate_source(spec)
     message = (
         "Answer with a JSON Patch (RFC 6902): a list.\n\nDocument:\n```json\n"
-        f'{contract.view(judged)}\n```\n\nFeedback:\n"""\n{feedback}\n"""'
+        f'{contract.name_keyed(evaluation)}\n```\n\nFeedback:\n"""\n{feedback}\n"""'
     )
     patch = answer([{"role": "user", "content": message}], "prompt", EXAMPLES)
-    amended = contract.amend(judged, patch)
+    amended = contract.apply_patch(evaluation, patch)
     assert amended.is_accepted, amended.report.errors
     assert amended.value is not None
     return validate(amended.value), json.loads(patch)
@@ -276,7 +276,7 @@ def test_feedback_that_cannot_be_honoured_is_said_and_nothing_else_changes() -> 
     spec = spec_of(verdict)
     assert [op["path"] for op in patch] == ["/metadata/assumptions"]
     assert "make it sing" in spec.meta("assumptions")
-    assert named_view(spec)["transitions"] == named_view(EXPLORER)["transitions"]
+    assert to_name_keyed_model(spec)["transitions"] == to_name_keyed_model(EXPLORER)["transitions"]
 
 
 def test_places_in_words_become_cells() -> None:

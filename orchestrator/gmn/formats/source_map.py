@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from orchestrator.types.diagnostics import Place
+from orchestrator.types.diagnostics import Position
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class SourceMap:
     """Where each part of a document stands in the text it was read from.
 
     Attributes:
@@ -23,7 +23,7 @@ class Places:
     text: str = ""
     offsets: Mapping[str, int] = field(default_factory=dict)
 
-    def of(self, pointer: str) -> Place | None:
+    def of(self, pointer: str) -> Position | None:
         """The place of `pointer`, or of its nearest ancestor that is known."""
         while True:
             if pointer in self.offsets:
@@ -32,7 +32,7 @@ class Places:
                 return None
             pointer = pointer.rpartition("/")[0]
 
-    def at(self, offset: int) -> Place:
+    def at(self, offset: int) -> Position:
         """Line and column, both from 1, of a character offset."""
         line = self.text.count("\n", 0, offset) + 1
-        return Place(line, offset - (self.text.rfind("\n", 0, offset) + 1) + 1)
+        return Position(line, offset - (self.text.rfind("\n", 0, offset) + 1) + 1)

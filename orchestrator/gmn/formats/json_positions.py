@@ -12,7 +12,7 @@ _BLANK = re.compile(r"[\s,:]*")
 _DECODER = json.JSONDecoder()
 
 
-class JsonOffsets(Mapping[str, int]):
+class JsonPositions(Mapping[str, int]):
     """Offsets by pointer. Only the containers on the way to what is asked for are looked into,
     and each of them once."""
 

@@ -33,7 +33,7 @@ _NAMED = {"likelihoods": "of", "transitions": "of", "priors": "of", "preferences
 
 
 @dataclass(slots=True)
-class Mended:
+class FixedShapes:
     """A tree in canonical shape, what stays wrong, what was mended, gradients set aside."""
 
     tree: Tree
@@ -42,9 +42,9 @@ class Mended:
     gradients: list[tuple[int, str, float, float]] = field(default_factory=list)
 
 
-def mend_tree(tree: Tree) -> Mended:
+def fix_legacy_shapes(tree: Tree) -> FixedShapes:
     """Mend a copy of `tree`; one that is canonical comes back equal."""
-    mended = Mended(dict(tree))
+    mended = FixedShapes(dict(tree))
     _lists(mended)
     for section in ("likelihoods", "transitions", "priors"):
         for pointer, entry in _entries(mended, section):
@@ -54,7 +54,7 @@ def mend_tree(tree: Tree) -> Mended:
     return mended
 
 
-def _lists(mended: Mended) -> None:
+def _lists(mended: FixedShapes) -> None:
     """Sections keyed by name become lists; entries are copied before anything is changed."""
     tree = mended.tree
     for section, key in _NAMED.items():
@@ -73,14 +73,14 @@ def _lists(mended: Mended) -> None:
         tree["metadata"] = [{"key": key, "value": value} for key, value in metadata.items()]
 
 
-def _entries(mended: Mended, section: str) -> Iterator[tuple[str, Tree]]:
+def _entries(mended: FixedShapes, section: str) -> Iterator[tuple[str, Tree]]:
     value = mended.tree.get(section)
     for index, entry in enumerate(value if isinstance(value, list) else []):
         if isinstance(entry, dict):
             yield f"/{section}/{index}", entry
 
 
-def _conditional(mended: Mended, pointer: str, entry: Tree) -> None:
+def _conditional(mended: FixedShapes, pointer: str, entry: Tree) -> None:
     table = entry.get("table")
     if isinstance(table, str):
         table = {"kind": table}
@@ -98,7 +98,7 @@ def _conditional(mended: Mended, pointer: str, entry: Tree) -> None:
         _rows(mended, f"{pointer}/table/rows", entry, table)
 
 
-def _sparse(mended: Mended, pointer: str, entry: Tree, table: Tree) -> None:
+def _sparse(mended: FixedShapes, pointer: str, entry: Tree, table: Tree) -> None:
     """``[[x.., y, p], …]`` as rules."""
     given = entry.get("given")
     names = [str(name) for name in given] if isinstance(given, list) else []
@@ -122,7 +122,7 @@ def _sparse(mended: Mended, pointer: str, entry: Tree, table: Tree) -> None:
     ]
 
 
-def _rows(mended: Mended, pointer: str, entry: Tree, table: Tree) -> None:
+def _rows(mended: FixedShapes, pointer: str, entry: Tree, table: Tree) -> None:
     rows = table["rows"]
     assert isinstance(rows, list)
     depth = _depth(rows)
@@ -144,7 +144,7 @@ def _depth(value: object) -> int:
     return depth
 
 
-def _nested(mended: Mended, pointer: str, entry: Tree, table: Tree) -> None:
+def _nested(mended: FixedShapes, pointer: str, entry: Tree, table: Tree) -> None:
     """Flatten a 3-D or 4-D array when exactly one reading of its axes is a set of distributions."""
     try:
         array = np.array(table["rows"], dtype=np.float64)
@@ -193,7 +193,7 @@ def _size(tree: Tree, name: str) -> int:
     return 0
 
 
-def _symbolic(mended: Mended, pointer: str, entry: Tree, table: Tree) -> None:
+def _symbolic(mended: FixedShapes, pointer: str, entry: Tree, table: Tree) -> None:
     """A word in place of numbers."""
     word = str(table.pop("rows"))
     if word in _AS_KIND:
@@ -247,7 +247,7 @@ def _grid_shape(variable: Tree, size: int) -> tuple[int, int] | None:
     return (side, side) if side * side == size and side > 1 else None
 
 
-def _preference(mended: Mended, pointer: str, entry: Tree) -> None:
+def _preference(mended: FixedShapes, pointer: str, entry: Tree) -> None:
     goals = entry.get("goals")
     if isinstance(goals, dict):
         entry["goals"] = [{"value": label, "utility": utility} for label, utility in goals.items()]
@@ -267,7 +267,7 @@ def _preference(mended: Mended, pointer: str, entry: Tree) -> None:
         _symbolic_preference(mended, pointer, entry, values)
 
 
-def _symbolic_preference(mended: Mended, pointer: str, entry: Tree, word: str) -> None:
+def _symbolic_preference(mended: FixedShapes, pointer: str, entry: Tree, word: str) -> None:
     entry["values"] = []
     if word not in _DROP_FOR_INFO_GAIN:
         words = f"symbolic value {word!r} says no utilities; write values or goals"

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ValidationError
 
 from orchestrator.gmn.codes import finding
+from orchestrator.gmn.formats.legacy_shapes import fix_legacy_shapes
 from orchestrator.gmn.formats.syntax import escaped
-from orchestrator.gmn.formats.treefix import mend_tree
 from orchestrator.gmn.model import VERSION, GMNSpec
 from orchestrator.gmn.spelling import nearest
 
@@ -37,7 +37,7 @@ class Gradient:
 
 
 @dataclass(frozen=True, slots=True)
-class Conformed:
+class Coerced:
     """A typed document, or the reasons why there is none.
 
     Attributes:
@@ -53,9 +53,9 @@ class Conformed:
     gradients: tuple[Gradient, ...] = ()
 
 
-def conform(tree: Mapping[str, object]) -> Conformed:
+def coerce(tree: Mapping[str, object]) -> Coerced:
     """Give every value of `tree` its type. A conforming tree comes back unchanged."""
-    mended = mend_tree(dict(tree))
+    mended = fix_legacy_shapes(dict(tree))
     walk = _Walk([*mended.findings], [*mended.repairs])
     version = mended.tree.get("gmn", VERSION)
     if str(version) not in (VERSION, "1"):
@@ -68,13 +68,13 @@ def conform(tree: Mapping[str, object]) -> Conformed:
         Gradient(index, goal, utility, decay) for index, goal, utility, decay in mended.gradients
     )
     if any(d.severity == "error" for d in walk.findings):
-        return Conformed(None, tuple(walk.findings), tuple(walk.repairs))
+        return Coerced(None, tuple(walk.findings), tuple(walk.repairs))
     try:
         spec = GMNSpec.model_validate(typed)
     except ValidationError as error:  # what the walk let through: say where, never raise
         more = tuple(_schema_finding(dict(problem)) for problem in error.errors()[:20])
-        return Conformed(None, (*walk.findings, *more), tuple(walk.repairs))
-    return Conformed(spec, tuple(walk.findings), tuple(walk.repairs), gradients)
+        return Coerced(None, (*walk.findings, *more), tuple(walk.repairs))
+    return Coerced(spec, tuple(walk.findings), tuple(walk.repairs), gradients)
 
 
 def _schema_finding(problem: Mapping[str, Any]) -> Diagnostic:
@@ -123,10 +123,10 @@ class _Walk:
 
     def _tuple(self, kind: Any, value: object, pointer: str) -> object:
         if value is None:
-            self._mended("null read as an empty list", pointer)
+            self._coerced("null read as an empty list", pointer)
             return []
         if not isinstance(value, list | tuple):
-            self._mended(f"{value!r} read as a list of one", pointer)
+            self._coerced(f"{value!r} read as a list of one", pointer)
             value = [value]
         if typing.get_origin(kind) is tuple and _is_matrix(value):
             return value  # a whole matrix of numbers needs no walk, and may hold a million of them
@@ -159,7 +159,7 @@ class _Walk:
             return value
         if isinstance(value, bool) or not isinstance(value, int | float):
             if value is None:
-                self._mended("null read as empty", pointer)
+                self._coerced("null read as empty", pointer)
                 return ""
             self._wrong(value, "text", pointer)
             return ""
@@ -170,7 +170,7 @@ class _Walk:
             return value
         words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
         if str(value).lower() in words:
-            self._mended(f"{value!r} read as {words[str(value).lower()]}", pointer)
+            self._coerced(f"{value!r} read as {words[str(value).lower()]}", pointer)
             return words[str(value).lower()]
         self._wrong(value, "true or false", pointer)
         return False
@@ -181,7 +181,7 @@ class _Walk:
         if isinstance(value, str):
             number = _parsed(value)
             if number is not None:
-                self._mended(f"{value!r} read as the number {number}", pointer)
+                self._coerced(f"{value!r} read as the number {number}", pointer)
         if isinstance(number, bool) or not isinstance(number, int | float):
             code = "GMN312" if "/table/" in pointer or "/values" in pointer else "GMN008"
             words = f"{pointer}: {value!r} is not {wanted}"
@@ -198,11 +198,11 @@ class _Walk:
                     return 1
                 self._wrong(value, wanted, pointer)
                 return 0
-            self._mended(f"{value!r} read as {int(number)}", pointer)
+            self._coerced(f"{value!r} read as {int(number)}", pointer)
             return int(number)
         return number if kind is int else _float(number)
 
-    def _mended(self, words: str, pointer: str) -> None:
+    def _coerced(self, words: str, pointer: str) -> None:
         self.repairs.append(finding("GMN008", f"{pointer}: {words}", pointer=pointer))
 
     def _wrong(self, value: object, expected: str, pointer: str) -> None:

@@ -11,7 +11,7 @@ from orchestrator.gmn.spelling import nearest
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from orchestrator.gmn.formats.places import Places
+    from orchestrator.gmn.formats.source_map import SourceMap
     from orchestrator.gmn.formats.syntax import Property, Token
     from orchestrator.types.diagnostics import Diagnostic
 
@@ -84,7 +84,7 @@ _KINDS = ("rows", "map", "identity", "uniform", "shift", "grid", "rules")
 class Builder:
     """Collects nodes into a tree and remembers where each part stood."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: SourceMap) -> None:
         self.places = places
         self.tree: Tree = {}
         self.offsets: dict[str, int] = {"": 0}
