@@ -254,7 +254,9 @@ def _patch(state: State[T], reason: str) -> tuple[State[T], Ask | GiveUp]:
     view = state.contract.name_keyed(best) if best is not None else ""
     if best is None or not view:
         return _resample_or_escalate(state, reason)
-    messages, templates = state.follow_ups.patch(state.first, view, state.contract.explain(best))
+    findings = state.contract.explain(best)
+    messages, templates = state.follow_ups.patch(state.first, view, findings)
+    description = state.first.description
     request = dataclasses.replace(
         state.asked.request,
         messages=messages,
@@ -262,6 +264,7 @@ def _patch(state: State[T], reason: str) -> tuple[State[T], Ask | GiveUp]:
         mode="prompt",
         schema=None,
         in_words="",
+        description=description and description.for_patch(view, findings),
         sample=state.first.sample,
         purpose="patch",
     )
@@ -338,7 +341,9 @@ def _escalate(state: State[T], reason: str) -> tuple[State[T], Ask]:
         )
         purpose = "escalate" if state.base_document is None else "patch"
         return _ask_next(state, Ask(request, purpose, reason))
-    messages, templates = state.follow_ups.patch(state.first, view, state.contract.explain(best))
+    findings = state.contract.explain(best)
+    messages, templates = state.follow_ups.patch(state.first, view, findings)
+    description = state.first.description
     request = dataclasses.replace(
         state.first,
         route=state.bounds.strong_route,
@@ -347,6 +352,7 @@ def _escalate(state: State[T], reason: str) -> tuple[State[T], Ask]:
         mode="prompt",
         schema=None,
         in_words="",
+        description=description and description.for_patch(view, findings),
         purpose="escalate",
     )
     # The answer is a patch, so it is judged as one.

@@ -14,7 +14,14 @@ from orchestrator.gmn.formats import write_text
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
 from orchestrator.types.errors import GMNError
-from orchestrator.types.requests import CacheMode, CachePolicy, Caching, OutputMode, Request
+from orchestrator.types.requests import (
+    CacheMode,
+    CachePolicy,
+    Caching,
+    Description,
+    OutputMode,
+    Request,
+)
 
 if TYPE_CHECKING:
     from orchestrator.config.settings import Settings
@@ -79,6 +86,7 @@ def initial_request(
     settings: Settings,
     mode: OutputMode,
     cache: Caching | None,
+    description: Description,
     seed: int | None = None,
 ) -> Request:
     """The question that a run begins with."""
@@ -101,6 +109,7 @@ def initial_request(
         cache=use,
         keep=keep,
         purpose="generate",
+        description=description,
     )
 
 

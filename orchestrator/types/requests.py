@@ -79,6 +79,28 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Description:
+    """What a request asks for, as data; the embedded provider answers it instead of the messages.
+
+    Attributes:
+        sentence: the user's description of the agent.
+        constraints: bounds on the sizes of the model, by name.
+        document: name-keyed JSON text to patch; empty where a whole document is asked for.
+        feedback: what to change in `document`: the user's words, else the findings of the checks.
+    """
+
+    sentence: str = ""
+    agent_type: str = "general"
+    constraints: Mapping[str, int] = field(default_factory=dict)
+    document: str = ""
+    feedback: str = ""
+
+    def for_patch(self, document: str, findings: str) -> Description:
+        """The description of the request for a patch of `document`; feedback outranks findings."""
+        return replace(self, document=document, feedback=self.feedback or findings)
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One question to one route, complete: equal requests have equal answers in the cache.
 
@@ -97,6 +119,7 @@ class Request:
         keep: how the answer is kept; does not shape the answer.
         purpose: why it is asked (``generate``, ``patch``, ``rewrite``…), for the ledger; does not
             shape the answer.
+        description: what the messages ask for, as data; None where the user wrote the messages.
     """
 
     messages: tuple[LLMMessage, ...]
@@ -112,6 +135,7 @@ class Request:
     cache: CacheMode = "use"
     keep: CachePolicy = CachePolicy()
     purpose: str = ""
+    description: Description | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,23 +14,15 @@ if TYPE_CHECKING:
 
     from orchestrator.types.diagnostics import PatchOperation
 
-_DOCUMENT = re.compile(r"^Document:\n```(?:json)?\n(.*?)\n```", re.DOTALL | re.MULTILINE)
-_FEEDBACK = re.compile(r'^Feedback:\n"""\n(.*?)\n"""', re.DOTALL | re.MULTILINE)
-_FINDINGS = re.compile(r"^Findings:\n((?:- .*\n?)+)", re.MULTILINE)
-
 View = dict[str, Any]
 
 
-def revise(message: str) -> str:
-    """The patch, as JSON text; what cannot be done is added to the document's assumptions."""
-    document = _DOCUMENT.search(message)
-    feedback = _FEEDBACK.search(message)
-    findings = _FINDINGS.search(message)
-    try:
-        view = json.loads(document[1]) if document else {}
-    except json.JSONDecodeError:
-        view = {}
-    wish = feedback[1] if feedback else findings[1] if findings else ""
+def revise(document: str, wish: str) -> str:
+    """A JSON Patch of `document`, name-keyed JSON text, that does what `wish` says.
+
+    What cannot be done is added to the document's assumptions.
+    """
+    view = json.loads(document)
     operations: list[PatchOperation] = []
     for way in _WAYS:
         operations += way(view, wish)
