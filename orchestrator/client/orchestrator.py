@@ -40,6 +40,7 @@ from orchestrator.types.requests import (
     Caching,
     Description,
     Generation,
+    OutputMode,
     Request,
 )
 
@@ -177,7 +178,7 @@ class Orchestrator(Wiring):
         rendered = self._prompts.feedback(description.document, feedback)
         settings = self.config.orchestrator
         request = initial_request(
-            rendered, route, contract, settings=settings, mode="prompt", cache=cache,
+            rendered, route, contract, settings=settings, mode=OutputMode.PROMPT, cache=cache,
             description=description,
         )  # fmt: skip
         request = replace(request, purpose="patch")

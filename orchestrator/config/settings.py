@@ -50,7 +50,13 @@ class GenerationSettings(_Section):
     timeout_s: float = Field(default=60.0, gt=0, description="Seconds for one call on the wire.")
     max_tokens: int = Field(default=4096, ge=64, description="Length limit of one answer.")
     temperature: float | None = Field(default=None, ge=0, description="Left to the provider.")
-    mode: Literal["auto", "json_schema", "tool_call", "json_object", "prompt"] = "auto"
+    mode: Literal[
+        "auto",
+        OutputMode.JSON_SCHEMA,
+        OutputMode.TOOL_CALL,
+        OutputMode.JSON_OBJECT,
+        OutputMode.PROMPT,
+    ] = "auto"
     repair: Literal["none", "safe", "suggest"] = "safe"
     episodes: int = Field(default=40, ge=1, le=1000, description="Episodes per expectation.")
     examples: int = Field(default=1, ge=0, le=4, description="Curated models shown as examples.")
@@ -251,8 +257,7 @@ def ledger_directory(settings: LedgerSettings, environ: Mapping[str, str]) -> Pa
 
 def output_modes(configured: str) -> tuple[OutputMode, ...]:
     """The modes to try in turn."""
-    every: tuple[OutputMode, ...] = get_args(OutputMode)
-    return every if configured == "auto" else tuple(m for m in every if m == configured)
+    return tuple(OutputMode) if configured == "auto" else (OutputMode(configured),)
 
 
 #: What is taken over from ``litellm_settings``, by the argument of the Router that means the

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from orchestrator.generation.contract import changed
 from orchestrator.parsing.json_reader import classify
 from orchestrator.types.diagnostics import Diagnostic, Report, Severity
-from orchestrator.types.requests import Attempt, Evaluation
+from orchestrator.types.requests import Attempt, Evaluation, OutputMode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -261,7 +261,7 @@ def _patch(state: State[T], reason: str) -> tuple[State[T], Ask | GiveUp]:
         state.asked.request,
         messages=messages,
         templates=templates,
-        mode="prompt",
+        mode=OutputMode.PROMPT,
         schema=None,
         in_words="",
         description=description and description.for_patch(view, findings),
@@ -349,7 +349,7 @@ def _escalate(state: State[T], reason: str) -> tuple[State[T], Ask]:
         route=state.bounds.strong_route,
         messages=messages,
         templates=templates,
-        mode="prompt",
+        mode=OutputMode.PROMPT,
         schema=None,
         in_words="",
         description=description and description.for_patch(view, findings),
@@ -371,7 +371,7 @@ def _allow_more_tokens(state: State[T]) -> tuple[State[T], Ask | GiveUp]:
         return _ask_next(
             state, Ask(request, asked.purpose, f"cut off at {room} tokens: twice the room")
         )
-    if request.mode != "prompt" and asked.purpose != "patch":
-        compact = dataclasses.replace(request, mode="prompt", schema=None)
+    if request.mode is not OutputMode.PROMPT and asked.purpose != "patch":
+        compact = dataclasses.replace(request, mode=OutputMode.PROMPT, schema=None)
         return _ask_next(state, Ask(compact, asked.purpose, "cut off again: the compact text form"))
     return _resample_or_escalate(state, "cut off again")

@@ -102,7 +102,7 @@ def initial_request(
         route,
         parameters=parameters,
         mode=mode,
-        schema=contract.schema if mode in ("json_schema", "tool_call") else None,
+        schema=contract.schema if mode.sends_schema else None,
         schema_name=contract.name,
         templates=rendered.templates,
         timeout_s=generation.timeout_s,

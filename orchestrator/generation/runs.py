@@ -130,7 +130,7 @@ class GenerationRuns:
         """A form that was taken without a word and not kept to is not asked for again."""
         for attempt in attempts:
             mode, answer = attempt.request.mode, attempt.answer
-            is_forced = mode in ("json_schema", "tool_call") and not answer.cached
+            is_forced = mode.sends_schema and not answer.cached
             if is_forced and attempt.evaluation.kind == "unparsed" and not is_json(answer.text):
                 await self.router.ignored(answer.deployment, mode)
 

@@ -20,10 +20,14 @@ from orchestrator.routing import _litellm
 from orchestrator.routing.attempts import clock
 from orchestrator.routing.build import route_arguments, router_arguments
 from orchestrator.routing.offline.completer import EmbeddedCompleter, are_embedded
-from orchestrator.routing.output_modes import MODES_FILE, RefusedModes
+from orchestrator.routing.output_modes import (
+    MODES_FILE,
+    RefusedModes,
+    messages_of,
+    response_format_arguments,
+)
 from orchestrator.routing.plan import enforce_bound
 from orchestrator.routing.prices import reads_pictures, serves
-from orchestrator.routing.response_format import messages_of, response_format_arguments
 from orchestrator.routing.stream import assembled, replayed
 from orchestrator.routing.translate import (
     cleaned,
@@ -134,11 +138,10 @@ class RouterCompleter:
     def mode_for(self, route: str) -> OutputMode:
         """The strictest output mode that no deployment of the route's first group has refused."""
         if self._recorded is not None and route in self._recorded.get("modes", {}):
-            mode: OutputMode = self._recorded["modes"][route]
-            return mode
+            return OutputMode(self._recorded["modes"][route])
         deployments = self._first_of(route)
         if are_embedded(deployments):
-            return "prompt"
+            return OutputMode.PROMPT
         modes = output_modes(self._config.orchestrator.generation.mode)
         refused = {mode for one in deployments for mode in self.modes.refused(one)}
         return next((mode for mode in modes if mode not in refused), modes[-1])
@@ -214,14 +217,12 @@ class RouterCompleter:
             except Exception as error:  # noqa: BLE001  LiteLLM raises its own, openai's, ValueErrors
                 attempts += trace.ended
                 failure = translated(error, route=request.route, attempts=attempts)
-                is_format_refused = asked.mode != "prompt" and names_response_format(
-                    error, asked.mode
-                )
-            if not is_format_refused:
+                weaker = asked.mode.weaker if names_response_format(error, asked.mode) else None
+            if weaker is None:
                 # Out here, so that the original, which can quote the prompt, is not its context.
                 raise failure
             await self._refuse(failure.deployment, asked.mode, f"refused it: {failure.status}")
-            asked = _degraded(asked)
+            asked = replace(asked, mode=weaker)
 
     def _first_of(self, name: str) -> tuple[Deployment, ...]:
         """The deployments of a route's first group, or of a group."""
@@ -364,13 +365,6 @@ def _provider_of(model: str) -> str:
         return str(litellm.get_llm_provider(model)[1])
     except litellm.BadRequestError:
         return ""
-
-
-def _degraded(request: Request) -> Request:
-    """The same in the next weaker form."""
-    modes = output_modes("auto")
-    weaker = modes[modes.index(request.mode) + 1]
-    return replace(request, mode=weaker)
 
 
 def _text(message: Any) -> str:

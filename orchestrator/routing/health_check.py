@@ -11,7 +11,7 @@ from orchestrator.models.health import Health, HealthReport
 from orchestrator.parsing.json_reader import is_json
 from orchestrator.types.errors import LLMError
 from orchestrator.types.messages import LLMMessage, LLMRole
-from orchestrator.types.requests import Request
+from orchestrator.types.requests import OutputMode, Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,17 +98,17 @@ async def _output_mode_of(router: RouterCompleter, one: Deployment) -> str:
     }  # fmt: skip
     words = (LLMMessage(LLMRole.USER, "Is two more than one?"),)
     request = Request(
-        words, one.id, mode="json_schema", schema=schema, timeout_s=_PROBE_S,
+        words, one.id, mode=OutputMode.JSON_SCHEMA, schema=schema, timeout_s=_PROBE_S,
         parameters={"max_tokens": 64, "num_retries": 0, "disable_fallbacks": True},
     )  # fmt: skip
     try:
         answer = await router.complete(request, group=one.id)
     except LLMError as error:
         return f"does not answer: {error}"
-    if "json_schema" in router.modes.refused(one):
+    if OutputMode.JSON_SCHEMA in router.modes.refused(one):
         return "refuses a JSON schema and is asked in other ways"
     if not is_json(answer.text):
-        await router.ignored(one.id, "json_schema")
+        await router.ignored(one.id, OutputMode.JSON_SCHEMA)
         return "ignores a JSON schema and is asked in other ways"
     return "takes a JSON schema"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -18,9 +19,29 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-#: How an answer is forced into shape, strictest first: the provider enforces the schema, the
-#: answer is the argument of a tool, the provider promises JSON, or only the prompt asks for it.
-OutputMode = Literal["json_schema", "tool_call", "json_object", "prompt"]
+
+class OutputMode(StrEnum):
+    """How a request asks for the shape of its answer, strictest first."""
+
+    JSON_SCHEMA = "json_schema"  # the provider enforces the schema
+    TOOL_CALL = "tool_call"  # the answer is the argument of a tool
+    JSON_OBJECT = "json_object"  # the provider promises JSON
+    PROMPT = "prompt"  # only the prompt asks for it
+
+    @property
+    def sends_schema(self) -> bool:
+        """Whether the provider gets the schema itself; else the prompt says it in words."""
+        return self in (OutputMode.JSON_SCHEMA, OutputMode.TOOL_CALL)
+
+    @property
+    def weaker(self) -> OutputMode | None:
+        """The mode to ask in when a provider refuses this one; None after the weakest."""
+        modes: list[OutputMode | None] = [*OutputMode, None]
+        return modes[modes.index(self) + 1]
+
+    def __repr__(self) -> str:
+        return repr(self.value)  # as pydantic lists it among the values that are accepted
+
 
 #: Whether the cache may answer: yes; ask anew and store; neither read nor write; it must, a miss
 #: is an error; from recordings, and what is missing there is asked and recorded.
@@ -109,7 +130,7 @@ class Request:
         route: name of the model group to ask.
         parameters: LiteLLM's call arguments beside model and messages (temperature, max_tokens…).
         mode: how the answer is forced into shape.
-        schema: JSON schema of the answer; sent when `mode` is ``json_schema`` or ``tool_call``.
+        schema: JSON schema of the answer; sent when `mode` sends schemas.
         in_words: what asks for the same in the other modes, added to the last message.
         schema_name: the name the provider sees for it.
         templates: version hash of every prompt template used, by name.
@@ -125,7 +146,7 @@ class Request:
     messages: tuple[LLMMessage, ...]
     route: str
     parameters: Mapping[str, object] = field(default_factory=dict)
-    mode: OutputMode = "prompt"
+    mode: OutputMode = OutputMode.PROMPT
     schema: Mapping[str, object] | None = None
     schema_name: str = ""
     in_words: str = ""

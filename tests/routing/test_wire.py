@@ -16,7 +16,7 @@ from orchestrator import Orchestrator
 from orchestrator.gmn.formats import write_json
 from orchestrator.gmn.formats.schema import strict_schema
 from orchestrator.gmn.validate import validate
-from orchestrator.routing.response_format import tightened
+from orchestrator.routing.output_modes import tightened
 from orchestrator.types.errors import (
     AuthenticationError,
     BadRequestError,

@@ -13,13 +13,12 @@ from orchestrator.routing.offline.named import build_named
 from orchestrator.routing.offline.revise import revise
 from orchestrator.routing.offline.rewording import adapted
 from orchestrator.routing.offline.wording import Wording, read_wording
-from orchestrator.types.requests import Description
+from orchestrator.types.requests import Description, OutputMode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from orchestrator.gmn.model import GMNSpec
-    from orchestrator.types.requests import OutputMode
 
 CHAT = (
     "The embedded provider writes GMN models from curated examples; it does not chat. Set a key"
@@ -34,9 +33,11 @@ def answer(description: Description, mode: OutputMode, examples: Sequence[Exampl
         return revise(description.document, description.feedback)
     sentence, agent_type = description.sentence.strip(), description.agent_type
     spec = write_model(sentence, agent_type, description.constraints, examples)
-    if mode == "json_schema":
+    if mode is OutputMode.JSON_SCHEMA:
         return write_json(spec, indent=None)
-    return write_json(spec, lean=True, indent=None) if mode == "json_object" else write_text(spec)
+    if mode is OutputMode.JSON_OBJECT:
+        return write_json(spec, lean=True, indent=None)
+    return write_text(spec)
 
 
 def answer_chat(

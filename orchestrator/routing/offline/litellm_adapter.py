@@ -10,13 +10,13 @@ from orchestrator.config.paths import shipped
 from orchestrator.gmn.examples import load
 from orchestrator.routing import _litellm
 from orchestrator.routing.offline.answer import answer, answer_chat
-from orchestrator.routing.response_format import messages_of, response_format_arguments
-from orchestrator.types.requests import Usage
+from orchestrator.routing.output_modes import messages_of, response_format_arguments
+from orchestrator.types.requests import OutputMode, Usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
-    from orchestrator.types.requests import Description, OutputMode, Request
+    from orchestrator.types.requests import Description, Request
 
 WORDS_PER_CHUNK = 8
 
@@ -38,9 +38,8 @@ def reply(
 
 def _mode(response_format: object) -> OutputMode:
     kind = response_format.get("type") if isinstance(response_format, dict) else None
-    if kind == "json_schema":
-        return "json_schema"
-    return "json_object" if kind == "json_object" else "prompt"
+    modes = (OutputMode.JSON_SCHEMA, OutputMode.JSON_OBJECT)
+    return next((mode for mode in modes if mode == kind), OutputMode.PROMPT)
 
 
 def estimated_tokens(text: str) -> int:

@@ -30,7 +30,7 @@ def ask(
     prompt: str,
     agent_type: str = "general",
     constraints: Mapping[str, int] | None = None,
-    mode: OutputMode = "prompt",
+    mode: OutputMode = OutputMode.PROMPT,
 ) -> Validation:
     description = Description(prompt, agent_type, constraints or {})
     text = answer(description, mode, EXAMPLES)
@@ -105,7 +105,7 @@ SENTENCES = [
 
 
 @pytest.mark.parametrize(("prompt", "agent_type"), SENTENCES)
-@pytest.mark.parametrize("mode", ["prompt", "json_object", "json_schema"])
+@pytest.mark.parametrize("mode", OutputMode)
 def test_every_sentence_gets_a_valid_running_model(
     prompt: str, agent_type: str, mode: OutputMode
 ) -> None:
@@ -222,13 +222,13 @@ def said(*sentences: str) -> list[dict[str, str]]:
     "messages", [[], said("hello"), said("a 3x3 grid", "thank you"), said("a poem on a cold day")]
 )
 def test_a_chat_message_gets_an_honest_answer(messages: list[dict[str, str]]) -> None:
-    assert answer_chat(messages, "prompt", EXAMPLES) == CHAT
+    assert answer_chat(messages, OutputMode.PROMPT, EXAMPLES) == CHAT
 
 
 def test_the_last_chat_message_that_describes_an_agent_gets_its_model() -> None:
-    text = answer_chat(said("hello", "a thermostat for a cold room"), "prompt", EXAMPLES)
-    assert text == answer(Description("a thermostat for a cold room"), "prompt", EXAMPLES)
-    grid = validate(answer_chat(said("Request: a 3x4 grid"), "json_object", EXAMPLES))
+    text = answer_chat(said("hello", "a thermostat for a cold room"), OutputMode.PROMPT, EXAMPLES)
+    assert text == answer(Description("a thermostat for a cold room"), OutputMode.PROMPT, EXAMPLES)
+    grid = validate(answer_chat(said("Request: a 3x4 grid"), OutputMode.JSON_OBJECT, EXAMPLES))
     assert spec_of(grid).states[0].shape == (3, 4)
 
 
@@ -236,7 +236,7 @@ def revise(spec: GMNSpec, feedback: str) -> tuple[Validation, list[dict[str, obj
     contract = GMNContract()
     evaluation = contract.evaluate_source(spec)
     description = Description(document=contract.name_keyed(evaluation), feedback=feedback)
-    patch = answer(description, "prompt", EXAMPLES)
+    patch = answer(description, OutputMode.PROMPT, EXAMPLES)
     amended = contract.apply_patch(evaluation, patch)
     assert amended.is_accepted, amended.report.errors
     assert amended.value is not None

@@ -20,7 +20,7 @@ from orchestrator.models.deployments import deployments_of
 from orchestrator.routing.attempts import Trace
 from orchestrator.routing.offline.completer import EmbeddedCompleter
 from orchestrator.routing.offline.litellm_adapter import completed
-from orchestrator.types.requests import Description, Generation, Request
+from orchestrator.types.requests import Description, Generation, OutputMode, Request
 from tests.support.documents import GOOD, swapped
 from tests.support.scripted import Scripted
 
@@ -50,13 +50,13 @@ def question(prompts: Prompts, description: Description) -> Request:
         prompts.feedback(description.document, description.feedback)
         if description.document
         else prompts.generate(
-            description.sentence, agent_type=description.agent_type, mode="prompt",
+            description.sentence, agent_type=description.agent_type, mode=OutputMode.PROMPT,
             constraints=description.constraints, examples=[GOOD],
         )
     )  # fmt: skip
     return initial_request(
-        rendered, "default", CONTRACT, settings=CONFIG.orchestrator, mode="prompt", cache=None,
-        description=description,
+        rendered, "default", CONTRACT, settings=CONFIG.orchestrator, mode=OutputMode.PROMPT,
+        cache=None, description=description,
     )  # fmt: skip
 
 
