@@ -21,6 +21,7 @@ from orchestrator.routing.attempts import Trace
 from orchestrator.routing.offline.completer import EmbeddedCompleter
 from orchestrator.routing.offline.litellm_adapter import completed
 from orchestrator.types.requests import Description, Generation, OutputMode, Request
+from orchestrator.types.run_context import RunContext
 from tests.support.documents import GOOD, swapped
 from tests.support.scripted import Scripted
 
@@ -66,7 +67,8 @@ async def refined(
     """The loop over `wrong` answers first, and the embedded provider's afterwards."""
     script = Scripted(*wrong, *[lambda request: completed(request)[0]] * (4 - len(wrong)))
     return await refine(
-        first, completer=script, contract=CONTRACT, follow_ups=prompts, bounds=Bounds(),
+        first, completer=script, contract=CONTRACT, follow_ups=prompts, context=RunContext(),
+        bounds=Bounds(),
         base_document=CONTRACT.evaluate_source(GOOD) if changes else None,
     )  # fmt: skip
 
@@ -74,7 +76,9 @@ async def refined(
 async def test_a_description_is_answered_whatever_the_templates_say(prompts: Prompts) -> None:
     records: list[Trace] = []
     (one,) = deployments_of(CONFIG, {}).ready
-    answer = await EmbeddedCompleter(one, records.append).complete(question(prompts, GRID))
+    answer = await EmbeddedCompleter(one, records.append).complete(
+        question(prompts, GRID), RunContext()
+    )
     spec = CONTRACT.evaluate(answer.text).value
     assert spec is not None
     assert (spec.states[0].shape, spec.agent_type, spec.policy.horizon) == ((3, 4), "explorer", 2)
