@@ -156,7 +156,6 @@ def bounds_of(settings: Settings, strong_route: str) -> Bounds:
     return Bounds(
         max_calls=settings.generation.max_calls,
         deadline_s=settings.generation.deadline_s,
-        budget_usd=settings.budgets.usd_per_request,
         budget_tokens=settings.budgets.tokens_per_request,
         strong_route=strong_route,
     )

@@ -10,7 +10,7 @@ from orchestrator.cache.accepted import Recalled
 from orchestrator.generation.loop import generation, refine
 from orchestrator.generation.request_building import bounds_of
 from orchestrator.generation.sampling import sampled
-from orchestrator.generation.streaming import Live
+from orchestrator.generation.streaming import StreamHook
 from orchestrator.parsing.json_reader import is_json
 from orchestrator.types.errors import InvalidOutputError, LLMError
 from orchestrator.types.run_context import RunContext
@@ -72,10 +72,12 @@ class GenerationRuns:
     ) -> Generation[T]:
         """Run the loop; whatever becomes of it is written into the ledger."""
         context = RunContext(entry.cost_so_far, hook or self.hook)
-        if isinstance(hook, Live):
+        if isinstance(hook, StreamHook):
             hook.contract, hook.hook = task.contract, hook.hook or self.hook
             # Samples are answered side by side, so none of them is heard as it comes.
-            context = RunContext(entry.cost_so_far, hook, hook.heard if task.samples == 1 else None)
+            context = RunContext(
+                entry.cost_so_far, hook, hook.on_text if task.samples == 1 else None
+            )
         with entry:
             try:
                 made = await self._made(task, context)
