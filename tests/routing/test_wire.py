@@ -286,7 +286,7 @@ async def test_names_are_resolved_by_us_and_never_guessed(wire: WireServer) -> N
     async with orchestrated(wire, "m") as orc:
         with pytest.raises(ConfigError, match="Known: default, m"):
             await orc.generate_gmn(PROMPT, model="gpt-9")
-        with pytest.raises(ConfigError, match="is no provider"):
+        with pytest.raises(ConfigError, match="is not a provider"):
             await orc.generate_gmn(PROMPT, provider="acme")
         with pytest.raises(NoDeploymentError, match="anthropic cannot be called"):
             await orc.generate_gmn(PROMPT, provider="anthropic")
