@@ -151,7 +151,7 @@ def test_what_the_sentence_names_is_in_the_model() -> None:
 def test_what_could_not_be_honoured_is_listed_as_an_assumption() -> None:
     spec = spec_of(ask("explorer on a 30x30 grid, goal at r40c1, horizon 8", "explorer"))
     assumptions = spec.meta("assumptions")
-    for part in ("instead of 30x30", "'r40c1' is no cell", "too many plans"):
+    for part in ("instead of 30x30", "'r40c1' is not a cell", "too many plans"):
         assert part in assumptions
 
 
