@@ -20,7 +20,8 @@ from orchestrator.client.orchestrator import Orchestrator
 from orchestrator.client.wiring import stated, store_of
 from orchestrator.config.settings import Config, cache_directory, ledger_directory
 from orchestrator.models.deployments import deployments_of
-from orchestrator.routing.retirement import retirement, takes_schema
+from orchestrator.models.retirement import retirement
+from orchestrator.routing.prices import model_table, takes_schema
 from orchestrator.types.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def _deployments(found: Deployments, forms: Mapping[str, str]) -> Iterator[Check
         if one.provider == "offline":
             continue
         yield _form(one, forms[one.id]) if one.id in forms else _schema(one)
-        if (goes := retirement(one, today)) is not None:
+        if (goes := retirement(one, today, model_table())) is not None:
             when = f"{'retired on' if goes.is_past(today) else 'will be retired on'} {goes.on}"
             fix = f"Use {goes.successor} instead." if goes.successor else "Choose another model."
             yield Checked(f"{one.id} ({one.model})", when, fix, is_bad=goes.is_past(today))

@@ -32,6 +32,11 @@ class SkippedDeployment:
     model: str
     reason: str
 
+    @property
+    def provider(self) -> str:
+        """LiteLLM's name of the provider, as `Deployment.provider`."""
+        return self.model.partition("/")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
@@ -55,6 +60,13 @@ class Deployment:
         if base:
             return urlsplit(str(base)).hostname in ("localhost", "127.0.0.1", "::1")
         return self.provider in LOCAL_PREFIXES
+
+    def entry_in(self, table: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The entry about its model in LiteLLM's table; empty when there is none."""
+        found: Mapping[str, Any] = (
+            table.get(self.model) or table.get(self.model.partition("/")[2]) or {}
+        )
+        return found
 
 
 class _Secret:

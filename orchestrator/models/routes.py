@@ -184,7 +184,7 @@ def _empty_route(
 
 def why_none_of(provider: str, skipped: Sequence[SkippedDeployment]) -> str:
     """Why no deployment of a provider can be called."""
-    theirs = [d for d in skipped if d.model.partition("/")[0] in PROVIDERS[provider].prefixes]
+    theirs = [d for d in skipped if d.provider in PROVIDERS[provider].prefixes]
     return reasons_of(theirs) or "model_list has no deployment of it"
 
 

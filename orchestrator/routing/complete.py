@@ -28,7 +28,7 @@ from orchestrator.routing.output_modes import (
 )
 from orchestrator.routing.plan import enforce_bound
 from orchestrator.routing.prices import reads_pictures, serves
-from orchestrator.routing.stream import assembled, replayed
+from orchestrator.routing.stream import assembled, replayed, said
 from orchestrator.routing.translate import (
     cleaned,
     in_litellms_class,
@@ -285,17 +285,11 @@ def _provider_of(model: str) -> str:
         return ""
 
 
-def _text(message: Any) -> str:
-    """What was said, or what was given to the tool."""
-    called = getattr(message, "tool_calls", None)
-    return str((called[0].function.arguments if called else message.content) or "")
-
-
 def _answer(response: Any, wire: tuple[WireAttempt, ...], seconds: float) -> Answer:
     choice = response.choices[0]
     last = wire[-1]
     return Answer(
-        text=_text(choice.message),
+        text=said(choice.message),
         finish=str(choice.finish_reason or "stop"),
         refusal=str(getattr(choice.message, "refusal", None) or ""),
         model=last.model,

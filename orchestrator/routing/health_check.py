@@ -7,7 +7,6 @@ import datetime
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.config.providers import OFFLINE
-from orchestrator.models.health import Health, HealthReport
 from orchestrator.parsing.json_reader import is_json
 from orchestrator.routing.attempts import Trace
 from orchestrator.types.errors import LLMError
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orchestrator.models.deployments import Deployment
+    from orchestrator.models.health import HealthReport
     from orchestrator.routing.complete import RouterCompleter
     from orchestrator.types.run_context import RunContext
 
@@ -32,41 +32,7 @@ async def health_check(
     ready = router.deployments.ready
     if probe:
         await asyncio.gather(*(_probe(router, one, context) for one in ready))
-    resting = await _resting(router)
-    monitor = router.monitor
-    found = [
-        monitor.of(
-            one.id,
-            provider=one.provider,
-            model=one.model,
-            deployments=[one.id],
-            cooldown_until=resting.get(one.id, ""),
-        )
-        for one in ready
-    ]
-    left_out = [
-        monitor.of(
-            one.group, provider=one.model.partition("/")[0], model=one.model, deployments=(),
-            skipped=one.reason,
-        )
-        for one in router.deployments.skipped
-    ]  # fmt: skip
-    return HealthReport(_providers(router, found), (*found, *left_out))
-
-
-def _providers(router: RouterCompleter, found: list[Health]) -> tuple[Health, ...]:
-    made = []
-    for provider in dict.fromkeys(one.provider for one in found):
-        mine = [one for one in found if one.provider == provider]
-        ids = [one.name for one in mine]
-        models = ", ".join(dict.fromkeys(one.model for one in mine))
-        reasons = "; ".join(dict.fromkeys(one.reason for one in mine if one.reason))
-        skipped = "" if any(one.available for one in mine) else reasons
-        health = router.monitor.of(
-            provider, provider=provider, model=models, deployments=ids, skipped=skipped
-        )
-        made.append(health)
-    return tuple(made)
+    return router.monitor.report(router.deployments, await _resting(router))
 
 
 async def _probe(router: RouterCompleter, one: Deployment, context: RunContext) -> None:

@@ -176,7 +176,7 @@ async def assembled(stream: Any, heard: Callable[[str], None]) -> Any:
     async with contextlib.aclosing(stream) as parts:
         async for chunk in parts:
             for choice in chunk.choices[:1]:
-                part = _said(choice.delta)
+                part = said(choice.delta)
                 if part:
                     text.append(part)
                     heard(part)
@@ -189,10 +189,10 @@ async def assembled(stream: Any, heard: Callable[[str], None]) -> Any:
     return types.SimpleNamespace(choices=[choice])
 
 
-def _said(delta: Any) -> str:
-    """The text of a part, or what it adds to the argument of the tool."""
-    called = getattr(delta, "tool_calls", None)
-    return str((called[0].function.arguments if called else delta.content) or "")
+def said(message: Any) -> str:
+    """The text of a message or of a part of one, else the argument of the tool that it calls."""
+    called = getattr(message, "tool_calls", None)
+    return str((called[0].function.arguments if called else message.content) or "")
 
 
 def recorded(stream: Any, keep: Callable[[list[dict[str, Any]], float | None], None]) -> Any:
