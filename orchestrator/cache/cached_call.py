@@ -1,28 +1,30 @@
-"""The cache in front of the Router: content-addressed, one call per question.
+"""The cache in front of a call: content-addressed, one call per question.
 
-`CachingCompleter` is a completer in front of another. Its key covers everything that shapes an
-answer, and identical questions asked at the same time share one call.
+`cached_call` is the one way through the cache. `CachingCompleter` is a completer that goes through
+it to another completer; LiteLLM's own calls go through it too.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from orchestrator.cache.keys import LAYOUT, as_kept, differences, key_of, question_of, similarity
-from orchestrator.cache.single_flight import Flights
+from orchestrator.cache.single_flight import SingleFlight
 from orchestrator.ledger.request_cost import current
 from orchestrator.types.errors import CacheMissError
 from orchestrator.types.requests import Answer, Request, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 
-    from orchestrator.cache.gate import Gate
     from orchestrator.types.requests import CacheMode, CachePolicy, Completer
 
+T = TypeVar("T")
 _MOST_DIFFERENCES = 12
 _MOST_COMPARED = 300  # the latest; comparing takes a millisecond each
 
@@ -61,6 +63,93 @@ class AnswerStore(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class CacheEntry(Generic[T]):
+    """The place of one question in a store, and how its value is read and kept.
+
+    Attributes:
+        max_age_s: for how many seconds it is kept where the policy says nothing; 0 for ever.
+        decode: makes the value of its stored parts; None where it cannot.
+    """
+
+    store: AnswerStore
+    key: str
+    question: Mapping[str, object]
+    mode: CacheMode
+    policy: CachePolicy
+    max_age_s: float
+    decode: Callable[[list[Any]], T | None]
+
+    async def find(self) -> T | None:
+        """The stored value; None for none, one of another layout, or one too old."""
+        if self.store.is_remote:
+            stored = await asyncio.to_thread(self.store.get, self.key)
+        else:
+            stored = self.store.get(self.key)  # 5 µs here; a hop to a thread would cost 70
+        if not isinstance(stored, list) or stored[:1] != [LAYOUT]:
+            return None
+        if self.mode == "use" and 0 < self.policy.oldest_s < time.time() - stored[1]:
+            return None
+        return self.decode(stored[2:])
+
+    def keep(self, parts: list[object]) -> None:
+        """Store the parts of a value with the moment, in seconds since 1970; 0 in a recording."""
+        moment = 0.0 if self.mode == "record" else time.time()
+        age = self.policy.ttl_s or self.max_age_s
+        value = [LAYOUT, moment, *parts]
+        self.store.put(self.key, value, question=self.question, max_age_s=age, tag=self.policy.tag)
+
+
+class Result(NamedTuple, Generic[T]):
+    """What came of a call.
+
+    Attributes:
+        is_hit: the value comes from the store; otherwise it was asked for now.
+        is_mine: this caller asked for it; a follower shares the value of its leader.
+    """
+
+    value: T
+    is_hit: bool
+    is_mine: bool
+
+
+async def cached_call(
+    entry: CacheEntry[T],
+    flights: SingleFlight | None,
+    *,
+    ask: Callable[[], Awaitable[T]],
+    encode: Callable[[T], list[object] | None],
+) -> Result[T]:
+    """The stored value of an entry, that of an identical call under way, or what `ask` gives.
+
+    `encode` gives the parts of a value to store, None for a value that is not stored. Without
+    `flights` the call is not shared, and its caller stores what becomes of it: a stream.
+
+    Raises: CacheMissError: nothing is stored and the mode is ``replay``; what `ask` raises.
+    """
+    if entry.mode != "refresh" and (found := await entry.find()) is not None:
+        return Result(found, is_hit=True, is_mine=False)
+    if entry.mode == "replay":
+        raise await asyncio.to_thread(missing, entry.store, entry.question)
+    if flights is None:
+        return Result(await ask(), is_hit=False, is_mine=True)
+    locks = flights.locks if entry.mode == "use" else None
+
+    async def lead() -> tuple[T, bool]:
+        async with contextlib.nullcontext() if locks is None else locks.held(entry.key):
+            if locks is not None and (stored := await entry.find()) is not None:
+                return stored, True
+            value = await ask()
+            if (parts := encode(value)) is not None:
+                await asyncio.to_thread(entry.keep, parts)
+            return value, False
+
+    key = f"{entry.mode}:{entry.policy.oldest_s}:{entry.key}"
+    async with flights.joined(key, lead) as (task, is_leader):
+        value, is_hit = await asyncio.shield(task)
+    return Result(value, is_hit, is_leader and not is_hit)
+
+
 def is_complete(answer: Answer) -> bool:
     """Whether an answer is worth keeping: it ended by itself and says something."""
     return answer.finish in ("stop", "tool_calls") and bool(answer.text) and not answer.refusal
@@ -76,14 +165,14 @@ class CachingCompleter:
         *,
         fingerprint: Callable[[str], str],
         max_age_s: float = 0.0,
-        gate: Gate | None = None,
+        flights: SingleFlight | None = None,
     ) -> None:
-        """`gate` keeps other processes from asking the same at the same time."""
+        """`flights` with locks keep other processes from asking the same at the same time."""
         self._inner = inner
         self._store = store
         self._fingerprint = fingerprint
         self._max_age_s = max_age_s
-        self._flights = Flights(gate)
+        self._flights = flights or SingleFlight()
 
     def through(self, inner: Completer) -> CachingCompleter:
         """The same store and the same calls under way in front of another completer."""
@@ -96,18 +185,16 @@ class CachingCompleter:
         if request.cache == "off":
             return await self._inner.complete(request)
         question = question_of(request, fingerprint=self._fingerprint(request.route))
-        key = key_of(question)
-        if request.cache != "refresh" and (found := await self._found(key, request)):
-            return as_served(found)
-        if request.cache == "replay":
-            raise await asyncio.to_thread(missing, self._store, question)
-        landed = await self._flights.once(
-            key, request.cache, request.keep,
-            found=lambda: self._found(key, request),
-            ask=lambda: self._ask(key, request, question),
+        entry = CacheEntry(
+            self._store, key_of(question), question, request.cache, request.keep,
+            self._max_age_s, decoded_answer,
         )  # fmt: skip
-        is_bought = landed.is_mine and landed.is_new
-        return landed.value if is_bought else as_served(landed.value.from_cache())
+        result = await cached_call(
+            entry, self._flights, ask=lambda: self._inner.complete(request), encode=_kept_parts
+        )
+        if result.is_mine:
+            return result.value
+        return as_served(result.value if result.is_hit else result.value.from_cache())
 
     async def withdraw(self, requests: Iterable[Request]) -> None:
         """Forget the answers to `requests`: the run they belong to ended without a valid result."""
@@ -117,26 +204,6 @@ class CachingCompleter:
             if request.cache in ("use", "refresh")
         ]
         await asyncio.to_thread(self._store.delete, keys)
-
-    async def _found(self, key: str, request: Request) -> Answer | None:
-        return hit(await read(self._store, key), request.cache, request.keep)
-
-    async def _ask(self, key: str, request: Request, question: Mapping[str, object]) -> Answer:
-        answer = await self._inner.complete(request)
-        if is_complete(answer):
-            age = request.keep.ttl_s or self._max_age_s
-            await asyncio.to_thread(
-                self._store.put, key, as_stored(answer, request.cache),
-                question=question, max_age_s=age, tag=request.keep.tag,
-            )  # fmt: skip
-        return answer
-
-
-async def read(store: AnswerStore, key: str) -> Any:
-    """What is kept under a key, read where it disturbs nobody."""
-    if store.is_remote:
-        return await asyncio.to_thread(store.get, key)
-    return store.get(key)  # 5 µs here; a hop to a thread would cost 70
 
 
 def missing(store: AnswerStore, question: Mapping[str, object]) -> CacheMissError:
@@ -154,57 +221,39 @@ def missing(store: AnswerStore, question: Mapping[str, object]) -> CacheMissErro
 
 
 def as_served(answer: Answer) -> Answer:
-    """An answer from the store, booked as one that nothing is paid for."""
+    """An answer from the store, added to the request as one that nothing is paid for."""
     if (cost_so_far := current()) is not None:
         cost_so_far.add_cached(answer.usage, answer.cost_usd)
     return answer
 
 
-def dated(mode: CacheMode, *parts: object) -> list[object]:
-    """What is kept, with its layout and its moment; `parts_of` reads it.
-
-    The moment is seconds since 1970; 0 in a recording, which has no age.
-    """
-    return [LAYOUT, 0.0 if mode == "record" else time.time(), *parts]
+def _kept_parts(answer: Answer) -> list[object] | None:
+    return encoded_answer(answer) if is_complete(answer) else None
 
 
-def parts_of(stored: object, count: int, mode: CacheMode, keep: CachePolicy) -> list[Any] | None:
-    """The `count` parts of what `dated` made; None for anything else, or for one too old."""
-    if not isinstance(stored, list) or len(stored) != count + 2 or stored[0] != LAYOUT:
-        return None
-    if mode == "use" and 0 < keep.oldest_s < time.time() - stored[1]:
-        return None
-    return stored[2:]
-
-
-def as_stored(answer: Answer, mode: CacheMode) -> list[object]:
-    """An answer as it is kept; `hit` reads it."""
+def encoded_answer(answer: Answer) -> list[object]:
+    """An answer as JSON; `decoded_answer` reads it."""
     usage = answer.usage
-    return dated(
-        mode,
-        answer.text,
-        answer.finish,
-        answer.model,
-        answer.provider,
-        answer.deployment,
-        [usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens],
+    tokens = [usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens]
+    return [
+        answer.text, answer.finish, answer.model, answer.provider, answer.deployment, tokens,
         answer.cost_usd,
-    )
+    ]  # fmt: skip
 
 
-def hit(stored: object, mode: CacheMode, keep: CachePolicy) -> Answer | None:
-    """The answer that `as_stored` made a value of; None for anything else, or one too old."""
+def decoded_answer(parts: list[Any]) -> Answer | None:
+    """The answer that `encoded_answer` made a value of, billed 0; None for anything else."""
     # Built in one go: this is the whole cost of a hit beside the key and the read.
-    if (parts := parts_of(stored, 7, mode, keep)) is None:
+    if len(parts) != 7:
         return None
-    text, finish, model, provider, deployment, usage, cost_usd = parts
+    text, finish, model, provider, deployment, tokens, cost_usd = parts
     return Answer(
         text,
         finish,
         model=model,
         provider=provider,
         deployment=deployment,
-        usage=Usage(*usage),
+        usage=Usage(*tokens),
         cost_usd=cost_usd,
         billed_usd=0.0,
         cached=True,

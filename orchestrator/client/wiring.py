@@ -7,14 +7,13 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.cache.accepted import Recall
+from orchestrator.cache.accepted import AcceptedRuns
 from orchestrator.cache.cached_call import AnswerStore, CachingCompleter
 from orchestrator.cache.cassette import Cassette
 from orchestrator.cache.disk import disk_store
 from orchestrator.cache.encryption import Encryption
-from orchestrator.cache.gate import Gate
-from orchestrator.cache.locks import FileLocks
 from orchestrator.cache.redis import RedisLocks, shared_store
+from orchestrator.cache.single_flight import FileLocks, Locks, SingleFlight
 from orchestrator.cache.store import Store
 from orchestrator.client.litellm_calls import LiteLLMCalls
 from orchestrator.client.structured import Structured
@@ -56,14 +55,14 @@ def store_of(settings: Cache, environ: Mapping[str, str]) -> Store:
     return disk_store(directory, size_limit_mb=settings.size_limit_mb, seal=seal)
 
 
-def gate_of(settings: Cache, environ: Mapping[str, str]) -> Gate:
-    """Whoever shares the answers asks for each of them once.
+def locks_of(settings: Cache, environ: Mapping[str, str]) -> Locks:
+    """The locks of all processes that share the answers: each question is asked once.
 
     Raises: as `store_of`.
     """
     if url := stated(settings.url, environ):
-        return Gate(RedisLocks(url))
-    return Gate(FileLocks(cache_directory(settings, environ) / "asking"))
+        return RedisLocks(url)
+    return FileLocks(cache_directory(settings, environ) / "asking")
 
 
 def stated(setting: str, environ: Mapping[str, str]) -> str:
@@ -120,15 +119,15 @@ class Wiring:
         await self._router.aclose()
         if self._open.is_done:
             await asyncio.to_thread(self._store.close)
-            if self._gate is not None:
-                await asyncio.to_thread(self._gate.close)
+            if self._flights.locks is not None:
+                await asyncio.to_thread(self._flights.locks.close)
 
     def _load(self) -> None:
         self._prompts.load()
         load_library()
         _ = self._store
-        if self._gate is not None:
-            self._gate.sweep()
+        if self._flights.locks is not None:
+            self._flights.locks.sweep()
         if self._is_taped:
             self._tape.load()
         if self.config.orchestrator.cache.mode == "record":
@@ -148,10 +147,10 @@ class Wiring:
         return self.config.orchestrator.cache.mode in ("record", "replay")
 
     @cached_property
-    def _gate(self) -> Gate | None:
+    def _flights(self) -> SingleFlight:
         if self._is_taped:
-            return None
-        return gate_of(self.config.orchestrator.cache, self._environ)
+            return SingleFlight()
+        return SingleFlight(locks_of(self.config.orchestrator.cache, self._environ))
 
     @cached_property
     def _keeps(self) -> AnswerStore:
@@ -168,7 +167,7 @@ class Wiring:
             self._keeps,
             fingerprint=self._router.deployments.fingerprint if not self._is_taped else _nobody,
             max_age_s=self.config.orchestrator.cache.max_age_s,
-            gate=self._gate,
+            flights=self._flights,
         )
 
     @cached_property
@@ -181,7 +180,7 @@ class Wiring:
             self._ledger,
             settings,
             fingerprint=known,
-            gate=self._gate,
+            flights=self._flights,
         )
 
     @cached_property
@@ -189,11 +188,11 @@ class Wiring:
         settings = self.config.orchestrator
         directory = cache_directory(settings.cache, self._environ)
         accepted = Accepted(directory / ACCEPTED if settings.cache.keep_accepted else None)
-        recall = None
+        runs = None
         if not self._is_taped:  # a recording holds every answer, and each in a file of its own
             fingerprint = self._router.deployments.fingerprint
-            recall = Recall(self._store, fingerprint, settings.cache.max_age_s)
-        return GenerationRuns(self._router, self._completer, settings, accepted, recall, self._hook)
+            runs = AcceptedRuns(self._store, fingerprint, settings.cache.max_age_s)
+        return GenerationRuns(self._router, self._completer, settings, accepted, runs, self._hook)
 
     @cached_property
     def _structured(self) -> Structured:

@@ -133,11 +133,13 @@ class State(Generic[T]):
 
 def step(state: State[T], answer: Answer) -> tuple[State[T], Finished[T] | Ask | GiveUp]:
     """Judge the answer and decide what is next. Pure: no clock, no disk, no network."""
+    asked = state.asked
     evaluation = _evaluate(state, answer)
-    attempt = Attempt(
-        state.asked.request, answer, evaluation, state.asked.purpose, state.asked.reason
-    )
-    before = state
+    return _decided(state, Attempt(asked.request, answer, evaluation, asked.purpose, asked.reason))
+
+
+def _decided(state: State[T], attempt: Attempt[T]) -> tuple[State[T], Finished[T] | Ask | GiveUp]:
+    before, evaluation = state, attempt.evaluation
     state = dataclasses.replace(
         state,
         attempts=(*state.attempts, attempt),
@@ -152,11 +154,10 @@ def step(state: State[T], answer: Answer) -> tuple[State[T], Finished[T] | Ask |
 
 
 def resumed(state: State[T], prior_attempts: tuple[Attempt[T], ...]) -> State[T]:
-    """The state after several answers to the first question, none accepted: mend the best."""
+    """The state after attempts that were evaluated elsewhere, none accepted: mend the best."""
     best = min(prior_attempts, key=lambda attempt: rank(attempt.evaluation))
     others = tuple(attempt for attempt in prior_attempts if attempt is not best)
-    state = dataclasses.replace(state, attempts=others, is_fresh=True)
-    state, _ = step(state, best.answer)
+    state, _ = _decided(dataclasses.replace(state, attempts=others, is_fresh=True), best)
     return state
 
 

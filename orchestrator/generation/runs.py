@@ -6,18 +6,18 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from orchestrator.cache.accepted import Recalled
-from orchestrator.generation.loop import generation, refine
+from orchestrator.generation.loop import evaluated_event, generation, refine
 from orchestrator.generation.request_building import bounds_of
 from orchestrator.generation.sampling import sampled
 from orchestrator.generation.streaming import current
 from orchestrator.parsing.json_reader import is_json
 from orchestrator.types.errors import InvalidOutputError, LLMError
+from orchestrator.types.events import Answered, Asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from orchestrator.cache.accepted import Recall
+    from orchestrator.cache.accepted import AcceptedRuns
     from orchestrator.cache.cached_call import CachingCompleter
     from orchestrator.config.settings import Settings
     from orchestrator.generation.evaluation.finetune import Accepted
@@ -60,13 +60,13 @@ class GenerationRequest(Generic[T]):
 
 @dataclass(frozen=True)
 class GenerationRuns:
-    """Runs the loop over the completer; `recall` remembers what runs came to, None does not."""
+    """Runs the loop over the completer; without `accepted_runs` no accepted run is kept."""
 
     router: RouterCompleter
     completer: CachingCompleter
     settings: Settings
     accepted: Accepted
-    recall: Recall | None = None
+    accepted_runs: AcceptedRuns | None = None
     hook: Hook | None = None
 
     async def run(
@@ -97,17 +97,18 @@ class GenerationRuns:
     async def _made(
         self, task: GenerationRequest[T], completer: Completer, hook: Hook | None
     ) -> Generation[T]:
-        """From what is remembered of an accepted run, from samples, or from the first question."""
+        """From an accepted run in the cache, from samples, or from the first question."""
         first, samples = task.first, task.samples
-        rounds = () if self.recall is None else await self.recall.rounds(first, samples)
+        kept: tuple[Attempt[T], ...] = ()
+        if self.accepted_runs is not None:
+            kept = await self.accepted_runs.find(first, task.contract, samples=samples)
+            _report(hook, kept)
         bounds = bounds_of(self.settings, self.strong(first.route))
         # Answers that are there already, and samples, leave the loop its calls.
-        most = (task.max_calls or bounds.max_calls) + samples - 1 + len(rounds)
+        most = (task.max_calls or bounds.max_calls) + samples - 1 + len(kept)
         bounds = replace(bounds, max_calls=most)
-        prior_attempts: tuple[Attempt[T], ...] = ()
-        if rounds:
-            completer = Recalled(completer, rounds)
-        elif samples > 1:
+        prior_attempts = kept
+        if not kept and samples > 1:
             prior_attempts = await sampled(
                 first, task.contract, completer, samples,
                 deadline_s=bounds.deadline_s, hook=hook,
@@ -120,10 +121,10 @@ class GenerationRuns:
                 bounds=bounds, hook=hook, base_document=task.base_document,
                 prior_attempts=prior_attempts,
             )  # fmt: skip
-        if self.recall is not None and not (rounds and made.cached):
+        if self.accepted_runs is not None and not (kept and made.cached):
             # Of samples the last one led to the result; the others stand before it.
-            path = made.attempts[max(len(prior_attempts) - 1, 0) :]
-            await self.recall.keep(first, task.contract, path, samples=samples)
+            path = made.attempts[0 if kept else max(len(prior_attempts) - 1, 0) :]
+            await self.accepted_runs.keep(first, path, samples=samples)
         return made
 
     async def _learn(self, attempts: tuple[Attempt[T], ...]) -> None:
@@ -138,6 +139,15 @@ class GenerationRuns:
         """The stronger route of a role; a group or provider that was forced stays forced."""
         routes = self.router.deployments.routes
         return "strong" if "strong" in routes and route in routes and route != "strong" else ""
+
+
+def _report(hook: Hook | None, attempts: tuple[Attempt[T], ...]) -> None:
+    """The events of attempts that the cache gave, as if they had just been made."""
+    for number, attempt in enumerate(attempts if hook is not None else (), 1):
+        assert hook is not None
+        hook(Asked(number, attempt.request.route, attempt.purpose, attempt.reason))
+        hook(Answered(number, attempt.answer))
+        hook(evaluated_event(number, attempt.evaluation))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import yaml
 from orchestrator import Orchestrator
 from orchestrator.cache.cached_call import CachingCompleter, is_complete
 from orchestrator.cache.encryption import Encryption
+from orchestrator.cache.single_flight import SingleFlight
 from orchestrator.cli.main import main
 from orchestrator.types.errors import ConfigError, ServiceUnavailableError
 from orchestrator.types.messages import LLMMessage, LLMRole
@@ -54,7 +55,8 @@ class Scripted:
 
 
 def cached(inner: Scripted, place: Position) -> CachingCompleter:
-    return CachingCompleter(inner, place.opened(), fingerprint=lambda _: "f", gate=place.gate())
+    flights = SingleFlight(place.locks())
+    return CachingCompleter(inner, place.opened(), fingerprint=lambda _: "f", flights=flights)
 
 
 async def test_the_second_identical_question_is_not_asked_and_costs_nothing(
