@@ -15,6 +15,7 @@ from benchmarks.serving import bare_router, config, served
 from orchestrator.client.orchestrator import Orchestrator
 from orchestrator.types.messages import LLMMessage, LLMRole
 from orchestrator.types.requests import Request
+from orchestrator.types.run_context import RunContext
 from tests.support.wire import Reply
 
 ROUNDS, CALLS = 80, 12
@@ -49,7 +50,7 @@ async def measure(base: str, directory: str) -> None:
         bare = bare_router(orchestrator)
         paths: dict[str, Callable[[], Awaitable[object]]] = {
             "acompletion with ledger": lambda: orchestrator.acompletion(**ask),
-            "the loop's call": lambda: seam.complete(request),
+            "the loop's call": lambda: seam.complete(request, RunContext()),
         }
 
         async def reference() -> float:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from orchestrator.cache.cached_call import CacheEntry, as_served
+from orchestrator.cache.cached_call import CacheEntry
 from orchestrator.cache.keys import key_of, question_of
 from orchestrator.types.diagnostics import Report
 from orchestrator.types.requests import Answer, AnswerKind, Attempt, Evaluation
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from orchestrator.cache.cached_call import AnswerStore
     from orchestrator.types.requests import Contract, Request
+    from orchestrator.types.run_context import RunContext
 
 T = TypeVar("T")
 
@@ -56,7 +57,7 @@ class AcceptedRuns:
     max_age_s: float = 0.0
 
     async def find(
-        self, first: Request, contract: Contract[T], *, samples: int
+        self, first: Request, contract: Contract[T], context: RunContext, *, samples: int
     ) -> tuple[Attempt[T], ...]:
         """The attempts of the run that `first` began and that was accepted; none without one.
 
@@ -68,6 +69,8 @@ class AcceptedRuns:
         if (kept := await self._entry(first, samples).find()) is None:
             return ()
         attempts = [_attempt(part, first) for part in kept.attempts]
+        for one in attempts:
+            context.cost.add_cached(one.answer.usage, one.answer.cost_usd)
         now = await asyncio.to_thread(contract.evaluate, kept.document)
         then = attempts[-1].evaluation.report
         # The canonical text holds what was repaired in the answer then.
@@ -102,7 +105,7 @@ class AcceptedRuns:
 def _attempt(kept: _KeptAttempt, first: Request) -> Attempt[Any]:
     request = replace(first, purpose=kept.purpose, templates=kept.templates)
     evaluation: Evaluation[Any] = Evaluation(kept.kind, None, "", kept.report)
-    return Attempt(request, as_served(kept.answer), evaluation, kept.purpose, kept.reason)
+    return Attempt(request, kept.answer, evaluation, kept.purpose, kept.reason)
 
 
 @functools.cache

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import copy
+import functools
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from orchestrator.cache.keys import LAYOUT, as_kept, differences, key_of, question_of, similarity
 from orchestrator.cache.single_flight import SingleFlight
-from orchestrator.ledger.request_cost import current
 from orchestrator.types.errors import CacheMissError
 from orchestrator.types.requests import Answer, Request, Usage
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 
     from orchestrator.types.requests import CacheMode, CachePolicy, Completer
+    from orchestrator.types.run_context import RunContext
 
 T = TypeVar("T")
 _MOST_DIFFERENCES = 12
@@ -174,27 +174,21 @@ class CachingCompleter:
         self._max_age_s = max_age_s
         self._flights = flights or SingleFlight()
 
-    def through(self, inner: Completer) -> CachingCompleter:
-        """The same store and the same calls under way in front of another completer."""
-        made = copy.copy(self)
-        made._inner = inner
-        return made
-
-    async def complete(self, request: Request) -> Answer:
+    async def complete(self, request: Request, context: RunContext) -> Answer:
         """Answer from the store, from a call already under way, or by asking."""
         if request.cache == "off":
-            return await self._inner.complete(request)
+            return await self._inner.complete(request, context)
         question = question_of(request, fingerprint=self._fingerprint(request.route))
         entry = CacheEntry(
             self._store, key_of(question), question, request.cache, request.keep,
-            self._max_age_s, decoded_answer,
+            self._max_age_s, _decoded,
         )  # fmt: skip
-        result = await cached_call(
-            entry, self._flights, ask=lambda: self._inner.complete(request), encode=_kept_parts
-        )
-        if result.is_mine:
-            return result.value
-        return as_served(result.value if result.is_hit else result.value.from_cache())
+        ask = functools.partial(self._inner.complete, request, context)
+        answer, is_hit, is_mine = await cached_call(entry, self._flights, ask=ask, encode=_encoded)
+        if is_mine:
+            return answer
+        context.cost.add_cached(answer.usage, answer.cost_usd)
+        return answer if is_hit else answer.from_cache()
 
     async def withdraw(self, requests: Iterable[Request]) -> None:
         """Forget the answers to `requests`: the run they belong to ended without a valid result."""
@@ -220,19 +214,10 @@ def missing(store: AnswerStore, question: Mapping[str, object]) -> CacheMissErro
     return CacheMissError("\n".join(lines))
 
 
-def as_served(answer: Answer) -> Answer:
-    """An answer from the store, added to the request as one that nothing is paid for."""
-    if (cost_so_far := current()) is not None:
-        cost_so_far.add_cached(answer.usage, answer.cost_usd)
-    return answer
-
-
-def _kept_parts(answer: Answer) -> list[object] | None:
-    return encoded_answer(answer) if is_complete(answer) else None
-
-
-def encoded_answer(answer: Answer) -> list[object]:
-    """An answer as JSON; `decoded_answer` reads it."""
+def _encoded(answer: Answer) -> list[object] | None:
+    """A complete answer as JSON; `_decoded` reads it."""
+    if not is_complete(answer):
+        return None
     usage = answer.usage
     tokens = [usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens]
     return [
@@ -241,20 +226,13 @@ def encoded_answer(answer: Answer) -> list[object]:
     ]  # fmt: skip
 
 
-def decoded_answer(parts: list[Any]) -> Answer | None:
-    """The answer that `encoded_answer` made a value of, billed 0; None for anything else."""
+def _decoded(parts: list[Any]) -> Answer | None:
+    """The answer that `_encoded` made a value of, billed 0; None for anything else."""
     # Built in one go: this is the whole cost of a hit beside the key and the read.
     if len(parts) != 7:
         return None
     text, finish, model, provider, deployment, tokens, cost_usd = parts
     return Answer(
-        text,
-        finish,
-        model=model,
-        provider=provider,
-        deployment=deployment,
-        usage=Usage(*tokens),
-        cost_usd=cost_usd,
-        billed_usd=0.0,
-        cached=True,
-    )
+        text, finish, model=model, provider=provider, deployment=deployment, usage=Usage(*tokens),
+        cost_usd=cost_usd, billed_usd=0.0, cached=True,
+    )  # fmt: skip

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.cache.cached_call import CacheEntry, cached_call
 from orchestrator.cache.keys import call_question, key_of
 from orchestrator.generation.request_building import cache_use
-from orchestrator.ledger.request_cost import current
 from orchestrator.routing.attempts import cost_of, usage_of
 from orchestrator.routing.stream import recorded
 from orchestrator.types.errors import CacheMissError
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from orchestrator.ledger.ledger import Ledger, LedgerEntry
     from orchestrator.routing.complete import RouterCompleter
     from orchestrator.types.requests import CacheMode, CachePolicy
+    from orchestrator.types.run_context import RunContext
 
 #: LiteLLM's class of the answer, by call.
 _ANSWERS = {"acompletion": "ModelResponse", "aembedding": "EmbeddingResponse"}
@@ -61,24 +61,22 @@ class LiteLLMCalls:
         )
         with opened as entry:
             kept = None if mode == "off" else await self._kept(method, arguments, mode, keep)
-            ask = functools.partial(self._router.forward, method, arguments)
+            ask = functools.partial(self._router.forward, method, arguments, entry.context)
             if kept is None:
                 if mode == "replay":
                     raise CacheMissError("a call with classes or callables cannot be replayed")
                 return self._detached(await ask(), entry)
             flights = None if arguments.get("stream") else self._flights
             result = await cached_call(kept, flights, ask=ask, encode=_encoded)
+            made = result.value
             if result.is_mine and flights is None:
-                return self._detached(
-                    recorded(result.value, lambda *parts: kept.keep([*parts])), entry
-                )
+                made = recorded(made, lambda *parts: kept.keep([*parts]))
+                return self._detached(made, entry)
             if result.is_mine:
-                return result.value
-            if result.is_hit:
-                return await self._revived(method, *result.value)
+                return made
             # A follower gets a response of its own, and is billed 0.
-            body = result.value.model_dump(mode="json")
-            return await self._revived(method, body, cost_of(result.value))
+            body, cost = made if result.is_hit else (made.model_dump(mode="json"), cost_of(made))
+            return await self._revived(method, body, cost, entry.context)
 
     @staticmethod
     def _detached(response: Any, entry: LedgerEntry) -> Any:
@@ -88,13 +86,14 @@ class LiteLLMCalls:
             response.when_over(entry.close)
         return response
 
-    async def _revived(self, method: str, body: Any, cost: float | None) -> Any:
+    async def _revived(
+        self, method: str, body: Any, cost: float | None, context: RunContext
+    ) -> Any:
         """The response that was kept."""
         if isinstance(body, list):
-            return await self._router.replayed(body, cost)
+            return await self._router.replayed(body, cost, context)
         response = await self._router.revived(_ANSWERS[method], body)
-        if (cost_so_far := current()) is not None:
-            cost_so_far.add_cached(usage_of(response), cost)
+        context.cost.add_cached(usage_of(response), cost)
         return response
 
     async def _kept(

@@ -29,7 +29,7 @@ from orchestrator.types.events import Answered, Asked, Evaluated, Failed
 from orchestrator.types.requests import Generation, Usage
 
 if TYPE_CHECKING:
-    from orchestrator.types.events import Event, Hook
+    from orchestrator.types.events import Event
     from orchestrator.types.requests import (
         Answer,
         Attempt,
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         Evaluation,
         Request,
     )
+    from orchestrator.types.run_context import RunContext
 
 __all__ = ["Bounds", "FollowUpPrompts", "evaluated_event", "generation", "refine"]
 
@@ -51,7 +52,7 @@ async def refine(
     contract: Contract[T],
     follow_ups: FollowUpPrompts,
     bounds: Bounds,
-    hook: Hook | None = None,
+    context: RunContext,
     base_document: Evaluation[T] | None = None,
     prior_attempts: tuple[Attempt[T], ...] = (),
 ) -> Generation[T]:
@@ -70,7 +71,7 @@ async def refine(
     state = State(first, contract, follow_ups, bounds, ask, base_document=base_document)
     if prior_attempts:
         state = resumed(state, prior_attempts)
-    run = _Run(state, completer, hook)
+    run = _Run(state, completer, context)
     try:
         async with asyncio.timeout(bounds.deadline_s):
             return await run.to_the_end()
@@ -91,10 +92,10 @@ def _carrying(error: LLMError, state: State[T]) -> LLMError:
 class _Run(Generic[T]):
     """Carries out what `step` decides."""
 
-    def __init__(self, state: State[T], completer: Completer, hook: Hook | None) -> None:
+    def __init__(self, state: State[T], completer: Completer, context: RunContext) -> None:
         self.state = state
         self._completer = completer
-        self._hook = hook
+        self._context = context
 
     async def to_the_end(self) -> Generation[T]:
         while True:
@@ -114,7 +115,7 @@ class _Run(Generic[T]):
         ask = state.asked
         self._tell(Asked(number, ask.request.route, ask.purpose, ask.reason))
         try:
-            answer = await self._completer.complete(ask.request)
+            answer = await self._completer.complete(ask.request, self._context)
         except LLMError as error:
             self._tell(Failed(number, type(error).__name__, str(error)))
             raise _carrying(error, state) from error.__cause__
@@ -122,8 +123,8 @@ class _Run(Generic[T]):
         return answer
 
     def _tell(self, event: Event) -> None:
-        if self._hook is not None:
-            self._hook(event)
+        if self._context.hook is not None:
+            self._context.hook(event)
 
 
 def evaluated_event(number: int, evaluation: Evaluation[T]) -> Evaluated:

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from orchestrator.generation.loop import evaluated_event, generation, refine
 from orchestrator.generation.request_building import bounds_of
 from orchestrator.generation.sampling import sampled
-from orchestrator.generation.streaming import current
+from orchestrator.generation.streaming import Live
 from orchestrator.parsing.json_reader import is_json
 from orchestrator.types.errors import InvalidOutputError, LLMError
 from orchestrator.types.events import Answered, Asked
+from orchestrator.types.run_context import RunContext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from orchestrator.cache.accepted import AcceptedRuns
     from orchestrator.cache.cached_call import CachingCompleter
     from orchestrator.config.settings import Settings
@@ -26,9 +25,7 @@ if TYPE_CHECKING:
     from orchestrator.routing.complete import RouterCompleter
     from orchestrator.types.events import Hook
     from orchestrator.types.requests import (
-        Answer,
         Attempt,
-        Completer,
         Contract,
         Evaluation,
         Generation,
@@ -73,15 +70,14 @@ class GenerationRuns:
         self, task: GenerationRequest[T], entry: LedgerEntry, *, hook: Hook | None = None
     ) -> Generation[T]:
         """Run the loop; whatever becomes of it is written into the ledger."""
-        completer: Completer = self.completer
-        hook = hook or self.hook
-        if (live := current()) is not None:
-            hook = live.listening(task.contract, hook)
-            if task.samples == 1:
-                completer = self.completer.through(_Live(self.router, live.heard))
+        context = RunContext(entry.cost_so_far, hook or self.hook)
+        if isinstance(hook, Live):
+            hook.contract, hook.hook = task.contract, hook.hook or self.hook
+            # Samples are answered side by side, so none of them is heard as it comes.
+            context = RunContext(entry.cost_so_far, hook, hook.heard if task.samples == 1 else None)
         with entry:
             try:
-                made = await self._made(task, completer, hook)
+                made = await self._made(task, context)
             except LLMError as error:
                 entry.attempts = error.attempts_made
                 if isinstance(error, InvalidOutputError):
@@ -94,15 +90,13 @@ class GenerationRuns:
                 await asyncio.to_thread(self.accepted.keep, task.first, made)
             return made
 
-    async def _made(
-        self, task: GenerationRequest[T], completer: Completer, hook: Hook | None
-    ) -> Generation[T]:
+    async def _made(self, task: GenerationRequest[T], context: RunContext) -> Generation[T]:
         """From an accepted run in the cache, from samples, or from the first question."""
         first, samples = task.first, task.samples
         kept: tuple[Attempt[T], ...] = ()
         if self.accepted_runs is not None:
-            kept = await self.accepted_runs.find(first, task.contract, samples=samples)
-            _report(hook, kept)
+            kept = await self.accepted_runs.find(first, task.contract, context, samples=samples)
+            _report(context.hook, kept)
         bounds = bounds_of(self.settings, self.strong(first.route))
         # Answers that are there already, and samples, leave the loop its calls.
         most = (task.max_calls or bounds.max_calls) + samples - 1 + len(kept)
@@ -110,16 +104,16 @@ class GenerationRuns:
         prior_attempts = kept
         if not kept and samples > 1:
             prior_attempts = await sampled(
-                first, task.contract, completer, samples,
-                deadline_s=bounds.deadline_s, hook=hook,
+                first, task.contract, self.completer, samples,
+                deadline_s=bounds.deadline_s, context=context,
             )  # fmt: skip
         if prior_attempts and prior_attempts[-1].evaluation.is_accepted:
             made = generation(prior_attempts)
         else:
             made = await refine(
-                first, completer=completer, contract=task.contract, follow_ups=task.follow_ups,
-                bounds=bounds, hook=hook, base_document=task.base_document,
-                prior_attempts=prior_attempts,
+                first, completer=self.completer, contract=task.contract,
+                follow_ups=task.follow_ups, bounds=bounds, context=context,
+                base_document=task.base_document, prior_attempts=prior_attempts,
             )  # fmt: skip
         if self.accepted_runs is not None and not (kept and made.cached):
             # Of samples the last one led to the result; the others stand before it.
@@ -143,19 +137,9 @@ class GenerationRuns:
 
 def _report(hook: Hook | None, attempts: tuple[Attempt[T], ...]) -> None:
     """The events of attempts that the cache gave, as if they had just been made."""
-    for number, attempt in enumerate(attempts if hook is not None else (), 1):
-        assert hook is not None
+    if hook is None:
+        return
+    for number, attempt in enumerate(attempts, 1):
         hook(Asked(number, attempt.request.route, attempt.purpose, attempt.reason))
         hook(Answered(number, attempt.answer))
         hook(evaluated_event(number, attempt.evaluation))
-
-
-@dataclass(frozen=True)
-class _Live:
-    """The Router as a completer whose answers are heard while they come."""
-
-    router: RouterCompleter
-    heard: Callable[[str], None]
-
-    async def complete(self, request: Request) -> Answer:
-        return await self.router.complete(request, self.heard)

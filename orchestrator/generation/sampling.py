@@ -13,8 +13,9 @@ from orchestrator.types.events import Answered, Asked, Failed
 from orchestrator.types.requests import Attempt
 
 if TYPE_CHECKING:
-    from orchestrator.types.events import Event, Hook
+    from orchestrator.types.events import Event
     from orchestrator.types.requests import Completer, Contract, Request
+    from orchestrator.types.run_context import RunContext
 
 T = TypeVar("T")
 
@@ -26,7 +27,7 @@ async def sampled(
     samples: int,
     *,
     deadline_s: float,
-    hook: Hook | None = None,
+    context: RunContext,
 ) -> tuple[Attempt[T], ...]:
     """Several answers to one question, judged; an accepted one comes last, if there is any.
 
@@ -34,7 +35,7 @@ async def sampled(
 
     Raises: LLMError: no sample was answered; the error of the first.
     """
-    sampling = _Sampling(first, contract, completer, samples, hook)
+    sampling = _Sampling(first, contract, completer, samples, context)
     tasks = [asyncio.create_task(sampling.one(number)) for number in range(samples)]
     made: list[Attempt[T]] = []
     failures: list[LLMError] = []
@@ -69,13 +70,13 @@ class _Sampling(Generic[T]):
         contract: Contract[T],
         completer: Completer,
         samples: int,
-        hook: Hook | None,
+        context: RunContext,
     ) -> None:
         self._first = first
         self._contract = contract
         self._completer = completer
         self._samples = samples
-        self._hook = hook
+        self._context = context
 
     async def one(self, number: int) -> Attempt[T]:
         """Ask for one sample and judge it."""
@@ -83,7 +84,7 @@ class _Sampling(Generic[T]):
         reason = f"sample {number + 1} of {self._samples}"
         self._tell(Asked(number + 1, request.route, "generate", reason))
         try:
-            answer = await self._completer.complete(request)
+            answer = await self._completer.complete(request, self._context)
         except LLMError as error:
             self._tell(Failed(number + 1, type(error).__name__, str(error)))
             raise
@@ -93,5 +94,5 @@ class _Sampling(Generic[T]):
         return Attempt(request, answer, evaluation, "generate", reason)
 
     def _tell(self, event: Event) -> None:
-        if self._hook is not None:
-            self._hook(event)
+        if self._context.hook is not None:
+            self._context.hook(event)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -40,9 +39,10 @@ _WHOLE = ("generate", "rewrite", "fresh", "escalate")
 
 @dataclass
 class Live:
-    """Turns what a run tells into the events of its stream."""
+    """A hook that turns the events of a run into those of its stream, for `hook` too."""
 
     tell: Callable[[StreamEvent], None]
+    hook: Hook | None = None
     attempt: int = 0
     purpose: str = ""
     text: str = ""
@@ -51,19 +51,13 @@ class Live:
     _known: set[str] = field(default_factory=set)
     _looked: int = 0
 
-    def listening(self, contract: Contract[Any], hook: Hook | None) -> Hook:
-        """A hook that tells this stream, and `hook` too."""
-        self.contract = contract
+    def __call__(self, event: Event) -> None:
+        """Pass an event of the loop on."""
+        self._noted(event)
+        if self.hook is not None:
+            self.hook(event)
 
-        def both(event: Event) -> None:
-            self.noted(event)
-            if hook is not None:
-                hook(event)
-
-        return both
-
-    def noted(self, event: Event) -> None:
-        """An event of the loop."""
+    def _noted(self, event: Event) -> None:
         if isinstance(event, Asked):
             self._asked(event)
         elif isinstance(event, Answered):
@@ -116,14 +110,6 @@ class Live:
                     self.tell(Finding(self.attempt, finding))
 
 
-_CURRENT: ContextVar[Live | None] = ContextVar("orchestrator_live", default=None)
-
-
-def current() -> Live | None:
-    """The stream that the run under way belongs to, None outside of one."""
-    return _CURRENT.get()
-
-
 def streamed(
     method: Callable[P, Coroutine[Any, Any, Generation[T]]],
 ) -> Callable[P, AsyncGenerator[StreamEvent, None]]:
@@ -138,12 +124,12 @@ def streamed(
         queue: asyncio.Queue[StreamEvent | None] = asyncio.Queue()
 
         async def run() -> Generation[T]:
-            _CURRENT.set(Live(queue.put_nowait))
             try:
                 return await method(*args, **kwargs)
             finally:
                 queue.put_nowait(None)
 
+        kwargs["hook"] = Live(queue.put_nowait, kwargs.get("hook"))  # type: ignore[arg-type]  # a Hook or None
         task = asyncio.create_task(run())
         try:
             while (event := await queue.get()) is not None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 if TYPE_CHECKING:
     from orchestrator.types.diagnostics import Report
     from orchestrator.types.messages import LLMMessage
+    from orchestrator.types.run_context import RunContext
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -201,8 +202,8 @@ class Evaluation(Generic[T_co]):
 class Completer(Protocol):
     """Answers requests. The Router, the cache in front of it and a test's script are completers."""
 
-    async def complete(self, request: Request) -> Answer:
-        """Answer one request.
+    async def complete(self, request: Request, context: RunContext) -> Answer:
+        """Answer one request; `context` counts what it costs and hears its text.
 
         Raises:
             LLMError: no answer could be had.

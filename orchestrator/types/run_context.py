@@ -1,13 +1,11 @@
-"""What one logical request takes while it is under way: every attempt on the wire, every hit.
+"""What travels beside a request: its cost so far, who watches it, who reads its answer as it comes.
 
-The tally travels in a context variable, so that whoever sends or hits can add to it without every
-station between handing it on.
+It is an argument of every call between the public operation and LiteLLM's Router.
 """
 
 from __future__ import annotations
 
 import threading
-from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,9 +14,8 @@ from orchestrator.types.requests import Usage
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from orchestrator.types.events import Hook
     from orchestrator.types.requests import WireAttempt
-
-_CURRENT: ContextVar[RequestCost | None] = ContextVar("orchestrator_tally", default=None)
 
 
 @dataclass(slots=True)
@@ -29,7 +26,7 @@ class RequestCost:
         tenant: on whose behalf it is asked; empty for nobody in particular.
         limit_usd: most that it may cost, None for no bound.
         wire: attempts that ended, in order.
-        served_usd: what its cached answers cost when they were bought; None as soon as one is
+        cached_usd: what its cached answers cost when they were bought; None as soon as one is
             not known.
         reserved_usd: set aside for calls under way.
         late: called with attempts that end after the request did.
@@ -84,16 +81,16 @@ class RequestCost:
         return sum(one.cost_usd or 0.0 for one in self.wire)
 
 
-def current() -> RequestCost | None:
-    """The tally of the request under way, None outside of one."""
-    return _CURRENT.get()
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """One logical request while it is under way.
 
+    Attributes:
+        cost: its running sums; every attempt and every cached answer is added to them.
+        hook: called with each event of the loop.
+        on_text: called with each piece of an answer as it comes; None asks for whole answers.
+    """
 
-def begin(cost_so_far: RequestCost) -> Token[RequestCost | None]:
-    """From here on everything sent in this context is added to `cost_so_far`."""
-    return _CURRENT.set(cost_so_far)
-
-
-def end(token: Token[RequestCost | None]) -> None:
-    """Back to the tally before; `token` is what `begin` gave."""
-    _CURRENT.reset(token)
+    cost: RequestCost = field(default_factory=RequestCost)
+    hook: Hook | None = None
+    on_text: Callable[[str], None] | None = None
