@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from orchestrator.cache.cached_call import CacheEntry
-from orchestrator.cache.keys import key_of, question_of
+from orchestrator.cache.keys import digest, question_of
 from orchestrator.types.diagnostics import Report
 from orchestrator.types.requests import Answer, AnswerKind, Attempt, Evaluation
 
@@ -98,7 +98,7 @@ class AcceptedRuns:
         asked = question_of(first, fingerprint=self.fingerprint(first.route))
         question = {**asked, "accepted": {"contract": first.schema_name, "samples": samples}}
         return CacheEntry(
-            self.store, key_of(question), question, first.cache, first.keep, self.max_age_s, _run
+            self.store, digest(question), question, first.cache, first.keep, self.max_age_s, _run
         )
 
 

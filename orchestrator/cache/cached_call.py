@@ -13,14 +13,15 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
-from orchestrator.cache.keys import LAYOUT, as_kept, differences, key_of, question_of, similarity
+from orchestrator.cache.keys import LAYOUT, as_kept, differences, digest, question_of, similarity
 from orchestrator.cache.single_flight import SingleFlight
 from orchestrator.types.errors import CacheMissError
 from orchestrator.types.requests import Answer, Request, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
 
+    from orchestrator.cache.keys import Question
     from orchestrator.types.requests import CacheMode, CachePolicy, Completer
     from orchestrator.types.run_context import RunContext
 
@@ -43,13 +44,7 @@ class AnswerStore(Protocol):
         ...
 
     def put(
-        self,
-        key: str,
-        value: object,
-        *,
-        question: Mapping[str, object],
-        max_age_s: float = 0.0,
-        tag: str = "",
+        self, key: str, value: object, *, question: Question, max_age_s: float = 0.0, tag: str = ""
     ) -> None:
         """Keep a value, and what was asked."""
         ...
@@ -58,7 +53,7 @@ class AnswerStore(Protocol):
         """Forget values."""
         ...
 
-    def questions(self) -> Iterator[tuple[str, Mapping[str, object]]]:
+    def questions(self) -> Iterator[tuple[str, Question]]:
         """Everything that was asked, by key."""
         ...
 
@@ -74,7 +69,7 @@ class CacheEntry(Generic[T]):
 
     store: AnswerStore
     key: str
-    question: Mapping[str, object]
+    question: Question
     mode: CacheMode
     policy: CachePolicy
     max_age_s: float
@@ -180,7 +175,7 @@ class CachingCompleter:
             return await self._inner.complete(request, context)
         question = question_of(request, fingerprint=self._fingerprint(request.route))
         entry = CacheEntry(
-            self._store, key_of(question), question, request.cache, request.keep,
+            self._store, digest(question), question, request.cache, request.keep,
             self._max_age_s, _decoded,
         )  # fmt: skip
         ask = functools.partial(self._inner.complete, request, context)
@@ -193,18 +188,18 @@ class CachingCompleter:
     async def withdraw(self, requests: Iterable[Request]) -> None:
         """Forget the answers to `requests`: the run they belong to ended without a valid result."""
         keys = [
-            key_of(question_of(request, fingerprint=self._fingerprint(request.route)))
+            digest(question_of(request, fingerprint=self._fingerprint(request.route)))
             for request in requests
             if request.cache in ("use", "refresh")
         ]
         await asyncio.to_thread(self._store.delete, keys)
 
 
-def missing(store: AnswerStore, question: Mapping[str, object]) -> CacheMissError:
+def missing(store: AnswerStore, question: Question) -> CacheMissError:
     """The error that says what was asked and how the nearest kept question differs."""
     asked = as_kept(question)
     kept = list(store.questions())[-_MOST_COMPARED:]
-    lines = [f"nothing is kept for this question (key {key_of(question)[:12]})"]
+    lines = [f"nothing is kept for this question (key {digest(question)[:12]})"]
     if kept:
         key, nearest = max(kept, key=lambda one: similarity(asked, one[1]))
         lines.append(f"the nearest is {key[:12]}; what is asked is what is kept there:")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from orchestrator.cache.keys import Question
+
 #: Who was asked when it was recorded; a replay has no keys to find it out again.
 ROUTES = "routes.json"
 _KEY = re.compile(r"[0-9a-f]{64}")
@@ -37,13 +39,7 @@ class Cassette:
         return None if entry is None else entry["answer"]
 
     def put(
-        self,
-        key: str,
-        value: object,
-        *,
-        question: Mapping[str, object],
-        max_age_s: float = 0.0,
-        tag: str = "",
+        self, key: str, value: object, *, question: Question, max_age_s: float = 0.0, tag: str = ""
     ) -> None:
         """Record an answer; a recording has no age.
 
@@ -58,7 +54,7 @@ class Cassette:
     def delete(self, keys: Iterable[str]) -> None:
         """Keep them: a recording of a run that failed is a recording too."""
 
-    def questions(self) -> Iterator[tuple[str, Mapping[str, object]]]:
+    def questions(self) -> Iterator[tuple[str, Question]]:
         """Everything that was recorded, by key."""
         for key, entry in self._files.items():
             yield key, entry["question"]

@@ -25,8 +25,8 @@ _WAIT_S = 2.0
 def connected(url: str) -> tuple[Any, tuple[type[Exception], ...]]:
     """The client of a Redis, which connects when it is used, and what it raises.
 
-    Raises: MissingExtraError: the extra ``redis`` is not installed; ConfigError: the address is
-        none.
+    Raises: MissingExtraError: the extra ``redis`` is not installed; ConfigError: the address
+        cannot be read.
     """
     try:
         import redis  # noqa: PLC0415  an extra
@@ -41,18 +41,18 @@ def connected(url: str) -> tuple[Any, tuple[type[Exception], ...]]:
             url, socket_timeout=_WAIT_S, socket_connect_timeout=_WAIT_S, retry=again
         )
     except ValueError as error:
-        words = "it is no address of a Redis server"  # which may hold a password
+        words = "it is not an address of a Redis server"  # which may hold a password
         raise ConfigError("orchestrator.cache.url", words, fix="redis://host:6379/0") from error
     return client, (redis.RedisError, OSError)
 
 
-def shared_store(url: str, *, seal: Encryption | None = None) -> Store:
-    """The store behind a Redis; a server that cannot be reached is a miss that is told once.
+def shared_store(url: str, *, encryption: Encryption | None = None) -> Store:
+    """The store behind a Redis; a server that cannot be reached is a miss that is logged once.
 
     Raises: MissingExtraError, ConfigError: as `connected`.
     """
     client, faults = connected(url)
-    return Store("Redis", lambda: RedisBackend(client), faults, seal)
+    return Store("Redis", lambda: RedisBackend(client), faults, encryption)
 
 
 class RedisBackend:
@@ -108,7 +108,7 @@ class RedisBackend:
         return []
 
     def size_bytes(self) -> int:
-        """Nothing that could be told apart from what else the server holds."""
+        """0: what the rows take is not known apart from what else the server holds."""
         return 0
 
     def close(self) -> None:

@@ -56,21 +56,16 @@ class FileLocks:
         """See `Locks`; the operating system frees the lock of a dead process at once."""
         lock = FileLock(self._directory / f"{key[:32]}.lock", mode=0o600, thread_local=False)
         try:
-            with contextlib.suppress(OSError):
-                while not self._is_taken(lock):  # noqa: ASYNC110  another process releases it
-                    await asyncio.sleep(_PAUSE_S)
+            with contextlib.suppress(OSError):  # the directory cannot be used
+                self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+                while not lock.is_locked:
+                    try:
+                        lock.acquire(timeout=0)
+                    except Timeout:
+                        await asyncio.sleep(_PAUSE_S)
             yield
         finally:
             lock.release()
-
-    def _is_taken(self, lock: FileLock) -> bool:
-        """Try once. Raises: OSError: the directory cannot be used."""
-        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            return False
-        return True
 
     def sweep(self) -> None:
         """Remove the lock files that nobody has used for `STALE_S`."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cache.cached_call import CacheEntry, cached_call
-from orchestrator.cache.keys import call_question, key_of
+from orchestrator.cache.keys import call_question, digest
 from orchestrator.generation.request_building import cache_use
 from orchestrator.routing.attempts import cost_of, usage_of
 from orchestrator.routing.stream import recorded
@@ -35,7 +35,7 @@ class LiteLLMCalls:
     def __init__(
         self,
         router: RouterCompleter,
-        store: Callable[[], AnswerStore],
+        store: AnswerStore,
         ledger: Ledger,
         settings: Settings,
         *,
@@ -103,11 +103,11 @@ class LiteLLMCalls:
         fingerprint = await self._fingerprint(arguments.get("model"))
         question = call_question(method, arguments, fingerprint=fingerprint)
         try:
-            key = key_of(question)
+            key = digest(question)
         except TypeError:
             return None
         max_age_s = self._settings.cache.max_age_s
-        return CacheEntry(self._store(), key, question, mode, policy, max_age_s, _body_and_cost)
+        return CacheEntry(self._store, key, question, mode, policy, max_age_s, _body_and_cost)
 
 
 def _body_and_cost(parts: list[Any]) -> tuple[Any, float | None] | None:

@@ -48,11 +48,11 @@ def store_of(settings: Cache, environ: Mapping[str, str]) -> Store:
     Raises: ConfigError: an ``os.environ/KEY`` is not set, or a setting is wrong;
         MissingExtraError: an extra is not installed.
     """
-    seal = Encryption(stated(settings.encrypt, environ))
+    encryption = Encryption(stated(settings.encrypt, environ))
     if url := stated(settings.url, environ):
-        return shared_store(url, seal=seal)
+        return shared_store(url, encryption=encryption)
     directory = cache_directory(settings, environ)
-    return disk_store(directory, size_limit_mb=settings.size_limit_mb, seal=seal)
+    return disk_store(directory, size_limit_mb=settings.size_limit_mb, encryption=encryption)
 
 
 def locks_of(settings: Cache, environ: Mapping[str, str]) -> Locks:
@@ -176,7 +176,7 @@ class Wiring:
         known = self._router.fingerprint if not self._is_taped else _nobody_known
         return LiteLLMCalls(
             self._router,
-            lambda: self._keeps,
+            self._keeps,
             self._ledger,
             settings,
             fingerprint=known,

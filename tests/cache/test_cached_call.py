@@ -220,7 +220,7 @@ def key_of_fernet() -> str:
     return Fernet.generate_key().decode()
 
 
-def test_what_is_kept_can_be_sealed_and_opens_with_the_key_alone(
+def test_what_is_kept_can_be_encrypted_and_is_decrypted_with_the_key_alone(
     place: Position, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, second = key_of_fernet(), key_of_fernet()
@@ -232,7 +232,7 @@ def test_what_is_kept_can_be_sealed_and_opens_with_the_key_alone(
     assert b"words of an answer" not in place.raw()
     assert place.opened(encrypt=second).get("k") is None
     assert place.opened().get("k") is None
-    assert "not sealed with this key" in caplog.text
+    assert "not encrypted with this key" in caplog.text
     # A key is changed by putting the new one first.
     assert place.opened(encrypt=f"{second}, {first}").get("k") is not None
 
