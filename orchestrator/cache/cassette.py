@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from orchestrator.cache.keys import Question
 
-#: Who was asked when it was recorded; a replay has no keys to find it out again.
+#: Which deployments were asked when it was recorded; a replay has no keys to find that out.
 ROUTES = "routes.json"
 _KEY = re.compile(r"[0-9a-f]{64}")
 
@@ -62,18 +62,18 @@ class Cassette:
     def load(self) -> None:
         """Read every recording now.
 
-        Raises: ConfigError: a file there is no recording.
+        Raises: ConfigError: a file there is not a recording.
         """
         _ = self._files
 
     def note_routes(self, routes: Mapping[str, object]) -> None:
-        """Record who was asked, for the replay."""
+        """Record which deployments are asked, for the replay."""
         if self.routes != routes:
             self._write(ROUTES, dict(routes))
 
     @property
     def routes(self) -> dict[str, Any]:
-        """Who was asked at the recording; empty for no recording."""
+        """Which deployments were asked at the recording; empty for no recording."""
         path = self.directory / ROUTES
         return _read(path) if path.is_file() else {}
 
@@ -87,7 +87,9 @@ class Cassette:
             if not _KEY.fullmatch(str(entry.get("key"))) or not {"question", "answer"} <= set(
                 entry
             ):
-                raise ConfigError(str(path), "it is no recording", fix="Remove it, or record anew.")
+                raise ConfigError(
+                    str(path), "it is not a recording", fix="Remove it, or record again."
+                )
             found[entry["key"]] = entry
         return found
 
@@ -107,7 +109,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigError(str(path), f"it cannot be read ({error})", fix="Record anew.") from error
+        raise ConfigError(str(path), f"it cannot be read ({error})", fix="Record again.") from error
     return found if isinstance(found, dict) else {}
 
 

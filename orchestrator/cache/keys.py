@@ -29,7 +29,7 @@ _HARMLESS = ("max_tokens", "max_completion_tokens", "logit_bias", "top_k")
 _CONTENT = ("messages", "response_format", "tools", "functions", "form", "input", "prompt")
 _FORMAL = frozenset({"", "system", "user", "assistant", "tool", "text", "image_url"})
 _ABSENT = object()
-# A union would be made anew at each look.
+# A union in isinstance() would be built at every call.
 _LISTS, _NUMBERS = (list, tuple), (int, float)
 _LONG = 1024  # characters; shorter texts are quoted as fast as they are hashed
 _LONGEST_SHOWN = 60

@@ -139,7 +139,7 @@ class RedisLocks:
 
         # A thread for each lock: a loop or a pool that is busy for seconds would lose the lease,
         # and a task that is cancelled could leave the lock to an attempt that it no longer awaits.
-        lock = self._redis.lock(_LOCK + key, timeout=_LEASE_S)
+        lock = self._redis.lock(_LOCK + key, timeout=_LEASE_S, thread_local=False)
         threading.Thread(target=self._hold, args=(lock, decide, over), daemon=True).start()
         try:
             await decided.wait()

@@ -80,7 +80,7 @@ class LiteLLMCalls:
 
     @staticmethod
     def _detached(response: Any, entry: LedgerEntry) -> Any:
-        """A stream is booked when it ends."""
+        """The response; the ledger entry of a stream is closed when the stream ends."""
         if hasattr(response, "when_over"):
             entry.is_detached = True
             response.when_over(entry.close)

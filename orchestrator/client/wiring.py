@@ -77,7 +77,7 @@ def stated(setting: str, environ: Mapping[str, str]) -> str:
 
 
 def _nobody(route: str) -> str:
-    """A recording is the same whoever is configured."""
+    """A recording is the same under every configuration."""
     del route
     return ""
 

@@ -48,7 +48,7 @@ async def test_other_words_for_the_same_finding_buy_nothing(wire: WireServer) ->
     assert lines[1]["served_usd"] == pytest.approx(lines[0]["billed_usd"])
 
 
-async def test_what_a_stricter_contract_refuses_is_mended_from_there(wire: WireServer) -> None:
+async def test_what_a_stricter_contract_refuses_is_repaired_from_there(wire: WireServer) -> None:
     wire.plan("m", FAULTY, MEND, '[{"op": "replace", "path": "/size", "value": 6}]')
     strict: dict[str, Any] = {"checks": [even, large], "refine": 1}
     async with Orchestrator(configured(wire.base, "m")) as orc:
@@ -77,10 +77,10 @@ async def test_an_answer_that_was_cut_off_is_not_paid_for_again(wire: WireServer
 
 async def test_samples_are_remembered_by_the_one_that_was_taken(wire: WireServer) -> None:
     wire.plan("m", '{"size": 444}', '{"size": 4}', FAULTY)
-    told: list[Event] = []
-    async with Orchestrator(configured(wire.base, "m"), hook=told.append) as orc:
+    events: list[Event] = []
+    async with Orchestrator(configured(wire.base, "m"), hook=events.append) as orc:
         first = await orc.generate_structured(ASK, Door, checks=[even], samples=3)
-        assert [type(event).__name__ for event in told].count("Evaluated") == 3
+        assert [type(event).__name__ for event in events].count("Evaluated") == 3
         again = await orc.generate_structured(ASK, Door, checks=[even], samples=3)
     assert first.value == again.value == Door(size=4)
     assert len(again.attempts) == 1

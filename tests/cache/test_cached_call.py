@@ -1,4 +1,4 @@
-"""The cache over every place of answers: one call per question, ages, tags, seals, damage."""
+"""The cache over every place of answers: one call per question, ages, tags, encryption, damage."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ ANSWER = Answer(
 
 
 class Scripted:
-    """Answers from a list, counts, and waits when told to."""
+    """Answers from a list, counts, and waits while its door is closed."""
 
     def __init__(self, *answers: Answer | Exception) -> None:
         self.answers = list(answers)
         self.asked: list[Request] = []
-        self.gate = asyncio.Event()
-        self.gate.set()
+        self.door = asyncio.Event()
+        self.door.set()
         self.cancelled = 0
 
     async def complete(self, request: Request, context: RunContext) -> Answer:
         self.asked.append(request)
         try:
-            await self.gate.wait()
+            await self.door.wait()
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
@@ -126,11 +126,11 @@ async def test_withdrawn_answers_are_asked_again(place: Position) -> None:
 
 async def test_twenty_identical_questions_at_once_are_one_call(place: Position) -> None:
     inner = Scripted(ANSWER)
-    inner.gate.clear()
+    inner.door.clear()
     cache = cached(inner, place)
     asking = [asyncio.create_task(cache.complete(QUESTION, RunContext())) for _ in range(20)]
     await asyncio.sleep(place.pause_s)
-    inner.gate.set()
+    inner.door.set()
     answers = await asyncio.gather(*asking)
     assert len(inner.asked) == 1
     assert [a.billed_usd for a in answers].count(0.01) == 1
@@ -141,11 +141,11 @@ async def test_the_error_of_a_shared_call_reaches_everybody_and_is_not_stored(
     place: Position,
 ) -> None:
     inner = Scripted(ServiceUnavailableError("down"), ANSWER)
-    inner.gate.clear()
+    inner.door.clear()
     cache = cached(inner, place)
     asking = [asyncio.create_task(cache.complete(QUESTION, RunContext())) for _ in range(3)]
     await asyncio.sleep(place.pause_s)
-    inner.gate.set()
+    inner.door.set()
     outcomes = await asyncio.gather(*asking, return_exceptions=True)
     assert all(isinstance(outcome, ServiceUnavailableError) for outcome in outcomes)
     assert not (await cache.complete(QUESTION, RunContext())).cached
@@ -153,7 +153,7 @@ async def test_the_error_of_a_shared_call_reaches_everybody_and_is_not_stored(
 
 async def test_a_cancelled_asker_leaves_the_call_to_those_who_still_wait(place: Position) -> None:
     inner = Scripted(ANSWER)
-    inner.gate.clear()
+    inner.door.clear()
     cache = cached(inner, place)
     leader, follower = (
         asyncio.create_task(cache.complete(QUESTION, RunContext())) for _ in range(2)
@@ -161,14 +161,14 @@ async def test_a_cancelled_asker_leaves_the_call_to_those_who_still_wait(place: 
     await asyncio.sleep(place.pause_s)
     leader.cancel()
     await asyncio.wait([leader])
-    inner.gate.set()
+    inner.door.set()
     assert (await follower).text == ANSWER.text
     assert (len(inner.asked), inner.cancelled) == (1, 0)
 
 
 async def test_the_last_asker_to_be_cancelled_takes_the_call_down(place: Position) -> None:
     inner = Scripted(ANSWER)
-    inner.gate.clear()
+    inner.door.clear()
     cache = cached(inner, place)
     alone = asyncio.create_task(cache.complete(QUESTION, RunContext()))
     await asyncio.sleep(place.pause_s)
@@ -176,7 +176,7 @@ async def test_the_last_asker_to_be_cancelled_takes_the_call_down(place: Positio
     with pytest.raises(asyncio.CancelledError):
         await alone
     assert inner.cancelled == 1
-    inner.gate.set()
+    inner.door.set()
     assert not (await cache.complete(QUESTION, RunContext())).cached
 
 
@@ -305,15 +305,15 @@ async def test_a_truncated_entry_is_a_miss_that_is_reported_once(
 async def test_the_key_of_the_cache_comes_from_the_environment(
     wire: WireServer, place: Position
 ) -> None:
-    wire.plan("m", "a sealed answer")
+    wire.plan("m", "an encrypted answer")
     cache = {**place.settings, "encrypt": "os.environ/CACHE_KEY"}
     config = configured(wire.base, "m", cache=cache)
     environ = {"CACHE_KEY": key_of_fernet()}
     for _ in range(2):
         async with Orchestrator(config, environ=environ) as orc:
             answer = await orc.generate([{"role": "user", "content": "hi"}])
-    assert (answer.text, answer.cached, len(wire.requests)) == ("a sealed answer", True, 1)
-    assert b"a sealed answer" not in place.raw()
+    assert (answer.text, answer.cached, len(wire.requests)) == ("an encrypted answer", True, 1)
+    assert b"an encrypted answer" not in place.raw()
     async with Orchestrator(config, environ={}) as orc:
         with pytest.raises(ConfigError, match="CACHE_KEY is not set"):
             await orc.generate([{"role": "user", "content": "hi"}])

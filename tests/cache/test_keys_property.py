@@ -119,7 +119,7 @@ def test_a_kept_question_shows_no_secret_and_still_tells_two_apart(secret: str) 
 
 
 @given(st.text(min_size=1, max_size=40).filter(lambda words: words not in _FORMAL))
-def test_an_outline_holds_no_words_however_few(words: str) -> None:
+def test_a_redacted_question_holds_no_words_however_few(words: str) -> None:
     messages = [{"role": "user", "content": words}]
     question = call_question("acompletion", {"messages": messages}, fingerprint="f")
     (turn,) = redacted(as_kept(question))["arguments"]["messages"]

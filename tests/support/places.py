@@ -19,7 +19,7 @@ class Position:
     """Where answers are kept, as the section ``cache`` of a configuration says it."""
 
     settings: dict[str, Any]
-    #: After it whoever asks has looked, found nothing, and waits for an answer.
+    #: After so many seconds a caller has looked, found nothing, and waits for an answer.
     pause_s: float = 0.5
 
     def opened(self, **more: Any) -> Store:
