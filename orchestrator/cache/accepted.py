@@ -42,10 +42,8 @@ class _KeptAttempt:
     report: Report
 
 
-@dataclass(frozen=True)
-class _KeptRun:
-    document: str
-    attempts: tuple[_KeptAttempt, ...]
+#: The accepted document, and the attempts that led to it.
+_KeptRun = tuple[str, tuple[_KeptAttempt, ...]]
 
 
 @dataclass(frozen=True)
@@ -66,46 +64,48 @@ class AcceptedRuns:
         """
         if first.cache not in ("use", "replay"):
             return ()
-        if (kept := await self._entry(first, samples).find()) is None:
+        kept = await self._entry(first, samples).find()
+        if kept is None or not kept[1]:
             return ()
-        attempts = [_attempt(part, first) for part in kept.attempts]
-        for one in attempts:
-            context.cost.add_cached(one.answer.usage, one.answer.cost_usd)
-        now = await asyncio.to_thread(contract.evaluate, kept.document)
-        then = attempts[-1].evaluation.report
-        # The canonical text holds what was repaired in the answer then.
-        now = replace(now, report=replace(now.report, repairs=(*then.repairs, *now.report.repairs)))
+        document, parts = kept
+        attempts: list[Attempt[T]] = []
+        for part in parts:
+            context.cost.add_cached(part.answer.usage, part.answer.cost_usd)
+            request = replace(first, purpose=part.purpose, templates=part.templates)
+            then: Evaluation[T] = Evaluation(part.kind, None, "", part.report)
+            attempts.append(Attempt(request, part.answer, then, part.purpose, part.reason))
+        now = await asyncio.to_thread(contract.evaluate, document)
+        # The document holds what was repaired in the answer then.
+        repairs = (*parts[-1].report.repairs, *now.report.repairs)
+        now = replace(now, report=replace(now.report, repairs=repairs))
         return (*attempts[:-1], replace(attempts[-1], evaluation=now))
 
     async def keep(self, first: Request, attempts: Sequence[Attempt[Any]], *, samples: int) -> None:
         """Keep a run that began with `first` and whose last attempt was accepted."""
         if first.cache not in ("use", "refresh"):
             return
-        run = _KeptRun(
-            attempts[-1].evaluation.text,
-            tuple(
-                _KeptAttempt(
-                    one.purpose, one.reason, one.request.templates, one.answer.from_cache(),
-                    one.evaluation.answer, one.evaluation.report,
-                )
-                for one in attempts
-            ),
+        parts = tuple(
+            _KeptAttempt(
+                one.purpose, one.reason, one.request.templates, one.answer.from_cache(),
+                one.evaluation.answer, one.evaluation.report,
+            )
+            for one in attempts
         )  # fmt: skip
-        parts: list[object] = [_adapter().dump_python(run, mode="json")]
-        await asyncio.to_thread(self._entry(first, samples).keep, parts)
+        run = _adapter().dump_python((attempts[-1].evaluation.text, parts), mode="json")
+        await asyncio.to_thread(self._entry(first, samples).keep, run)
 
     def _entry(self, first: Request, samples: int) -> CacheEntry[_KeptRun]:
         asked = question_of(first, fingerprint=self.fingerprint(first.route))
         question = {**asked, "accepted": {"contract": first.schema_name, "samples": samples}}
         return CacheEntry(
-            self.store, digest(question), question, first.cache, first.keep, self.max_age_s, _run
+            self.store,
+            digest(question),
+            question,
+            first.cache,
+            first.keep,
+            self.max_age_s,
+            _decoded,
         )
-
-
-def _attempt(kept: _KeptAttempt, first: Request) -> Attempt[Any]:
-    request = replace(first, purpose=kept.purpose, templates=kept.templates)
-    evaluation: Evaluation[Any] = Evaluation(kept.kind, None, "", kept.report)
-    return Attempt(request, kept.answer, evaluation, kept.purpose, kept.reason)
 
 
 @functools.cache
@@ -113,8 +113,8 @@ def _adapter() -> TypeAdapter[_KeptRun]:
     return TypeAdapter(_KeptRun)
 
 
-def _run(parts: list[Any]) -> _KeptRun | None:
+def _decoded(parts: list[Any]) -> _KeptRun | None:
     try:
-        return _adapter().validate_python(parts[0])
-    except (ValidationError, IndexError):
+        return _adapter().validate_python(parts)
+    except ValidationError:
         return None

@@ -7,7 +7,7 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.cache.store import Rest, Store
+from orchestrator.cache.store import KeyValueBackend, Rest, Store
 from orchestrator.types.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ def shared_store(url: str, *, encryption: Encryption | None = None) -> Store:
     return Store("Redis", lambda: RedisBackend(client), faults, encryption)
 
 
-class RedisBackend:
-    """Rows of a Redis; see `orchestrator.cache.store.KeyValueBackend`."""
+class RedisBackend(KeyValueBackend):
+    """Rows of a Redis, which looks after their age and its own health."""
 
     is_remote = True
 
@@ -98,18 +98,6 @@ class RedisBackend:
     def clear(self) -> None:
         """See `KeyValueBackend`."""
         self.remove(self.names())
-
-    def prune(self) -> int:
-        """Nothing: the server removes what is past its age."""
-        return 0
-
-    def faulty(self) -> list[str]:
-        """Nothing: the server looks after itself."""
-        return []
-
-    def size_bytes(self) -> int:
-        """0: what the rows take is not known apart from what else the server holds."""
-        return 0
 
     def close(self) -> None:
         """See `KeyValueBackend`."""

@@ -87,15 +87,15 @@ class KeyValueBackend(Protocol):
 
     def prune(self) -> int:
         """Remove what is past its age or beyond the size limit; return how many rows went."""
-        ...
+        return 0
 
     def faulty(self) -> list[str]:
         """What is wrong with the backend itself, a line each."""
-        ...
+        return []
 
     def size_bytes(self) -> int:
         """Bytes taken; 0 where only the server knows."""
-        ...
+        return 0
 
     def close(self) -> None:
         """Close the connections of this process."""

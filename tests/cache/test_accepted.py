@@ -66,6 +66,17 @@ async def test_what_a_stricter_contract_refuses_is_repaired_from_there(wire: Wir
     assert len(wire.requests) == 3
 
 
+async def test_what_was_repaired_then_is_still_reported(wire: WireServer) -> None:
+    wire.plan("m", '{"size": "4"}')
+    async with Orchestrator(configured(wire.base, "m")) as orc:
+        first = await orc.generate_structured(ASK, Door)
+        again = await orc.generate_structured(ASK, Door)
+    assert first.report.repairs
+    assert again.report == first.report
+    assert again.attempts[0].answer.text == '{"size": "4"}'
+    assert len(wire.requests) == 1
+
+
 async def test_an_answer_that_was_cut_off_is_not_paid_for_again(wire: WireServer) -> None:
     wire.plan("m", Reply('{"size', finish="length"), '{"size": 4}')
     async with Orchestrator(configured(wire.base, "m")) as orc:

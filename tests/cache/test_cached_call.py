@@ -151,6 +151,17 @@ async def test_the_error_of_a_shared_call_reaches_everybody_and_is_not_stored(
     assert not (await cache.complete(QUESTION, RunContext())).cached
 
 
+async def test_identical_questions_on_several_event_loops_are_one_call(place: Position) -> None:
+    inner = Scripted(ANSWER)
+    cache = cached(inner, place)
+    asking = [
+        asyncio.to_thread(asyncio.run, cache.complete(QUESTION, RunContext())) for _ in range(4)
+    ]
+    answers = await asyncio.wait_for(asyncio.gather(*asking), 20)
+    assert len(inner.asked) == 1
+    assert {answer.text for answer in answers} == {ANSWER.text}
+
+
 async def test_a_cancelled_asker_leaves_the_call_to_those_who_still_wait(place: Position) -> None:
     inner = Scripted(ANSWER)
     inner.door.clear()

@@ -108,6 +108,18 @@ def test_many_askers_in_several_processes_are_one_call(
     assert len(wire.requests) == count + 1
 
 
+def test_an_error_stays_in_its_process_and_the_next_process_asks_for_itself(
+    wire: WireServer, caches: Caches
+) -> None:
+    wire.plan("m", *WARM[:2], Reply(status=401, delay_s=0.5), Reply("the answer"))
+    made = children(wire, caches, 2, 2)
+    for child in made:
+        go(child)
+    found = sorted(said(child) for child in made)
+    assert found == [["AuthenticationError"] * 2, ["the answer"] * 2]
+    assert len(wire.requests) == 2 + 2
+
+
 def test_a_leader_that_is_killed_is_replaced_within_two_seconds(
     wire: WireServer, caches: Caches
 ) -> None:
