@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from orchestrator import ConfigError, GMNError, NoDeploymentError, Orchestrator
-from orchestrator.types.events import Asked, Event, Evaluated
+from orchestrator.types.events import Asked, Evaluated, Event
 from tests.support.documents import GOOD, swapped
 from tests.support.wire import SECRET, WireServer, configured
 
