@@ -6,13 +6,13 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from orchestrator.generation.loop import evaluated_event, generation, refine
+from orchestrator.generation.loop import generation, refine
 from orchestrator.generation.request_building import bounds_of
 from orchestrator.generation.sampling import sampled
-from orchestrator.generation.streaming import Live
+from orchestrator.generation.streaming import StreamHook
 from orchestrator.parsing.json_reader import is_json
 from orchestrator.types.errors import InvalidOutputError, LLMError
-from orchestrator.types.events import Answered, Asked
+from orchestrator.types.events import Answered, Asked, Evaluated
 from orchestrator.types.run_context import RunContext
 
 if TYPE_CHECKING:
@@ -71,10 +71,12 @@ class GenerationRuns:
     ) -> Generation[T]:
         """Run the loop; whatever becomes of it is written into the ledger."""
         context = RunContext(entry.cost_so_far, hook or self.hook)
-        if isinstance(hook, Live):
+        if isinstance(hook, StreamHook):
             hook.contract, hook.hook = task.contract, hook.hook or self.hook
             # Samples are answered side by side, so none of them is heard as it comes.
-            context = RunContext(entry.cost_so_far, hook, hook.heard if task.samples == 1 else None)
+            context = RunContext(
+                entry.cost_so_far, hook, hook.on_text if task.samples == 1 else None
+            )
         with entry:
             try:
                 made = await self._made(task, context)
@@ -96,7 +98,10 @@ class GenerationRuns:
         kept: tuple[Attempt[T], ...] = ()
         if self.accepted_runs is not None:
             kept = await self.accepted_runs.find(first, task.contract, context, samples=samples)
-            _report(context.hook, kept)
+            for number, attempt in enumerate(kept, 1):  # as if they had just been made
+                context.emit(Asked(number, first.route, attempt.purpose, attempt.reason))
+                context.emit(Answered(number, attempt.answer))
+                context.emit(Evaluated(number, attempt.evaluation))
         bounds = bounds_of(self.settings, self.strong(first.route))
         # Answers that are there already, and samples, leave the loop its calls.
         most = (task.max_calls or bounds.max_calls) + samples - 1 + len(kept)
@@ -133,13 +138,3 @@ class GenerationRuns:
         """The stronger route of a role; a group or provider that was forced stays forced."""
         routes = self.router.deployments.routes
         return "strong" if "strong" in routes and route in routes and route != "strong" else ""
-
-
-def _report(hook: Hook | None, attempts: tuple[Attempt[T], ...]) -> None:
-    """The events of attempts that the cache gave, as if they had just been made."""
-    if hook is None:
-        return
-    for number, attempt in enumerate(attempts, 1):
-        hook(Asked(number, attempt.request.route, attempt.purpose, attempt.reason))
-        hook(Answered(number, attempt.answer))
-        hook(evaluated_event(number, attempt.evaluation))

@@ -6,14 +6,12 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from orchestrator.generation.loop import evaluated_event
 from orchestrator.generation.policy import evaluate_answer
 from orchestrator.types.errors import DeadlineExceededError, LLMError
-from orchestrator.types.events import Answered, Asked, Failed
+from orchestrator.types.events import Answered, Asked, Evaluated, Failed
 from orchestrator.types.requests import Attempt
 
 if TYPE_CHECKING:
-    from orchestrator.types.events import Event
     from orchestrator.types.requests import Completer, Contract, Request
     from orchestrator.types.run_context import RunContext
 
@@ -82,17 +80,13 @@ class _Sampling(Generic[T]):
         """Ask for one sample and judge it."""
         request = replace(self._first, sample=self._first.sample + number)
         reason = f"sample {number + 1} of {self._samples}"
-        self._tell(Asked(number + 1, request.route, "generate", reason))
+        self._context.emit(Asked(number + 1, request.route, "generate", reason))
         try:
             answer = await self._completer.complete(request, self._context)
         except LLMError as error:
-            self._tell(Failed(number + 1, type(error).__name__, str(error)))
+            self._context.emit(Failed(number + 1, type(error).__name__, str(error)))
             raise
-        self._tell(Answered(number + 1, answer))
+        self._context.emit(Answered(number + 1, answer))
         evaluation = await asyncio.to_thread(evaluate_answer, self._contract, answer)
-        self._tell(evaluated_event(number + 1, evaluation))
+        self._context.emit(Evaluated(number + 1, evaluation))
         return Attempt(request, answer, evaluation, "generate", reason)
-
-    def _tell(self, event: Event) -> None:
-        if self._context.hook is not None:
-            self._context.hook(event)

@@ -1,4 +1,7 @@
-"""What just happened, for whoever wants to watch: progress lines, logs, metrics."""
+"""What happens during a run: for progress lines, logs, metrics, and for streams.
+
+A hook and a stream get the same events. `attempt` is the number of a call of the loop, from 1.
+"""
 
 from __future__ import annotations
 
@@ -15,60 +18,24 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request is about to be answered.
+    """A request is about to be answered; what came of earlier attempts is not the answer.
 
     Attributes:
-        round: number of the call, from 1.
-        purpose: ``generate``, ``patch``, ``rewrite``, ``fresh`` or ``escalate``.
-        reason: why, in a few words; empty for the first round.
+        route: who is asked; another one than before where the run escalates.
+        purpose: ``generate``, ``patch`` (the answer is a JSON Patch), ``rewrite``, ``fresh`` or
+            ``escalate``.
+        reason: why, in a few words; empty for the first attempt.
     """
 
-    round: int
+    attempt: int
     route: str
     purpose: str
     reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """An answer came, from a provider or from the cache (`answer.cached`)."""
-
-    round: int
-    answer: Answer
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluated:
-    """An answer was judged."""
-
-    round: int
-    kind: str
-    errors: int
-    repairs: int
-    runs: bool | None
-    behaves: bool | None
-    evaluation: Evaluation[Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """A request got no answer; `error` is the name of the exception, `message` its words."""
-
-    round: int
-    error: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """A stream begins; `route` is asked first."""
-
-    route: str
-
-
-@dataclass(frozen=True, slots=True)
 class Delta:
-    """The next piece of the answer to call `attempt`, as it comes."""
+    """The next piece of an answer, as it comes; streams only."""
 
     attempt: int
     text: str
@@ -76,65 +43,53 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """What can be read of an answer so far.
+    """What can be read of an answer so far; streams only.
 
     Attributes:
         value: the value as far as it is there; strings that are still open are left out.
         complete_paths: RFC 6901 pointers of the parts that are closed; of a GMN block text the
             names of the nodes.
+        findings: what is wrong with the parts that were closed since the last event.
     """
 
     attempt: int
     value: object
     complete_paths: tuple[str, ...]
+    findings: tuple[Diagnostic, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """Something is wrong: with a closed part while the rest still comes, or with the whole."""
+class Answered:
+    """An answer came, from a provider or from the cache (`answer.cached`)."""
 
     attempt: int
-    diagnostic: Diagnostic
+    answer: Answer
 
 
 @dataclass(frozen=True, slots=True)
-class Repaired:
-    """Something was mended locally."""
+class Evaluated:
+    """An answer was held to its contract; `evaluation.report` has findings and repairs."""
 
     attempt: int
-    diagnostic: Diagnostic
+    evaluation: Evaluation[Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Restart:
-    """Another call begins, and what came until now is not the answer.
-
-    Attributes:
-        purpose: ``patch`` (the next deltas are a JSON Patch), ``rewrite``, ``fresh``, ``escalate``.
-    """
+class Failed:
+    """A request got no answer; `error` is the name of the exception, `message` its words."""
 
     attempt: int
-    purpose: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Escalated:
-    """The stronger route is asked from here on."""
-
-    attempt: int
-    route: str
-    reason: str
+    error: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
 class Done(Generic[T]):
-    """The end, and the only authority: what came before was on its way."""
+    """The end of a stream, and the only authority; a hook does not get it."""
 
     result: Generation[T]
 
 
-StreamEvent = Started | Delta | Partial | Finding | Repaired | Restart | Escalated | Done[Any]
-Event = Asked | Answered | Evaluated | Failed
+Event = Asked | Delta | Partial | Answered | Evaluated | Failed | Done[Any]
 #: Called with every event, on the event loop; it must return quickly and must not raise.
 Hook = Callable[[Event], None]

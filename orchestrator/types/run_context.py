@@ -14,7 +14,7 @@ from orchestrator.types.requests import Usage
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from orchestrator.types.events import Hook
+    from orchestrator.types.events import Event, Hook
     from orchestrator.types.requests import WireAttempt
 
 
@@ -94,3 +94,8 @@ class RunContext:
     cost: RequestCost = field(default_factory=RequestCost)
     hook: Hook | None = None
     on_text: Callable[[str], None] | None = None
+
+    def emit(self, event: Event) -> None:
+        """Call the hook, if there is one."""
+        if self.hook is not None:
+            self.hook(event)
