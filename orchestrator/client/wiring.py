@@ -26,9 +26,9 @@ from orchestrator.config.settings import (
     ledger_directory,
 )
 from orchestrator.generation.evaluation.finetune import ACCEPTED, Accepted
+from orchestrator.generation.loop import GenerationLoop
 from orchestrator.generation.prompts import Prompts
 from orchestrator.generation.request_building import load_library
-from orchestrator.generation.runs import GenerationRuns
 from orchestrator.ledger.ledger import Ledger, days_ago
 from orchestrator.models.deployments import resolved
 from orchestrator.routing.complete import RouterCompleter
@@ -184,7 +184,7 @@ class Wiring:
         )
 
     @cached_property
-    def _runs(self) -> GenerationRuns:
+    def _loop(self) -> GenerationLoop:
         settings = self.config.orchestrator
         directory = cache_directory(settings.cache, self._environ)
         accepted = Accepted(directory / ACCEPTED if settings.cache.keep_accepted else None)
@@ -192,8 +192,8 @@ class Wiring:
         if not self._is_taped:  # a recording holds every answer, and each in a file of its own
             fingerprint = self._router.deployments.fingerprint
             runs = AcceptedRuns(self._store, fingerprint, settings.cache.max_age_s)
-        return GenerationRuns(self._router, self._completer, settings, accepted, runs, self._hook)
+        return GenerationLoop(self._router, self._completer, settings, accepted, runs, self._hook)
 
     @cached_property
     def _structured(self) -> Structured:
-        return Structured(self._runs, self._ledger, self._prompts)
+        return Structured(self._loop, self._ledger, self._prompts)
