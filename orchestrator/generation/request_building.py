@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, get_args
 
 from orchestrator.cache.keys import digest
 from orchestrator.config.paths import shipped
-from orchestrator.generation.loop import Bounds
+from orchestrator.generation.policy import Bounds
 from orchestrator.gmn.examples import Example, choose, load
 from orchestrator.gmn.expectations import Expectation
 from orchestrator.gmn.formats import write_text
@@ -67,7 +68,14 @@ def examples_for(
         return tuple(_as_text(example) for example in given)
     if not count:
         return ()
-    return tuple(write_text(e.spec) for e in choose(prompt, agent_type, load_library(), count))
+    chosen = choose(prompt, agent_type, load_library(), count)
+    return tuple(_block_text(example.name) for example in chosen)
+
+
+@functools.cache
+def _block_text(name: str) -> str:
+    """A curated model without its comments."""
+    return next(write_text(e.spec) for e in load_library() if e.name == name)
 
 
 def _as_text(example: Source) -> str:

@@ -189,7 +189,7 @@ async def test_a_dollar_budget_stops_the_next_call_and_keeps_what_was_paid(
 ) -> None:
     wire.plan("m", FAULTY, GOOD)
     config = configured(wire.base, "m", budgets={"usd_per_request": 0.010001})
-    config["model_list"][0]["litellm_params"] |= {
+    config["model_list"][0]["litellm_params"] |= {  # type: ignore[index]
         "input_cost_per_token": 0.0, "output_cost_per_token": 1e-5,
     }  # fmt: skip
     async with Orchestrator(config) as orc:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.cache.gate import Gate
+from orchestrator.cache.single_flight import Locks
 from orchestrator.cache.store import Store
-from orchestrator.client.wiring import gate_of, store_of
+from orchestrator.client.wiring import locks_of, store_of
 from orchestrator.config.settings import Cache
 
 
@@ -19,16 +19,16 @@ class Position:
     """Where answers are kept, as the section ``cache`` of a configuration says it."""
 
     settings: dict[str, Any]
-    #: After it whoever asks has looked, found nothing, and waits for an answer.
+    #: After so many seconds a caller has looked, found nothing, and waits for an answer.
     pause_s: float = 0.5
 
     def opened(self, **more: Any) -> Store:
         """The store as another process would open it."""
         return store_of(Cache(**{**self.settings, **more}), {})
 
-    def gate(self) -> Gate:
-        """The gate as another process would have it."""
-        return gate_of(Cache(**self.settings), {})
+    def locks(self) -> Locks:
+        """The locks as another process would have them."""
+        return locks_of(Cache(**self.settings), {})
 
     def plant(self, raw: bytes, key: str = "") -> None:
         """Put bytes in the place of every answer, or of one."""
