@@ -11,7 +11,8 @@ import pytest
 from orchestrator.config.paths import shipped
 from orchestrator.config.settings import Config
 from orchestrator.generation.gmn_contract import GMNContract
-from orchestrator.generation.loop import Bounds, refine
+from orchestrator.generation.loop import refine
+from orchestrator.generation.policy import Bounds
 from orchestrator.generation.prompts import Prompts
 from orchestrator.generation.request_building import initial_request
 from orchestrator.gmn.examples import load
