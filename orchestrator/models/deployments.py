@@ -87,7 +87,7 @@ class Deployments:
 
     Attributes:
         router_settings: the configuration's, with every ``os.environ/KEY`` resolved.
-        is_default_stated: whether somebody said which groups answer a call that names none.
+        is_default_stated: whether the configuration names the groups of a call that names none.
     """
 
     ready: tuple[Deployment, ...]
@@ -149,7 +149,7 @@ def _fits(name: str, group: str) -> bool:
 
 
 def ad_hoc_deployment(model: str, provider: str) -> Deployment:
-    """A deployment for a model that is not configured; its credentials are LiteLLM's business."""
+    """A deployment for a model that is not configured; LiteLLM finds its credentials."""
     params = {"model": model, "max_retries": 0}
     full = model if model.startswith(f"{provider}/") else f"{provider}/{model}"
     return Deployment(model, full, model, _Secret(params), {})
@@ -223,7 +223,7 @@ def _with_default_model(config: Config, environ: Mapping[str, str]) -> tuple[Con
     if "/" not in named or like is None:
         raise ConfigError(
             "DEFAULT_LLM_MODEL",
-            f"{named!r} is no model group and no model of a configured provider",
+            f"{named!r} is neither a model group nor a model of a configured provider",
             fix=f"Known: {', '.join(groups)}; or write provider/model.",
         )
     params = {**like.litellm_params, "model": named}
@@ -294,7 +294,7 @@ def _nothing_left(named: str, skipped: Sequence[SkippedDeployment]) -> ConfigErr
     """Why nothing can be called; of a provider that was asked for, only what concerns it."""
     if named != "auto":
         what = f"the provider is set to {named}, and none of its deployments can be called"
-        fix = "Mend that, or let LLM_PROVIDER=auto choose."
+        fix = "Change that, or let LLM_PROVIDER=auto choose."
         return ConfigError("model_list", f"{what} ({why_none_of(named, skipped)})", fix=fix)
     fix = "Set a key, or add the embedded provider: model: offline/library."
     reasons = reasons_of(skipped) or "model_list is empty"
@@ -328,7 +328,7 @@ def _auto(kept: list[Deployment], skipped: list[SkippedDeployment]) -> list[Depl
 
 
 def _is_shipped_local(one: Deployment) -> bool:
-    """Local servers are probed; a loopback address with any other provider is somebody's choice."""
+    """Local servers are probed; a loopback address with any other provider was chosen."""
     return one.provider in LOCAL_PREFIXES
 
 

@@ -79,7 +79,7 @@ async def close_clients(tokens: Collection[str]) -> None:
     litellm = load()
     cache, ends = litellm.in_memory_llm_clients_cache, tuple(f"-{token}" for token in tokens)
     held = {key: one for key, one in tuple(cache.cache_dict.items()) if key.endswith(ends)}
-    # This one outlives its place in the cache, and opens anew when it is wanted.
+    # This one outlives its place in the cache, and reopens when it is used.
     shared = vars(litellm).get("module_level_aclient")
     idle = [one for one in (*held.values(), shared) if one and not _has_connection_in_flight(one)]
     # Forgotten before they are closed, or the next call would be given them.

@@ -121,7 +121,7 @@ class Trace:
         self._attempts.append(AttemptRecord(deployment, provider, model, clock(), details))
         return self._attempts[-1]
 
-    def heard(self, details: Mapping[str, Any]) -> None:
+    def log(self, details: Mapping[str, Any]) -> None:
         """LiteLLM's ``logger_fn``, which records the attempts of a Router that was built elsewhere.
 
         LiteLLM calls it as a request leaves, and keeps `details` up to date while it is under way.

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from orchestrator.models.deployments import Deployment, Deployments
 
 _log = logging.getLogger(__name__)
-#: Ours to say: the Router is built from the deployments that can be called, and caches nothing.
+#: Not taken from router_settings: the Router gets the deployments that can be called, and no cache.
 _OURS = ("model_list", "search_tools", "cache_responses", "ignore_invalid_deployments")
 #: Of a group with a fallback, where the file does not say how often to retry: LiteLLM sleeps a
 #: second or two before each retry, and once more before it falls back.
 _NOT_RETRIED = {"DefaultRetries": 0}
-#: LiteLLM rejects what is above this instead of letting it wait; we let it wait ourselves.
+#: LiteLLM rejects what is above this instead of letting it wait; `Transport.send` waits.
 _NO_LIMIT = 1_000_000
 
 
@@ -43,7 +43,7 @@ def router_arguments(config: Config, deployments: Deployments) -> dict[str, Any]
     }
     settings |= {key: value for key, value in stated.items() if key not in _OURS}
     if any(_is_limited(one) for one in deployments.ready):
-        # Counts exactly, also across processes; a request that finds none free waits in `call`.
+        # Counts exactly, also across processes; `Transport.send` waits where none is free.
         settings.setdefault("optional_pre_call_checks", ["enforce_model_rate_limits"])
     if not _states_retries(config):
         falling = [group for entry in settings.get("fallbacks") or [] for group in entry]

@@ -240,9 +240,9 @@ class RouterCompleter:
         return {"model": one.group}
 
     async def fingerprint(self, model: str | None) -> str:
-        """Identifies the deployments behind a name; an adopted model is its own name.
+        """Identifies the deployments behind a name; an ad-hoc model is identified by its name.
 
-        Raises: ConfigError: nobody knows the name.
+        Raises: ConfigError: neither the configuration nor LiteLLM knows the name.
         """
         if model and (known := self.deployments.known_fingerprint(model)):
             return known

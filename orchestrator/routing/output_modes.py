@@ -83,7 +83,7 @@ class RefusedModes:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
-            _log.warning("%s cannot be read (%s): output modes are learned anew.", self.path, error)
+            _log.warning("%s cannot be read (%s): starting without it.", self.path, error)
             return {}
         return found if isinstance(found, dict) else {}
 

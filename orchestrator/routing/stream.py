@@ -1,4 +1,4 @@
-"""A stream of LiteLLM's that is bounded, accounted and closed whatever becomes of it."""
+"""A stream of LiteLLM's that is bounded by a deadline, recorded, and closed however it ends."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def tracked(
 
 @dataclass(slots=True)
 class _StreamState:
-    """A stream's way through its parts to its end."""
+    """State of a wrapped stream."""
 
     inner: Any
     trace: Trace | None
@@ -53,7 +53,7 @@ class _StreamState:
     is_over: bool = False
     outcome: str = ""
     listeners: list[Callable[[str], None]] = field(default_factory=list)
-    hearers: list[Callable[[Any], None]] = field(default_factory=list)
+    part_listeners: list[Callable[[Any], None]] = field(default_factory=list)
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
 
     async def next(self) -> Any:
@@ -64,8 +64,8 @@ class _StreamState:
                 self.last = chunk
                 if not self.wants_usage and not says_something(chunk, or_ends=True):
                     continue
-            for hearer in self.hearers:
-                hearer(chunk)
+            for listener in self.part_listeners:
+                listener(chunk)
             return chunk
 
     async def next_or_end(self) -> tuple[bool, Any]:
@@ -86,13 +86,13 @@ class _StreamState:
         except asyncio.CancelledError:
             await self.end("cancelled")
             raise
-        except Exception as error:  # noqa: BLE001  whatever it is, it leaves translated
+        except Exception as error:  # noqa: BLE001  whatever it is, it is translated
             met, failure = error, error if self.translate is None else self.translate(error)
         await self.end(type(failure).__name__, met)
         raise failure
 
     async def end(self, outcome: str, error: Exception | None = None) -> None:
-        """Note how it ended, close the connection, and give everything back; once."""
+        """Note how it ended, close the connection, and release what the call holds; once."""
         if self.is_over:
             return
         self.is_over, self.outcome = True, outcome
@@ -109,21 +109,21 @@ class _StreamState:
                 listener(outcome)
 
     def abandon(self) -> None:
-        """Nobody holds the stream any more; may be called from any thread."""
+        """End a stream that was dropped before its end; may be called from any thread."""
         if not self.is_over and not self.loop.is_closed():
             self.loop.call_soon_threadsafe(lambda: self.loop.create_task(self.end("cancelled")))
 
 
 class _BlockingParts:
-    """For whoever called without await."""
+    """Iteration for a caller without an event loop of its own."""
 
-    _course: _StreamState
+    _stream_state: _StreamState
 
     def __iter__(self) -> Any:
         return self
 
     def __next__(self) -> Any:
-        found, chunk = blocking(self._course.next_or_end)()
+        found, chunk = blocking(self._stream_state.next_or_end)()
         if not found:
             raise StopIteration
         return chunk
@@ -136,10 +136,10 @@ def _class() -> Any:
     class AccountedStream(_BlockingParts, base):  # type: ignore[misc, valid-type]  # known at run time only
         """A stream of LiteLLM's, to look at and to iterate."""
 
-        def __init__(self, inner: Any, course: _StreamState) -> None:
+        def __init__(self, inner: Any, state: _StreamState) -> None:
             # The base's own __init__ would begin a second stream; all it knows is in `inner`.
             self._inner = inner
-            self._course = course
+            self._stream_state = state
 
         def __getattr__(self, name: str) -> Any:
             return getattr(self.__dict__["_inner"], name)
@@ -152,24 +152,24 @@ def _class() -> Any:
             return self
 
         async def __anext__(self) -> Any:
-            return await self._course.next()
+            return await self._stream_state.next()
 
         async def aclose(self) -> None:
             """Close the connection to the provider."""
-            await self._course.end("cancelled")
+            await self._stream_state.end("cancelled")
 
         def __del__(self) -> None:
-            self._course.abandon()
+            self._stream_state.abandon()
 
         def when_over(self, listener: Callable[[str], None]) -> None:
             """Call `listener` with the outcome at the end."""
-            self._course.listeners.append(listener)
+            self._stream_state.listeners.append(listener)
 
     return AccountedStream
 
 
-async def assembled(stream: Any, heard: Callable[[str], None]) -> Any:
-    """A response in one piece from a stream; `heard` is called with every part of its text."""
+async def assembled(stream: Any, on_text: Callable[[str], None]) -> Any:
+    """A response in one piece from a stream; `on_text` is called with every piece of its text."""
     text: list[str] = []
     refusal: list[str] = []
     finish = ""
@@ -179,7 +179,7 @@ async def assembled(stream: Any, heard: Callable[[str], None]) -> Any:
                 part = said(choice.delta)
                 if part:
                     text.append(part)
-                    heard(part)
+                    on_text(part)
                 refusal.append(str(getattr(choice.delta, "refusal", None) or ""))
                 finish = choice.finish_reason or finish
     message = types.SimpleNamespace(
@@ -197,22 +197,22 @@ def said(message: Any) -> str:
 
 def recorded(stream: Any, keep: Callable[[list[dict[str, Any]], float | None], None]) -> Any:
     """The stream; `keep` gets the JSON forms of its parts once it came to a good end."""
-    course: _StreamState | None = getattr(stream, "__dict__", {}).get("_course")
-    if course is None:  # whole at once, although a stream was asked for
+    state: _StreamState | None = getattr(stream, "__dict__", {}).get("_stream_state")
+    if state is None:  # whole at once, although a stream was asked for
         return stream
     parts: list[dict[str, Any]] = []
-    course.hearers.append(lambda chunk: parts.append(chunk.model_dump(mode="json")))
+    state.part_listeners.append(lambda chunk: parts.append(chunk.model_dump(mode="json")))
 
-    settle = course.done
+    settle = state.done
 
     async def done() -> None:
         await settle()
         finish = [c.get("finish_reason") for part in parts for c in part.get("choices") or []]
-        if course.outcome == "answered" and set(finish) & {"stop", "tool_calls"}:
-            ended = course.trace.ended if course.trace is not None else []
+        if state.outcome == "answered" and set(finish) & {"stop", "tool_calls"}:
+            ended = state.trace.ended if state.trace is not None else []
             await asyncio.to_thread(keep, parts, ended[-1].cost_usd if ended else None)
 
-    course.done = done
+    state.done = done
     return stream
 
 
@@ -245,4 +245,4 @@ class _Kept:
 
 
 async def _nothing() -> None:
-    """There is nothing to give back."""
+    """There is nothing to release."""

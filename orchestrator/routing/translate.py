@@ -18,7 +18,7 @@ from orchestrator.types.requests import OutputMode
 if TYPE_CHECKING:
     from orchestrator.types.requests import WireAttempt
 
-_SHORTEST_SECRET = 6  # words this short are no secret, and removing them would maim the message
+_SHORTEST_SECRET = 6  # words this short are not secrets, and removing them would maim the message
 #: Attributes of LiteLLM's exceptions that hold the request or the provider's whole response.
 _CARRIERS = ("litellm_debug_info", "request", "_request", "response", "body", "messages")
 _TOO_LONG = ("context length", "context window", "maximum context", "too many tokens",
@@ -79,7 +79,7 @@ _ADVICE: dict[type[errors.LLMError], str] = {
 def translated(
     error: Exception, *, route: str, attempts: Sequence[WireAttempt] = ()
 ) -> errors.LLMError:
-    """The error of ours that says what `error` means, without anything that was sent."""
+    """The `LLMError` that says what `error` means, without anything that was sent."""
     kind = type(error).__name__
     if kind == _FORKED:
         return errors.NoDeploymentError(_AFTER_FORK)

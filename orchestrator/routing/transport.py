@@ -40,7 +40,7 @@ class _Call:
     reserved: Reserved = NOTHING
 
     async def release(self, error: BaseException | None = None) -> None:
-        """Give everything back; what an interruption must not skip comes before any wait."""
+        """Release everything; what an interruption must not skip comes before any wait."""
         self.transport.record(self.trace, error)
         if self.has_place:
             self.has_place = False
@@ -59,7 +59,7 @@ class Transport:
         self._monitor = monitor
         self._config = config
         self._deployments = deployments
-        #: Whether the Router has our host; one built elsewhere reports through `logger_fn`.
+        #: Whether the Router has our host; a Router built elsewhere reports through `logger_fn`.
         self._is_hosted = router is None or isinstance(router, HostedRouter)
         self._router = router.router if isinstance(router, HostedRouter) else router
         self.budget_limiter = BudgetLimiter(config.orchestrator.budgets, deployments)
@@ -159,7 +159,7 @@ class Transport:
 
     def _sent(self, arguments: Mapping[str, Any], trace: Trace) -> dict[str, Any]:
         """The arguments as the Router gets them: with the trace, and with a stream's usage."""
-        sent = {**arguments, **({TRACE: trace} if self._is_hosted else {"logger_fn": trace.heard})}
+        sent = {**arguments, **({TRACE: trace} if self._is_hosted else {"logger_fn": trace.log})}
         for name in _WRITTEN_TO:
             if sent.get(name):
                 sent[name] = {**sent[name]}  # LiteLLM writes into the dicts that it is given
@@ -176,7 +176,7 @@ class Transport:
         return self._loops[loop][0]
 
     async def aclose(self) -> None:
-        """Give back what LiteLLM holds globally for this Router: callbacks and HTTP clients."""
+        """Release what LiteLLM holds globally for this Router: callbacks and HTTP clients."""
         if self._router is not None:
             self._router.retire()
             self._router = None

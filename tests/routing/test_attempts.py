@@ -1,4 +1,4 @@
-"""Every attempt ends in time and is booked as what it was, whoever was asked and however."""
+"""Every attempt ends in time and is recorded as what it was, for every provider and call."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def asked(orc: Orchestrator, **arguments: Any) -> str:
 
 @pytest.mark.parametrize("refusal", sorted(REFUSALS))
 @pytest.mark.parametrize("provider", sorted(PROVIDERS))
-async def test_a_stream_that_is_refused_is_booked_and_judged_as_a_whole_answer_is(
+async def test_a_stream_that_is_refused_is_recorded_and_judged_as_a_whole_answer_is(
     provider: str, refusal: str, wire: WireServer, tmp_path: Path
 ) -> None:
     generation = {"timeout_s": 0.5 if REFUSALS[refusal].delay_s else 30}
@@ -232,14 +232,14 @@ def left(trace: Trace, deployment: str) -> dict[str, Any]:
     """LiteLLM's record of an attempt that leaves through a Router that was built elsewhere."""
     info = {"model_info": {"id": deployment}}
     details = {"log_event_type": "pre_api_call", "litellm_params": {"metadata": info}}
-    trace.heard(details)
+    trace.log(details)
     return details
 
 
 def test_what_a_router_built_elsewhere_says_of_its_attempts_is_recorded() -> None:
     trace = Trace(RequestCost())
     first = left(trace, "first")
-    trace.heard({**first, "log_event_type": "post_api_call"})
+    trace.log({**first, "log_event_type": "post_api_call"})
     first["exception"] = ValueError()
     left(trace, "second")
     left(trace, "third")

@@ -144,7 +144,7 @@ async def test_a_price_that_is_not_known_is_refused_where_money_is_bounded(
             await orc.generate(ASK)
 
 
-async def test_a_cancelled_call_closes_its_connection_and_is_booked(wire: WireServer) -> None:
+async def test_a_cancelled_call_closes_its_connection_and_is_recorded(wire: WireServer) -> None:
     wire.plan("m", Reply("good", delay_s=30))
     async with Orchestrator(budget_limiter(wire, usd_per_day=1.0)) as orc:
         await orc.cache_info()
@@ -164,7 +164,7 @@ async def test_a_cancelled_call_closes_its_connection_and_is_booked(wire: WireSe
 
 
 @pytest.mark.parametrize("way", ["close", "cancel"])
-async def test_a_stream_that_is_left_closes_its_connection_and_is_booked(
+async def test_a_stream_that_is_left_closes_its_connection_and_is_recorded(
     wire: WireServer, way: str
 ) -> None:
     wire.plan("m", Reply("one two three four", stall_after=2))
@@ -184,7 +184,7 @@ async def test_a_stream_that_is_left_closes_its_connection_and_is_booked(
     assert line["outcome"] == "cancelled"
 
 
-async def test_a_stream_that_nobody_holds_any_more_gives_its_place_back(wire: WireServer) -> None:
+async def test_a_dropped_stream_releases_its_place(wire: WireServer) -> None:
     wire.plan("m", Reply("one two three", stall_after=1))
     config = configured(wire.base, "m", limits={"parallel": 1, "deadline_s": 5.0})
     async with Orchestrator(config) as orc:
@@ -234,7 +234,7 @@ async def test_attempts_never_exceed_the_plan(wire: WireServer) -> None:
     assert len(wire.requests) == planned.max_wire_attempts // planned.max_calls == 6
 
 
-async def test_no_attempt_is_lost_when_somebody_sets_litellms_lists_anew(wire: WireServer) -> None:
+async def test_no_attempt_is_lost_when_litellms_lists_are_replaced(wire: WireServer) -> None:
     import litellm
 
     wire.plan("m", "one", Reply(status=500), "two")

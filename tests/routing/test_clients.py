@@ -1,4 +1,4 @@
-"""LiteLLM's HTTP clients are the process's: closed by whoever was the last to use them."""
+"""LiteLLM's HTTP clients are the process's: closed by the last loop that used them."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ ASK = [{"role": "user", "content": "q"}]
 
 
 def plain(wire: WireServer, *groups: str, **router_settings: Any) -> dict[str, Any]:
-    """A LiteLLM configuration without a section of ours."""
+    """A LiteLLM configuration without our section."""
     config: dict[str, Any] = configured(wire.base, *groups)
     del config["orchestrator"]
     config["router_settings"] = router_settings

@@ -32,8 +32,8 @@ def build_grid(wording: Wording, constraints: Mapping[str, int], assumptions: li
         wording, start, goal, avoid=avoid, shape=(rows, columns), assumptions=assumptions
     )
     moves = _moves(wording, constraints, assumptions)
-    noise = _told(wording.noise, 0.1, "sensor noise", assumptions)
-    slip = _told(wording.slip, 0.1, "slip", assumptions)
+    noise = _or_assumed(wording.noise, 0.1, "sensor noise", assumptions)
+    slip = _or_assumed(wording.slip, 0.1, "slip", assumptions)
     walls = tuple(label for label in labels if label in blocked)
     wish = _preference(labels, goal, avoid, walls=blocked, shape=(rows, columns), wording=wording)
     return GMNSpec(
@@ -193,7 +193,7 @@ def _moves(
     return moves
 
 
-def _told(value: float | None, default: float, what: str, assumptions: list[str]) -> float:
+def _or_assumed(value: float | None, default: float, what: str, assumptions: list[str]) -> float:
     if value is None:
         assumptions.append(f"{what} was not named: {default:.0%}")
         return default

@@ -64,8 +64,8 @@ def pieces(text: str) -> list[str]:
 
 def _usage(messages: Sequence[Mapping[str, object]], text: str) -> dict[str, int]:
     asked = sum(estimated_tokens(str(turn.get("content", ""))) for turn in messages)
-    told = estimated_tokens(text)
-    return {"prompt_tokens": asked, "completion_tokens": told, "total_tokens": asked + told}
+    said = estimated_tokens(text)
+    return {"prompt_tokens": asked, "completion_tokens": said, "total_tokens": asked + said}
 
 
 def _filled(model: str, messages: Any, response: Any, parameters: Mapping[str, object]) -> Any:

@@ -130,25 +130,25 @@ def _memory(view: View, wording: Wording) -> Iterator[PatchOperation]:
     if state is None:
         return
     labels = _names(_variable(view, state))
-    told = labels[-1]
+    label = labels[-1]
     for preference in view.get("preferences", {}).values():
         values = preference.get("values", [])
         if len(values) == len(labels):
-            told = labels[max(range(len(values)), key=values.__getitem__)]
+            label = labels[max(range(len(values)), key=values.__getitem__)]
         elif preference.get("goals"):
-            told = str(preference["goals"][0]["value"])
-    told = told if told in labels else labels[-1]
+            label = str(preference["goals"][0]["value"])
+    label = label if label in labels else labels[-1]
     seen = [{"value": "seen", "p": 1}]
     rules = [
         {"when": [{"var": "memory", "values": ["seen"]}], "then": seen},
-        {"when": [{"var": state, "values": [told]}], "then": seen},
+        {"when": [{"var": state, "values": [label]}], "then": seen},
         {"then": [{"value": "not_yet", "p": 1}]},
     ]
     recall = {"of": "recall", "given": ["memory"], "table": {"kind": "identity"}}
     moved = {"of": "memory", "given": [state, "memory"], "table": {"kind": "rules", "rules": rules}}
     start = {"of": "memory", "table": {"kind": "map", "map": ["not_yet"]}}
     values = ["not_yet", "seen"]
-    words = f"whether {state} has been {told}"
+    words = f"whether {state} has been {label}"
     yield {"op": "add", "path": "/states/memory",
            "value": {"name": "memory", "description": words, "labels": values}}  # fmt: skip
     seen_as = {"name": "recall", "labels": values}
