@@ -1,11 +1,11 @@
-"""Progress of a run, live, and the report at its end."""
+"""Progress of a generation on stderr, and the report at its end."""
 
 from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.output import tell
+from orchestrator.cli.output import echo_stderr
 from orchestrator.types.events import Answered, Asked, Delta, Evaluated, Failed, Finding, Restart
 
 if TYPE_CHECKING:
@@ -20,33 +20,33 @@ OFFLINE_NOTE = (
 
 
 def show_event(event: Event) -> None:
-    """One line on stderr for what just happened."""
+    """Print one line on stderr for `event`."""
     if isinstance(event, Asked):
         why = f" ({event.reason})" if event.reason else ""
-        tell(f"[{event.round}] {event.purpose}: asking {event.route}{why}", "dim")
+        echo_stderr(f"[{event.round}] {event.purpose}: asking {event.route}{why}", "dim")
     elif isinstance(event, Answered):
         answer = event.answer
         source = "the cache" if answer.cached else f"{answer.provider}/{answer.model}"
         tokens = f"{answer.usage.prompt_tokens} + {answer.usage.completion_tokens} tokens"
-        tell(f"[{event.round}] answered by {source}: {tokens}", "dim")
+        echo_stderr(f"[{event.round}] answered by {source}: {tokens}", "dim")
     elif isinstance(event, Evaluated):
         runs = {True: ", runs", False: ", does not run", None: ""}[event.runs]
         behaves = {True: ", behaves", False: ", does not behave", None: ""}[event.behaves]
         found = f"{_count(event.errors, 'error')}, {_count(event.repairs, 'repair')}"
-        tell(f"[{event.round}] judged {event.kind}: {found}{runs}{behaves}", "dim")
+        echo_stderr(f"[{event.round}] judged {event.kind}: {found}{runs}{behaves}", "dim")
     elif isinstance(event, Failed):
-        tell(f"[{event.round}] failed: {event.message}", "red")
+        echo_stderr(f"[{event.round}] failed: {event.message}", "red")
 
 
 def show_live(event: StreamEvent) -> None:
-    """What an answer adds while it comes, and what is found in it, on stderr."""
+    """Print the text of a streamed answer as it arrives, and its findings, on stderr."""
     if isinstance(event, Delta):
         sys.stderr.write(event.text)
         sys.stderr.flush()
     elif isinstance(event, Restart):
-        tell("")
+        echo_stderr("")
     elif isinstance(event, Finding):
-        tell(f"\n{event.diagnostic}", "yellow")
+        echo_stderr(f"\n{event.diagnostic}", "yellow")
 
 
 def _count(n: int, what: str) -> str:
@@ -54,7 +54,7 @@ def _count(n: int, what: str) -> str:
 
 
 def report_lines(made: Generation[GMNSpec]) -> list[str]:
-    """Checks, repairs, attempts, tokens and cost."""
+    """Validity, repairs, attempts, tokens and cost, one line each."""
     report = made.report
     runs = {True: "yes", False: "no", None: "not tried"}
     cost = "price not known" if made.cost_usd is None else f"{made.cost_usd:.6f} USD"
@@ -74,7 +74,7 @@ def report_lines(made: Generation[GMNSpec]) -> list[str]:
 
 
 def generation_as_json(made: Generation[GMNSpec], text: str) -> dict[str, object]:
-    """The result and everything about it, for programs."""
+    """The JSON object that ``--json`` prints: text, spec, report, usage, cost, attempts."""
     return {
         "text": text,
         "spec": made.spec.to_json(),

@@ -186,7 +186,7 @@ def test_simulate_shows_an_episode_and_holds_expectations(capsys: Output) -> Non
         (["simulate", TMAZE, "--steps", "99999"], "is beyond"),
         (["validate", "no/such/file"], "No such file"),
         (["generate", "x", "--provider", "acme"], "is no provider"),
-        (["generate", "x", "--constraint", "max_stats=3"], "is no constraint"),
+        (["generate", "x", "--constraint", "max_stats=3"], "is not a constraint"),
         (["generate", "x", "--route", "nowhere"], "is not configured"),
         (["format", TMAZE, "--to", "json", "-w", "--json"], ""),
     ],
