@@ -1,4 +1,4 @@
-"""What just happened, for whoever wants to watch: progress lines, logs, metrics."""
+"""Events of a generation and of a stream, for progress lines, logs and metrics."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request is about to be answered.
+    """A request is about to be sent.
 
     Attributes:
         round: number of the call, from 1.
         purpose: ``generate``, ``patch``, ``rewrite``, ``fresh`` or ``escalate``.
-        reason: why, in a few words; empty for the first round.
+        reason: why this call is made; empty for the first round.
     """
 
     round: int
@@ -39,7 +39,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """An answer was judged."""
+    """The contract evaluated an answer: its kind, number of errors and of repairs."""
 
     round: int
     kind: str
@@ -52,7 +52,7 @@ class Evaluated:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A request got no answer; `error` is the name of the exception, `message` its words."""
+    """A request failed; `error` is the class name of the exception, `message` its text."""
 
     round: int
     error: str
@@ -61,14 +61,14 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A stream begins; `route` is asked first."""
+    """A stream begins; its first request goes to `route`."""
 
     route: str
 
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """The next piece of the answer to call `attempt`, as it comes."""
+    """The next piece of text in the answer to call number `attempt`."""
 
     attempt: int
     text: str
@@ -76,12 +76,12 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """What can be read of an answer so far.
+    """What can be parsed of an answer so far.
 
     Attributes:
-        value: the value as far as it is there; strings that are still open are left out.
-        complete_paths: RFC 6901 pointers of the parts that are closed; of a GMN block text the
-            names of the nodes.
+        value: the value without strings that are not closed yet.
+        complete_paths: RFC 6901 pointers of the closed parts; for GMN block text the names of
+            the closed nodes.
     """
 
     attempt: int
@@ -91,7 +91,7 @@ class Partial:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something is wrong: with a closed part while the rest still comes, or with the whole."""
+    """A diagnostic of a closed part while the answer still arrives, or of the whole answer."""
 
     attempt: int
     diagnostic: Diagnostic
@@ -99,7 +99,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """Something was mended locally."""
+    """A local repair was applied."""
 
     attempt: int
     diagnostic: Diagnostic
@@ -107,7 +107,7 @@ class Repaired:
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """Another call begins, and what came until now is not the answer.
+    """Another call begins; discard the deltas received so far.
 
     Attributes:
         purpose: ``patch`` (the next deltas are a JSON Patch), ``rewrite``, ``fresh``, ``escalate``.
@@ -120,7 +120,7 @@ class Restart:
 
 @dataclass(frozen=True, slots=True)
 class Escalated:
-    """The stronger route is asked from here on."""
+    """The following requests go to the stronger route."""
 
     attempt: int
     route: str
@@ -129,7 +129,7 @@ class Escalated:
 
 @dataclass(frozen=True, slots=True)
 class Done(Generic[T]):
-    """The end, and the only authority: what came before was on its way."""
+    """The last event, with the final result; earlier partial values may differ from it."""
 
     result: Generation[T]
 
