@@ -71,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
 
     _generation(command)
     _documents(command)
+    _observation(command)
     _maintenance(command)
     return top
 
@@ -131,8 +132,7 @@ def _documents(command: Command) -> None:
     add("--check", action="store_true", help="only say whether it is canonical")
     add("--to", choices=("gmn", "json"), default="gmn")
     add("-w", "--write", action="store_true", help="rewrite the file")
-    add = command("explain", "say in plain English what a document says").add_argument
-    _file(add)
+    _file(command("explain", "say in plain English what a document says").add_argument)
     add = command("simulate", "let the agent act in its own world").add_argument
     _file(add)
     add("--steps", type=_positive, default=20)
@@ -149,7 +149,7 @@ def _documents(command: Command) -> None:
     _expectations(add)
 
 
-def _maintenance(command: Command) -> None:
+def _observation(command: Command) -> None:
     add = command(
         "models", "what can be called, what cannot and why, who serves which route"
     ).add_argument
@@ -166,6 +166,9 @@ def _maintenance(command: Command) -> None:
     add = command("usage", "requests, tokens and cost, from the ledger").add_argument
     add("--by", choices=BYS, default="model")
     add("--since", default="", metavar="WHEN", help="7d, 12h or 2026-11-01")
+
+
+def _maintenance(command: Command) -> None:
     evaluation = command("eval", "generate every prompt of a file and print the scores")
     add = evaluation.add_argument
     add("--prompts", metavar="FILE", help="YAML; by default the shipped ones")
