@@ -1,7 +1,7 @@
-"""What one logical request takes while it is under way: every attempt on the wire, every hit.
+"""Tokens and dollars of one logical request in flight: wire attempts and cache hits.
 
-The tally travels in a context variable, so that whoever sends or hits can add to it without every
-station between handing it on.
+A context variable holds the `RequestCost`, so that transport and cache can add to it without an
+argument in every function between.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ class RequestCost:
     """The running sums of one request.
 
     Attributes:
-        tenant: on whose behalf it is asked; empty for nobody in particular.
-        limit_usd: most that it may cost, None for no bound.
-        wire: attempts that ended, in order.
-        served_usd: what its cached answers cost when they were bought; None as soon as one is
+        tenant: whose budget it counts against; empty for none.
+        limit_usd: most dollars it may cost; None for no bound.
+        wire: finished attempts, in order.
+        cached_usd: dollars its cached answers cost when they were first made; None when one is
             not known.
-        reserved_usd: set aside for calls under way.
+        reserved_usd: reserved for calls in flight.
         late: called with attempts that end after the request did.
     """
 
@@ -46,14 +46,14 @@ class RequestCost:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def add(self, attempts: tuple[WireAttempt, ...]) -> None:
-        """Note attempts that ended."""
+        """Add finished attempts; after the end of the request `late` gets them too."""
         with self._lock:
             self.wire.extend(attempts)
         if self.late is not None and attempts:
             self.late(attempts)
 
     def add_cached(self, usage: Usage, usd: float | None) -> None:
-        """Note an answer that nothing was paid for, and what it took when it was bought."""
+        """Add an answer from the cache: the tokens and dollars that it took when it was made."""
         with self._lock:
             self.hits += 1
             self.cached_usage += usage
@@ -62,14 +62,14 @@ class RequestCost:
 
     @property
     def usage(self) -> Usage:
-        """Tokens of the wire."""
-        if len(self.wire) == 1:  # nearly always
+        """Tokens of all attempts on the wire."""
+        if len(self.wire) == 1:  # the usual case, without a sum
             return self.wire[0].usage
         return sum((one.usage for one in self.wire), Usage())
 
     @property
     def billed_usd(self) -> float | None:
-        """Dollars of the wire; None as soon as the price of an answer is not known."""
+        """Dollars of all attempts on the wire; None when the price of an answer is not known."""
         total = 0.0
         for one in self.wire:
             if one.cost_usd is not None:
@@ -80,20 +80,20 @@ class RequestCost:
 
     @property
     def spent_usd(self) -> float:
-        """What is known to be spent."""
+        """Known dollars of all attempts; unknown prices count as 0."""
         return sum(one.cost_usd or 0.0 for one in self.wire)
 
 
 def current() -> RequestCost | None:
-    """The tally of the request under way, None outside of one."""
+    """The cost of the request in flight in this context; None outside of a request."""
     return _CURRENT.get()
 
 
 def begin(cost_so_far: RequestCost) -> Token[RequestCost | None]:
-    """From here on everything sent in this context is added to `cost_so_far`."""
+    """Make `cost_so_far` current in this context; returns the token for `end`."""
     return _CURRENT.set(cost_so_far)
 
 
 def end(token: Token[RequestCost | None]) -> None:
-    """Back to the tally before; `token` is what `begin` gave."""
+    """Restore the cost that was current before `begin` returned `token`."""
     _CURRENT.reset(token)
