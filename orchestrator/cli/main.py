@@ -150,18 +150,14 @@ def _documents(command: Command) -> None:
 
 
 def _observation(command: Command) -> None:
-    add = command(
-        "models", "what can be called, what cannot and why, who serves which route"
-    ).add_argument
+    add = command("models", "deployments and routes, and what was left out and why").add_argument
     add("--modes", action="store_true", help="output modes learned by deployment")
     add("--forget-modes", action="store_true", help="forget the output modes learned so far")
     add = command("plan", "the most that a request can take, before anything is spent").add_argument
     add("prompt", help="the agent, in a sentence")
     add("--agent-type", default="general")
     _route(add)
-    add = command(
-        "health", "availability, success and latency of providers and deployments"
-    ).add_argument
+    add = command("health", "availability, success and latency by deployment").add_argument
     add("--probe", action="store_true", help="ask each deployment for one token")
     add = command("usage", "requests, tokens and cost, from the ledger").add_argument
     add("--by", choices=BYS, default="model")
@@ -179,20 +175,14 @@ def _maintenance(command: Command) -> None:
     add("--finetune", required=True, metavar="FILE", help="JSON lines; chat format")
     add("--valid", type=int, default=10, metavar="PERCENT", help="to validate with")
     add("--embedded", action="store_true", help="also those of the embedded provider")
-    add = command(
-        "cache", "list, compare, verify, export, import and remove cached answers"
-    ).add_argument
+    add = command("cache", "list, compare, export and remove cached answers").add_argument
     actions = ("info", "list", "show", "explain", "clear", "prune", "verify", "export", "import")
     add("action", choices=actions)
     add("--tag", default="", help="with clear: only entries stored with this tag")
     add("names", nargs="*", metavar="KEY|FILE", help="keys or files for show, explain, export")
-    add = command(
-        "doctor", "check keys, config, cache and local servers, with a fix for each"
-    ).add_argument
+    add = command("doctor", "check keys, config, cache and servers; a fix for each").add_argument
     add("--probe", action="store_true", help="ask each deployment whether it takes a schema")
-    add = command(
-        "demo", "a sentence becomes a running model, with no key and no network"
-    ).add_argument
+    add = command("demo", "a sentence becomes a running model, offline").add_argument
     add("--steps", type=_positive, default=10)
 
 
