@@ -14,6 +14,7 @@ from orchestrator.cache.disk import DiskBackend, disk_store
 from orchestrator.cache.keys import key_of, question_of
 from orchestrator.types.messages import LLMMessage, LLMRole
 from orchestrator.types.requests import Answer, Request, Usage
+from orchestrator.types.run_context import RunContext
 
 CALLS = 500
 
@@ -24,7 +25,7 @@ class Fixed:
     def __init__(self, text: str) -> None:
         self.text = text
 
-    async def complete(self, request: Request) -> Answer:
+    async def complete(self, request: Request, context: RunContext) -> Answer:
         """Return the answer."""
         return Answer(self.text, usage=Usage(600, 300), cost_usd=0.001, billed_usd=0.001)
 
@@ -34,7 +35,7 @@ async def measure(size: int, directory: Path) -> None:
     store, backend = disk_store(directory), DiskBackend(directory, 1024)
     cached = CachingCompleter(Fixed("x" * size), store, fingerprint=lambda _: "f")
     question = Request((LLMMessage(LLMRole.USER, "y" * 2000),), "default")
-    await cached.complete(question)
+    await cached.complete(question, RunContext())
     key = key_of(question_of(question, fingerprint="f"))
     pairs: list[tuple[float, float]] = []
     each: list[float] = []
@@ -42,7 +43,7 @@ async def measure(size: int, directory: Path) -> None:
         start = time.perf_counter()
         for _ in range(CALLS):
             before = time.perf_counter()
-            await cached.complete(question)
+            await cached.complete(question, RunContext())
             each.append(time.perf_counter() - before)
         between = time.perf_counter()
         for _ in range(CALLS):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from orchestrator.cache.cached_call import AnswerStore
     from orchestrator.types.requests import Answer, Attempt, Completer, Contract, Request
+    from orchestrator.types.run_context import RunContext
 
 T = TypeVar("T")
 _READING, _WRITING = ("use", "replay"), ("use", "refresh")
@@ -90,13 +91,13 @@ class Recalled:
         self._inner = inner
         self._rounds = list(rounds)
 
-    async def complete(self, request: Request) -> Answer:
+    async def complete(self, request: Request, context: RunContext) -> Answer:
         """The next answer of the run, as long as it is asked for what was asked for then."""
         if self._rounds and self._rounds[0].purpose == request.purpose:
-            return as_served(self._rounds.pop(0).answer)
+            return as_served(self._rounds.pop(0).answer, context)
         # Judged otherwise than then: the rest answered other questions.
         self._rounds.clear()
-        return await self._inner.complete(request)
+        return await self._inner.complete(request, context)
 
 
 def _rounds(kept: Any, first: Request) -> tuple[Round, ...]:

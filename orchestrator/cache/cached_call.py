@@ -7,13 +7,11 @@ answer, and identical questions asked at the same time share one call.
 from __future__ import annotations
 
 import asyncio
-import copy
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from orchestrator.cache.keys import LAYOUT, as_kept, differences, key_of, question_of, similarity
 from orchestrator.cache.single_flight import Flights
-from orchestrator.ledger.request_cost import current
 from orchestrator.types.errors import CacheMissError
 from orchestrator.types.requests import Answer, Request, Usage
 
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
 
     from orchestrator.cache.gate import Gate
     from orchestrator.types.requests import CacheMode, CachePolicy, Completer
+    from orchestrator.types.run_context import RunContext
 
 _MOST_DIFFERENCES = 12
 _MOST_COMPARED = 300  # the latest; comparing takes a millisecond each
@@ -85,29 +84,23 @@ class CachingCompleter:
         self._max_age_s = max_age_s
         self._flights = Flights(gate)
 
-    def through(self, inner: Completer) -> CachingCompleter:
-        """The same store and the same calls under way in front of another completer."""
-        made = copy.copy(self)
-        made._inner = inner
-        return made
-
-    async def complete(self, request: Request) -> Answer:
+    async def complete(self, request: Request, context: RunContext) -> Answer:
         """Answer from the store, from a call already under way, or by asking."""
         if request.cache == "off":
-            return await self._inner.complete(request)
+            return await self._inner.complete(request, context)
         question = question_of(request, fingerprint=self._fingerprint(request.route))
         key = key_of(question)
         if request.cache != "refresh" and (found := await self._found(key, request)):
-            return as_served(found)
+            return as_served(found, context)
         if request.cache == "replay":
             raise await asyncio.to_thread(missing, self._store, question)
         landed = await self._flights.once(
             key, request.cache, request.keep,
             found=lambda: self._found(key, request),
-            ask=lambda: self._ask(key, request, question),
+            ask=lambda: self._ask(key, request, question, context),
         )  # fmt: skip
         is_bought = landed.is_mine and landed.is_new
-        return landed.value if is_bought else as_served(landed.value.from_cache())
+        return landed.value if is_bought else as_served(landed.value.from_cache(), context)
 
     async def withdraw(self, requests: Iterable[Request]) -> None:
         """Forget the answers to `requests`: the run they belong to ended without a valid result."""
@@ -121,8 +114,10 @@ class CachingCompleter:
     async def _found(self, key: str, request: Request) -> Answer | None:
         return hit(await read(self._store, key), request.cache, request.keep)
 
-    async def _ask(self, key: str, request: Request, question: Mapping[str, object]) -> Answer:
-        answer = await self._inner.complete(request)
+    async def _ask(
+        self, key: str, request: Request, question: Mapping[str, object], context: RunContext
+    ) -> Answer:
+        answer = await self._inner.complete(request, context)
         if is_complete(answer):
             age = request.keep.ttl_s or self._max_age_s
             await asyncio.to_thread(
@@ -153,10 +148,9 @@ def missing(store: AnswerStore, question: Mapping[str, object]) -> CacheMissErro
     return CacheMissError("\n".join(lines))
 
 
-def as_served(answer: Answer) -> Answer:
-    """An answer from the store, booked as one that nothing is paid for."""
-    if (cost_so_far := current()) is not None:
-        cost_so_far.add_cached(answer.usage, answer.cost_usd)
+def as_served(answer: Answer, context: RunContext) -> Answer:
+    """An answer from the store, counted as one that nothing is paid for."""
+    context.cost.add_cached(answer.usage, answer.cost_usd)
     return answer
 
 

@@ -6,11 +6,11 @@ import sys
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.output import echo_stderr
-from orchestrator.types.events import Answered, Asked, Delta, Evaluated, Failed, Finding, Restart
+from orchestrator.types.events import Answered, Asked, Delta, Evaluated, Failed, Partial
 
 if TYPE_CHECKING:
     from orchestrator.gmn.model import GMNSpec
-    from orchestrator.types.events import Event, StreamEvent
+    from orchestrator.types.events import Event
     from orchestrator.types.requests import Generation
 
 OFFLINE_NOTE = (
@@ -23,30 +23,35 @@ def show_event(event: Event) -> None:
     """Print one line on stderr for `event`."""
     if isinstance(event, Asked):
         why = f" ({event.reason})" if event.reason else ""
-        echo_stderr(f"[{event.round}] {event.purpose}: asking {event.route}{why}", "dim")
+        echo_stderr(f"[{event.attempt}] {event.purpose}: asking {event.route}{why}", "dim")
     elif isinstance(event, Answered):
         answer = event.answer
         source = "the cache" if answer.cached else f"{answer.provider}/{answer.model}"
         tokens = f"{answer.usage.prompt_tokens} + {answer.usage.completion_tokens} tokens"
-        echo_stderr(f"[{event.round}] answered by {source}: {tokens}", "dim")
+        echo_stderr(f"[{event.attempt}] answered by {source}: {tokens}", "dim")
     elif isinstance(event, Evaluated):
-        runs = {True: ", runs", False: ", does not run", None: ""}[event.runs]
-        behaves = {True: ", behaves", False: ", does not behave", None: ""}[event.behaves]
-        found = f"{_count(event.errors, 'error')}, {_count(event.repairs, 'repair')}"
-        echo_stderr(f"[{event.round}] judged {event.kind}: {found}{runs}{behaves}", "dim")
+        report = event.evaluation.report
+        runs = {True: ", runs", False: ", does not run", None: ""}[report.runs]
+        behaves = {True: ", behaves", False: ", does not behave", None: ""}[report.behaves]
+        counts = f"{_count(len(report.errors), 'error')}, {_count(len(report.repairs), 'repair')}"
+        echo_stderr(f"[{event.attempt}] {event.evaluation.kind}: {counts}{runs}{behaves}", "dim")
     elif isinstance(event, Failed):
-        echo_stderr(f"[{event.round}] failed: {event.message}", "red")
+        echo_stderr(f"[{event.attempt}] failed: {event.message}", "red")
 
 
-def show_live(event: StreamEvent) -> None:
+def show_live(event: Event) -> None:
     """Print the text of a streamed answer as it arrives, and its findings, on stderr."""
     if isinstance(event, Delta):
         sys.stderr.write(event.text)
         sys.stderr.flush()
-    elif isinstance(event, Restart):
+    elif isinstance(event, Asked) and event.attempt > 1:
         echo_stderr("")
-    elif isinstance(event, Finding):
-        echo_stderr(f"\n{event.diagnostic}", "yellow")
+    elif isinstance(event, Partial):
+        for finding in event.findings:
+            echo_stderr(f"\n{finding}", "yellow")
+    elif isinstance(event, Evaluated):
+        for finding in event.evaluation.report.diagnostics:
+            echo_stderr(f"\n{finding}", "yellow")
 
 
 def _count(n: int, what: str) -> str:

@@ -12,7 +12,6 @@ from orchestrator.cache.cached_call import dated, missing, parts_of, read
 from orchestrator.cache.keys import call_question, key_of
 from orchestrator.cache.single_flight import Flights
 from orchestrator.generation.request_building import cache_use
-from orchestrator.ledger.request_cost import current
 from orchestrator.routing.attempts import cost_of, usage_of
 from orchestrator.routing.stream import recorded
 from orchestrator.types.errors import CacheMissError
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from orchestrator.ledger.ledger import Ledger, LedgerEntry
     from orchestrator.routing.complete import RouterCompleter
     from orchestrator.types.requests import CacheMode, CachePolicy
+    from orchestrator.types.run_context import RunContext
 
 #: LiteLLM's class of the answer, by call.
 _ANSWERS = {"acompletion": "ModelResponse", "aembedding": "EmbeddingResponse"}
@@ -72,23 +72,24 @@ class LiteLLMCalls:
             tenant=str(arguments.pop("tenant", "") or ""),
         )
         with opened as entry:
+            context = entry.context
             known = None if mode == "off" else await self._known(method, arguments)
             if known is None:
                 if mode == "replay":
                     raise CacheMissError("a call with classes or callables cannot be replayed")
-                return self._detached(await self._router.forward(method, arguments), entry)
+                return self._detached(await self._router.forward(method, arguments, context), entry)
             key, question = known
             kept = _Kept(key, mode, keep)
             found = await self._found(kept) if mode in _READING else None
             if found is not None:
-                return await self._revived(method, *found)
+                return await self._revived(method, *found, context)
             if mode == "replay":
                 raise await asyncio.to_thread(missing, self._store(), question)
             put = functools.partial(self._put, kept, question)
             if arguments.get("stream"):
-                stream = await self._router.forward(method, arguments)
+                stream = await self._router.forward(method, arguments, context)
                 return self._detached(recorded(stream, put), entry)
-            return await self._asked(method, arguments, kept, put)
+            return await self._asked(method, arguments, kept, put, context)
 
     async def _asked(
         self,
@@ -96,9 +97,10 @@ class LiteLLMCalls:
         arguments: dict[str, Any],
         kept: _Kept,
         put: Callable[[object, float | None], None],
+        context: RunContext,
     ) -> Any:
         async def ask() -> Any:
-            response = await self._router.forward(method, arguments)
+            response = await self._router.forward(method, arguments, context)
             if _is_whole(response):
                 await asyncio.to_thread(put, response.model_dump(mode="json"), cost_of(response))
             return response
@@ -108,11 +110,11 @@ class LiteLLMCalls:
         )
         made = landed.value
         if not landed.is_new:
-            return await self._revived(method, *made)
+            return await self._revived(method, made[0], made[1], context)
         if landed.is_mine:
             return made
         # Whoever waited gets a response of their own, and owes nothing.
-        return await self._revived(method, made.model_dump(mode="json"), cost_of(made))
+        return await self._revived(method, made.model_dump(mode="json"), cost_of(made), context)
 
     async def _found(self, kept: _Kept) -> tuple[Any, float | None] | None:
         """The body and the price that are kept; None for none, or for one that is not taken."""
@@ -132,13 +134,14 @@ class LiteLLMCalls:
             response.when_over(entry.close)
         return response
 
-    async def _revived(self, method: str, body: Any, cost: float | None) -> Any:
+    async def _revived(
+        self, method: str, body: Any, cost: float | None, context: RunContext
+    ) -> Any:
         """The response that was kept."""
         if isinstance(body, list):
-            return await self._router.replayed(body, cost)
+            return await self._router.replayed(body, cost, context)
         response = await self._router.revived(_ANSWERS[method], body)
-        if (cost_so_far := current()) is not None:
-            cost_so_far.add_cached(usage_of(response), cost)
+        context.cost.add_cached(usage_of(response), cost)
         return response
 
     async def _known(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -41,6 +40,7 @@ from orchestrator.types.requests import (
     Generation,
     Request,
 )
+from orchestrator.types.run_context import RunContext
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -222,8 +222,8 @@ class Orchestrator(Wiring):
             keep=keep,
             purpose="generate",
         )
-        with self._ledger.open("generate", route=request.route, tenant=tenant):
-            return await self._completer.complete(request)
+        with self._ledger.open("generate", route=request.route, tenant=tenant) as entry:
+            return await self._completer.complete(request, entry.context)
 
     async def generate_structured(
         self,
@@ -310,14 +310,16 @@ class Orchestrator(Wiring):
         """How every provider and deployment fares, from the attempts of this process and the
         ledger; `probe` asks each deployment for one token first, without retry or fallback."""
         await self._open()
-        with self._ledger.open("probe", route="*") if probe else nullcontext():
-            return await health_check(self._router, probe=probe)
+        if not probe:
+            return await health_check(self._router, RunContext())
+        with self._ledger.open("probe", route="*") as entry:
+            return await health_check(self._router, entry.context, probe=True)
 
     async def output_mode_check(self) -> dict[str, str]:
         """What each deployment does with a JSON Schema, asked for a few tokens each; by id."""
         await self._open()
-        with self._ledger.open("probe", route="*"):
-            return await output_mode_check(self._router)
+        with self._ledger.open("probe", route="*") as entry:
+            return await output_mode_check(self._router, entry.context)
 
     @property
     def templates(self) -> Mapping[str, str]:

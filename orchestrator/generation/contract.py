@@ -273,7 +273,11 @@ def contract_of(
         what would do.
     """
     checks = tuple(checks)
-    if hasattr(wanted, "judge") and hasattr(wanted, "amend") and not isinstance(wanted, type):
+    if (
+        hasattr(wanted, "evaluate")
+        and hasattr(wanted, "apply_patch")
+        and not isinstance(wanted, type)
+    ):
         if checks:
             raise ValueError("a contract of your own brings its own checks; add them there")
         return wanted

@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from orchestrator.generation.policy import (
     Ask,
     Bounds,
-    Finished,
+    Decision,
     FollowUpPrompts,
     GiveUp,
     State,
@@ -29,17 +29,16 @@ from orchestrator.types.events import Answered, Asked, Evaluated, Failed
 from orchestrator.types.requests import Generation, Usage
 
 if TYPE_CHECKING:
-    from orchestrator.types.events import Event, Hook
     from orchestrator.types.requests import (
-        Answer,
         Attempt,
         Completer,
         Contract,
         Evaluation,
         Request,
     )
+    from orchestrator.types.run_context import RunContext
 
-__all__ = ["Bounds", "FollowUpPrompts", "evaluated_event", "generation", "refine"]
+__all__ = ["Bounds", "FollowUpPrompts", "generation", "refine"]
 
 T = TypeVar("T")
 
@@ -51,7 +50,7 @@ async def refine(
     contract: Contract[T],
     follow_ups: FollowUpPrompts,
     bounds: Bounds,
-    hook: Hook | None = None,
+    context: RunContext,
     base_document: Evaluation[T] | None = None,
     prior_attempts: tuple[Attempt[T], ...] = (),
 ) -> Generation[T]:
@@ -66,90 +65,50 @@ async def refine(
             holds what was answered until then.
         LLMError: a route failed; `attempts_made` likewise.
     """
-    ask = Ask(first, "patch" if base_document is not None else "generate")
-    state = State(first, contract, follow_ups, bounds, ask, base_document=base_document)
+    asked = Ask(first, "patch" if base_document is not None else "generate")
+    state = State(first, contract, follow_ups, bounds, asked, base_document=base_document)
+    decision: Decision[T] = asked
     if prior_attempts:
-        state = resumed(state, prior_attempts)
-    run = _Run(state, completer, hook)
+        state, decision = resumed(state, prior_attempts)
     try:
         async with asyncio.timeout(bounds.deadline_s):
-            return await run.to_the_end()
+            while isinstance(decision, Ask):
+                number = len(state.attempts) + 1
+                _enforce_token_budget(state)
+                route = decision.request.route
+                context.emit(Asked(number, route, decision.purpose, decision.reason))
+                answer = await completer.complete(decision.request, context)
+                context.emit(Answered(number, answer))
+                # Evaluation simulates; the event loop must go on serving others meanwhile.
+                state, decision = await asyncio.to_thread(step, state, answer)
+                context.emit(Evaluated(number, state.attempts[-1].evaluation))
     except TimeoutError:
-        error = DeadlineExceededError(
-            f"no valid answer within {bounds.deadline_s:g} s ({len(run.state.attempts)} calls)",
-            attempts=len(run.state.attempts),
+        error: LLMError = DeadlineExceededError(
+            f"no valid answer within {bounds.deadline_s:g} s ({len(state.attempts)} calls)",
+            attempts=len(state.attempts),
         )
-        raise _carrying(error, run.state) from None
+        raise _carrying(error, state) from None
+    except LLMError as failure:
+        context.emit(Failed(len(state.attempts) + 1, type(failure).__name__, str(failure)))
+        raise _carrying(failure, state) from failure.__cause__
+    if isinstance(decision, GiveUp):
+        raise _invalid(state, decision.reason)
+    return generation(state.attempts)
 
 
 def _carrying(error: LLMError, state: State[T]) -> LLMError:
-    """What was answered, and paid for, before the failure stays at hand."""
+    """The error with everything that was answered, and paid for, before it."""
     error.attempts_made = state.attempts
     return error
 
 
-class _Run(Generic[T]):
-    """Carries out what `step` decides."""
-
-    def __init__(self, state: State[T], completer: Completer, hook: Hook | None) -> None:
-        self.state = state
-        self._completer = completer
-        self._hook = hook
-
-    async def to_the_end(self) -> Generation[T]:
-        while True:
-            answer = await self._answer()
-            # Judging simulates; the loop must go on serving others meanwhile.
-            self.state, decision = await asyncio.to_thread(step, self.state, answer)
-            evaluation = self.state.attempts[-1].evaluation
-            self._tell(evaluated_event(len(self.state.attempts), evaluation))
-            if isinstance(decision, Finished):
-                return generation(self.state.attempts)
-            if isinstance(decision, GiveUp):
-                raise _invalid(self.state, decision.reason)
-
-    async def _answer(self) -> Answer:
-        state, number = self.state, len(self.state.attempts) + 1
-        _enforce_budget(state)
-        ask = state.asked
-        self._tell(Asked(number, ask.request.route, ask.purpose, ask.reason))
-        try:
-            answer = await self._completer.complete(ask.request)
-        except LLMError as error:
-            self._tell(Failed(number, type(error).__name__, str(error)))
-            raise _carrying(error, state) from error.__cause__
-        self._tell(Answered(number, answer))
-        return answer
-
-    def _tell(self, event: Event) -> None:
-        if self._hook is not None:
-            self._hook(event)
-
-
-def evaluated_event(number: int, evaluation: Evaluation[T]) -> Evaluated:
-    """What is told of a judgement."""
-    report = evaluation.report
-    return Evaluated(
-        number,
-        evaluation.kind,
-        len(report.errors),
-        len(report.repairs),
-        report.runs,
-        report.behaves,
-        evaluation,
-    )
-
-
-def _enforce_budget(state: State[T]) -> None:
-    bounds, answers = state.bounds, [a.answer for a in state.attempts]
-    spent = sum(answer.billed_usd or 0.0 for answer in answers)
+def _enforce_token_budget(state: State[T]) -> None:
+    """Raises: BudgetExceededError: the answers so far took the tokens of this request."""
+    most, answers = state.bounds.budget_tokens, [a.answer for a in state.attempts]
     tokens = sum(a.usage.total_tokens for a in answers if not a.cached)
-    if bounds.budget_usd is not None and answers and spent >= bounds.budget_usd:
-        words = f"{spent:.4f} of {bounds.budget_usd:.4f} USD are spent after {len(answers)} calls"
-        raise _carrying(BudgetExceededError(words, attempts=len(answers)), state)
-    if bounds.budget_tokens is not None and answers and tokens >= bounds.budget_tokens:
-        words = f"{tokens} of {bounds.budget_tokens} tokens are used after {len(answers)} calls"
-        raise _carrying(BudgetExceededError(words, attempts=len(answers)), state)
+    if most is not None and answers and tokens >= most:
+        words = f"{tokens} of {most} tokens are used after {len(answers)} calls"
+        raise BudgetExceededError(words, attempts=len(answers))
 
 
 def generation(attempts: tuple[Attempt[T], ...]) -> Generation[T]:

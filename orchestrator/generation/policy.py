@@ -65,13 +65,12 @@ class Bounds:
     Attributes:
         max_calls: calls of the loop; each may take several attempts on the wire.
         deadline_s: seconds for everything together.
-        budget_usd, budget_tokens: None for no bound.
+        budget_tokens: of answers that are paid for; None for no bound.
         strong_route: where to go when the first route does not get there; empty for nowhere.
     """
 
     max_calls: int = 4
     deadline_s: float = 120.0
-    budget_usd: float | None = None
     budget_tokens: int | None = None
     strong_route: str = ""
 
@@ -131,8 +130,11 @@ class State(Generic[T]):
         return self.best if self.best is not None else self.base_document
 
 
-def step(state: State[T], answer: Answer) -> tuple[State[T], Finished[T] | Ask | GiveUp]:
-    """Judge the answer and decide what is next. Pure: no clock, no disk, no network."""
+Decision = Finished[T] | Ask | GiveUp
+
+
+def step(state: State[T], answer: Answer) -> tuple[State[T], Decision[T]]:
+    """Evaluate the answer and decide what is next. Pure: no clock, no disk, no network."""
     evaluation = _evaluate(state, answer)
     attempt = Attempt(
         state.asked.request, answer, evaluation, state.asked.purpose, state.asked.reason
@@ -151,13 +153,14 @@ def step(state: State[T], answer: Answer) -> tuple[State[T], Finished[T] | Ask |
     return _next(before, state, evaluation)
 
 
-def resumed(state: State[T], prior_attempts: tuple[Attempt[T], ...]) -> State[T]:
-    """The state after several answers to the first question, none accepted: mend the best."""
+def resumed(
+    state: State[T], prior_attempts: tuple[Attempt[T], ...]
+) -> tuple[State[T], Decision[T]]:
+    """The state after several answers to the first question, none accepted: patch the best."""
     best = min(prior_attempts, key=lambda attempt: rank(attempt.evaluation))
     others = tuple(attempt for attempt in prior_attempts if attempt is not best)
     state = dataclasses.replace(state, attempts=others, is_fresh=True)
-    state, _ = step(state, best.answer)
-    return state
+    return step(state, best.answer)
 
 
 def _evaluate(state: State[T], answer: Answer) -> Evaluation[T]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, get_args
 
@@ -60,7 +61,14 @@ def examples_for(
         return tuple(_as_text(example) for example in given)
     if not count:
         return ()
-    return tuple(write_text(e.spec) for e in choose(prompt, agent_type, load_library(), count))
+    chosen = choose(prompt, agent_type, load_library(), count)
+    return tuple(_block_text(example.name) for example in chosen)
+
+
+@functools.cache
+def _block_text(name: str) -> str:
+    """A curated model without its comments."""
+    return next(write_text(e.spec) for e in load_library() if e.name == name)
 
 
 def _as_text(example: Source) -> str:
@@ -147,7 +155,6 @@ def bounds_of(settings: Settings, strong_route: str) -> Bounds:
     return Bounds(
         max_calls=settings.generation.max_calls,
         deadline_s=settings.generation.deadline_s,
-        budget_usd=settings.budgets.usd_per_request,
         budget_tokens=settings.budgets.tokens_per_request,
         strong_route=strong_route,
     )

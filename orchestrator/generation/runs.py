@@ -10,13 +10,12 @@ from orchestrator.cache.accepted import Recalled
 from orchestrator.generation.loop import generation, refine
 from orchestrator.generation.request_building import bounds_of
 from orchestrator.generation.sampling import sampled
-from orchestrator.generation.streaming import current
+from orchestrator.generation.streaming import StreamHook
 from orchestrator.parsing.json_reader import is_json
 from orchestrator.types.errors import InvalidOutputError, LLMError
+from orchestrator.types.run_context import RunContext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from orchestrator.cache.accepted import Recall
     from orchestrator.cache.cached_call import CachingCompleter
     from orchestrator.config.settings import Settings
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from orchestrator.routing.complete import RouterCompleter
     from orchestrator.types.events import Hook
     from orchestrator.types.requests import (
-        Answer,
         Attempt,
         Completer,
         Contract,
@@ -73,15 +71,16 @@ class GenerationRuns:
         self, task: GenerationRequest[T], entry: LedgerEntry, *, hook: Hook | None = None
     ) -> Generation[T]:
         """Run the loop; whatever becomes of it is written into the ledger."""
-        completer: Completer = self.completer
-        hook = hook or self.hook
-        if (live := current()) is not None:
-            hook = live.listening(task.contract, hook)
-            if task.samples == 1:
-                completer = self.completer.through(_Live(self.router, live.heard))
+        context = RunContext(entry.cost_so_far, hook or self.hook)
+        if isinstance(hook, StreamHook):
+            hook.contract, hook.hook = task.contract, hook.hook or self.hook
+            # Samples are answered side by side, so none of them is heard as it comes.
+            context = RunContext(
+                entry.cost_so_far, hook, hook.on_text if task.samples == 1 else None
+            )
         with entry:
             try:
-                made = await self._made(task, completer, hook)
+                made = await self._made(task, context)
             except LLMError as error:
                 entry.attempts = error.attempts_made
                 if isinstance(error, InvalidOutputError):
@@ -94,11 +93,10 @@ class GenerationRuns:
                 await asyncio.to_thread(self.accepted.keep, task.first, made)
             return made
 
-    async def _made(
-        self, task: GenerationRequest[T], completer: Completer, hook: Hook | None
-    ) -> Generation[T]:
+    async def _made(self, task: GenerationRequest[T], context: RunContext) -> Generation[T]:
         """From what is remembered of an accepted run, from samples, or from the first question."""
         first, samples = task.first, task.samples
+        completer: Completer = self.completer
         rounds = () if self.recall is None else await self.recall.rounds(first, samples)
         bounds = bounds_of(self.settings, self.strong(first.route))
         # Answers that are there already, and samples, leave the loop its calls.
@@ -110,14 +108,14 @@ class GenerationRuns:
         elif samples > 1:
             prior_attempts = await sampled(
                 first, task.contract, completer, samples,
-                deadline_s=bounds.deadline_s, hook=hook,
+                deadline_s=bounds.deadline_s, context=context,
             )  # fmt: skip
         if prior_attempts and prior_attempts[-1].evaluation.is_accepted:
             made = generation(prior_attempts)
         else:
             made = await refine(
                 first, completer=completer, contract=task.contract, follow_ups=task.follow_ups,
-                bounds=bounds, hook=hook, base_document=task.base_document,
+                bounds=bounds, context=context, base_document=task.base_document,
                 prior_attempts=prior_attempts,
             )  # fmt: skip
         if self.recall is not None and not (rounds and made.cached):
@@ -138,14 +136,3 @@ class GenerationRuns:
         """The stronger route of a role; a group or provider that was forced stays forced."""
         routes = self.router.deployments.routes
         return "strong" if "strong" in routes and route in routes and route != "strong" else ""
-
-
-@dataclass(frozen=True)
-class _Live:
-    """The Router as a completer whose answers are heard while they come."""
-
-    router: RouterCompleter
-    heard: Callable[[str], None]
-
-    async def complete(self, request: Request) -> Answer:
-        return await self.router.complete(request, self.heard)

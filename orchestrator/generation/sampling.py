@@ -6,15 +6,14 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from orchestrator.generation.loop import evaluated_event
 from orchestrator.generation.policy import evaluate_answer
 from orchestrator.types.errors import DeadlineExceededError, LLMError
-from orchestrator.types.events import Answered, Asked, Failed
+from orchestrator.types.events import Answered, Asked, Evaluated, Failed
 from orchestrator.types.requests import Attempt
 
 if TYPE_CHECKING:
-    from orchestrator.types.events import Event, Hook
     from orchestrator.types.requests import Completer, Contract, Request
+    from orchestrator.types.run_context import RunContext
 
 T = TypeVar("T")
 
@@ -26,7 +25,7 @@ async def sampled(
     samples: int,
     *,
     deadline_s: float,
-    hook: Hook | None = None,
+    context: RunContext,
 ) -> tuple[Attempt[T], ...]:
     """Several answers to one question, judged; an accepted one comes last, if there is any.
 
@@ -34,7 +33,7 @@ async def sampled(
 
     Raises: LLMError: no sample was answered; the error of the first.
     """
-    sampling = _Sampling(first, contract, completer, samples, hook)
+    sampling = _Sampling(first, contract, completer, samples, context)
     tasks = [asyncio.create_task(sampling.one(number)) for number in range(samples)]
     made: list[Attempt[T]] = []
     failures: list[LLMError] = []
@@ -69,29 +68,25 @@ class _Sampling(Generic[T]):
         contract: Contract[T],
         completer: Completer,
         samples: int,
-        hook: Hook | None,
+        context: RunContext,
     ) -> None:
         self._first = first
         self._contract = contract
         self._completer = completer
         self._samples = samples
-        self._hook = hook
+        self._context = context
 
     async def one(self, number: int) -> Attempt[T]:
         """Ask for one sample and judge it."""
         request = replace(self._first, sample=self._first.sample + number)
         reason = f"sample {number + 1} of {self._samples}"
-        self._tell(Asked(number + 1, request.route, "generate", reason))
+        self._context.emit(Asked(number + 1, request.route, "generate", reason))
         try:
-            answer = await self._completer.complete(request)
+            answer = await self._completer.complete(request, self._context)
         except LLMError as error:
-            self._tell(Failed(number + 1, type(error).__name__, str(error)))
+            self._context.emit(Failed(number + 1, type(error).__name__, str(error)))
             raise
-        self._tell(Answered(number + 1, answer))
+        self._context.emit(Answered(number + 1, answer))
         evaluation = await asyncio.to_thread(evaluate_answer, self._contract, answer)
-        self._tell(evaluated_event(number + 1, evaluation))
+        self._context.emit(Evaluated(number + 1, evaluation))
         return Attempt(request, answer, evaluation, "generate", reason)
-
-    def _tell(self, event: Event) -> None:
-        if self._hook is not None:
-            self._hook(event)

@@ -1,7 +1,7 @@
 """A run of the loop as a stream of events, while it happens.
 
-Whoever iterates holds the run: leaving the iteration cancels it, closes the connection to the
-provider and settles the ledger.
+Leaving the iteration cancels the run, closes the connection to the provider and settles the
+ledger.
 """
 
 from __future__ import annotations
@@ -9,26 +9,13 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from orchestrator.types.events import (
-    Answered,
-    Asked,
-    Delta,
-    Done,
-    Escalated,
-    Evaluated,
-    Finding,
-    Partial,
-    Repaired,
-    Restart,
-    Started,
-)
+from orchestrator.types.events import Answered, Asked, Delta, Done, Partial
 
 if TYPE_CHECKING:
-    from orchestrator.types.events import Event, Hook, StreamEvent
+    from orchestrator.types.events import Event, Hook
     from orchestrator.types.requests import Contract, Generation
 
 P = ParamSpec("P")
@@ -39,111 +26,89 @@ _WHOLE = ("generate", "rewrite", "fresh", "escalate")
 
 
 @dataclass
-class Live:
-    """Turns what a run tells into the events of its stream."""
+class StreamHook:
+    """A hook that adds to the events of a run what each answer holds while it comes.
 
-    tell: Callable[[StreamEvent], None]
-    attempt: int = 0
-    purpose: str = ""
-    text: str = ""
-    route: str = ""
+    Attributes:
+        send: called with every event of the stream.
+        hook: called with the same events.
+        contract: reads an answer that is not whole yet; None until the run begins.
+    """
+
+    send: Callable[[Event], None]
+    hook: Hook | None = None
     contract: Contract[Any] | None = None
+    _attempt: int = 0
+    _purpose: str = ""
+    _text: str = ""
     _known: set[str] = field(default_factory=set)
-    _looked: int = 0
+    _length_read: int = 0
 
-    def listening(self, contract: Contract[Any], hook: Hook | None) -> Hook:
-        """A hook that tells this stream, and `hook` too."""
-        self.contract = contract
-
-        def both(event: Event) -> None:
-            self.noted(event)
-            if hook is not None:
-                hook(event)
-
-        return both
-
-    def noted(self, event: Event) -> None:
-        """An event of the loop."""
+    def __call__(self, event: Event) -> None:
+        """Pass an event of the loop on."""
         if isinstance(event, Asked):
-            self._asked(event)
+            self._begin(event.attempt)
+            self._purpose = event.purpose
+            self._known.clear()
         elif isinstance(event, Answered):
-            if event.round != self.attempt:  # samples are answered in any order
-                self.attempt, self.text, self._looked = event.round, "", 0
-            if not self.text:
-                self.heard(event.answer.text)  # from the cache, in one piece
-            self._look()
-        elif isinstance(event, Evaluated) and event.evaluation is not None:
-            report = event.evaluation.report
-            for repair in report.repairs:
-                self.tell(Repaired(event.round, repair))
-            for diagnostic in report.diagnostics:
-                self.tell(Finding(event.round, diagnostic))
+            if event.attempt != self._attempt:  # samples are answered in any order
+                self._begin(event.attempt)
+            if not self._text:
+                self.on_text(event.answer.text)  # from the cache, in one piece
+            self._read()
+        self._emit(event)
 
-    def _asked(self, event: Asked) -> None:
-        first, self.attempt, self.purpose = not self.attempt, event.round, event.purpose
-        self.text, self._looked = "", 0
-        self._known.clear()
-        if first:
-            self.tell(Started(event.route))
-        else:
-            self.tell(Restart(event.round, event.purpose, event.reason))
-            if event.route != self.route:
-                self.tell(Escalated(event.round, event.route, event.reason))
-        self.route = event.route
-
-    def heard(self, text: str) -> None:
+    def on_text(self, text: str) -> None:
         """The next piece of an answer; closed parts are checked as soon as they are closed."""
-        self.text += text
-        self.tell(Delta(self.attempt, text))
-        # Each look reads the whole again: as the text grows, looks grow rarer.
-        if set(text) & _CLOSING and len(self.text) - self._looked > len(self.text) // 20:
-            self._look()
+        self._text += text
+        self._emit(Delta(self._attempt, text))
+        # Each reading takes the whole text: as the text grows, readings grow rarer.
+        if set(text) & _CLOSING and len(self._text) - self._length_read > len(self._text) // 20:
+            self._read()
 
-    def _look(self) -> None:
-        """Tell what is closed since the last look, and what is wrong with it."""
+    def _begin(self, attempt: int) -> None:
+        self._attempt, self._text, self._length_read = attempt, "", 0
+
+    def _read(self) -> None:
+        """Emit what is closed since the last reading, and what is wrong with it."""
         partial = getattr(self.contract, "partial", None)
-        if partial is None or self.purpose not in _WHOLE or self._looked == len(self.text):
+        if partial is None or self._purpose not in _WHOLE or self._length_read == len(self._text):
             return
-        self._looked = len(self.text)
-        if (found := partial(self.text)) is None:
+        self._length_read = len(self._text)
+        if (found := partial(self._text)) is None:
             return
         value, complete, findings = found
         if new := set(complete) - self._known:
             self._known |= new
-            self.tell(Partial(self.attempt, value, tuple(complete)))
-            for finding in findings:
-                if finding.pointer in new:
-                    self.tell(Finding(self.attempt, finding))
+            closed = tuple(finding for finding in findings if finding.pointer in new)
+            self._emit(Partial(self._attempt, value, tuple(complete), closed))
 
-
-_CURRENT: ContextVar[Live | None] = ContextVar("orchestrator_live", default=None)
-
-
-def current() -> Live | None:
-    """The stream that the run under way belongs to, None outside of one."""
-    return _CURRENT.get()
+    def _emit(self, event: Event) -> None:
+        self.send(event)
+        if self.hook is not None:
+            self.hook(event)
 
 
 def streamed(
     method: Callable[P, Coroutine[Any, Any, Generation[T]]],
-) -> Callable[P, AsyncGenerator[StreamEvent, None]]:
+) -> Callable[P, AsyncGenerator[Event, None]]:
     """The streaming twin of a method that runs the loop, with its arguments.
 
-    It yields the events of `orchestrator.types.events.StreamEvent`, `Done` last, and raises what
-    the method raises.
+    It yields the events of `orchestrator.types.events`, `Done` last, and raises what the method
+    raises.
     """
 
     @functools.wraps(method)
-    async def stream(*args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[StreamEvent, None]:
-        queue: asyncio.Queue[StreamEvent | None] = asyncio.Queue()
+    async def stream(*args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[Event, None]:
+        queue: asyncio.Queue[Event | None] = asyncio.Queue()
 
         async def run() -> Generation[T]:
-            _CURRENT.set(Live(queue.put_nowait))
             try:
                 return await method(*args, **kwargs)
             finally:
                 queue.put_nowait(None)
 
+        kwargs["hook"] = StreamHook(queue.put_nowait, kwargs.get("hook"))  # type: ignore[arg-type]  # a Hook or None
         task = asyncio.create_task(run())
         try:
             while (event := await queue.get()) is not None:

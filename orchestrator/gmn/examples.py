@@ -68,6 +68,7 @@ class Example:
     Attributes:
         prompt: the sentence it answers.
         text: the file as it was written, comments included.
+        words: what it is about, for `score`.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Example:
     agent_type: str
     text: str
     spec: GMNSpec
+    words: frozenset[str]
 
 
 @functools.cache
@@ -93,9 +95,12 @@ def _example(path: Path) -> Example:
         first = verdict.report.errors[0]
         raise GMNError(f"{path.name} is not valid: {first}", report=verdict.report)
     spec = verdict.spec
-    return Example(path.stem, spec.meta("prompt"), spec.agent_type, text, spec)
+    prompt = spec.meta("prompt")
+    words = words_of(f"{prompt} {path.stem} {spec.description}")
+    return Example(path.stem, prompt, spec.agent_type, text, spec, words)
 
 
+@functools.lru_cache(maxsize=64)
 def words_of(text: str) -> frozenset[str]:
     """The telling words of a sentence, in lower case, plurals and endings cut."""
     found = re.findall(r"[a-z]{3,}", text.lower())
@@ -111,8 +116,7 @@ def _stem(word: str) -> str:
 
 def score(prompt: str, agent_type: str, example: Example) -> float:
     """How well an example suits: shared words, and a bonus for the same agent type."""
-    about = words_of(f"{example.prompt} {example.name} {example.spec.description}")
-    shared = len(words_of(prompt) & about)
+    shared = len(words_of(prompt) & example.words)
     same = agent_type == example.agent_type and agent_type != "general"
     return shared + (0.5 if same else 0.0)
 

@@ -21,13 +21,12 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict
 from pydantic_core import PydanticSerializationError, to_json
 
 from orchestrator.ledger import jsonl as jsonlines
-from orchestrator.ledger.request_cost import RequestCost, begin, end
 from orchestrator.ledger.usage import stamp, sums
 from orchestrator.types.requests import Usage
+from orchestrator.types.run_context import RequestCost, RunContext
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from contextvars import Token
     from pathlib import Path
 
     from orchestrator.types.requests import Attempt, WireAttempt
@@ -56,7 +55,7 @@ class Line(TypedDict):
         hits: number of answers from the cache.
         usage: tokens of the wire; `served`: tokens of the cached answers.
         billed_usd: dollars billed for this request; None when a price is not known.
-        cached_usd: billed dollars plus the former cost of the cached answers; None as above.
+        served_usd: billed dollars plus the former cost of the cached answers; None as above.
         seconds: wall time of the whole request.
     """
 
@@ -73,7 +72,7 @@ class Line(TypedDict):
     usage: Usage
     served: Usage
     billed_usd: float | None
-    cached_usd: float | None
+    served_usd: float | None
     seconds: float
 
 
@@ -116,17 +115,18 @@ class LedgerEntry:
     outcome: str = "answered"
     is_detached: bool = False
     _start: float = field(default_factory=time.perf_counter)
-    _context: Token[RequestCost | None] | None = None
     _is_closed: bool = False
     _id: str = ""
 
+    @property
+    def context(self) -> RunContext:
+        """A context with the cost of this entry, without hook and reader."""
+        return RunContext(self.cost_so_far)
+
     def __enter__(self) -> Self:
-        self._context = begin(self.cost_so_far)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if self._context is not None:
-            end(self._context)
         if kind is not None:
             cancelled = issubclass(kind, asyncio.CancelledError | GeneratorExit | KeyboardInterrupt)
             self.close("cancelled" if cancelled else kind.__name__)
@@ -166,7 +166,7 @@ class LedgerEntry:
             usage=cost_so_far.usage,
             served=cost_so_far.cached_usage,
             billed_usd=billed,
-            cached_usd=None if billed is None or served is None else billed + served,
+            served_usd=None if billed is None or served is None else billed + served,
             seconds=round(time.perf_counter() - self._start, 4),
         )
 

@@ -8,7 +8,6 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.ledger.request_cost import current
 from orchestrator.routing import _litellm
 from orchestrator.routing.translate import in_litellms_class
 from orchestrator.types.requests import Usage, WireAttempt
@@ -16,7 +15,7 @@ from orchestrator.types.requests import Usage, WireAttempt
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orchestrator.ledger.request_cost import RequestCost
+    from orchestrator.types.run_context import RequestCost
 
 
 @dataclass(slots=True)
@@ -91,11 +90,11 @@ class Trace:
     """The attempts of one call, in the order in which they began.
 
     Attributes:
-        tally: counts what the request cost of which the call is a part.
+        cost_so_far: the sums of the request of which the call is a part.
         is_recorded: whether the attempts have been added to the ledger and to health.
     """
 
-    cost_so_far: RequestCost | None = field(default_factory=current)
+    cost_so_far: RequestCost
     is_recorded: bool = False
     _attempts: list[AttemptRecord] = field(default_factory=list)
 

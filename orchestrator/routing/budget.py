@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from orchestrator.config.settings import Budgets
-    from orchestrator.ledger.request_cost import RequestCost
     from orchestrator.models.deployments import Deployments
     from orchestrator.types.requests import WireAttempt
+    from orchestrator.types.run_context import RequestCost
 
 _DAY_S = 86_400
 
@@ -47,16 +47,16 @@ class BudgetLimiter:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     async def reserve(
-        self, router: Any, arguments: Mapping[str, Any], cost_so_far: RequestCost | None
+        self, router: Any, arguments: Mapping[str, Any], cost_so_far: RequestCost
     ) -> Reserved:
         """Set aside the most that a call can cost.
 
         Raises: BudgetExceededError: it may not fit into what is left, or its price is not known.
         """
-        limit = cost_so_far.limit_usd if cost_so_far is not None else None
+        limit = cost_so_far.limit_usd
         if limit is None and self.budgets.usd_per_day is None and not self.budgets.tenants:
             return NOTHING
-        limits = self._limits(cost_so_far)
+        limits = self._limits(cost_so_far.tenant)
         if not limits and limit is None:
             return NOTHING
         model = str(arguments.get("model"))
@@ -67,7 +67,7 @@ class BudgetLimiter:
                 f"a budget is set and the price of {model} is not known. State"
                 " input_cost_per_token and output_cost_per_token in its litellm_params."
             )
-        if cost_so_far is not None and limit is not None:
+        if limit is not None:
             _reserve_request(cost_so_far, usd, limit)
         kept: list[str] = []
         try:
@@ -77,7 +77,7 @@ class BudgetLimiter:
         except BaseException:
             for account in kept:
                 await self._add(router, account, -usd)
-            if cost_so_far is not None and limit is not None:
+            if limit is not None:
                 cost_so_far.reserved_usd -= usd
             raise
         return Reserved(usd, tuple(limits), cost_so_far if limit is not None else None)
@@ -102,8 +102,7 @@ class BudgetLimiter:
             for tenant, usd in spent.items():
                 self.spent[f"budget of {tenant}:{day}"] = usd
 
-    def _limits(self, cost_so_far: RequestCost | None) -> dict[str, float]:
-        tenant = cost_so_far.tenant if cost_so_far is not None else ""
+    def _limits(self, tenant: str) -> dict[str, float]:
         limits = {}
         if self.budgets.usd_per_day is not None:
             limits[f"budget:{_today()}"] = self.budgets.usd_per_day

@@ -17,7 +17,7 @@ from orchestrator.models.deployments import (
 )
 from orchestrator.models.health import Monitor
 from orchestrator.routing import _litellm
-from orchestrator.routing.attempts import clock
+from orchestrator.routing.attempts import Trace, clock
 from orchestrator.routing.build import route_arguments, router_arguments
 from orchestrator.routing.offline.completer import EmbeddedCompleter, are_embedded
 from orchestrator.routing.output_modes import MODES_FILE, RefusedModes
@@ -42,12 +42,12 @@ from orchestrator.types.errors import (
 from orchestrator.types.requests import Answer, OutputMode, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from orchestrator.config.settings import Config
     from orchestrator.models.deployments import Deployment
-    from orchestrator.routing.attempts import Trace
     from orchestrator.types.requests import WireAttempt
+    from orchestrator.types.run_context import RunContext
 
 
 class RouterCompleter:
@@ -182,11 +182,11 @@ class RouterCompleter:
     async def complete(
         self,
         request: Request,
-        heard: Callable[[str], None] | None = None,
+        context: RunContext,
         *,
         group: str = "",
     ) -> Answer:
-        """Answer one request; with `heard` as a stream whose parts it is called with.
+        """Answer one request; as a stream where `context.on_text` hears its parts.
 
         `group` asks a group or one deployment, in place of the request's route.
 
@@ -196,18 +196,19 @@ class RouterCompleter:
         first = self._first_of(request.route)
         is_mock = any(name.startswith("mock_") for name in request.parameters)  # LiteLLM's own
         if not (group or is_mock) and first and are_embedded(first):
-            return await EmbeddedCompleter(first[0], self.transport.record).complete(request, heard)
-        start = clock()
+            embedded = EmbeddedCompleter(first[0], self.transport.record)
+            return await embedded.complete(request, context)
+        await _litellm.loaded()
+        start, asked = clock(), request
         attempts: list[WireAttempt] = []
-        asked = request
         while True:
-            trace = await self.transport.trace()
+            trace = Trace(context.cost)
             try:
                 response = await self._send(
-                    group or asked.route, asked, trace, is_stream=heard is not None
+                    group or asked.route, asked, trace, is_stream=context.on_text is not None
                 )
-                if heard is not None:
-                    response = await assembled(response, heard)
+                if context.on_text is not None:
+                    response = await assembled(response, context.on_text)
                 return _answer(response, (*attempts, *trace.ended), clock() - start)
             except LLMError:
                 raise
@@ -242,7 +243,7 @@ class RouterCompleter:
         }
         return await self.transport.send("acompletion", arguments, self._deadline_s, trace)
 
-    async def forward(self, method: str, arguments: dict[str, Any]) -> Any:
+    async def forward(self, method: str, arguments: dict[str, Any], context: RunContext) -> Any:
         """LiteLLM's own call through the Router: its arguments, its return types, its errors.
 
         Raises: what LiteLLM raises, without what was sent; litellm.Timeout at the deadline.
@@ -251,7 +252,7 @@ class RouterCompleter:
         litellm = await _litellm.loaded()
         routed = await self._known_or_ad_hoc(arguments.get("model"), method)
         sent = {**routed, **arguments, "model": routed["model"]}
-        trace = await self.transport.trace()
+        trace = Trace(context.cost)
 
         def mend(error: Exception) -> Exception:
             if isinstance(error, TimeoutError):
@@ -317,10 +318,12 @@ class RouterCompleter:
         response._hidden_params = {"cache_hit": True, "response_cost": 0.0}
         return response
 
-    async def replayed(self, parts: Sequence[Mapping[str, Any]], cost: float | None) -> Any:
+    async def replayed(
+        self, parts: Sequence[Mapping[str, Any]], cost: float | None, context: RunContext
+    ) -> Any:
         """A stream of LiteLLM's from the JSON forms of its parts."""
         await _litellm.loaded()
-        return replayed(parts, cost)
+        return replayed(parts, cost, context.cost)
 
     def _on_route(self, name: str, method: str) -> dict[str, Any]:
         """What sends a call of a Router's method to a route, or to a group or deployment by name.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.config.providers import OFFLINE
 from orchestrator.models.health import Health, HealthReport
 from orchestrator.parsing.json_reader import is_json
+from orchestrator.routing.attempts import Trace
 from orchestrator.types.errors import LLMError
 from orchestrator.types.messages import LLMMessage, LLMRole
 from orchestrator.types.requests import Request
@@ -18,16 +19,19 @@ if TYPE_CHECKING:
 
     from orchestrator.models.deployments import Deployment
     from orchestrator.routing.complete import RouterCompleter
+    from orchestrator.types.run_context import RunContext
 
 _PROBE_S = 10.0
 _PING = [{"role": "user", "content": "ping"}]
 
 
-async def health_check(router: RouterCompleter, *, probe: bool = False) -> HealthReport:
+async def health_check(
+    router: RouterCompleter, context: RunContext, *, probe: bool = False
+) -> HealthReport:
     """Every deployment and provider; `probe` asks each deployment for one token, once."""
     ready = router.deployments.ready
     if probe:
-        await asyncio.gather(*(_probe(router, one) for one in ready))
+        await asyncio.gather(*(_probe(router, one, context) for one in ready))
     resting = await _resting(router)
     monitor = router.monitor
     found = [
@@ -65,7 +69,7 @@ def _providers(router: RouterCompleter, found: list[Health]) -> tuple[Health, ..
     return tuple(made)
 
 
-async def _probe(router: RouterCompleter, one: Deployment) -> None:
+async def _probe(router: RouterCompleter, one: Deployment, context: RunContext) -> None:
     arguments: dict[str, Any] = {
         "model": one.id,  # this deployment and no other, resting or not
         "messages": _PING,
@@ -74,24 +78,23 @@ async def _probe(router: RouterCompleter, one: Deployment) -> None:
         "disable_fallbacks": True,
         "timeout": _PROBE_S,
     }
-    trace = await router.transport.trace()
     try:
-        await router.transport.send("acompletion", arguments, _PROBE_S, trace)
+        await router.transport.send("acompletion", arguments, _PROBE_S, Trace(context.cost))
     except Exception:  # noqa: BLE001  the trace has noted what it was; a probe reports, never raises
         return
 
 
-async def output_mode_check(router: RouterCompleter) -> dict[str, str]:
+async def output_mode_check(router: RouterCompleter, context: RunContext) -> dict[str, str]:
     """What each deployment does with a JSON Schema, by id, in a few words; a few tokens each.
 
     What is refused or ignored is remembered, as after any other call.
     """
     ready = [one for one in router.deployments.ready if one.provider != OFFLINE]
-    said = await asyncio.gather(*(_output_mode_of(router, one) for one in ready))
+    said = await asyncio.gather(*(_output_mode_of(router, one, context) for one in ready))
     return {one.id: words for one, words in zip(ready, said, strict=True)}
 
 
-async def _output_mode_of(router: RouterCompleter, one: Deployment) -> str:
+async def _output_mode_of(router: RouterCompleter, one: Deployment, context: RunContext) -> str:
     schema = {
         "type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"],
         "additionalProperties": False,
@@ -102,7 +105,7 @@ async def _output_mode_of(router: RouterCompleter, one: Deployment) -> str:
         parameters={"max_tokens": 64, "num_retries": 0, "disable_fallbacks": True},
     )  # fmt: skip
     try:
-        answer = await router.complete(request, group=one.id)
+        answer = await router.complete(request, context, group=one.id)
     except LLMError as error:
         return f"does not answer: {error}"
     if "json_schema" in router.modes.refused(one):

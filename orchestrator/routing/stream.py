@@ -10,7 +10,6 @@ import types
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.ledger.request_cost import current
 from orchestrator.routing import _litellm
 from orchestrator.routing.attempts import Trace, usage_of
 from orchestrator.routing.host import Totals, says_something
@@ -18,6 +17,8 @@ from orchestrator.types.blocking import blocking
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from orchestrator.types.run_context import RequestCost
 
 
 def tracked(
@@ -215,13 +216,14 @@ def recorded(stream: Any, keep: Callable[[list[dict[str, Any]], float | None], N
     return stream
 
 
-def replayed(parts: Sequence[Mapping[str, Any]], cost: float | None) -> Any:
+def replayed(
+    parts: Sequence[Mapping[str, Any]], cost: float | None, cost_so_far: RequestCost
+) -> Any:
     """A stream from what was kept of one; it costs nothing this time."""
     litellm = _litellm.load()
     chunks = [litellm.types.utils.ModelResponseStream(**part) for part in parts]
-    if (cost_so_far := current()) is not None:
-        last = next((c for c in reversed(chunks) if getattr(c, "usage", None)), None)
-        cost_so_far.add_cached(usage_of(last), cost)
+    last = next((c for c in reversed(chunks) if getattr(c, "usage", None)), None)
+    cost_so_far.add_cached(usage_of(last), cost)
     kept = _Kept(chunks)
     return _class()(
         kept, _StreamState(kept, None, None, wants_usage=True, done=_nothing, mend=None)

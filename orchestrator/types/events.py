@@ -1,4 +1,7 @@
-"""Events of a generation and of a stream, for progress lines, logs and metrics."""
+"""Events of a generation, for progress lines, logs, metrics and streams.
+
+A hook and a stream get the same events. `attempt` is the number of the call in the loop, from 1.
+"""
 
 from __future__ import annotations
 
@@ -15,60 +18,24 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request is about to be sent.
+    """A request is about to be sent; discard the deltas of earlier attempts.
 
     Attributes:
-        round: number of the call, from 1.
-        purpose: ``generate``, ``patch``, ``rewrite``, ``fresh`` or ``escalate``.
-        reason: why this call is made; empty for the first round.
+        route: the route called; it changes when the loop escalates.
+        purpose: ``generate``, ``patch`` (the answer is a JSON Patch), ``rewrite``, ``fresh`` or
+            ``escalate``.
+        reason: why this call is made; empty for the first attempt.
     """
 
-    round: int
+    attempt: int
     route: str
     purpose: str
     reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """An answer came, from a provider or from the cache (`answer.cached`)."""
-
-    round: int
-    answer: Answer
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluated:
-    """The contract evaluated an answer: its kind, number of errors and of repairs."""
-
-    round: int
-    kind: str
-    errors: int
-    repairs: int
-    runs: bool | None
-    behaves: bool | None
-    evaluation: Evaluation[Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """A request failed; `error` is the class name of the exception, `message` its text."""
-
-    round: int
-    error: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """A stream begins; its first request goes to `route`."""
-
-    route: str
-
-
-@dataclass(frozen=True, slots=True)
 class Delta:
-    """The next piece of text in the answer to call number `attempt`."""
+    """The next piece of text of an answer; streams only."""
 
     attempt: int
     text: str
@@ -76,65 +43,53 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """What can be parsed of an answer so far.
+    """What can be parsed of an answer so far; streams only.
 
     Attributes:
         value: the value without strings that are not closed yet.
         complete_paths: RFC 6901 pointers of the closed parts; for GMN block text the names of
             the closed nodes.
+        findings: diagnostics of the parts closed since the last event.
     """
 
     attempt: int
     value: object
     complete_paths: tuple[str, ...]
+    findings: tuple[Diagnostic, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """A diagnostic of a closed part while the answer still arrives, or of the whole answer."""
+class Answered:
+    """An answer came, from a provider or from the cache (`answer.cached`)."""
 
     attempt: int
-    diagnostic: Diagnostic
+    answer: Answer
 
 
 @dataclass(frozen=True, slots=True)
-class Repaired:
-    """A local repair was applied."""
+class Evaluated:
+    """The contract evaluated an answer; `evaluation.report` has findings and repairs."""
 
     attempt: int
-    diagnostic: Diagnostic
+    evaluation: Evaluation[Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Restart:
-    """Another call begins; discard the deltas received so far.
-
-    Attributes:
-        purpose: ``patch`` (the next deltas are a JSON Patch), ``rewrite``, ``fresh``, ``escalate``.
-    """
+class Failed:
+    """A request failed; `error` is the class name of the exception, `message` its text."""
 
     attempt: int
-    purpose: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Escalated:
-    """The following requests go to the stronger route."""
-
-    attempt: int
-    route: str
-    reason: str
+    error: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
 class Done(Generic[T]):
-    """The last event, with the final result; earlier partial values may differ from it."""
+    """The last event of a stream, with the final result; a hook does not get it."""
 
     result: Generation[T]
 
 
-StreamEvent = Started | Delta | Partial | Finding | Repaired | Restart | Escalated | Done[Any]
-Event = Asked | Answered | Evaluated | Failed
+Event = Asked | Delta | Partial | Answered | Evaluated | Failed | Done[Any]
 #: Called with every event, on the event loop; it must return quickly and must not raise.
 Hook = Callable[[Event], None]

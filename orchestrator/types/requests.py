@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 if TYPE_CHECKING:
     from orchestrator.types.diagnostics import Report
     from orchestrator.types.messages import LLMMessage
+    from orchestrator.types.run_context import RunContext
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -202,8 +203,8 @@ class Evaluation(Generic[T_co]):
 class Completer(Protocol):
     """Answers requests: the Router, the cache in front of it, or a test's script."""
 
-    async def complete(self, request: Request) -> Answer:
-        """Answer one request.
+    async def complete(self, request: Request, context: RunContext) -> Answer:
+        """Answer one request; adds its cost to `context`, whose `on_text` gets the text.
 
         Raises:
             LLMError: no deployment answered.

@@ -80,7 +80,7 @@ async def test_samples_are_remembered_by_the_one_that_was_taken(wire: WireServer
     told: list[Event] = []
     async with Orchestrator(configured(wire.base, "m"), hook=told.append) as orc:
         first = await orc.generate_structured(ASK, Door, checks=[even], samples=3)
-        assert [type(event).__name__ for event in told].count("JudgedAnswer") == 3
+        assert [type(event).__name__ for event in told].count("Evaluated") == 3
         again = await orc.generate_structured(ASK, Door, checks=[even], samples=3)
     assert first.value == again.value == Door(size=4)
     assert len(again.attempts) == 1

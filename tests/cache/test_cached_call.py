@@ -16,6 +16,7 @@ from orchestrator.cli.main import main
 from orchestrator.types.errors import ConfigError, ServiceUnavailableError
 from orchestrator.types.messages import LLMMessage, LLMRole
 from orchestrator.types.requests import Answer, Request, Usage, WireAttempt
+from orchestrator.types.run_context import RunContext
 from tests.support.places import Position
 from tests.support.wire import WireServer, configured
 
@@ -40,7 +41,7 @@ class Scripted:
         self.gate.set()
         self.cancelled = 0
 
-    async def complete(self, request: Request) -> Answer:
+    async def complete(self, request: Request, context: RunContext) -> Answer:
         self.asked.append(request)
         try:
             await self.gate.wait()
@@ -62,8 +63,8 @@ async def test_the_second_identical_question_is_not_asked_and_costs_nothing(
 ) -> None:
     inner = Scripted(ANSWER)
     cache = cached(inner, place)
-    first = await cache.complete(QUESTION)
-    second = await cache.complete(QUESTION)
+    first = await cache.complete(QUESTION, RunContext())
+    second = await cache.complete(QUESTION, RunContext())
     assert len(inner.asked) == 1
     assert (first.cached, first.billed_usd) == (False, 0.01)
     assert (second.cached, second.billed_usd, second.wire) == (True, 0.0, ())
@@ -71,8 +72,8 @@ async def test_the_second_identical_question_is_not_asked_and_costs_nothing(
 
 
 async def test_an_answer_survives_the_process_that_bought_it(place: Position) -> None:
-    await cached(Scripted(ANSWER), place).complete(QUESTION)
-    later = await cached(Scripted(), place).complete(QUESTION)
+    await cached(Scripted(ANSWER), place).complete(QUESTION, RunContext())
+    later = await cached(Scripted(), place).complete(QUESTION, RunContext())
     assert later == ANSWER.from_cache()
 
 
@@ -80,19 +81,19 @@ async def test_refresh_asks_again_and_stores_the_new_answer(place: Position) -> 
     new = dataclasses.replace(ANSWER, text="gmn 1.0 # new")
     inner = Scripted(ANSWER, new)
     cache = cached(inner, place)
-    await cache.complete(QUESTION)
-    refreshed = await cache.complete(dataclasses.replace(QUESTION, cache="refresh"))
+    await cache.complete(QUESTION, RunContext())
+    refreshed = await cache.complete(dataclasses.replace(QUESTION, cache="refresh"), RunContext())
     assert (refreshed.text, refreshed.cached) == (new.text, False)
-    assert (await cache.complete(QUESTION)).text == new.text
+    assert (await cache.complete(QUESTION, RunContext())).text == new.text
 
 
 async def test_off_neither_reads_nor_writes(place: Position) -> None:
     inner = Scripted(ANSWER, ANSWER, ANSWER)
     cache = cached(inner, place)
     off = dataclasses.replace(QUESTION, cache="off")
-    await cache.complete(off)
-    await cache.complete(off)
-    await cache.complete(QUESTION)
+    await cache.complete(off, RunContext())
+    await cache.complete(off, RunContext())
+    await cache.complete(QUESTION, RunContext())
     assert len(inner.asked) == 3
 
 
@@ -109,23 +110,23 @@ async def test_an_incomplete_answer_is_given_but_not_kept(answer: Answer, place:
     assert not is_complete(answer)
     inner = Scripted(answer, ANSWER)
     cache = cached(inner, place)
-    assert await cache.complete(QUESTION) == answer
-    assert await cache.complete(QUESTION) == ANSWER
+    assert await cache.complete(QUESTION, RunContext()) == answer
+    assert await cache.complete(QUESTION, RunContext()) == ANSWER
 
 
 async def test_withdrawn_answers_are_asked_again(place: Position) -> None:
     inner = Scripted(ANSWER, ANSWER)
     cache = cached(inner, place)
-    await cache.complete(QUESTION)
+    await cache.complete(QUESTION, RunContext())
     await cache.withdraw([QUESTION, dataclasses.replace(QUESTION, cache="off")])
-    assert not (await cache.complete(QUESTION)).cached
+    assert not (await cache.complete(QUESTION, RunContext())).cached
 
 
 async def test_twenty_identical_questions_at_once_are_one_call(place: Position) -> None:
     inner = Scripted(ANSWER)
     inner.gate.clear()
     cache = cached(inner, place)
-    asking = [asyncio.create_task(cache.complete(QUESTION)) for _ in range(20)]
+    asking = [asyncio.create_task(cache.complete(QUESTION, RunContext())) for _ in range(20)]
     await asyncio.sleep(place.pause_s)
     inner.gate.set()
     answers = await asyncio.gather(*asking)
@@ -140,19 +141,21 @@ async def test_the_error_of_a_shared_call_reaches_everybody_and_is_not_stored(
     inner = Scripted(ServiceUnavailableError("down"), ANSWER)
     inner.gate.clear()
     cache = cached(inner, place)
-    asking = [asyncio.create_task(cache.complete(QUESTION)) for _ in range(3)]
+    asking = [asyncio.create_task(cache.complete(QUESTION, RunContext())) for _ in range(3)]
     await asyncio.sleep(place.pause_s)
     inner.gate.set()
     outcomes = await asyncio.gather(*asking, return_exceptions=True)
     assert all(isinstance(outcome, ServiceUnavailableError) for outcome in outcomes)
-    assert not (await cache.complete(QUESTION)).cached
+    assert not (await cache.complete(QUESTION, RunContext())).cached
 
 
 async def test_a_cancelled_asker_leaves_the_call_to_those_who_still_wait(place: Position) -> None:
     inner = Scripted(ANSWER)
     inner.gate.clear()
     cache = cached(inner, place)
-    leader, follower = (asyncio.create_task(cache.complete(QUESTION)) for _ in range(2))
+    leader, follower = (
+        asyncio.create_task(cache.complete(QUESTION, RunContext())) for _ in range(2)
+    )
     await asyncio.sleep(place.pause_s)
     leader.cancel()
     await asyncio.wait([leader])
@@ -165,22 +168,22 @@ async def test_the_last_asker_to_be_cancelled_takes_the_call_down(place: Positio
     inner = Scripted(ANSWER)
     inner.gate.clear()
     cache = cached(inner, place)
-    alone = asyncio.create_task(cache.complete(QUESTION))
+    alone = asyncio.create_task(cache.complete(QUESTION, RunContext()))
     await asyncio.sleep(place.pause_s)
     alone.cancel()
     with pytest.raises(asyncio.CancelledError):
         await alone
     assert inner.cancelled == 1
     inner.gate.set()
-    assert not (await cache.complete(QUESTION)).cached
+    assert not (await cache.complete(QUESTION, RunContext())).cached
 
 
 async def test_an_entry_of_another_layout_is_a_miss(place: Position) -> None:
     inner = Scripted(ANSWER, ANSWER)
     cache = cached(inner, place)
-    await cache.complete(QUESTION)
+    await cache.complete(QUESTION, RunContext())
     place.plant(b'[0,"a","stop","","","",[0,0,0],null]')
-    assert not (await cache.complete(QUESTION)).cached
+    assert not (await cache.complete(QUESTION, RunContext())).cached
 
 
 def test_clear_says_how_many_entries_went(place: Position) -> None:
@@ -291,9 +294,9 @@ async def test_a_truncated_entry_is_a_miss_that_is_reported_once(
 ) -> None:
     inner = Scripted(ANSWER, ANSWER)
     cache = cached(inner, place)
-    await cache.complete(QUESTION)
+    await cache.complete(QUESTION, RunContext())
     place.plant(b'[1, "gmn 1.0", "st')
-    assert not (await cache.complete(QUESTION)).cached
+    assert not (await cache.complete(QUESTION, RunContext())).cached
     assert "is not JSON" in caplog.text
 
 

@@ -18,6 +18,7 @@ from orchestrator.cache.keys import digest
 from orchestrator.types.errors import ConfigError
 from orchestrator.types.messages import LLMMessage, LLMRole
 from orchestrator.types.requests import Request
+from orchestrator.types.run_context import RunContext
 from tests.support.scripted import Scripted
 
 # The store is opened where it is tested.
@@ -78,8 +79,8 @@ async def test_a_database_destroyed_under_us_costs_a_call_and_no_failure(
     with sqlite3.connect(tmp_path / "cache.db") as database:
         database.execute("DROP TABLE Cache")
     database.close()
-    assert (await cache.complete(question)).text == "one"
-    assert (await cache.complete(question)).text == "two"
+    assert (await cache.complete(question, RunContext())).text == "one"
+    assert (await cache.complete(question, RunContext())).text == "two"
     await cache.withdraw([question])
     assert len([r for r in caplog.records if "cannot be" in r.getMessage()]) == 2
 
@@ -159,8 +160,8 @@ def test_a_full_disk_costs_no_request_and_no_valid_entry(tmp_path: Path) -> None
     script = f"""
 import resource, signal
 from pathlib import Path
-from orchestrator.cache.cached_call import Cached
-from orchestrator.cache.disk import DiskRows, disk_store
+from orchestrator.cache.cached_call import CachingCompleter
+from orchestrator.cache.disk import DiskBackend, disk_store
 store = disk_store(Path({str(tmp_path)!r}))
 store.put("small", {{"a": 1}}, question={{}})
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -183,8 +184,8 @@ assert store.get("large0") is None
 def test_a_writer_that_is_killed_loses_nothing_that_was_whole(tmp_path: Path) -> None:
     script = f"""
 from pathlib import Path
-from orchestrator.cache.cached_call import Cached
-from orchestrator.cache.disk import DiskRows, disk_store
+from orchestrator.cache.cached_call import CachingCompleter
+from orchestrator.cache.disk import DiskBackend, disk_store
 store = disk_store(Path({str(tmp_path)!r}))
 for n in range(100_000):
     store.put(f"k{{n}}", {{"n": n, "text": "x" * 40_000}}, question={{"n": n}})

@@ -184,6 +184,21 @@ async def test_samples_keep_to_the_budget(wire: WireServer) -> None:
     assert wire.requests == []
 
 
+async def test_a_dollar_budget_stops_the_next_call_and_keeps_what_was_paid(
+    wire: WireServer,
+) -> None:
+    wire.plan("m", FAULTY, GOOD)
+    config = configured(wire.base, "m", budgets={"usd_per_request": 0.010001})
+    config["model_list"][0]["litellm_params"] |= {  # type: ignore[index]
+        "input_cost_per_token": 0.0, "output_cost_per_token": 1e-5,
+    }  # fmt: skip
+    async with Orchestrator(config) as orc:
+        with pytest.raises(BudgetExceededError) as caught:
+            await orc.generate_structured(ASK, Door, checks=[even], max_tokens=1000)
+    assert [attempt.answer.text for attempt in caught.value.attempts_made] == [FAULTY]
+    assert len(wire.requests) == 1
+
+
 def test_a_schema_is_closed_where_that_changes_nothing() -> None:
     schema = Door.model_json_schema()
     assert not takes_strictly(schema)

@@ -14,17 +14,7 @@ from orchestrator import Orchestrator
 from orchestrator.generation.gmn_contract import GMNContract
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.types.errors import ServiceUnavailableError
-from orchestrator.types.events import (
-    Delta,
-    Done,
-    Escalated,
-    Finding,
-    Partial,
-    Repaired,
-    Restart,
-    Started,
-    StreamEvent,
-)
+from orchestrator.types.events import Asked, Delta, Done, Evaluated, Event, Partial
 from tests.support.documents import GOOD
 from tests.support.wire import Reply, WireServer, configured
 
@@ -44,11 +34,11 @@ def even(door: Door) -> list[str]:
     return [] if door.size % 2 == 0 else [f"size must be even, {door.size} is not"]
 
 
-async def events(stream: Any) -> list[StreamEvent]:
+async def events(stream: Any) -> list[Event]:
     return [event async for event in stream]
 
 
-def kinds(found: list[StreamEvent]) -> list[str]:
+def kinds(found: list[Event]) -> list[str]:
     names = [type(event).__name__ for event in found]
     return [name for n, name in enumerate(names) if n == 0 or name != names[n - 1]]
 
@@ -58,14 +48,15 @@ async def test_the_pieces_come_and_done_says_what_holds(wire: WireServer) -> Non
     async with Orchestrator(configured(wire.base, "m")) as orc:
         found = await events(orc.stream_structured("a door", Door, checks=[even]))
         (line,) = await orc.usage()
-    assert found[0] == Started("default")
+    assert found[0] == Asked(1, "default", "generate")
     text = "".join(e.text for e in found if isinstance(e, Delta) and e.attempt == 1)
     assert text.strip() == FAULTY
     partials = [e for e in found if isinstance(e, Partial)]
     assert partials[0] == Partial(1, {"size": "3"}, ("/size",))
     assert partials[-1].complete_paths == ("/size", "/goal", "/tags/0", "/tags/1", "/tags")
-    assert [e.diagnostic.code for e in found if isinstance(e, Repaired)] == ["MEND1"]
-    assert Restart(2, "patch", "1 faults to mend") in found
+    reports = [e.evaluation.report for e in found if isinstance(e, Evaluated)]
+    assert [repair.code for report in reports for repair in report.repairs] == ["MEND1"]
+    assert Asked(2, "default", "patch", "1 faults to mend") in found
     done = found[-1]
     assert isinstance(done, Done)
     assert done.result.value == Door(size=4, goal="open the door", tags=[1, "two"])
@@ -78,8 +69,8 @@ async def test_a_closed_part_is_checked_while_the_rest_still_comes(wire: WireSer
     config = configured(wire.base, "m", limits={"deadline_s": 5.0})
     async with Orchestrator(config) as orc:
         async for event in orc.stream_structured("a door", Door):
-            if isinstance(event, Finding):
-                assert event.diagnostic.pointer == "/size"
+            if isinstance(event, Partial) and event.findings:
+                assert event.findings[0].pointer == "/size"
                 break
         else:
             pytest.fail("nothing was found")
@@ -90,7 +81,7 @@ async def test_the_cache_streams_in_one_piece(wire: WireServer) -> None:
     async with Orchestrator(configured(wire.base, "m")) as orc:
         await orc.generate_structured("a door", Door)
         found = await events(orc.stream_structured("a door", Door))
-    assert kinds(found) == ["Started", "Delta", "Partial", "Done"]
+    assert kinds(found) == ["Asked", "Delta", "Partial", "Answered", "Evaluated", "Done"]
     assert len(wire.requests) == 1
 
 
@@ -100,8 +91,8 @@ async def test_the_stronger_route_is_announced(wire: WireServer) -> None:
     routes = {"default": ["m"], "strong": ["big"]}
     async with Orchestrator(configured(wire.base, "m", "big", routes=routes)) as orc:
         found = await events(orc.stream_structured("a door", Door, checks=[even]))
-    escalated = [e for e in found if isinstance(e, Escalated)]
-    assert [e.route for e in escalated] == ["strong"]
+    routes_asked = [e.route for e in found if isinstance(e, Asked)]
+    assert routes_asked == ["default"] * 3 + ["strong"]
 
 
 @pytest.mark.parametrize("way", ["break", "cancel"])
@@ -172,7 +163,7 @@ def test_a_blocking_stream_can_be_read_and_left(wire: WireServer) -> None:
         found = list(orc.sync.stream_structured("a door", Door))
         assert isinstance(found[-1], Done)
         for event in orc.sync.stream_structured("another door", Door):
-            assert isinstance(event, Started)
+            assert isinstance(event, Asked)
             break
     finally:
         orc.sync.close()
@@ -191,7 +182,8 @@ async def test_samples_are_told_apart_in_whatever_order_they_come(wire: WireServ
             texts[event.attempt] = texts.get(event.attempt, "") + event.text
     assert {"one" in texts[n] for n in (1, 2)} == {True, False}
     assert len(texts) == 3
-    findings = {e.attempt: e.diagnostic.message for e in found if isinstance(e, Finding)}
-    assert all(f"even, {texts[n][9]} is not" in findings[n] for n in (1, 2)), findings
+    reports = {e.attempt: e.evaluation.report for e in found if isinstance(e, Evaluated)}
+    for n in (1, 2):
+        assert f"even, {texts[n][9]} is not" in reports[n].errors[0].message
     assert isinstance(found[-1], Done)
     assert found[-1].result.value.size == 4

@@ -14,7 +14,6 @@ import pytest
 
 from orchestrator.ledger import jsonl as jsonlines
 from orchestrator.ledger.ledger import Ledger, lines_of
-from orchestrator.ledger.request_cost import current
 from orchestrator.types.diagnostics import Diagnostic, Report, Severity
 from orchestrator.types.messages import LLMMessage, LLMRole
 from orchestrator.types.requests import Answer, Attempt, Evaluation, Request, Usage, WireAttempt
@@ -42,12 +41,9 @@ def written(directory: Path) -> list[dict[str, object]]:
 def test_a_line_holds_every_attempt_and_adds_up_tokens_and_dollars(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     with ledger.open("generate_gmn", route="default", agent_type="explorer", tenant="t") as entry:
-        tally = current()
-        assert tally is entry.cost_so_far
-        tally.add((FAILED, PAID))
-        tally.add_cached(Usage(7, 3), 0.03)
+        entry.context.cost.add((FAILED, PAID))
+        entry.context.cost.add_cached(Usage(7, 3), 0.03)
         entry.attempts, entry.outcome = [attempt()], "accepted"
-    assert current() is None
     (line,) = written(tmp_path)
     assert (line["operation"], line["outcome"], line["tenant"]) == ("generate_gmn", "accepted", "t")
     assert line["usage"] == {"prompt_tokens": 10, "completion_tokens": 5, "cached_tokens": 0}

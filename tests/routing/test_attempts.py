@@ -10,6 +10,7 @@ import pytest
 
 from orchestrator import Orchestrator
 from orchestrator.routing.attempts import Trace
+from orchestrator.types.run_context import RequestCost
 from tests.support.wire import (
     PROVIDERS,
     SECRET,
@@ -201,7 +202,7 @@ def answer() -> Any:
 
 
 def test_attempts_end_each_in_its_own_way_whatever_the_order() -> None:
-    trace = Trace()
+    trace = Trace(RequestCost())
     first, second = prior_attempts(trace, "first"), prior_attempts(trace, "second")
     second.answered(answer())
     assert outcomes(trace) == [("second", "answered")]
@@ -212,7 +213,7 @@ def test_attempts_end_each_in_its_own_way_whatever_the_order() -> None:
 
 def test_a_cancelled_attempt_ends_for_the_reason_of_its_call() -> None:
     for error, outcome in ((TimeoutError(), "TimeoutError"), (None, "cancelled")):
-        trace = Trace()
+        trace = Trace(RequestCost())
         prior_attempts(trace, "m").cancelled()
         assert outcomes(trace) == []
         trace.close(error)
@@ -220,7 +221,7 @@ def test_a_cancelled_attempt_ends_for_the_reason_of_its_call() -> None:
 
 
 def test_an_attempt_that_was_cancelled_took_no_longer_than_until_then() -> None:
-    trace = Trace()
+    trace = Trace(RequestCost())
     prior_attempts(trace, "m").cancelled()
     time.sleep(0.05)
     trace.close()
@@ -236,7 +237,7 @@ def left(trace: Trace, deployment: str) -> dict[str, Any]:
 
 
 def test_what_a_router_built_elsewhere_says_of_its_attempts_is_recorded() -> None:
-    trace = Trace()
+    trace = Trace(RequestCost())
     first = left(trace, "first")
     trace.heard({**first, "log_event_type": "post_api_call"})
     first["exception"] = ValueError()
@@ -249,7 +250,7 @@ def test_what_a_router_built_elsewhere_says_of_its_attempts_is_recorded() -> Non
 
 
 def test_models_are_named_without_their_provider() -> None:
-    trace = Trace()
+    trace = Trace(RequestCost())
     for model in ("openai/a/b", "gpt-5.5", "nobodys/c"):
         trace.begin({"model": model}).failed(ValueError())
     named = [(one.provider, one.model) for one in trace.ended]

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import FrameType
 
 from orchestrator.types.requests import Answer, Request, Usage
+from orchestrator.types.run_context import RunContext
 
 PACKAGE = str(Path(__file__).parents[2] / "orchestrator")
 
@@ -22,7 +23,7 @@ class Scripted:
         self.asked: list[Request] = []
         self.depth = 0
 
-    async def complete(self, request: Request) -> Answer:
+    async def complete(self, request: Request, context: RunContext) -> Answer:
         """The next planned answer.
 
         Raises: AssertionError: no planned answer is left.

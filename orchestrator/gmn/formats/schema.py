@@ -5,7 +5,9 @@ Every key required, nothing additional, no unions, references or bounds: bounds 
 
 from __future__ import annotations
 
+import functools
 import typing
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -40,8 +42,9 @@ _WORDS = {
 }
 
 
-def strict_schema() -> dict[str, object]:
-    """The schema of `GMNSpec`."""
+@functools.cache
+def strict_schema() -> Mapping[str, object]:
+    """The schema of `GMNSpec`; one object, which nobody may change."""
     return {"title": "GMN 1.0", **_object(GMNSpec)}
 
 

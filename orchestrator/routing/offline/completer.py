@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from orchestrator.models.deployments import Deployment
     from orchestrator.types.requests import Request
+    from orchestrator.types.run_context import RunContext
 
 
 def are_embedded(deployments: Sequence[Deployment]) -> bool:
@@ -30,19 +31,17 @@ class EmbeddedCompleter:
     deployment: Deployment
     record: Callable[[Trace], None]
 
-    async def complete(
-        self, request: Request, heard: Callable[[str], None] | None = None
-    ) -> Answer:
-        """Answer one request; with `heard` piece by piece. It is free and never fails."""
-        trace, start = Trace(), clock()
+    async def complete(self, request: Request, context: RunContext) -> Answer:
+        """Answer one request, piece by piece where the context hears it; free, never fails."""
+        trace, start = Trace(context.cost), clock()
         model = self.deployment.model.partition("/")[2]
         attempt = trace.add(self.deployment.id, OFFLINE, model)
         text, usage = await asyncio.to_thread(completed, request)
         attempt.took(usage, 0.0)
         self.record(trace)
-        if heard is not None:
+        if context.on_text is not None:
             for piece in pieces(text):
-                heard(piece)
+                context.on_text(piece)
         return Answer(
             text=text,
             model=model,

@@ -1,13 +1,11 @@
-"""Tokens and dollars of one logical request in flight: wire attempts and cache hits.
+"""`RunContext`: the cost of a request so far, its hook, and the reader of its streamed text.
 
-A context variable holds the `RequestCost`, so that transport and cache can add to it without an
-argument in every function between.
+Every call between the public operation and LiteLLM's Router takes it as an argument.
 """
 
 from __future__ import annotations
 
 import threading
-from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,9 +14,8 @@ from orchestrator.types.requests import Usage
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from orchestrator.types.events import Event, Hook
     from orchestrator.types.requests import WireAttempt
-
-_CURRENT: ContextVar[RequestCost | None] = ContextVar("orchestrator_tally", default=None)
 
 
 @dataclass(slots=True)
@@ -84,16 +81,21 @@ class RequestCost:
         return sum(one.cost_usd or 0.0 for one in self.wire)
 
 
-def current() -> RequestCost | None:
-    """The cost of the request in flight in this context; None outside of a request."""
-    return _CURRENT.get()
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """One logical request in flight.
 
+    Attributes:
+        cost: its running sums; every attempt and every cached answer adds to them.
+        hook: called with each event of the loop.
+        on_text: called with each piece of a streamed answer; None for whole answers.
+    """
 
-def begin(cost_so_far: RequestCost) -> Token[RequestCost | None]:
-    """Make `cost_so_far` current in this context; returns the token for `end`."""
-    return _CURRENT.set(cost_so_far)
+    cost: RequestCost = field(default_factory=RequestCost)
+    hook: Hook | None = None
+    on_text: Callable[[str], None] | None = None
 
-
-def end(token: Token[RequestCost | None]) -> None:
-    """Restore the cost that was current before `begin` returned `token`."""
-    _CURRENT.reset(token)
+    def emit(self, event: Event) -> None:
+        """Call the hook with `event`, if there is a hook."""
+        if self.hook is not None:
+            self.hook(event)
