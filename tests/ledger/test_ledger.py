@@ -99,7 +99,7 @@ def test_a_detached_request_is_written_when_it_is_closed(tmp_path: Path) -> None
     assert len(written(tmp_path)) == 1
 
 
-def test_lines_are_read_from_a_day_on_and_broken_ones_are_told(
+def test_lines_are_read_from_a_day_on_and_broken_ones_are_skipped(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "2026-10.jsonl").write_text('{"at": "2026-10-05"}\n')

@@ -95,7 +95,7 @@ def test_many_rows_within_the_band_are_one_finding_and_one_fix() -> None:
     assert likelihood(after).rows[30] == (0.5, 0.3)
 
 
-def test_what_is_safe_and_what_waits_for_the_opt_in_are_told_apart() -> None:
+def test_what_is_safe_and_what_waits_for_the_opt_in_are_distinguished() -> None:
     spec = wide([[0.5, 0.495]] * 8 + [[0.5, 0.45]] * 8)
     safe, opt_in = found(spec, "201")
     assert (safe.fix is not None and safe.fix.kind) == "safe"

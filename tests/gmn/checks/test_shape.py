@@ -110,7 +110,9 @@ def test_a_variable_without_values_is_left_to_its_author(variable: Variable) -> 
         shape=st.lists(st.integers(-2, 4), max_size=3).map(tuple),
     )
 )
-def test_a_table_refuses_a_variable_exactly_where_its_sizes_are_told(variable: Variable) -> None:
+def test_a_table_refuses_a_variable_exactly_where_its_sizes_are_reported(
+    variable: Variable,
+) -> None:
     spec = sensing(Table(kind="uniform"), state=variable)
     assert bool(found(spec, "302")) is sizes_disagree(variable)
 
@@ -211,7 +213,7 @@ def test_a_table_of_the_wrong_shape_says_both_shapes(
     assert one.fix is None
 
 
-def test_ragged_rows_are_told() -> None:
+def test_ragged_rows_are_reported() -> None:
     assert "[1, 2]" in only(sensing(written([(1.0,), (0.5, 0.5), (1.0,)])), "310").message
 
 
