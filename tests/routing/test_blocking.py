@@ -25,22 +25,20 @@ def ask(words):
     return orc.sync.generate([{"role": "user", "content": words}]).text
 """
 SCRIPTS = {
-    "exit without closing": "print(ask('a'))",
+    "threads, a running loop, closing and going on, exit without closing": """
+threads = [threading.Thread(target=ask, args=(str(i),)) for i in range(8)]
+[t.start() for t in threads]; [t.join() for t in threads]
+async def cell():
+    ask('a')
+    return await orc.generate([{"role": "user", "content": "b"}])
+asyncio.run(cell())
+orc.sync.close()
+print(ask('c'))
+""",
     "exit in the middle of a stream": """
 print(ask('a'))
 stream = orc.sync.completion(model='m', messages=[{'role': 'user', 'content': 's'}], stream=True)
 next(stream)
-""",
-    "from many threads": """
-threads = [threading.Thread(target=ask, args=(str(i),)) for i in range(8)]
-[t.start() for t in threads]; [t.join() for t in threads]
-print('good')
-""",
-    "inside a running loop": """
-async def cell():
-    print(ask('a'))
-    return await orc.generate([{"role": "user", "content": "b"}])
-asyncio.run(cell())
 """,
     "after a fork": """
 child = os.fork()
@@ -67,11 +65,13 @@ if child == 0:
 assert os.waitpid(child, 0)[1] == 0
 ask('parent again')
 """,
-    "twice in a row": "print(ask('a')); orc.sync.close(); ask('b'); orc.sync.close()",
 }
-LINES = {"exit without closing": 1, "exit in the middle of a stream": 1, "from many threads": 8,
-         "inside a running loop": 2, "after a fork": 2, "a fork after a call": 2,
-         "twice in a row": 2}  # fmt: skip
+LINES = {
+    "threads, a running loop, closing and going on, exit without closing": 11,
+    "exit in the middle of a stream": 1,
+    "after a fork": 2,
+    "a fork after a call": 2,
+}
 
 
 def environ(wire: WireServer, home: Path) -> dict[str, str]:
