@@ -74,7 +74,6 @@ BANNED = re.compile(
 PROSE = ("README.md", "CONTRIBUTING.md", "docs", "prompts")
 #: Files and directories that are still to be cleaned; this list only shrinks.
 PENDING = {
-    "README.md",
     "orchestrator/cache",
     "orchestrator/client",
     "orchestrator/generation/contract.py",
@@ -292,7 +291,7 @@ def riddles() -> Iterator[tuple[str, str, str]]:
     """Every banned phrase: its file, the phrase, and the words around it."""
     beside = [ROOT / name for name in PROSE]
     texts = [p for top in beside for p in ([top] if top.is_file() else sorted(top.rglob("*.*")))]
-    for path in [*FILES, *texts]:
+    for path in [*FILES, *sorted(PACKAGE.rglob("*.md")), *texts]:
         for words in prose_of(path):
             for match in BANNED.finditer(words):
                 around = words[max(0, match.start() - 30) : match.end() + 30]

@@ -179,7 +179,7 @@ def _maintenance(command: Command) -> None:
     actions = ("info", "list", "show", "explain", "clear", "prune", "verify", "export", "import")
     add("action", choices=actions)
     add("--tag", default="", help="with clear: only entries stored with this tag")
-    add("names", nargs="*", metavar="KEY|FILE", help="keys or files for show, explain, export")
+    add("names", nargs="*", metavar="KEY|FILE", help="for show, explain, export and import")
     add = command("doctor", "check keys, config, cache and servers; a fix for each").add_argument
     add("--probe", action="store_true", help="ask each deployment whether it takes a schema")
     add = command("demo", "a sentence becomes a running model, offline").add_argument
