@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.ratio import ratio_of, spell
 from orchestrator.cache.cached_call import CachingCompleter
 from orchestrator.cache.disk import DiskBackend, disk_store
-from orchestrator.cache.keys import key_of, question_of
+from orchestrator.cache.keys import digest, question_of
 from orchestrator.types.messages import LLMMessage, LLMRole
 from orchestrator.types.requests import Answer, Request, Usage
 from orchestrator.types.run_context import RunContext
@@ -36,7 +36,7 @@ async def measure(size: int, directory: Path) -> None:
     cached = CachingCompleter(Fixed("x" * size), store, fingerprint=lambda _: "f")
     question = Request((LLMMessage(LLMRole.USER, "y" * 2000),), "default")
     await cached.complete(question, RunContext())
-    key = key_of(question_of(question, fingerprint="f"))
+    key = digest(question_of(question, fingerprint="f"))
     pairs: list[tuple[float, float]] = []
     each: list[float] = []
     for _ in range(15):

@@ -50,6 +50,7 @@ def nothing_blocks_the_loop(request: pytest.FixtureRequest) -> Iterator[None]:
             function.can_block_in("coverage/collector.py", {"lock_data"})
             # Shorter than the way to a thread and back.
             function.can_block_in("orchestrator/cache/store.py", {"get"})
+            function.can_block_in("orchestrator/cache/single_flight.py", {"held"})
             function.can_block_in("orchestrator/ledger/ledger.py", {"write"})
             # LiteLLM reads certificates and environment files as it goes; that is not ours to mend.
             function.can_block_in("orchestrator/routing/transport.py", {"_send", "router"})

@@ -41,18 +41,18 @@ BUDGET = {
     "__init__": Budget(60, 64, "type checkers need one import line for each of the 33 names"),
     "cli": Budget(1200),
     "server": Budget(1200),
-    "client": Budget(600, 754, "issue 13: the drop-in has a cache path of its own"),
-    "generation": Budget(1500, 1604, "issue 13: runs and sampling are files beside the loop"),
-    "routing": Budget(1900, 2923, "issue 13: the embedded provider came here from gmn"),
+    "client": Budget(600, 719, "a method for each operation, and the wiring of every room"),
+    "generation": Budget(1500, 1562, "evaluation holds 295 of these lines"),
+    "routing": Budget(1900, 2923, "the embedded provider (offline) holds 1,179 of these lines"),
     "models": Budget(800),
-    "cache": Budget(750, 1172, "issue 13: single flight has a protocol of its own"),
+    "cache": Budget(750, 945, "Redis, encryption, cassette and plugin hold 223 of these lines"),
     "config": Budget(330),
     "ledger": Budget(320),
     "parsing": Budget(400),
     "gmn": Budget(6500),
     "types": Budget(400, 514, "RunContext, the cost of a request and the blocking twins are here"),
 }
-CORE = Budget(4500, 5348, "issue 13: the rooms above it are over their aims")
+CORE = Budget(4500, 5124, "its rooms are over their aims")
 CORE_ROOMS = ("types", "client", "generation", "cache", "routing", "ledger")
 BESIDE_THE_CORE = (
     "generation/evaluation",
@@ -74,13 +74,11 @@ BANNED = re.compile(
 PROSE = ("README.md", "CONTRIBUTING.md", "docs", "prompts")
 #: Files and directories that are still to be cleaned; this list only shrinks.
 PENDING = {
-    "orchestrator/cache",
     "orchestrator/client",
     "orchestrator/generation/contract.py",
     "orchestrator/generation/images.py",
     "orchestrator/generation/policy.py",
     "orchestrator/generation/request_building.py",
-    "orchestrator/generation/runs.py",
     "orchestrator/gmn/formats",
     "orchestrator/models",
     "orchestrator/parsing",

@@ -1,111 +1,120 @@
-"""The level above single answers: runs that ended in an accepted result.
+"""Accepted runs, the level above single answers: the accepted document, under its first request.
 
-What is kept are the answers of the run in their order, under its first question. A later run is
-given them again and judges them anew, so that a contract of today is held to; what the follow-up
-questions are worded like today does not matter, and what a stricter contract refuses is mended
-from there instead of being bought again.
+A later run evaluates the document with the contract of today, so what the follow-up questions are
+worded like today does not matter, and what a stricter contract refuses is repaired from there
+instead of being bought again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from orchestrator.cache.cached_call import as_served, as_stored, hit, read
-from orchestrator.cache.keys import LAYOUT, key_of, question_of
+from pydantic import TypeAdapter, ValidationError
+
+from orchestrator.cache.cached_call import CacheEntry
+from orchestrator.cache.keys import digest, question_of
+from orchestrator.types.diagnostics import Report
+from orchestrator.types.requests import Answer, AnswerKind, Attempt, Evaluation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from orchestrator.cache.cached_call import AnswerStore
-    from orchestrator.types.requests import Answer, Attempt, Completer, Contract, Request
+    from orchestrator.types.requests import Contract, Request
     from orchestrator.types.run_context import RunContext
 
 T = TypeVar("T")
-_READING, _WRITING = ("use", "replay"), ("use", "refresh")
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """One answer of a run, and what its question was for."""
-
-    purpose: str
-    answer: Answer
 
 
 @dataclass(frozen=True)
-class Recall:
+class _KeptAttempt:
+    """What is kept of an attempt: everything but its value and its messages."""
+
+    purpose: str
+    reason: str
+    templates: Mapping[str, str]
+    answer: Answer
+    kind: AnswerKind
+    report: Report
+
+
+#: The accepted document, and the attempts that led to it.
+_KeptRun = tuple[str, tuple[_KeptAttempt, ...]]
+
+
+@dataclass(frozen=True)
+class AcceptedRuns:
     """Accepted runs in the store."""
 
     store: AnswerStore
     fingerprint: Callable[[str], str]
     max_age_s: float = 0.0
 
-    async def rounds(self, first: Request, samples: int) -> tuple[Round, ...]:
-        """The answers of the run that `first` began and that was accepted; none without one."""
-        if first.cache not in _READING:
-            return ()
-        kept = await read(self.store, key_of(self._question(first, samples)))
-        return _rounds(kept, first)
+    async def find(
+        self, first: Request, contract: Contract[T], context: RunContext, *, samples: int
+    ) -> tuple[Attempt[T], ...]:
+        """The attempts of the run that `first` began and that was accepted; none without one.
 
-    async def keep(
-        self,
-        first: Request,
-        contract: Contract[T],
-        attempts: Sequence[Attempt[T]],
-        *,
-        samples: int,
-    ) -> None:
+        The last one has the accepted document as `contract` evaluates it now, accepted or not;
+        those before it have their findings of then, and no value.
+        """
+        if first.cache not in ("use", "replay"):
+            return ()
+        kept = await self._entry(first, samples).find()
+        if kept is None or not kept[1]:
+            return ()
+        document, parts = kept
+        attempts: list[Attempt[T]] = []
+        for part in parts:
+            context.cost.add_cached(part.answer.usage, part.answer.cost_usd)
+            request = replace(first, purpose=part.purpose, templates=part.templates)
+            then: Evaluation[T] = Evaluation(part.kind, None, "", part.report)
+            attempts.append(Attempt(request, part.answer, then, part.purpose, part.reason))
+        now = await asyncio.to_thread(contract.evaluate, document)
+        # The document holds what was repaired in the answer then.
+        repairs = (*parts[-1].report.repairs, *now.report.repairs)
+        now = replace(now, report=replace(now.report, repairs=repairs))
+        return (*attempts[:-1], replace(attempts[-1], evaluation=now))
+
+    async def keep(self, first: Request, attempts: Sequence[Attempt[Any]], *, samples: int) -> None:
         """Keep a run that began with `first` and whose last attempt was accepted."""
-        if first.cache not in _WRITING:
+        if first.cache not in ("use", "refresh"):
             return
-        question = self._question(first, samples)
-        value = {
-            "layout": LAYOUT,
-            "checks": contract.version,
-            "rounds": [
-                {
-                    "purpose": attempt.request.purpose,
-                    "templates": dict(attempt.request.templates),
-                    "refusal": attempt.answer.refusal,
-                    "answer": as_stored(attempt.answer, first.cache),
-                }
-                for attempt in attempts
-            ],
-        }
-        await asyncio.to_thread(
-            self.store.put, key_of(question), value, question=question,
-            max_age_s=first.keep.ttl_s or self.max_age_s, tag=first.keep.tag,
+        parts = tuple(
+            _KeptAttempt(
+                one.purpose, one.reason, one.request.templates, one.answer.from_cache(),
+                one.evaluation.answer, one.evaluation.report,
+            )
+            for one in attempts
         )  # fmt: skip
+        run = _adapter().dump_python((attempts[-1].evaluation.text, parts), mode="json")
+        await asyncio.to_thread(self._entry(first, samples).keep, run)
 
-    def _question(self, first: Request, samples: int) -> dict[str, object]:
+    def _entry(self, first: Request, samples: int) -> CacheEntry[_KeptRun]:
         asked = question_of(first, fingerprint=self.fingerprint(first.route))
-        return {**asked, "accepted": {"contract": first.schema_name, "samples": samples}}
+        question = {**asked, "accepted": {"contract": first.schema_name, "samples": samples}}
+        return CacheEntry(
+            self.store,
+            digest(question),
+            question,
+            first.cache,
+            first.keep,
+            self.max_age_s,
+            _decoded,
+        )
 
 
-class Recalled:
-    """A completer that gives the answers of an accepted run in their order, then asks."""
-
-    def __init__(self, inner: Completer, rounds: Sequence[Round]) -> None:
-        self._inner = inner
-        self._rounds = list(rounds)
-
-    async def complete(self, request: Request, context: RunContext) -> Answer:
-        """The next answer of the run, as long as it is asked for what was asked for then."""
-        if self._rounds and self._rounds[0].purpose == request.purpose:
-            return as_served(self._rounds.pop(0).answer, context)
-        # Judged otherwise than then: the rest answered other questions.
-        self._rounds.clear()
-        return await self._inner.complete(request, context)
+@functools.cache
+def _adapter() -> TypeAdapter[_KeptRun]:
+    return TypeAdapter(_KeptRun)
 
 
-def _rounds(kept: Any, first: Request) -> tuple[Round, ...]:
-    if not isinstance(kept, dict) or kept.get("layout") != LAYOUT:
-        return ()
-    made = []
-    for part in kept["rounds"]:
-        if (answer := hit(part["answer"], first.cache, first.keep)) is None:
-            return ()
-        made.append(Round(part["purpose"], replace(answer, refusal=part["refusal"])))
-    return tuple(made)
+def _decoded(parts: list[Any]) -> _KeptRun | None:
+    try:
+        return _adapter().validate_python(parts)
+    except ValidationError:
+        return None

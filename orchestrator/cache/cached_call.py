@@ -1,27 +1,31 @@
-"""The cache in front of the Router: content-addressed, one call per question.
+"""The cache in front of a call: content-addressed, one call per question.
 
-`CachingCompleter` is a completer in front of another. Its key covers everything that shapes an
-answer, and identical questions asked at the same time share one call.
+`cached_call` is the one way through the cache. `CachingCompleter` is a completer that goes through
+it to another completer; LiteLLM's own calls go through it too.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from orchestrator.cache.keys import LAYOUT, as_kept, differences, key_of, question_of, similarity
-from orchestrator.cache.single_flight import Flights
+from orchestrator.cache.keys import LAYOUT, as_kept, differences, digest, question_of, similarity
+from orchestrator.cache.single_flight import SingleFlight
 from orchestrator.types.errors import CacheMissError
 from orchestrator.types.requests import Answer, Request, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
 
-    from orchestrator.cache.gate import Gate
+    from orchestrator.cache.keys import Question
     from orchestrator.types.requests import CacheMode, CachePolicy, Completer
     from orchestrator.types.run_context import RunContext
 
+T = TypeVar("T")
 _MOST_DIFFERENCES = 12
 _MOST_COMPARED = 300  # the latest; comparing takes a millisecond each
 
@@ -40,13 +44,7 @@ class AnswerStore(Protocol):
         ...
 
     def put(
-        self,
-        key: str,
-        value: object,
-        *,
-        question: Mapping[str, object],
-        max_age_s: float = 0.0,
-        tag: str = "",
+        self, key: str, value: object, *, question: Question, max_age_s: float = 0.0, tag: str = ""
     ) -> None:
         """Keep a value, and what was asked."""
         ...
@@ -55,9 +53,97 @@ class AnswerStore(Protocol):
         """Forget values."""
         ...
 
-    def questions(self) -> Iterator[tuple[str, Mapping[str, object]]]:
+    def questions(self) -> Iterator[tuple[str, Question]]:
         """Everything that was asked, by key."""
         ...
+
+
+@dataclass(slots=True)  # a frozen one takes 2 µs to make, as long as the rest of a hit's overhead
+class CacheEntry(Generic[T]):
+    """The place of one question in a store, and how its value is read and kept.
+
+    Attributes:
+        max_age_s: for how many seconds it is kept where the policy says nothing; 0 for ever.
+        decode: makes the value of its stored parts; None where it cannot.
+    """
+
+    store: AnswerStore
+    key: str
+    question: Question
+    mode: CacheMode
+    policy: CachePolicy
+    max_age_s: float
+    decode: Callable[[list[Any]], T | None]
+
+    async def find(self) -> T | None:
+        """The stored value; None for none, one of another layout, or one too old."""
+        if self.store.is_remote:
+            stored = await asyncio.to_thread(self.store.get, self.key)
+        else:
+            stored = self.store.get(self.key)  # 5 µs here; a hop to a thread would cost 70
+        if not isinstance(stored, list) or not stored or stored[0] != LAYOUT:
+            return None
+        if self.mode == "use" and 0 < self.policy.oldest_s < time.time() - stored[1]:
+            return None
+        return self.decode(stored[2:])
+
+    def keep(self, parts: list[object]) -> None:
+        """Store the parts of a value with the moment, in seconds since 1970; 0 in a recording."""
+        moment = 0.0 if self.mode == "record" else time.time()
+        age = self.policy.ttl_s or self.max_age_s
+        value = [LAYOUT, moment, *parts]
+        self.store.put(self.key, value, question=self.question, max_age_s=age, tag=self.policy.tag)
+
+
+@dataclass(slots=True)
+class Result(Generic[T]):
+    """What came of a call.
+
+    Attributes:
+        is_hit: the value comes from the store; otherwise it was asked for now.
+        is_mine: this caller asked for it; a follower shares the value of its leader.
+    """
+
+    value: T
+    is_hit: bool
+    is_mine: bool
+
+
+async def cached_call(
+    entry: CacheEntry[T],
+    flights: SingleFlight | None,
+    *,
+    ask: Callable[[], Awaitable[T]],
+    encode: Callable[[T], list[object] | None],
+) -> Result[T]:
+    """The stored value of an entry, that of an identical call under way, or what `ask` gives.
+
+    `encode` gives the parts of a value to store, None for a value that is not stored. Without
+    `flights` the call is not shared, and its caller stores what becomes of it: a stream.
+
+    Raises: CacheMissError: nothing is stored and the mode is ``replay``; what `ask` raises.
+    """
+    if entry.mode != "refresh" and (found := await entry.find()) is not None:
+        return Result(found, True, False)
+    if entry.mode == "replay":
+        raise await asyncio.to_thread(missing, entry.store, entry.question)
+    if flights is None:
+        return Result(await ask(), False, True)
+    locks = flights.locks if entry.mode == "use" else None
+
+    async def lead() -> tuple[T, bool]:
+        async with contextlib.nullcontext() if locks is None else locks.held(entry.key):
+            if locks is not None and (stored := await entry.find()) is not None:
+                return stored, True
+            value = await ask()
+            if (parts := encode(value)) is not None:
+                await asyncio.to_thread(entry.keep, parts)
+            return value, False
+
+    key = f"{entry.mode}:{entry.policy.oldest_s}:{entry.key}"
+    async with flights.joined(key, lead) as (task, is_leader):
+        value, is_hit = await asyncio.shield(task)
+    return Result(value, is_hit, is_leader and not is_hit)
 
 
 def is_complete(answer: Answer) -> bool:
@@ -75,70 +161,47 @@ class CachingCompleter:
         *,
         fingerprint: Callable[[str], str],
         max_age_s: float = 0.0,
-        gate: Gate | None = None,
+        flights: SingleFlight | None = None,
     ) -> None:
-        """`gate` keeps other processes from asking the same at the same time."""
+        """`flights` with locks keep other processes from asking the same at the same time."""
         self._inner = inner
         self._store = store
         self._fingerprint = fingerprint
         self._max_age_s = max_age_s
-        self._flights = Flights(gate)
+        self._flights = flights or SingleFlight()
 
     async def complete(self, request: Request, context: RunContext) -> Answer:
         """Answer from the store, from a call already under way, or by asking."""
         if request.cache == "off":
             return await self._inner.complete(request, context)
         question = question_of(request, fingerprint=self._fingerprint(request.route))
-        key = key_of(question)
-        if request.cache != "refresh" and (found := await self._found(key, request)):
-            return as_served(found, context)
-        if request.cache == "replay":
-            raise await asyncio.to_thread(missing, self._store, question)
-        landed = await self._flights.once(
-            key, request.cache, request.keep,
-            found=lambda: self._found(key, request),
-            ask=lambda: self._ask(key, request, question, context),
+        entry = CacheEntry(
+            self._store, digest(question), question, request.cache, request.keep,
+            self._max_age_s, _decoded,
         )  # fmt: skip
-        is_bought = landed.is_mine and landed.is_new
-        return landed.value if is_bought else as_served(landed.value.from_cache(), context)
+        ask = functools.partial(self._inner.complete, request, context)
+        result = await cached_call(entry, self._flights, ask=ask, encode=_encoded)
+        answer = result.value
+        if result.is_mine:
+            return answer
+        context.cost.add_cached(answer.usage, answer.cost_usd)
+        return answer if result.is_hit else answer.from_cache()
 
     async def withdraw(self, requests: Iterable[Request]) -> None:
         """Forget the answers to `requests`: the run they belong to ended without a valid result."""
         keys = [
-            key_of(question_of(request, fingerprint=self._fingerprint(request.route)))
+            digest(question_of(request, fingerprint=self._fingerprint(request.route)))
             for request in requests
             if request.cache in ("use", "refresh")
         ]
         await asyncio.to_thread(self._store.delete, keys)
 
-    async def _found(self, key: str, request: Request) -> Answer | None:
-        return hit(await read(self._store, key), request.cache, request.keep)
 
-    async def _ask(
-        self, key: str, request: Request, question: Mapping[str, object], context: RunContext
-    ) -> Answer:
-        answer = await self._inner.complete(request, context)
-        if is_complete(answer):
-            age = request.keep.ttl_s or self._max_age_s
-            await asyncio.to_thread(
-                self._store.put, key, as_stored(answer, request.cache),
-                question=question, max_age_s=age, tag=request.keep.tag,
-            )  # fmt: skip
-        return answer
-
-
-async def read(store: AnswerStore, key: str) -> Any:
-    """What is kept under a key, read where it disturbs nobody."""
-    if store.is_remote:
-        return await asyncio.to_thread(store.get, key)
-    return store.get(key)  # 5 µs here; a hop to a thread would cost 70
-
-
-def missing(store: AnswerStore, question: Mapping[str, object]) -> CacheMissError:
+def missing(store: AnswerStore, question: Question) -> CacheMissError:
     """The error that says what was asked and how the nearest kept question differs."""
     asked = as_kept(question)
     kept = list(store.questions())[-_MOST_COMPARED:]
-    lines = [f"nothing is kept for this question (key {key_of(question)[:12]})"]
+    lines = [f"nothing is kept for this question (key {digest(question)[:12]})"]
     if kept:
         key, nearest = max(kept, key=lambda one: similarity(asked, one[1]))
         lines.append(f"the nearest is {key[:12]}; what is asked is what is kept there:")
@@ -148,58 +211,25 @@ def missing(store: AnswerStore, question: Mapping[str, object]) -> CacheMissErro
     return CacheMissError("\n".join(lines))
 
 
-def as_served(answer: Answer, context: RunContext) -> Answer:
-    """An answer from the store, counted as one that nothing is paid for."""
-    context.cost.add_cached(answer.usage, answer.cost_usd)
-    return answer
-
-
-def dated(mode: CacheMode, *parts: object) -> list[object]:
-    """What is kept, with its layout and its moment; `parts_of` reads it.
-
-    The moment is seconds since 1970; 0 in a recording, which has no age.
-    """
-    return [LAYOUT, 0.0 if mode == "record" else time.time(), *parts]
-
-
-def parts_of(stored: object, count: int, mode: CacheMode, keep: CachePolicy) -> list[Any] | None:
-    """The `count` parts of what `dated` made; None for anything else, or for one too old."""
-    if not isinstance(stored, list) or len(stored) != count + 2 or stored[0] != LAYOUT:
+def _encoded(answer: Answer) -> list[object] | None:
+    """A complete answer as JSON; `_decoded` reads it."""
+    if not is_complete(answer):
         return None
-    if mode == "use" and 0 < keep.oldest_s < time.time() - stored[1]:
-        return None
-    return stored[2:]
-
-
-def as_stored(answer: Answer, mode: CacheMode) -> list[object]:
-    """An answer as it is kept; `hit` reads it."""
     usage = answer.usage
-    return dated(
-        mode,
-        answer.text,
-        answer.finish,
-        answer.model,
-        answer.provider,
-        answer.deployment,
-        [usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens],
+    tokens = [usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens]
+    return [
+        answer.text, answer.finish, answer.model, answer.provider, answer.deployment, tokens,
         answer.cost_usd,
-    )
+    ]  # fmt: skip
 
 
-def hit(stored: object, mode: CacheMode, keep: CachePolicy) -> Answer | None:
-    """The answer that `as_stored` made a value of; None for anything else, or one too old."""
+def _decoded(parts: list[Any]) -> Answer | None:
+    """The answer that `_encoded` made a value of, billed 0; None for anything else."""
     # Built in one go: this is the whole cost of a hit beside the key and the read.
-    if (parts := parts_of(stored, 7, mode, keep)) is None:
+    if len(parts) != 7:
         return None
-    text, finish, model, provider, deployment, usage, cost_usd = parts
+    text, finish, model, provider, deployment, tokens, cost_usd = parts
     return Answer(
-        text,
-        finish,
-        model=model,
-        provider=provider,
-        deployment=deployment,
-        usage=Usage(*usage),
-        cost_usd=cost_usd,
-        billed_usd=0.0,
-        cached=True,
-    )
+        text, finish, model=model, provider=provider, deployment=deployment, usage=Usage(*tokens),
+        cost_usd=cost_usd, billed_usd=0.0, cached=True,
+    )  # fmt: skip

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-#: Who was asked when it was recorded; a replay has no keys to find it out again.
+    from orchestrator.cache.keys import Question
+
+#: Which deployments were asked when it was recorded; a replay has no keys to find that out.
 ROUTES = "routes.json"
 _KEY = re.compile(r"[0-9a-f]{64}")
 
@@ -37,13 +39,7 @@ class Cassette:
         return None if entry is None else entry["answer"]
 
     def put(
-        self,
-        key: str,
-        value: object,
-        *,
-        question: Mapping[str, object],
-        max_age_s: float = 0.0,
-        tag: str = "",
+        self, key: str, value: object, *, question: Question, max_age_s: float = 0.0, tag: str = ""
     ) -> None:
         """Record an answer; a recording has no age.
 
@@ -58,7 +54,7 @@ class Cassette:
     def delete(self, keys: Iterable[str]) -> None:
         """Keep them: a recording of a run that failed is a recording too."""
 
-    def questions(self) -> Iterator[tuple[str, Mapping[str, object]]]:
+    def questions(self) -> Iterator[tuple[str, Question]]:
         """Everything that was recorded, by key."""
         for key, entry in self._files.items():
             yield key, entry["question"]
@@ -66,18 +62,18 @@ class Cassette:
     def load(self) -> None:
         """Read every recording now.
 
-        Raises: ConfigError: a file there is no recording.
+        Raises: ConfigError: a file there is not a recording.
         """
         _ = self._files
 
     def note_routes(self, routes: Mapping[str, object]) -> None:
-        """Record who was asked, for the replay."""
+        """Record which deployments are asked, for the replay."""
         if self.routes != routes:
             self._write(ROUTES, dict(routes))
 
     @property
     def routes(self) -> dict[str, Any]:
-        """Who was asked at the recording; empty for no recording."""
+        """Which deployments were asked at the recording; empty for no recording."""
         path = self.directory / ROUTES
         return _read(path) if path.is_file() else {}
 
@@ -91,7 +87,9 @@ class Cassette:
             if not _KEY.fullmatch(str(entry.get("key"))) or not {"question", "answer"} <= set(
                 entry
             ):
-                raise ConfigError(str(path), "it is no recording", fix="Remove it, or record anew.")
+                raise ConfigError(
+                    str(path), "it is not a recording", fix="Remove it, or record again."
+                )
             found[entry["key"]] = entry
         return found
 
@@ -111,7 +109,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigError(str(path), f"it cannot be read ({error})", fix="Record anew.") from error
+        raise ConfigError(str(path), f"it cannot be read ({error})", fix="Record again.") from error
     return found if isinstance(found, dict) else {}
 
 

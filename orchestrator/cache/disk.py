@@ -33,16 +33,18 @@ _FILES = ("cache.db", "cache.db-wal", "cache.db-shm")
 
 
 def disk_store(
-    directory: Path, *, size_limit_mb: int = 1024, seal: Encryption | None = None
+    directory: Path, *, size_limit_mb: int = 1024, encryption: Encryption | None = None
 ) -> Store:
     """The store in a directory, opened or created.
 
     A database that is damaged is set aside, beside the new one; a directory that cannot be used
-    keeps nothing. Either is told once, and requests go on.
+    keeps nothing. Either is logged once, and requests go on.
 
-    Raises: ConfigError: the directory belongs to somebody else, or leads elsewhere.
+    Raises: ConfigError: the directory belongs to another user, or a file in it leads elsewhere.
     """
-    return Store(directory, functools.partial(DiskBackend, directory, size_limit_mb), _FAULTS, seal)
+    return Store(
+        directory, functools.partial(DiskBackend, directory, size_limit_mb), _FAULTS, encryption
+    )
 
 
 class JSONBytesDisk(diskcache.Disk):  # type: ignore[misc]  # diskcache ships no types
@@ -147,33 +149,27 @@ class DiskBackend:
 
 
 def _make_private(directory: Path) -> None:
-    """Raises: ConfigError: it is somebody else's; OSError: it cannot be made."""
+    """Raises: ConfigError: it belongs to another user; OSError: it cannot be made."""
     if directory.exists() and not directory.is_dir():
-        raise ConfigError(
-            "orchestrator.cache.directory",
-            f"{str(directory)!r} is no directory",
-            fix="Name a writable directory in ORCHESTRATOR_CACHE_DIR, or set cache.mode: off.",
-        )
+        fix = "Name a writable directory in ORCHESTRATOR_CACHE_DIR, or set cache.mode: off."
+        raise _refused(directory, "is not a directory", fix)
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     owner = directory.stat().st_uid
     if hasattr(os, "getuid") and owner != os.getuid():
-        raise ConfigError(
-            "orchestrator.cache.directory",
-            f"{str(directory)!r} belongs to user {owner}, not to you",
-            fix="Name a directory of your own in ORCHESTRATOR_CACHE_DIR.",
-        )
+        fix = "Name a directory of your own in ORCHESTRATOR_CACHE_DIR."
+        raise _refused(directory, f"belongs to user {owner}, not to you", fix)
     for name in _FILES:
         if (directory / name).is_symlink():
-            raise ConfigError(
-                "orchestrator.cache.directory",
-                f"{str(directory / name)!r} is a link that leads elsewhere",
-                fix="Remove it.",
-            )
+            raise _refused(directory / name, "is a link that leads elsewhere", "Remove it.")
     directory.chmod(0o700)
 
 
+def _refused(path: Path, words: str, fix: str) -> ConfigError:
+    return ConfigError("orchestrator.cache.directory", f"{str(path)!r} {words}", fix=fix)
+
+
 def _set_aside(directory: Path) -> Path:
-    """Move a damaged database away, so that whatever can be saved of it is still there."""
+    """Move a damaged database away, so that what can be saved of it is still there."""
     aside = directory / f"damaged-{stamp().replace(':', '-')}"
     aside.mkdir(mode=0o700)
     for name in _FILES:

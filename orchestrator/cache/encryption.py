@@ -1,4 +1,4 @@
-"""Encryption of what is kept, for whoever gives a key; by Fernet of the cryptography package."""
+"""Encryption of stored values under a key of the user, by Fernet of the cryptography package."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from orchestrator.types.errors import ConfigError, MissingExtraError
 
 
 class EncryptionError(ValueError):
-    """What was read was not sealed with this key."""
+    """A value was not encrypted with this key."""
 
 
 class Encryption:
-    """Closes and opens bytes; without a key they stay as they are."""
+    """Encrypts and decrypts bytes; without a key they stay as they are."""
 
     def __init__(self, key: str = "") -> None:
-        """`key` is one or several of Fernet's, comma-separated: the first seals, all open.
+        """`key` is one or several of Fernet's, comma-separated: the first encrypts, all decrypt.
 
-        Raises: MissingExtraError: the extra ``encrypt`` is not installed; ConfigError: it is none.
+        Raises: MissingExtraError: the extra ``encrypt`` is not installed; ConfigError: `key` is not
+            a key.
         """
         self._fernet: Any = None
         if not key:
@@ -32,7 +33,7 @@ class Encryption:
         except ValueError:
             raise ConfigError(
                 "orchestrator.cache.encrypt",
-                "it is no key of 32 bytes in URL-safe base64",
+                "it is not a key of 32 bytes in URL-safe base64",
                 fix='Make one: python -c "from cryptography.fernet import Fernet;'
                 ' print(Fernet.generate_key().decode())"',
             ) from None
@@ -44,11 +45,11 @@ class Encryption:
     def decrypt(self, raw: bytes) -> bytes:
         """The bytes as they were.
 
-        Raises: SealError: they were sealed with another key, or not at all.
+        Raises: EncryptionError: they were encrypted with another key, or not at all.
         """
         if self._fernet is None:
             return raw
         try:
             return bytes(self._fernet.decrypt(raw))
         except self._invalid:
-            raise EncryptionError("it was not sealed with this key") from None
+            raise EncryptionError("it was not encrypted with this key") from None

@@ -6,8 +6,9 @@ import difflib
 import functools
 import hashlib
 import json
+import os.path
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import PydanticSerializationError, to_json
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
     from orchestrator.types.requests import Request
 
+#: Everything that shapes an answer, as JSON.
+Question = Mapping[str, object]
+
 LAYOUT = 3  # of keys and stored values; another number makes every older entry a miss
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -25,15 +29,17 @@ _HARMLESS = ("max_tokens", "max_completion_tokens", "logit_bias", "top_k")
 _CONTENT = ("messages", "response_format", "tools", "functions", "form", "input", "prompt")
 _FORMAL = frozenset({"", "system", "user", "assistant", "tool", "text", "image_url"})
 _ABSENT = object()
-# A union would be made anew at each look.
+# A union in isinstance() would be built at every call.
 _LISTS, _NUMBERS = (list, tuple), (int, float)
 _LONG = 1024  # characters; shorter texts are quoted as fast as they are hashed
-_LONGEST_SHOWN = 120
+_LONGEST_SHOWN = 60
 _LONGEST_WORD = 16  # names of models, roles and modes are shorter; sentences are longer
 
 
 def digest(value: object) -> str:
     """SHA-256 of the canonical JSON of `value`; key order and the spelling of numbers do not count.
+
+    Stable across processes: the digest of a question is the key of its answer.
 
     Raises: TypeError: something in it has no JSON form.
     """
@@ -81,18 +87,10 @@ def call_question(
     method: str, arguments: Mapping[str, object], *, fingerprint: str
 ) -> dict[str, object]:
     """The question of a call with LiteLLM's own arguments."""
-    asked = {key: value for key, value in arguments.items() if key not in _TRANSPORT}
-    return {
-        "layout": LAYOUT, "call": method, "deployments": fingerprint, "arguments": asked,
-    }  # fmt: skip
-
-
-def key_of(question: Mapping[str, object]) -> str:
-    """The digest of a question; stable across processes.
-
-    Raises: TypeError: a parameter has no JSON form.
-    """
-    return digest(question)
+    asked = dict(arguments)
+    for name in _TRANSPORT & asked.keys():
+        del asked[name]
+    return {"layout": LAYOUT, "call": method, "deployments": fingerprint, "arguments": asked}
 
 
 def _plain(value: object) -> object:
@@ -110,7 +108,7 @@ def _plain(value: object) -> object:
     if isinstance(value, dict):
         return {str(key): _plain(value[key]) for key in sorted(value, key=str)}
     if isinstance(value, _LISTS):
-        return [_plain(part) for part in value]
+        return list(map(_plain, value))
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if value is None or isinstance(value, _NUMBERS):
@@ -148,56 +146,48 @@ def redacted(question: Any, *, is_said: bool = False) -> Any:
     return question
 
 
-def as_kept(question: Mapping[str, object]) -> dict[str, Any]:
+def as_kept(question: Question) -> dict[str, Any]:
     """A question in the form in which it is kept: plain JSON, no secret in it."""
     made: dict[str, Any] = json.loads(_CANONICAL.encode(without_secrets(question)))
     return made
 
 
-def differences(one: object, other: object, at: str = "") -> Iterator[str]:
+def differences(one: object, other: object) -> Iterator[str]:
     """Where two questions differ, a line each: place, the one, the other."""
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        for key in dict.fromkeys((*one, *other)):
-            parts = (one.get(key, _ABSENT), other.get(key, _ABSENT))
-            yield from differences(*parts, f"{at}.{key}" if at else str(key))
-    elif _are_lists(one, other):
-        assert isinstance(one, Sequence)
-        assert isinstance(other, Sequence)
-        for n in range(max(len(one), len(other))):
-            yield from differences(_part(one, n), _part(other, n), f"{at}[{n}]")
-    elif isinstance(one, str) and isinstance(other, str) and one != other:
-        yield f"{at}: {_changed(one, other)}"
-    elif one != other:
-        yield f"{at}: {_short(one)} is {_short(other)}"
+    left, right = dict(_leaves(one)), dict(_leaves(other))
+    for at in dict.fromkeys((*left, *right)):
+        here, there = left.get(at, _ABSENT), right.get(at, _ABSENT)
+        if here != there:
+            where = "".join(f"[{n}]" if isinstance(n, int) else f".{n}" for n in at)
+            yield f"{where.removeprefix('.')}: {_shown(here, there)}"
 
 
-def similarity(one: Mapping[str, object], other: Mapping[str, object]) -> float:
+def _leaves(value: object, at: tuple[str | int, ...] = ()) -> Iterator[tuple[Any, object]]:
+    """The parts that hold no other part, by their path."""
+    if isinstance(value, Mapping | list | tuple) and value:
+        for key, part in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from _leaves(part, (*at, key))
+    else:
+        yield at, value
+
+
+def similarity(one: Question, other: Question) -> float:
     """How alike two questions are, in [0, 1]; for finding the nearest, not for equality."""
     texts = [_CANONICAL.encode(question)[-20_000:] for question in (one, other)]
     return difflib.SequenceMatcher(None, texts[0], texts[1], autojunk=False).quick_ratio()
 
 
-def _are_lists(one: object, other: object) -> bool:
-    return isinstance(one, list | tuple) and isinstance(other, list | tuple)
+def _shown(here: object, there: object) -> str:
+    """Two values; of two texts the place where they part, with a little around it."""
+    start = 0
+    if isinstance(here, str) and isinstance(there, str):
+        alike = os.path.commonprefix((here, there))  # noqa: RUF071  of characters, not of paths
+        start = max(len(alike) - 20, 0)
+    return f"{_short(here, start)} is {_short(there, start)}"
 
 
-def _part(values: Sequence[object], n: int) -> object:
-    return values[n] if n < len(values) else _ABSENT
-
-
-def _changed(one: str, other: str) -> str:
-    """The first place where two texts part, with a little around it."""
-    at = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b),
-              min(len(one), len(other)))  # fmt: skip
-    start = max(at - 20, 0)
-    lead = "…" if start else ""
-    without_secrets = [f"{lead}{text[start : at + 40]}{'…' if len(text) > at + 40 else ''}"
-             for text in (one, other)]  # fmt: skip
-    return f"{without_secrets[0]!r} is {without_secrets[1]!r}"
-
-
-def _short(value: object) -> str:
-    if value is _ABSENT:
-        return "absent"
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+def _short(value: object, start: int) -> str:
+    if isinstance(value, str):
+        end = start + _LONGEST_SHOWN
+        return repr(f"{'…' if start else ''}{value[start:end]}{'…' if value[end:] else ''}")
+    return "absent" if value is _ABSENT else json.dumps(value, ensure_ascii=False, default=str)

@@ -1,92 +1,127 @@
-"""Identical calls at the same time are one call, here and, through the gate, everywhere."""
+"""Coalesces identical calls: one leader calls, the followers wait for its result."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
+
+from filelock import FileLock, Timeout
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine
+    from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
 
-    from orchestrator.cache.gate import Gate
-    from orchestrator.types.requests import CacheMode, CachePolicy
+#: A lock file that nobody has used for an hour is removed.
+STALE_S = 3600.0
+_PAUSE_S = 0.05
 
-T = TypeVar("T")
+
+class Locks(Protocol):
+    """Locks by key, shared by every process that may ask the same question."""
+
+    def held(self, key: str) -> AbstractAsyncContextManager[None]:
+        """Wait for the lock of a key, and hold it inside the context.
+
+        The lock of a process that died is free again within 2 s. Locks that cannot be reached keep
+        nobody waiting: the context is entered without one.
+        """
+        ...
+
+    def sweep(self) -> None:
+        """Remove what earlier processes left."""
+        ...
+
+    def close(self) -> None:
+        """Close the connections of this process."""
+        ...
+
+
+class FileLocks:
+    """Locks of the operating system on the files of a directory, for one machine.
+
+    They are tried on the event loop: an attempt takes 0.3 ms, two hops to a thread as long, and an
+    attempt in a thread could outlive the task that made it.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        """No directory is made before the first lock is taken."""
+        self._directory = directory
+
+    @contextlib.asynccontextmanager
+    async def held(self, key: str) -> AsyncIterator[None]:
+        """See `Locks`; the operating system frees the lock of a dead process at once."""
+        lock = FileLock(self._directory / f"{key[:32]}.lock", mode=0o600, thread_local=False)
+        try:
+            with contextlib.suppress(OSError):  # the directory cannot be used
+                self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+                while not lock.is_locked:
+                    try:
+                        lock.acquire(timeout=0)
+                    except Timeout:
+                        await asyncio.sleep(_PAUSE_S)
+            yield
+        finally:
+            lock.release()
+
+    def sweep(self) -> None:
+        """Remove the lock files that nobody has used for `STALE_S`."""
+        with contextlib.suppress(OSError):
+            for path in self._directory.iterdir():
+                if time.time() - path.stat().st_mtime > STALE_S:
+                    path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Nothing stays open between two locks."""
 
 
 @dataclass(slots=True)
 class _Flight:
+    """A call under way, and how many callers wait for it."""
+
     task: asyncio.Task[Any]
     waiting: int = 0
 
 
-class Landed(NamedTuple, Generic[T]):
-    """What came of a question.
+class SingleFlight:
+    """Calls under way in this process, by key; `locks` are shared with other processes.
 
-    Attributes:
-        is_new: it was asked by this process; otherwise another one has stored it meanwhile.
-        is_mine: this caller started the call; whoever waited shares the value.
+    Processes that ask the same question take its lock one after the other, look again and ask only
+    when nothing is stored. An error reaches the followers in the process of its leader; another
+    process asks for itself.
     """
 
-    value: T
-    is_new: bool
-    is_mine: bool
-
-
-class Flights:
-    """Calls under way, by key: who asks the same meanwhile waits for the same answer."""
-
-    def __init__(self, gate: Gate | None = None) -> None:
-        """`gate` keeps other processes from asking the same at the same time."""
-        self._gate = gate
+    def __init__(self, locks: Locks | None = None) -> None:
+        self.locks = locks
         self._under_way: dict[str, _Flight] = {}
 
-    async def once(
-        self,
-        key: str,
-        mode: CacheMode,
-        keep: CachePolicy,
-        *,
-        found: Callable[[], Awaitable[T | None]],
-        ask: Callable[[], Awaitable[T]],
-    ) -> Landed[T]:
-        """The answer to the question under `key`, asked once among all who want it alike.
+    @contextlib.asynccontextmanager
+    async def joined(
+        self, key: str, lead: Callable[[], Coroutine[Any, Any, Any]]
+    ) -> AsyncIterator[tuple[asyncio.Task[Any], bool]]:
+        """The task of the call under `key`, to be awaited shielded, and whether this caller leads.
 
-        `found` looks whether another process has stored it meanwhile, `ask` asks and stores.
-
-        Raises: what `ask` raises; LLMError: what it raised in the process that asked.
+        The call lives as long as a caller waits for it: a caller that is cancelled cancels the
+        call only when it was the last, and hears of it once the connection is closed.
         """
-
-        async def asked() -> tuple[T, bool]:
-            if self._gate is None or mode != "use":
-                return await ask(), True
-            return await self._gate.ask(key, found, ask)
-
-        (value, is_new), is_mine = await self._join(f"{mode}:{keep.oldest_s}:{key}", asked)
-        return Landed(value, is_new, is_mine)
-
-    async def _join(self, key: str, ask: Callable[[], Coroutine[Any, Any, T]]) -> tuple[T, bool]:
-        """The outcome of the call under `key`, and whether this caller started it.
-
-        The call lives as long as anybody waits for it: a caller that is cancelled takes it down
-        only when it was the last.
-        """
-        # A task can only be waited for on its own loop.
-        key = f"{id(asyncio.get_running_loop())}:{key}"
+        key = (
+            f"{id(asyncio.get_running_loop())}:{key}"  # a task can be awaited on its own loop only
+        )
         flight = self._under_way.get(key)
         is_leader = flight is None
         if flight is None:
-            flight = self._under_way[key] = _Flight(asyncio.create_task(ask()))
+            flight = self._under_way[key] = _Flight(asyncio.create_task(lead()))
             flight.task.add_done_callback(lambda _: self._leave(key, flight))
         flight.waiting += 1
         try:
-            return await asyncio.shield(flight.task), is_leader
+            yield flight.task, is_leader
         except asyncio.CancelledError:
             if flight.waiting == 1 and not flight.task.done():
-                self._leave(key, flight)  # whoever asks from here on starts a call of their own
+                self._leave(key, flight)  # who asks from here on starts another call
                 flight.task.cancel()
-                # The connection is closed before the caller hears that it was cancelled.
                 await asyncio.wait([flight.task])
             raise
         finally:

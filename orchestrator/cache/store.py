@@ -1,6 +1,6 @@
-"""Answers as JSON under digests, sealed if wished, wherever their rows are kept.
+"""Answers as JSON under digests, encrypted if wished, on disk or on a server.
 
-Whatever is wrong with that place is a miss that is told once, and never fails a request.
+A store that fails is a miss that is logged once, and never fails a request.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import json
 import logging
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pydantic_core import from_json
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from orchestrator.cache.keys import Question
+
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _REST_S = 5.0
 #: Added to the key of an answer it names the row that holds the question.
@@ -58,16 +61,16 @@ class KeyValueBackend(Protocol):
     def read(self, name: str) -> bytes | None:
         """The bytes under a name, None when there are none.
 
-        Raises: RefusedError: the row is not ours.
+        Raises: RefusedError: this package did not write the row.
         """
         ...
 
     def write(self, rows: Mapping[str, bytes], *, max_age_s: float, tag: str) -> None:
-        """Keep rows, all or none; 0 keeps them until room is needed."""
+        """Keep rows, all or none; a `max_age_s` of 0 keeps them until the size limit is met."""
         ...
 
     def remove(self, names: Iterable[str]) -> None:
-        """Forget rows; unknown ones are passed over."""
+        """Remove rows; unknown ones are passed over."""
         ...
 
     def names(self) -> Iterator[str]:
@@ -75,24 +78,24 @@ class KeyValueBackend(Protocol):
         ...
 
     def evict(self, tag: str) -> int:
-        """Forget the rows of a tag; return how many there were."""
+        """Remove the rows of a tag; return how many there were."""
         ...
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove everything."""
         ...
 
     def prune(self) -> int:
         """Remove what is past its age or beyond the size limit; return how many rows went."""
-        ...
+        return 0
 
     def faulty(self) -> list[str]:
-        """What is wrong with the place itself, a line each."""
-        ...
+        """What is wrong with the backend itself, a line each."""
+        return []
 
     def size_bytes(self) -> int:
-        """How much room it takes; 0 where only the server knows."""
-        ...
+        """Bytes taken; 0 where only the server knows."""
+        return 0
 
     def close(self) -> None:
         """Close the connections of this process."""
@@ -106,7 +109,7 @@ class StoreInfo:
     Attributes:
         directory: where it is; ``Redis`` for a server.
         size_bytes: bytes on disk.
-        refused: rows that were not ours and were not read, since this process started.
+        refused: foreign rows that were not read, since this process started.
     """
 
     directory: Path | str
@@ -123,92 +126,77 @@ class Store:
         place: Path | str,
         opened: Callable[[], KeyValueBackend],
         faults: tuple[type[Exception], ...],
-        seal: Encryption | None = None,
+        encryption: Encryption | None = None,
     ) -> None:
-        """Open the rows; where `decrypt` raises one of `faults` nothing is kept, told once.
+        """Open the backend; where `opened` raises one of `faults`, nothing is kept.
 
-        Raises: ConfigError: as `decrypt` does.
+        Raises: ConfigError: as `opened` does.
         """
         self.place = place
-        self._seal = seal or Encryption()
+        self._encryption = encryption or Encryption()
         self._refused = 0
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
         self._rest = Rest()
-        self._rows: KeyValueBackend | None = None
-        try:
-            self._rows = opened()
-        except faults as error:
-            self._tell("unusable", f"cannot be used ({_said(error)}); answers are not kept")
         self._faults = faults
-        self.is_remote = self._rows is not None and self._rows.is_remote
+        self._backend: KeyValueBackend | None = None
+        self.is_remote = False
+        try:
+            self._backend = opened()
+            self.is_remote = self._backend.is_remote
+        except faults as error:
+            self._warn("unusable", f"cannot be used ({_said(error)}); answers are not kept")
 
     def get(self, key: str) -> Any:
         """The value under `key`, parsed; None when there is none or it is damaged."""
-        if self._rows is None or self._rests():
+        if self._backend is None or (self.is_remote and self._rest.is_on):
             return None
         try:
-            raw = self._rows.read(key)
-            return None if raw is None else from_json(self._seal.decrypt(raw))
+            raw = self._backend.read(key)
+            return None if raw is None else from_json(self._encryption.decrypt(raw))
         except RefusedError as error:
-            self._refused += 1
-            self._tell("refused", f"{error}; it was not read")
+            self._refuse(str(error))
         except EncryptionError as error:
-            self._tell("sealed", f"entry {key[:12]} cannot be opened ({error}); it is asked again")
+            words = f"entry {key[:12]} cannot be decrypted ({error}); it is asked again"
+            self._warn("encrypted", words)
         except self._faults as error:
             self._failed("read", error, "answers are asked again")
         except ValueError as error:
-            self._tell("damaged", f"entry {key[:12]} is not JSON ({error}); it is asked again")
+            self._warn("damaged", f"entry {key[:12]} is not JSON ({error}); it is asked again")
         return None
 
     def put(
-        self,
-        key: str,
-        value: object,
-        *,
-        question: Mapping[str, object],
-        max_age_s: float = 0.0,
-        tag: str = "",
+        self, key: str, value: object, *, question: Question, max_age_s: float = 0.0, tag: str = ""
     ) -> None:
-        """Store a JSON value and the outline of what was asked: no prompt is kept.
+        """Store a JSON value and the redacted question: no prompt is kept.
 
-        `max_age_s` 0 keeps it until room is needed.
+        A `max_age_s` of 0 keeps it until the size limit is met.
         """
-        if self._rows is None or self._rests():
-            return
-        kept = {
-            key: self._seal.encrypt(_json_bytes(value)),
-            key + _QUESTION: self._seal.encrypt(_json_bytes(redacted(as_kept(question)))),
-        }
-        try:
-            self._rows.write(kept, max_age_s=max_age_s, tag=tag)
-        except self._faults as error:
-            self._failed("written", error, "answers are not kept")
+        rows: dict[str, object] = {key: value, key + _QUESTION: redacted(as_kept(question))}
+        raw = {name: self._encryption.encrypt(_json_bytes(part)) for name, part in rows.items()}
+        self._changed(
+            lambda backend: backend.write(raw, max_age_s=max_age_s, tag=tag), "answers are not kept"
+        )
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Forget the entries under `keys`; unknown ones are passed over."""
-        if self._rows is None or self._rests():
-            return
-        try:
-            self._rows.remove(name for key in keys for name in (key, key + _QUESTION))
-        except self._faults as error:
-            self._failed("written", error, "entries stay")
+        """Remove the entries under `keys`; unknown ones are passed over."""
+        names = [name for key in keys for name in (key, key + _QUESTION)]
+        self._changed(lambda backend: backend.remove(names))
 
-    def questions(self) -> Iterator[tuple[str, Mapping[str, object]]]:
+    def questions(self) -> Iterator[tuple[str, Question]]:
         """Everything that was asked, by the key of its answer, oldest first."""
         for key in self.keys():
             if isinstance(question := self.get(key + _QUESTION), dict):
                 yield key, question
 
     def keys(self) -> list[str]:
-        """The keys of the answers, oldest first; rows that are not ours are passed over."""
+        """The keys of the answers, oldest first; foreign rows are passed over."""
         found: list[str] = []
-        if self._rows is None:
+        if self._backend is None:
             return found
         try:
-            found.extend(name for name in self._rows.names() if not name.endswith(_QUESTION))
-        except RefusedError:
-            self._refused += 1
-            self._tell("refused", "holds a row that is not ours; it was not read")
+            found.extend(name for name in self._backend.names() if not name.endswith(_QUESTION))
+        except RefusedError as error:
+            self._refuse(str(error))
         except self._faults as error:
             self._failed("read", error, "answers are asked again")
         return found
@@ -217,34 +205,25 @@ class Store:
         """Remove every entry; return how many answers there were."""
         count = len(self.keys())
 
-        def cleared(rows: KeyValueBackend) -> int:
-            rows.clear()
+        def clear(backend: KeyValueBackend) -> int:
+            backend.clear()
             return count
 
-        return self._removed(cleared)
+        return self._changed(clear) or 0
 
     def evict(self, tag: str) -> int:
-        """Forget the answers that were kept under a tag; return how many there were."""
-        return self._removed(lambda rows: rows.evict(tag) // 2)  # each with its question
+        """Remove the answers that were kept under a tag; return how many there were."""
+        return (self._changed(lambda backend: backend.evict(tag)) or 0) // 2  # with their questions
 
     def prune(self) -> int:
         """Remove what is past its age or beyond the size limit; return how many rows went."""
-        return self._removed(lambda rows: rows.prune())
-
-    def _removed(self, work: Callable[[KeyValueBackend], int]) -> int:
-        if self._rows is None:
-            return 0
-        try:
-            return work(self._rows)
-        except self._faults as error:
-            self._failed("written", error, "entries stay")
-            return 0
+        return self._changed(lambda backend: backend.prune()) or 0
 
     def verify(self) -> list[str]:
         """What is wrong with the store, a line each; damaged and foreign rows are removed."""
-        if self._rows is None:
+        if self._backend is None:
             return [f"{self.place} cannot be used"]
-        wrong = self._rows.faulty()
+        wrong = self._backend.faulty()
         for key in self.keys():
             if self.get(key) is None:
                 wrong.append(f"entry {key[:12]} cannot be read and is removed")
@@ -253,36 +232,47 @@ class Store:
 
     def info(self) -> StoreInfo:
         """How much is stored."""
-        volume = 0 if self._rows is None else self._rows.size_bytes()
+        volume = 0 if self._backend is None else self._backend.size_bytes()
         return StoreInfo(self.place, len(self.keys()), volume, self._refused)
 
     def close(self) -> None:
         """Close the connections of this process."""
-        if self._rows is not None:
-            self._rows.close()
+        if self._backend is not None:
+            self._backend.close()
 
-    def _rests(self) -> bool:
-        """Whether nothing is tried for now; a disk is always tried again."""
-        return self.is_remote and self._rest.is_on
+    def _changed(
+        self, change: Callable[[KeyValueBackend], T], outcome: str = "entries stay"
+    ) -> T | None:
+        """What `change` returns; None where the backend cannot be written."""
+        if self._backend is None or (self.is_remote and self._rest.is_on):
+            return None
+        try:
+            return change(self._backend)
+        except self._faults as error:
+            self._failed("written", error, outcome)
+            return None
+
+    def _refuse(self, words: str) -> None:
+        self._refused += 1
+        self._warn("refused", f"{words}; it was not read")
 
     def _failed(self, verb: str, error: Exception, outcome: str) -> None:
         self._rest.begin()
-        self._tell(verb, f"cannot be {verb} ({_said(error)}); {outcome}")
+        self._warn(verb, f"cannot be {verb} ({_said(error)}); {outcome}")
 
-    def _tell(self, kind: str, words: str) -> None:
+    def _warn(self, kind: str, words: str) -> None:
         # Once per kind: a broken disk must not print a line per request.
-        if kind not in self._told:
-            self._told.add(kind)
+        if kind not in self._logged:
+            self._logged.add(kind)
             _log.warning("The cache in %s %s.", self.place, words)
 
 
 def _said(error: Exception) -> str:
-    """What may be told of a fault: a client of a server quotes its address, with a password."""
+    """What may be logged of a fault: a client of a server quotes its address, with a password."""
     is_local = isinstance(error, OSError) or type(error).__module__ in ("sqlite3", "diskcache.core")
     return str(error) if is_local else type(error).__name__
 
 
 def _json_bytes(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(
-        errors="surrogatepass"
-    )
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return text.encode(errors="surrogatepass")

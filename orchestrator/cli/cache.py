@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.cache.keys import differences, key_of
+from orchestrator.cache.keys import differences, digest
 from orchestrator.cli.output import GOOD, INVALID, UsageError, echo_json, echo_result, table
 from orchestrator.client.wiring import store_of
 from orchestrator.config.settings import Config
@@ -128,7 +128,7 @@ def _question(store: Store, name: str) -> tuple[str, Mapping[str, Any]]:
         except ValueError as error:
             raise UsageError(f"{name} is not JSON: {error}") from error
         question = found.get("question", found)
-        return str(found.get("key") or key_of(question)), question
+        return str(found.get("key") or digest(question)), question
     matches = [(key, question) for key, question in store.questions() if key.startswith(name)]
     if len(matches) != 1:
         raise UsageError(

@@ -12,6 +12,7 @@ from orchestrator.client.wiring import Wiring
 from orchestrator.config.settings import Config
 from orchestrator.generation.gmn_contract import GMNContract
 from orchestrator.generation.images import image_parts
+from orchestrator.generation.loop import GenerationRequest
 from orchestrator.generation.request_building import (
     Source,
     cache_use,
@@ -20,7 +21,6 @@ from orchestrator.generation.request_building import (
     initial_request,
     parsed,
 )
-from orchestrator.generation.runs import GenerationRequest
 from orchestrator.generation.streaming import streamed
 from orchestrator.gmn.checks import known_constraints
 from orchestrator.gmn.expectations import Expectation
@@ -144,7 +144,7 @@ class Orchestrator(Wiring):
         about = {"route": route, "agent_type": agent_type, "tenant": tenant}
         entry = self._ledger.open("generate_gmn", **about)
         task = GenerationRequest(first, contract, self._prompts, samples=samples)
-        return await self._runs.run(task, entry, hook=hook)
+        return await self._loop.run(task, entry, hook=hook)
 
     async def refine_gmn(
         self,
@@ -182,7 +182,7 @@ class Orchestrator(Wiring):
             "refine_gmn", route=route, agent_type=base.value.agent_type, tenant=tenant
         )
         task = GenerationRequest(request, contract, self._prompts, base_document=base)
-        return await self._runs.run(task, entry, hook=hook)
+        return await self._loop.run(task, entry, hook=hook)
 
     async def validate_gmn(
         self,
@@ -298,7 +298,7 @@ class Orchestrator(Wiring):
             prompt, agent_type=agent_type, mode=mode, examples=examples
         )
         request = Request(rendered.messages, route)
-        strong = self._runs.strong(route)
+        strong = self._loop.strong(route)
         routes = [route, strong] if strong else [route]
         return await asyncio.to_thread(plan, self.config, self._router.deployments, request, routes)
 

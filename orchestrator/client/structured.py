@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.generation.contract import contract_of
+from orchestrator.generation.loop import GenerationRequest
 from orchestrator.generation.prompts import ConversationPrompts, Prompts
 from orchestrator.generation.request_building import cache_use, without_json
-from orchestrator.generation.runs import GenerationRequest
 from orchestrator.types.diagnostics import Diagnostic
 from orchestrator.types.messages import LLMMessage, LLMRole, as_messages
 from orchestrator.types.requests import Request
 
 if TYPE_CHECKING:
     from orchestrator.generation.contract import ValueCheck
-    from orchestrator.generation.runs import GenerationRuns
+    from orchestrator.generation.loop import GenerationLoop
     from orchestrator.ledger.ledger import Ledger
     from orchestrator.types.events import Hook
     from orchestrator.types.requests import Caching, Contract, Generation
@@ -38,7 +38,7 @@ _OWN = (
 class Structured:
     """Holds answers to a contract."""
 
-    runs: GenerationRuns
+    loop: GenerationLoop
     ledger: Ledger
     prompts: Prompts
 
@@ -60,20 +60,20 @@ class Structured:
     ) -> Generation[Any]:
         """See `Orchestrator.generate_structured`."""
         contract = self.contract(wanted, checks)
-        route = self.runs.router.resolve(model, provider)
+        route = self.loop.router.resolve(model, provider)
         first = self.first(messages, contract, route, cache=cache, parameters=parameters or {})
         entry = self.ledger.open(operation, route=route, tenant=tenant)
         most = None if refine is None else 1 + refine
         follow_ups = ConversationPrompts(self.prompts)
         task = GenerationRequest(first, contract, follow_ups, max_calls=most, samples=samples)
-        return await self.runs.run(task, entry, hook=hook)
+        return await self.loop.run(task, entry, hook=hook)
 
     def contract(self, wanted: Any, checks: Sequence[Check]) -> Contract[Any]:
         """The contract that is meant; async checks run on the loop that asks.
 
         Raises: ValueError: no provider can take the schema.
         """
-        repair = self.runs.settings.generation.repair
+        repair = self.loop.settings.generation.repair
         made: Contract[Any] = contract_of(
             wanted,
             checks=[_plain(check) for check in checks],
@@ -94,7 +94,7 @@ class Structured:
         """The question that a run begins with."""
         if isinstance(messages, str):
             messages = [LLMMessage(LLMRole.USER, messages)]
-        settings = self.runs.settings
+        settings = self.loop.settings
         schema = {key: part for key, part in contract.schema.items() if key != "$schema"}
         in_words = self.prompts.schema(schema)
         use, keep = cache_use(cache, settings.cache.mode)
@@ -102,7 +102,7 @@ class Structured:
             as_messages(messages),
             route,
             parameters={"max_tokens": settings.generation.max_tokens, **parameters},
-            mode=self.runs.router.mode_for(route),
+            mode=self.loop.router.mode_for(route),
             schema=schema,
             schema_name=contract.name,
             in_words=in_words,
@@ -154,7 +154,7 @@ class Structured:
                 "total_tokens": usage.total_tokens,
             },
         }
-        response = await self.runs.router.revived("ModelResponse", body)
+        response = await self.loop.router.revived("ModelResponse", body)
         last = made.attempts[-1].answer
         response._hidden_params = {
             "cache_hit": made.cached,

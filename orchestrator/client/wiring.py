@@ -7,14 +7,13 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.cache.accepted import Recall
+from orchestrator.cache.accepted import AcceptedRuns
 from orchestrator.cache.cached_call import AnswerStore, CachingCompleter
 from orchestrator.cache.cassette import Cassette
 from orchestrator.cache.disk import disk_store
 from orchestrator.cache.encryption import Encryption
-from orchestrator.cache.gate import Gate
-from orchestrator.cache.locks import FileLocks
 from orchestrator.cache.redis import RedisLocks, shared_store
+from orchestrator.cache.single_flight import FileLocks, Locks, SingleFlight
 from orchestrator.cache.store import Store
 from orchestrator.client.litellm_calls import LiteLLMCalls
 from orchestrator.client.structured import Structured
@@ -27,9 +26,9 @@ from orchestrator.config.settings import (
     ledger_directory,
 )
 from orchestrator.generation.evaluation.finetune import ACCEPTED, Accepted
+from orchestrator.generation.loop import GenerationLoop
 from orchestrator.generation.prompts import Prompts
 from orchestrator.generation.request_building import load_library
-from orchestrator.generation.runs import GenerationRuns
 from orchestrator.ledger.ledger import Ledger, days_ago
 from orchestrator.models.deployments import resolved
 from orchestrator.routing.complete import RouterCompleter
@@ -49,21 +48,21 @@ def store_of(settings: Cache, environ: Mapping[str, str]) -> Store:
     Raises: ConfigError: an ``os.environ/KEY`` is not set, or a setting is wrong;
         MissingExtraError: an extra is not installed.
     """
-    seal = Encryption(stated(settings.encrypt, environ))
+    encryption = Encryption(stated(settings.encrypt, environ))
     if url := stated(settings.url, environ):
-        return shared_store(url, seal=seal)
+        return shared_store(url, encryption=encryption)
     directory = cache_directory(settings, environ)
-    return disk_store(directory, size_limit_mb=settings.size_limit_mb, seal=seal)
+    return disk_store(directory, size_limit_mb=settings.size_limit_mb, encryption=encryption)
 
 
-def gate_of(settings: Cache, environ: Mapping[str, str]) -> Gate:
-    """Whoever shares the answers asks for each of them once.
+def locks_of(settings: Cache, environ: Mapping[str, str]) -> Locks:
+    """The locks of all processes that share the answers: each question is asked once.
 
     Raises: as `store_of`.
     """
     if url := stated(settings.url, environ):
-        return Gate(RedisLocks(url))
-    return Gate(FileLocks(cache_directory(settings, environ) / "asking"))
+        return RedisLocks(url)
+    return FileLocks(cache_directory(settings, environ) / "asking")
 
 
 def stated(setting: str, environ: Mapping[str, str]) -> str:
@@ -78,7 +77,7 @@ def stated(setting: str, environ: Mapping[str, str]) -> str:
 
 
 def _nobody(route: str) -> str:
-    """A recording is the same whoever is configured."""
+    """A recording is the same under every configuration."""
     del route
     return ""
 
@@ -120,15 +119,15 @@ class Wiring:
         await self._router.aclose()
         if self._open.is_done:
             await asyncio.to_thread(self._store.close)
-            if self._gate is not None:
-                await asyncio.to_thread(self._gate.close)
+            if self._flights.locks is not None:
+                await asyncio.to_thread(self._flights.locks.close)
 
     def _load(self) -> None:
         self._prompts.load()
         load_library()
         _ = self._store
-        if self._gate is not None:
-            self._gate.sweep()
+        if self._flights.locks is not None:
+            self._flights.locks.sweep()
         if self._is_taped:
             self._tape.load()
         if self.config.orchestrator.cache.mode == "record":
@@ -148,10 +147,10 @@ class Wiring:
         return self.config.orchestrator.cache.mode in ("record", "replay")
 
     @cached_property
-    def _gate(self) -> Gate | None:
+    def _flights(self) -> SingleFlight:
         if self._is_taped:
-            return None
-        return gate_of(self.config.orchestrator.cache, self._environ)
+            return SingleFlight()
+        return SingleFlight(locks_of(self.config.orchestrator.cache, self._environ))
 
     @cached_property
     def _keeps(self) -> AnswerStore:
@@ -168,7 +167,7 @@ class Wiring:
             self._keeps,
             fingerprint=self._router.deployments.fingerprint if not self._is_taped else _nobody,
             max_age_s=self.config.orchestrator.cache.max_age_s,
-            gate=self._gate,
+            flights=self._flights,
         )
 
     @cached_property
@@ -177,24 +176,24 @@ class Wiring:
         known = self._router.fingerprint if not self._is_taped else _nobody_known
         return LiteLLMCalls(
             self._router,
-            lambda: self._keeps,
+            self._keeps,
             self._ledger,
             settings,
             fingerprint=known,
-            gate=self._gate,
+            flights=self._flights,
         )
 
     @cached_property
-    def _runs(self) -> GenerationRuns:
+    def _loop(self) -> GenerationLoop:
         settings = self.config.orchestrator
         directory = cache_directory(settings.cache, self._environ)
         accepted = Accepted(directory / ACCEPTED if settings.cache.keep_accepted else None)
-        recall = None
+        runs = None
         if not self._is_taped:  # a recording holds every answer, and each in a file of its own
             fingerprint = self._router.deployments.fingerprint
-            recall = Recall(self._store, fingerprint, settings.cache.max_age_s)
-        return GenerationRuns(self._router, self._completer, settings, accepted, recall, self._hook)
+            runs = AcceptedRuns(self._store, fingerprint, settings.cache.max_age_s)
+        return GenerationLoop(self._router, self._completer, settings, accepted, runs, self._hook)
 
     @cached_property
     def _structured(self) -> Structured:
-        return Structured(self._runs, self._ledger, self._prompts)
+        return Structured(self._loop, self._ledger, self._prompts)

@@ -1,12 +1,15 @@
-"""The loop: ask, judge, explain, ask again; at most a few calls, within a deadline and a budget.
+"""The loop: ask, evaluate, explain, ask again; at most a few calls, within a deadline and a budget.
 
-`orchestrator.generation.policy` decides; this carries it out.
+`orchestrator.generation.policy` decides what is asked next; `refine` carries it out.
+`GenerationLoop` is how the facade starts it: with a ledger entry, from accepted runs or samples.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeVar
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from orchestrator.generation.policy import (
     Ask,
@@ -15,10 +18,14 @@ from orchestrator.generation.policy import (
     FollowUpPrompts,
     GiveUp,
     State,
+    evaluate_answer,
     rank,
     resumed,
     step,
 )
+from orchestrator.generation.request_building import bounds_of
+from orchestrator.generation.streaming import StreamHook
+from orchestrator.parsing.json_reader import is_json
 from orchestrator.types.errors import (
     BudgetExceededError,
     DeadlineExceededError,
@@ -26,21 +33,196 @@ from orchestrator.types.errors import (
     LLMError,
 )
 from orchestrator.types.events import Answered, Asked, Evaluated, Failed
-from orchestrator.types.requests import Generation, Usage
+from orchestrator.types.requests import Attempt, Generation, Usage
+from orchestrator.types.run_context import RunContext
 
 if TYPE_CHECKING:
-    from orchestrator.types.requests import (
-        Attempt,
-        Completer,
-        Contract,
-        Evaluation,
-        Request,
-    )
-    from orchestrator.types.run_context import RunContext
-
-__all__ = ["Bounds", "FollowUpPrompts", "generation", "refine"]
+    from orchestrator.cache.accepted import AcceptedRuns
+    from orchestrator.cache.cached_call import CachingCompleter
+    from orchestrator.config.settings import Settings
+    from orchestrator.generation.evaluation.finetune import Accepted
+    from orchestrator.ledger.ledger import LedgerEntry
+    from orchestrator.routing.complete import RouterCompleter
+    from orchestrator.types.events import Hook
+    from orchestrator.types.requests import Completer, Contract, Evaluation, Request
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class GenerationRequest(Generic[T]):
+    """What is asked of the loop.
+
+    Attributes:
+        base_document: what the first question is to patch; None for nothing.
+        max_calls: the most calls; None as configured.
+        samples: how many answers to the first question are asked for at once. Where behaviour is
+            expected the first that behaves is taken and the others are stopped; else the simplest
+            of the valid ones. When none is valid the best is patched.
+    """
+
+    first: Request
+    contract: Contract[T]
+    follow_ups: FollowUpPrompts
+    base_document: Evaluation[T] | None = None
+    max_calls: int | None = None
+    samples: int = 1
+
+
+@dataclass(frozen=True)
+class GenerationLoop:
+    """Runs the loop over the completer; without `accepted_runs` no accepted run is kept."""
+
+    router: RouterCompleter
+    completer: CachingCompleter
+    settings: Settings
+    accepted: Accepted
+    accepted_runs: AcceptedRuns | None = None
+    hook: Hook | None = None
+
+    async def run(
+        self, task: GenerationRequest[T], entry: LedgerEntry, *, hook: Hook | None = None
+    ) -> Generation[T]:
+        """Run the loop; whatever becomes of it is written into the ledger.
+
+        Raises: as `refine`.
+        """
+        context = self._context(task, entry, hook)
+        first = task.first
+        with entry:
+            try:
+                kept = await self._accepted_before(task, context)
+                prior = kept or await self._samples(task, context)
+                if prior and prior[-1].evaluation.is_accepted:
+                    made = generation(prior)
+                else:
+                    made = await refine(
+                        first, completer=self.completer, contract=task.contract,
+                        follow_ups=task.follow_ups, bounds=self._bounds(task, len(kept)),
+                        context=context, base_document=task.base_document, prior_attempts=prior,
+                    )  # fmt: skip
+            except LLMError as error:
+                entry.attempts = error.attempts_made
+                if isinstance(error, InvalidOutputError):
+                    await self.completer.withdraw(a.request for a in error.attempts_made)
+                    await self._learn(error.attempts_made)
+                raise
+            entry.attempts, entry.outcome = made.attempts, "accepted"
+            await self._learn(made.attempts)
+            if self.accepted_runs is not None and not (kept and made.cached):
+                # Of samples the last one led to the result; the others stand before it.
+                path = made.attempts[0 if kept else max(len(prior) - 1, 0) :]
+                await self.accepted_runs.keep(first, path, samples=task.samples)
+            if first.cache != "off":
+                await asyncio.to_thread(self.accepted.keep, first, made)
+            return made
+
+    def _context(
+        self, task: GenerationRequest[T], entry: LedgerEntry, hook: Hook | None
+    ) -> RunContext:
+        if not isinstance(hook, StreamHook):
+            return RunContext(entry.cost_so_far, hook or self.hook)
+        hook.contract, hook.hook = task.contract, hook.hook or self.hook
+        # Samples are answered side by side, so none of them is heard as it comes.
+        return RunContext(entry.cost_so_far, hook, hook.on_text if task.samples == 1 else None)
+
+    def _bounds(self, task: GenerationRequest[T], kept: int) -> Bounds:
+        """What is configured; answers that are there already, and samples, leave the loop its
+        calls."""
+        bounds = bounds_of(self.settings, self.strong(task.first.route))
+        most = (task.max_calls or bounds.max_calls) + task.samples - 1 + kept
+        return dataclasses.replace(bounds, max_calls=most)
+
+    async def _accepted_before(
+        self, task: GenerationRequest[T], context: RunContext
+    ) -> tuple[Attempt[T], ...]:
+        """The attempts of an accepted run in the cache, evaluated again; none without one."""
+        if self.accepted_runs is None:
+            return ()
+        first = task.first
+        kept = await self.accepted_runs.find(first, task.contract, context, samples=task.samples)
+        for number, attempt in enumerate(kept, 1):  # as if they had just been made
+            context.emit(Asked(number, first.route, attempt.purpose, attempt.reason))
+            context.emit(Answered(number, attempt.answer))
+            context.emit(Evaluated(number, attempt.evaluation))
+        return kept
+
+    async def _samples(
+        self, task: GenerationRequest[T], context: RunContext
+    ) -> tuple[Attempt[T], ...]:
+        if task.samples == 1:
+            return ()
+        deadline_s = self.settings.generation.deadline_s
+        return await sampled(task, self.completer, deadline_s=deadline_s, context=context)
+
+    async def _learn(self, attempts: tuple[Attempt[T], ...]) -> None:
+        """Downgrade a deployment that accepted a response_format and ignored it."""
+        for attempt in attempts:
+            mode, answer = attempt.request.mode, attempt.answer
+            is_forced = mode in ("json_schema", "tool_call") and not answer.cached
+            if is_forced and attempt.evaluation.kind == "unparsed" and not is_json(answer.text):
+                await self.router.ignored(answer.deployment, mode)
+
+    def strong(self, route: str) -> str:
+        """The stronger route of a role; a group or provider that was forced stays forced."""
+        routes = self.router.deployments.routes
+        return "strong" if "strong" in routes and route in routes and route != "strong" else ""
+
+
+async def sampled(
+    task: GenerationRequest[T], completer: Completer, *, deadline_s: float, context: RunContext
+) -> tuple[Attempt[T], ...]:
+    """Several answers to one question, evaluated; an accepted one comes last, if there is any.
+
+    The first that behaves as asked stops the others; else the simplest of the accepted is last.
+
+    Raises: LLMError: no sample was answered; the error of the first.
+    """
+    tasks = [
+        asyncio.create_task(_sample(task, completer, number, context))
+        for number in range(task.samples)
+    ]
+    made: list[Attempt[T]] = []
+    failures: list[LLMError] = []
+    try:
+        async with asyncio.timeout(deadline_s):
+            for one in asyncio.as_completed(tasks):
+                try:
+                    made.append(await one)
+                except LLMError as error:
+                    failures.append(error)
+                if made and made[-1].evaluation.is_accepted and made[-1].evaluation.report.behaves:
+                    return tuple(made)
+    except TimeoutError:
+        if not made:
+            words = f"none of {task.samples} samples was answered within {deadline_s:g} s"
+            raise DeadlineExceededError(words) from None
+    finally:
+        for sample in tasks:
+            sample.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    if not made:
+        raise failures[0]
+    # Shortest text last among the accepted: the simplest document.
+    made.sort(key=lambda a: (a.evaluation.is_accepted, -len(a.evaluation.text)))
+    return tuple(made)
+
+
+async def _sample(
+    task: GenerationRequest[T], completer: Completer, number: int, context: RunContext
+) -> Attempt[T]:
+    request = dataclasses.replace(task.first, sample=task.first.sample + number)
+    reason = f"sample {number + 1} of {task.samples}"
+    context.emit(Asked(number + 1, request.route, "generate", reason))
+    try:
+        answer = await completer.complete(request, context)
+    except LLMError as error:
+        context.emit(Failed(number + 1, type(error).__name__, str(error)))
+        raise
+    context.emit(Answered(number + 1, answer))
+    evaluation = await asyncio.to_thread(evaluate_answer, task.contract, answer)
+    context.emit(Evaluated(number + 1, evaluation))
+    return Attempt(request, answer, evaluation, "generate", reason)
 
 
 async def refine(

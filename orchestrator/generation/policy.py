@@ -135,11 +135,13 @@ Decision = Finished[T] | Ask | GiveUp
 
 def step(state: State[T], answer: Answer) -> tuple[State[T], Decision[T]]:
     """Evaluate the answer and decide what is next. Pure: no clock, no disk, no network."""
+    asked = state.asked
     evaluation = _evaluate(state, answer)
-    attempt = Attempt(
-        state.asked.request, answer, evaluation, state.asked.purpose, state.asked.reason
-    )
-    before = state
+    return _decided(state, Attempt(asked.request, answer, evaluation, asked.purpose, asked.reason))
+
+
+def _decided(state: State[T], attempt: Attempt[T]) -> tuple[State[T], Decision[T]]:
+    before, evaluation = state, attempt.evaluation
     state = dataclasses.replace(
         state,
         attempts=(*state.attempts, attempt),
@@ -156,11 +158,10 @@ def step(state: State[T], answer: Answer) -> tuple[State[T], Decision[T]]:
 def resumed(
     state: State[T], prior_attempts: tuple[Attempt[T], ...]
 ) -> tuple[State[T], Decision[T]]:
-    """The state after several answers to the first question, none accepted: patch the best."""
+    """The state after attempts that were evaluated elsewhere, none accepted: patch the best."""
     best = min(prior_attempts, key=lambda attempt: rank(attempt.evaluation))
     others = tuple(attempt for attempt in prior_attempts if attempt is not best)
-    state = dataclasses.replace(state, attempts=others, is_fresh=True)
-    return step(state, best.answer)
+    return _decided(dataclasses.replace(state, attempts=others, is_fresh=True), best)
 
 
 def _evaluate(state: State[T], answer: Answer) -> Evaluation[T]:

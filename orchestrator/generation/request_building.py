@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, get_args
 
 from orchestrator.cache.keys import digest
 from orchestrator.config.paths import shipped
-from orchestrator.generation.loop import Bounds
+from orchestrator.generation.policy import Bounds
 from orchestrator.gmn.examples import Example, choose, load
 from orchestrator.gmn.expectations import Expectation
 from orchestrator.gmn.formats import write_text

@@ -1,4 +1,4 @@
-"""Accepted runs, the level above single answers: judged anew, mended from there."""
+"""Accepted runs, the level above single answers: evaluated again, repaired from there."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def test_other_words_for_the_same_finding_buy_nothing(wire: WireServer) ->
     assert lines[1]["served_usd"] == pytest.approx(lines[0]["billed_usd"])
 
 
-async def test_what_a_stricter_contract_refuses_is_mended_from_there(wire: WireServer) -> None:
+async def test_what_a_stricter_contract_refuses_is_repaired_from_there(wire: WireServer) -> None:
     wire.plan("m", FAULTY, MEND, '[{"op": "replace", "path": "/size", "value": 6}]')
     strict: dict[str, Any] = {"checks": [even, large], "refine": 1}
     async with Orchestrator(configured(wire.base, "m")) as orc:
@@ -60,10 +60,21 @@ async def test_what_a_stricter_contract_refuses_is_mended_from_there(wire: WireS
     assert "4 is not above 4" in wire.requests[2]["messages"][-1]["content"]
     assert [a.answer.cached for a in stricter.attempts] == [True, True, False]
     assert (stricter.value, again.value, laxer.value) == (
-        Door(size=6), Door(size=6), Door(size=3)
+        Door(size=6), Door(size=6), Door(size=6)
     )  # fmt: skip
     assert again.cached
     assert len(wire.requests) == 3
+
+
+async def test_what_was_repaired_then_is_still_reported(wire: WireServer) -> None:
+    wire.plan("m", '{"size": "4"}')
+    async with Orchestrator(configured(wire.base, "m")) as orc:
+        first = await orc.generate_structured(ASK, Door)
+        again = await orc.generate_structured(ASK, Door)
+    assert first.report.repairs
+    assert again.report == first.report
+    assert again.attempts[0].answer.text == '{"size": "4"}'
+    assert len(wire.requests) == 1
 
 
 async def test_an_answer_that_was_cut_off_is_not_paid_for_again(wire: WireServer) -> None:
@@ -77,10 +88,10 @@ async def test_an_answer_that_was_cut_off_is_not_paid_for_again(wire: WireServer
 
 async def test_samples_are_remembered_by_the_one_that_was_taken(wire: WireServer) -> None:
     wire.plan("m", '{"size": 444}', '{"size": 4}', FAULTY)
-    told: list[Event] = []
-    async with Orchestrator(configured(wire.base, "m"), hook=told.append) as orc:
+    events: list[Event] = []
+    async with Orchestrator(configured(wire.base, "m"), hook=events.append) as orc:
         first = await orc.generate_structured(ASK, Door, checks=[even], samples=3)
-        assert [type(event).__name__ for event in told].count("Evaluated") == 3
+        assert [type(event).__name__ for event in events].count("Evaluated") == 3
         again = await orc.generate_structured(ASK, Door, checks=[even], samples=3)
     assert first.value == again.value == Door(size=4)
     assert len(again.attempts) == 1
@@ -120,7 +131,5 @@ async def test_a_run_of_another_layout_is_a_miss(wire: WireServer, tmp_path: Pat
     async with Orchestrator(configured(wire.base, "m", cache={"directory": str(tmp_path)})) as orc:
         await orc.generate_structured(ASK, Door)
         for key, question in list(orc._store.questions()):
-            kept = orc._store.get(key)
-            old = {**kept, "layout": 0} if "accepted" in question else [0, *kept[1:]]
-            orc._store.put(key, old, question=question)
+            orc._store.put(key, [0, *orc._store.get(key)[1:]], question=question)
         assert (await orc.generate_structured(ASK, Door)).value == Door(size=6)

@@ -1,4 +1,4 @@
-"""The cache over every place of answers: one call per question, ages, tags, seals, damage."""
+"""The cache over every place of answers: one call per question, ages, tags, encryption, damage."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import yaml
 from orchestrator import Orchestrator
 from orchestrator.cache.cached_call import CachingCompleter, is_complete
 from orchestrator.cache.encryption import Encryption
+from orchestrator.cache.single_flight import SingleFlight
 from orchestrator.cli.main import main
 from orchestrator.types.errors import ConfigError, ServiceUnavailableError
 from orchestrator.types.messages import LLMMessage, LLMRole
@@ -32,19 +33,19 @@ ANSWER = Answer(
 
 
 class Scripted:
-    """Answers from a list, counts, and waits when told to."""
+    """Answers from a list, counts, and waits while its door is closed."""
 
     def __init__(self, *answers: Answer | Exception) -> None:
         self.answers = list(answers)
         self.asked: list[Request] = []
-        self.gate = asyncio.Event()
-        self.gate.set()
+        self.door = asyncio.Event()
+        self.door.set()
         self.cancelled = 0
 
     async def complete(self, request: Request, context: RunContext) -> Answer:
         self.asked.append(request)
         try:
-            await self.gate.wait()
+            await self.door.wait()
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
@@ -55,7 +56,8 @@ class Scripted:
 
 
 def cached(inner: Scripted, place: Position) -> CachingCompleter:
-    return CachingCompleter(inner, place.opened(), fingerprint=lambda _: "f", gate=place.gate())
+    flights = SingleFlight(place.locks())
+    return CachingCompleter(inner, place.opened(), fingerprint=lambda _: "f", flights=flights)
 
 
 async def test_the_second_identical_question_is_not_asked_and_costs_nothing(
@@ -124,11 +126,11 @@ async def test_withdrawn_answers_are_asked_again(place: Position) -> None:
 
 async def test_twenty_identical_questions_at_once_are_one_call(place: Position) -> None:
     inner = Scripted(ANSWER)
-    inner.gate.clear()
+    inner.door.clear()
     cache = cached(inner, place)
     asking = [asyncio.create_task(cache.complete(QUESTION, RunContext())) for _ in range(20)]
     await asyncio.sleep(place.pause_s)
-    inner.gate.set()
+    inner.door.set()
     answers = await asyncio.gather(*asking)
     assert len(inner.asked) == 1
     assert [a.billed_usd for a in answers].count(0.01) == 1
@@ -139,19 +141,30 @@ async def test_the_error_of_a_shared_call_reaches_everybody_and_is_not_stored(
     place: Position,
 ) -> None:
     inner = Scripted(ServiceUnavailableError("down"), ANSWER)
-    inner.gate.clear()
+    inner.door.clear()
     cache = cached(inner, place)
     asking = [asyncio.create_task(cache.complete(QUESTION, RunContext())) for _ in range(3)]
     await asyncio.sleep(place.pause_s)
-    inner.gate.set()
+    inner.door.set()
     outcomes = await asyncio.gather(*asking, return_exceptions=True)
     assert all(isinstance(outcome, ServiceUnavailableError) for outcome in outcomes)
     assert not (await cache.complete(QUESTION, RunContext())).cached
 
 
+async def test_identical_questions_on_several_event_loops_are_one_call(place: Position) -> None:
+    inner = Scripted(ANSWER)
+    cache = cached(inner, place)
+    asking = [
+        asyncio.to_thread(asyncio.run, cache.complete(QUESTION, RunContext())) for _ in range(4)
+    ]
+    answers = await asyncio.wait_for(asyncio.gather(*asking), 20)
+    assert len(inner.asked) == 1
+    assert {answer.text for answer in answers} == {ANSWER.text}
+
+
 async def test_a_cancelled_asker_leaves_the_call_to_those_who_still_wait(place: Position) -> None:
     inner = Scripted(ANSWER)
-    inner.gate.clear()
+    inner.door.clear()
     cache = cached(inner, place)
     leader, follower = (
         asyncio.create_task(cache.complete(QUESTION, RunContext())) for _ in range(2)
@@ -159,14 +172,14 @@ async def test_a_cancelled_asker_leaves_the_call_to_those_who_still_wait(place: 
     await asyncio.sleep(place.pause_s)
     leader.cancel()
     await asyncio.wait([leader])
-    inner.gate.set()
+    inner.door.set()
     assert (await follower).text == ANSWER.text
     assert (len(inner.asked), inner.cancelled) == (1, 0)
 
 
 async def test_the_last_asker_to_be_cancelled_takes_the_call_down(place: Position) -> None:
     inner = Scripted(ANSWER)
-    inner.gate.clear()
+    inner.door.clear()
     cache = cached(inner, place)
     alone = asyncio.create_task(cache.complete(QUESTION, RunContext()))
     await asyncio.sleep(place.pause_s)
@@ -174,7 +187,7 @@ async def test_the_last_asker_to_be_cancelled_takes_the_call_down(place: Positio
     with pytest.raises(asyncio.CancelledError):
         await alone
     assert inner.cancelled == 1
-    inner.gate.set()
+    inner.door.set()
     assert not (await cache.complete(QUESTION, RunContext())).cached
 
 
@@ -218,7 +231,7 @@ def key_of_fernet() -> str:
     return Fernet.generate_key().decode()
 
 
-def test_what_is_kept_can_be_sealed_and_opens_with_the_key_alone(
+def test_what_is_kept_can_be_encrypted_and_is_decrypted_with_the_key_alone(
     place: Position, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, second = key_of_fernet(), key_of_fernet()
@@ -230,7 +243,7 @@ def test_what_is_kept_can_be_sealed_and_opens_with_the_key_alone(
     assert b"words of an answer" not in place.raw()
     assert place.opened(encrypt=second).get("k") is None
     assert place.opened().get("k") is None
-    assert "not sealed with this key" in caplog.text
+    assert "not encrypted with this key" in caplog.text
     # A key is changed by putting the new one first.
     assert place.opened(encrypt=f"{second}, {first}").get("k") is not None
 
@@ -303,15 +316,15 @@ async def test_a_truncated_entry_is_a_miss_that_is_reported_once(
 async def test_the_key_of_the_cache_comes_from_the_environment(
     wire: WireServer, place: Position
 ) -> None:
-    wire.plan("m", "a sealed answer")
+    wire.plan("m", "an encrypted answer")
     cache = {**place.settings, "encrypt": "os.environ/CACHE_KEY"}
     config = configured(wire.base, "m", cache=cache)
     environ = {"CACHE_KEY": key_of_fernet()}
     for _ in range(2):
         async with Orchestrator(config, environ=environ) as orc:
             answer = await orc.generate([{"role": "user", "content": "hi"}])
-    assert (answer.text, answer.cached, len(wire.requests)) == ("a sealed answer", True, 1)
-    assert b"a sealed answer" not in place.raw()
+    assert (answer.text, answer.cached, len(wire.requests)) == ("an encrypted answer", True, 1)
+    assert b"an encrypted answer" not in place.raw()
     async with Orchestrator(config, environ={}) as orc:
         with pytest.raises(ConfigError, match="CACHE_KEY is not set"):
             await orc.generate([{"role": "user", "content": "hi"}])

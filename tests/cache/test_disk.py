@@ -1,4 +1,4 @@
-"""The store on disk: JSON only, and a disk that may be broken, full or somebody else's."""
+"""The store on disk: JSON only, and a disk that may be broken, full or another user's."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_the_directory_is_for_its_owner_alone(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "cache").stat().st_mode) == 0o700
 
 
-def test_a_directory_of_somebody_else_is_refused(
+def test_a_directory_of_another_user_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "getuid", lambda: tmp_path.stat().st_uid + 1)

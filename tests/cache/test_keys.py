@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.cache.keys import digest, key_of, question_of
+from orchestrator.cache.keys import digest, question_of
 from orchestrator.types.messages import LLMMessage, LLMRole
 from orchestrator.types.requests import Request
 
@@ -17,7 +17,7 @@ QUESTION = Request(messages=(LLMMessage(LLMRole.USER, "a cautious explorer"),), 
 
 
 def cache_key(request: Request, *, fingerprint: str) -> str:
-    return key_of(question_of(request, fingerprint=fingerprint))
+    return digest(question_of(request, fingerprint=fingerprint))
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from orchestrator.cache.keys import (
     as_kept,
     call_question,
     differences,
-    key_of,
+    digest,
     redacted,
     similarity,
     without_secrets,
@@ -36,7 +36,7 @@ BASE: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "
 
 
 def key(arguments: dict[str, Any], fingerprint: str = "f") -> str:
-    return key_of(call_question("acompletion", arguments, fingerprint=fingerprint))
+    return digest(call_question("acompletion", arguments, fingerprint=fingerprint))
 
 
 def litellm_parameters() -> list[str]:
@@ -82,7 +82,7 @@ def test_keys_are_equal_exactly_when_nothing_differs(
 ) -> None:
     questions = [call_question("acompletion", a, fingerprint="f") for a in (one, other)]
     is_same = json.dumps(questions[0], sort_keys=True) == json.dumps(questions[1], sort_keys=True)
-    assert (key_of(questions[0]) == key_of(questions[1])) is is_same
+    assert (digest(questions[0]) == digest(questions[1])) is is_same
     kept = [as_kept(question) for question in questions]
     if kept[0] != kept[1]:
         assert list(differences(kept[0], kept[1]))
@@ -103,7 +103,7 @@ def test_a_long_text_counts_as_a_whole_and_nothing_else_can_stand_for_it() -> No
 def test_deployments_and_the_kind_of_call_are_part_of_the_key() -> None:
     assert key(BASE, "f") != key(BASE, "g")
     other = call_question("aembedding", BASE, fingerprint="f")
-    assert key_of(other) != key(BASE)
+    assert digest(other) != key(BASE)
 
 
 @given(st.text(min_size=1, max_size=30))
@@ -119,7 +119,7 @@ def test_a_kept_question_shows_no_secret_and_still_tells_two_apart(secret: str) 
 
 
 @given(st.text(min_size=1, max_size=40).filter(lambda words: words not in _FORMAL))
-def test_an_outline_holds_no_words_however_few(words: str) -> None:
+def test_a_redacted_question_holds_no_words_however_few(words: str) -> None:
     messages = [{"role": "user", "content": words}]
     question = call_question("acompletion", {"messages": messages}, fingerprint="f")
     (turn,) = redacted(as_kept(question))["arguments"]["messages"]

@@ -158,12 +158,12 @@ async def test_answers_are_shared_and_looked_at_as_on_disk(
         assert words in capsys.readouterr().out
 
 
-async def test_an_answer_in_redis_has_its_age_and_its_seal(
+async def test_an_answer_in_redis_has_its_age_and_is_encrypted(
     wire: WireServer, redis_port: int, tmp_path: Path
 ) -> None:
     from cryptography.fernet import Fernet
 
-    wire.plan("m", "a sealed answer")
+    wire.plan("m", "an encrypted answer")
     ask = [{"role": "user", "content": "another question of this test"}]
     key = Fernet.generate_key().decode()
     config = machine_of(wire, redis_port, tmp_path, encrypt=key, max_age_s=0.5)
@@ -171,7 +171,7 @@ async def test_an_answer_in_redis_has_its_age_and_its_seal(
         await orc.generate(ask)
         assert (await orc.generate(ask)).cached
         redis = importlib.import_module("redis").Redis(port=redis_port, db=5)
-        assert all(b"sealed" not in redis.get(name) for name in redis.scan_iter("*"))
+        assert all(b"encrypted" not in redis.get(name) for name in redis.scan_iter("*"))
         redis.close()
         await asyncio.sleep(0.6)
         assert not (await orc.generate(ask, cache={"tag": "trial", "ttl": 60})).cached
@@ -186,9 +186,9 @@ async def test_a_server_that_is_not_there_costs_an_answer_from_the_cache_and_a_w
     async with Orchestrator(machine_of(wire, 1, tmp_path)) as orc:
         for _ in range(2):
             assert (await orc.generate([{"role": "user", "content": "hi"}])).text == "the answer"
-    told = [r.getMessage() for r in caplog.records if "Redis" in r.getMessage()]
-    assert len(told) == 1
-    assert "127.0.0.1" not in told[0]
+    logged = [r.getMessage() for r in caplog.records if "Redis" in r.getMessage()]
+    assert len(logged) == 1
+    assert "127.0.0.1" not in logged[0]
 
 
 async def test_a_server_that_says_nothing_is_waited_for_once_in_a_while(
@@ -213,5 +213,5 @@ async def test_a_server_that_says_nothing_is_waited_for_once_in_a_while(
     server.close()
     await server.wait_closed()
     await asyncio.sleep(0.1)
-    # One to read; the gate one to ask for its turn, and its heart may try once more.
+    # One to read and one to take the lock, which may try once more.
     assert 1 <= met <= 3

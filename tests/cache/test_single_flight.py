@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 
 from orchestrator import Orchestrator
-from orchestrator.types.errors import AuthenticationError
 from tests.support.redis import WITH_REDIS
 from tests.support.wire import Reply, WireServer, configured
 
@@ -109,19 +108,21 @@ def test_many_askers_in_several_processes_are_one_call(
     assert len(wire.requests) == count + 1
 
 
-def test_the_error_of_whoever_asked_reaches_the_others_as_what_it_is(
+def test_an_error_stays_in_its_process_and_the_next_process_asks_for_itself(
     wire: WireServer, caches: Caches
 ) -> None:
-    wire.plan("m", *WARM[:2], Reply(status=401, delay_s=0.5))
+    wire.plan("m", *WARM[:2], Reply(status=401, delay_s=0.5), Reply("the answer"))
     made = children(wire, caches, 2, 2)
     for child in made:
         go(child)
-    kind = AuthenticationError.__name__
-    assert [said(child) for child in made] == [[kind] * 2] * 2
-    assert len(wire.requests) == 2 + 1
+    found = sorted(said(child) for child in made)
+    assert found == [["AuthenticationError"] * 2, ["the answer"] * 2]
+    assert len(wire.requests) == 2 + 2
 
 
-def test_whoever_dies_while_asking_is_replaced_at_once(wire: WireServer, caches: Caches) -> None:
+def test_a_leader_that_is_killed_is_replaced_within_two_seconds(
+    wire: WireServer, caches: Caches
+) -> None:
     wire.plan("m", *WARM[:2], Reply("never", delay_s=30), Reply("the answer"))
     first, second = children(wire, caches, 2, 1)
     go(first)
@@ -135,7 +136,7 @@ def test_whoever_dies_while_asking_is_replaced_at_once(wire: WireServer, caches:
     killed = time.monotonic()
     while len(wire.requests) < 4 and time.monotonic() - killed < 10:
         time.sleep(0.01)
-    assert time.monotonic() - killed < 1
+    assert time.monotonic() - killed < 2
     assert said(second) == ["the answer"]
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from orchestrator.config.paths import shipped
 from orchestrator.generation.contract import JsonSchemaContract
 from orchestrator.generation.gmn_contract import GMNContract
-from orchestrator.generation.loop import Bounds, refine
-from orchestrator.generation.policy import Ask, Finished, GiveUp, State, step
+from orchestrator.generation.loop import refine
+from orchestrator.generation.policy import Ask, Bounds, Finished, GiveUp, State, step
 from orchestrator.generation.prompts import Prompts
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.types.diagnostics import Diagnostic, Severity

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.cache.gate import Gate
+from orchestrator.cache.single_flight import Locks
 from orchestrator.cache.store import Store
-from orchestrator.client.wiring import gate_of, store_of
+from orchestrator.client.wiring import locks_of, store_of
 from orchestrator.config.settings import Cache
 
 
@@ -26,9 +26,9 @@ class Position:
         """A store opened as another process would open it."""
         return store_of(Cache(**{**self.settings, **more}), {})
 
-    def gate(self) -> Gate:
-        """A gate made as another process would make it."""
-        return gate_of(Cache(**self.settings), {})
+    def locks(self) -> Locks:
+        """Locks made as another process would make them."""
+        return locks_of(Cache(**self.settings), {})
 
     def plant(self, raw: bytes, key: str = "") -> None:
         """Overwrite every stored answer with `raw`, or the answer of `key` alone."""
