@@ -37,8 +37,7 @@ from orchestrator.generation.gmn_contract import to_name_keyed_model
 from orchestrator.gmn.examples import load
 from orchestrator.gmn.formats import write_text
 from orchestrator.gmn.model import GMNSpec
-from orchestrator.gmn.validate import validate
-from orchestrator.routing.offline.answer import answer
+from orchestrator.routing.offline.answer import write_model
 from tests.support.wire import Reply, WireServer, configured
 from tests.wire.protocols import Asked
 
@@ -65,6 +64,7 @@ MODELS = {
 }
 
 
+_ASKED = re.compile(r'^Agent type: (\w+)\n.*?"""\n(.*)\n"""$', re.DOTALL | re.MULTILINE)
 _VIEW = re.compile(r"```json\n(.*)\n```", re.DOTALL)
 
 
@@ -110,9 +110,11 @@ class Faulty:
             shown = (_VIEW.search(str(turn["content"])) for turn in reversed(messages))
             view = next(found for found in shown if found is not None)
             return self._patch(asked.model, habits, json.loads(view[1]))
-        first = messages[: 2 if messages[0]["role"] == "system" else 1]
-        good = validate(answer(first, "prompt", load(shipped("prompts", "library")))).spec
-        assert good is not None
+        first = messages[1 if messages[0]["role"] == "system" else 0]
+        asked_for = _ASKED.search(str(first["content"]))
+        assert asked_for is not None
+        library = load(shipped("prompts", "library"))
+        good = write_model(asked_for[2], asked_for[1], {}, library)
         prompt = good.meta("prompt") or good.name
         self._good[f"{asked.model}:{prompt}"] = good
         dice = self._dice(asked.model, prompt)

@@ -53,7 +53,7 @@ def nothing_blocks_the_loop(request: pytest.FixtureRequest) -> Iterator[None]:
             function.can_block_in("orchestrator/cache/single_flight.py", {"held"})
             function.can_block_in("orchestrator/ledger/ledger.py", {"write"})
             # LiteLLM reads certificates and environment files as it goes; that is not ours to mend.
-            function.can_block_in("orchestrator/routing/transport.py", {"_send", "router"})
+            function.can_block_in("orchestrator/routing/transport.py", {"send", "router"})
             function.can_block_in("orchestrator/routing/stream.py", {"_next_of_all", "end"})
             # Made before the work begins; a command has its loop for itself.
             function.can_block_in("orchestrator/config/settings.py", {"load"})

@@ -62,7 +62,6 @@ def question_of(request: Request, *, fingerprint: str) -> dict[str, object]:
 
     `fingerprint` identifies the deployments behind the route, without their keys.
     """
-    is_sent = request.mode in ("json_schema", "tool_call")
     return {
         "layout": LAYOUT,
         "route": request.route,
@@ -70,7 +69,7 @@ def question_of(request: Request, *, fingerprint: str) -> dict[str, object]:
         "messages": [(str(turn.role), turn.content) for turn in request.messages],
         "parameters": request.parameters,
         "mode": request.mode,
-        "form": request.schema if is_sent else request.in_words,
+        "form": request.schema if request.mode.sends_schema else request.in_words,
         "templates": dict(request.templates),
         "sample": request.sample,
     }

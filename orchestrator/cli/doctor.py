@@ -19,7 +19,8 @@ from orchestrator.cli.output import GOOD, INVALID, echo_result
 from orchestrator.client.wiring import stated, store_of
 from orchestrator.config.settings import Config, cache_directory, ledger_directory
 from orchestrator.models.deployments import deployments_of
-from orchestrator.routing.retirement import retirement, takes_schema
+from orchestrator.models.retirement import retirement
+from orchestrator.routing.prices import model_table, takes_schema
 from orchestrator.types.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def _deployments(found: Deployments, probed: Mapping[str, str]) -> Iterator[Chec
         if one.provider == "offline":
             continue
         yield _probed(one, probed[one.id]) if one.id in probed else _schema(one)
-        if (goes := retirement(one, today)) is not None:
+        if (goes := retirement(one, today, model_table())) is not None:
             when = f"{'retired on' if goes.is_past(today) else 'will be retired on'} {goes.on}"
             fix = f"Use {goes.successor} instead." if goes.successor else "Choose another model."
             yield Checked(f"{one.id} ({one.model})", when, fix, is_bad=goes.is_past(today))

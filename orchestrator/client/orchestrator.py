@@ -37,7 +37,9 @@ from orchestrator.types.messages import LLMMessage, as_messages
 from orchestrator.types.requests import (
     Answer,
     Caching,
+    Description,
     Generation,
+    OutputMode,
     Request,
 )
 from orchestrator.types.run_context import RunContext
@@ -140,9 +142,9 @@ class Orchestrator(Wiring):
         first = initial_request(
             rendered.with_parts(pictures), route, contract,
             settings=self.config.orchestrator, mode=mode, cache=cache, seed=seed,
+            description=Description(prompt, agent_type, constraints or {}),
         )  # fmt: skip
-        about = {"route": route, "agent_type": agent_type, "tenant": tenant}
-        entry = self._ledger.open("generate_gmn", **about)
+        entry = self._ledger.open("generate_gmn", route=route, agent_type=agent_type, tenant=tenant)
         task = GenerationRequest(first, contract, self._prompts, samples=samples)
         return await self._loop.run(task, entry, hook=hook)
 
@@ -172,11 +174,13 @@ class Orchestrator(Wiring):
             first = base.report.errors[0]
             raise GMNError(f"the document cannot be read: {first}", report=base.report)
         route = self._router.resolve(model, provider)
-        rendered = self._prompts.feedback(contract.name_keyed(base), feedback)
+        description = Description(document=contract.name_keyed(base), feedback=feedback)
+        rendered = self._prompts.feedback(description.document, feedback)
         settings = self.config.orchestrator
         request = initial_request(
-            rendered, route, contract, settings=settings, mode="prompt", cache=cache
-        )
+            rendered, route, contract, settings=settings, mode=OutputMode.PROMPT, cache=cache,
+            description=description,
+        )  # fmt: skip
         request = replace(request, purpose="patch")
         entry = self._ledger.open(
             "refine_gmn", route=route, agent_type=base.value.agent_type, tenant=tenant

@@ -51,7 +51,13 @@ class GenerationSettings(_Section):
     temperature: float | None = Field(
         default=None, ge=0, description="None: the provider's default."
     )
-    mode: Literal["auto", "json_schema", "tool_call", "json_object", "prompt"] = "auto"
+    mode: Literal[
+        "auto",
+        OutputMode.JSON_SCHEMA,
+        OutputMode.TOOL_CALL,
+        OutputMode.JSON_OBJECT,
+        OutputMode.PROMPT,
+    ] = "auto"
     repair: Literal["none", "safe", "suggest"] = "safe"
     episodes: int = Field(default=40, ge=1, le=1000, description="Episodes per expectation.")
     examples: int = Field(default=1, ge=0, le=4, description="Curated models shown as examples.")
@@ -254,8 +260,7 @@ def ledger_directory(settings: LedgerSettings, environ: Mapping[str, str]) -> Pa
 
 def output_modes(configured: str) -> tuple[OutputMode, ...]:
     """The output modes to try, in order."""
-    every: tuple[OutputMode, ...] = get_args(OutputMode)
-    return every if configured == "auto" else tuple(m for m in every if m == configured)
+    return tuple(OutputMode) if configured == "auto" else (OutputMode(configured),)
 
 
 #: Keys of ``litellm_settings`` that are used, with the equivalent argument of the Router; empty for

@@ -159,7 +159,7 @@ class GenerationLoop:
         """Downgrade a deployment that accepted a response_format and ignored it."""
         for attempt in attempts:
             mode, answer = attempt.request.mode, attempt.answer
-            is_forced = mode in ("json_schema", "tool_call") and not answer.cached
+            is_forced = mode.sends_schema and not answer.cached
             if is_forced and attempt.evaluation.kind == "unparsed" and not is_json(answer.text):
                 await self.router.ignored(answer.deployment, mode)
 

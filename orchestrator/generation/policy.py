@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from orchestrator.generation.contract import changed
 from orchestrator.parsing.json_reader import classify
 from orchestrator.types.diagnostics import Diagnostic, Report, Severity
-from orchestrator.types.requests import Attempt, Evaluation
+from orchestrator.types.requests import Attempt, Evaluation, OutputMode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -258,14 +258,17 @@ def _patch(state: State[T], reason: str) -> tuple[State[T], Ask | GiveUp]:
     view = state.contract.name_keyed(best) if best is not None else ""
     if best is None or not view:
         return _resample_or_escalate(state, reason)
-    messages, templates = state.follow_ups.patch(state.first, view, state.contract.explain(best))
+    findings = state.contract.explain(best)
+    messages, templates = state.follow_ups.patch(state.first, view, findings)
+    description = state.first.description
     request = dataclasses.replace(
         state.asked.request,
         messages=messages,
         templates=templates,
-        mode="prompt",
+        mode=OutputMode.PROMPT,
         schema=None,
         in_words="",
+        description=description and description.for_patch(view, findings),
         sample=state.first.sample,
         purpose="patch",
     )
@@ -342,15 +345,18 @@ def _escalate(state: State[T], reason: str) -> tuple[State[T], Ask]:
         )
         purpose = "escalate" if state.base_document is None else "patch"
         return _ask_next(state, Ask(request, purpose, reason))
-    messages, templates = state.follow_ups.patch(state.first, view, state.contract.explain(best))
+    findings = state.contract.explain(best)
+    messages, templates = state.follow_ups.patch(state.first, view, findings)
+    description = state.first.description
     request = dataclasses.replace(
         state.first,
         route=state.bounds.strong_route,
         messages=messages,
         templates=templates,
-        mode="prompt",
+        mode=OutputMode.PROMPT,
         schema=None,
         in_words="",
+        description=description and description.for_patch(view, findings),
         purpose="escalate",
     )
     # The answer is a patch, so it is judged as one.
@@ -369,7 +375,7 @@ def _allow_more_tokens(state: State[T]) -> tuple[State[T], Ask | GiveUp]:
         return _ask_next(
             state, Ask(request, asked.purpose, f"cut off at {room} tokens: twice the room")
         )
-    if request.mode != "prompt" and asked.purpose != "patch":
-        compact = dataclasses.replace(request, mode="prompt", schema=None)
+    if request.mode is not OutputMode.PROMPT and asked.purpose != "patch":
+        compact = dataclasses.replace(request, mode=OutputMode.PROMPT, schema=None)
         return _ask_next(state, Ask(compact, asked.purpose, "cut off again: the compact text form"))
     return _resample_or_escalate(state, "cut off again")

@@ -11,22 +11,23 @@ from typing import TYPE_CHECKING
 import jinja2
 
 from orchestrator.types.messages import LLMMessage, LLMRole
+from orchestrator.types.requests import OutputMode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from orchestrator.types.requests import OutputMode, Request
+    from orchestrator.types.requests import Request
 
 NAMES = ("system", "generate", "patch", "feedback", "rewrite", "patch_again", "schema", "mend")
 MOST_QUOTED = 6000  # characters of a rejected answer that are shown back
 
 _FORMS: Mapping[OutputMode, str] = {
-    "json_schema": "Write the document in its JSON form, as the given schema asks.",
-    "tool_call": "Write the document in its JSON form, as the argument of the given tool.",
-    "json_object": "Write the document in its JSON form, as one JSON object; leave out fields that"
-    " are not used.",
-    "prompt": "Write the document as block text.",
+    OutputMode.JSON_SCHEMA: "Write the document in its JSON form, as the given schema asks.",
+    OutputMode.TOOL_CALL: "Write the document in its JSON form, as the argument of the given tool.",
+    OutputMode.JSON_OBJECT: "Write the document in its JSON form, as one JSON object; leave out"
+    " fields that are not used.",
+    OutputMode.PROMPT: "Write the document as block text.",
 }
 
 

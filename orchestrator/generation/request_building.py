@@ -15,7 +15,14 @@ from orchestrator.gmn.formats import write_text
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
 from orchestrator.types.errors import GMNError
-from orchestrator.types.requests import CacheMode, CachePolicy, Caching, OutputMode, Request
+from orchestrator.types.requests import (
+    CacheMode,
+    CachePolicy,
+    Caching,
+    Description,
+    OutputMode,
+    Request,
+)
 
 if TYPE_CHECKING:
     from orchestrator.config.settings import Settings
@@ -87,6 +94,7 @@ def initial_request(
     settings: Settings,
     mode: OutputMode,
     cache: Caching | None,
+    description: Description,
     seed: int | None = None,
 ) -> Request:
     """The question that a run begins with."""
@@ -102,13 +110,14 @@ def initial_request(
         route,
         parameters=parameters,
         mode=mode,
-        schema=contract.schema if mode in ("json_schema", "tool_call") else None,
+        schema=contract.schema if mode.sends_schema else None,
         schema_name=contract.name,
         templates=rendered.templates,
         timeout_s=generation.timeout_s,
         cache=use,
         keep=keep,
         purpose="generate",
+        description=description,
     )
 
 

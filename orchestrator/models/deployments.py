@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from orchestrator.config.providers import CHOICES, LOCAL_PREFIXES, OFFLINE, PROVIDERS
-from orchestrator.config.settings import ROLES
+from orchestrator.models.routes import reasons_of, routes_of, why_none_of
 from orchestrator.types.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from orchestrator.config.settings import Config
 
@@ -31,6 +31,11 @@ class SkippedDeployment:
     group: str
     model: str
     reason: str
+
+    @property
+    def provider(self) -> str:
+        """LiteLLM's name of the provider, as `Deployment.provider`."""
+        return self.model.partition("/")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,13 @@ class Deployment:
         if base:
             return urlsplit(str(base)).hostname in ("localhost", "127.0.0.1", "::1")
         return self.provider in LOCAL_PREFIXES
+
+    def entry_in(self, table: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The entry about its model in LiteLLM's table; empty when there is none."""
+        found: Mapping[str, Any] = (
+            table.get(self.model) or table.get(self.model.partition("/")[2]) or {}
+        )
+        return found
 
 
 class _Secret:
@@ -156,7 +168,7 @@ def replayed_deployments(config: Config, recorded: Mapping[str, Any]) -> Deploym
         for index, one in enumerate(config.model_list)
     )
     routes = {role: tuple(groups) for role, groups in recorded.get("routes", {}).items()}
-    return Deployments(ready, (), routes or _routes(config, ready), _Secret({}))
+    return Deployments(ready, (), routes or routes_of(config, ready), _Secret({}))
 
 
 def deployments_of(config: Config, environ: Mapping[str, str]) -> Deployments:
@@ -184,7 +196,7 @@ def deployments_of(config: Config, environ: Mapping[str, str]) -> Deployments:
     ready, skipped = _allowed(config, environ, ready, skipped)
     if wanted:
         _require_callable(wanted, ready, skipped)
-    routes = _routes(config, ready, skipped, wanted=wanted)
+    routes = routes_of(config, ready, skipped, wanted=wanted)
     most = 1 + config.orchestrator.limits.fallbacks
     routes = {role: groups[:most] for role, groups in routes.items()}
     settings, missing = resolved(config.router_settings, environ)
@@ -258,7 +270,9 @@ def _allowed(
     named = environ.get("LLM_PROVIDER") or config.orchestrator.provider
     if named != "auto" and named not in PROVIDERS:
         known = ", ".join(CHOICES)
-        raise ConfigError("LLM_PROVIDER", f"{named!r} is no provider", fix=f"Use one of {known}.")
+        raise ConfigError(
+            "LLM_PROVIDER", f"{named!r} is not a provider", fix=f"Use one of {known}."
+        )
     kept: list[Deployment] = []
     for one in ready:
         if config.orchestrator.privacy == "local_only" and not one.is_local:
@@ -283,18 +297,8 @@ def _nothing_left(named: str, skipped: Sequence[SkippedDeployment]) -> ConfigErr
         fix = "Mend that, or let LLM_PROVIDER=auto choose."
         return ConfigError("model_list", f"{what} ({why_none_of(named, skipped)})", fix=fix)
     fix = "Set a key, or add the embedded provider: model: offline/library."
-    reasons = _reasons(skipped) or "model_list is empty"
+    reasons = reasons_of(skipped) or "model_list is empty"
     return ConfigError("model_list", f"no deployment can be called ({reasons})", fix=fix)
-
-
-def why_none_of(provider: str, skipped: Sequence[SkippedDeployment]) -> str:
-    """Why no deployment of a provider can be called."""
-    theirs = [d for d in skipped if d.model.partition("/")[0] in PROVIDERS[provider].prefixes]
-    return _reasons(theirs) or "model_list has no deployment of it"
-
-
-def _reasons(skipped: Sequence[SkippedDeployment]) -> str:
-    return "; ".join(f"{d.group}: {d.reason}" for d in skipped)
 
 
 def _auto(kept: list[Deployment], skipped: list[SkippedDeployment]) -> list[Deployment]:
@@ -337,60 +341,3 @@ def _answers(base: str) -> bool:
             return True
     except OSError:
         return False
-
-
-def _routes(
-    config: Config,
-    ready: Sequence[Deployment],
-    skipped: Sequence[SkippedDeployment] = (),
-    *,
-    wanted: str = "",
-) -> dict[str, tuple[str, ...]]:
-    """The groups of each role that can be called; `wanted` answers for the role ``default``."""
-    groups = tuple(dict.fromkeys(one.group for one in ready))
-    known = {deployment.model_name for deployment in config.model_list}
-    stated = config.orchestrator.routes
-    routes: dict[str, tuple[str, ...]] = {}
-    for role in ROLES:
-        named: tuple[str, ...] = getattr(stated, role)
-        for group in named:
-            if group not in known:
-                raise ConfigError(
-                    f"orchestrator.routes.{role}",
-                    f"{group!r} is not a model_name of model_list",
-                    fix=f"Known: {', '.join(sorted(known))}.",
-                )
-        if role in known and role not in (named[:1] or (role,)):
-            raise ConfigError(
-                f"orchestrator.routes.{role}",
-                f"model_list has a group of the same name, and the route begins with {named[0]!r}",
-                fix=f"Begin the route with {role!r}, or rename the group.",
-            )
-        if role in groups and not named:
-            routes[role] = (role,)  # asked for by its name
-        elif found := tuple(group for group in named if group in groups):
-            routes[role] = found
-        elif named and role not in stated.optional and not (wanted and role == "default"):
-            raise _empty_route(role, named, skipped)
-    if wanted:
-        routes["default"] = (wanted, *(g for g in routes.get("default", ()) if g != wanted))
-    elsewhere = {group for found in routes.values() for group in found}
-    routes.setdefault("default", _first_chat_group(ready, elsewhere) or groups[:1])
-    return routes
-
-
-def _first_chat_group(ready: Sequence[Deployment], elsewhere: Collection[str]) -> tuple[str, ...]:
-    """The group that answers where the file names no default: one, because none may follow it."""
-    chat = (one for one in ready if one.model_info.get("mode", "chat") == "chat")
-    return tuple(one.group for one in chat if one.group not in elsewhere)[:1]
-
-
-def _empty_route(
-    role: str, named: Sequence[str], skipped: Sequence[SkippedDeployment]
-) -> ConfigError:
-    reasons = _reasons([one for one in skipped if one.group in named])
-    return ConfigError(
-        f"orchestrator.routes.{role}",
-        f"none of its model groups can be called ({reasons})",
-        fix="Set what is missing, name another group, or list the role under routes.optional.",
-    )

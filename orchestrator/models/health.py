@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from orchestrator.models.deployments import Deployments
     from orchestrator.types.requests import WireAttempt
 
 #: Attempts that a deployment is judged by: its latest.
@@ -146,6 +147,37 @@ class Monitor:
             last_failure=bad[-1].at if bad else "",
             last_error=bad[-1].outcome if bad else "",
             cooldown_until=cooldown_until,
+        )
+
+    def report(self, known: Deployments, resting: Mapping[str, str]) -> HealthReport:
+        """Every deployment and provider; `resting` says until when (ISO 8601) which id rests."""
+        ready = [
+            self.of(
+                one.id, provider=one.provider, model=one.model, deployments=[one.id],
+                cooldown_until=resting.get(one.id, ""),
+            )
+            for one in known.ready
+        ]  # fmt: skip
+        skipped = [
+            self.of(
+                one.group, provider=one.provider, model=one.model, deployments=(),
+                skipped=one.reason,
+            )
+            for one in known.skipped
+        ]  # fmt: skip
+        providers = dict.fromkeys(one.provider for one in ready)
+        together = [self._together([o for o in ready if o.provider == p]) for p in providers]
+        return HealthReport(tuple(together), (*ready, *skipped))
+
+    def _together(self, found: Sequence[Health]) -> Health:
+        """The health of a provider from that of its deployments; one available one suffices."""
+        reasons = "; ".join(dict.fromkeys(one.reason for one in found if one.reason))
+        return self.of(
+            found[0].provider,
+            provider=found[0].provider,
+            model=", ".join(dict.fromkeys(one.model for one in found)),
+            deployments=[one.name for one in found],
+            skipped="" if any(one.available for one in found) else reasons,
         )
 
 

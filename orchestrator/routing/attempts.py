@@ -90,11 +90,11 @@ class Trace:
     """The attempts of one call, in the order in which they began.
 
     Attributes:
-        cost_so_far: the sums of the request of which the call is a part.
+        cost: the sums of the request of which the call is a part.
         is_recorded: whether the attempts have been added to the ledger and to health.
     """
 
-    cost_so_far: RequestCost
+    cost: RequestCost
     is_recorded: bool = False
     _attempts: list[AttemptRecord] = field(default_factory=list)
 

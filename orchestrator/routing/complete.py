@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.config.providers import PROVIDERS
-from orchestrator.config.settings import ROLES, cache_directory, output_modes
+from orchestrator.config.settings import cache_directory, output_modes
 from orchestrator.models.deployments import (
     Deployments,
     ad_hoc_deployment,
     deployments_of,
     replayed_deployments,
-    why_none_of,
 )
 from orchestrator.models.health import Monitor
+from orchestrator.models.routes import RouteTable
 from orchestrator.routing import _litellm
 from orchestrator.routing.attempts import Trace, clock
 from orchestrator.routing.build import route_arguments, router_arguments
 from orchestrator.routing.offline.completer import EmbeddedCompleter, are_embedded
-from orchestrator.routing.output_modes import MODES_FILE, RefusedModes
+from orchestrator.routing.output_modes import (
+    MODES_FILE,
+    RefusedModes,
+    messages_of,
+    response_format_arguments,
+)
 from orchestrator.routing.plan import enforce_bound
 from orchestrator.routing.prices import reads_pictures, serves
-from orchestrator.routing.response_format import messages_of, response_format_arguments
-from orchestrator.routing.stream import assembled, replayed
+from orchestrator.routing.stream import assembled, replayed, said
 from orchestrator.routing.translate import (
     cleaned,
     in_litellms_class,
@@ -45,9 +49,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from orchestrator.config.settings import Config
-    from orchestrator.models.deployments import Deployment
     from orchestrator.types.requests import WireAttempt
     from orchestrator.types.run_context import RunContext
+
+_NOT_RECORDED = "answers are replayed and no model is asked; record this call first"
 
 
 class RouterCompleter:
@@ -78,67 +83,21 @@ class RouterCompleter:
         )
         self._settings = router_arguments(config, self.deployments)
         enforce_bound(config, self.deployments, self._settings)
-        self._serving: dict[tuple[str, str], tuple[str, ...]] = {}
         self.monitor = Monitor()
         self.transport = Transport(config, self.deployments, self.monitor, router)
         self._deadline_s = config.orchestrator.limits.deadline_s
         directory = cache_directory(config.orchestrator.cache, environ)
         self.modes = RefusedModes(directory / MODES_FILE)
-
-    def resolve(self, model: str | None = None, provider: str | None = None) -> str:
-        """The route or model group that a caller's wish means.
-
-        Raises: ConfigError: the name is unknown; the message lists the known ones.
-            NoDeploymentError: it is known and cannot be called; the message says why.
-        """
-        known = self.deployments
-        if provider is not None:
-            return self._of_provider(provider)
-        if model is None:
-            return "default"
-        if model in known.routes or model in known.groups() or known.of_group(model):
-            return model
-        for one in known.ready:
-            if model == one.model:
-                return self._only(
-                    one, [other.model == model for other in known.of_group(one.group)]
-                )
-        for skipped in known.skipped:
-            if model in (skipped.group, skipped.model):
-                raise NoDeploymentError(f"{model} cannot be called: {skipped.reason}.")
-        if model in ROLES and (named := getattr(self._config.orchestrator.routes, model)):
-            reasons = "; ".join(f"{d.group}: {d.reason}" for d in known.skipped if d.group in named)
-            raise NoDeploymentError(f"the route {model} cannot be called ({reasons}).")
-        names = ", ".join(dict.fromkeys((*known.routes, *known.groups())))
-        raise ConfigError("model", f"{model!r} is not configured", fix=f"Known: {names}.")
-
-    def _of_provider(self, provider: str) -> str:
-        if provider not in PROVIDERS:
-            known = ", ".join(PROVIDERS)
-            raise ConfigError(
-                "provider", f"{provider!r} is no provider", fix=f"Use one of {known}."
-            )
-        prefixes = PROVIDERS[provider].prefixes
-        for one in self.deployments.ready:
-            if one.provider in prefixes:
-                siblings = self.deployments.of_group(one.group)
-                return self._only(one, [other.provider in prefixes for other in siblings])
-        why = why_none_of(provider, self.deployments.skipped)
-        raise NoDeploymentError(f"{provider} cannot be called ({why}).", provider=provider)
-
-    @staticmethod
-    def _only(one: Deployment, fit: Sequence[bool]) -> str:
-        """The group of a deployment if every sibling is as good, else the deployment alone."""
-        return one.group if all(fit) else one.id
+        self.routes = RouteTable(self.deployments, config.orchestrator.routes, serves)
+        self.resolve = self.routes.resolve
 
     def mode_for(self, route: str) -> OutputMode:
         """The strictest output mode that no deployment of the route's first group has refused."""
         if self._recorded is not None and route in self._recorded.get("modes", {}):
-            mode: OutputMode = self._recorded["modes"][route]
-            return mode
-        deployments = self._first_of(route)
+            return OutputMode(self._recorded["modes"][route])
+        deployments = self.routes.first_group(route)
         if are_embedded(deployments):
-            return "prompt"
+            return OutputMode.PROMPT
         modes = output_modes(self._config.orchestrator.generation.mode)
         refused = {mode for one in deployments for mode in self.modes.refused(one)}
         return next((mode for mode in modes if mode not in refused), modes[-1])
@@ -149,14 +108,7 @@ class RouterCompleter:
         Raises: NoDeploymentError: there is none.
         """
         await _litellm.loaded()
-        groups = self.deployments.routes.get(route, (route,))
-        for group in groups:
-            if all(reads_pictures(one) for one in self.deployments.of_group(group)):
-                return group
-        raise NoDeploymentError(
-            f"nobody on {route!r} reads pictures ({', '.join(groups)}). Choose a model that does,"
-            " or state model_info: {supports_vision: true} where LiteLLM does not know it."
-        )
+        return self.routes.group_reading_pictures(route, reads_pictures)
 
     def as_recorded(self) -> dict[str, Any]:
         """Who serves which route, and how each is asked: what a replay has to know."""
@@ -168,9 +120,9 @@ class RouterCompleter:
         }
 
     async def ignored(self, deployment: str, mode: OutputMode) -> None:
-        """A deployment answered as if it had not been given the form that it took without a word.
+        """Degrade a deployment that accepted a mode and did not answer in it.
 
-        Only what enforces nothing can do so; it is asked another way from now on.
+        Only a provider that enforces nothing can do so.
         """
         await self._refuse(deployment, mode, "took it and ignored it")
 
@@ -179,34 +131,28 @@ class RouterCompleter:
             if one.id == deployment and mode not in self.modes.refused(one):
                 await asyncio.to_thread(self.modes.note, one, mode, why)
 
-    async def complete(
-        self,
-        request: Request,
-        context: RunContext,
-        *,
-        group: str = "",
-    ) -> Answer:
+    async def complete(self, request: Request, context: RunContext, *, group: str = "") -> Answer:
         """Answer one request; as a stream where `context.on_text` hears its parts.
 
         `group` asks a group or one deployment, in place of the request's route.
 
         Raises: LLMError: no deployment of the route, nor a fallback, gave an answer.
         """
-        self._refuse_replay()
-        first = self._first_of(request.route)
+        if self._recorded is not None:
+            raise CacheMissError(_NOT_RECORDED)
+        first = self.routes.first_group(request.route)
         is_mock = any(name.startswith("mock_") for name in request.parameters)  # LiteLLM's own
-        if not (group or is_mock) and first and are_embedded(first):
+        if first and are_embedded(first) and not (group or is_mock):
             embedded = EmbeddedCompleter(first[0], self.transport.record)
             return await embedded.complete(request, context)
         await _litellm.loaded()
-        start, asked = clock(), request
+        start = clock()
         attempts: list[WireAttempt] = []
         while True:
             trace = Trace(context.cost)
             try:
-                response = await self._send(
-                    group or asked.route, asked, trace, is_stream=context.on_text is not None
-                )
+                sent = self._arguments(group or request.route, request, context)
+                response = await self.transport.send("acompletion", sent, self._deadline_s, trace)
                 if context.on_text is not None:
                     response = await assembled(response, context.on_text)
                 return _answer(response, (*attempts, *trace.ended), clock() - start)
@@ -215,63 +161,67 @@ class RouterCompleter:
             except Exception as error:  # noqa: BLE001  LiteLLM raises its own, openai's, ValueErrors
                 attempts += trace.ended
                 failure = translated(error, route=request.route, attempts=attempts)
-                is_format_refused = asked.mode != "prompt" and names_response_format(
-                    error, asked.mode
-                )
-            if not is_format_refused:
+                is_refused = names_response_format(error, request.mode)
+            if not is_refused or (weaker := request.mode.weaker) is None:
                 # Out here, so that the original, which can quote the prompt, is not its context.
                 raise failure
-            await self._refuse(failure.deployment, asked.mode, f"refused it: {failure.status}")
-            asked = _degraded(asked)
+            await self._refuse(failure.deployment, request.mode, f"refused it: {failure.status}")
+            request = replace(request, mode=weaker)
 
-    def _first_of(self, name: str) -> tuple[Deployment, ...]:
-        """The deployments of a route's first group, or of a group."""
-        return self.deployments.of_group(self.deployments.routes.get(name, (name,))[0])
-
-    def _refuse_replay(self) -> None:
-        if self._recorded is not None:
-            raise CacheMissError("answers are replayed and nobody is asked; record it first")
-
-    async def _send(self, route: str, request: Request, trace: Trace, *, is_stream: bool) -> Any:
-        arguments: dict[str, Any] = {
+    def _arguments(self, route: str, request: Request, context: RunContext) -> dict[str, Any]:
+        """LiteLLM's arguments for a request to a route, a group or one deployment."""
+        return {
             **self._on_route(route, "acompletion"),
             "messages": messages_of(request),
             "timeout": request.timeout_s,
             **request.parameters,
             **response_format_arguments(request),
-            **({"stream": True} if is_stream else {}),
+            **({} if context.on_text is None else {"stream": True}),
         }
-        return await self.transport.send("acompletion", arguments, self._deadline_s, trace)
+
+    def _on_route(self, name: str, method: str) -> dict[str, Any]:
+        """The arguments that send a call of a Router's method to a route, a group or a deployment.
+
+        Raises: NoDeploymentError: no group of the route is of the kind that the method asks.
+        """
+        groups = self.routes.groups_serving(name, method)
+        return {"model": groups[0], **route_arguments(self._config, self._settings, groups)}
 
     async def forward(self, method: str, arguments: dict[str, Any], context: RunContext) -> Any:
         """LiteLLM's own call through the Router: its arguments, its return types, its errors.
 
         Raises: what LiteLLM raises, without what was sent; litellm.Timeout at the deadline.
         """
-        self._refuse_replay()
-        litellm = await _litellm.loaded()
+        if self._recorded is not None:
+            raise CacheMissError(_NOT_RECORDED)
+        await _litellm.loaded()
         routed = await self._known_or_ad_hoc(arguments.get("model"), method)
         sent = {**routed, **arguments, "model": routed["model"]}
         trace = Trace(context.cost)
-
-        def mend(error: Exception) -> Exception:
-            if isinstance(error, TimeoutError):
-                words = f"no whole answer within {self._deadline_s:g} s"
-                timeout: Exception = litellm.Timeout(
-                    message=words, model=str(sent["model"]), llm_provider=""
-                )
-                return timeout
-            provider = trace.ended[-1].provider if trace.ended else ""
-            theirs = in_litellms_class(error, model=str(sent["model"]), provider=provider)
-            if isinstance(theirs, OrchestratorError):
-                return theirs
-            return cleaned(theirs, sent, self._secrets())
-
+        in_theirs = functools.partial(self._as_litellm_raises, sent, trace)
         try:
-            return await self.transport.send(method, sent, self._deadline_s, trace, mend)
-        except Exception as error:  # noqa: BLE001  whatever it is, it leaves mended
-            failure = mend(error)
+            return await self.transport.send(method, sent, self._deadline_s, trace, in_theirs)
+        except Exception as error:  # noqa: BLE001  raised in LiteLLM's class, without the request
+            failure = in_theirs(error)
         raise failure
+
+    def _as_litellm_raises(
+        self, sent: Mapping[str, Any], trace: Trace, error: Exception
+    ) -> Exception:
+        """The error that a caller of LiteLLM expects in place of `error`, without what was sent."""
+        model = str(sent["model"])
+        if isinstance(error, TimeoutError):
+            words = f"no whole answer within {self._deadline_s:g} s"
+            timeout: Exception = _litellm.load().Timeout(
+                message=words, model=model, llm_provider=""
+            )
+            return timeout
+        provider = trace.ended[-1].provider if trace.ended else ""
+        theirs = in_litellms_class(error, model=model, provider=provider)
+        if isinstance(theirs, OrchestratorError):
+            return theirs
+        keys = [one.params.value.get("api_key") for one in self.deployments.ready]
+        return cleaned(theirs, sent, [str(key) for key in keys if key])
 
     async def _known_or_ad_hoc(self, model: str | None, method: str) -> dict[str, Any]:
         """The arguments for a name; a model that only LiteLLM knows is called as LiteLLM would."""
@@ -308,10 +258,6 @@ class RouterCompleter:
         """Count what was spent today, by tenant, against the budgets."""
         self.transport.budget_limiter.remember(spent)
 
-    def _secrets(self) -> list[str]:
-        keys = [one.params.value.get("api_key") for one in self.deployments.ready]
-        return [str(key) for key in keys if key]
-
     async def revived(self, kind: str, stored: Mapping[str, Any]) -> Any:
         """A response of LiteLLM's from its own JSON form; it cost nothing this time."""
         response = getattr(await _litellm.loaded(), kind)(**stored)
@@ -324,36 +270,6 @@ class RouterCompleter:
         """A stream of LiteLLM's from the JSON forms of its parts."""
         await _litellm.loaded()
         return replayed(parts, cost, context.cost)
-
-    def _on_route(self, name: str, method: str) -> dict[str, Any]:
-        """What sends a call of a Router's method to a route, or to a group or deployment by name.
-
-        Raises: NoDeploymentError: no group of the route is of the kind that the method asks.
-        """
-        known = self.deployments
-        if name not in known.routes:
-            return {"model": name}
-        if (name, method) not in self._serving:
-            self._serving[name, method] = self._groups_serving(name, method)
-        groups = self._serving[name, method]
-        return {"model": groups[0], **route_arguments(self._config, self._settings, groups)}
-
-    def _groups_serving(self, name: str, method: str) -> tuple[str, ...]:
-        """The groups of a route that a method can ask; where no default is stated, any one."""
-        known = self.deployments
-        is_stated = name != "default" or known.is_default_stated
-        for groups in (known.routes[name], () if is_stated else known.groups()):
-            found = tuple(
-                group
-                for group in groups
-                if all(serves(one, method) for one in known.of_group(group))
-            )
-            if found:
-                return found if is_stated else found[:1]
-        raise NoDeploymentError(
-            f"no model group of the route {name} takes {method.removeprefix('a')} calls"
-            f" ({', '.join(known.routes[name])}). Ask for a group by its name."
-        )
 
     async def aclose(self) -> None:
         """Close the Router and its HTTP clients."""
@@ -369,24 +285,11 @@ def _provider_of(model: str) -> str:
         return ""
 
 
-def _degraded(request: Request) -> Request:
-    """The same in the next weaker form."""
-    modes = output_modes("auto")
-    weaker = modes[modes.index(request.mode) + 1]
-    return replace(request, mode=weaker)
-
-
-def _text(message: Any) -> str:
-    """What was said, or what was given to the tool."""
-    called = getattr(message, "tool_calls", None)
-    return str((called[0].function.arguments if called else message.content) or "")
-
-
 def _answer(response: Any, wire: tuple[WireAttempt, ...], seconds: float) -> Answer:
     choice = response.choices[0]
     last = wire[-1]
     return Answer(
-        text=_text(choice.message),
+        text=said(choice.message),
         finish=str(choice.finish_reason or "stop"),
         refusal=str(getattr(choice.message, "refusal", None) or ""),
         model=last.model,

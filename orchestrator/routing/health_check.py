@@ -7,17 +7,17 @@ import datetime
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.config.providers import OFFLINE
-from orchestrator.models.health import Health, HealthReport
 from orchestrator.parsing.json_reader import is_json
 from orchestrator.routing.attempts import Trace
 from orchestrator.types.errors import LLMError
 from orchestrator.types.messages import LLMMessage, LLMRole
-from orchestrator.types.requests import Request
+from orchestrator.types.requests import OutputMode, Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orchestrator.models.deployments import Deployment
+    from orchestrator.models.health import HealthReport
     from orchestrator.routing.complete import RouterCompleter
     from orchestrator.types.run_context import RunContext
 
@@ -32,41 +32,7 @@ async def health_check(
     ready = router.deployments.ready
     if probe:
         await asyncio.gather(*(_probe(router, one, context) for one in ready))
-    resting = await _resting(router)
-    monitor = router.monitor
-    found = [
-        monitor.of(
-            one.id,
-            provider=one.provider,
-            model=one.model,
-            deployments=[one.id],
-            cooldown_until=resting.get(one.id, ""),
-        )
-        for one in ready
-    ]
-    left_out = [
-        monitor.of(
-            one.group, provider=one.model.partition("/")[0], model=one.model, deployments=(),
-            skipped=one.reason,
-        )
-        for one in router.deployments.skipped
-    ]  # fmt: skip
-    return HealthReport(_providers(router, found), (*found, *left_out))
-
-
-def _providers(router: RouterCompleter, found: list[Health]) -> tuple[Health, ...]:
-    made = []
-    for provider in dict.fromkeys(one.provider for one in found):
-        mine = [one for one in found if one.provider == provider]
-        ids = [one.name for one in mine]
-        models = ", ".join(dict.fromkeys(one.model for one in mine))
-        reasons = "; ".join(dict.fromkeys(one.reason for one in mine if one.reason))
-        skipped = "" if any(one.available for one in mine) else reasons
-        health = router.monitor.of(
-            provider, provider=provider, model=models, deployments=ids, skipped=skipped
-        )
-        made.append(health)
-    return tuple(made)
+    return router.monitor.report(router.deployments, await _resting(router))
 
 
 async def _probe(router: RouterCompleter, one: Deployment, context: RunContext) -> None:
@@ -101,17 +67,17 @@ async def _output_mode_of(router: RouterCompleter, one: Deployment, context: Run
     }  # fmt: skip
     words = (LLMMessage(LLMRole.USER, "Is two more than one?"),)
     request = Request(
-        words, one.id, mode="json_schema", schema=schema, timeout_s=_PROBE_S,
+        words, one.id, mode=OutputMode.JSON_SCHEMA, schema=schema, timeout_s=_PROBE_S,
         parameters={"max_tokens": 64, "num_retries": 0, "disable_fallbacks": True},
     )  # fmt: skip
     try:
         answer = await router.complete(request, context, group=one.id)
     except LLMError as error:
         return f"does not answer: {error}"
-    if "json_schema" in router.modes.refused(one):
+    if OutputMode.JSON_SCHEMA in router.modes.refused(one):
         return "refuses a JSON schema and is asked in other ways"
     if not is_json(answer.text):
-        await router.ignored(one.id, "json_schema")
+        await router.ignored(one.id, OutputMode.JSON_SCHEMA)
         return "ignores a JSON schema and is asked in other ways"
     return "takes a JSON schema"
 

@@ -43,9 +43,13 @@ def price_of(one: Deployment) -> tuple[float, float] | None:
 
 def known_about(one: Deployment) -> Mapping[str, Any]:
     """LiteLLM's entry about the model of a deployment; empty when it has none."""
-    table = _litellm.load().model_cost
-    found: Mapping[str, Any] = table.get(one.model) or table.get(one.model.partition("/")[2]) or {}
-    return found
+    return one.entry_in(model_table())
+
+
+def model_table() -> Mapping[str, Any]:
+    """What LiteLLM knows about models, by name: prices, kinds, abilities, retirements."""
+    table: Mapping[str, Any] = _litellm.load().model_cost
+    return table
 
 
 def serves(one: Deployment, method: str) -> bool:
@@ -60,6 +64,12 @@ def serves(one: Deployment, method: str) -> bool:
 def reads_pictures(one: Deployment) -> bool:
     """Whether a model takes images: as stated in its model_info, else as LiteLLM knows it."""
     return bool({**known_about(one), **one.model_info}.get("supports_vision"))
+
+
+def takes_schema(one: Deployment) -> bool | None:
+    """LiteLLM's first guess whether a model takes a JSON schema; None when it has no entry."""
+    entry = known_about(one)
+    return bool(entry.get("supports_response_schema")) if entry else None
 
 
 def most_usd(

@@ -28,15 +28,15 @@ def tracked(
     until: float,
     wants_usage: bool,
     done: Callable[[], Awaitable[None]],
-    mend: Callable[[Exception], Exception] | None = None,
+    translate: Callable[[Exception], Exception] | None = None,
 ) -> Any:
     """`inner` as a stream of LiteLLM's own class.
 
-    It ends by `until` (`time.monotonic`) with TimeoutError; errors go through `mend`; the part
+    It ends by `until` (`time.monotonic`) with TimeoutError; errors go through `translate`; the part
     that only holds usage is kept back unless the caller asked for it; `done` is awaited once, when
     it ends, fails, is cancelled or closed.
     """
-    return _class()(inner, _StreamState(inner, trace, until, wants_usage, done, mend))
+    return _class()(inner, _StreamState(inner, trace, until, wants_usage, done, translate))
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ class _StreamState:
     until: float | None
     wants_usage: bool
     done: Callable[[], Awaitable[None]]
-    mend: Callable[[Exception], Exception] | None
+    translate: Callable[[Exception], Exception] | None
     last: Any = None
     is_over: bool = False
     outcome: str = ""
@@ -86,8 +86,8 @@ class _StreamState:
         except asyncio.CancelledError:
             await self.end("cancelled")
             raise
-        except Exception as error:  # noqa: BLE001  whatever it is, it leaves mended
-            met, failure = error, error if self.mend is None else self.mend(error)
+        except Exception as error:  # noqa: BLE001  whatever it is, it leaves translated
+            met, failure = error, error if self.translate is None else self.translate(error)
         await self.end(type(failure).__name__, met)
         raise failure
 
@@ -176,7 +176,7 @@ async def assembled(stream: Any, heard: Callable[[str], None]) -> Any:
     async with contextlib.aclosing(stream) as parts:
         async for chunk in parts:
             for choice in chunk.choices[:1]:
-                part = _said(choice.delta)
+                part = said(choice.delta)
                 if part:
                     text.append(part)
                     heard(part)
@@ -189,10 +189,10 @@ async def assembled(stream: Any, heard: Callable[[str], None]) -> Any:
     return types.SimpleNamespace(choices=[choice])
 
 
-def _said(delta: Any) -> str:
-    """The text of a part, or what it adds to the argument of the tool."""
-    called = getattr(delta, "tool_calls", None)
-    return str((called[0].function.arguments if called else delta.content) or "")
+def said(message: Any) -> str:
+    """The text of a message or of a part of one, else the argument of the tool that it calls."""
+    called = getattr(message, "tool_calls", None)
+    return str((called[0].function.arguments if called else message.content) or "")
 
 
 def recorded(stream: Any, keep: Callable[[list[dict[str, Any]], float | None], None]) -> Any:
@@ -226,7 +226,7 @@ def replayed(
     cost_so_far.add_cached(usage_of(last), cost)
     kept = _Kept(chunks)
     return _class()(
-        kept, _StreamState(kept, None, None, wants_usage=True, done=_nothing, mend=None)
+        kept, _StreamState(kept, None, None, wants_usage=True, done=_nothing, translate=None)
     )
 
 

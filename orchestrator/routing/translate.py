@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.routing import _litellm
 from orchestrator.types import errors
+from orchestrator.types.requests import OutputMode
 
 if TYPE_CHECKING:
-    from orchestrator.types.requests import OutputMode, WireAttempt
+    from orchestrator.types.requests import WireAttempt
 
 _SHORTEST_SECRET = 6  # words this short are no secret, and removing them would maim the message
 #: Attributes of LiteLLM's exceptions that hold the request or the provider's whole response.
@@ -23,11 +24,14 @@ _CARRIERS = ("litellm_debug_info", "request", "_request", "response", "body", "m
 _TOO_LONG = ("context length", "context window", "maximum context", "too many tokens",
              "prompt is too long", "exceeds the maximum number of tokens", "input length",
              "context_length_exceeded", "longer than")  # fmt: skip
-_FORM_WORDS = {
-    "format": ("response_format", "json_schema", "response format", "response_schema",
-               "structured output"),
-    "tool": ("tool", "function"),
-}  # fmt: skip
+_FORMAT_WORDS = ("response_format", "json_schema", "response format", "response_schema",
+                 "structured output")  # fmt: skip
+_MODE_WORDS = {
+    OutputMode.JSON_SCHEMA: _FORMAT_WORDS,
+    OutputMode.TOOL_CALL: ("tool", "function"),
+    OutputMode.JSON_OBJECT: _FORMAT_WORDS,
+    OutputMode.PROMPT: (),
+}
 _DECLINED = ("content_policy", "content policy", "content filter", "content_filter",
              "safety system", "responsibleaipolicy")  # fmt: skip
 
@@ -208,9 +212,7 @@ def _retry_after(error: Any) -> float | None:
 
 
 def names_response_format(error: Exception, mode: OutputMode) -> bool:
-    """Whether a provider refused the request because of the form that was asked for."""
+    """Whether a provider refused the request because of its output mode."""
     status = int(getattr(error, "status_code", 0) or 0)
     said = str(error).lower()
-    return status in (400, 422) and any(
-        word in said for word in (_FORM_WORDS["tool" if mode == "tool_call" else "format"])
-    )
+    return status in (400, 422) and any(word in said for word in _MODE_WORDS[mode])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -19,9 +20,29 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-#: How an answer is forced into shape, strictest first: the provider enforces the schema, the
-#: answer is the argument of a tool, the provider promises JSON, or only the prompt asks for it.
-OutputMode = Literal["json_schema", "tool_call", "json_object", "prompt"]
+
+class OutputMode(StrEnum):
+    """How a request asks for the shape of its answer, strictest first."""
+
+    JSON_SCHEMA = "json_schema"  # the provider enforces the schema
+    TOOL_CALL = "tool_call"  # the answer is the argument of a tool
+    JSON_OBJECT = "json_object"  # the provider promises JSON
+    PROMPT = "prompt"  # only the prompt asks for it
+
+    @property
+    def sends_schema(self) -> bool:
+        """Whether the provider gets the schema itself; else the prompt says it in words."""
+        return self in (OutputMode.JSON_SCHEMA, OutputMode.TOOL_CALL)
+
+    @property
+    def weaker(self) -> OutputMode | None:
+        """The mode to ask in when a provider refuses this one; None after the weakest."""
+        modes: list[OutputMode | None] = [*OutputMode, None]
+        return modes[modes.index(self) + 1]
+
+    def __repr__(self) -> str:
+        return repr(self.value)  # as pydantic lists it among the values that are accepted
+
 
 #: use: read and store. refresh: call the model and store. off: neither read nor store. replay:
 #: answer from recordings alone, a miss is an error. record: as replay, but a miss is called and
@@ -81,6 +102,28 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Description:
+    """What a request asks for, as data; the embedded provider answers it instead of the messages.
+
+    Attributes:
+        sentence: the user's description of the agent.
+        constraints: bounds on the sizes of the model, by name.
+        document: name-keyed JSON text to patch; empty where a whole document is asked for.
+        feedback: what to change in `document`: the user's words, else the findings of the checks.
+    """
+
+    sentence: str = ""
+    agent_type: str = "general"
+    constraints: Mapping[str, int] = field(default_factory=dict)
+    document: str = ""
+    feedback: str = ""
+
+    def for_patch(self, document: str, findings: str) -> Description:
+        """The description of the request for a patch of `document`; feedback outranks findings."""
+        return replace(self, document=document, feedback=self.feedback or findings)
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One complete request to one route: equal requests share an answer in the cache.
 
@@ -89,7 +132,7 @@ class Request:
         route: name of the model group.
         parameters: LiteLLM's call arguments beside model and messages (temperature, max_tokens…).
         mode: how the answer is forced into shape.
-        schema: JSON schema of the answer; sent when `mode` is ``json_schema`` or ``tool_call``.
+        schema: JSON schema of the answer; sent when `mode` sends schemas.
         in_words: the schema as an instruction, added to the last message in the other modes.
         schema_name: the name the provider sees for it.
         templates: version hash of every prompt template used, by name.
@@ -99,12 +142,13 @@ class Request:
         keep: how long the cache keeps the answer; does not shape the answer.
         purpose: why it is sent (``generate``, ``patch``, ``rewrite``…), for the ledger; does not
             shape the answer.
+        description: what the messages ask for, as data; None where the user wrote the messages.
     """
 
     messages: tuple[LLMMessage, ...]
     route: str
     parameters: Mapping[str, object] = field(default_factory=dict)
-    mode: OutputMode = "prompt"
+    mode: OutputMode = OutputMode.PROMPT
     schema: Mapping[str, object] | None = None
     schema_name: str = ""
     in_words: str = ""
@@ -114,6 +158,7 @@ class Request:
     cache: CacheMode = "use"
     keep: CachePolicy = CachePolicy()
     purpose: str = ""
+    description: Description | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

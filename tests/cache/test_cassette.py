@@ -90,9 +90,9 @@ async def test_a_miss_shows_the_nearest_recording_and_asks_nobody(
         with pytest.raises(CacheMissError):
             await orc.generate_gmn("a walker")
         for mode in ("off", "refresh"):
-            with pytest.raises(CacheMissError, match="nobody is asked"):
+            with pytest.raises(CacheMissError, match="no model is asked"):
                 await orc.acompletion(model="m", messages=ASK, cache=mode)
-            with pytest.raises(CacheMissError, match="nobody is asked"):
+            with pytest.raises(CacheMissError, match="no model is asked"):
                 await orc.generate(ASK, cache=mode)
         with pytest.raises(CacheMissError, match="callables"):
             await orc.acompletion(model="m", messages=ASK, logger_fn=print)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from orchestrator.cache.keys import digest, question_of
 from orchestrator.types.messages import LLMMessage, LLMRole
-from orchestrator.types.requests import Request
+from orchestrator.types.requests import OutputMode, Request
 
 QUESTION = Request(messages=(LLMMessage(LLMRole.USER, "a cautious explorer"),), route="default")
 
@@ -28,7 +28,7 @@ def cache_key(request: Request, *, fingerprint: str) -> str:
         {"route": "strong"},
         {"parameters": {"temperature": 0.5}},
         {"parameters": {"extra_body": {"top_k": 3}}},
-        {"mode": "json_object"},
+        {"mode": OutputMode.JSON_OBJECT},
         {"templates": {"generate": "abc"}},
         {"sample": 1},
     ],
@@ -48,7 +48,7 @@ def test_what_does_not_shape_the_answer_leaves_the_key_alone(change: dict[str, o
 
 def test_other_deployments_or_another_schema_are_another_question() -> None:
     assert cache_key(QUESTION, fingerprint="f") != cache_key(QUESTION, fingerprint="g")
-    strict = dataclasses.replace(QUESTION, mode="json_schema", schema={"type": "object"})
+    strict = dataclasses.replace(QUESTION, mode=OutputMode.JSON_SCHEMA, schema={"type": "object"})
     other = dataclasses.replace(strict, schema={"type": "array"})
     assert cache_key(strict, fingerprint="f") != cache_key(other, fingerprint="f")
 

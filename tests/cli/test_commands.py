@@ -185,7 +185,7 @@ def test_simulate_shows_an_episode_and_holds_expectations(capsys: Output) -> Non
         (["simulate", TMAZE, "--expect", "cell=a within 3"], "is not defined"),
         (["simulate", TMAZE, "--steps", "99999"], "is beyond"),
         (["validate", "no/such/file"], "No such file"),
-        (["generate", "x", "--provider", "acme"], "is no provider"),
+        (["generate", "x", "--provider", "acme"], "is not a provider"),
         (["generate", "x", "--constraint", "max_stats=3"], "is not a constraint"),
         (["generate", "x", "--route", "nowhere"], "is not configured"),
         (["format", TMAZE, "--to", "json", "-w", "--json"], ""),

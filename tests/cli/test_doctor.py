@@ -13,7 +13,8 @@ from orchestrator.cli.doctor import clock
 from orchestrator.cli.main import main
 from orchestrator.config.settings import Config
 from orchestrator.models.deployments import deployments_of
-from orchestrator.routing.retirement import retirement, takes_schema
+from orchestrator.models.retirement import retirement
+from orchestrator.routing.prices import model_table, takes_schema
 from tests.support.wire import Reply, WireServer
 
 Output = pytest.CaptureFixture[str]
@@ -73,7 +74,7 @@ def test_a_model_is_told_before_it_goes() -> None:
     tree = {"model_list": [{"model_name": "m", "litellm_params": {"model": "openai/gpt-4o"}}]}
     (one,) = deployments_of(Config.load(tree, {}), {}).ready
     assert takes_schema(one) is True
-    assert retirement(one, datetime.date(2020, 1, 1)) is None
+    assert retirement(one, datetime.date(2020, 1, 1), model_table()) is None
 
 
 def successor(monkeypatch: pytest.MonkeyPatch, **table: dict[str, str]) -> str:
@@ -83,7 +84,7 @@ def successor(monkeypatch: pytest.MonkeyPatch, **table: dict[str, str]) -> str:
     monkeypatch.setattr(litellm, "model_cost", table)
     tree = {"model_list": [{"model_name": "m", "litellm_params": {"model": "openai/a"}}]}
     (one,) = deployments_of(Config.load(tree, {}), {}).ready
-    found = retirement(one, datetime.date(2026, 11, 25))
+    found = retirement(one, datetime.date(2026, 11, 25), model_table())
     assert found is not None
     return found.successor
 

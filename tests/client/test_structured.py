@@ -15,9 +15,9 @@ from pydantic import BaseModel
 from orchestrator import Orchestrator
 from orchestrator.config.settings import Config
 from orchestrator.models.deployments import deployments_of
-from orchestrator.routing.output_modes import RefusedModes
-from orchestrator.routing.response_format import takes_strictly, tightened
+from orchestrator.routing.output_modes import RefusedModes, takes_strictly, tightened
 from orchestrator.types.errors import BudgetExceededError, InvalidOutputError
+from orchestrator.types.requests import OutputMode
 from tests.support.wire import Reply, WireServer, configured
 
 ASK: list[dict[str, object]] = [{"role": "user", "content": "a door"}]
@@ -217,7 +217,7 @@ def test_what_several_learn_at_once_is_all_kept(tmp_path: Path) -> None:
     modes = [RefusedModes(tmp_path / "modes.json") for _ in range(3)]  # as in three processes
     with ThreadPoolExecutor(12) as pool:
         for n, one in enumerate(ready):
-            pool.submit(modes[n % 3].note, one, "json_schema", "refused it")
+            pool.submit(modes[n % 3].note, one, OutputMode.JSON_SCHEMA, "refused it")
     fresh = RefusedModes(tmp_path / "modes.json")
     assert all("json_schema" in fresh.refused(one) for one in ready)
     assert fresh.forget() == 12

@@ -26,7 +26,7 @@ from orchestrator.types.errors import (
 )
 from orchestrator.types.events import Answered, Asked, Evaluated, Event, Failed, Hook
 from orchestrator.types.messages import LLMMessage, LLMRole
-from orchestrator.types.requests import Answer, Attempt, Evaluation, Generation, Request
+from orchestrator.types.requests import Answer, Attempt, Evaluation, Generation, OutputMode, Request
 from orchestrator.types.run_context import RunContext
 from tests.support.documents import GOOD, swapped
 from tests.support.scripted import Scripted, said
@@ -172,7 +172,7 @@ async def test_answers_that_are_none_get_a_fresh_sample_then_the_stronger_route(
 
 async def test_a_cut_off_answer_gets_more_room_then_the_compact_form_never_a_blind_repeat() -> None:
     cut = said('{"size": 3, "go', finish="length")
-    first = Request(FIRST.messages, "default", {"max_tokens": 100}, mode="json_object")
+    first = Request(FIRST.messages, "default", {"max_tokens": 100}, mode=OutputMode.JSON_OBJECT)
     script = Scripted(cut, cut, GOOD_ANSWER)
     made = await refine(
         first,

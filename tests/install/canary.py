@@ -81,12 +81,13 @@ GOING = """
 import datetime
 from orchestrator.config.settings import Config
 from orchestrator.models.deployments import deployments_of
-from orchestrator.routing.retirement import retirement
+from orchestrator.models.retirement import retirement
+from orchestrator.routing.prices import model_table
 config = Config.load(None, {})
 keys = {f"{one.model_name.partition('-')[0].upper()}_API_KEY": "k" for one in config.model_list}
 today = datetime.datetime.now(datetime.UTC).date()
 for one in deployments_of(config, keys).ready:
-    if (goes := retirement(one, today)) is not None:
+    if (goes := retirement(one, today, model_table())) is not None:
         print(f"  {one.model} goes on {goes.on}; next: {goes.successor or 'not named'}")
 """
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from orchestrator import Orchestrator
-from orchestrator.types.errors import ConfigError, LLMError, NoDeploymentError
+from orchestrator.routing.prices import chain_of, fallbacks_of
+from orchestrator.types.errors import LLMError, NoDeploymentError
 from tests.support.wire import SECRET, Reply, WireServer, configured
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
@@ -20,6 +22,25 @@ def plain(wire: WireServer, *groups: str, **router_settings: Any) -> dict[str, A
     config: dict[str, Any] = configured(wire.base, *groups)
     del config["orchestrator"]
     config["router_settings"] = router_settings
+    return config
+
+
+def mixed(wire: WireServer) -> dict[str, Any]:
+    """One group of two deployments: the first fails, the second must not be asked."""
+    wire.plan("private", Reply(status=500))
+    wire.plan("cloud", "never")
+    config = plain(wire, "private", "cloud", num_retries=0)
+    for entry in config["model_list"]:
+        entry["model_name"] = "mixed"
+    return config
+
+
+def falling_back(wire: WireServer, **routes: list[str]) -> dict[str, Any]:
+    """Two groups, ``a`` that fails and ``b`` that answers, without settings of the Router."""
+    wire.plan("a", Reply(status=500))
+    wire.plan("b", "from b")
+    config: dict[str, Any] = configured(wire.base, "a", "b", routes=routes)
+    config["router_settings"] = {}
     return config
 
 
@@ -65,11 +86,7 @@ async def test_the_fallbacks_of_the_file_are_those_of_its_groups(wire: WireServe
 async def test_a_route_goes_along_its_groups_and_its_first_group_by_name_does_not(
     wire: WireServer,
 ) -> None:
-    wire.plan("a", Reply(status=500))
-    wire.plan("b", "from b")
-    config: dict[str, Any] = configured(wire.base, "a", "b", routes={"fast": ["a", "b"]})
-    config["router_settings"] = {}
-    async with Orchestrator(config) as orc:
+    async with Orchestrator(falling_back(wire, fast=["a", "b"])) as orc:
         assert await answer(orc, model="fast") == "from b"
         assert asked(wire) == ["a", "b"]  # neither retried: there is a fallback
         assert (await orc.generate(ASK, model="fast")).text == "from b"
@@ -79,9 +96,7 @@ async def test_a_route_goes_along_its_groups_and_its_first_group_by_name_does_no
 
 
 async def test_a_stated_number_of_retries_holds_on_a_route_too(wire: WireServer) -> None:
-    wire.plan("a", Reply(status=500))
-    wire.plan("b", "from b")
-    config: dict[str, Any] = configured(wire.base, "a", "b")
+    config = falling_back(wire, default=["a", "b"])
     config["router_settings"] = {"num_retries": 1}
     async with Orchestrator(config) as orc:
         assert await answer(orc, model="default") == "from b"
@@ -131,52 +146,7 @@ async def test_a_route_of_no_chat_model_says_so(wire: WireServer) -> None:
             await orc.generate(ASK)
 
 
-def keyless(**routes: list[str]) -> dict[str, Any]:
-    """Three groups: one without its key, one that can be called, the embedded one."""
-    return {
-        "model_list": [
-            {"model_name": "mine", "litellm_params": {
-                "model": "openai/x", "api_key": "os.environ/MY_KEY"}},
-            {"model_name": "other", "litellm_params": {"model": "openai/y", "api_key": "k"}},
-            {"model_name": "offline", "litellm_params": {"model": "offline/library"}},
-        ],
-        "orchestrator": {"routes": routes},
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("routes", "words"),
-    [
-        ({"default": ["mine"]}, "MY_KEY is not set"),
-        ({"default": ["other"], "strong": ["mine"]}, "MY_KEY is not set"),
-        ({"default": ["offline"]}, "LLM_PROVIDER=offline"),
-    ],
-)
-def test_a_route_that_nothing_can_serve_fails_when_it_is_loaded(
-    routes: dict[str, list[str]], words: str
-) -> None:
-    with pytest.raises(ConfigError, match=words) as caught:
-        Orchestrator(keyless(**routes), environ={})
-    assert "orchestrator.routes." in str(caught.value)
-
-
-def test_the_embedded_provider_can_be_the_default_on_purpose() -> None:
-    orc = Orchestrator(keyless(default=["offline"]), environ={"LLM_PROVIDER": "offline"})
-    assert orc._router.deployments.routes["default"] == ("offline",)
-
-
-def test_an_optional_route_may_be_empty_until_it_is_asked_for() -> None:
-    routes = {"default": ["other"], "strong": ["mine"], "optional": ["strong"]}
-    orc = Orchestrator(keyless(**routes), environ={})
-    with pytest.raises(NoDeploymentError, match="MY_KEY is not set"):
-        orc.sync.generate(ASK, model="strong")
-
-
 def test_money_is_reserved_for_every_group_that_a_call_may_lead_to() -> None:
-    from types import SimpleNamespace
-
-    from orchestrator.routing.prices import chain_of, fallbacks_of
-
     settings = SimpleNamespace(
         fallbacks=[{"a": ["b"]}], context_window_fallbacks=None, content_policy_fallbacks=None
     )
@@ -209,12 +179,7 @@ async def test_an_alias_and_a_wildcard_of_the_file_lead_where_it_says(wire: Wire
 async def test_a_deployment_of_a_mixed_group_is_asked_alone_by_its_id_or_model(
     wire: WireServer,
 ) -> None:
-    wire.plan("private", Reply(status=500))
-    wire.plan("cloud", "never")
-    config = plain(wire, "private", "cloud", num_retries=0)
-    for entry in config["model_list"]:
-        entry["model_name"] = "mixed"
-    async with Orchestrator(config) as orc:
+    async with Orchestrator(mixed(wire)) as orc:
         assert await answer(orc, model="private-id") == "InternalServerError"
         assert await answer(orc, model="openai/private") == "InternalServerError"
         with pytest.raises(LLMError):
@@ -223,16 +188,12 @@ async def test_a_deployment_of_a_mixed_group_is_asked_alone_by_its_id_or_model(
 
 
 async def test_a_forced_provider_is_asked_alone_in_a_mixed_group(wire: WireServer) -> None:
-    wire.plan("a", Reply(status=500))
-    wire.plan("b", "never")
-    config = plain(wire, "a", "b", num_retries=0)
-    for entry in config["model_list"]:
-        entry["model_name"] = "mixed"
-    config["model_list"][1]["litellm_params"]["model"] = "groq/b"
+    config = mixed(wire)
+    config["model_list"][1]["litellm_params"]["model"] = "groq/cloud"
     async with Orchestrator(config) as orc:
         with pytest.raises(LLMError):
             await orc.generate(ASK, provider="openai")
-    assert set(asked(wire)) == {"a"}
+    assert set(asked(wire)) == {"private"}
 
 
 async def test_a_group_that_is_named_like_a_role_is_asked_by_its_name(wire: WireServer) -> None:
@@ -241,15 +202,6 @@ async def test_a_group_that_is_named_like_a_role_is_asked_by_its_name(wire: Wire
     async with Orchestrator(plain(wire, "a", "default", "fast", num_retries=0)) as orc:
         for name in ("a", "default", "fast"):
             assert await answer(orc, model=name) == f"from {name}"
-
-
-def test_a_route_cannot_hide_a_group_of_the_same_name() -> None:
-    config = keyless(fast=["other"])
-    config["model_list"].append(
-        {"model_name": "fast", "litellm_params": {"model": "openai/z", "api_key": "k"}}
-    )
-    with pytest.raises(ConfigError, match="a group of the same name"):
-        Orchestrator(config, environ={})
 
 
 @pytest.mark.parametrize("settings", [{"default_fallbacks": ["c"]}, {"fallbacks": [{"*": ["c"]}]}])

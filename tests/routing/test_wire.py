@@ -16,7 +16,7 @@ from orchestrator import Orchestrator
 from orchestrator.gmn.formats import write_json
 from orchestrator.gmn.formats.schema import strict_schema
 from orchestrator.gmn.validate import validate
-from orchestrator.routing.response_format import tightened
+from orchestrator.routing.output_modes import tightened
 from orchestrator.types.errors import (
     AuthenticationError,
     BadRequestError,
@@ -286,7 +286,7 @@ async def test_names_are_resolved_by_us_and_never_guessed(wire: WireServer) -> N
     async with orchestrated(wire, "m") as orc:
         with pytest.raises(ConfigError, match="Known: default, m"):
             await orc.generate_gmn(PROMPT, model="gpt-9")
-        with pytest.raises(ConfigError, match="is no provider"):
+        with pytest.raises(ConfigError, match="is not a provider"):
             await orc.generate_gmn(PROMPT, provider="acme")
         with pytest.raises(NoDeploymentError, match="anthropic cannot be called"):
             await orc.generate_gmn(PROMPT, provider="anthropic")
@@ -356,7 +356,7 @@ async def test_the_embedded_provider_writes_json_when_asked_for_json() -> None:
         for kind in ("json_object", "json_schema"):
             response = await orc.acompletion(
                 model="offline",
-                messages=[{"role": "user", "content": 'Request:\n"""\na 3x3 grid\n"""'}],
+                messages=[{"role": "user", "content": "a 3x3 grid"}],
                 response_format={"type": kind, "json_schema": {"name": "x", "schema": {}}},
             )
             assert json.loads(response.choices[0].message.content)["gmn"] == "1.0"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.examples import Example, choose, score
@@ -14,52 +13,48 @@ from orchestrator.routing.offline.named import build_named
 from orchestrator.routing.offline.revise import revise
 from orchestrator.routing.offline.rewording import adapted
 from orchestrator.routing.offline.wording import Wording, read_wording
+from orchestrator.types.requests import Description, OutputMode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from orchestrator.gmn.model import GMNSpec
-    from orchestrator.types.requests import OutputMode
 
-_QUOTED = re.compile(r'^(Request|Feedback):\n"""\n(.*?)\n"""', re.DOTALL | re.MULTILINE)
-_LINE = re.compile(r"^(Agent type|Constraints|Expectations): (.+)$", re.MULTILINE)
 CHAT = (
     "The embedded provider writes GMN models from curated examples; it does not chat. Set a key"
     " such as OPENAI_API_KEY, or start a local server, to ask a language model."
 )
+_FEWEST_SHARED_WORDS = 2  # with a curated model, for a chat message to ask for a model
 
 
-def answer(
+def answer(description: Description, mode: OutputMode, examples: Sequence[Example]) -> str:
+    """Answer a description: a JSON Patch where it has a document, else a whole document."""
+    if description.document:
+        return revise(description.document, description.feedback)
+    sentence, agent_type = description.sentence.strip(), description.agent_type
+    spec = write_model(sentence, agent_type, description.constraints, examples)
+    if mode is OutputMode.JSON_SCHEMA:
+        return write_json(spec, indent=None)
+    if mode is OutputMode.JSON_OBJECT:
+        return write_json(spec, lean=True, indent=None)
+    return write_text(spec)
+
+
+def answer_chat(
     messages: Sequence[Mapping[str, object]], mode: OutputMode, examples: Sequence[Example]
 ) -> str:
-    """Answer a rendered request: a whole document, or a JSON Patch where one is asked for.
-
-    The last user message says what is wanted; every earlier one only gives context.
-    """
-    users = [str(turn.get("content", "")) for turn in messages if turn.get("role") == "user"]
-    last = users[-1] if users else ""
-    if "Answer with a JSON Patch (RFC 6902)" in last:
-        return revise(last)
-    asked = next((text for text in reversed(users) if "\nRequest:\n" in f"\n{text}"), "")
-    quoted = {match[1]: match[2] for match in _QUOTED.finditer(asked)}
-    if "Request" not in quoted:
+    """Answer messages that a user wrote: a document where the last one describes an agent."""
+    said = [str(turn.get("content", "")) for turn in messages if turn.get("role") == "user"]
+    if not said or not _describes_an_agent(said[-1], examples):
         return CHAT
-    told = {match[1]: match[2].strip() for match in _LINE.finditer(asked.split("Request:", 1)[0])}
-    spec = write_model(
-        quoted["Request"],
-        told.get("Agent type", "general"),
-        parse_constraints(told.get("Constraints", "")),
-        examples,
-    )
-    if mode == "json_schema":
-        return write_json(spec, indent=None)
-    return write_json(spec, lean=True, indent=None) if mode == "json_object" else write_text(spec)
+    return answer(Description(said[-1]), mode, examples)
 
 
-def parse_constraints(text: str) -> dict[str, int]:
-    """``max_states=25, max_actions=5`` as a mapping; what is no whole number is passed over."""
-    found = re.findall(r"(\w+)\s*=\s*(\d+)", text)
-    return {key: int(value) for key, value in found}
+def _describes_an_agent(sentence: str, examples: Sequence[Example]) -> bool:
+    wording = read_wording(sentence)
+    if wording.grid or wording.mentions_grid or wording.states or wording.actions:
+        return True
+    return any(score(sentence, "", example) >= _FEWEST_SHARED_WORDS for example in examples)
 
 
 def write_model(

@@ -5,16 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from orchestrator.gmn.model import (
-    Conditional,
-    GMNSpec,
-    Move,
-    Policy,
-    Preference,
-    Table,
-    Variable,
-)
-from orchestrator.routing.offline.wording import Wording, cell_of
+from orchestrator.gmn.model import Conditional, GMNSpec, Move, Policy, Preference, Table, Variable
+from orchestrator.routing.offline.wording import Wording, cell_of, cells
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,7 +24,7 @@ AVERSION = -6.0
 def build_grid(wording: Wording, constraints: Mapping[str, int], assumptions: list[str]) -> GMNSpec:
     """A position on a grid, seen with noise, moved by steps, with a wish graded by distance."""
     rows, columns = _sizes(wording, constraints, assumptions)
-    labels = [f"r{i}c{j}" for i in range(rows) for j in range(columns)]
+    labels = cells(rows, columns)
     start = _start(wording, rows, columns, assumptions)
     goal = _goal(wording, start, rows, columns, assumptions)
     avoid = _known(wording.avoid, rows, columns, "place to avoid", assumptions)
@@ -55,11 +47,7 @@ def build_grid(wording: Wording, constraints: Mapping[str, int], assumptions: li
             Conditional(of="cell", given=("pos",), table=Table(kind="identity", noise=noise)),
         ),
         transitions=(
-            Conditional(
-                of="pos",
-                given=("move", "pos"),
-                table=_steps(moves, walls, slip),
-            ),
+            Conditional(of="pos", given=("move", "pos"), table=_steps(moves, walls, slip)),
         ),
         priors=(Conditional(of="pos", table=Table(kind="map", map=(start,))),),
         preferences=(wish,),
@@ -100,7 +88,7 @@ def _start(wording: Wording, rows: int, columns: int, assumptions: list[str]) ->
     if wording.start and (cell := cell_of(wording.start, rows, columns)):
         return cell
     if wording.start:
-        assumptions.append(f"start {wording.start!r} is no cell of the grid: r0c0")
+        assumptions.append(f"start {wording.start!r} is not a cell of the grid: r0c0")
     return "r0c0"
 
 
@@ -112,7 +100,7 @@ def _goal(wording: Wording, start: str, rows: int, columns: int, assumptions: li
         return far
     cell = cell_of(wording.goal, rows, columns)
     if cell is None:
-        assumptions.append(f"goal {wording.goal!r} is no cell of the grid: the far corner {far}")
+        assumptions.append(f"goal {wording.goal!r} is not a cell of the grid: the far corner {far}")
         return far
     if cell == start and "corner" in wording.goal and rows * columns > 1:
         assumptions.append(f"the agent starts at {start}, so the corner to reach is {far}")
@@ -146,9 +134,9 @@ def _blocked(
     wanted = list(named)
     missing = wording.n_obstacles - len(named)
     if missing > 0:
-        free = [f"r{i}c{j}" for i in range(shape[0]) for j in range(shape[1])]
         # Every other cell from the middle outwards leaves ways around.
-        free = [c for k, c in enumerate(free) if c not in (start, goal, *avoid, *named) and k % 2]
+        taken = (start, goal, *avoid, *named)
+        free = [c for k, c in enumerate(cells(*shape)) if c not in taken and k % 2]
         middle = len(free) // 2
         spread = sorted(free, key=lambda c: abs(free.index(c) - middle))
         wanted += spread[:missing]
@@ -158,9 +146,7 @@ def _blocked(
     for cell in wanted:
         if cell in (start, goal):
             assumptions.append(f"obstacle {cell} lies on the start or the goal: left out")
-        elif goal not in distances(goal, walls | {cell}, shape) or start not in distances(
-            goal, walls | {cell}, shape
-        ):
+        elif start not in distances(goal, walls | {cell}, shape):
             assumptions.append(f"obstacle {cell} would cut off the goal: left out")
         else:
             walls.add(cell)

@@ -9,30 +9,37 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.config.paths import shipped
 from orchestrator.gmn.examples import load
 from orchestrator.routing import _litellm
-from orchestrator.routing.offline.answer import answer
-from orchestrator.routing.response_format import messages_of, response_format_arguments
-from orchestrator.types.requests import Usage
+from orchestrator.routing.offline.answer import answer, answer_chat
+from orchestrator.routing.output_modes import messages_of, response_format_arguments
+from orchestrator.types.requests import OutputMode, Usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
-    from orchestrator.types.requests import OutputMode, Request
+    from orchestrator.types.requests import Description, Request
 
 WORDS_PER_CHUNK = 8
 
 
-def reply(messages: Sequence[Mapping[str, object]], parameters: Mapping[str, object]) -> str:
-    """The answer to a request as LiteLLM hands it over; deterministic."""
-    return answer(
-        messages, _mode(parameters.get("response_format")), load(shipped("prompts", "library"))
-    )
+def reply(
+    messages: Sequence[Mapping[str, object]],
+    parameters: Mapping[str, object],
+    description: Description | None = None,
+) -> str:
+    """The answer to `description`, else to the last user message; deterministic.
+
+    `parameters` are LiteLLM's; their ``response_format`` says whether it is JSON.
+    """
+    mode, examples = _mode(parameters.get("response_format")), load(shipped("prompts", "library"))
+    if description is None:
+        return answer_chat(messages, mode, examples)
+    return answer(description, mode, examples)
 
 
 def _mode(response_format: object) -> OutputMode:
     kind = response_format.get("type") if isinstance(response_format, dict) else None
-    if kind == "json_schema":
-        return "json_schema"
-    return "json_object" if kind == "json_object" else "prompt"
+    modes = (OutputMode.JSON_SCHEMA, OutputMode.JSON_OBJECT)
+    return next((mode for mode in modes if mode == kind), OutputMode.PROMPT)
 
 
 def estimated_tokens(text: str) -> int:
@@ -44,7 +51,7 @@ def estimated_tokens(text: str) -> int:
 def completed(request: Request) -> tuple[str, Usage]:
     """The answer to a request and the tokens it would take, without LiteLLM."""
     messages = messages_of(request)
-    text = reply(messages, response_format_arguments(request))
+    text = reply(messages, response_format_arguments(request), request.description)
     counted = _usage(messages, text)
     return text, Usage(counted["prompt_tokens"], counted["completion_tokens"])
 

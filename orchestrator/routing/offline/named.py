@@ -21,6 +21,7 @@ from orchestrator.routing.offline.wording import Wording, slug
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+_KEEPING = ("stay", "wait", "hold", "rest", "nothing", "do_nothing", "none", "idle")
 SUCCESS = 0.8  # how often an action works, where the sentence does not say
 
 
@@ -89,7 +90,7 @@ def _goal(wording: Wording, states: Sequence[str], assumptions: list[str]) -> st
         if near:
             return near
     if wording.goal:
-        assumptions.append(f"goal {wording.goal!r} is no state: {states[-1]}")
+        assumptions.append(f"goal {wording.goal!r} is not a state: {states[-1]}")
     else:
         assumptions.append(f"no goal was named: {states[-1]}")
     return states[-1]
@@ -106,13 +107,12 @@ def _named(word: str, labels: Sequence[str]) -> str:
 def _likelihood(
     states: Sequence[str], seen: Sequence[str], noise: float, assumptions: list[str]
 ) -> Conditional:
+    if tuple(seen) != tuple(states):
+        assumptions.append("which observation goes with which state was not said: in order")
     if len(seen) == len(states):
         kind = "others" if len(seen) > 1 else "uniform"
         table = Table(kind="identity", noise=noise, noise_kind=kind)  # type: ignore[arg-type]
-        if tuple(seen) != tuple(states):
-            assumptions.append("which observation goes with which state was not said: in order")
     else:
-        assumptions.append("which observation goes with which state was not said: in order")
         labels = tuple(seen[i * len(seen) // len(states)] for i in range(len(states)))
         table = Table(kind="map", map=labels, noise=noise)
     return Conditional(of="seen", given=("state",), table=table)
@@ -154,16 +154,7 @@ def _target(action: str, states: Sequence[str]) -> str | None:
 
 
 def _keeps(action: str) -> bool:
-    return action.lower() in (
-        "stay",
-        "wait",
-        "hold",
-        "rest",
-        "nothing",
-        "do_nothing",
-        "none",
-        "idle",
-    )
+    return action.lower() in _KEEPING
 
 
 def _prior(wording: Wording, states: Sequence[str], assumptions: list[str]) -> Conditional:
@@ -179,6 +170,4 @@ def _preference(wording: Wording, states: Sequence[str], goal: str) -> Preferenc
     for word in wording.avoid:
         if (label := _named(word, states)) and label != goal:
             values[states.index(label)] = -6.0
-    if len(states) == 1:
-        return Preference(on="state", values=(3.0,), reason=f"be in {goal}")
     return Preference(on="state", values=tuple(values), reason=f"be in {goal}")

@@ -7,33 +7,26 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.gmn.spelling import nearest
-from orchestrator.routing.offline.wording import cell_of, read_wording, slug
+from orchestrator.routing.offline.wording import Wording, cell_of, cells, read_wording, slug
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from orchestrator.types.diagnostics import PatchOperation
 
-_DOCUMENT = re.compile(r"^Document:\n```(?:json)?\n(.*?)\n```", re.DOTALL | re.MULTILINE)
-_FEEDBACK = re.compile(r'^Feedback:\n"""\n(.*?)\n"""', re.DOTALL | re.MULTILINE)
-_FINDINGS = re.compile(r"^Findings:\n((?:- .*\n?)+)", re.MULTILINE)
-
 View = dict[str, Any]
 
 
-def revise(message: str) -> str:
-    """The patch, as JSON text; what cannot be done is added to the document's assumptions."""
-    document = _DOCUMENT.search(message)
-    feedback = _FEEDBACK.search(message)
-    findings = _FINDINGS.search(message)
-    try:
-        view = json.loads(document[1]) if document else {}
-    except json.JSONDecodeError:
-        view = {}
-    wish = feedback[1] if feedback else findings[1] if findings else ""
+def revise(document: str, wish: str) -> str:
+    """A JSON Patch of `document`, name-keyed JSON text, that does what `wish` says.
+
+    What cannot be done is added to the document's assumptions.
+    """
+    view = json.loads(document)
     operations: list[PatchOperation] = []
+    wording = read_wording(wish)
     for way in _WAYS:
-        operations += way(view, wish)
+        operations += way(view, wording)
     if not operations:
         operations = _assumption(
             view, f"could not be done by the embedded provider: {_short(wish)}"
@@ -47,20 +40,21 @@ def _short(text: str) -> str:
 
 def _assumption(view: View, words: str) -> list[PatchOperation]:
     metadata = view.get("metadata", {})
-    before = metadata.get("assumptions", "") if isinstance(metadata, dict) else ""
+    if not isinstance(metadata, dict):
+        return [{"op": "add", "path": "/metadata", "value": words}]
+    before = metadata.get("assumptions", "")
     text = f"{before}; {words}" if before else words
-    entry: object = text
-    path = "/metadata/assumptions" if isinstance(metadata, dict) else "/metadata"
     if "metadata" not in view:
         return [{"op": "add", "path": "/metadata", "value": {"assumptions": text}}]
-    return [{"op": "add", "path": path, "value": entry}]
+    return [{"op": "add", "path": "/metadata/assumptions", "value": text}]
 
 
-def _horizon(view: View, wish: str) -> Iterator[PatchOperation]:
-    wording = read_wording(wish)
+def _horizon(view: View, wording: Wording) -> Iterator[PatchOperation]:
     now = int(view.get("policy", {}).get("horizon", 1))
     wanted = wording.horizon
-    if wanted is None and re.search(r"\b(?:further|farther) ahead\b|GMN503|GMN906", wish, re.I):
+    if wanted is None and re.search(
+        r"\b(?:further|farther) ahead\b|GMN503|GMN906", wording.text, re.I
+    ):
         wanted = now + 1
     if wanted is None or wanted == now:
         return
@@ -73,8 +67,8 @@ def _horizon(view: View, wish: str) -> Iterator[PatchOperation]:
         yield {"op": "add", "path": "/policy/horizon", "value": wanted}
 
 
-def _temper(view: View, wish: str) -> Iterator[PatchOperation]:
-    temper = read_wording(wish).temper
+def _temper(view: View, wording: Wording) -> Iterator[PatchOperation]:
+    temper = wording.temper
     gamma = float(view.get("policy", {}).get("gamma", 8.0))
     if "cautious" in temper:
         yield {"op": "add", "path": "/policy/gamma", "value": round(gamma * 0.75, 3)}
@@ -86,10 +80,9 @@ def _temper(view: View, wish: str) -> Iterator[PatchOperation]:
         yield {"op": "add", "path": "/policy/gamma", "value": round(gamma * 1.25, 3)}
 
 
-def _noise(view: View, wish: str) -> Iterator[PatchOperation]:
-    wording = read_wording(wish)
-    less = re.search(r"\bless nois|\blower noise|\breduce (?:the )?noise", wish, re.I)
-    more = re.search(r"\bmore nois|\bhigher noise", wish, re.I)
+def _noise(view: View, wording: Wording) -> Iterator[PatchOperation]:
+    less = re.search(r"\bless nois|\blower noise|\breduce (?:the )?noise", wording.text, re.I)
+    more = re.search(r"\bmore nois|\bhigher noise", wording.text, re.I)
     if wording.noise is None and not less and not more:
         return
     for name, entry in view.get("likelihoods", {}).items():
@@ -99,39 +92,39 @@ def _noise(view: View, wish: str) -> Iterator[PatchOperation]:
             yield {"op": "add", "path": f"/likelihoods/{name}/table/noise", "value": changed}
 
 
-def _goal(view: View, wish: str) -> Iterator[PatchOperation]:
-    goal = read_wording(wish).goal
-    if not goal:
+def _goal(view: View, wording: Wording) -> Iterator[PatchOperation]:
+    if not wording.goal:
         return
     for name, preference in view.get("preferences", {}).items():
         variable = _variable(view, str(preference.get("on", name)))
-        label = _label(variable, goal)
+        label = _label(variable, wording.goal)
         if label is not None:
             utility = max([3.0, *map(float, preference.get("values", []))])
-            changed = {
-                "on": preference.get("on", name),
-                "goals": [{"value": label, "utility": utility}],
-            }
+            goals = [{"value": label, "utility": utility}]
+            changed = {"on": preference.get("on", name), "goals": goals}
             yield {"op": "replace", "path": f"/preferences/{name}", "value": changed}
             return
 
 
-def _start(view: View, wish: str) -> Iterator[PatchOperation]:
-    start = read_wording(wish).start
-    if not start:
+def _start(view: View, wording: Wording) -> Iterator[PatchOperation]:
+    if not wording.start:
         return
     for name in view.get("states", {}):
-        label = _label(_variable(view, name), start)
+        label = _label(_variable(view, name), wording.start)
         if label is not None:
             prior = {"of": name, "table": {"kind": "map", "map": [label]}}
             yield {"op": "add", "path": f"/priors/{name}", "value": prior}
             return
 
 
-def _memory(view: View, wish: str) -> Iterator[PatchOperation]:
+def _memory(view: View, wording: Wording) -> Iterator[PatchOperation]:
     """A factor that remembers for good whether a telling value was reached, and is seen itself."""
     taken = {*view.get("states", {}), *view.get("observations", {})}
-    if not re.search(r"\bmemor|\bremember", wish, re.I) or "memory" in taken or "recall" in taken:
+    if (
+        not re.search(r"\bmemor|\bremember", wording.text, re.I)
+        or "memory" in taken
+        or "recall" in taken
+    ):
         return
     state = next(iter(view.get("states", {})), None)
     if state is None:
@@ -158,19 +151,18 @@ def _memory(view: View, wish: str) -> Iterator[PatchOperation]:
     words = f"whether {state} has been {told}"
     yield {"op": "add", "path": "/states/memory",
            "value": {"name": "memory", "description": words, "labels": values}}  # fmt: skip
-    yield {
-        "op": "add",
-        "path": "/observations/recall",
-        "value": {"name": "recall", "labels": values},
-    }
+    seen_as = {"name": "recall", "labels": values}
+    yield {"op": "add", "path": "/observations/recall", "value": seen_as}
     yield {"op": "add", "path": "/likelihoods/recall", "value": recall}
     yield {"op": "add", "path": "/transitions/memory", "value": moved}
     yield {"op": "add", "path": "/priors/memory", "value": start}
     yield from _assumption(view, f"memory: {words}")
 
 
-def _rename(view: View, wish: str) -> Iterator[PatchOperation]:
-    match = re.search(r"\b(?:call it|rename (?:it|the agent) (?:to )?)\s*([A-Za-z]\w*)", wish, re.I)
+def _rename(view: View, wording: Wording) -> Iterator[PatchOperation]:
+    match = re.search(
+        r"\b(?:call it|rename (?:it|the agent) (?:to )?)\s*([A-Za-z]\w*)", wording.text, re.I
+    )
     if match:
         yield {"op": "add", "path": "/name", "value": slug(match[1])}
 
@@ -188,7 +180,7 @@ def _names(variable: View) -> list[str]:
     if labels:
         return [str(label) for label in labels]
     if len(shape) == 2:
-        return [f"r{i}c{j}" for i in range(shape[0]) for j in range(shape[1])]
+        return cells(*shape)
     return [str(i) for i in range(int(variable.get("size", 0)))]
 
 
@@ -200,12 +192,6 @@ def _label(variable: View, word: str) -> str | None:
     return nearest(slug(word), names) or nearest(slug(word).split("_")[0], names)
 
 
-_WAYS: tuple[Callable[[View, str], Iterator[PatchOperation]], ...] = (
-    _horizon,
-    _temper,
-    _noise,
-    _goal,
-    _start,
-    _memory,
-    _rename,
-)
+_WAYS: tuple[Callable[[View, Wording], Iterator[PatchOperation]], ...] = (
+    _horizon, _temper, _noise, _goal, _start, _memory, _rename,
+)  # fmt: skip

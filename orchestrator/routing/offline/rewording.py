@@ -166,6 +166,6 @@ def _with_goal(spec: GMNSpec, wording: Wording, assumptions: list[str]) -> GMNSp
         changed[index] = preference.model_copy(update={"values": values})
         return spec.model_copy(update={"preferences": tuple(changed)})
     assumptions.append(
-        f"{wording.goal!r} is no label that this model prefers: its own goal is kept"
+        f"{wording.goal!r} is not a label that this model prefers: its own goal is kept"
     )
     return spec

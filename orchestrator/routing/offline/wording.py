@@ -5,26 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-_NUMBER_WORDS = {
-    word: i
-    for i, word in enumerate(
-        [
-            "zero",
-            "one",
-            "two",
-            "three",
-            "four",
-            "five",
-            "six",
-            "seven",
-            "eight",
-            "nine",
-            "ten",
-            "eleven",
-            "twelve",
-        ]
-    )
-}
+_NUMBER_WORDS = {word: number for number, word in enumerate((
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+    "eleven", "twelve",
+))}  # fmt: skip
 COUNT = r"(\d{1,4}|" + "|".join(_NUMBER_WORDS) + r")"
 _GRID = re.compile(rf"\b{COUNT}\s*(?:x|\u00d7|by|times)\s*{COUNT}\b", re.IGNORECASE)
 _GRID_WORDS = re.compile(
@@ -45,27 +29,10 @@ _PLACE = re.compile(
     r"(?:left|right|east|west)?)[\s-]*(corner|cent(?:re|er)|middle)\b",
     re.IGNORECASE,
 )
-_THINGS = frozenset(
-    [
-        "state",
-        "room",
-        "location",
-        "place",
-        "site",
-        "level",
-        "zone",
-        "station",
-        "spot",
-        "area",
-        "node",
-        "city",
-        "shelf",
-        "shelve",
-        "floor",
-        "mode",
-        "phase",
-    ]
-)
+_THINGS = frozenset((
+    "state", "room", "location", "place", "site", "level", "zone", "station", "spot", "area",
+    "node", "city", "shelf", "shelve", "floor", "mode", "phase",
+))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +181,11 @@ def _temper(text: str) -> frozenset[str]:
         "greedy": r"\b(?:greedy|bold|reckless|impatient|risk-seeking|aggressive)\b",
     }
     return frozenset(name for name, pattern in tempers.items() if re.search(pattern, text, re.I))
+
+
+def cells(rows: int, columns: int) -> list[str]:
+    """The labels of a grid's cells, row by row."""
+    return [f"r{i}c{j}" for i in range(rows) for j in range(columns)]
 
 
 def cell_of(place: str, rows: int, columns: int) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -15,28 +16,26 @@ from orchestrator.gmn.examples import Example, choose, load
 from orchestrator.gmn.expectations import Expectation, expectations_of
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import Validation, validate
-from orchestrator.routing.offline.answer import CHAT, answer, parse_constraints, write_model
+from orchestrator.routing.offline.answer import CHAT, answer, answer_chat, write_model
 from orchestrator.routing.offline.wording import cell_of, read_wording
 from orchestrator.types.diagnostics import Severity
 from orchestrator.types.errors import GMNError
-from orchestrator.types.requests import OutputMode
+from orchestrator.types.requests import Description, OutputMode
 
 LIBRARY = Path(__file__).resolve().parents[3] / "prompts" / "library"
 EXAMPLES = load(LIBRARY)
 
 
-def request(prompt: str, agent_type: str = "general", constraints: str = "") -> str:
-    head = f"Agent type: {agent_type}\n" + (f"Constraints: {constraints}\n" if constraints else "")
-    return f'{head}Request:\n"""\n{prompt}\n"""'
-
-
 def ask(
-    prompt: str, agent_type: str = "general", constraints: str = "", mode: OutputMode = "prompt"
+    prompt: str,
+    agent_type: str = "general",
+    constraints: Mapping[str, int] | None = None,
+    mode: OutputMode = OutputMode.PROMPT,
 ) -> Validation:
-    messages = [{"role": "user", "content": request(prompt, agent_type, constraints)}]
-    text = answer(messages, mode, EXAMPLES)
-    assert text == answer(messages, mode, EXAMPLES)
-    return validate(text, constraints=parse_constraints(constraints))
+    description = Description(prompt, agent_type, constraints or {})
+    text = answer(description, mode, EXAMPLES)
+    assert text == answer(description, mode, EXAMPLES)
+    return validate(text, constraints=constraints)
 
 
 def spec_of(verdict: Validation) -> GMNSpec:
@@ -106,7 +105,7 @@ SENTENCES = [
 
 
 @pytest.mark.parametrize(("prompt", "agent_type"), SENTENCES)
-@pytest.mark.parametrize("mode", ["prompt", "json_object", "json_schema"])
+@pytest.mark.parametrize("mode", OutputMode)
 def test_every_sentence_gets_a_valid_running_model(
     prompt: str, agent_type: str, mode: OutputMode
 ) -> None:
@@ -152,22 +151,22 @@ def test_what_the_sentence_names_is_in_the_model() -> None:
 def test_what_could_not_be_honoured_is_listed_as_an_assumption() -> None:
     spec = spec_of(ask("explorer on a 30x30 grid, goal at r40c1, horizon 8", "explorer"))
     assumptions = spec.meta("assumptions")
-    for part in ("instead of 30x30", "'r40c1' is no cell", "too many plans"):
+    for part in ("instead of 30x30", "'r40c1' is not a cell", "too many plans"):
         assert part in assumptions
 
 
 @pytest.mark.parametrize(
     ("prompt", "constraints"),
     [
-        ("explorer on a 9x9 grid", "max_states=25, max_actions=4, max_horizon=2"),
-        ("trader", "max_states=2, max_actions=2"),
-        ("A coordinator for two teams", "max_factors=1"),
-        ("a robot among 6 rooms", "max_states=3, max_policies=9"),
-        ("a T-maze", "max_observations=4"),
+        ("explorer on a 9x9 grid", {"max_states": 25, "max_actions": 4, "max_horizon": 2}),
+        ("trader", {"max_states": 2, "max_actions": 2}),
+        ("A coordinator for two teams", {"max_factors": 1}),
+        ("a robot among 6 rooms", {"max_states": 3, "max_policies": 9}),
+        ("a T-maze", {"max_observations": 4}),
     ],
 )
 def test_constraints_are_met_even_where_the_sentence_asks_for_more(
-    prompt: str, constraints: str
+    prompt: str, constraints: dict[str, int]
 ) -> None:
     spec = spec_of(ask(prompt, "explorer", constraints))
     assert spec.meta("assumptions")
@@ -181,15 +180,16 @@ def test_constraints_are_met_even_where_the_sentence_asks_for_more(
     obstacles=st.integers(0, 8),
     goal=st.sampled_from(["", "reach the centre", "goal at r2c1", "reach the top left corner"]),
     temper=st.sampled_from(["", "cautious", "curious", "bold"]),
-    constraints=st.sampled_from(["", "max_states=16", "max_actions=4", "max_policies=25"]),
+    bound=st.sampled_from(["max_states=16", "max_actions=4", "max_policies=25"]) | st.none(),
 )
 def test_any_grid_request_is_answered_with_a_valid_model(
-    rows: int, columns: int, noise: int, obstacles: int, goal: str, temper: str, constraints: str
+    rows: int, columns: int, noise: int, obstacles: int, goal: str, temper: str, bound: str | None
 ) -> None:
     prompt = (
         f"a {temper} explorer, {rows}x{columns} grid, {noise}% noise, {obstacles} obstacles, {goal}"
     )
-    spec_of(ask(prompt, "explorer", constraints))
+    name, _, most = (bound or "").partition("=")
+    spec_of(ask(prompt, "explorer", {name: int(most)} if name else {}))
 
 
 names = st.lists(st.from_regex(r"[a-z]{3,8}", fullmatch=True), min_size=2, max_size=6, unique=True)
@@ -211,22 +211,32 @@ def test_any_named_request_is_answered_with_these_names(
 @settings(max_examples=100, deadline=None)
 @given(st.text(max_size=80), st.sampled_from(["explorer", "trader", "coordinator", "general"]))
 def test_any_words_at_all_get_a_valid_model(prompt: str, agent_type: str) -> None:
-    spec_of(ask(prompt.replace('"""', ""), agent_type))
+    spec_of(ask(prompt, agent_type))
 
 
-def test_a_chat_message_gets_an_honest_answer() -> None:
-    assert answer([{"role": "user", "content": "hello"}], "prompt", EXAMPLES) == CHAT
-    assert answer([], "prompt", EXAMPLES) == CHAT
+def said(*sentences: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": sentence} for sentence in sentences]
+
+
+@pytest.mark.parametrize(
+    "messages", [[], said("hello"), said("a 3x3 grid", "thank you"), said("a poem on a cold day")]
+)
+def test_a_chat_message_gets_an_honest_answer(messages: list[dict[str, str]]) -> None:
+    assert answer_chat(messages, OutputMode.PROMPT, EXAMPLES) == CHAT
+
+
+def test_the_last_chat_message_that_describes_an_agent_gets_its_model() -> None:
+    text = answer_chat(said("hello", "a thermostat for a cold room"), OutputMode.PROMPT, EXAMPLES)
+    assert text == answer(Description("a thermostat for a cold room"), OutputMode.PROMPT, EXAMPLES)
+    grid = validate(answer_chat(said("Request: a 3x4 grid"), OutputMode.JSON_OBJECT, EXAMPLES))
+    assert spec_of(grid).states[0].shape == (3, 4)
 
 
 def revise(spec: GMNSpec, feedback: str) -> tuple[Validation, list[dict[str, object]]]:
     contract = GMNContract()
     evaluation = contract.evaluate_source(spec)
-    message = (
-        "Answer with a JSON Patch (RFC 6902): a list.\n\nDocument:\n```json\n"
-        f'{contract.name_keyed(evaluation)}\n```\n\nFeedback:\n"""\n{feedback}\n"""'
-    )
-    patch = answer([{"role": "user", "content": message}], "prompt", EXAMPLES)
+    description = Description(document=contract.name_keyed(evaluation), feedback=feedback)
+    patch = answer(description, OutputMode.PROMPT, EXAMPLES)
     amended = contract.apply_patch(evaluation, patch)
     assert amended.is_accepted, amended.report.errors
     assert amended.value is not None

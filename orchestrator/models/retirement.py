@@ -6,9 +6,6 @@ import datetime
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.routing import _litellm
-from orchestrator.routing.prices import known_about
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -30,24 +27,29 @@ class Retirement:
         return self.on <= today
 
 
-def retirement(one: Deployment, today: datetime.date) -> Retirement | None:
-    """The retirement of a deployment's model; None when none is near or known."""
-    entry = known_about(one)
+def retirement(
+    one: Deployment, today: datetime.date, table: Mapping[str, Any]
+) -> Retirement | None:
+    """The retirement of a deployment's model; None when none is near or known.
+
+    `table` is LiteLLM's of all models, by name.
+    """
+    entry = one.entry_in(table)
     soon = today + datetime.timedelta(days=SOON_DAYS)
     on = _date(entry)
     if on is None or on > soon:
         return None
-    successor = _successor(entry, soon)
+    successor = _successor(entry, soon, table)
     prefixed = successor.startswith(f"{one.provider}/")
     return Retirement(on, successor if prefixed or not successor else f"{one.provider}/{successor}")
 
 
-def _successor(entry: Mapping[str, Any], soon: datetime.date) -> str:
+def _successor(entry: Mapping[str, Any], soon: datetime.date, table: Mapping[str, Any]) -> str:
     """The first model down the chain of successors that stays; empty when there is none.
 
     Some successors are retired themselves, and some are names that LiteLLM's table does not have.
     """
-    table, seen = _litellm.load().model_cost, set()
+    seen = set()
     while (name := str(entry.get("successor_model") or "")) in table and name not in seen:
         entry = table[name]
         if (gone := _date(entry)) is None or gone > soon:
@@ -61,9 +63,3 @@ def _date(entry: Mapping[str, Any]) -> datetime.date | None:
         return datetime.date.fromisoformat(str(entry.get("deprecation_date", "")))
     except ValueError:
         return None
-
-
-def takes_schema(one: Deployment) -> bool | None:
-    """LiteLLM's first guess whether a model takes a JSON schema; None when it has no entry."""
-    entry = known_about(one)
-    return bool(entry.get("supports_response_schema")) if entry else None
