@@ -1,4 +1,4 @@
-"""A whole cache hit against a bare read of the same bytes from the same database."""
+"""A cache hit compared with a bare read of the same bytes from the same database."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ CALLS = 500
 
 
 class Fixed:
-    """Answers everything with the same text."""
+    """A completer that answers every request with the same text."""
 
     def __init__(self, text: str) -> None:
         self.text = text
 
     async def complete(self, request: Request, context: RunContext) -> Answer:
-        """The one answer."""
+        """Return the answer."""
         return Answer(self.text, usage=Usage(600, 300), cost_usd=0.001, billed_usd=0.001)
 
 
 async def measure(size: int, directory: Path) -> None:
-    """Print hit and bare read for answers of `size` bytes."""
-    store, rows = disk_store(directory), DiskBackend(directory, 1024)
+    """Print the times of a hit and of a bare read for answers of `size` bytes."""
+    store, backend = disk_store(directory), DiskBackend(directory, 1024)
     cached = CachingCompleter(Fixed("x" * size), store, fingerprint=lambda _: "f")
     question = Request((LLMMessage(LLMRole.USER, "y" * 2000),), "default")
     await cached.complete(question, RunContext())
@@ -42,12 +42,12 @@ async def measure(size: int, directory: Path) -> None:
     for _ in range(15):
         start = time.perf_counter()
         for _ in range(CALLS):
-            prior_attempts = time.perf_counter()
+            before = time.perf_counter()
             await cached.complete(question, RunContext())
-            each.append(time.perf_counter() - prior_attempts)
+            each.append(time.perf_counter() - before)
         between = time.perf_counter()
         for _ in range(CALLS):
-            rows.read(key)
+            backend.read(key)
         pairs.append(((between - start) / CALLS, (time.perf_counter() - between) / CALLS))
     each.sort()
     print(

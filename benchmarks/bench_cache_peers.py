@@ -1,7 +1,8 @@
-"""A whole hit through `acompletion` against LiteLLM's and DSPy's caches, and twenty calls alike.
+"""Cache hits of `acompletion` compared with LiteLLM's and DSPy's caches, and 20 identical calls.
 
-LiteLLM 1.106 needs FastAPI to give a cached answer, so this runs where the proxy extra is; DSPy
-hits in an environment of its own (`make bench-structured` makes it), in turn with everybody else.
+LiteLLM 1.106 needs FastAPI to return a cached answer, so this runs in the environment of the proxy
+tests. DSPy runs in an environment of its own (`make bench-structured` makes it). The caches take
+turns.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from benchmarks.hits.of_ours import asked
+from benchmarks.hits.orchestrator_hits import asked
 from benchmarks.hits.rounds import ROOT, Crew
 from benchmarks.ratio import spell
 from orchestrator.client.orchestrator import Orchestrator
@@ -31,14 +32,14 @@ DSPY = ROOT / ".venv-peers" / "dspy" / "bin" / "python"
 
 
 def hits(server: WireServer, directory: str, size: int, count: int) -> None:
-    """Print p50 and p99 of every cache's hits, in `count` processes at the same time."""
+    """Print p50 and p99 of the hits of every cache, in `count` concurrent processes."""
     server.plan("m", Reply("x" * size))
     arguments = (server.base, str(size), directory)
     with contextlib.ExitStack() as open_:
         crews: dict[str, Crew] = {}
         for names, python, module in (
-            (HERE, Path(sys.executable), "benchmarks.hits.of_ours"),
-            (DSPYS, DSPY, "benchmarks.hits.of_dspy"),
+            (HERE, Path(sys.executable), "benchmarks.hits.orchestrator_hits"),
+            (DSPYS, DSPY, "benchmarks.hits.dspy_hits"),
         ):
             if python.exists():
                 crew = open_.enter_context(
@@ -60,7 +61,7 @@ def hits(server: WireServer, directory: str, size: int, count: int) -> None:
 
 
 async def twenty(server: WireServer, directory: str) -> None:
-    """Print how many wire calls twenty identical calls at once take."""
+    """Print the number of wire calls of twenty concurrent identical calls."""
     config = Config.model_validate(
         configured(server.base, "m", cache={"directory": f"{directory}/twenty"})
     )
@@ -82,7 +83,7 @@ async def twenty(server: WireServer, directory: str) -> None:
 def main() -> None:
     """The aim is 60 µs at 2 KB, and a tenth of LiteLLM's disk hit."""
     if importlib.util.find_spec("fastapi") is None:
-        print("cache_peers: left out: LiteLLM's cache needs FastAPI; run it in .venv-proxy")
+        print("cache_peers: skipped: LiteLLM's cache needs FastAPI; run it in .venv-proxy")
         return
     server = WireServer()
     with tempfile.TemporaryDirectory() as directory:

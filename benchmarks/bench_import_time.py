@@ -1,4 +1,4 @@
-"""`import orchestrator` and `orchestrator validate` against a bare interpreter start."""
+"""`import orchestrator` and `orchestrator validate` compared with a bare interpreter start."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from benchmarks.ratio import interleaved, spell
 
 ROOT = Path(__file__).resolve().parent.parent
 MODEL = str(ROOT / "prompts" / "library" / "explorer.gmn")
-#: What a command that validates cannot do without, before any code of ours.
+#: The imports that validation cannot avoid, without any code of this package.
 FLOOR = "import numpy, pydantic; type('M', (pydantic.BaseModel,), {})"
 
 
 def run(*arguments: str) -> None:
-    """Run the interpreter with these arguments, silently."""
+    """Run the interpreter with these arguments and discard its output."""
     subprocess.run([sys.executable, *arguments], check=True, capture_output=True, cwd=ROOT)
 
 

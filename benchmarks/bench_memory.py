@@ -1,4 +1,4 @@
-"""Resident memory over 20,000 calls, ours and the bare Router's, each in a process of its own."""
+"""Resident memory over 20,000 calls of the client and of the bare Router, in separate processes."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ IN_FLIGHT = 50
 
 
 def resident_mb() -> float:
-    """Megabytes of this process in memory."""
+    """Resident megabytes of this process."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 async def grown(base: str, *, ours: bool) -> tuple[float, float]:
-    """Megabytes after a tenth of the calls, and after all of them."""
+    """Resident megabytes after a tenth of the calls, and after all of them."""
     async with Orchestrator(config(base, limits={"parallel": IN_FLIGHT})) as orchestrator:
         await orchestrator._router.transport.router()  # loads LiteLLM
         call = orchestrator.acompletion if ours else bare_router(orchestrator).acompletion
@@ -43,7 +43,7 @@ async def grown(base: str, *, ours: bool) -> tuple[float, float]:
 
 
 def one(base: str, ours: bool, pipe: Any) -> None:  # noqa: FBT001  an argument of a process
-    """Measure in this process."""
+    """Measure in this process and send the result through `pipe`."""
     pipe.send(asyncio.run(grown(base, ours=ours)))
 
 

@@ -1,4 +1,4 @@
-"""Our uncached calls against the bare Router's, the same server, call by call in turn."""
+"""Uncached calls of the client compared with the bare Router, alternating on the same server."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def cpu_of(call: Callable[[], Awaitable[object]]) -> float:
 async def in_some_order(
     path: Callable[[], Awaitable[object]], reference: Callable[[], Awaitable[float]]
 ) -> tuple[float, float]:
-    """Both, the first by lot: who comes second pays for what the first left to do."""
+    """CPU seconds of both, in random order: the second pays for deferred work of the first."""
     if random.random() < 0.5:
         ours = await cpu_of(path)
         return ours, await reference()
@@ -44,15 +44,15 @@ async def in_some_order(
 
 
 async def measure(base: str, directory: str) -> None:
-    """Print what our calls add to the bare Router's."""
+    """Print what `Orchestrator.acompletion` and the loop's call add to the bare Router."""
     ask: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": QUESTION}]}
     request = Request((LLMMessage(LLMRole.USER, QUESTION),), "default")
     async with Orchestrator(config(base, ledger={"directory": directory})) as orchestrator:
-        seam = orchestrator._router
+        completer = orchestrator._router
         bare = bare_router(orchestrator)
         paths: dict[str, Callable[[], Awaitable[object]]] = {
             "acompletion with ledger": lambda: orchestrator.acompletion(**ask),
-            "the loop's call": lambda: seam.complete(request, RunContext()),
+            "the loop's call": lambda: completer.complete(request, RunContext()),
         }
 
         for name, path in paths.items():
@@ -60,7 +60,7 @@ async def measure(base: str, directory: str) -> None:
 
 
 async def measure_generation(base: str) -> None:
-    """Print what `generate_gmn` adds, with the same messages and an answer that is accepted."""
+    """Print what `generate_gmn` adds for the same messages and an accepted answer."""
     async with Orchestrator(config(base, generation={"mode": "prompt"})) as orchestrator:
         made = await orchestrator.generate_gmn(SENTENCE)
         request = made.attempts[0].request
@@ -76,7 +76,7 @@ async def measure_generation(base: str) -> None:
 async def compare(
     name: str, path: Callable[[], Awaitable[object]], bare: Callable[[], Awaitable[object]]
 ) -> None:
-    """Print the CPU of `path` as a ratio to that of `bare`."""
+    """Print the CPU time of `path` as a ratio to that of `bare`."""
 
     async def reference() -> float:
         return await cpu_of(bare)

@@ -1,4 +1,4 @@
-"""A thousand calls in flight at 50 ms, and the parts of a stream, against the bare Router."""
+"""1,000 calls in flight at 50 ms, and the chunks of a stream, compared with the bare Router."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Call = Callable[..., Awaitable[Any]]
 
 
 async def rate(call: Call) -> float:
-    """Answers a second with `IN_FLIGHT` calls under way."""
-    room = asyncio.Semaphore(IN_FLIGHT)
+    """Answers per second with `IN_FLIGHT` concurrent calls."""
+    limit = asyncio.Semaphore(IN_FLIGHT)
 
     async def one() -> None:
-        async with room:
+        async with limit:
             await call(**ASK)
 
     start = time.perf_counter()
@@ -31,7 +31,7 @@ async def rate(call: Call) -> float:
 
 
 async def part(call: Call) -> float:
-    """Seconds for each part of a stream that comes as fast as it is read."""
+    """Seconds per chunk of a stream that is sent as fast as it is read."""
     count, start = 0, time.perf_counter()
     async for _ in await call(**ASK, stream=True, stream_options={"include_usage": True}):
         count += 1
@@ -39,7 +39,7 @@ async def part(call: Call) -> float:
 
 
 async def compare(base: str, what: Callable[[Call], Awaitable[float]]) -> list[tuple[float, float]]:
-    """Ours and the bare Router's, in turn."""
+    """Pairs of `what` for the client and for the bare Router, measured in turn."""
     async with Orchestrator(config(base, limits={"parallel": IN_FLIGHT})) as orchestrator:
         bare = bare_router(orchestrator).acompletion
 
@@ -62,7 +62,7 @@ async def compare(base: str, what: Callable[[Call], Awaitable[float]]) -> list[t
 
 
 def main() -> None:
-    """Print the rate, bound 0.95 of the bare Router's, and the time for each part of a stream."""
+    """Print the rate (bound: 0.95 of the bare Router's) and the time per chunk of a stream."""
     with served(Reply("good", delay_s=0.05)) as base:
         pairs = asyncio.run(compare(base, rate))
     ratio = ratio_of(pairs)
@@ -70,7 +70,7 @@ def main() -> None:
         f"throughput: {IN_FLIGHT} in flight at 50 ms: {ratio.a_s:.0f} answers/s, bare Router"
         f" {ratio.b_s:.0f}/s, ratio {ratio.median:.3g} ({ratio.low:.3g} to {ratio.high:.3g})"
     )
-    # LiteLLM takes a hundred equal parts for a model that is stuck.
+    # LiteLLM raises an error after a hundred equal chunks, so these differ.
     words = " ".join(f"word{n}" for n in range(PARTS))
     with served(Reply(words)) as base:
         pairs = asyncio.run(compare(base, part))

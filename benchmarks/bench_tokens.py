@@ -1,4 +1,4 @@
-"""How many tokens a model must write: compact tables against dense ones."""
+"""Tokens that a model must write: compact tables compared with dense ones."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from orchestrator.gmn.validate import validate
 
 
 def counter() -> tuple[str, object]:
-    """The cl100k tokenizer, or an honest estimate where its table cannot be loaded."""
+    """Name and encoding of cl100k; a stated estimate and None when it cannot be loaded."""
     try:
         encoding = tiktoken.get_encoding("cl100k_base")
-    except Exception as error:  # noqa: BLE001  no network raises whatever the HTTP client raises
+    except Exception as error:  # noqa: BLE001  without a network, tiktoken raises any error of its HTTP client
         return f"characters / 3.2 ({type(error).__name__}: no tokenizer table)", None
     return "cl100k", encoding
 
 
 def main() -> None:
-    """Print one line per curated model, and the explorer's bound."""
+    """Print one line per curated model, and the median ratio."""
     name, encoding = counter()
 
     def tokens(text: str) -> int:

@@ -1,11 +1,11 @@
-"""The evaluation over scripted faulty models with fixed seeds, held against the kept figures.
+"""Evaluates scripted faulty models with fixed seeds and compares with the recorded figures.
 
-Each model answers from the curated library and spoils what it says: a share of its documents has
-a fault, a share of its patches is wrong, some of its answers are wrapped in prose or refused. What
-changes between two runs is therefore ours: templates, repairs, checks, and the loop.
+Each model answers from the curated library: a share of its documents has a fault, a share of its
+patches is wrong, some answers are wrapped in prose or refused. A difference between two runs comes
+from templates, repairs, checks or the loop, because the models do not change.
 
-    python -m benchmarks.prompt_ci          fails when anything got worse
-    python -m benchmarks.prompt_ci --write  keeps the figures of today
+    python -m benchmarks.prompt_ci          fails when a figure got worse
+    python -m benchmarks.prompt_ci --write  records the new figures
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ Tree = dict[str, Any]
 
 @dataclass(frozen=True)
 class Habits:
-    """How often a model does what."""
+    """Probabilities of the faults of one scripted model."""
 
     faulty: float
     wrong_patch: float
@@ -95,14 +95,14 @@ FAULTS: tuple[Callable[[Tree], None], ...] = (
 
 
 class Faulty:
-    """The models behind one server: asked for a document or for a patch, each in its own way."""
+    """The scripted models behind one server, which answer with a document or with a patch."""
 
     def __init__(self) -> None:
         self._good: dict[str, GMNSpec] = {}
         self._asked: Counter[str] = Counter()
 
     def reply(self, asked: Asked) -> Reply:
-        """What the model of this name says."""
+        """The answer of the model named in the request."""
         habits = MODELS[asked.model]
         messages = asked.body["messages"]
         last = str(messages[-1]["content"])
@@ -157,9 +157,9 @@ async def evaluated(base: str, model: str) -> EvaluationRun:
 
 
 def main() -> int:
-    """Print the scores of every model; 1 when one of them got worse than what is kept."""
+    """Print the scores of every model; return 1 when one is worse than its recorded scores."""
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--write", action="store_true", help="keep the figures of today")
+    arguments.add_argument("--write", action="store_true", help="record the new figures")
     is_written = arguments.parse_args().write
     server = WireServer()
     server.decide = Faulty().reply

@@ -1,4 +1,4 @@
-"""Two things timed side by side in one run, so that a noisy machine hits both alike."""
+"""Times two functions alternately in one run, so that noise affects both equally."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Ratio:
     high: float
 
     def line(self, name: str, a: str, b: str) -> str:
-        """The one line a benchmark prints."""
+        """The line that a benchmark prints."""
         return (
             f"{name}: {a} {spell(self.a_s)}, {b} {spell(self.b_s)}, "
             f"ratio {self.median:.3g} (quartiles {self.low:.3g} to {self.high:.3g})"
@@ -32,7 +32,7 @@ class Ratio:
 
 
 def spell(seconds: float) -> str:
-    """Seconds in the unit that reads best."""
+    """Seconds with three digits, in s, ms, µs or ns."""
     for unit, factor in (("s", 1.0), ("ms", 1e3), ("µs", 1e6)):
         if seconds * factor >= 1:
             return f"{seconds * factor:.3g} {unit}"
@@ -50,7 +50,7 @@ def seconds_of(work: Callable[[], object], *, calls: int = 1) -> float:
 def interleaved(
     a: Callable[[], object], b: Callable[[], object], *, rounds: int = 15, calls: int = 1
 ) -> Ratio:
-    """Time A and B in turn, after one warm-up of each."""
+    """Time A and B alternately, after one warm-up of each."""
     a(), b()
     return ratio_of(
         [(seconds_of(a, calls=calls), seconds_of(b, calls=calls)) for _ in range(rounds)]

@@ -1,4 +1,4 @@
-"""The loopback server in a process of its own, so that its work is not counted as ours."""
+"""The loopback server in a process of its own, so that its CPU time is not measured."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _serve(pipe: Connection, reply: Reply) -> None:
 
 @contextlib.contextmanager
 def served(reply: Reply) -> Iterator[str]:
-    """The base URL of a server that gives `reply` to everything asked of ``m``."""
+    """The base URL of a server that answers every request to model ``m`` with `reply`."""
     here, there = multiprocessing.Pipe()
     start = multiprocessing.get_context("spawn").Process
     process = start(target=_serve, args=(there, reply), daemon=True)

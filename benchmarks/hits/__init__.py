@@ -1,1 +1,1 @@
-"""Hits of one cache after the other, in processes that do the same at the same time."""
+"""Times cache hits, one cache after the other, in several concurrent processes."""

@@ -1,7 +1,8 @@
-"""What a process that is timed does, and what the one that times says to it.
+"""The protocol between the benchmark and the processes whose cache hits it times.
 
-A line in names whose cache is to be hit, another one says when; a line out has the seconds of each
-hit, as JSON. Only the standard library is used here: a peer's process has no other.
+The benchmark writes the name of a cache, then a line that starts the round; the process answers
+with the seconds of each hit, as JSON. The module imports the standard library alone, because the
+environments of the peers have nothing else.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ Hit = Callable[[], Awaitable[Any]]
 
 
 async def serve(choose: Callable[[str], Awaitable[Hit]]) -> None:
-    """Hit what is asked for, until nothing is; `choose` fills the cache of a name first."""
+    """Answer every line of stdin with the times of `CALLS` hits; `choose` fills the cache first."""
     print("ready", flush=True)
     for line in iter(sys.stdin.readline, ""):
         hit = await choose(line.strip())
         print("filled", flush=True)
-        sys.stdin.readline()  # everybody begins at the same moment
+        sys.stdin.readline()  # all processes begin at the same time
         each = []
         for _ in range(CALLS):
             start = time.perf_counter()
@@ -35,10 +36,10 @@ async def serve(choose: Callable[[str], Awaitable[Hit]]) -> None:
 
 
 class Crew:
-    """Processes that hit the same cache at the same time."""
+    """Processes that hit the same cache concurrently."""
 
     def __init__(self, count: int, python: Path, module: str, *arguments: str) -> None:
-        """Start them; each runs `module` with `arguments`."""
+        """Start `count` processes; each runs `module` with `arguments`."""
         command = [str(python), "-W", "ignore", "-m", module, *arguments]
         self._made = [
             subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -46,31 +47,31 @@ class Crew:
             for _ in range(count)
         ]  # fmt: skip
         for one in self._made:
-            _hear(one)
+            _receive(one)
 
     def hits(self, name: str) -> list[float]:
-        """Seconds of every hit of one round."""
-        for one in self._made:  # in turn: the first one fills the cache for all
-            _say(one, name)
-            _hear(one)
+        """Seconds of every hit of one round on the cache `name`."""
+        for one in self._made:  # one after the other: the first one fills the cache
+            _send(one, name)
+            _receive(one)
         for one in self._made:
-            _say(one, "go")
-        return [seconds for one in self._made for seconds in json.loads(_hear(one))]
+            _send(one, "go")
+        return [seconds for one in self._made for seconds in json.loads(_receive(one))]
 
     def close(self) -> None:
-        """End them."""
+        """Close stdin of every process and wait until it ends."""
         for one in self._made:
             one.communicate()
 
 
-def _say(process: subprocess.Popen[str], line: str) -> None:
+def _send(process: subprocess.Popen[str], line: str) -> None:
     assert process.stdin is not None
     process.stdin.write(f"{line}\n")
     process.stdin.flush()
 
 
-def _hear(process: subprocess.Popen[str]) -> str:
+def _receive(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
-    if heard := process.stdout.readline():
-        return heard
+    if line := process.stdout.readline():
+        return line
     raise RuntimeError(f"{process.args!r} ended with {process.wait()}")

@@ -1,1 +1,1 @@
-"""Ours against the tools people use for structured answers, over the same scripted model."""
+"""Compares tools for structured answers over the same scripted model."""

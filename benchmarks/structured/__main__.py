@@ -1,4 +1,4 @@
-"""Run every client over every mix and print what a valid answer took.
+"""Run every client over every mix; print calls, tokens and seconds per valid answer.
 
 Peers live in environments of their own under ``.venv-peers``; `--install` makes them.
 """
@@ -19,7 +19,7 @@ from benchmarks.structured.model import MIXES, Counted, ScriptedModel
 ROOT = Path(__file__).parents[2]
 HOME = ROOT / ".venv-peers"
 CLIENTS = Path(__file__).parent / "clients"
-#: Peer, its client's file, what is installed for it.
+#: By peer: the file of its client, and the package to install.
 PEERS = {
     "Instructor": ("instructor_.py", "instructor==1.17.0"),
     "pydantic-ai": ("pydantic_ai_.py", "pydantic-ai-slim[openai]==2.68.0"),
@@ -30,14 +30,14 @@ PEERS = {
 
 
 def python_of(peer: str) -> Path:
-    """The interpreter of a peer; what needs nothing of its own runs in ours."""
+    """The interpreter of a peer; a peer without a package runs in this environment."""
     if not PEERS[peer][1]:
         return Path(sys.executable)
     return HOME / PEERS[peer][1].partition("==")[0].partition("[")[0] / "bin" / "python"
 
 
 def install() -> None:
-    """Make the environments of the peers."""
+    """Create the environments of the peers."""
     for peer, (_, package) in PEERS.items():
         if package and not python_of(peer).exists():
             venv.create(python_of(peer).parents[1], with_pip=True)
@@ -63,7 +63,7 @@ def measured(peer: str) -> dict[str, dict[str, Any]]:
 
 
 def main() -> None:
-    """Print one table per mix and the sums."""
+    """Print one line per mix and peer, and the sums."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--install", action="store_true", help="make the peers' environments")
     if arguments.parse_args().install:

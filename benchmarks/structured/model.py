@@ -1,7 +1,7 @@
-"""The scripted model: how its answers are wrong, how often, and how it mends what it is asked to.
+"""The scripted model: the faults of its answers by mix, and its corrections.
 
-It is as good at every form: asked for the whole it sends the whole, asked for a JSON Patch it
-sends one, given a tool it calls it. Tokens are a quarter of the characters that cross the wire.
+It sends a whole document, a JSON Patch or a tool call, as requested. The number of tokens is a
+quarter of the characters on the wire.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _GOAL: Json = {"op": "add", "path": "/goal", "value": "s6"}
 
 
 def good() -> Json:
-    """The answer that holds."""
+    """The valid answer."""
     rows = []
     for n in range(12):
         row = [0.0] * 12
@@ -60,7 +60,7 @@ def _row_too_heavy(doc: Json) -> list[Json]:
 
 
 Fault = Callable[[Json], list[Json]]
-#: By mix the faults of the first answer, of the second, and so on; strings spoil the spelling.
+#: By mix: the faults of the first answer, of the second, and so on; strings are faults of syntax.
 MIXES: dict[str, list[Fault | str]] = {
     "none": [],
     "schema-once": [_without_goal],
@@ -74,7 +74,7 @@ MIXES: dict[str, list[Fault | str]] = {
 
 @dataclass
 class Counted:
-    """What one run took."""
+    """Calls and tokens of one run."""
 
     calls: int = 0
     prompt_tokens: int = 0
@@ -116,7 +116,7 @@ class ScriptedModel:
         body = await request.json()
         mix = body["model"]
         counted = self.counted.setdefault(mix, Counted())
-        text, finish = _said(mix, counted.calls, body)
+        text, finish = _content(mix, counted.calls, body)
         asked = {key: body.get(key) for key in ("messages", "tools", "response_format")}
         counted.calls += 1
         counted.prompt_tokens += len(json.dumps(asked)) // 4
@@ -137,19 +137,19 @@ class ScriptedModel:
         )  # fmt: skip
 
 
-def _said(mix: str, call: int, body: Json) -> tuple[str, str]:
+def _content(mix: str, call: int, body: Json) -> tuple[str, str]:
     faults = MIXES[mix]
     fault = faults[call] if call < len(faults) else None
     doc, patch = good(), []
     if callable(fault):
         fault(doc)
-    # What a mending answer mends is what was wrong before; what it spoils is its own fault.
+    # A patch corrects the fault of the answer before it, and may add a fault of its own.
     wants_patch = "JSON Patch" in json.dumps(body["messages"][-1])
     if wants_patch and call:
         before = faults[call - 1]
         patch = before(good()) if callable(before) else []
         if callable(fault):
-            patch += [_spoiling(fault)]
+            patch += [_faulty_row(fault)]
         return json.dumps(patch), "stop"
     wrapped = _wraps(body, doc)
     text = json.dumps(wrapped)
@@ -160,16 +160,16 @@ def _said(mix: str, call: int, body: Json) -> tuple[str, str]:
     return text, "stop"
 
 
-def _spoiling(fault: Fault) -> Json:
+def _faulty_row(fault: Fault) -> Json:
     doc = good()
     fault(doc)
     if fault is _row_of_words:
         return _row(3, doc["transitions"][3]["row"])
-    raise ValueError("only a row is spoiled by a later answer")
+    raise ValueError(f"{fault!r} cannot be part of a patch; use _row_of_words")
 
 
 def _wraps(body: Json, doc: Json) -> Json:
-    """DSPy asks for its output fields around the answer."""
+    """The answer inside DSPy's output field, if the request asks for that field."""
     form = body.get("response_format") or {}
     wanted = (form.get("json_schema") or {}).get("schema") or {}
     if "answer" in wanted.get("properties", {}) or "`answer`" in json.dumps(body["messages"]):

@@ -1,1 +1,1 @@
-"""The command line: `main` reads the arguments, one file per command does the work."""
+"""The command line: `main` parses the arguments, and each command has a file of its own."""

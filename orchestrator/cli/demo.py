@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.output import GOOD, INVALID, say, say_json, tell
+from orchestrator.cli.client_call import call_client
+from orchestrator.cli.output import GOOD, INVALID, echo_result, echo_stderr
 from orchestrator.cli.progress import generation_as_json, report_lines, show_event
 from orchestrator.cli.simulate import episode_lines
-from orchestrator.client.orchestrator import Orchestrator
 from orchestrator.gmn.compile import compile_spec
 from orchestrator.gmn.simulate import simulate
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from orchestrator.gmn.model import GMNSpec
     from orchestrator.types.requests import Generation
@@ -23,26 +23,21 @@ EXPECTATION = "cell=r4c4 within 14 in 80%"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Sentence, progress, model, report, and a few simulated steps."""
-    tell(f'The sentence: "{SENTENCE}"', "bold")
-    made = asyncio.run(_generate())
-    if arguments.json:
-        say_json(generation_as_json(made, made.text))
-        return GOOD if made.report.is_accepted else INVALID
-    say(made.text)
-    for line in report_lines(made):
-        say(line)
-    for line in made.report.behaviour:
-        say(f"expected: {line}")
-    say(f"\n{arguments.steps} simulated steps:")
-    episode = simulate(compile_spec(made.spec), steps=arguments.steps, seed=0)
-    for line in episode_lines(episode):
-        say(line)
+    """Print a sentence, the model made from it, its report, and a few simulated steps."""
+    echo_stderr(f'The sentence: "{SENTENCE}"', "bold")
+    made = call_client(
+        lambda orc: orc.generate_gmn(
+            SENTENCE, "explorer", {"max_states": 25}, None, [EXPECTATION], provider="offline"
+        ),
+        hook=show_event,
+    )
+    echo_result(arguments, generation_as_json(made, made.text), _lines(made, arguments.steps))
     return GOOD if made.report.is_accepted else INVALID
 
 
-async def _generate() -> Generation[GMNSpec]:
-    async with Orchestrator(hook=show_event) as orc:
-        return await orc.generate_gmn(
-            SENTENCE, "explorer", {"max_states": 25}, None, [EXPECTATION], provider="offline"
-        )
+def _lines(made: Generation[GMNSpec], steps: int) -> Iterator[str]:
+    yield made.text
+    yield from report_lines(made)
+    yield from (f"expected: {line}" for line in made.report.behaviour)
+    yield f"\n{steps} simulated steps:"
+    yield from episode_lines(simulate(compile_spec(made.spec), steps=steps, seed=0))

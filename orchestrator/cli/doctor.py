@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime
 import os
 import platform
@@ -15,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from orchestrator.cache.redis import connected
-from orchestrator.cli.output import GOOD, INVALID, say, say_json
-from orchestrator.client.orchestrator import Orchestrator
+from orchestrator.cli.client_call import call_client
+from orchestrator.cli.output import GOOD, INVALID, echo_result
 from orchestrator.client.wiring import stated, store_of
 from orchestrator.config.settings import Config, cache_directory, ledger_directory
 from orchestrator.models.deployments import deployments_of
@@ -30,30 +29,31 @@ if TYPE_CHECKING:
 
     from orchestrator.models.deployments import Deployment, Deployments
 
-_ASK_S = 2.0
+_SERVER_TIMEOUT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One thing that was looked at; `fix` is empty when it is well."""
+    """One thing that was checked; `fix` says what to do, and is empty when nothing is wrong."""
 
     what: str
     found: str
     fix: str = ""
     is_bad: bool = False
 
+    def lines(self) -> Iterator[str]:
+        """What was found, and on a second line the fix."""
+        mark = "bad " if self.is_bad else "look" if self.fix else "ok  "
+        yield f"{mark}  {self.what}: {self.found}"
+        if self.fix:
+            yield f"      {self.fix}"
+
 
 def run(arguments: argparse.Namespace) -> int:
-    """Look everything over; exit 1 when something keeps the program from working."""
+    """Check packages, config, deployments and directories; exit 1 when one of them is bad."""
     findings = list(_findings(is_probed=arguments.probe))
-    if arguments.json:
-        say_json([{"what": f.what, "found": f.found, "fix": f.fix} for f in findings])
-    else:
-        for finding in findings:
-            mark = "bad " if finding.is_bad else "look" if finding.fix else "ok  "
-            say(f"{mark}  {finding.what}: {finding.found}")
-            if finding.fix:
-                say(f"      {finding.fix}")
+    value = [{"what": f.what, "found": f.found, "fix": f.fix} for f in findings]
+    echo_result(arguments, value, (line for f in findings for line in f.lines()))
     return INVALID if any(f.is_bad for f in findings) else GOOD
 
 
@@ -65,21 +65,22 @@ def _findings(*, is_probed: bool) -> Iterator[Checked]:
     try:
         config = Config.load(None, os.environ)
     except ConfigError as error:
-        yield Checked("config", str(error), error.fix or "Mend the file.", is_bad=True)
+        yield Checked("config", str(error), error.fix or "Correct the file.", is_bad=True)
         return
     yield Checked("config", config.source)
     if config.unused:
-        words = "They load and change nothing here."
+        words = "They are read and have no effect here."
         yield Checked("unused config keys", ", ".join(config.unused), words)
     try:
         found = deployments_of(config, os.environ)
     except ConfigError as error:
         yield Checked("deployments", str(error), error.fix, is_bad=True)
     else:
-        yield from _deployments(found, asyncio.run(_forms()) if is_probed else {})
+        probed = call_client(lambda orc: orc.output_mode_check()) if is_probed else {}
+        yield from _deployments(found, probed)
     yield _cache(config)
     ledger = ledger_directory(config.orchestrator.ledger, os.environ)
-    yield Checked("ledger", "not kept") if ledger is None else _rights("ledger", ledger)
+    yield Checked("ledger", "not kept") if ledger is None else _permissions("ledger", ledger)
 
 
 def _package(name: str) -> Checked:
@@ -90,14 +91,14 @@ def _package(name: str) -> Checked:
 
 
 def clock(now: datetime.datetime) -> Checked:
-    """A clock behind the day this was installed makes every certificate and bill wrong."""
+    """Bad when `now` lies before the installation: certificates and the ledger need the time."""
     installed = Path(str(distribution("litellm").locate_file("litellm"))).stat().st_mtime
     if now.timestamp() < installed - 86_400:
         return Checked("clock", f"{now:%Y-%m-%d}", "Set the clock: it is in the past.", is_bad=True)
     return Checked("clock", f"{now:%Y-%m-%d %H:%M} UTC")
 
 
-def _deployments(found: Deployments, forms: Mapping[str, str]) -> Iterator[Checked]:
+def _deployments(found: Deployments, probed: Mapping[str, str]) -> Iterator[Checked]:
     names = ", ".join(dict.fromkeys(one.group for one in found.ready))
     is_embedded = all(one.provider == "offline" for one in found.ready)
     fix = "To ask a language model, set a key below or start a local server."
@@ -106,7 +107,7 @@ def _deployments(found: Deployments, forms: Mapping[str, str]) -> Iterator[Check
     for one in found.ready:
         if one.provider == "offline":
             continue
-        yield _form(one, forms[one.id]) if one.id in forms else _schema(one)
+        yield _probed(one, probed[one.id]) if one.id in probed else _schema(one)
         if (goes := retirement(one, today, model_table())) is not None:
             when = f"{'retired on' if goes.is_past(today) else 'will be retired on'} {goes.on}"
             fix = f"Use {goes.successor} instead." if goes.successor else "Choose another model."
@@ -123,12 +124,7 @@ def _deployments(found: Deployments, forms: Mapping[str, str]) -> Iterator[Check
             yield Checked(what, skipped.reason, words)
 
 
-async def _forms() -> Mapping[str, str]:
-    async with Orchestrator() as orc:
-        return await orc.output_mode_check()
-
-
-def _form(one: Deployment, words: str) -> Checked:
+def _probed(one: Deployment, words: str) -> Checked:
     fix = "Check its key, its name and its server." if words.startswith("does not") else ""
     return Checked(one.id, f"{one.model} {words}", fix, is_bad=bool(fix))
 
@@ -147,11 +143,11 @@ def _server(one: Deployment) -> Checked:
     is_ollama = one.provider.startswith("ollama")
     url = f"{base.rstrip('/')}/api/tags" if is_ollama else f"{base.rstrip('/')}/models"
     try:
-        said: Any = httpx.get(url, timeout=_ASK_S).json()
-        models = [str(m.get("name") or m.get("id")) for m in said.get("models", said.get("data"))]
+        body: Any = httpx.get(url, timeout=_SERVER_TIMEOUT_S).json()
+        models = [str(m.get("name") or m.get("id")) for m in body.get("models", body.get("data"))]
     except (httpx.HTTPError, ValueError, TypeError, AttributeError) as error:
         words = f"{url} does not list its models ({type(error).__name__})"
-        return Checked(f"server of {one.id}", words, "Start the server, or mend api_base.")
+        return Checked(f"server of {one.id}", words, "Start the server, or correct api_base.")
     wanted = one.model.partition("/")[2]
     listed = ", ".join(models) or "none"
     if any(wanted == model.removesuffix(":latest") or wanted == model for model in models):
@@ -165,19 +161,25 @@ def _cache(config: Config) -> Checked:
     directory = cache_directory(settings, os.environ)
     try:
         store = store_of(settings, os.environ)
-        if store.is_remote and (fault := _unreached(stated(settings.url, os.environ))):
-            fix = "Start the server, or mend orchestrator.cache.url; until then nothing is kept."
+        if store.is_remote and (fault := _connection_error(stated(settings.url, os.environ))):
+            fix = (
+                "Start the server, or correct orchestrator.cache.url; until then nothing is cached."
+            )
             return Checked("cache", f"Redis cannot be reached ({fault})", fix, is_bad=True)
     except (ConfigError, MissingExtraError) as error:
         return Checked("cache", str(error), getattr(error, "fix", ""), is_bad=True)
     info = store.info()
     store.close()
-    rights = _rights("cache", directory)
-    return rights if rights.fix else Checked("cache", f"{info.directory}, {info.entries} entries")
+    permissions = _permissions("cache", directory)
+    return (
+        permissions
+        if permissions.fix
+        else Checked("cache", f"{info.directory}, {info.entries} entries")
+    )
 
 
-def _unreached(url: str) -> str:
-    """The name of what keeps a Redis from answering, empty when it answers."""
+def _connection_error(url: str) -> str:
+    """Class name of the error with which a Redis server does not answer; empty if it answers."""
     client, faults = connected(url)
     try:
         client.ping()
@@ -188,8 +190,8 @@ def _unreached(url: str) -> str:
     return ""
 
 
-def _rights(what: str, directory: Path) -> Checked:
-    """Whether we may write there and nobody else may read."""
+def _permissions(what: str, directory: Path) -> Checked:
+    """Whether this user can write to `directory` and other users cannot read it."""
     nearest = next(p for p in (directory, *directory.parents) if p.exists())
     if not os.access(nearest, os.W_OK):
         fix = f"Make {nearest} writable, or name another directory."

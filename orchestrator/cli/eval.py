@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.output import GOOD, say, say_json, table, tell
-from orchestrator.client.orchestrator import Orchestrator
+from orchestrator.cli.client_call import call_client
+from orchestrator.cli.output import GOOD, echo_result, echo_stderr, table
 from orchestrator.config.paths import shipped
 from orchestrator.config.settings import Config, ledger_directory
 from orchestrator.generation.evaluation.evaluate import (
@@ -25,7 +24,9 @@ from orchestrator.generation.evaluation.plot import check_plot, plotted
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
+    from orchestrator.client.orchestrator import Orchestrator
     from orchestrator.generation.evaluation.evaluate import Score
 
 _HEAD = ("agent type", "cases", *(f"valid@{n}" for n in CALLS), "runs", "behaves",
@@ -36,36 +37,31 @@ def run(arguments: argparse.Namespace) -> int:
     """Generate every prompt of a file, print the scores, and compare them with the last run."""
     if arguments.plot:
         check_plot(Path(arguments.plot))
-    made = asyncio.run(_evaluated(arguments))
+    made = call_client(functools.partial(_evaluated, arguments))
     history = _history()
     before = previous(history, made) if history is not None else None
-    if arguments.json:
-        say_json({**made.as_dict(), "previous": before.as_dict() if before else None})
-    else:
-        _print(made, before)
+    value = {**made.as_dict(), "previous": before.as_dict() if before else None}
+    echo_result(arguments, value, _lines(made, before))
     if history is not None:
         remember(history, made)
     if arguments.plot:
         plotted(made, before, Path(arguments.plot))
-        tell(f"plotted into {arguments.plot}", "dim")
+        echo_stderr(f"plotted into {arguments.plot}", "dim")
     return GOOD
 
 
-async def _evaluated(arguments: argparse.Namespace) -> EvaluationRun:
+async def _evaluated(arguments: argparse.Namespace, orc: Orchestrator) -> EvaluationRun:
     named = Path(arguments.prompts) if arguments.prompts else shipped("prompts", "eval.yaml")
     cases = load_cases(named)
-    async with Orchestrator() as orc:
-        generate = functools.partial(
-            orc.generate_gmn,
-            model=arguments.route,
-            provider=arguments.provider,
-            cache=arguments.cache or "off",
-        )
-        outcomes = await evaluate(generate, cases, parallel=arguments.parallel)
-        return summed(
-            outcomes, route=arguments.route or arguments.provider or "default",
-            templates=orc.templates,
-        )  # fmt: skip
+    generate = functools.partial(
+        orc.generate_gmn,
+        model=arguments.route,
+        provider=arguments.provider,
+        cache=arguments.cache or "off",
+    )
+    outcomes = await evaluate(generate, cases, parallel=arguments.parallel)
+    route = arguments.route or arguments.provider or "default"
+    return summed(outcomes, route=route, templates=orc.templates)
 
 
 def _history() -> Path | None:
@@ -74,17 +70,15 @@ def _history() -> Path | None:
     return directory.parent / "evaluations.jsonl" if directory is not None else None
 
 
-def _print(made: EvaluationRun, before: EvaluationRun | None) -> None:
-    say(f"route {made.route}, templates {made.templates}, cases {made.cases}\n")
-    for line in table(_HEAD, [_row(name, one) for name, one in made.scores.items()]):
-        say(line)
+def _lines(made: EvaluationRun, before: EvaluationRun | None) -> Iterator[str]:
+    yield f"route {made.route}, templates {made.templates}, cases {made.cases}\n"
+    yield from table(_HEAD, [_row(name, one) for name, one in made.scores.items()])
     if before is None:
-        say("\nno earlier run over the same cases and route")
+        yield "\nno earlier run over the same cases and route"
         return
     changed = "" if before.templates == made.templates else f", templates {before.templates}"
-    say(f"\nbefore ({before.at[:16]}{changed}):")
-    for line in table(_HEAD, [_row(name, one) for name, one in before.scores.items()]):
-        say(line)
+    yield f"\nbefore ({before.at[:16]}{changed}):"
+    yield from table(_HEAD, [_row(name, one) for name, one in before.scores.items()])
 
 
 def _row(name: str, one: Score) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.output import GOOD, INVALID, read_source, say, say_json, tell_report
+from orchestrator.cli.output import GOOD, INVALID, echo_result, read_source, report_on_stderr
 from orchestrator.gmn.explain import explain
 from orchestrator.gmn.validate import validate
 
@@ -13,14 +13,11 @@ if TYPE_CHECKING:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Say what the document says."""
+    """Print the document in English; exit 1 when it is not valid."""
     verdict = validate(read_source(arguments.file), run_steps=0)
     if verdict.spec is None or not verdict.report.is_valid:
-        tell_report(arguments.file, verdict.report)
+        report_on_stderr(arguments.file, verdict.report)
         return INVALID
     text = explain(verdict.spec)
-    if arguments.json:
-        say_json({"file": arguments.file, "explanation": text})
-    else:
-        say(text)
+    echo_result(arguments, {"file": arguments.file, "explanation": text}, [text])
     return GOOD

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.cli.output import GOOD, UsageError, say, say_json
+from orchestrator.cli.output import GOOD, UsageError, echo_result, write_result
 from orchestrator.config.settings import Config, cache_directory
 from orchestrator.generation.evaluation.finetune import ACCEPTED, Accepted, examples_of
 
@@ -19,7 +19,7 @@ _KEY_ENDINGS = ("_API_KEY", "_TOKEN", "_SECRET", "_PASSWORD", "_ACCESS_KEY")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write what was asked and accepted as conversations for fine-tuning."""
+    """Write the accepted results as conversations for fine-tuning, in three JSON-lines files."""
     config = Config.load(None, os.environ)
     path = cache_directory(config.orchestrator.cache, os.environ) / ACCEPTED
     lines = [
@@ -30,8 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not lines:
         raise UsageError(
             f"nothing to export: {path} holds no answer of a language model. With cache:"
-            " {keep_accepted: true} results are kept there as they are accepted; --embedded takes"
-            " those of the embedded provider too"
+            " {keep_accepted: true} accepted results are kept there; --embedded exports those of"
+            " the embedded provider too"
         )
     secrets = [v for k, v in os.environ.items() if k.endswith(_KEY_ENDINGS) and v]
     made = examples_of(lines, secrets=secrets, valid_percent=arguments.valid)
@@ -44,19 +44,16 @@ def run(arguments: argparse.Namespace) -> int:
         "train": len(made.train), "valid": len(made.valid), "duplicates": made.duplicates,
         "scrubbed": made.scrubbed,
     }  # fmt: skip
-    if arguments.json:
-        say_json({**counts, "files": [str(train), str(valid), str(origin)]})
-        return GOOD
-    say(f"{train}: {len(made.train)} conversations to train with")
-    say(f"{valid}: {len(made.valid)} to validate with")
-    say(f"{origin}: where each came from, in the same order")
-    say(f"left out: {made.duplicates} duplicates; removed: {made.scrubbed} secrets")
+    summary = (
+        f"{train}: {len(made.train)} conversations to train with",
+        f"{valid}: {len(made.valid)} to validate with",
+        f"{origin}: where each came from, in the same order",
+        f"left out: {made.duplicates} duplicates; removed: {made.scrubbed} secrets",
+    )
+    echo_result(arguments, {**counts, "files": [str(train), str(valid), str(origin)]}, summary)
     return GOOD
 
 
 def _write(path: Path, lines: Sequence[dict[str, Any]]) -> None:
-    try:
-        text = "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+    text = "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines)
+    write_result(text, str(path))

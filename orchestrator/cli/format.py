@@ -8,10 +8,10 @@ from orchestrator.cli.output import (
     GOOD,
     INVALID,
     UsageError,
+    echo_json,
+    echo_stderr,
     read_source,
-    say_json,
-    tell,
-    tell_report,
+    report_on_stderr,
     write_result,
 )
 from orchestrator.gmn.formats import comments_of, read, write_json, write_text
@@ -25,23 +25,23 @@ if TYPE_CHECKING:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the canonical form; whatever does not survive it is told on stderr."""
+    """Print or write the canonical form, and report on stderr what it cannot hold."""
     if arguments.write and arguments.file == "-":
         raise UsageError("--write needs a file, not standard input")
     raw = read_source(arguments.file)
-    # Formatting changes the spelling, never the model: nothing is repaired beyond reading.
+    # Formatting changes the spelling, never the model, so repairs stay off.
     verdict = validate(raw, repair="none", run_steps=0)
     if verdict.spec is None:
-        tell_report(arguments.file, verdict.report)
+        report_on_stderr(arguments.file, verdict.report)
         return INVALID
-    tell_report(arguments.file, Report((), verdict.report.repairs))
+    report_on_stderr(arguments.file, Report((), verdict.report.repairs))
     text = _written(arguments, raw, verdict.spec)
     is_canonical = raw == text.encode()
     if arguments.json:
-        say_json({"file": arguments.file, "canonical": is_canonical, "text": text})
+        echo_json({"file": arguments.file, "canonical": is_canonical, "text": text})
         return GOOD if is_canonical or not arguments.check else INVALID
     if arguments.check:
-        tell(f"{arguments.file}: {'canonical' if is_canonical else 'would be reformatted'}")
+        echo_stderr(f"{arguments.file}: {'canonical' if is_canonical else 'would be reformatted'}")
         return GOOD if is_canonical else INVALID
     write_result(text, arguments.file if arguments.write else None)
     return GOOD
@@ -53,5 +53,5 @@ def _written(arguments: argparse.Namespace, raw: bytes, spec: GMNSpec) -> str:
     if arguments.to == "gmn" and reading.spelling == "text":
         return write_text(spec, comments)
     if lost := sum(len(lines) for lines in comments.values()):
-        tell(f"{arguments.file}: {lost} comments left out; only block text can hold them")
+        echo_stderr(f"{arguments.file}: {lost} comments left out; only block text can hold them")
     return write_text(spec) if arguments.to == "gmn" else write_json(spec)

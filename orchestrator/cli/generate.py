@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import functools
 import json
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.cli.client_call import call_client
 from orchestrator.cli.output import (
     GOOD,
     INVALID,
+    echo_json,
+    echo_stderr,
     read_source,
-    say_json,
-    tell,
-    tell_report,
+    report_on_stderr,
     write_result,
 )
 from orchestrator.cli.progress import (
@@ -24,63 +24,52 @@ from orchestrator.cli.progress import (
     show_event,
     show_live,
 )
-from orchestrator.client.orchestrator import Orchestrator
 from orchestrator.gmn.compile import compile_spec
 from orchestrator.gmn.formats import write_json
 from orchestrator.types.events import Done
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Awaitable
 
+    from orchestrator.client.orchestrator import Orchestrator
     from orchestrator.gmn.model import GMNSpec
     from orchestrator.types.requests import Generation
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Ask for a model and print it."""
-    made = asyncio.run(_generate(arguments))
-    text = as_format(made, arguments.format)
-    if arguments.json:
-        say_json(generation_as_json(made, text))
-    else:
-        write_result(text, arguments.output)
-    if arguments.json and arguments.output:
-        write_result(text, arguments.output)
-    show_end(made, arguments)
+    """Ask for a model and print it; exit 1 when it is not accepted."""
+    made = call_client(
+        functools.partial(_generate, arguments), hook=None if arguments.quiet else show_event
+    )
+    print_generation(made, as_format(made, arguments.format), arguments)
     return GOOD if made.report.is_accepted else INVALID
 
 
-async def _generate(arguments: argparse.Namespace) -> Generation[GMNSpec]:
+def _generate(arguments: argparse.Namespace, orc: Orchestrator) -> Awaitable[Generation[GMNSpec]]:
     prompt = arguments.prompt
     if prompt == "-":
         prompt = read_source("-").decode(errors="replace")
     examples = [read_source(name) for name in arguments.example] if arguments.example else None
-    async with Orchestrator(hook=None if arguments.quiet else show_event) as orc:
-        asked = functools.partial(
-            _live if arguments.live else type(orc).generate_gmn,
-            orc,
-            prompt,
-            arguments.agent_type,
-            dict(arguments.constraint),
-            examples,
-            arguments.expect,
-            model=arguments.route,
-            provider=arguments.provider,
-            cache=arguments.cache,
-            seed=arguments.seed,
-            samples=arguments.samples,
-            images=arguments.image,
-            infer_expectations=arguments.infer,
-        )
-        return await asked()
+    return (_generate_live if arguments.live else type(orc).generate_gmn)(
+        orc,
+        prompt,
+        arguments.agent_type,
+        dict(arguments.constraint),
+        examples,
+        arguments.expect,
+        model=arguments.route,
+        provider=arguments.provider,
+        cache=arguments.cache,
+        seed=arguments.seed,
+        samples=arguments.samples,
+        images=arguments.image,
+        infer_expectations=arguments.infer,
+    )
 
 
-async def _live(
-    orc: Orchestrator,
-    *args: Any,
-    **kwargs: Any,  # those of `generate_gmn`
-) -> Generation[GMNSpec]:
-    """The same, with the answer on stderr while it comes."""
+async def _generate_live(orc: Orchestrator, *args: Any, **kwargs: Any) -> Generation[GMNSpec]:
+    """`generate_gmn` with its arguments, and the answer on stderr as it arrives."""
     async with contextlib.aclosing(orc.stream_gmn(*args, **kwargs)) as events:
         async for event in events:
             if isinstance(event, Done):
@@ -98,12 +87,16 @@ def as_format(made: Generation[GMNSpec], form: str) -> str:
     return made.text
 
 
-def show_end(made: Generation[GMNSpec], arguments: argparse.Namespace) -> None:
-    """The report on stderr, and once who answered when it was the embedded provider."""
+def print_generation(made: Generation[GMNSpec], text: str, arguments: argparse.Namespace) -> None:
+    """Print or write the model, then its report on stderr unless ``--quiet``."""
+    if arguments.json:
+        echo_json(generation_as_json(made, text))
+    if arguments.output or not arguments.json:
+        write_result(text, arguments.output)
     if arguments.quiet:
         return
-    tell_report("answer", made.report, verbose=arguments.verbose)
+    report_on_stderr("answer", made.report, verbose=arguments.verbose)
     for line in report_lines(made):
-        tell(line)
+        echo_stderr(line)
     if made.provider == "offline":
-        tell(OFFLINE_NOTE, "dim")
+        echo_stderr(OFFLINE_NOTE, "dim")

@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.output import GOOD, PROVIDER, say, say_json, table
-from orchestrator.client.orchestrator import Orchestrator
+from orchestrator.cli.client_call import call_client
+from orchestrator.cli.output import GOOD, PROVIDER, echo_result, table
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from orchestrator.models.health import Health, HealthReport
 
-_HEADER = ("", "available", "success", "attempts", "average", "p95", "last failure", "because")
+_HEADER = ("available", "success", "attempts", "average", "p95", "last failure", "because")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """How every provider and deployment fares; exit 3 when nothing can be called."""
-    found = asyncio.run(_found(probe=arguments.probe))
-    if arguments.json:
-        say_json(found.as_dict())
-    else:
-        for kind, every in (("provider", found.providers), ("deployment", found.deployments)):
-            for line in table((kind, *_HEADER[1:]), [_row(one) for one in every]):
-                say(line)
-            say()
-        if not any(one.attempts for one in found.deployments):
-            say("Nothing was asked in the last day; --probe asks each deployment for one token.")
+    """Print the health of every provider and deployment; exit 3 when none can be called."""
+    found = call_client(lambda orc: orc.health_check(probe=arguments.probe))
+    echo_result(arguments, found.as_dict(), _lines(found))
     return GOOD if found.available else PROVIDER
 
 
-async def _found(*, probe: bool) -> HealthReport:
-    async with Orchestrator() as orc:
-        return await orc.health_check(probe=probe)
+def _lines(found: HealthReport) -> Iterator[str]:
+    for kind, every in (("provider", found.providers), ("deployment", found.deployments)):
+        yield from table((kind, *_HEADER), [_row(one) for one in every])
+        yield ""
+    if not any(one.attempts for one in found.deployments):
+        yield "Nothing was asked in the last day; --probe asks each deployment for one token."
 
 
 def _row(one: Health) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
 from orchestrator import __version__
-from orchestrator.cli.output import INTERRUPTED, INVALID, PROVIDER, USAGE, UsageError, tell
+from orchestrator.cli.output import INTERRUPTED, INVALID, PROVIDER, USAGE, UsageError, echo_stderr
 from orchestrator.ledger.usage import BYS
 from orchestrator.types.errors import (
     CacheMissError,
@@ -32,7 +32,7 @@ environment: ORCHESTRATOR_CONFIG names the config file, ORCHESTRATOR_CACHE_DIR t
 
 
 class _Parser(argparse.ArgumentParser):
-    """Complains in one line and says where help is."""
+    """Reports a wrong argument in one line that names ``--help``; exit code 2."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(USAGE, f"{self.prog}: {message}. Try: {self.prog} --help\n")
@@ -42,7 +42,7 @@ def _constraint(text: str) -> tuple[str, int]:
     key, sign, value = text.partition("=")
     if not sign or not value.strip().isdigit():
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no constraint; write for example max_states=25"
+            f"{text!r} is not a constraint; write for example max_states=25"
         )
     return key.strip(), int(value)
 
@@ -54,7 +54,7 @@ def _positive(text: str) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The whole command line; no command's code is imported for it."""
+    """The parser of the whole command line; builds it without importing any command's code."""
     top = _Parser(
         prog="orchestrator",
         description=__doc__,
@@ -69,132 +69,121 @@ def parser() -> argparse.ArgumentParser:
         made.add_argument("--json", action="store_true", help="print the result as JSON")
         return made
 
-    _asking(command("generate", "turn a description of an agent into a GMN model"))
+    _generation(command)
     _documents(command)
-    _around(command)
+    _observation(command)
+    _maintenance(command)
     return top
 
 
-def _asking(generate: argparse.ArgumentParser) -> None:
-    generate.add_argument("prompt", help="the agent, in a sentence; - reads it from stdin")
-    types = ("explorer", "trader", "coordinator", "general")
-    generate.add_argument("--agent-type", choices=types, default="general")
-    generate.add_argument(
-        "--constraint",
-        action="append",
-        type=_constraint,
-        default=[],
-        metavar="KEY=N",
-        help="max_states, max_observations, max_actions, max_factors, max_horizon, max_policies",
-    )
-    generate.add_argument(
-        "--example", action="append", metavar="FILE", help="a document to show as an example"
-    )
-    generate.add_argument(
-        "--format", choices=("gmn", "json", "pymdp"), default="gmn", help="form of the result"
-    )
-    generate.add_argument("-o", "--output", metavar="FILE", help="write the result there")
-    generate.add_argument("--seed", type=int, help="seed sent to the model")
-    generate.add_argument(
-        "--samples", type=_positive, default=1, metavar="N", help="candidates asked for at once"
-    )
-    generate.add_argument(
-        "--image", action="append", default=[], metavar="FILE", help="a picture of what is meant"
-    )
-    generate.add_argument(
-        "--infer", action="store_true", help="hold it to what the sentence implies as well"
-    )
-    generate.add_argument("--live", action="store_true", help="show the answer while it comes")
+def _generation(command: Command) -> None:
+    generate = command("generate", "turn a description of an agent into a GMN model")
+    add = generate.add_argument
+    add("prompt", help="the agent, in a sentence; - reads it from stdin")
+    add("--agent-type", choices=("explorer", "trader", "coordinator", "general"), default="general")
+    bounds = "max_states, max_observations, max_actions, max_factors, max_horizon, max_policies"
+    add("--constraint", action="append", type=_constraint, default=[], metavar="KEY=N", help=bounds)
+    add("--example", action="append", metavar="FILE", help="a document to show as an example")
+    add("--format", choices=("gmn", "json", "pymdp"), default="gmn", help="form of the result")
+    _output(add)
+    add("--seed", type=int, help="seed sent to the model")
+    add("--samples", type=_positive, default=1, metavar="N", help="candidates asked for at once")
+    add("--image", action="append", default=[], metavar="FILE", help="a picture of what is meant")
+    add("--infer", action="store_true", help="also check what the sentence implies")
+    add("--live", action="store_true", help="show the answer as it arrives")
     _routing(generate)
-    _expecting(generate)
+    _expectations(add)
+
+
+def _file(add: Add) -> None:
+    add("file", metavar="FILE", help="a document, or - for stdin")
+
+
+def _output(add: Add) -> None:
+    add("-o", "--output", metavar="FILE", help="write the result there")
+
+
+def _route(add: Add) -> None:
+    add("--route", metavar="NAME", help="route or model group to ask")
+    add("--provider", metavar="NAME", help="force a provider, such as offline")
 
 
 def _routing(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--route", metavar="NAME", help="route or model group to ask")
-    command.add_argument("--provider", metavar="NAME", help="force a provider, such as offline")
-    command.add_argument(
-        "--cache", choices=("use", "refresh", "off"), help="whether the cache may answer"
-    )
+    _route(command.add_argument)
+    cache = ("use", "refresh", "off")
+    command.add_argument("--cache", choices=cache, help="whether the cache may answer")
     volume = command.add_mutually_exclusive_group()
     volume.add_argument("-q", "--quiet", action="store_true", help="no progress, no report")
     volume.add_argument("-v", "--verbose", action="store_true", help="more of both")
 
 
-def _expecting(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--expect",
-        action="append",
-        default=[],
-        metavar="TEXT",
-        help='behaviour to simulate, for example "cell=r4c4 within 12 in 80%%"',
-    )
+def _expectations(add: Add) -> None:
+    words = 'behaviour to simulate, for example "cell=r4c4 within 12 in 80%%"'
+    add("--expect", action="append", default=[], metavar="TEXT", help=words)
 
 
 def _documents(command: Command) -> None:
-    validate = command("validate", "check documents; diagnostics jump in editors")
-    validate.add_argument("files", nargs="+", metavar="FILE", help="a document, or - for stdin")
-    validate.add_argument("--no-repair", action="store_true", help="report, mend nothing")
-    validate.add_argument("-v", "--verbose", action="store_true", help="infos as well")
-    formatting = command("format", "print a document in canonical form")
-    formatting.add_argument("file", metavar="FILE", help="a document, or - for stdin")
-    formatting.add_argument("--check", action="store_true", help="only say whether it is canonical")
-    formatting.add_argument("--to", choices=("gmn", "json"), default="gmn")
-    formatting.add_argument("-w", "--write", action="store_true", help="rewrite the file")
-    explain = command("explain", "say in plain English what a document says")
-    explain.add_argument("file", metavar="FILE", help="a document, or - for stdin")
-    simulate = command("simulate", "let the agent act in its own world")
-    simulate.add_argument("file", metavar="FILE", help="a document, or - for stdin")
-    simulate.add_argument("--steps", type=_positive, default=20)
-    simulate.add_argument("--seed", type=int, default=0)
-    simulate.add_argument(
-        "--episodes", type=_positive, default=40, help="episodes for each expectation"
-    )
-    simulate.add_argument(
-        "--cross-check", action="store_true", help="walk the same steps with pymdp and compare"
-    )
-    _expecting(simulate)
+    add = command("validate", "check documents; diagnostics jump in editors").add_argument
+    add("files", nargs="+", metavar="FILE", help="a document, or - for stdin")
+    add("--no-repair", action="store_true", help="report errors without repairing any")
+    add("-v", "--verbose", action="store_true", help="infos as well")
+    add = command("format", "print a document in canonical form").add_argument
+    _file(add)
+    add("--check", action="store_true", help="only say whether it is canonical")
+    add("--to", choices=("gmn", "json"), default="gmn")
+    add("-w", "--write", action="store_true", help="rewrite the file")
+    _file(command("explain", "say in plain English what a document says").add_argument)
+    add = command("simulate", "let the agent act in its own world").add_argument
+    _file(add)
+    add("--steps", type=_positive, default=20)
+    add("--seed", type=int, default=0)
+    add("--episodes", type=_positive, default=40, help="episodes for each expectation")
+    add("--cross-check", action="store_true", help="compare every step with pymdp")
+    _expectations(add)
     refine = command("refine", "change a document as the feedback says")
-    refine.add_argument("file", metavar="FILE", help="a document, or - for stdin")
-    refine.add_argument("--feedback", required=True, metavar="TEXT")
-    refine.add_argument("-o", "--output", metavar="FILE", help="write the result there")
+    add = refine.add_argument
+    _file(add)
+    add("--feedback", required=True, metavar="TEXT")
+    _output(add)
     _routing(refine)
-    _expecting(refine)
+    _expectations(add)
 
 
-def _around(command: Command) -> None:
-    models = command("models", "what can be called, what cannot and why, who serves which route")
-    models.add_argument("--modes", action="store_true", help="output modes learned by deployment")
-    models.add_argument("--forget-modes", action="store_true", help="learn the output modes anew")
-    plan = command("plan", "the most that a request can take, before anything is spent")
-    plan.add_argument("prompt", help="the agent, in a sentence")
-    plan.add_argument("--agent-type", default="general")
-    plan.add_argument("--route", metavar="NAME")
-    plan.add_argument("--provider", metavar="NAME")
-    health = command("health", "how every provider and deployment fares")
-    health.add_argument("--probe", action="store_true", help="ask each deployment for one token")
-    usage = command("usage", "what was asked and what it took, from the ledger")
-    usage.add_argument("--by", choices=BYS, default="model")
-    usage.add_argument("--since", default="", metavar="WHEN", help="7d, 12h or 2026-11-01")
-    evaluation = command("eval", "how well prompts, models and the loop do; asks for every prompt")
-    evaluation.add_argument("--prompts", metavar="FILE", help="YAML; by default the shipped ones")
-    evaluation.add_argument("--parallel", type=_positive, default=4, help="cases at a time")
-    evaluation.add_argument("--plot", metavar="FILE", help="draw the scores, .png or .svg")
+def _observation(command: Command) -> None:
+    add = command("models", "deployments and routes, and what was left out and why").add_argument
+    add("--modes", action="store_true", help="output modes learned by deployment")
+    add("--forget-modes", action="store_true", help="forget the output modes learned so far")
+    add = command("plan", "the most that a request can take, before anything is spent").add_argument
+    add("prompt", help="the agent, in a sentence")
+    add("--agent-type", default="general")
+    _route(add)
+    add = command("health", "availability, success and latency by deployment").add_argument
+    add("--probe", action="store_true", help="ask each deployment for one token")
+    add = command("usage", "requests, tokens and cost, from the ledger").add_argument
+    add("--by", choices=BYS, default="model")
+    add("--since", default="", metavar="WHEN", help="7d, 12h or 2026-11-01")
+
+
+def _maintenance(command: Command) -> None:
+    evaluation = command("eval", "generate every prompt of a file and print the scores")
+    add = evaluation.add_argument
+    add("--prompts", metavar="FILE", help="YAML; by default the shipped ones")
+    add("--parallel", type=_positive, default=4, help="cases at a time")
+    add("--plot", metavar="FILE", help="draw the scores, .png or .svg")
     _routing(evaluation)
-    export = command("export", "what was asked and accepted, as conversations for fine-tuning")
-    export.add_argument("--finetune", required=True, metavar="FILE", help="JSON lines; chat format")
-    export.add_argument("--valid", type=int, default=10, metavar="PERCENT", help="to validate with")
-    export.add_argument("--embedded", action="store_true", help="the embedded provider's as well")
-    cache = command("cache", "look at what is kept, compare, mend, carry over, forget")
+    add = command("export", "accepted results as conversations for fine-tuning").add_argument
+    add("--finetune", required=True, metavar="FILE", help="JSON lines; chat format")
+    add("--valid", type=int, default=10, metavar="PERCENT", help="to validate with")
+    add("--embedded", action="store_true", help="also those of the embedded provider")
+    add = command("cache", "list, compare, export and remove cached answers").add_argument
     actions = ("info", "list", "show", "explain", "clear", "prune", "verify", "export", "import")
-    cache.add_argument("action", choices=actions)
-    cache.add_argument("--tag", default="", help="clear only what was kept under it")
-    cache.add_argument("names", nargs="*", metavar="KEY|FILE", help="what show and the like take")
-    doctor = command("doctor", "look over keys, config, cache, local servers, a fix for each")
-    doctor.add_argument(
-        "--probe", action="store_true", help="ask each deployment whether it takes a schema"
-    )
-    demo = command("demo", "a sentence becomes a running model, with no key and no network")
-    demo.add_argument("--steps", type=_positive, default=10)
+    add("action", choices=actions)
+    add("--tag", default="", help="with clear: only entries stored with this tag")
+    add("names", nargs="*", metavar="KEY|FILE", help="for show, explain, export and import")
+    add = command("doctor", "check keys, config, cache and servers; a fix for each").add_argument
+    add("--probe", action="store_true", help="ask each deployment whether it takes a schema")
+    add = command("demo", "a sentence becomes a running model, offline").add_argument
+    add("--steps", type=_positive, default=10)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -205,20 +194,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: int = module.run(arguments)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        tell("interrupted")
+        echo_stderr("interrupted")
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read the result has seen enough; Python must not complain at exit either.
+        # The reader closed the pipe (`| head`); without this, Python reports it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (UsageError, ConfigError, MissingExtraError, ValueError) as error:
-        tell(f"orchestrator: {error}", "red")
+        echo_stderr(f"orchestrator: {error}", "red")
         return USAGE
     except (InvalidOutputError, GMNError, CacheMissError) as error:
-        tell(f"orchestrator: {error}", "red")
+        echo_stderr(f"orchestrator: {error}", "red")
         return INVALID
     except LLMError as error:
-        tell(f"orchestrator: {error}", "red")
+        echo_stderr(f"orchestrator: {error}", "red")
         return PROVIDER
     return code
 
@@ -227,6 +216,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Command = Callable[[str, str], argparse.ArgumentParser]
+    Add = Callable[..., argparse.Action]  # an `add_argument`
 
 if __name__ == "__main__":
     sys.exit(main())

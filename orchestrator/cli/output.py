@@ -1,4 +1,4 @@
-"""What is printed: results on stdout, progress and complaints on stderr, colour on terminals."""
+"""What is printed: results on stdout, progress and errors on stderr, colour on terminals."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from orchestrator.types.diagnostics import Severity
 from orchestrator.types.errors import OrchestratorError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    import argparse
+    from collections.abc import Iterable, Iterator, Sequence
 
     from orchestrator.types.diagnostics import Diagnostic, Report
 
@@ -23,28 +24,42 @@ _OF_SEVERITY = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO
 
 
 class UsageError(OrchestratorError):
-    """The command line asks for something that cannot be; exit code 2."""
+    """The arguments are wrong, or a file that they name; exit code 2."""
 
 
 def painted(text: str, colour: str, stream: TextIO) -> str:
-    """The text in colour where a person looks at a terminal and did not ask for none."""
+    """The text in `colour` if `stream` is a terminal and NO_COLOR is not set."""
     if not stream.isatty() or os.environ.get("NO_COLOR"):
         return text
     return f"\033[{_COLOURS[colour]}m{text}\033[0m"
 
 
-def say(text: str = "") -> None:
-    """A line of the result."""
+def echo(text: str = "") -> None:
+    """Print one line of the result on stdout."""
     print(text, flush=True)
 
 
-def say_json(value: object) -> None:
-    """The result for programs."""
-    say(json.dumps(value, indent=2, ensure_ascii=False))
+def echo_lines(lines: Iterable[str]) -> None:
+    """Print several lines of the result on stdout."""
+    for line in lines:
+        echo(line)
 
 
-def tell(text: str, colour: str = "") -> None:
-    """A line about what is going on; never part of the result."""
+def echo_json(value: object) -> None:
+    """Print the result on stdout as indented JSON."""
+    echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def echo_result(arguments: argparse.Namespace, value: object, lines: Iterable[str]) -> None:
+    """Print `value` as JSON with ``--json``, else `lines`."""
+    if arguments.json:
+        echo_json(value)
+    else:
+        echo_lines(lines)
+
+
+def echo_stderr(text: str, colour: str = "") -> None:
+    """Print a line of progress, or an error, on stderr."""
     print(painted(text, colour, sys.stderr) if colour else text, file=sys.stderr, flush=True)
 
 
@@ -64,7 +79,7 @@ def read_source(name: str) -> bytes:
 
 
 def write_result(text: str, path: str | None) -> None:
-    """The result to a file, or to stdout.
+    """Write the result to a file, or to stdout for None and ``-``.
 
     Raises: UsageError: the file cannot be written.
     """
@@ -88,20 +103,26 @@ def diagnostic_line(name: str, diagnostic: Diagnostic, stream: TextIO) -> str:
     return f"{where}: {diagnostic.code} {severity}: {diagnostic.message}"
 
 
-def tell_report(name: str, report: Report, *, verbose: bool = False) -> None:
-    """Findings, and the repairs that were made, on stderr; infos only when asked for."""
-    for diagnostic in report.repairs:
+def diagnostic_lines(
+    name: str, report: Report, stream: TextIO, *, verbose: bool = False
+) -> Iterator[str]:
+    """One line for each repair and each remaining finding; infos only when `verbose`."""
+    marked = [(one, " [repaired]") for one in report.repairs]
+    for diagnostic, mark in (*marked, *((one, "") for one in report.diagnostics)):
         if verbose or diagnostic.severity is not Severity.INFO:
-            tell(f"{diagnostic_line(name, diagnostic, sys.stderr)} [repaired]")
-    for diagnostic in report.diagnostics:
-        if verbose or diagnostic.severity is not Severity.INFO:
-            tell(diagnostic_line(name, diagnostic, sys.stderr))
+            yield diagnostic_line(name, diagnostic, stream) + mark
+
+
+def report_on_stderr(name: str, report: Report, *, verbose: bool = False) -> None:
+    """Print repairs, findings and expectations on stderr; infos only when `verbose`."""
+    for line in diagnostic_lines(name, report, sys.stderr, verbose=verbose):
+        echo_stderr(line)
     for line in report.behaviour:
-        tell(f"expectation {line}")
+        echo_stderr(f"expectation {line}")
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Lines of a table whose columns are as wide as they must be."""
+    """Lines of a table whose columns are as wide as their widest cell."""
     cells = [list(header), *(list(row) for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
     lines = [

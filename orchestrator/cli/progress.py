@@ -1,11 +1,11 @@
-"""Progress of a run, live, and the report at its end."""
+"""Progress of a generation on stderr, and the report at its end."""
 
 from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.output import tell
+from orchestrator.cli.output import echo_stderr
 from orchestrator.types.events import Answered, Asked, Delta, Evaluated, Failed, Partial
 
 if TYPE_CHECKING:
@@ -20,38 +20,38 @@ OFFLINE_NOTE = (
 
 
 def show_event(event: Event) -> None:
-    """One line on stderr for what just happened."""
+    """Print one line on stderr for `event`."""
     if isinstance(event, Asked):
         why = f" ({event.reason})" if event.reason else ""
-        tell(f"[{event.attempt}] {event.purpose}: asking {event.route}{why}", "dim")
+        echo_stderr(f"[{event.attempt}] {event.purpose}: asking {event.route}{why}", "dim")
     elif isinstance(event, Answered):
         answer = event.answer
         source = "the cache" if answer.cached else f"{answer.provider}/{answer.model}"
         tokens = f"{answer.usage.prompt_tokens} + {answer.usage.completion_tokens} tokens"
-        tell(f"[{event.attempt}] answered by {source}: {tokens}", "dim")
+        echo_stderr(f"[{event.attempt}] answered by {source}: {tokens}", "dim")
     elif isinstance(event, Evaluated):
         report = event.evaluation.report
         runs = {True: ", runs", False: ", does not run", None: ""}[report.runs]
         behaves = {True: ", behaves", False: ", does not behave", None: ""}[report.behaves]
         counts = f"{_count(len(report.errors), 'error')}, {_count(len(report.repairs), 'repair')}"
-        tell(f"[{event.attempt}] {event.evaluation.kind}: {counts}{runs}{behaves}", "dim")
+        echo_stderr(f"[{event.attempt}] {event.evaluation.kind}: {counts}{runs}{behaves}", "dim")
     elif isinstance(event, Failed):
-        tell(f"[{event.attempt}] failed: {event.message}", "red")
+        echo_stderr(f"[{event.attempt}] failed: {event.message}", "red")
 
 
 def show_live(event: Event) -> None:
-    """What an answer adds while it comes, and what is found in it, on stderr."""
+    """Print the text of a streamed answer as it arrives, and its findings, on stderr."""
     if isinstance(event, Delta):
         sys.stderr.write(event.text)
         sys.stderr.flush()
     elif isinstance(event, Asked) and event.attempt > 1:
-        tell("")
+        echo_stderr("")
     elif isinstance(event, Partial):
         for finding in event.findings:
-            tell(f"\n{finding}", "yellow")
+            echo_stderr(f"\n{finding}", "yellow")
     elif isinstance(event, Evaluated):
         for finding in event.evaluation.report.diagnostics:
-            tell(f"\n{finding}", "yellow")
+            echo_stderr(f"\n{finding}", "yellow")
 
 
 def _count(n: int, what: str) -> str:
@@ -59,7 +59,7 @@ def _count(n: int, what: str) -> str:
 
 
 def report_lines(made: Generation[GMNSpec]) -> list[str]:
-    """Checks, repairs, attempts, tokens and cost."""
+    """Validity, repairs, attempts, tokens and cost, one line each."""
     report = made.report
     runs = {True: "yes", False: "no", None: "not tried"}
     cost = "price not known" if made.cost_usd is None else f"{made.cost_usd:.6f} USD"
@@ -79,7 +79,7 @@ def report_lines(made: Generation[GMNSpec]) -> list[str]:
 
 
 def generation_as_json(made: Generation[GMNSpec], text: str) -> dict[str, object]:
-    """The result and everything about it, for programs."""
+    """The JSON object that ``--json`` prints: text, spec, report, usage, cost, attempts."""
     return {
         "text": text,
         "spec": made.spec.to_json(),

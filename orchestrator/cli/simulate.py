@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from orchestrator.cli.output import (
     GOOD,
     INVALID,
     UsageError,
+    echo_result,
     read_source,
-    say,
-    say_json,
+    report_on_stderr,
     table,
-    tell_report,
 )
 from orchestrator.gmn.expectations import Expectation, Measured, check_names, measure
 from orchestrator.gmn.limits import DEFAULT_LIMITS, HARD_LIMITS
@@ -21,20 +21,20 @@ from orchestrator.gmn.validate import validate
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from orchestrator.gmn.compile import Compiled
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """One episode as a table, and every expectation over many."""
+    """Print one episode as a table, and how often each expectation held; exit 1 if one did not."""
     most = max(DEFAULT_LIMITS.simulation_steps, HARD_LIMITS.simulation_steps)
     if arguments.steps > most:
         raise UsageError(f"--steps {arguments.steps} is beyond {most}")
     expectations = [Expectation.parse(text) for text in arguments.expect]
     verdict = validate(read_source(arguments.file), run_steps=0)
     if verdict.compiled is None or verdict.spec is None:
-        tell_report(arguments.file, verdict.report)
+        report_on_stderr(arguments.file, verdict.report)
         return INVALID
     unknown = [d for e in expectations for d in check_names(e, verdict.spec)]
     if unknown:
@@ -44,17 +44,16 @@ def run(arguments: argparse.Namespace) -> int:
         verdict.compiled, expectations, episodes=arguments.episodes, seed=arguments.seed
     )
     checked = _cross_checked(verdict.compiled, arguments) if arguments.cross_check else None
-    if arguments.json:
-        said = _as_json(arguments.file, episode, measured)
-        say_json(said if checked is None else {**said, "cross_check": checked})
-    else:
-        for line in (*episode_lines(episode), *_verdicts(measured), *_agreement(checked)):
-            say(line)
+    value = _as_json(arguments.file, episode, measured)
+    if checked is not None:
+        value["cross_check"] = checked
+    lines = (*episode_lines(episode), *_verdicts(measured), *_agreement(checked))
+    echo_result(arguments, value, lines)
     return GOOD if all(one.held for one in measured) else INVALID
 
 
 def _cross_checked(model: Compiled, arguments: argparse.Namespace) -> list[str]:
-    from orchestrator.gmn.pymdp import cross_check  # noqa: PLC0415  loads 850 MB of extra
+    from orchestrator.gmn.pymdp import cross_check  # noqa: PLC0415  an extra of 850 MB
 
     return list(map(str, cross_check(model, steps=arguments.steps, seed=arguments.seed)))
 
@@ -64,7 +63,7 @@ def _agreement(checked: Sequence[str] | None) -> Sequence[str]:
 
 
 def episode_lines(episode: Run) -> list[str]:
-    """Step, observation, belief and action, in labels."""
+    """A table of one episode: step, observation, belief and action, in labels."""
     rows = [
         (
             str(number),
@@ -77,16 +76,14 @@ def episode_lines(episode: Run) -> list[str]:
     return table(("step", "observation", "belief", "action"), rows)
 
 
-def _pairs(said: Any) -> str:
-    return ", ".join(f"{name}={label}" for name, label in said.items())
+def _pairs(labels: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}={label}" for name, label in labels.items())
 
 
-def _verdicts(measured: Sequence[Measured]) -> list[str]:
-    lines: list[str] = []
+def _verdicts(measured: Sequence[Measured]) -> Iterator[str]:
     for one in measured:
-        lines.append(str(one))
-        lines += [f"  {line}" for line in one.trace]
-    return lines
+        yield str(one)
+        yield from (f"  {line}" for line in one.trace)
 
 
 def _as_json(name: str, episode: Run, measured: Sequence[Measured]) -> dict[str, object]:
@@ -95,21 +92,10 @@ def _as_json(name: str, episode: Run, measured: Sequence[Measured]) -> dict[str,
         "seed": episode.seed,
         "steps": [
             {
-                "observation": dict(step.observation),
+                **asdict(step),
                 "belief": {k: {"label": v[0], "p": v[1]} for k, v in step.belief.items()},
-                "state": dict(step.state),
-                "action": dict(step.action),
             }
             for step in episode.steps
         ],
-        "expectations": [
-            {
-                "expectation": str(one.expectation),
-                "held": one.held,
-                "rate": one.rate,
-                "episodes": one.episodes,
-                "trace": list(one.trace),
-            }
-            for one in measured
-        ],
+        "expectations": [{**asdict(one), "expectation": str(one.expectation)} for one in measured],
     }

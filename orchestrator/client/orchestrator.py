@@ -256,10 +256,11 @@ class Orchestrator(Wiring):
             InvalidOutputError, LLMError: as `generate_gmn`.
         """
         await self._open()
-        return await self._structured.generate(
+        task, entry = self._structured.task(
             messages, contract, checks=checks, refine=refine, samples=samples, model=model,
-            provider=provider, cache=cache, tenant=tenant, hook=hook, parameters=parameters,
+            provider=provider, cache=cache, tenant=tenant, parameters=parameters,
         )  # fmt: skip
+        return await self._loop.run(task, entry, hook=hook)
 
     stream_gmn = streamed(generate_gmn)
     stream_structured = streamed(generate_structured)

@@ -20,8 +20,7 @@ from orchestrator.types.requests import Request
 if TYPE_CHECKING:
     from orchestrator.generation.contract import ValueCheck
     from orchestrator.generation.loop import GenerationLoop
-    from orchestrator.ledger.ledger import Ledger
-    from orchestrator.types.events import Hook
+    from orchestrator.ledger.ledger import Ledger, LedgerEntry
     from orchestrator.types.requests import Caching, Contract, Generation
 
 Said = Iterable[Diagnostic | str] | str | None
@@ -42,7 +41,7 @@ class Structured:
     ledger: Ledger
     prompts: Prompts
 
-    async def generate(
+    def task(
         self,
         messages: Sequence[LLMMessage | Mapping[str, object]] | str,
         wanted: Any,
@@ -54,11 +53,10 @@ class Structured:
         provider: str | None = None,
         cache: Caching | None = None,
         tenant: str = "",
-        hook: Hook | None = None,
         parameters: Mapping[str, Any] | None = None,
         operation: str = "generate_structured",
-    ) -> Generation[Any]:
-        """See `Orchestrator.generate_structured`."""
+    ) -> tuple[GenerationRequest[Any], LedgerEntry]:
+        """What the loop is asked, and its ledger entry; see `Orchestrator.generate_structured`."""
         contract = self.contract(wanted, checks)
         route = self.loop.router.resolve(model, provider)
         first = self.first(messages, contract, route, cache=cache, parameters=parameters or {})
@@ -66,7 +64,7 @@ class Structured:
         most = None if refine is None else 1 + refine
         follow_ups = ConversationPrompts(self.prompts)
         task = GenerationRequest(first, contract, follow_ups, max_calls=most, samples=samples)
-        return await self.loop.run(task, entry, hook=hook)
+        return task, entry
 
     def contract(self, wanted: Any, checks: Sequence[Check]) -> Contract[Any]:
         """The contract that is meant; async checks run on the loop that asks.
@@ -122,7 +120,7 @@ class Structured:
         if arguments.get("stream"):
             raise ValueError("a stream cannot be taken back: use stream_structured for refine")
         checks: Sequence[Check] = arguments.get("checks") or ()
-        made = await self.generate(
+        task, entry = self.task(
             arguments["messages"],
             {"type": "object"} if wanted is None else wanted,
             checks=checks,
@@ -134,7 +132,7 @@ class Structured:
             parameters={k: v for k, v in arguments.items() if k not in _OWN},
             operation="acompletion",
         )
-        return await self._response(made)
+        return await self._response(await self.loop.run(task, entry))
 
     async def _response(self, made: Generation[Any]) -> Any:
         usage = made.usage

@@ -1,1 +1,1 @@
-"""Settings, their file, and where the shipped files are."""
+"""Settings, the files that hold them, and the table of providers."""

@@ -1,4 +1,4 @@
-"""Configuration files as people write them: YAML with includes, line numbers, the older shape."""
+"""Reads configuration files: YAML, includes, line numbers, and the older shape."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _OLDER_KEYS = {"base_url": "api_base", "max_retries": "num_retries"}
 
 
 def read_yaml(path: Path) -> Tree:
-    """The mapping in `path`, with every file it includes.
+    """The mapping in `path`, merged with every file it includes.
 
     ``include: [other.yaml]`` is read as LiteLLM's proxy reads it: relative to the declaring file,
     lists are extended, everything else is overridden, each file counts once.
 
-    Raises: ConfigError: a file cannot be read, is not YAML, or holds no mapping.
+    Raises: ConfigError: a file cannot be read, is not YAML, or does not hold a mapping.
     """
     return _included(_mapping(path), path, {path.resolve()})
 
@@ -63,7 +63,7 @@ def _mapping(path: Path) -> Tree:
 
 
 def line_of(path: Path, steps: Sequence[str | int]) -> int | None:
-    """The line, from 1, of a key in `path` or of its nearest ancestor; None where it has none."""
+    """The line, from 1, of a key in `path` or of its nearest ancestor; None when unknown."""
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, UnicodeDecodeError):
@@ -86,7 +86,7 @@ def line_of(path: Path, steps: Sequence[str | int]) -> int | None:
 
 
 def is_older(tree: Mapping[str, Any], providers: Iterable[str]) -> bool:
-    """``{"provider": "auto", "openai": {"model": …}, "ollama": {"base_url": …}}``."""
+    """Whether `tree` has the older shape, ``{"provider": "auto", "openai": {"model": …}}``."""
     return "model_list" not in tree and any(isinstance(tree.get(p), Mapping) for p in providers)
 
 
@@ -102,7 +102,9 @@ def from_older(tree: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) 
             continue
         if name not in known or not isinstance(settings, Mapping):
             providers = ", ".join(known)
-            raise ConfigError(name, "is no provider's settings", fix=f"Known: {providers}.")
+            raise ConfigError(
+                name, "is not a section of provider settings", fix=f"Known: {providers}."
+            )
         params = dict(known[name])
         for key, value in settings.items():
             params[_OLDER_KEYS.get(str(key), str(key))] = value

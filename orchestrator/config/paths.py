@@ -1,4 +1,4 @@
-"""Where the files that travel with the package lie: prompts, schemas, the default config."""
+"""Paths of the files shipped with the package: prompts, schemas, the default config."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 def shipped(*parts: str) -> Path:
     """Path of a shipped file, for example ``shipped("prompts", "library")``.
 
-    A wheel carries them inside the package; a checkout keeps them beside it.
+    A wheel holds them inside the package, a checkout beside it.
     """
     inside = _PACKAGE / "_shipped"
     return (inside if inside.is_dir() else _PACKAGE.parent).joinpath(*parts)

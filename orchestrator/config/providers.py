@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: LiteLLM's prefix of the embedded provider, which needs no key, no network and no LiteLLM.
+#: LiteLLM's prefix for the embedded provider, which works without key, network and LiteLLM.
 OFFLINE = "offline"
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """What a provider's name stands for.
+    """One provider that configuration can name.
 
     Attributes:
-        prefixes: what stands before the slash in LiteLLM's names of its models.
+        prefixes: LiteLLM's prefixes, before the slash, of its model names.
         is_local: its server usually runs on this machine, so it is probed before it is used.
     """
 
@@ -39,9 +39,9 @@ PROVIDERS: Mapping[str, Provider] = {
     "offline": Provider((OFFLINE,), is_local=True),
     "mock": Provider((OFFLINE,), is_local=True),
 }
-#: What ``provider:`` and ``LLM_PROVIDER`` may say.
+#: Values of ``provider:`` and ``LLM_PROVIDER``.
 CHOICES = ("auto", *PROVIDERS)
-#: Prefixes of models whose server runs where its owner put it.
+#: Prefixes of models served by a local or self-hosted server.
 LOCAL_PREFIXES = frozenset(
     ("hosted_vllm", *(name for one in PROVIDERS.values() if one.is_local for name in one.prefixes))
 )

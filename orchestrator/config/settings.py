@@ -30,10 +30,9 @@ ROLES: tuple[Role, ...] = get_args(Role)
 
 
 class Routes(_Section):
-    """Which model groups serve which role, in order: the first that is configured answers, the
-    others are its fallbacks. Without `default` the first chat group that serves no other role
-    answers, and nothing follows it. A role none of whose groups can be called is an error when the
-    file is loaded, unless it is `optional`."""
+    """Model groups by role, in order: the first that is configured answers, the others are its
+    fallbacks. Without `default` the first chat group that serves no other role answers, without
+    fallbacks. Loading fails for a role whose groups cannot be called, unless it is `optional`."""
 
     default: tuple[str, ...] = ()
     fast: tuple[str, ...] = ()
@@ -43,13 +42,15 @@ class Routes(_Section):
 
 
 class GenerationSettings(_Section):
-    """How a document is asked for."""
+    """How a document is generated."""
 
-    max_calls: int = Field(default=4, ge=1, le=16, description="Calls of the loop at most.")
-    deadline_s: float = Field(default=120.0, gt=0, description="Seconds for everything.")
+    max_calls: int = Field(default=4, ge=1, le=16, description="Most calls of one loop.")
+    deadline_s: float = Field(default=120.0, gt=0, description="Seconds for one request.")
     timeout_s: float = Field(default=60.0, gt=0, description="Seconds for one call on the wire.")
     max_tokens: int = Field(default=4096, ge=64, description="Length limit of one answer.")
-    temperature: float | None = Field(default=None, ge=0, description="Left to the provider.")
+    temperature: float | None = Field(
+        default=None, ge=0, description="None: the provider's default."
+    )
     mode: Literal[
         "auto",
         OutputMode.JSON_SCHEMA,
@@ -63,7 +64,7 @@ class GenerationSettings(_Section):
 
 
 class LimitSettings(_Section):
-    """How much may happen at once, how long it may take, how often the wire may be used."""
+    """Bounds on concurrency, on the time of a completion and on requests on the wire."""
 
     parallel: int = Field(default=64, ge=1, description="Calls in flight; more wait.")
     deadline_s: float = Field(default=600.0, gt=0, description="Seconds for one completion.")
@@ -74,7 +75,7 @@ class LimitSettings(_Section):
 
 
 class Budgets(_Section):
-    """What may be spent; empty for no bound. Money is reserved before a call, settled after it."""
+    """Most dollars and tokens; None for no bound. Reserved before a call, settled after it."""
 
     usd_per_request: float | None = Field(default=None, gt=0)
     tokens_per_request: int | None = Field(default=None, gt=0)
@@ -83,12 +84,12 @@ class Budgets(_Section):
 
     @property
     def bound_a_day(self) -> bool:
-        """Whether what was spent earlier today matters."""
+        """Whether a bound per day is set, so that earlier spending counts."""
         return self.usd_per_day is not None or bool(self.tenants)
 
 
 class Cache(_Section):
-    """Where answers are kept."""
+    """Where and how long answers are cached."""
 
     mode: CacheMode = Field(
         default="use", description="ORCHESTRATOR_CACHE_MODE overrides it: tests record and replay."
@@ -97,19 +98,21 @@ class Cache(_Section):
         default="", description="Directory of recordings; empty: ORCHESTRATOR_CASSETTE, cassettes."
     )
     directory: str = Field(default="", description="Empty: ORCHESTRATOR_CACHE_DIR, or the user's.")
-    max_age_s: float = Field(default=0.0, ge=0, description="0 keeps answers until room is needed.")
+    max_age_s: float = Field(
+        default=0.0, ge=0, description="0 keeps answers until the size limit is reached."
+    )
     size_limit_mb: int = Field(default=1024, ge=1)
     url: str = Field(default="", description="redis://… keeps answers there, for several machines.")
     encrypt: str = Field(
         default="", description="A Fernet key, best as os.environ/NAME; several, comma-separated."
     )
     keep_accepted: bool = Field(
-        default=False, description="Keep what was asked and accepted, for export --finetune."
+        default=False, description="Keep accepted results, for export --finetune."
     )
 
 
 class LedgerSettings(_Section):
-    """Where the bill is kept."""
+    """Whether and where the ledger is written."""
 
     enabled: bool = True
     directory: str = Field(default="", description="Empty: beside the user's state files.")
@@ -136,7 +139,7 @@ class Settings(_Section):
 
 
 class ModelListEntry(BaseModel):
-    """One entry of LiteLLM's ``model_list``; keys that are not ours go to LiteLLM as they are."""
+    """One entry of LiteLLM's ``model_list``; unknown keys are passed to LiteLLM."""
 
     model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
 
@@ -146,7 +149,7 @@ class ModelListEntry(BaseModel):
 
 
 class Config(BaseModel):
-    """The whole file. Sections of LiteLLM's that we do not use load and are named in `unused`."""
+    """The whole file. Sections of LiteLLM's that are not used load and are listed in `unused`."""
 
     model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
 
@@ -179,7 +182,7 @@ class Config(BaseModel):
 
         `source` is a path, a mapping, a `Config`, or None: then ``ORCHESTRATOR_CONFIG``, else
         the user's own file, else the shipped defaults. A mapping may have the older shape
-        ``{"provider": "auto", "openai": {"model": …}}``. Keys that are not used are named in one
+        ``{"provider": "auto", "openai": {"model": …}}``. Keys that are not used are logged in one
         warning.
 
         Raises: ConfigError: the file is missing or not YAML, or a key is wrong; the message names
@@ -203,7 +206,7 @@ class Config(BaseModel):
         if mode not in get_args(CacheMode):
             known = ", ".join(get_args(CacheMode))
             raise ConfigError(
-                "ORCHESTRATOR_CACHE_MODE", f"{mode!r} is no mode", fix=f"Use {known}."
+                "ORCHESTRATOR_CACHE_MODE", f"{mode!r} is not a mode", fix=f"Use {known}."
             )
         cache = self.orchestrator.cache.model_copy(update={"mode": mode})
         ours = self.orchestrator.model_copy(update={"cache": cache})
@@ -226,7 +229,7 @@ def _modern(tree: dict[str, Any]) -> dict[str, Any]:
 
 
 def default_path(environ: Mapping[str, str]) -> Path:
-    """The file that is read when none is named."""
+    """The file to read when none is named: ORCHESTRATOR_CONFIG, the user's, the shipped one."""
     if named := environ.get("ORCHESTRATOR_CONFIG"):
         return Path(named)
     own = Path(platformdirs.user_config_dir(APP)) / "config.yaml"
@@ -234,18 +237,18 @@ def default_path(environ: Mapping[str, str]) -> Path:
 
 
 def cache_directory(settings: Cache, environ: Mapping[str, str]) -> Path:
-    """Where answers are kept: the setting, else the environment, else the user's cache."""
+    """The cache directory: the setting, else ORCHESTRATOR_CACHE_DIR, else the user's cache."""
     named = settings.directory or environ.get("ORCHESTRATOR_CACHE_DIR")
     return Path(named).expanduser() if named else Path(platformdirs.user_cache_dir(APP))
 
 
 def cassette_directory(settings: Cache, environ: Mapping[str, str]) -> Path:
-    """Where recordings are: the setting, else the environment, else ``cassettes`` here."""
+    """Directory of recordings: the setting, else ORCHESTRATOR_CASSETTE, else ``cassettes``."""
     return Path(settings.cassette or environ.get("ORCHESTRATOR_CASSETTE") or "cassettes")
 
 
 def ledger_directory(settings: LedgerSettings, environ: Mapping[str, str]) -> Path | None:
-    """Where the bill is kept; None when it is not."""
+    """Directory of the ledger; None when the ledger is disabled."""
     if not settings.enabled:
         return None
     if settings.directory:
@@ -256,12 +259,12 @@ def ledger_directory(settings: LedgerSettings, environ: Mapping[str, str]) -> Pa
 
 
 def output_modes(configured: str) -> tuple[OutputMode, ...]:
-    """The modes to try in turn."""
+    """The output modes to try, in order."""
     return tuple(OutputMode) if configured == "auto" else (OutputMode(configured),)
 
 
-#: What is taken over from ``litellm_settings``, by the argument of the Router that means the
-#: same; empty for what becomes a default of every deployment.
+#: Keys of ``litellm_settings`` that are used, with the equivalent argument of the Router; empty for
+#: a key that becomes a default of every deployment.
 LITELLM_SETTINGS = {
     "num_retries": "num_retries",
     "request_timeout": "timeout",
@@ -285,14 +288,14 @@ _SECTIONS: dict[tuple[str, ...], type[BaseModel]] = {
 
 
 def _config_error(error: ValidationError, where: str) -> ConfigError:
-    """The first problem, in words, without any value that may be a secret."""
+    """The first problem as a `ConfigError`, without any value that may be a secret."""
     problem = error.errors(include_input=False, include_url=False)[0]
     steps = tuple(str(step) for step in problem["loc"])
     key = ".".join(steps) or "config"
     message = problem["msg"].lower()
     fix = ""
     if problem["type"] == "extra_forbidden":
-        message = "is not a key that is known here"
+        message = "is not a known key"
         known = list(_SECTIONS.get(steps[:-1], Settings).model_fields)
         near = difflib.get_close_matches(steps[-1], known, n=1)
         fix = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."

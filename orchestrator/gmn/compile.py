@@ -1,4 +1,4 @@
-"""From a valid document to arrays in pymdp's layout."""
+"""Compiles a valid document into arrays in pymdp's layout."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-#: The action of a model that has none.
+#: The action of a model that declares no action.
 PASSIVE = Variable(name="none", labels=("none",))
 
 
@@ -65,11 +65,11 @@ class Compiled:
 
     @property
     def has_state_utility(self) -> bool:
-        """Whether a hidden state is preferred, which pymdp cannot say exactly."""
+        """Whether a hidden state has a utility, which pymdp cannot express exactly."""
         return any(np.any(v != 0) for v in self.V)
 
     def to_json(self) -> dict[str, object]:
-        """The arrays as nested lists under pymdp's argument names, JSON-ready; reads back."""
+        """The arrays as nested lists under pymdp's argument names, JSON-ready."""
         arrays: dict[str, object] = {
             name: [array.tolist() for array in getattr(self, name)] for name in ("A", "B", "C", "D")
         }
@@ -95,11 +95,11 @@ class Compiled:
 
 
 def compile_spec(spec: GMNSpec) -> Compiled:
-    """Expand every table and lay it out as pymdp does.
+    """Expand every table into an array with pymdp's axes.
 
-    A state without transition is static, one without prior starts uniform.
+    A state without transition is static; a state without prior starts uniform.
 
-    Raises: GMNError: the document cannot be compiled; the message names the table and why.
+    Raises: GMNError: the document cannot be compiled; the message names the table and the reason.
     """
     layout = _Layout(spec)
     try:
@@ -133,10 +133,10 @@ def compile_spec(spec: GMNSpec) -> Compiled:
 
 
 def _require_finite(model: Compiled) -> None:
-    """Numbers that are fine one by one may add up to more than a float can hold."""
+    """Raise GMNError when utilities times precision and horizon exceed the largest float."""
     with np.errstate(over="ignore"):
         reach = sum(float(np.abs(u).max()) for u in (*model.C, *model.V))
-        # The most that one policy can be worth, before and after its precision.
+        # An upper bound on |gamma * neg_efe| of one policy.
         extreme = (
             model.gamma * model.horizon * (reach + sum(math.log(o.n) for o in model.observations))
         )
@@ -148,7 +148,7 @@ def _require_finite(model: Compiled) -> None:
 
 
 class _Layout:
-    """Where each variable's axis goes."""
+    """Expands tables and orders their axes; holds the index of each variable."""
 
     def __init__(self, spec: GMNSpec) -> None:
         if not spec.states or not spec.observations:
@@ -192,7 +192,7 @@ class _Layout:
         array, parents, controls = self._ordered(conditional, observation)
         if controls:
             raise GMNError(f"compile failed: likelihood of {observation.name} depends on an action")
-        if not parents:  # pymdp wants at least one state axis
+        if not parents:  # pymdp needs at least one state axis
             array, parents = _broadcast(array, 1, self.spec.states[0].n), (0,)
         return array, parents
 
@@ -202,7 +202,7 @@ class _Layout:
         if conditional is None:
             return np.eye(state.n), (factor,), ()
         array, parents, controls = self._ordered(conditional, state)
-        if factor not in parents:  # the next value ignores the previous one: same row for all
+        if factor not in parents:  # the next value does not depend on the previous one: repeat it
             at = 1 + sum(parent < factor for parent in parents)
             array = _broadcast(array, at, state.n)
             parents = tuple(sorted((*parents, factor)))
@@ -213,7 +213,7 @@ class _Layout:
         if conditional is None:
             return np.full(state.n, 1.0 / state.n)
         if conditional.given:
-            raise GMNError(f"compile failed: the prior of {state.name} may depend on nothing")
+            raise GMNError(f"compile failed: the prior of {state.name} must not have parents")
         return _normalised(matrix(self.spec, conditional)[0], state)
 
 
@@ -223,16 +223,16 @@ def _broadcast(array: Array, axis: int, size: int) -> Array:
 
 def _normalised(array: Array, of: Variable) -> Array:
     total = array.sum(axis=0, keepdims=True)
-    # Validation has held every row to 1 within rounding; this removes the rounding alone.
+    # Valid rows sum to 1 within rounding; the division removes the rounding.
     if not np.all(np.isfinite(array)) or np.any(array < 0) or np.any(np.abs(total - 1.0) > 1e-6):
-        raise GMNError(f"compile failed: a row of the table of {of.name} is no distribution")
+        raise GMNError(f"compile failed: a row of the table of {of.name} is not a distribution")
     return np.ascontiguousarray(array / total)
 
 
 def utilities(preferences: Sequence[Preference], target: Variable) -> Array:
     """Log-preferences over `target` in nats, shape [target.n]; several entries add up.
 
-    Raises: GMNError: a list of values has the wrong length, or a goal names no value.
+    Raises: GMNError: a list of values has the wrong length, or a goal names an unknown value.
     """
     total = np.zeros(target.n)
     for preference in preferences:
@@ -244,12 +244,14 @@ def utilities(preferences: Sequence[Preference], target: Variable) -> Array:
                     f"compile failed: {len(preference.values)} utilities for the {target.n} values"
                     f" of {target.name}"
                 )
-            with np.errstate(over="ignore"):  # told once, for the whole model
+            with np.errstate(over="ignore"):  # _require_finite reports it for the whole model
                 total += np.array(preference.values)
         for goal in preference.goals:
             matches = labels_matching(goal.value, target)
             if not matches:
-                raise GMNError(f"compile failed: goal {goal.value!r} is no value of {target.name}")
+                raise GMNError(
+                    f"compile failed: goal {goal.value!r} is not a value of {target.name}"
+                )
             with np.errstate(over="ignore"):
                 total[matches] += goal.utility
     return total
@@ -263,18 +265,18 @@ def _policies(sizes: Sequence[int], horizon: int) -> NDArray[np.int64]:
 
 
 def _habit_prior(spec: GMNSpec, actions: Sequence[Variable], policies: NDArray[np.int64]) -> Array:
-    """Normalised product of the weights over time and controls."""
+    """Prior over policies, shape [policies]: the normalised product of their habit weights."""
     log_prior = np.zeros(len(policies))
     for habit in spec.habits:
         k = next((i for i, action in enumerate(actions) if action.name == habit.action), None)
         if k is None or len(habit.weights) != actions[k].n:
-            raise GMNError(f"compile failed: habit of {habit.action!r} fits no action")
+            raise GMNError(f"compile failed: habit of {habit.action!r} does not fit an action")
         weights = np.array(habit.weights)
         if np.any(weights < 0) or not np.any(weights > 0):
             raise GMNError(
                 f"compile failed: weights of habit {habit.action!r} must be >= 0, not all 0"
             )
-        weights = weights / weights.max()  # first, so that huge weights do not overflow their sum
+        weights = weights / weights.max()  # so that the sum of huge weights does not overflow
         with np.errstate(divide="ignore"):  # a weight of 0 forbids the action
             log_prior += np.log(weights / weights.sum())[policies[:, :, k]].sum(axis=1)
     prior: Array = np.exp(log_prior - log_prior.max())

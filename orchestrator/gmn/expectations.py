@@ -1,6 +1,6 @@
-"""What an agent is expected to do, and whether it does it.
+"""Parses behavioural expectations and measures them in simulated episodes.
 
-``cell=r4c4 within 12 in 80%`` reads: in at least 80% of the episodes the observation (or hidden
+``cell=r4c4 within 12 in 80%`` means: in at least 80% of the episodes the observation (or hidden
 state, or action) `cell` is `r4c4` at some step among the first 12. ``never`` and ``always`` say it
 of every step, ``at 3`` of one step; several conditions on one step are joined by ``and``, and
 ``a|b`` or a glob names several labels.
@@ -45,7 +45,7 @@ class Wanted:
     labels: tuple[str, ...]
 
     def holds(self, step: Step) -> bool:
-        """Whether it is so at this step; names are looked up as observation, state, then action."""
+        """Whether it holds at this step; a name is an observation, else a state, else an action."""
         for said in (step.observation, step.state, step.action):
             if self.variable in said:
                 label = said[self.variable]
@@ -62,9 +62,9 @@ class Expectation:
 
     Attributes:
         quantity: at some step (``within``), at that step, at none, or at every step.
-        steps: number of steps looked at; for ``at``, the step itself, from 1.
+        steps: number of steps that count; for ``at``, the step itself, from 1.
         share: least share of the episodes in which it must hold, in [0, 1].
-        is_inferred: whether nobody stated it and it was read out of a description.
+        is_inferred: whether it was derived from the description.
     """
 
     quantity: Quantity
@@ -77,7 +77,7 @@ class Expectation:
     def parse(cls, text: str) -> Expectation:
         """Read one expectation.
 
-        Raises: ValueError: it is not one; the message shows the form and an example.
+        Raises: ValueError: `text` is not one; the message shows the form and an example.
         """
         whole = _WHOLE.match(text)
         parts = (
@@ -85,7 +85,9 @@ class Expectation:
         )
         found = [part for part in parts if part is not None]
         if whole is None or len(found) != len(parts) or not 1 <= int(whole["steps"]) <= 10_000:
-            raise ValueError(f"{text!r} is no expectation; write {_FORM}, for example {_EXAMPLE!r}")
+            raise ValueError(
+                f"{text!r} is not an expectation; write {_FORM}, for example {_EXAMPLE!r}"
+            )
         share = float(whole["share"] or 100) / 100
         if share > 1:
             raise ValueError(f"{text!r} asks for more than 100% of the episodes")
@@ -120,11 +122,11 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What came of one expectation.
+    """The measured result of one expectation.
 
     Attributes:
         rate: share of the episodes in which it held, in [0, 1].
-        trace: for a failed one, the shortest telling episode in labels.
+        trace: for a failed one, the shortest counterexample, in labels.
     """
 
     expectation: Expectation
@@ -185,7 +187,7 @@ def measure(
     episodes: int = EPISODES,
     seed: int = 0,
 ) -> tuple[Measured, ...]:
-    """Simulate the episodes once (seeds seed, seed+1, …); hold every expectation against them."""
+    """Simulate the episodes once (seeds seed, seed+1, …); measure every expectation in them."""
     if not expectations:
         return ()
     steps = max(expectation.steps for expectation in expectations)
@@ -202,7 +204,7 @@ def _measured(expectation: Expectation, runs: Sequence[Run]) -> Measured:
 
 
 def _trace(expectation: Expectation, run: Run) -> tuple[str, ...]:
-    """The episode up to the step that tells, cut in the middle where it is long."""
+    """The episode up to the deciding step, in labels; long ones are cut in the middle."""
     steps = run.steps[: expectation.steps]
     if expectation.quantity in ("never", "always"):
         bad = [expectation._at(s) == (expectation.quantity == "never") for s in steps]

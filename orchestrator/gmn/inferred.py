@@ -1,7 +1,7 @@
-"""Expectations that a description implies, for whoever asks for them; they are marked as such.
+"""Derives expectations from the description of an agent; they are marked as inferred.
 
-What is to be reached is what the model prefers most, where the words speak of reaching; what is to
-be avoided is a label that the words name. Nothing else is read into a sentence.
+A description that speaks of reaching implies that the most preferred label is reached; one that
+speaks of avoiding a label implies that it is avoided. Nothing else is derived.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _AVOIDS = re.compile(
     re.IGNORECASE,
 )
 STEPS_PER_VALUE, MOST_STEPS, FEWEST_STEPS = 4, 200, 8
-REACHED, AVOIDED = 0.5, 0.8  # shares of the episodes: a sentence promises no more
+REACHED, AVOIDED = 0.5, 0.8  # least shares of the episodes; a sentence promises little
 
 
 def inferred_from(prompt: str, spec: GMNSpec) -> tuple[Expectation, ...]:
-    """What the description of an agent implies about the behaviour of a model of it."""
+    """The expectations that the description of an agent implies for a model of it."""
     found = [*_reached(prompt, spec), *_avoided(prompt, spec)]
     return tuple(replace(expectation, is_inferred=True) for expectation in found)
 
@@ -46,7 +46,7 @@ def _reached(prompt: str, spec: GMNSpec) -> Iterator[Expectation]:
 
 
 def _best(preference: Preference, spec: GMNSpec) -> str:
-    """The one label that is wanted most; empty when several are, or none is."""
+    """The label with the highest utility; empty when several share it, or none is preferred."""
     variable = spec.variable(preference.on)
     if variable is None:
         return ""

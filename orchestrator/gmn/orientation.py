@@ -1,4 +1,4 @@
-"""Which axis of an array is which, decided by proof: by shape, then by what sums to 1."""
+"""Finds the order of the axes of an array, by its shape and by the axis that sums to 1."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Oriented:
     """An array with its axes in the wanted order.
 
     Attributes:
-        array: shape as wanted, the outcome last; values untouched.
-        orders: the axis orders that fit and give different tables, the one used first.
+        array: the given shape, the outcome on the last axis; values unchanged.
+        orders: the axis orders that fit and give different tables, the used one first.
     """
 
     array: NDArray[np.float64]
@@ -31,7 +31,7 @@ class Oriented:
 
     @property
     def is_ambiguous(self) -> bool:
-        """Whether another reading fits as well and means something else."""
+        """Whether another axis order fits and gives a different table."""
         return len(self.orders) > 1
 
 
@@ -42,7 +42,7 @@ def oriented(
 
     `prefer` is the order that the spelling declares; it wins where several orders fit and differ.
     Sums can prove only which axis is the outcome, so with `prefer` another order of the parents
-    is no ambiguity. None means that no order fits. Readings that give equal tables count as one.
+    is not an ambiguity. None means that no order fits. Orders that give equal tables count as one.
     """
     if array.ndim != len(sizes) or sorted(array.shape) != sorted(sizes):
         return None

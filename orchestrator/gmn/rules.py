@@ -24,7 +24,7 @@ _VECTOR = re.compile(r"@\(\s*([+-]?\d{1,9}(?:\s*,\s*[+-]?\d{1,9})*)\s*,?\s*\)\Z"
 
 
 class TableError(ValueError):
-    """A table cannot be expanded as it stands.
+    """A table cannot be expanded.
 
     Attributes:
         code: the catalogue code that says why (105, 106, 213, 214, 301, 304, 305, 306…).
@@ -45,12 +45,12 @@ class TableError(ValueError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Assignment:
-    """Which rule each row takes; -1 where none applies."""
+    """Index of the rule of each row; -1 where none applies."""
 
     rule_of: NDArray[np.int64]
 
     def unused(self, n_rules: int) -> list[int]:
-        """Rules that no row takes."""
+        """Indices of the rules that apply to no row."""
         taken = np.bincount(self.rule_of[self.rule_of >= 0], minlength=n_rules)
         return np.flatnonzero(taken == 0).tolist()
 
@@ -64,7 +64,7 @@ def labels_matching(pattern: str, variable: Variable) -> list[int]:
 
 
 class _Names:
-    """The labels of one variable, laid out once for many questions."""
+    """The labels of one variable, indexed for many look-ups."""
 
     __slots__ = ("index", "names", "variable")
 
@@ -86,7 +86,7 @@ class _Names:
         return [i for i, name in enumerate(self.names) if fnmatch.fnmatchcase(name, glob)]
 
     def found(self, pattern: str, where: str) -> list[int]:
-        """Like `matching`, but nothing found is an error at `where`."""
+        """As `matching`; raises TableError at `where` when nothing matches."""
         indices = self.matching(pattern)
         if not indices:
             raise unknown_label(pattern, self.variable, where)
@@ -106,7 +106,7 @@ def unknown_label(label: str, variable: Variable, where: str) -> TableError:
 
 
 def sizes_disagree(variable: Variable) -> bool:
-    """Whether size, labels and shape of a variable do not make one positive number."""
+    """Whether size, labels and shape of a variable disagree, or are not positive."""
     said = {n for n in (variable.size, len(variable.labels)) if n}
     if variable.shape:
         said.add(math.prod(variable.shape))
@@ -114,7 +114,7 @@ def sizes_disagree(variable: Variable) -> bool:
 
 
 def require_sizes(variables: Iterable[Variable]) -> None:
-    """Nothing is looked up in a variable whose number of values is in doubt.
+    """Check that the size of every variable is clear.
 
     Raises: TableError: size, labels and shape of one disagree (302).
     """
@@ -139,7 +139,7 @@ def context_labels(row: int, given: Sequence[Variable]) -> str:
 
 
 def own_axis(of: Variable, given: Sequence[Variable]) -> int | None:
-    """Which parent is the own previous value of `of`; None when none is."""
+    """Index of the parent that is the previous value of `of`; None when there is none."""
     return next((i for i, parent in enumerate(given) if parent.name == of.name), None)
 
 
@@ -161,7 +161,7 @@ def assign(table: Table, of: Variable, given: Sequence[Variable]) -> Assignment:
             if axis is None:
                 parents = ", ".join(p.name for p in given) or "none"
                 words = (
-                    f"condition on {condition.var!r}, which is no parent of {of.name}: {parents}"
+                    f"condition on {condition.var!r}, which is not a parent of {of.name}: {parents}"
                 )
                 raise TableError("GMN105", words, field=f"{where}/var")
             mask = np.zeros(sizes[axis], dtype=bool)
@@ -201,7 +201,7 @@ def _uncovered(rows: NDArray[np.int64], of: Variable, given: Sequence[Variable])
 
 @dataclass(frozen=True, slots=True)
 class _Ground:
-    """What every rule of one table stands on."""
+    """Variables and contexts that all rules of one table share."""
 
     table: Table
     of: Variable
@@ -245,17 +245,16 @@ def _delta(value: str, of: Variable, where: str) -> list[int]:
     match = _VECTOR.match(value)
     steps = [int(part) for part in match[1].split(",")] if match else []
     if len(steps) != axes:
-        words = (
-            f"{value!r} is no outcome; use a label, @stay, @+k, @-k or @({','.join(['d'] * axes)})"
-        )
+        step = ",".join(["d"] * axes)
+        words = f"{value!r} is not an outcome; use a label, @stay, @+k, @-k or @({step})"
         raise TableError("GMN106", words, field=where)
     return steps
 
 
 def bounded(delta: Sequence[int], of: Variable, table: Table) -> list[int]:
-    """The same step in small numbers: any step past the far edge is one past the far edge.
+    """Steps clipped to one past the far edge, so that they fit the arrays.
 
-    Python integers of any size come in; what goes out fits the arrays and ends at the same place.
+    Python integers of any size are accepted; the clipped step ends at the same place.
     """
     sides = of.shape or (of.n,)
     if table.boundary == "wrap":
@@ -270,7 +269,7 @@ def shifted(
 
     `start` has shape (rows,), `delta` (rows, axes), `bounded`; the result has shape (rows,).
 
-    Raises: TableError: a wall is no label of `of` (106).
+    Raises: TableError: a wall is not a label of `of` (106).
     """
     shape = of.shape or (of.n,)
     sides = np.array(shape, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""The engine: an active-inference agent in numpy, and a world that follows its model.
+"""The numpy engine: an active-inference agent, and a world sampled from its model.
 
 Inference is mean-field fixed-point iteration and policies are compared by expected free energy,
 as in pymdp 1.0.4 (Heins et al. 2022, "pymdp: A Python library for active inference in discrete
@@ -56,7 +56,7 @@ def infer_states(
             raise ValueError(f"GMN903: observation {index} is not possible for {name}")
         evidence.append((_log(model.A[m][index]), model.A_dependencies[m]))
     log_prior = [_log(p) for p in prior]
-    if len(prior) == 1:  # one factor: the fixed point is exact after one sweep
+    if len(prior) == 1:  # with one factor, one sweep is exact
         total = log_prior[0] + sum((log_a for log_a, _ in evidence), np.zeros_like(log_prior[0]))
         return (_softmax(total),)
     logits = [np.zeros_like(p) for p in log_prior]
@@ -71,7 +71,7 @@ def infer_states(
 
 
 def _marginal(log_a: Array, parents: Sequence[int], keep: int, beliefs: Sequence[Array]) -> Array:
-    """Expected log-likelihood as a function of one parent."""
+    """Expected log-likelihood as a function of the parent on axis `keep`."""
     result = log_a
     for axis in reversed(range(len(parents))):
         if axis != keep:
@@ -81,7 +81,7 @@ def _marginal(log_a: Array, parents: Sequence[int], keep: int, beliefs: Sequence
 
 @dataclass(frozen=True, slots=True)
 class _Planner:
-    """What planning needs of a model, computed once."""
+    """Arrays that planning reads, computed once per model."""
 
     model: Compiled
     ambiguity: tuple[Array, ...]
@@ -95,7 +95,7 @@ class _Planner:
         return cls(model, ambiguity, joint)
 
     def value(self, beliefs: Sequence[Array]) -> Array:
-        """Negative expected free energy of one step for a batch of beliefs [batch, |s_f|]."""
+        """Negative expected free energy of one step, shape [batch], for beliefs [batch, |s_f|]."""
         total = np.zeros(len(beliefs[0]))
         for m, a in enumerate(self.model.A):
             parents = [beliefs[f] for f in self.model.A_dependencies[m]]
@@ -133,7 +133,7 @@ def _expected(array: Array, parents: Sequence[Array]) -> Array:
 
 
 def _expected_by_action(array: Array, parents: Sequence[Array]) -> Array:
-    """The same with a trailing action axis kept: [batch, actions, axis 0]."""
+    """As `_expected`, but keeps a trailing action axis: [batch, actions, axis 0]."""
     moved = np.moveaxis(array, -1, 0)  # [actions, next, parents…]
     result = np.tensordot(parents[-1], moved, axes=([1], [moved.ndim - 1]))
     for parent in reversed(parents[:-1]):
@@ -144,8 +144,8 @@ def _expected_by_action(array: Array, parents: Sequence[Array]) -> Array:
 def negative_expected_free_energy(model: Compiled, beliefs: Sequence[Array]) -> Array:
     """-G of every policy, in nats, shape [policies]: utility plus, if asked, information gain.
 
-    Per step: q(o).C + q(s).V + [H(q(o)) - E_q(s) H(p(o|s))]. Policies that begin alike share
-    the work of their beginning.
+    Per step: q(o).C + q(s).V + [H(q(o)) - E_q(s) H(p(o|s))]. Policies
+    with the same first steps share their computation.
     """
     planner = _Planner.of(model)
     front: tuple[Array, ...] = tuple(belief[None] for belief in beliefs)
@@ -183,8 +183,8 @@ class Run:
     """One episode; equal seeds give equal runs.
 
     Attributes:
-        surprised: steps at which nothing the agent held possible explained what it observed
-            (904). Beliefs are mean-field: they can rule out a combination that is true.
+        surprised: number of steps whose observation had probability 0 under the beliefs (904).
+            Mean-field beliefs can exclude a combination that is true.
     """
 
     seed: int
@@ -208,19 +208,19 @@ def predicted_prior(
 def choose(
     model: Compiled, beliefs: Sequence[Array], rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """The joint action to take: first step of the best policy, or of a sampled one."""
+    """First joint action, shape [actions], of the best policy or of a sampled one."""
     posterior = policy_posterior(model, negative_expected_free_energy(model, beliefs))
     if model.selection == "stochastic":
         index = int(rng.choice(len(posterior), p=posterior))
     else:
-        # Rounding must not decide between equals: the first of the best wins.
+        # Rounding must not decide between equal policies, so the first one is taken.
         index = int(np.flatnonzero(posterior >= posterior.max() * (1 - 1e-9))[0])
     first: NDArray[np.int64] = model.policies[index, 0]
     return first
 
 
 class World:
-    """A world that behaves exactly as the model says."""
+    """An environment that samples states and observations from the model."""
 
     def __init__(self, model: Compiled, rng: np.random.Generator) -> None:
         self.model = model
@@ -228,14 +228,14 @@ class World:
         self.state = [self._draw(d) for d in model.D]
 
     def observe(self) -> list[int]:
-        """One index per modality."""
+        """Sample one observation index per modality."""
         return [
             self._draw(_column(a, [self.state[f] for f in parents]))
             for a, parents in zip(self.model.A, self.model.A_dependencies, strict=True)
         ]
 
     def act(self, action: NDArray[np.int64]) -> None:
-        """Move every factor, all from the same previous state."""
+        """Sample the next state of every factor, all from the same previous state."""
         before = list(self.state)
         for f, b in enumerate(self.model.B):
             parents = [before[g] for g in self.model.B_dependencies[f]]
@@ -254,7 +254,7 @@ def _column(array: Array, context: Sequence[int]) -> Array:
 
 
 def simulate(model: Compiled, *, steps: int, seed: int) -> Run:
-    """Let the agent act in a world sampled from its own model.
+    """Run the agent for `steps` steps in a world sampled from its own model.
 
     Raises: ValueError: steps below 1.
     """
@@ -277,7 +277,7 @@ def simulate(model: Compiled, *, steps: int, seed: int) -> Run:
 
 
 def _is_impossible(model: Compiled, seen: Sequence[int], prior: Sequence[Array]) -> bool:
-    """Whether an observation has no probability left under the beliefs before it."""
+    """Whether an observation has probability 0 under the beliefs before it."""
     return any(
         _expected(a[index][None], [prior[f][None] for f in parents])[0, 0] < EPSILON
         for a, parents, index in zip(model.A, model.A_dependencies, seen, strict=True)

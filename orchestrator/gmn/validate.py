@@ -1,4 +1,4 @@
-"""One document in, the verdict out: read, type, check, repair, compile, run."""
+"""Validates a document: reads, types, checks, repairs, compiles and simulates it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 #: Which repairs are applied: none, the safe ones, or also those that are only suggested.
 RepairMode = Literal["none", "safe", "suggest"]
 
-#: Groups of codes in the order in which they are repaired; each is checked anew before the next.
+#: Groups of codes in the order in which they are repaired; each is checked again before the next.
 _GROUPS = (
     ("GMN115", "GMN121", "GMN122", "GMN105", "GMN106", "GMN112", "GMN113"),
     ("GMN302", "GMN308"),
@@ -47,7 +47,7 @@ _MOST_ROUNDS = 4  # of one group: a rename can uncover one more, not many
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """The verdict on one document.
+    """The result of validating one document.
 
     Attributes:
         spec: the document after repair, None when it could not be typed.
@@ -72,14 +72,14 @@ def validate(
     episodes: int = EPISODES,
     run_steps: int = 3,
 ) -> Validation:
-    """Judge a document; any bytes at all give a Validation, never a traceback.
+    """Validate a document; every text or bytes give a Validation, faulty ones with findings.
 
     `repair` says which repairs are applied before the verdict. `constraints` are extra bounds of
     the request: ``max_states`` and ``max_observations`` (joint values), ``max_actions`` (joint
     actions), ``max_factors``, ``max_horizon``, ``max_policies``. `expectations` are simulated over
     `episodes`; failures are findings (906). `run_steps` steps show that it runs; 0 skips that.
 
-    Raises: ValueError: a constraint is unknown or no whole number.
+    Raises: ValueError: a constraint is unknown or not a whole number.
     """
     bounds = known_constraints(constraints or {})
     spec, found, repairs, places, spelling = _typed(source, limits)
@@ -117,10 +117,12 @@ def _typed(
 def _repaired(
     spec: GMNSpec, limits: Limits, constraints: Mapping[str, int], mode: RepairMode
 ) -> tuple[GMNSpec, list[Diagnostic]]:
-    """Apply what may be applied, group after group; a repair that helps nothing is not kept."""
+    """Apply the allowed fixes, group by group; a round that improves nothing is not kept."""
     applied: list[Diagnostic] = []
     kinds = ("safe", "suggest") if mode == "suggest" else ("safe",)
-    subject = Subject(spec, limits, constraints)  # one while nothing changes: it remembers
+    subject = Subject(
+        spec, limits, constraints
+    )  # kept while nothing changes, for its cached values
     for group in _GROUPS:
         for _ in range(_MOST_ROUNDS):
             codes = frozenset(group)
@@ -140,7 +142,7 @@ def _repaired(
 def _patched(
     spec: GMNSpec, fixable: Sequence[Diagnostic]
 ) -> tuple[GMNSpec | None, list[Diagnostic]]:
-    """Fixes of one round, each place touched once; removals last and from the back."""
+    """Operations of one round, each pointer once; removals last, from the end."""
     touched: set[str] = set()
     used: list[Diagnostic] = []
     changes: list[PatchOperation] = []
@@ -172,7 +174,7 @@ def _steps(path: str) -> tuple[tuple[int, int | str], ...]:
 def _run(
     valid: Validation, expectations: Sequence[Expectation], episodes: int, run_steps: int
 ) -> Validation:
-    """Compile, run a few steps, and hold the expectations against simulated episodes."""
+    """Compile, run a few steps, and measure the expectations in simulated episodes."""
     spec, report = valid.spec, valid.report
     assert spec is not None
     try:
@@ -218,7 +220,7 @@ def _with(
 
 
 def _placed(found: Iterable[Diagnostic], places: SourceMap) -> tuple[Diagnostic, ...]:
-    """With line and column where the document came as text."""
+    """The findings with line and column, if the document is text."""
     if not places.text:
         return tuple(found)
     return tuple(

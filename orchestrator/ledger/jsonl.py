@@ -1,4 +1,4 @@
-"""Files of JSON lines that several processes append to and that only their owner reads."""
+"""JSON-lines files, mode 0600, to which several processes can append."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _log = logging.getLogger(__name__)
-#: A file that stays open is looked after this often.
-LOOK_S = 1.0
+#: Seconds between checks that an open file still has its name (log rotation renames it).
+CHECK_S = 1.0
 
 
 class _Opened:
-    """A file opened for append; one write is one line, so those of several processes do not mix."""
+    """A file opened for append; each line is one write, so lines of processes do not mix."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -32,47 +32,47 @@ class _Opened:
             self._handle = os.open(path, flags, 0o600)
 
         self._inode = os.fstat(self._handle).st_ino
-        self._looked = time.monotonic()
+        self._checked_at = time.monotonic()
 
     def is_there(self) -> bool:
-        """Whether it is still the file of that name, looked at once in a while.
+        """Whether the path still names this file; checked at most once in `CHECK_S` seconds.
 
-        Whoever moved it away, as a rotation of logs does, wants a new one.
+        Log rotation moves the file away and expects the next line in a new one.
         """
         now = time.monotonic()
-        if now - self._looked < LOOK_S:
+        if now - self._checked_at < CHECK_S:
             return True
-        self._looked = now
+        self._checked_at = now
         try:
             return self._path.stat().st_ino == self._inode
         except FileNotFoundError:
             return False
 
     def write(self, line: bytes) -> None:
-        """Add a line."""
+        """Append one line."""
         os.write(self._handle, line + b"\n")
 
     def __del__(self) -> None:
-        with contextlib.suppress(AttributeError):  # it was never opened
+        with contextlib.suppress(AttributeError):  # os.open failed in __init__
             os.close(self._handle)
 
 
 class Appender(threading.local):
-    """Adds lines to the file of a name in a directory; it stays open, for each thread its own.
+    """Appends lines to files of a directory; each thread keeps its last file open.
 
-    Opening it for every line would cost as much as all the rest of a line.
+    Opening the file for every line would double the time that a line takes.
     """
 
     def __init__(self, directory: Path) -> None:
-        """Nothing is opened or made yet."""
+        """Does not touch the disk; `append` creates directory and file."""
         self._directory = directory
         self._name = ""
         self._file: _Opened | None = None
 
     def append(self, name: str, line: bytes) -> None:
-        """Add one line; the directory is made when it is not there.
+        """Append one line; creates the directory when it does not exist.
 
-        Raises: OSError: it cannot be written.
+        Raises: OSError: the file cannot be written.
         """
         if self._file is None or name != self._name or not self._file.is_there():
             self._file, self._name = None, name
@@ -81,15 +81,15 @@ class Appender(threading.local):
 
 
 def append(path: Path, line: str) -> None:
-    """Add one line; its directory is made when it is not there.
+    """Append one line; creates the directory when it does not exist.
 
-    Raises: OSError: it cannot be written.
+    Raises: OSError: the file cannot be written.
     """
     _Opened(path).write(line.encode(errors="replace"))
 
 
 def read(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
-    """The objects of the files in order; lines that are none are passed over and told once."""
+    """The JSON objects of the files, in order; skips other lines and logs their number once."""
     broken, where = 0, ""
     for path in paths:
         with path.open(encoding="utf-8", errors="replace") as file:
@@ -102,4 +102,4 @@ def read(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
                 if isinstance(line, dict):
                     yield line
     if broken:
-        _log.warning("%d broken lines in %s were passed over.", broken, where)
+        _log.warning("%d lines in %s are not JSON and were skipped.", broken, where)

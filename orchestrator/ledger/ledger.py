@@ -1,7 +1,7 @@
-"""The bill: one line per logical request, every wire attempt in it, on success and on failure.
+"""The ledger: one line per logical request with every wire attempt, on success and on failure.
 
-No prompt, answer or key is ever written: who was asked, why, how it was judged, tokens, dollars,
-seconds. Dollars are None where a provider's price is not known; they are never guessed.
+A line holds deployments, purposes, evaluations, tokens, dollars and seconds; never a prompt, an
+answer or a key. Dollars are None where a provider's price is not known.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 def _encoded(line: Line) -> bytes:
     try:
         return to_json(line)
-    except PydanticSerializationError:  # half a surrogate pair in a name, which UTF-8 has not
+    except PydanticSerializationError:  # a lone surrogate in a name, which UTF-8 cannot encode
         return json.dumps(line, separators=(",", ":"), default=dataclasses.asdict).encode()
 
 
@@ -45,17 +45,17 @@ class Line(TypedDict):
     """One logical request.
 
     Attributes:
-        at: when it ended, ISO 8601, UTC.
-        id: its own; a line of operation ``late`` repeats the id of the request it belongs to.
+        at: end of the request, ISO 8601, UTC.
+        id: unique; a line of operation ``late`` repeats the id of its request.
         operation: ``generate_gmn``, ``refine_gmn``, ``generate``, ``acompletion``, ``aembedding``,
             or ``late``: an attempt that ended after its request did.
         outcome: ``accepted``, ``answered``, ``cancelled`` or the name of the error.
-        rounds: one entry per judged answer, as `round_of` makes it.
+        rounds: one entry per evaluated answer, from `round_of`.
         wire: every attempt that left the process.
-        hits: answers that the cache gave.
-        usage: tokens of the wire; `served` those of the hits.
-        billed_usd: dollars this request cost now; None when a price is not known.
-        served_usd: dollars its answers cost when they were bought.
+        hits: number of answers from the cache.
+        usage: tokens of the wire; `served`: tokens of the cached answers.
+        billed_usd: dollars billed for this request; None when a price is not known.
+        served_usd: billed dollars plus the former cost of the cached answers; None as above.
         seconds: wall time of the whole request.
     """
 
@@ -77,7 +77,7 @@ class Line(TypedDict):
 
 
 def round_of(attempt: Attempt[object]) -> dict[str, object]:
-    """What one round is remembered by: never its words."""
+    """The ledger entry of one round: purpose, codes, route, model and tokens, but no text."""
     answer = attempt.answer
     return {
         "purpose": attempt.purpose,
@@ -98,12 +98,12 @@ def round_of(attempt: Attempt[object]) -> dict[str, object]:
 
 @dataclass
 class LedgerEntry:
-    """A request under way; a context manager that writes its line when it ends.
+    """A request in flight; a context manager that writes the line of the request on exit.
 
     Attributes:
-        attempts: the judged answers, set by whoever runs the loop.
-        outcome: how it ended, if it does not end in an exception.
-        is_detached: it goes on after the context, and `close` is called later (a stream).
+        attempts: the evaluated answers, set by the loop.
+        outcome: what is written when no exception is raised.
+        is_detached: the request outlives the context, and `close` is called later (a stream).
     """
 
     ledger: Ledger
@@ -120,7 +120,7 @@ class LedgerEntry:
 
     @property
     def context(self) -> RunContext:
-        """What travels beside the request, without anybody who watches it."""
+        """A context with the cost of this entry, without hook and reader."""
         return RunContext(self.cost_so_far)
 
     def __enter__(self) -> Self:
@@ -134,14 +134,14 @@ class LedgerEntry:
             self.close(self.outcome)
 
     def close(self, outcome: str) -> None:
-        """Write the line, once; attempts that end later get lines of their own."""
+        """Write the line, once; each attempt that ends later gets a line ``late``."""
         if self._is_closed:
             return
         self._is_closed = True
-        self.cost_so_far.late = self._late
+        self.cost_so_far.late = self._write_late
         self._write(self.operation, outcome, self.cost_so_far)
 
-    def _late(self, attempts: tuple[WireAttempt, ...]) -> None:
+    def _write_late(self, attempts: tuple[WireAttempt, ...]) -> None:
         rest = RequestCost(self.cost_so_far.tenant, wire=list(attempts), cached_usd=0.0)
         self._write("late", attempts[-1].outcome, rest)
 
@@ -151,7 +151,7 @@ class LedgerEntry:
 
     def _line(self, operation: str, outcome: str, cost_so_far: RequestCost) -> Line:
         billed, served = cost_so_far.billed_usd, cost_so_far.cached_usd
-        self._id = self._id or self.ledger.next_id()  # the same in every line of this request
+        self._id = self._id or self.ledger.next_id()  # shared by the lines ``late``
         return Line(
             at=stamp(),
             id=self._id,
@@ -172,10 +172,10 @@ class LedgerEntry:
 
 
 class Ledger:
-    """Lines of JSON in one file per month, appended whole, so processes may share it."""
+    """JSON lines in one file per month; several processes may append to it."""
 
     def __init__(self, directory: Path | None, limit_usd: float | None = None) -> None:
-        """`directory` None keeps no ledger; `limit_usd` is the most that one request may cost."""
+        """Without `directory` nothing is written; `limit_usd` bounds the cost of one request."""
         self.directory = directory
         self._limit_usd = limit_usd
         self._is_broken = False
@@ -184,8 +184,8 @@ class Ledger:
         self._prefix = (0, "")
 
     def next_id(self) -> str:
-        """An id that no other line has; a random number for each process, then counted."""
-        if self._prefix[0] != os.getpid():  # a fork counts on from the same number
+        """A unique id: a random prefix per process, then a counter."""
+        if self._prefix[0] != os.getpid():  # a forked child would repeat the ids of its parent
             self._prefix = (os.getpid(), uuid.uuid4().hex[:24])
         return f"{self._prefix[1]}{next(self._numbers):08x}"
 
@@ -197,11 +197,11 @@ class Ledger:
         agent_type: str = "",
         tenant: str = "",
     ) -> LedgerEntry:
-        """Begin a request."""
+        """A new entry; enter it as a context manager."""
         return LedgerEntry(self, operation, route, agent_type, RequestCost(tenant, self._limit_usd))
 
     def write(self, line: Line) -> None:
-        """Append one line; an unwritable disk is reported once and never fails the request."""
+        """Append one line; an OSError is logged once and never fails the request."""
         if self._file is None:
             return
         try:
@@ -216,17 +216,17 @@ class Ledger:
         return [] if self.directory is None else list(lines_of(self.directory, since=since))
 
     def spent_today(self) -> dict[str, float]:
-        """Dollars of this day (UTC) by tenant, ``(none)`` for nobody's."""
+        """Dollars of the current day (UTC) by tenant, ``(none)`` for requests without one."""
         today = datetime.datetime.now(datetime.UTC).date().isoformat()
         return {name: entry.usd for name, entry in sums(self.lines(since=today), "tenant").items()}
 
 
 def lines_of(directory: Path, *, since: str = "") -> Iterator[dict[str, Any]]:
-    """The lines at or after `since` (ISO 8601), oldest file first; broken lines are told once."""
+    """The lines at or after `since` (ISO 8601), oldest file first; skips broken lines."""
     paths = [path for path in sorted(directory.glob("*.jsonl")) if path.stem >= since[:7]]
     return (line for line in jsonlines.read(paths) if str(line.get("at", "")) >= since)
 
 
 def days_ago(days: float) -> str:
-    """That moment, as `lines_of` takes it."""
+    """The time `days` ago, in the format of `lines_of`."""
     return stamp(datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=days))

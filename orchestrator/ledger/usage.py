@@ -1,4 +1,4 @@
-"""The ledger in sums: requests, calls, tokens, dollars and seconds by model, route or tenant."""
+"""Sums over the ledger: requests, calls, tokens, dollars, seconds by model, route, tenant…"""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ BYS: tuple[By, ...] = get_args(By)
 
 @dataclass(slots=True)
 class Sum:
-    """What one model, route, agent type, tenant, operation or day took.
+    """The sums of one model, route, agent type, tenant, operation or day.
 
     Attributes:
-        requests: logical requests it had part in.
+        requests: logical requests in which it occurs.
         calls: attempts on the wire; `failed` of them did not answer.
-        usd: known dollars; `unpriced` answers have none.
+        usd: known dollars; `unpriced` counts the answers without a known price.
         seconds: of every attempt on the wire.
     """
 
@@ -46,7 +46,7 @@ class Sum:
 
 
 def sums(lines: Iterable[Mapping[str, Any]], by: By) -> dict[str, Sum]:
-    """Sums by one property, the dearest first, then the most used."""
+    """Sums by one property, by descending dollars, then by descending calls."""
     found: dict[str, Sum] = {}
     for line in lines:
         touched = set()
@@ -82,15 +82,15 @@ def _add(entry: Sum, attempt: Mapping[str, Any]) -> None:
 
 
 def stamp(moment: datetime.datetime | None = None) -> str:
-    """A moment, now by default, as the ledger writes it: ISO 8601, UTC, milliseconds."""
+    """`moment`, by default now, in the format of the ledger: ISO 8601, UTC, milliseconds."""
     utc = moment.astimezone(datetime.UTC) if moment else datetime.datetime.now(datetime.UTC)
     return utc.isoformat(timespec="milliseconds")
 
 
 def since_of(text: str, now: datetime.datetime) -> str:
-    """``7d``, ``12h`` or a date as the ISO 8601 moment that `lines_of` takes; empty for always.
+    """``7d``, ``12h`` or a date in the ISO 8601 format of `lines_of`; empty stays empty.
 
-    Raises: ValueError: it is none of these.
+    Raises: ValueError: `text` has another form.
     """
     if not text:
         return ""
@@ -101,11 +101,11 @@ def since_of(text: str, now: datetime.datetime) -> str:
     try:
         return datetime.datetime.fromisoformat(text).isoformat(timespec="milliseconds")
     except ValueError:
-        raise ValueError(f"--since {text!r} is no time; write 7d, 12h or 2026-11-01") from None
+        raise ValueError(f"--since {text!r} is not a time; write 7d, 12h or 2026-11-01") from None
 
 
 def bars(values: Mapping[str, float], *, width: int = 40) -> list[str]:
-    """A bar chart of non-negative values, one line each, the longest `width` wide."""
+    """A bar chart of non-negative values, one line each; the longest bar has `width` cells."""
     most = max(values.values(), default=0.0)
     longest = max((len(name) for name in values), default=0)
     eighths = " ▏▎▍▌▋▊▉█"

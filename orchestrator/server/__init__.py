@@ -1,1 +1,1 @@
-"""Generation inside other servers: a model of LiteLLM's proxy."""
+"""Generation served by other programs: as a model of LiteLLM's proxy."""

@@ -1,4 +1,4 @@
-"""Inside a LiteLLM proxy: ``gmn/<route>`` becomes a model that any OpenAI client can ask.
+"""A LiteLLM proxy serves ``gmn/<route>`` as a model that any OpenAI client can call.
 
 In the proxy's config.yaml::
 
@@ -8,7 +8,7 @@ In the proxy's config.yaml::
       custom_provider_map:
         - {provider: gmn, custom_handler: orchestrator.server.litellm_proxy.handler}
 
-``ORCHESTRATOR_CONFIG`` says, as everywhere, what our own routes are. A request may carry
+``ORCHESTRATOR_CONFIG`` names the configuration with the routes. A request may carry
 ``agent_type``, ``constraints``, ``expectations``, ``tenant``, ``cache`` and ``seed`` beside the
 messages; the answer is block text, or JSON where ``response_format`` asks for JSON.
 """
@@ -45,15 +45,15 @@ _STATUS: Mapping[type[errors.OrchestratorError], int] = {
 
 
 def custom_llm(generate: Callable[..., Awaitable[Generation[Any]]]) -> Any:
-    """A handler for ``custom_provider_map`` around `generate(prompt, route, options)`."""
+    """A handler for ``custom_provider_map`` that calls `generate(prompt, route, options)`."""
     litellm = _litellm.load()
     refused = litellm.llms.custom_llm.CustomLLMError
 
-    async def asked(model: str, messages: Any, options: Mapping[str, Any]) -> Generation[Any]:
+    async def generated(model: str, messages: Any, options: Mapping[str, Any]) -> Generation[Any]:
         extra = {**(options.get("extra_body") or {}), **options}
         chosen = {key: extra[key] for key in OPTIONS if extra.get(key) is not None}
         try:
-            return await generate(_sentence(messages), model, chosen)
+            return await generate(_prompt(messages), model, chosen)
         except errors.OrchestratorError as error:
             failure = refused(status_code=_STATUS.get(type(error), 503), message=str(error))
         except (TypeError, ValueError) as error:
@@ -66,8 +66,8 @@ def custom_llm(generate: Callable[..., Awaitable[Generation[Any]]]) -> Any:
         async def acompletion(
             self, model: str, messages: Any, model_response: Any, optional_params: Any, **_: Any
         ) -> Any:
-            made = await asked(model, messages, optional_params)
-            model_response.choices[0].message.content = _spelled(made, optional_params)
+            made = await generated(model, messages, optional_params)
+            model_response.choices[0].message.content = _content(made, optional_params)
             model_response.model = model
             model_response.created = int(time.time())
             model_response.usage = litellm.Usage(**_usage(made))
@@ -76,29 +76,29 @@ def custom_llm(generate: Callable[..., Awaitable[Generation[Any]]]) -> Any:
         async def astreaming(
             self, model: str, messages: Any, optional_params: Any, **_: Any
         ) -> AsyncIterator[dict[str, Any]]:
-            made = await asked(model, messages, optional_params)
-            for chunk in in_chunks(_spelled(made, optional_params), _usage(made)):
+            made = await generated(model, messages, optional_params)
+            for chunk in in_chunks(_content(made, optional_params), _usage(made)):
                 yield chunk
 
     return Handler()
 
 
-def _sentence(messages: Sequence[Mapping[str, Any]]) -> str:
-    """What the user said, one message after the other."""
-    said = []
+def _prompt(messages: Sequence[Mapping[str, Any]]) -> str:
+    """The text of all user messages, joined with newlines."""
+    texts = []
     for turn in messages:
         if turn.get("role") == "user":
             content = turn.get("content") or ""
             parts = content if isinstance(content, list) else [{"text": content}]
-            said += [str(part.get("text") or "") for part in parts]
-    prompt = "\n".join(part for part in said if part.strip())
+            texts += [str(part.get("text") or "") for part in parts]
+    prompt = "\n".join(part for part in texts if part.strip())
     if not prompt:
         raise ValueError("no user message says what the agent is; describe it in a sentence")
     return prompt
 
 
-def _spelled(made: Generation[Any], options: Mapping[str, Any]) -> str:
-    """Block text, or JSON where the request asks for JSON."""
+def _content(made: Generation[Any], options: Mapping[str, Any]) -> str:
+    """Block text, or JSON when `response_format` asks for JSON."""
     wanted = (options.get("response_format") or {}).get("type", "text")
     return made.text if wanted == "text" else str(made.spec.model_dump_json())
 

@@ -1,6 +1,6 @@
-"""The same operations, blocking: one event loop on one background thread for the whole process.
+"""Blocking twins of async functions, run on one background event-loop thread per process.
 
-Works from any thread, from a notebook whose own loop is running, and after a fork.
+They work from any thread, from a notebook whose own loop is running, and after a fork.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class LoopThread:
-    """An event loop that runs on a daemon thread of its own."""
+    """An event loop on a daemon thread of its own."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -31,7 +31,7 @@ class LoopThread:
         self._thread.start()
 
     def run(self, work: Coroutine[object, object, T]) -> T:
-        """Run `work` on the loop and wait for it; an interrupt here cancels it there.
+        """Run `work` on the loop and return its result; an interrupt of the caller cancels it.
 
         Raises: RuntimeError: called from the loop thread itself, where waiting would never end.
         """
@@ -46,7 +46,7 @@ class LoopThread:
             raise
 
     def stop(self, last: Callable[[], Coroutine[object, object, None]]) -> None:
-        """Run `last` on the loop, cancel what is left, and end the thread; for process exit."""
+        """Run `last` on the loop, cancel the other tasks, and end the thread; for process exit."""
         if self._thread.is_alive():
             ending = asyncio.run_coroutine_threadsafe(self._wind_up(last), self._loop)
             with contextlib.suppress(TimeoutError, concurrent.futures.TimeoutError):
@@ -64,13 +64,13 @@ class LoopThread:
             await asyncio.gather(*left, return_exceptions=True)
 
 
-_LAST_S = 3.0  # an exit that waits longer is worse than what it waits for
+_LAST_S = 3.0  # a process that takes longer to exit looks hung
 _loops: dict[int, LoopThread] = {}
 _making = threading.Lock()
 
 
 def _loop_of(process: int) -> LoopThread:
-    # Threads do not survive a fork: a child process has a number, and so a thread, of its own.
+    # A fork does not copy threads, so every process id has a thread of its own.
     with _making:
         if process not in _loops:
             _loops[process] = LoopThread()
@@ -78,13 +78,13 @@ def _loop_of(process: int) -> LoopThread:
 
 
 def stop(last: Callable[[], Coroutine[object, object, None]]) -> None:
-    """End the loop of this process, if it has one, with `last` as its last work."""
+    """Run `last` on the loop of this process, then end the loop; does nothing without a loop."""
     if (loop := _loops.pop(os.getpid(), None)) is not None:
         loop.stop(last)
 
 
 def blocking(method: Callable[P, Coroutine[object, object, T]]) -> Callable[P, T]:
-    """The blocking twin of an async method, with its signature and its words."""
+    """The blocking twin of an async method, with its signature and docstring."""
 
     @functools.wraps(method)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -96,14 +96,14 @@ def blocking(method: Callable[P, Coroutine[object, object, T]]) -> Callable[P, T
 def iterating(
     method: Callable[P, AsyncGenerator[T, None]],
 ) -> Callable[P, Generator[T, None, None]]:
-    """The blocking twin of an async generator; leaving the iteration ends the other one too."""
+    """The blocking twin of an async generator; closing it closes the async generator."""
 
     @functools.wraps(method)
     def iterate(*args: P.args, **kwargs: P.kwargs) -> Generator[T, None, None]:
         parts = method(*args, **kwargs)
 
         async def following() -> tuple[bool, T | None]:
-            # The end is no exception that a future can carry.
+            # A future cannot carry StopAsyncIteration, so the end is a value.
             async for part in parts:
                 return True, part
             return False, None
@@ -111,7 +111,7 @@ def iterating(
         loop = _loop_of(os.getpid())
         try:
             while (found := loop.run(following()))[0]:
-                yield found[1]  # type: ignore[misc]  # there is one
+                yield found[1]  # type: ignore[misc]  # the flag says that there is a value
         finally:
             loop.run(parts.aclose())
 
@@ -119,7 +119,7 @@ def iterating(
 
 
 class Once:
-    """Work to be done once, in a thread, whoever asks first; the others wait for it."""
+    """Runs `work` once, in a thread; concurrent callers wait until it is done."""
 
     def __init__(self, work: Callable[[], None]) -> None:
         self._work = work
@@ -131,7 +131,7 @@ class Once:
             await asyncio.to_thread(self._do)
 
     def _do(self) -> None:
-        with self._lock:  # loops of several threads may come at once
+        with self._lock:  # event loops of several threads may call at once
             if not self.is_done:
                 self._work()
                 self.is_done = True

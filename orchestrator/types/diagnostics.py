@@ -1,4 +1,4 @@
-"""What is wrong with a document, as data.
+"""Findings about a document, as data.
 
 One list of `Diagnostic` drives local repair, the words sent to a model, the lines on a
 terminal, the body of an HTTP error and the statistics.
@@ -18,7 +18,7 @@ PatchOperation = dict[str, object]
 
 
 class Severity(StrEnum):
-    """How much a finding matters: an error blocks use, a warning and an info never do."""
+    """An error blocks the use of a document; a warning and an info do not."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -27,7 +27,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A position in the text as the user wrote it; both count from 1."""
+    """Line and column, from 1, in the text as the user wrote it."""
 
     line: int
     column: int
@@ -40,7 +40,7 @@ class Fix:
     Attributes:
         kind: ``safe`` is applied locally and reported; ``suggest`` only when the caller opts in;
             ``ask`` needs a model or a person (then `patch` is empty).
-        says: what it does, in a few words: "scale the row to sum 1".
+        description: what it does, for example "scale the row to sum 1".
         patch: RFC 6902 operations on the canonical JSON of the document.
     """
 
@@ -61,7 +61,7 @@ class Diagnostic:
         variable: name of the variable or table concerned.
         context: the row concerned, in labels: ``move=up, pos=r0c1``.
         got, expected: the offending and the accepted value, as text.
-        fix: how to remove it, None when nothing is known.
+        fix: a change that removes the finding; None when none is known.
     """
 
     code: str
@@ -102,14 +102,14 @@ class Report:
     """Everything found in one document; unpacks as ``is_valid, errors``.
 
     *Valid*, *runs* and *behaves* are three separate answers: no error-level finding; a few steps
-    were simulated without a fault; the expectations held. None means that nobody asked.
+    were simulated without a fault; the expectations held. None means not checked.
 
     Attributes:
         diagnostics: what remains after repair, in document order.
         repairs: what was found and repaired locally; never beyond the stated bands.
         runs: whether the model was compiled and simulated.
         behaves: whether every behavioural expectation held.
-        behaviour: one line per expectation: what was asked, what was measured, and for a failed
+        behaviour: one line per expectation: the expectation, the measured rate, and for a failed
             one a short trace in labels.
     """
 
@@ -126,7 +126,7 @@ class Report:
 
     @property
     def warnings(self) -> tuple[Diagnostic, ...]:
-        """The findings worth a look that block nothing."""
+        """The findings of severity warning; they do not block use."""
         return tuple(d for d in self.diagnostics if d.severity is Severity.WARNING)
 
     @property
@@ -136,7 +136,7 @@ class Report:
 
     @property
     def is_accepted(self) -> bool:
-        """Whether the document is valid, runs, and behaves as far as anybody asked."""
+        """Whether it is valid and neither `runs` nor `behaves` is False."""
         return self.is_valid and self.runs is not False and self.behaves is not False
 
     def __iter__(self) -> Iterator[Any]:  # two types in turn, which no Iterator can state

@@ -2,18 +2,18 @@
 
 OrchestratorError
 ├── ConfigError                    a config file, setting or environment variable is wrong
-├── LLMError                       a model could not be asked, or did not answer well
-│   ├── RateLimitError             a provider's limit, with the wait it asked for
+├── LLMError                       a model could not be called, or gave no usable answer
+│   ├── RateLimitError             a provider's rate limit, with the wait it asked for
 │   ├── AuthenticationError        a key is missing or refused
 │   ├── BadRequestError            the provider refuses the request as it stands
-│   ├── ContextWindowExceededError the messages are longer than the model reads
+│   ├── ContextWindowExceededError the messages exceed the model's context window
 │   ├── ContentPolicyError         the provider declined the content
 │   ├── ServiceUnavailableError    the provider is down or not reachable
-│   ├── DeadlineExceededError      the time of the whole request ran out
-│   ├── NoDeploymentError          no deployment is configured, or all of them are resting
+│   ├── DeadlineExceededError      the deadline of the whole request passed
+│   ├── NoDeploymentError          no deployment is configured, or all are cooling down
 │   ├── BudgetExceededError        the next call could cost more than what is left
-│   └── InvalidOutputError         every answer was judged invalid; carries all of them
-├── CacheMissError                 replay was asked for and nothing is recorded
+│   └── InvalidOutputError         no answer passed its contract; carries all answers
+├── CacheMissError                 mode replay, and no answer is recorded
 ├── GMNError                       a GMN document is not valid; carries its report
 └── MissingExtraError              an optional dependency is not installed
 
@@ -47,7 +47,7 @@ def _rebuilt(kind: type[_E], args: tuple[object, ...], fields: Mapping[str, obje
 
 
 class ConfigError(OrchestratorError):
-    """A setting is wrong; the message names the key, what is wrong with it and what to write.
+    """A setting is wrong; the message names the key, the problem and the correction.
 
     Attributes:
         key: dotted path of the setting, for example ``orchestrator.cache.mode``.
@@ -61,7 +61,7 @@ class ConfigError(OrchestratorError):
 
 
 class LLMError(OrchestratorError):
-    """A model could not be asked, or no usable answer came.
+    """A model could not be called, or gave no usable answer.
 
     Attributes:
         deployment: id of the deployment that failed, empty when none was reached.
@@ -70,7 +70,7 @@ class LLMError(OrchestratorError):
         retry_after_s: seconds the provider asked us to wait, None when it did not say.
         attempts: calls made before giving up.
         attempts_made: rounds of the loop that were answered before the failure
-            (`orchestrator.types.requests.Attempt`), raw answers included: nothing paid for is lost.
+            (`orchestrator.types.requests.Attempt`), with their raw answers.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class BadRequestError(LLMError):
 
 
 class ContextWindowExceededError(BadRequestError):
-    """The messages are longer than the model reads."""
+    """The messages exceed the context window of the model."""
 
 
 class ContentPolicyError(BadRequestError):
@@ -118,11 +118,11 @@ class ServiceUnavailableError(LLMError):
 
 
 class DeadlineExceededError(LLMError):
-    """The time given to the whole request ran out."""
+    """The deadline of the whole request passed."""
 
 
 class NoDeploymentError(LLMError):
-    """No deployment can take the request: none is configured, or all of them are resting."""
+    """No deployment can take the request: none is configured, or all are cooling down."""
 
 
 class BudgetExceededError(LLMError):
@@ -130,7 +130,7 @@ class BudgetExceededError(LLMError):
 
 
 class InvalidOutputError(LLMError):
-    """No answer passed its contract; everything that was paid for is in here.
+    """No answer passed its contract; `attempts_made` holds every answer.
 
     Attributes:
         best: the attempt with the fewest errors, None when nothing was answered.

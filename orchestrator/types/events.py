@@ -1,6 +1,6 @@
-"""What happens during a run: for progress lines, logs, metrics, and for streams.
+"""Events of a generation, for progress lines, logs, metrics and streams.
 
-A hook and a stream get the same events. `attempt` is the number of a call of the loop, from 1.
+A hook and a stream get the same events. `attempt` is the number of the call in the loop, from 1.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request is about to be answered; what came of earlier attempts is not the answer.
+    """A request is about to be sent; discard the deltas of earlier attempts.
 
     Attributes:
-        route: who is asked; another one than before where the run escalates.
+        route: the route called; it changes when the loop escalates.
         purpose: ``generate``, ``patch`` (the answer is a JSON Patch), ``rewrite``, ``fresh`` or
             ``escalate``.
-        reason: why, in a few words; empty for the first attempt.
+        reason: why this call is made; empty for the first attempt.
     """
 
     attempt: int
@@ -35,7 +35,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """The next piece of an answer, as it comes; streams only."""
+    """The next piece of text of an answer; streams only."""
 
     attempt: int
     text: str
@@ -43,13 +43,13 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """What can be read of an answer so far; streams only.
+    """What can be parsed of an answer so far; streams only.
 
     Attributes:
-        value: the value as far as it is there; strings that are still open are left out.
-        complete_paths: RFC 6901 pointers of the parts that are closed; of a GMN block text the
-            names of the nodes.
-        findings: what is wrong with the parts that were closed since the last event.
+        value: the value without strings that are not closed yet.
+        complete_paths: RFC 6901 pointers of the closed parts; for GMN block text the names of
+            the closed nodes.
+        findings: diagnostics of the parts closed since the last event.
     """
 
     attempt: int
@@ -68,7 +68,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """An answer was held to its contract; `evaluation.report` has findings and repairs."""
+    """The contract evaluated an answer; `evaluation.report` has findings and repairs."""
 
     attempt: int
     evaluation: Evaluation[Any]
@@ -76,7 +76,7 @@ class Evaluated:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A request got no answer; `error` is the name of the exception, `message` its words."""
+    """A request failed; `error` is the class name of the exception, `message` its text."""
 
     attempt: int
     error: str
@@ -85,7 +85,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Done(Generic[T]):
-    """The end of a stream, and the only authority; a hook does not get it."""
+    """The last event of a stream, with the final result; a hook does not get it."""
 
     result: Generation[T]
 

@@ -1,4 +1,4 @@
-"""Chat messages, and their way to and from the dicts that OpenAI-shaped APIs speak."""
+"""Chat messages, to and from the dicts of OpenAI-shaped APIs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class LLMRole(StrEnum):
-    """Who speaks. Untrusted text never enters `SYSTEM`."""
+    """The author of a message. Untrusted text never gets the role `SYSTEM`."""
 
     SYSTEM = "system"
     USER = "user"
@@ -22,7 +22,7 @@ class LLMRole(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LLMMessage:
-    """One turn of a conversation: plain text, or parts such as text and pictures."""
+    """One message of a conversation: plain text, or parts such as text and pictures."""
 
     role: LLMRole
     content: str | tuple[Mapping[str, object], ...]
@@ -34,13 +34,13 @@ class LLMMessage:
 
     @property
     def text(self) -> str:
-        """What is said in words."""
+        """The text of the message; text parts are joined with newlines."""
         if isinstance(self.content, str):
             return self.content
         return "\n".join(str(part["text"]) for part in self.content if "text" in part)
 
     def with_parts(self, parts: Sequence[Mapping[str, object]]) -> LLMMessage:
-        """The same turn with more parts after its words."""
+        """The same message with `parts` after its text."""
         return LLMMessage(self.role, ({"type": "text", "text": self.text}, *parts))
 
     @classmethod
@@ -63,7 +63,7 @@ class LLMMessage:
 
 
 def as_messages(turns: Iterable[LLMMessage | Mapping[str, object]]) -> tuple[LLMMessage, ...]:
-    """Accept messages in either form.
+    """The messages as `LLMMessage`, from either form.
 
     Raises:
         ValueError: a dict has no known role or no text.

@@ -1,7 +1,7 @@
-"""What travels through the flow: a request, its answer, the judgement, the result.
+"""The data of one generation: request, answer, evaluation, attempt, result.
 
 Two Protocols hold the package together. `Completer` answers a request: the Router, the cache in
-front of it, and a test's script are all completers. `Contract` judges an answer. The loop in
+front of it, and a test's script are all completers. `Contract` evaluates an answer. The loop in
 `orchestrator.generation.loop` knows only these two.
 """
 
@@ -44,23 +44,24 @@ class OutputMode(StrEnum):
         return repr(self.value)  # as pydantic lists it among the values that are accepted
 
 
-#: Whether the cache may answer: yes; ask anew and store; neither read nor write; it must, a miss
-#: is an error; from recordings, and what is missing there is asked and recorded.
+#: use: read and store. refresh: call the model and store. off: neither read nor store. replay:
+#: answer from recordings alone, a miss is an error. record: as replay, but a miss is called and
+#: recorded.
 CacheMode = Literal["use", "refresh", "off", "replay", "record"]
 
-#: The same with more to say: ``{"mode": "use", "ttl": 60, "tag": "trial"}``, and LiteLLM's
+#: A mode, or a mapping with options: ``{"mode": "use", "ttl": 60, "tag": "trial"}``, and LiteLLM's
 #: ``no-cache``, ``no-store`` and ``s-maxage``.
 Caching = CacheMode | Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class CachePolicy:
-    """How an answer is kept, and which one is taken.
+    """How long the cache keeps an answer, and how old an answer it may return.
 
     Attributes:
-        ttl_s: for how many seconds; 0 as configured.
-        tag: a word to forget it by.
-        oldest_s: the age of the oldest answer that is taken, in seconds; 0 for any.
+        ttl_s: seconds to keep it; 0 for the configured age.
+        tag: a tag by which entries can be removed.
+        oldest_s: largest age, in seconds, of an answer from the cache; 0 for any age.
     """
 
     ttl_s: float = 0.0
@@ -68,13 +69,13 @@ class CachePolicy:
     oldest_s: float = 0.0
 
 
-#: What an answer is, before anything is said about its content.
+#: The kind of an answer, before its content is checked.
 AnswerKind = Literal[
-    "parsed",  # has the asked form
-    "unparsed",  # is not in the asked form
+    "parsed",  # has the requested form
+    "unparsed",  # does not have the requested form
     "refusal",  # the model declined
     "schema_echo",  # the model sent the schema back
-    "empty",  # nothing in it
+    "empty",  # contains no text
     "truncated",  # cut off by its length limit
 ]
 
@@ -124,22 +125,22 @@ class Description:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One question to one route, complete: equal requests have equal answers in the cache.
+    """One complete request to one route: equal requests share an answer in the cache.
 
     Attributes:
         messages: the conversation so far.
-        route: name of the model group to ask.
+        route: name of the model group.
         parameters: LiteLLM's call arguments beside model and messages (temperature, max_tokens…).
         mode: how the answer is forced into shape.
         schema: JSON schema of the answer; sent when `mode` sends schemas.
-        in_words: what asks for the same in the other modes, added to the last message.
+        in_words: the schema as an instruction, added to the last message in the other modes.
         schema_name: the name the provider sees for it.
         templates: version hash of every prompt template used, by name.
-        sample: number of an independent sample of the same question.
+        sample: number of an independent sample of the same request.
         timeout_s: most seconds one wire attempt may take; does not shape the answer.
         cache: whether the cache may answer; does not shape the answer.
-        keep: how the answer is kept; does not shape the answer.
-        purpose: why it is asked (``generate``, ``patch``, ``rewrite``…), for the ledger; does not
+        keep: how long the cache keeps the answer; does not shape the answer.
+        purpose: why it is sent (``generate``, ``patch``, ``rewrite``…), for the ledger; does not
             shape the answer.
         description: what the messages ask for, as data; None where the user wrote the messages.
     """
@@ -162,10 +163,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class WireAttempt:
-    """One call as it left the process, whatever became of it.
+    """One call on the wire and its outcome.
 
     Attributes:
-        deployment: id of the deployment asked.
+        deployment: id of the deployment called.
         outcome: ``answered`` or the name of the error.
         cost_usd: None when the provider's price is not known.
     """
@@ -182,18 +183,18 @@ class WireAttempt:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back for a request.
+    """The answer to a request.
 
     Attributes:
         text: the content, empty when there is none.
         finish: why the model stopped: ``stop``, ``length``, ``content_filter``, ``tool_calls``.
-        refusal: the model's refusal in its own field, empty when it did not use it.
-        model, provider, deployment: who answered.
-        usage: tokens as the provider counted them.
-        cost_usd: what this answer cost when it was bought; None when the price is not known.
-        billed_usd: what it costs now: 0 for an answer from the cache.
+        refusal: the refusal field of the model's message, empty when there is none.
+        model, provider, deployment: where the answer came from.
+        usage: tokens as counted by the provider.
+        cost_usd: dollars when the model was called; None when the price is not known.
+        billed_usd: dollars billed for this request: 0 for an answer from the cache.
         cached: whether the cache answered.
-        seconds: time from asking to the whole answer.
+        seconds: time from the request to the whole answer.
         wire: every call made for it, in order; empty for an answer from the cache.
     """
 
@@ -211,19 +212,19 @@ class Answer:
     wire: tuple[WireAttempt, ...] = ()
 
     def from_cache(self) -> Answer:
-        """The same answer as the cache gives it: nothing is billed, no wire was used."""
+        """A copy marked as answered by the cache: billed 0, no calls on the wire."""
         return replace(self, cached=True, billed_usd=0.0, seconds=0.0, wire=())
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation(Generic[T_co]):
-    """What a contract found in one answer.
+    """The result of checking one answer against a contract.
 
     Attributes:
-        answer: what the answer is.
+        answer: the kind of the answer.
         value: the typed value, None when the answer did not parse.
         text: the value in its canonical spelling, empty when there is none.
-        report: findings that remain, and those repaired locally.
+        report: remaining findings, and local repairs.
     """
 
     answer: AnswerKind
@@ -233,35 +234,35 @@ class Evaluation(Generic[T_co]):
 
     @property
     def is_accepted(self) -> bool:
-        """Whether the answer fulfils its contract: it parsed and its report has no error."""
+        """Whether the answer fulfils its contract: it parsed and its report is accepted."""
         return self.answer == "parsed" and self.report.is_accepted
 
     @property
     def kind(self) -> str:
-        """``accepted`` or ``faulty`` for an answer that parsed, else what it is."""
+        """``accepted`` or ``faulty`` for an answer that parsed, else its `AnswerKind`."""
         if self.answer != "parsed":
             return self.answer
         return "accepted" if self.is_accepted else "faulty"
 
 
 class Completer(Protocol):
-    """Answers requests. The Router, the cache in front of it and a test's script are completers."""
+    """Answers requests: the Router, the cache in front of it, or a test's script."""
 
     async def complete(self, request: Request, context: RunContext) -> Answer:
-        """Answer one request; `context` counts what it costs and hears its text.
+        """Answer one request; adds its cost to `context`, whose `on_text` gets the text.
 
         Raises:
-            LLMError: no answer could be had.
+            LLMError: no deployment answered.
         """
         ...
 
 
 class Contract(Protocol[T]):
-    """Says what a valid answer is. Pure and deterministic: only code judges, never a model.
+    """Defines a valid answer. Pure and deterministic: code evaluates answers, never a model.
 
     Attributes:
         name: identifier sent to providers beside the schema.
-        version: changes whenever the same text could be judged differently.
+        version: changes whenever the same text could get a different evaluation.
         schema: JSON schema of the answer, in the strict form providers take.
     """
 
@@ -277,30 +278,30 @@ class Contract(Protocol[T]):
         ...
 
     def name_keyed(self, evaluation: Evaluation[T]) -> str:
-        """The best value so far as name-keyed JSON text to patch; empty if it cannot be patched."""
+        """The value as name-keyed JSON text for a patch; empty if it cannot be patched."""
         ...
 
     def apply_patch(self, evaluation: Evaluation[T], patch: str) -> Evaluation[T]:
-        """Apply a model's JSON Patch to the view of `evaluation` and judge the outcome.
+        """Apply a model's JSON Patch to the name-keyed form of `evaluation`; evaluate the result.
 
-        A whole document in place of the patch is taken when it fulfils the contract. A patch that
-        does not parse, does not apply or changes nothing comes back as a finding of its own on an
-        otherwise unchanged judgement.
+        A whole document in place of the patch is accepted when it fulfils the contract. A patch
+        that does not parse, does not apply or changes nothing adds a finding to the evaluation,
+        which otherwise stays as it was.
         """
         ...
 
     def explain(self, evaluation: Evaluation[T]) -> str:
-        """The findings in words and labels, as they are shown to a model."""
+        """The findings as text with labels, as sent to a model."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt(Generic[T_co]):
-    """One round of the loop: what was asked, what came, how it was judged.
+    """One round of the loop: request, answer and evaluation.
 
     Attributes:
         purpose: ``generate``, ``patch``, ``rewrite``, ``fresh`` or ``escalate``.
-        reason: why this round was asked, in a few words; empty for the first.
+        reason: why this call was made; empty for the first.
     """
 
     request: Request
@@ -312,17 +313,17 @@ class Attempt(Generic[T_co]):
 
 @dataclass(frozen=True, slots=True)
 class Generation(Generic[T]):
-    """A value that passed its contract, with everything that led to it.
+    """A value that passed its contract, with every attempt that led to it.
 
     Attributes:
         spec: the typed value.
-        text: its canonical spelling; also what `str()` gives.
-        report: findings, repairs, and whether it runs and behaves.
+        text: its canonical spelling; `str()` returns it too.
+        report: findings, repairs, and whether it runs and behaves as expected.
         attempts: every round, in order, raw answers included.
         usage: tokens over all rounds, cached answers included.
-        cost_usd: billed now, over all rounds; None when a price is not known.
+        cost_usd: dollars billed over all rounds; None when a price is not known.
         cached: whether every answer came from the cache.
-        citations: sources used, when search was asked for.
+        citations: sources used, when search is on.
     """
 
     spec: T
@@ -336,17 +337,17 @@ class Generation(Generic[T]):
 
     @property
     def value(self) -> T:
-        """`spec` under the name that suits any contract."""
+        """The same as `spec`, for contracts other than GMN."""
         return self.spec
 
     @property
     def provider(self) -> str:
-        """Who gave the accepted answer; ``offline`` for the embedded provider."""
+        """Provider of the accepted answer; ``offline`` for the embedded provider."""
         return self.attempts[-1].answer.provider if self.attempts else ""
 
     @property
     def model(self) -> str:
-        """The model that gave the accepted answer."""
+        """Model of the accepted answer."""
         return self.attempts[-1].answer.model if self.attempts else ""
 
     def __str__(self) -> str:

@@ -1,6 +1,6 @@
-"""What travels beside a request: its cost so far, who watches it, who reads its answer as it comes.
+"""`RunContext`: the cost of a request so far, its hook, and the reader of its streamed text.
 
-It is an argument of every call between the public operation and LiteLLM's Router.
+Every call between the public operation and LiteLLM's Router takes it as an argument.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ class RequestCost:
     """The running sums of one request.
 
     Attributes:
-        tenant: on whose behalf it is asked; empty for nobody in particular.
-        limit_usd: most that it may cost, None for no bound.
-        wire: attempts that ended, in order.
-        cached_usd: what its cached answers cost when they were bought; None as soon as one is
+        tenant: whose budget it counts against; empty for none.
+        limit_usd: most dollars it may cost; None for no bound.
+        wire: finished attempts, in order.
+        cached_usd: dollars its cached answers cost when they were first made; None when one is
             not known.
-        reserved_usd: set aside for calls under way.
+        reserved_usd: reserved for calls in flight.
         late: called with attempts that end after the request did.
     """
 
@@ -43,14 +43,14 @@ class RequestCost:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def add(self, attempts: tuple[WireAttempt, ...]) -> None:
-        """Note attempts that ended."""
+        """Add finished attempts; after the end of the request `late` gets them too."""
         with self._lock:
             self.wire.extend(attempts)
         if self.late is not None and attempts:
             self.late(attempts)
 
     def add_cached(self, usage: Usage, usd: float | None) -> None:
-        """Note an answer that nothing was paid for, and what it took when it was bought."""
+        """Add an answer from the cache: the tokens and dollars that it took when it was made."""
         with self._lock:
             self.hits += 1
             self.cached_usage += usage
@@ -59,14 +59,14 @@ class RequestCost:
 
     @property
     def usage(self) -> Usage:
-        """Tokens of the wire."""
-        if len(self.wire) == 1:  # nearly always
+        """Tokens of all attempts on the wire."""
+        if len(self.wire) == 1:  # the usual case, without a sum
             return self.wire[0].usage
         return sum((one.usage for one in self.wire), Usage())
 
     @property
     def billed_usd(self) -> float | None:
-        """Dollars of the wire; None as soon as the price of an answer is not known."""
+        """Dollars of all attempts on the wire; None when the price of an answer is not known."""
         total = 0.0
         for one in self.wire:
             if one.cost_usd is not None:
@@ -77,18 +77,18 @@ class RequestCost:
 
     @property
     def spent_usd(self) -> float:
-        """What is known to be spent."""
+        """Known dollars of all attempts; unknown prices count as 0."""
         return sum(one.cost_usd or 0.0 for one in self.wire)
 
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """One logical request while it is under way.
+    """One logical request in flight.
 
     Attributes:
-        cost: its running sums; every attempt and every cached answer is added to them.
+        cost: its running sums; every attempt and every cached answer adds to them.
         hook: called with each event of the loop.
-        on_text: called with each piece of an answer as it comes; None asks for whole answers.
+        on_text: called with each piece of a streamed answer; None for whole answers.
     """
 
     cost: RequestCost = field(default_factory=RequestCost)
@@ -96,6 +96,6 @@ class RunContext:
     on_text: Callable[[str], None] | None = None
 
     def emit(self, event: Event) -> None:
-        """Call the hook, if there is one."""
+        """Call the hook with `event`, if there is a hook."""
         if self.hook is not None:
             self.hook(event)

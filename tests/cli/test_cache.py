@@ -57,7 +57,7 @@ def test_misuse_says_what_is_taken(filled: Path, capsys: Output) -> None:
     assert main(["cache", "show", "zzz"]) == 2
     assert "0 entries begin with 'zzz'" in capsys.readouterr().err
     assert main(["cache", "import", str(filled / "none")]) == 2
-    assert "is no file" in capsys.readouterr().err
+    assert "is not a file" in capsys.readouterr().err
 
 
 def test_entries_are_carried_over_and_answer_there(
@@ -101,6 +101,6 @@ def test_a_recording_in_a_file_can_be_compared_too(filled: Path, capsys: Output)
     assert capsys.readouterr().out == "sample: 0 is 1\n"
     (filled / "two.json").write_text("{")
     assert main(["cache", "explain", str(filled / "one.json"), str(filled / "two.json")]) == 2
-    assert "is no JSON" in capsys.readouterr().err
+    assert "is not JSON" in capsys.readouterr().err
     assert main(["cache", "list", "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)) == 2

@@ -164,4 +164,4 @@ def test_a_probe_says_what_each_deployment_does_with_a_schema(
     assert main(["models", "--modes", "--json"]) == 0
     assert "took it and ignored it" in capsys.readouterr().out
     assert main(["models", "--forget-modes"]) == 0
-    assert "forgot what was learned of 2 deployments" in capsys.readouterr().out
+    assert "forgot the output modes of 2 deployments" in capsys.readouterr().out

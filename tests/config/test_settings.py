@@ -273,7 +273,7 @@ def test_the_older_shape_is_a_model_list() -> None:
     assert ollama == {"model": "ollama_chat/llama3.1", "api_base": "http://localhost:1",
                       "num_gpu": -1, "num_ctx": 8192}  # fmt: skip
     assert deployments_of(Config.load({"mock": {}, "openai": {}}, {}), {}).groups() == ("offline",)
-    with pytest.raises(ConfigError, match="acme: is no provider's settings"):
+    with pytest.raises(ConfigError, match="acme: is not a section of provider settings"):
         Config.load({"openai": {}, "acme": {}}, {})
 
 

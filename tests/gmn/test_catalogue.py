@@ -10,7 +10,7 @@ from orchestrator.gmn.codes import CATALOGUE, finding
 from orchestrator.gmn.validate import validate
 from orchestrator.types.diagnostics import Severity
 from tests.support.documents import GOOD
-from tests.support.specimens import ELSEWHERE, MENDED, SPECIMENS
+from tests.support.specimens import ELSEWHERE, REPAIRED, SPECIMENS
 
 ROOT = Path(__file__).parents[2]
 NUMBERS = sorted(code.removeprefix("GMN") for code in CATALOGUE)
@@ -41,14 +41,14 @@ def test_a_good_document_raises_nothing_and_is_not_touched() -> None:
     assert verdict.report.runs is True
 
 
-@pytest.mark.parametrize("number", MENDED)
+@pytest.mark.parametrize("number", REPAIRED)
 def test_the_local_repair_leads_to_a_valid_document_and_is_reported(number: str) -> None:
     report = validate(SPECIMENS[number]).report
     assert [str(d) for d in report.errors] == []
     assert f"GMN{number}" in {d.code for d in report.repairs}
 
 
-@pytest.mark.parametrize("number", MENDED)
+@pytest.mark.parametrize("number", REPAIRED)
 def test_a_repaired_document_needs_no_second_repair(number: str) -> None:
     first = validate(SPECIMENS[number])
     assert first.spec is not None

@@ -99,13 +99,13 @@ def test_a_detached_request_is_written_when_it_is_closed(tmp_path: Path) -> None
     assert len(written(tmp_path)) == 1
 
 
-def test_lines_are_read_from_a_day_on_and_broken_ones_are_told(
+def test_lines_are_read_from_a_day_on_and_broken_ones_are_skipped(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "2026-10.jsonl").write_text('{"at": "2026-10-05"}\n')
     (tmp_path / "2026-11.jsonl").write_text('{"at": "2026-11-01"}\n{broken\n{"at": "2026-11-09"}\n')
     assert [line["at"] for line in lines_of(tmp_path, since="2026-11-02")] == ["2026-11-09"]
-    assert "1 broken lines" in caplog.text
+    assert "1 lines in" in caplog.text
     assert len(written(tmp_path)) == 3
 
 
@@ -128,7 +128,7 @@ def test_an_unwritable_place_is_told_once_and_fails_nothing(
 
 
 def test_lines_go_where_the_file_is_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jsonlines, "LOOK_S", 0.0)
+    monkeypatch.setattr(jsonlines, "CHECK_S", 0.0)
     ledger = Ledger(tmp_path)
     for _ in range(2):
         with ledger.open("generate", route="r"):

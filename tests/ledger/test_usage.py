@@ -72,7 +72,7 @@ def test_bars_are_as_long_as_their_values() -> None:
 
 def test_the_command_prints_a_table_and_a_chart(own_home: Path, capsys: Output) -> None:
     assert main(["usage"]) == 0
-    assert "nothing is booked" in capsys.readouterr().out
+    assert "the ledger holds no request" in capsys.readouterr().out
     ledger = own_home / "cache" / "ledger"
     ledger.mkdir(parents=True)
     (ledger / "2026-11.jsonl").write_text("".join(json.dumps(line) + "\n" for line in LINES))

@@ -1,4 +1,4 @@
-"""Small documents that tests take apart."""
+"""Small valid documents, and functions that change one part of them."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ node policy pi { horizon: 2 gamma: 8 }
 
 
 def swapped(old: str, new: str, text: str = GOOD) -> str:
-    """The good document with one part replaced, which must be there."""
+    """The valid document with `old` replaced; fails when `old` is not in it."""
     assert old in text, old
     return text.replace(old, new)
 
 
 def without(start: str, text: str = GOOD) -> str:
-    """The good document without the line that starts so."""
+    """The valid document without the lines that begin with `start`."""
     lines = [line for line in text.splitlines(keepends=True) if not line.startswith(start)]
     assert len(lines) < len(text.splitlines())
     return "".join(lines)
 
 
 def plus(line: str, text: str = GOOD) -> str:
-    """The good document with one more line."""
+    """The valid document with one more line."""
     return f"{text}{line}\n"
 
 
-#: Three factors, two of them passive or shared in parts, two modalities, a habit.
+#: Three state factors that share parents, two modalities, a habit.
 SHARED = """gmn 1.0
 agent shared { type: explorer }
 node state pos { labels: [a, b, c] }

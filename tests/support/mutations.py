@@ -99,7 +99,7 @@ JSON: dict[str, Mutation] = {
 
 
 def corpus() -> Iterator[tuple[str, GMNSpec, str]]:
-    """Name, the document as it was meant, and the faulty text; only texts that really differ."""
+    """Name, intended document and faulty text of every mutation that changes the text."""
     for path in sorted(LIBRARY.glob("*.gmn")):
         spec = validate(path.read_text(), run_steps=0).spec
         assert spec is not None
@@ -112,7 +112,7 @@ def corpus() -> Iterator[tuple[str, GMNSpec, str]]:
 
 
 def _tables(stem: str, spec: GMNSpec) -> Iterator[tuple[str, GMNSpec, str]]:
-    """Faults in the numbers: transposed and counted tables, sizes off by one."""
+    """Faults in the numbers: transposed tables, and sizes off by one."""
     tree = spec.to_json()
     likelihoods = tree["likelihoods"]
     assert isinstance(likelihoods, list)

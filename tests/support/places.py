@@ -1,4 +1,4 @@
-"""Every place where answers can be kept: a directory, and a real Redis server."""
+"""The backends of the store: a directory, and a real Redis server."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from orchestrator.config.settings import Cache
 
 @dataclass
 class Position:
-    """Where answers are kept, as the section ``cache`` of a configuration says it."""
+    """One backend, as the section ``cache`` of a configuration names it."""
 
     settings: dict[str, Any]
-    #: After so many seconds a caller has looked, found nothing, and waits for an answer.
+    #: Seconds after which a second caller has missed the cache and waits for the first.
     pause_s: float = 0.5
 
     def opened(self, **more: Any) -> Store:
-        """The store as another process would open it."""
+        """A store opened as another process would open it."""
         return store_of(Cache(**{**self.settings, **more}), {})
 
     def locks(self) -> Locks:
-        """The locks as another process would have them."""
+        """Locks made as another process would make them."""
         return locks_of(Cache(**self.settings), {})
 
     def plant(self, raw: bytes, key: str = "") -> None:
-        """Put bytes in the place of every answer, or of one."""
+        """Overwrite every stored answer with `raw`, or the answer of `key` alone."""
         raise NotImplementedError
 
     def raw(self) -> bytes:
-        """Everything that is there, as it is there."""
+        """All stored bytes, as they are stored."""
         raise NotImplementedError
 
 

@@ -1,4 +1,4 @@
-"""A real redis-server, started and stopped by the tests."""
+"""Starts and stops a real redis-server for tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-#: Marks of whatever needs the server and the extra.
+#: Marks for tests that need the server and the extra.
 WITH_REDIS = [
     pytest.mark.redis,
     pytest.mark.may_block,
@@ -26,7 +26,7 @@ WITH_REDIS = [
 
 @contextlib.contextmanager
 def redis_server(directory: Path) -> Iterator[int]:
-    """The port of a server that keeps nothing on disk."""
+    """The port of a running server that writes nothing to disk."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
     command = ["redis-server", "--port", str(port), "--save", "", "--appendonly", "no",

@@ -1,4 +1,4 @@
-"""A completer that follows a script and refuses everything unplanned."""
+"""A completer that follows a script and fails on every unplanned request."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Planned = Answer | Exception | Callable[[Request], str]
 
 
 class Scripted:
-    """Gives the planned answers in order; records what was asked and how deep it stood."""
+    """Returns the planned answers in order; records the requests and the depth of the stack."""
 
     def __init__(self, *planned: str | Planned) -> None:
         self._planned = [said(p) if isinstance(p, str) else p for p in planned]
@@ -26,7 +26,7 @@ class Scripted:
     async def complete(self, request: Request, context: RunContext) -> Answer:
         """The next planned answer.
 
-        Raises: AssertionError: nothing is planned any more.
+        Raises: AssertionError: no planned answer is left.
         """
         self.asked.append(request)
         self.depth = max(self.depth, package_frames())
@@ -39,13 +39,13 @@ class Scripted:
 
 
 def said(text: str, *, finish: str = "stop", refusal: str = "", usd: float | None = 0.01) -> Answer:
-    """An answer with usual tokens and cost."""
+    """An answer with the given text and fixed tokens and cost."""
     usage = Usage(100, 50)
     return Answer(text, finish, refusal, usage=usage, cost_usd=usd, billed_usd=usd)
 
 
 def package_frames() -> int:
-    """Frames of the package on the current stack."""
+    """Number of frames of the package on the current stack."""
     frame: FrameType | None = sys._getframe()
     count = 0
     while frame is not None:

@@ -1,4 +1,4 @@
-"""What this process has open, as the system tells it."""
+"""The open sockets of this process, from /proc."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def sockets_to(port: int) -> set[str]:
-    """Connections of this process to a port of this machine, closing ones left out."""
+    """Established connections of this process to a local port."""
     held = set()
     for handle in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(OSError):

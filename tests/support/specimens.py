@@ -1,4 +1,4 @@
-"""For every code of the catalogue a document that raises it."""
+"""A document for every code of the catalogue, which raises that code."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ JSON_GOOD = {
     "likelihoods": [{"of": "o", "given": ["s"], "table": {"kind": "identity", "noise": 0.1}}],
 }
 
-#: Only one of two coins shows heads. Mean-field beliefs settle on one of the two ways with
-#: certainty; when the first coin is shown a step later, it may be the other way round.
+#: Exactly one of two coins shows heads. Mean-field beliefs become certain of one of the two cases,
+#: so the observation of the first coin a step later can have probability 0.
 RULED_OUT = """
 node state first { labels: [tails, heads] }
 node state second { labels: [tails, heads] }
@@ -219,8 +219,8 @@ SPECIMENS: dict[str, str] = {
     "904": RULED_OUT,
 }  # fmt: skip
 
-#: Codes whose specimen is mended locally and then valid, with zero calls.
-MENDED = (
+#: Codes whose specimen is repaired locally and then valid, without a call.
+REPAIRED = (
     "006",
     "007",
     "008",
@@ -256,7 +256,7 @@ MENDED = (
     "705",
 )
 
-#: Codes that need more than a document (a request, or an engine that runs), and who tests them.
+#: Codes that need more than a document (a request, or a running engine), and the file of their test.
 ELSEWHERE = {
     "711": "tests/gmn/test_validate.py",
     "902": "tests/gmn/test_pymdp_crosscheck.py",

@@ -1,4 +1,4 @@
-"""Random valid documents: several factors and modalities, every table kind, all the extras."""
+"""Hypothesis strategies for valid documents with every table kind and section."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def preferences(
     ):
         if draw(st.booleans()):
             values = draw(st.lists(utilities, min_size=target.n, max_size=target.n))
-            if len(set(values)) > 1:  # equal utilities are dropped as being without effect
+            if len(set(values)) > 1:  # a repair drops equal utilities
                 made.append(Preference(on=target.name, values=tuple(values), reason=draw(words)))
         else:
             label = draw(st.sampled_from(target.names))

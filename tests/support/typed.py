@@ -1,4 +1,4 @@
-"""Typed documents for checks: one table at a time, and fixes applied as they would be."""
+"""Typed documents with one table, the findings of checks on them, and applied fixes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def written(rows: Rows, *, noise: float = 0.0) -> Table:
 
 
 def rule(then: dict[str, float], **when: str) -> Rule:
-    """One rule; the values of a condition stand with ``|`` between them."""
+    """One rule; ``|`` separates the values of a condition."""
     conditions = tuple(Condition(var=k, values=tuple(v.split("|"))) for k, v in when.items())
     return Rule(when=conditions, then=tuple(Outcome(value=v, p=p) for v, p in then.items()))
 
@@ -36,7 +36,7 @@ def decided(*rules: Rule) -> Table:
 
 
 def sensing(table: Table, *, state: Variable = S, observation: Variable = O3) -> GMNSpec:
-    """A model whose one table in question is the likelihood."""
+    """A model with `table` as its likelihood."""
     likelihood = Conditional(of=observation.name, given=(state.name,), table=table)
     return GMNSpec(states=(state,), observations=(observation,), likelihoods=(likelihood,))
 
@@ -44,7 +44,7 @@ def sensing(table: Table, *, state: Variable = S, observation: Variable = O3) ->
 def moving(
     table: Table, *, state: Variable = S, action: Variable = U, given: tuple[str, ...] = ("u", "s")
 ) -> GMNSpec:
-    """A model whose one table in question is the transition."""
+    """A model with `table` as its transition."""
     sees = Conditional(of="o", given=(state.name,), table=Table(kind="uniform"))
     moves = Conditional(of=state.name, given=given, table=table)
     return GMNSpec(
@@ -57,7 +57,7 @@ def moving(
 
 
 def found(spec: GMNSpec, *codes: str, limits: Limits = DEFAULT_LIMITS) -> list[Diagnostic]:
-    """The findings of these codes, given as ``201``."""
+    """The findings of these codes, each without its prefix: ``201``."""
     return run_checks(Subject(spec, limits), codes=frozenset(f"GMN{code}" for code in codes))
 
 
@@ -67,8 +67,8 @@ def only(spec: GMNSpec, code: str) -> Diagnostic:
     return one
 
 
-def mended(spec: GMNSpec, diagnostic: Diagnostic) -> GMNSpec:
+def repaired(spec: GMNSpec, diagnostic: Diagnostic) -> GMNSpec:
     """The document with the fix of one finding applied."""
-    assert diagnostic.fix is not None, f"nothing mends: {diagnostic}"
+    assert diagnostic.fix is not None, f"no fix: {diagnostic}"
     tree = jsonpatch.apply_patch(spec.to_json(), list(diagnostic.fix.patch))
     return GMNSpec.model_validate(tree)

@@ -1,4 +1,4 @@
-"""Configurations whose deployments are the loopback server."""
+"""Configurations whose deployments point at the loopback server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SECRET = "sk-canary-4711-do-not-show"
 
 
 def configured(base: str, *groups: str, **settings: Any) -> dict[str, object]:
-    """A config with one deployment for each group; a group is named like its model."""
+    """A config with one deployment for each group; a group has the name of its model."""
     routes = settings.pop("routes", {"default": list(groups)})
     return {
         "model_list": [
@@ -46,7 +46,7 @@ def configured(base: str, *groups: str, **settings: Any) -> dict[str, object]:
     }
 
 
-#: LiteLLM's prefix, and what its api_base adds to the server's root, by wire format.
+#: By wire format: LiteLLM's prefix, and the path of api_base below the root of the server.
 PROVIDERS = {
     "openai": ("openai", "/v1"),
     "anthropic": ("anthropic", ""),
@@ -56,7 +56,7 @@ PROVIDERS = {
 
 
 def provider_config(wire: WireServer, provider: str, **settings: Any) -> dict[str, object]:
-    """A config with the one deployment ``m`` that speaks a provider's wire format."""
+    """A config with one deployment ``m`` in the wire format of `provider`."""
     prefix, path = PROVIDERS[provider]
     config: dict[str, Any] = configured(f"{wire.root}{path}", "m", **settings)
     config["model_list"][0]["litellm_params"]["model"] = f"{prefix}/m"
@@ -66,7 +66,7 @@ def provider_config(wire: WireServer, provider: str, **settings: Any) -> dict[st
 def with_providers(wire: WireServer, *providers: str, **settings: Any) -> dict[str, Any]:
     """A config with one deployment for each provider, in its wire format and under its name.
 
-    They are the groups of the default route, in this order; nothing is cached.
+    The default route lists them in this order; the cache is off.
     """
     config: dict[str, Any] = configured(wire.base, *providers, cache={"mode": "off"}, **settings)
     for entry, provider in zip(config["model_list"], providers, strict=True):

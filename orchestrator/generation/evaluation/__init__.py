@@ -1,1 +1,1 @@
-"""How well generation does: evaluation sets, fine-tuning data and their pictures."""
+"""Evaluation of generation: scores over sets of cases, plots, and fine-tuning data."""

@@ -1,4 +1,4 @@
-"""How well prompts, models and the loop do together: valid, running, behaving, at what price."""
+"""Evaluates prompts, models and the loop: shares of valid models, calls, tokens and dollars."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from orchestrator.types.requests import Attempt, Generation, Usage
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: Calls after which it is asked how many are valid.
+#: Numbers of calls after which the share of valid models is measured.
 CALLS = (1, 2, 3, 4)
 
 
@@ -39,26 +39,26 @@ class Case(BaseModel):
 def load_cases(path: Path) -> tuple[Case, ...]:
     """The cases of a YAML file: a list of prompts, or of ``{prompt, agent_type, …}``.
 
-    Raises: ConfigError: it cannot be read, or an entry is wrong.
+    Raises: ConfigError: the file cannot be read, or an entry is wrong.
     """
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
         entries = [{"prompt": e} if isinstance(e, str) else e for e in tree or ()]
         return tuple(TypeAdapter(list[Case]).validate_python(entries))
     except OSError as error:
-        raise ConfigError(str(path), f"it cannot be read ({error.strerror})") from error
+        raise ConfigError(str(path), f"cannot be read ({error.strerror})") from error
     except (yaml.YAMLError, ValidationError, TypeError) as error:
         words = str(error).splitlines()[0]
-        raise ConfigError(str(path), f"it is no list of cases: {words}") from error
+        raise ConfigError(str(path), f"not a list of cases: {words}") from error
 
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """What became of one case.
+    """The result of one case.
 
     Attributes:
-        valid_after: calls until it was valid, None when it never was.
-        error: name of the error it ended in, empty for none.
+        valid_after: calls until the model was valid; None when it never was.
+        error: class name of the error raised; empty for none.
     """
 
     case: Case
@@ -73,14 +73,14 @@ class CaseResult:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What became of several cases.
+    """Shares and averages over several cases.
 
     Attributes:
-        valid_at: share that was valid after 1, 2, 3 and 4 calls.
-        runs, behaves: share that runs, and that does what was expected of it.
-        calls, tokens, usd: over all cases, for each valid one; None without any, dollars also when
-            a price is not known.
-        errors: how many cases ended in which error.
+        valid_at: share of models valid after 1, 2, 3 and 4 calls.
+        runs, behaves: share of models that run, and that meet their expectations.
+        calls, tokens, usd: total over all cases divided by the number of valid models; None when
+            there are none, and for dollars also when a price is not known.
+        errors: number of cases by class name of the error.
     """
 
     cases: int
@@ -94,7 +94,7 @@ class Score:
 
 
 class Generate(Protocol):
-    """`Orchestrator.generate_gmn`, as far as it is needed here."""
+    """The part of `Orchestrator.generate_gmn` that an evaluation calls."""
 
     async def __call__(
         self,
@@ -109,11 +109,11 @@ class Generate(Protocol):
 async def evaluate(
     generate: Generate, cases: Sequence[Case], *, parallel: int = 4
 ) -> tuple[CaseResult, ...]:
-    """Generate every case, some at a time; an error of one is its outcome."""
-    room = asyncio.Semaphore(parallel)
+    """Generate every case, `parallel` at a time; an LLMError becomes the result of its case."""
+    limit = asyncio.Semaphore(parallel)
 
     async def one(case: Case) -> CaseResult:
-        async with room:
+        async with limit:
             try:
                 made = await generate(
                     case.prompt, case.agent_type, case.constraints, expectations=case.expectations
@@ -143,7 +143,7 @@ def _outcome(
 
 
 def score(outcomes: Sequence[CaseResult]) -> Score:
-    """The sums and shares."""
+    """Shares and averages of `outcomes`."""
     count = max(len(outcomes), 1)
     valid = [outcome.valid_after for outcome in outcomes if outcome.valid_after is not None]
     costs = [outcome.usd for outcome in outcomes if outcome.usd is not None]
@@ -170,9 +170,9 @@ class EvaluationRun:
 
     Attributes:
         at: when it ended, ISO 8601.
-        route: who was asked.
+        route: the route or provider called.
         templates: digest of the prompt templates.
-        cases: digest of the cases; only runs over the same ones compare.
+        cases: digest of the cases; runs are comparable when it is equal.
         scores: by agent type, and ``all``.
     """
 
@@ -188,7 +188,7 @@ class EvaluationRun:
 
     @classmethod
     def from_dict(cls, tree: Mapping[str, Any]) -> EvaluationRun:
-        """What `as_dict` gave."""
+        """The run that `as_dict` turned into `tree`."""
         scores = {
             name: Score(**{**about, "valid_at": tuple(about["valid_at"])})
             for name, about in tree["scores"].items()
@@ -199,7 +199,7 @@ class EvaluationRun:
 def summed(
     outcomes: Sequence[CaseResult], *, route: str, templates: Mapping[str, str]
 ) -> EvaluationRun:
-    """An evaluation of its outcomes."""
+    """The scores of `outcomes`, by agent type and over all."""
     kinds = dict.fromkeys(outcome.case.agent_type for outcome in outcomes)
     scores = {kind: score([o for o in outcomes if o.case.agent_type == kind]) for kind in kinds}
     return EvaluationRun(
@@ -214,7 +214,7 @@ def _digest(value: object) -> str:
 
 
 def previous(path: Path, now: EvaluationRun) -> EvaluationRun | None:
-    """The last run over the same cases and route in a history of JSON lines."""
+    """The last run with the same cases and route in a JSON-lines file; None without one."""
     if not path.is_file():
         return None
     runs = [EvaluationRun.from_dict(line) for line in jsonlines.read([path])]
@@ -223,12 +223,12 @@ def previous(path: Path, now: EvaluationRun) -> EvaluationRun | None:
 
 
 def remember(path: Path, now: EvaluationRun) -> None:
-    """Add a run to a history of JSON lines."""
+    """Append a run to a JSON-lines file."""
     jsonlines.append(path, json.dumps(now.as_dict()))
 
 
 def worse(now: Score, before: Score, *, slack: float = 0.0) -> list[str]:
-    """What got worse than before, in a few words each; `slack` is a share of the old figure."""
+    """One line per figure that is worse than before by more than `slack`, a share of it."""
     found = []
     shares = [("valid after 4 calls", now.valid_at[-1], before.valid_at[-1])]
     shares += [("runs", now.runs, before.runs), ("behaves", now.behaves, before.behaves)]

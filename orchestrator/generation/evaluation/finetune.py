@@ -1,4 +1,4 @@
-"""What was asked and accepted, kept beside the cache, and its way into a file for fine-tuning."""
+"""Keeps accepted results beside the cache and exports them as fine-tuning conversations."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 ACCEPTED = "accepted.jsonl"  # in the cache directory
 _REMOVED = "[removed]"
-#: What keys and tokens of the usual services look like.
+#: Patterns of the keys and tokens of common services.
 _SECRETS = re.compile(
     r"\b(?:sk|pk|rk|gsk|hf|ghp|gho|ghs|glpat|xox[abpr]|pplx|r8|nvapi|AIza|AKIA|ASIA|ya29)"
     r"[-_.A-Za-z0-9]{12,}|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----"
@@ -34,15 +34,15 @@ _SHORTEST_SECRET = 8
 
 @dataclass
 class Accepted:
-    """The file of accepted pairs; None as its path keeps none."""
+    """The file of accepted results; without a path nothing is kept."""
 
     path: Path | None
     _is_broken: bool = False
 
     def keep(self, first: Request, made: Generation[Any]) -> None:
-        """Add a result, unless it came from the cache and is there already.
+        """Append a result, unless the cache answered it and it is already in the file.
 
-        An unwritable disk is reported once and never fails the request.
+        An OSError is logged once and never fails the request.
         """
         if self.path is None or made.cached:
             return
@@ -69,20 +69,20 @@ class Accepted:
                 _log.warning("Accepted results cannot be kept in %s (%s).", self.path, error)
 
     def lines(self) -> list[dict[str, Any]]:
-        """Everything that was kept, oldest first."""
+        """All kept results, oldest first."""
         is_there = self.path is not None and self.path.is_file()
         return list(jsonlines.read([self.path])) if is_there and self.path is not None else []
 
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Conversations in the chat format of fine-tuning APIs, and where each came from.
+    """Conversations in the chat format of fine-tuning APIs, and their provenance.
 
     Attributes:
-        train, valid: one conversation each; which side one is on depends on its question alone.
-        provenance: by position, those of `train` first.
-        duplicates: how many said the same as another.
-        scrubbed: how many secrets were removed.
+        train, valid: the conversations; a hash of the question decides between the two.
+        provenance: one entry per conversation, those of `train` first.
+        duplicates: number of repeated questions left out.
+        scrubbed: number of secrets removed.
     """
 
     train: tuple[dict[str, Any], ...]
@@ -95,9 +95,9 @@ class Examples:
 def examples_of(
     lines: Iterable[Mapping[str, Any]], *, secrets: Sequence[str] = (), valid_percent: int = 10
 ) -> Examples:
-    """Conversations from kept lines: the last answer to a question, each question once.
+    """Conversations from kept lines, with the last answer to each question.
 
-    `secrets` are removed wherever they stand, and so is what looks like a key.
+    Occurrences of `secrets` and of text that looks like a key are replaced by "[removed]".
     """
     kept: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
     duplicates = scrubbed = 0
@@ -108,7 +108,7 @@ def examples_of(
         system = [{"role": "system", "content": words} for words in clean["system"]]
         answer = {"role": "assistant", "content": clean["answer"]}
         example = {"messages": [*system, *clean["messages"], answer]}
-        # The system prompt changes with the templates; the question is what is asked.
+        # The system prompt changes with the templates, so it is not part of the key.
         key = hashlib.sha256(json.dumps(clean["messages"]).encode()).hexdigest()
         duplicates += key in kept
         about = {k: clean[k] for k in ("at", "contract", "model", "provider", "templates", "calls")}

@@ -1,4 +1,4 @@
-"""Pictures of results, as PNG or SVG, by matplotlib."""
+"""Plots evaluation results as PNG or SVG with matplotlib."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SHADES = ("#c6dbef", "#9ecae1", "#4292c6", "#08519c")
 
 
 def check_plot(path: Path) -> None:
-    """Say before anything is paid for what would keep a picture from being drawn.
+    """Raise before any call is paid for when `plotted` would fail.
 
     Raises: MissingExtraError, ValueError: as `plotted`.
     """
@@ -29,14 +29,14 @@ def check_plot(path: Path) -> None:
 
 
 def plotted(now: EvaluationRun, before: EvaluationRun | None, path: Path) -> None:
-    """Draw the share of valid models after each call, by agent type; strokes are the run before.
+    """Draw the share of valid models after each call, by agent type; strokes: the earlier run.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
-        ValueError: the name of the file ends in a form that is not known.
+        ValueError: the file name ends in neither .png nor .svg.
     """
     check_plot(path)
-    from matplotlib.figure import Figure  # noqa: PLC0415  an extra, and slow to import
+    from matplotlib.figure import Figure  # noqa: PLC0415  an extra that is slow to import
     from matplotlib.ticker import PercentFormatter  # noqa: PLC0415
 
     figure = Figure(figsize=(7, 4), layout="constrained")

@@ -1,6 +1,6 @@
-"""The checks: each a function with a code, each in the file of its family.
+"""The checks: functions with codes, one file per family of codes.
 
-Importing a family declares its checks; the order here is the order in which they run.
+Importing a family registers its checks; the order of the imports is the order in which they run.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""GMN701-711: how large is it? Python integers only; nothing is allocated here."""
+"""GMN701-711: bounds on sizes, in Python integers and without allocating arrays."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from orchestrator.types.diagnostics import Diagnostic
 
-#: Constraints a request may set, and what each counts.
+#: Constraints that a request may set, and what each counts.
 CONSTRAINTS = {
     "max_states": "joint hidden states",
     "max_observations": "joint observations",
@@ -27,13 +27,13 @@ CONSTRAINTS = {
 
 
 def known_constraints(constraints: Mapping[str, int]) -> dict[str, int]:
-    """The constraints, held against the known names.
+    """The same constraints, checked.
 
     Raises: ValueError: a name is unknown, or a bound is not a whole number of at least 1.
     """
     for name, bound in constraints.items():
         if name not in CONSTRAINTS:
-            raise ValueError(f"{name!r} is no constraint; use one of {', '.join(CONSTRAINTS)}")
+            raise ValueError(f"{name!r} is not a constraint; use one of {', '.join(CONSTRAINTS)}")
         if not isinstance(bound, int) or isinstance(bound, bool) or bound < 1:
             raise ValueError(f"{name} is {bound!r}, expected a whole number of at least 1")
     return dict(constraints)
@@ -41,7 +41,7 @@ def known_constraints(constraints: Mapping[str, int]) -> dict[str, int]:
 
 @check("GMN701", "GMN708")
 def variables_are_few_and_small(subject: Subject) -> Iterator[Diagnostic]:
-    """Bounds on how many variables there are and on the size of each."""
+    """Bounds on the number of variables and on the size of each."""
     limits, spec = subject.limits, subject.spec
     for section in ("states", "observations", "actions"):
         found, most = len(getattr(spec, section)), getattr(limits, section)
@@ -63,7 +63,7 @@ def variables_are_few_and_small(subject: Subject) -> Iterator[Diagnostic]:
 
 @check("GMN702", "GMN707", "GMN709")
 def tables_are_small(subject: Subject) -> Iterator[Diagnostic]:
-    """Bounds on parents, rules and the numbers a table expands to."""
+    """Bounds on parents, rules and the entries of expanded tables."""
     limits, total = subject.limits, 0
     for pointer, conditional in subject.tables:
         of, given = subject.variables.get(conditional.of), subject.given(conditional)
@@ -90,7 +90,7 @@ def tables_are_small(subject: Subject) -> Iterator[Diagnostic]:
 
 
 def n_policies(subject: Subject, horizon: int) -> int:
-    """Action sequences of `horizon` steps."""
+    """Number of action sequences of `horizon` steps."""
     per_step = math.prod(max(action.n, 1) for action in subject.spec.actions)
     count: int = per_step ** min(max(horizon, 1), 64)
     return count
@@ -98,7 +98,7 @@ def n_policies(subject: Subject, horizon: int) -> int:
 
 @check("GMN705", "GMN706")
 def planning_is_bounded(subject: Subject) -> Iterator[Diagnostic]:
-    """Bounds on the number of policies and on the memory that comparing them takes."""
+    """Bounds on the number of policies and on the memory that planning needs."""
     limits, horizon = subject.limits, subject.spec.policy.horizon
     count = n_policies(subject, horizon)
     where = "/policy/horizon"
@@ -122,7 +122,7 @@ def planning_is_bounded(subject: Subject) -> Iterator[Diagnostic]:
 
 
 def _per_action(subject: Subject, state: str) -> int:
-    """Numbers in the transition of one factor, for one action."""
+    """Number of entries in the transition of one factor, for one action."""
     for table in subject.spec.transitions:
         given = subject.given(table)
         of = subject.variables.get(table.of)
@@ -134,7 +134,7 @@ def _per_action(subject: Subject, state: str) -> int:
 
 @check("GMN707", "GMN710")
 def strings_are_short(subject: Subject) -> Iterator[Diagnostic]:
-    """Names and labels are bounded; descriptions are cut, since they carry no mathematics."""
+    """Bounds on queries, labels and descriptions; a fix cuts long descriptions."""
     limits = subject.limits
     if len(subject.spec.queries) > limits.queries:
         words = f"{len(subject.spec.queries)} queries, more than {limits.queries}"
@@ -155,7 +155,7 @@ def strings_are_short(subject: Subject) -> Iterator[Diagnostic]:
 
 @check("GMN711")
 def constraints_are_met(subject: Subject) -> Iterator[Diagnostic]:
-    """The bounds that the request itself set."""
+    """The bounds that the request sets."""
     spec = subject.spec
     counted = {
         "max_states": math.prod(v.n for v in spec.states),

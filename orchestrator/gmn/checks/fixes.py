@@ -1,4 +1,4 @@
-"""How checks spell a fix: RFC 6902 operations on the canonical JSON."""
+"""Builds fixes: RFC 6902 operations on the canonical JSON."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ if TYPE_CHECKING:
 
 
 def put(path: str, value: object) -> PatchOperation:
-    """Replace the value at `path`."""
+    """An operation that replaces the value at `path`."""
     return {"op": "replace", "path": path, "value": value}
 
 
 def insert(path: str, value: object) -> PatchOperation:
-    """Add a value at `path`; ``/…/-`` appends."""
+    """An operation that adds a value at `path`; ``/…/-`` appends."""
     return {"op": "add", "path": path, "value": value}
 
 
 def drop(path: str) -> PatchOperation:
-    """Remove the value at `path`."""
+    """An operation that removes the value at `path`."""
     return {"op": "remove", "path": path}
 
 
 def safe(description: str, *operations: PatchOperation) -> Fix:
-    """A fix within its band: applied without asking, and reported."""
+    """A fix that is applied locally and reported."""
     return Fix("safe", description, operations)
 
 
 def suggested(description: str, *operations: PatchOperation) -> Fix:
-    """A fix that changes what was meant: applied on opt-in only."""
+    """A fix that may change the meaning: applied only with ``repair: suggest``."""
     return Fix("suggest", description, operations)
 
 
 def capped(found: Sequence[Diagnostic], most: int, pointer: str) -> Iterator[Diagnostic]:
-    """At most `most` findings of each code and kind of fix; the others counted at `pointer`.
+    """At most `most` findings of each code and kind of fix, and one that counts the others.
 
-    The changes of the others ride on the line that counts them, so that one round mends them all,
-    and those nobody can mend locally do not hide those that are mended.
+    The counting finding, at `pointer`, carries the fixes of all the others, so that one round of
+    repair applies them. Findings with and without a fix are counted apart.
     """
     alike: dict[tuple[str, str], list[Diagnostic]] = defaultdict(list)
     for diagnostic in found:

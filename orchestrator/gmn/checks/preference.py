@@ -1,4 +1,4 @@
-"""GMN401-414: what is wanted, and how actions are chosen."""
+"""GMN401-414: preferences, policy and habits."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from orchestrator.gmn.model import Preference
     from orchestrator.types.diagnostics import Diagnostic, Fix
 
-LARGE_UTILITY = 20.0  # nats; beyond it one outcome decides every plan
+LARGE_UTILITY = 20.0  # nats; a larger one outweighs all others in every plan
 
 
 @check("GMN401")
 def something_is_preferred(subject: Subject) -> Iterator[Diagnostic]:
-    """Without preferences an agent only explores."""
+    """An agent without preferences only explores."""
     if not subject.spec.preferences:
         words = "no preferences: the agent wants nothing and only gathers information"
         yield finding("GMN401", words, pointer="/preferences")
@@ -31,7 +31,7 @@ def something_is_preferred(subject: Subject) -> Iterator[Diagnostic]:
 
 @check("GMN402", "GMN405", "GMN203")
 def values_fit_their_target(subject: Subject) -> Iterator[Diagnostic]:
-    """One utility per label, finite, in nats."""
+    """One finite utility per label, in nats."""
     for index, preference in enumerate(subject.spec.preferences):
         target = subject.variables.get(preference.on)
         where = f"/preferences/{index}"
@@ -58,7 +58,7 @@ def values_fit_their_target(subject: Subject) -> Iterator[Diagnostic]:
 
 
 def _padded(where: str, preference: Preference, n: int) -> Fix | None:
-    """Utilities that start at 0 and miss a tail: the missing ones are 0 as well."""
+    """A fix that pads a short list of utilities with 0, if 0 occurs in it."""
     short = n - len(preference.values)
     if short <= 0 or 0.0 not in preference.values or preference.goals:
         return None
@@ -66,8 +66,8 @@ def _padded(where: str, preference: Preference, n: int) -> Fix | None:
 
 
 @check("GMN404")
-def state_preferences_are_told(subject: Subject) -> Iterator[Diagnostic]:
-    """A preference on a hidden state is exact here; pymdp cannot say it."""
+def state_preferences_are_reported(subject: Subject) -> Iterator[Diagnostic]:
+    """A preference on a hidden state, which pymdp cannot express."""
     for index, preference in enumerate(subject.spec.preferences):
         if subject.kinds.get(preference.on) != "state":
             continue
@@ -87,7 +87,7 @@ def state_preferences_are_told(subject: Subject) -> Iterator[Diagnostic]:
 
 @check("GMN406", "GMN407")
 def values_make_a_difference(subject: Subject) -> Iterator[Diagnostic]:
-    """Equal utilities change nothing; probabilities are no utilities."""
+    """Equal utilities have no effect; values that sum to 1 look like probabilities."""
     for index, preference in enumerate(subject.spec.preferences):
         where, values = f"/preferences/{index}", np.array(preference.values)
         if not preference.goals and (not values.size or np.all(values == values[0])):
@@ -104,7 +104,7 @@ def values_make_a_difference(subject: Subject) -> Iterator[Diagnostic]:
 
 @check("GMN408")
 def goals_can_be_seen(subject: Subject) -> Iterator[Diagnostic]:
-    """A preferred observation must have probability somewhere."""
+    """A preferred observation must have a probability above 0 in some state."""
     for index, preference in enumerate(subject.spec.preferences):
         table = next((t for t in subject.spec.likelihoods if t.of == preference.on), None)
         rows = subject.matrix(table) if table is not None else None
@@ -121,8 +121,8 @@ def goals_can_be_seen(subject: Subject) -> Iterator[Diagnostic]:
 
 
 @check("GMN413", "GMN414")
-def several_wishes_are_told(subject: Subject) -> Iterator[Diagnostic]:
-    """Preferences on one target add up; a wish and an aversion of equal size cancel."""
+def repeated_preferences_are_reported(subject: Subject) -> Iterator[Diagnostic]:
+    """Preferences on one target add up; equal positive and negative utilities cancel."""
     counts = Counter(preference.on for preference in subject.spec.preferences)
     for target, count in counts.items():
         if count > 1:
@@ -140,7 +140,7 @@ def several_wishes_are_told(subject: Subject) -> Iterator[Diagnostic]:
 
 @check("GMN410", "GMN411")
 def policy_is_usable(subject: Subject) -> Iterator[Diagnostic]:
-    """At least one step ahead, with a precision above 0."""
+    """The horizon is at least 1 and the precision above 0."""
     policy = subject.spec.policy
     if policy.horizon < 1:
         words = f"horizon is {policy.horizon}, expected at least 1"
@@ -153,7 +153,7 @@ def policy_is_usable(subject: Subject) -> Iterator[Diagnostic]:
 
 @check("GMN412")
 def habits_are_weights(subject: Subject) -> Iterator[Diagnostic]:
-    """One weight of at least 0 per label, not all 0."""
+    """One weight per label, each at least 0, not all 0."""
     for index, habit in enumerate(subject.spec.habits):
         action = subject.variables.get(habit.action)
         if action is None:

@@ -1,4 +1,4 @@
-"""GMN201-217: is every row a distribution?"""
+"""GMN201-217: rows, noise and rules are probability distributions."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
     MakeFix = Callable[..., Fix]
 
-TINY = 1e-6  # a probability below this is rarely meant
+TINY = 1e-6  # a smaller probability is rarely intended
 
 
 @check("GMN203", "GMN202", "GMN208")
 def entries_are_probabilities(subject: Subject) -> Iterator[Diagnostic]:
-    """Finite, not negative, and above 1 only where rows are percentages or counts."""
+    """Entries are finite, not negative, and above 1 only in percentages or counts."""
     for table in subject.written:
         rows = table.rows
         bad = ~np.isfinite(rows)
@@ -72,7 +72,7 @@ def _rest(table: WrittenTable, code: str, more: int) -> Iterator[Diagnostic]:
 
 
 def _nearly_zero(table: WrittenTable, where: NDArray[np.bool_]) -> Iterator[Diagnostic]:
-    """Entries that rounding left below 0, all set to 0 at once."""
+    """One finding for all entries slightly below 0; its fix sets them to 0."""
     cells = np.argwhere(where)
     if len(cells) == 0:
         return
@@ -96,10 +96,10 @@ def _nearly_zero(table: WrittenTable, where: NDArray[np.bool_]) -> Iterator[Diag
 
 @check("GMN206", "GMN207")
 def rows_are_shares_of_one(subject: Subject) -> Iterator[Diagnostic]:
-    """Percentages and counts are read as what they are."""
+    """Rows of percentages or counts, with a fix that divides them."""
     for table in subject.written:
         if table.turned is not None:
-            continue  # 303 comes first: what a row is, is not settled
+            continue  # a transposed table (303) is repaired first
         if repairs.are_percentages(table.rows):
             code, what, made = "GMN206", "percentages", table.rows / 100.0
         elif repairs.are_counts(table.rows):
@@ -113,43 +113,43 @@ def rows_are_shares_of_one(subject: Subject) -> Iterator[Diagnostic]:
 
 @check("GMN201", "GMN204")
 def rows_sum_to_one(subject: Subject) -> Iterator[Diagnostic]:
-    """Small deviations are scaled away; the rest is told row by row."""
+    """Rows sum to 1; a fix scales small deviations, others are reported row by row."""
     for table in subject.written:
         rows = table.rows
         if table.turned is not None or _is_scaled(table):
-            continue  # 303, 206 or 207 says it
+            continue  # 303, 206 or 207 reports it
         evened, empty = repairs.evened(rows)
         near_made, near = repairs.renormalised(rows, band=repairs.SAFE_BAND)
         wide_made, within = repairs.renormalised(rows, band=repairs.WIDE_BAND)
         wide = np.setdiff1d(within, near)
         far = np.setdiff1d(repairs.unnormalised(rows), np.concatenate([within, empty]))
-        # Rows within the safe band are no part of what the opt-in changes.
+        # A suggested fix must not change rows within the safe band.
         wide_made[near] = rows[near]
-        yield from _coerced(table, "GMN201", near, near_made, safe)
-        yield from _coerced(table, "GMN201", wide, wide_made, suggested)
-        yield from (_sum_told(table, int(row), None) for row in far[:MOST_SHOWN])
+        yield from _scaled(table, "GMN201", near, near_made, safe)
+        yield from _scaled(table, "GMN201", wide, wide_made, suggested)
+        yield from (_sum_finding(table, int(row), None) for row in far[:MOST_SHOWN])
         yield from _rest(table, "GMN201", len(far) - MOST_SHOWN)
-        yield from _coerced(table, "GMN204", empty, evened, suggested)
+        yield from _scaled(table, "GMN204", empty, evened, suggested)
 
 
-def _coerced(
+def _scaled(
     table: WrittenTable,
     code: str,
     at: NDArray[np.intp],
     made: NDArray[np.float64],
     make: MakeFix,
 ) -> Iterator[Diagnostic]:
-    """Each row with its own fix, or many rows at once with one."""
+    """A finding with a fix for each row in `at`, or one for all when there are many."""
     description = "make it uniform" if code == "GMN204" else "scale the row to sum 1"
     if len(at) <= MOST_SHOWN:
         for row in at.tolist():
             change = put(f"{table.where}/{row}", made[row].tolist())
-            yield _sum_told(table, row, make(description, change))
+            yield _sum_finding(table, row, make(description, change))
         return
     first = int(at[0])
     yield finding(
         code,
-        f"{_what_is_wrong(table, first)} (+{len(at) - 1} more like this)",
+        f"{_sum_words(table, first)} (+{len(at) - 1} more like this)",
         pointer=table.where,
         variable=table.of.name,
         context=table.context(first),
@@ -157,10 +157,10 @@ def _coerced(
     )
 
 
-def _sum_told(table: WrittenTable, row: int, fix: Fix | None) -> Diagnostic:
+def _sum_finding(table: WrittenTable, row: int, fix: Fix | None) -> Diagnostic:
     return finding(
         "GMN201" if table.rows[row].any() else "GMN204",
-        _what_is_wrong(table, row),
+        _sum_words(table, row),
         pointer=f"{table.where}/{row}",
         variable=table.of.name,
         context=table.context(row),
@@ -170,7 +170,7 @@ def _sum_told(table: WrittenTable, row: int, fix: Fix | None) -> Diagnostic:
     )
 
 
-def _what_is_wrong(table: WrittenTable, row: int) -> str:
+def _sum_words(table: WrittenTable, row: int) -> str:
     wrong = f"sums to {_total(table, row)}" if table.rows[row].any() else "is all zero"
     return f"{table.title_of_row(row)} {wrong}"
 
@@ -181,7 +181,7 @@ def _total(table: WrittenTable, row: int) -> str:
 
 @check("GMN205")
 def noise_is_a_probability(subject: Subject) -> Iterator[Diagnostic]:
-    """Noise is a share; 10 is read as 10%."""
+    """Noise is in [0, 1]; a fix reads 1 to 100 as percent."""
     for pointer, conditional in subject.tables:
         noise = conditional.table.noise
         if 0.0 <= noise <= 1.0:
@@ -208,11 +208,11 @@ def rules_are_distributions(subject: Subject) -> Iterator[Diagnostic]:
 
 
 def _rule(where: str, of: str, rule: Rule) -> Diagnostic | None:
-    """What is wrong first: an outcome told twice, one that is no probability, or their sum."""
+    """The first fault: a repeated outcome, a p outside [0, 1], or the sum of the p."""
     counts = Counter(outcome.value for outcome in rule.then)
     repeated = next((value for value, count in counts.items() if count > 1), None)
     if repeated is not None:
-        words = f"outcome {repeated!r} stands {counts[repeated]} times in one rule of {of}"
+        words = f"outcome {repeated!r} is listed {counts[repeated]} times in one rule of {of}"
         added = safe("add them up", _outcomes(where, _added_up(rule.then)))
         return finding("GMN217", words, pointer=f"{where}/then", variable=of, fix=added)
     for number, outcome in enumerate(rule.then):
@@ -234,7 +234,7 @@ def _rule_sum(where: str, of: str, then: Sequence[Outcome]) -> Diagnostic | None
         if changed.size:
             scaled = [(o.value, p) for o, p in zip(then, made[0].tolist(), strict=True)]
             fix = make("scale them to sum 1", _outcomes(where, scaled))
-    # 210 is the warning within reach of a repair; beyond it the rule is plainly wrong.
+    # 210 warns when a safe fix applies; otherwise 201 is an error.
     code = "GMN210" if fix is not None and fix.kind == "safe" and total < 1 else "GMN201"
     words = f"the outcomes of a rule of {of} sum to {total:.6g}"
     where = f"{where}/then"
@@ -252,8 +252,8 @@ def _outcomes(where: str, then: Sequence[tuple[str, float]]) -> PatchOperation:
 
 
 @check("GMN211")
-def tiny_probabilities_are_told(subject: Subject) -> Iterator[Diagnostic]:
-    """Probabilities that are kept, but act almost like 0."""
+def tiny_probabilities_are_reported(subject: Subject) -> Iterator[Diagnostic]:
+    """Probabilities below `TINY`: they are kept, but act almost like 0."""
     for table in subject.written:
         tiny = np.argwhere((table.rows > 0) & (table.rows < TINY))
         if len(tiny):
@@ -283,7 +283,7 @@ def tiny_probabilities_are_told(subject: Subject) -> Iterator[Diagnostic]:
 
 @check("GMN215")
 def every_rule_is_used(subject: Subject) -> Iterator[Diagnostic]:
-    """A rule that never applies is dropped."""
+    """Rules that never apply, with a fix that drops them."""
     for pointer, conditional in subject.tables:
         given = subject.given(conditional)
         if conditional.table.kind != "rules" or given is None or not subject.fits(conditional):
@@ -291,7 +291,7 @@ def every_rule_is_used(subject: Subject) -> Iterator[Diagnostic]:
         try:
             assignment = assign(conditional.table, subject.variables[conditional.of], given)
         except TableError:
-            continue  # labels_are_known, references_are_defined or sizes_agree says what is wrong
+            continue  # labels_are_known, references_are_defined or sizes_agree reports it
         where = f"{pointer}/table/rules"
         unused = assignment.unused(len(conditional.table.rules))
         found = [_unused(f"{where}/{number}", conditional.of, number) for number in unused]

@@ -1,4 +1,4 @@
-"""GMN501-514: a valid model may still be a poor one. These never block."""
+"""GMN501-514: warnings about valid models of poor quality; none is an error."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @check("GMN501", "GMN512")
 def likelihoods_tell_something(subject: Subject) -> Iterator[Diagnostic]:
-    """Rows that are all alike carry no information; a label that never occurs is dead."""
+    """Likelihoods whose rows are all equal, and labels with probability 0 everywhere."""
     for index, table in enumerate(subject.spec.likelihoods):
         rows = subject.matrix(table)
         if rows is None:
@@ -41,7 +41,7 @@ def likelihoods_tell_something(subject: Subject) -> Iterator[Diagnostic]:
 
 
 def _by_action(model: Compiled, k: int) -> Iterator[NDArray[np.float64]]:
-    """Every transition that action `k` drives, that action's axis first."""
+    """Every transition that depends on action `k`, with the axis of the action first."""
     for f, b in enumerate(model.B):
         controls = model.B_action_dependencies[f]
         if k in controls:
@@ -51,7 +51,7 @@ def _by_action(model: Compiled, k: int) -> Iterator[NDArray[np.float64]]:
 
 @check("GMN502", "GMN508")
 def actions_differ(subject: Subject) -> Iterator[Diagnostic]:
-    """An action whose labels all do the same is no choice."""
+    """Action labels with equal effects."""
     model = subject.compiled
     if model is None:
         return
@@ -77,7 +77,7 @@ def actions_differ(subject: Subject) -> Iterator[Diagnostic]:
 
 @check("GMN503", "GMN504")
 def goals_are_within_reach(subject: Subject) -> Iterator[Diagnostic]:
-    """A lone goal farther away than the horizon gives no direction to go."""
+    """Unreachable states, and single goals farther away than the horizon."""
     model = subject.compiled
     if model is None:
         return
@@ -103,7 +103,7 @@ def _far_goals(
     for m, (observation, c) in enumerate(zip(model.observations, model.C, strict=True)):
         best = c.max()
         if len(set(c.tolist())) != 2 or best <= 0 or np.sum(c == best) > max(1, len(c) // 4):
-            continue  # graded, or no lone goal
+            continue  # graded, or several goals
         label = int(c.argmax())
         a = model.A[m][label][tuple(joint[f] for f in model.A_dependencies[m])]
         likely = a >= 0.5 * a.max()
@@ -123,7 +123,7 @@ def _far_goals(
 
 
 def _distances(model: Compiled) -> NDArray[np.int64]:
-    """Fewest steps from the start to every joint state, -1 where there is no way."""
+    """Fewest steps from the start to every joint state, shape [joint]; -1 if unreachable."""
     sizes = [v.n for v in model.states]
     distance = np.full(math.prod(sizes), -1, dtype=np.int64)
     starts = np.array(np.meshgrid(*(np.flatnonzero(d > 1e-6) for d in model.D), indexing="ij"))
@@ -142,7 +142,7 @@ def _distances(model: Compiled) -> NDArray[np.int64]:
 
 
 def _successors(model: Compiled, here: tuple[np.intp, ...], sizes: list[int]) -> NDArray[np.int64]:
-    """Joint states that some joint action reaches with more than a slip's probability."""
+    """Joint states that some joint action reaches with at least 0.2 of its largest p."""
     found: set[int] = set()
     for action in _joint_actions(model):
         options: list[NDArray[np.int64]] = []
@@ -164,8 +164,8 @@ def _joint_actions(model: Compiled) -> NDArray[np.int64]:
 
 
 @check("GMN505")
-def traps_are_told(subject: Subject) -> Iterator[Diagnostic]:
-    """A state that nothing leaves and that is disliked, one default action away from the start."""
+def traps_are_reported(subject: Subject) -> Iterator[Diagnostic]:
+    """Absorbing states with negative utility that the first action reaches from the start."""
     model = subject.compiled
     if model is None or len(model.states) != 1 or model.B[0].ndim > 3:
         return
@@ -188,8 +188,8 @@ def traps_are_told(subject: Subject) -> Iterator[Diagnostic]:
 
 
 @check("GMN506")
-def coupled_factors_are_told(subject: Subject) -> Iterator[Diagnostic]:
-    """Beliefs about factors that share evidence are kept apart, which loses their correlation."""
+def coupled_factors_are_reported(subject: Subject) -> Iterator[Diagnostic]:
+    """Factors with a common child: mean-field beliefs lose their correlation."""
     model = subject.compiled
     if model is None:
         return
@@ -205,7 +205,7 @@ def coupled_factors_are_told(subject: Subject) -> Iterator[Diagnostic]:
 
 @check("GMN507")
 def states_differ(subject: Subject) -> Iterator[Diagnostic]:
-    """Two values that look the same and move the same are one value."""
+    """Values of a state with equal observations, transitions and utility."""
     model = subject.compiled
     if model is None:
         return
@@ -224,7 +224,7 @@ def states_differ(subject: Subject) -> Iterator[Diagnostic]:
 
 
 def _signatures(model: Compiled, f: int) -> NDArray[np.float64] | None:
-    """Everything that depends on the value of factor `f`, one row per value."""
+    """All entries that depend on factor `f`, one row per value; None when they are too many."""
     parts = [model.V[f][:, None]]
     tables = [
         *zip(model.A, model.A_dependencies, strict=True),
@@ -242,7 +242,7 @@ def _signatures(model: Compiled, f: int) -> NDArray[np.float64] | None:
 
 @check("GMN509")
 def states_matter(subject: Subject) -> Iterator[Diagnostic]:
-    """A state that is not seen, not valued, and moves nothing that is."""
+    """States that influence neither an observation nor a utility."""
     model = subject.compiled
     if model is None:
         return
@@ -258,7 +258,7 @@ def states_matter(subject: Subject) -> Iterator[Diagnostic]:
 
 @check("GMN513")
 def utility_and_curiosity_are_comparable(subject: Subject) -> Iterator[Diagnostic]:
-    """Utility and information gain are added in nats: their ranges say which one rules."""
+    """Ranges of utility and information gain, in nats, of which one outweighs the other."""
     model = subject.compiled
     if model is None or not model.info_gain or not subject.spec.preferences:
         return
@@ -278,7 +278,7 @@ def utility_and_curiosity_are_comparable(subject: Subject) -> Iterator[Diagnosti
 
 @check("GMN514")
 def something_is_uncertain(subject: Subject) -> Iterator[Diagnostic]:
-    """With certain observations, moves and start there is nothing to infer."""
+    """Models whose observations, transitions and priors are all certain."""
     model = subject.compiled
     if model is None:
         return

@@ -1,4 +1,4 @@
-"""GMN602-607: what a running agent asks a language model."""
+"""GMN602-607: the queries that a running agent sends to a language model."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def queries_name_what_exists(subject: Subject) -> Iterator[Diagnostic]:
 
 @check("GMN603", "GMN604")
 def prompts_can_be_rendered(subject: Subject) -> Iterator[Diagnostic]:
-    """Placeholders are inputs; the prompt says something and not too much."""
+    """Placeholders are inputs; the prompt is neither empty nor too long."""
     for pointer, query in _queries(subject):
         size = len(query.prompt.encode())
         if not query.prompt.strip() or size > subject.limits.prompt_bytes:
@@ -73,7 +73,7 @@ def prompts_can_be_rendered(subject: Subject) -> Iterator[Diagnostic]:
 
 @check("GMN606", "GMN607")
 def triggers_are_reasonable(subject: Subject) -> Iterator[Diagnostic]:
-    """Uncertainty is a share, a period at least one step; asking at every step costs."""
+    """on_uncertainty is in [0, 1], every_n_steps at least 1; a call at every step is reported."""
     for pointer, query in _queries(subject):
         value, where = query.trigger_value, f"{pointer}/trigger_value"
         if query.trigger == "on_uncertainty" and not 0.0 <= value <= 1.0:

@@ -1,4 +1,4 @@
-"""How a check is declared, what it sees, and in what order the families run."""
+"""Registers checks, computes what several of them read, and runs them in order."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
     from orchestrator.gmn.model import Conditional, GMNSpec, Variable, VariableKind
 
-MOST_SHOWN = 5  # findings of one code in one table; the others are counted
+MOST_SHOWN = 5  # findings of one code in one table; one more finding counts the rest
 
 
 @dataclass(frozen=True, eq=False)
 class WrittenTable:
-    """A table spelled out as rows, of the right shape; noise is not in it.
+    """A table of kind rows with the right shape, without its noise.
 
     Attributes:
-        pointer: where the table of the document starts, for example ``/likelihoods/0``.
+        pointer: RFC 6901 pointer to the conditional, for example ``/likelihoods/0``.
         rows: the numbers as written, shape (contexts, outcomes).
     """
 
@@ -42,43 +42,43 @@ class WrittenTable:
 
     @property
     def where(self) -> str:
-        """Pointer to the rows."""
+        """RFC 6901 pointer to the rows."""
         return f"{self.pointer}/table/rows"
 
     @property
     def title(self) -> str:
-        """What it is called in a sentence: ``likelihood of cell``."""
+        """Its name in messages: ``likelihood of cell``."""
         return f"{title_of(self.pointer)} of {self.of.name}"
 
     def context(self, row: int) -> str:
-        """Row `row` in labels."""
+        """The parents' labels of row `row`."""
         return context_labels(row, self.given)
 
     def title_of_row(self, row: int) -> str:
-        """What one row is called in a sentence: ``transition of pos: row (move=up, pos=r0c1)``."""
+        """The name of a row in messages: ``transition of pos: row (move=up, pos=r0c1)``."""
         context = self.context(row)
         return f"{self.title}: row ({context})" if context else f"{self.title}: row"
 
     @cached_property
     def turned(self) -> NDArray[np.float64] | None:
-        """The table with outcome and condition exchanged, if only that reads as distributions."""
+        """The transposed table, if only its rows are distributions; else None."""
         own = own_axis(self.of, self.given)
         other = repairs.other_reading(self.rows, [parent.n for parent in self.given], own)
         return other if repairs.is_turned(self.rows, other) else None
 
 
 def title_of(pointer: str) -> str:
-    """The word for the table at `pointer`: likelihood, transition or prior."""
+    """``likelihood``, ``transition`` or ``prior``, from the pointer of a table."""
     return pointer.split("/")[1].removesuffix("s")
 
 
 @dataclass(frozen=True)
 class Subject:
-    """One document under examination, with what several checks need computed once.
+    """The document that is checked, with values that several checks read, computed once.
 
     Attributes:
         spec: the typed document.
-        limits: the bounds it is held to.
+        limits: the bounds it must keep.
         constraints: extra bounds of the request: max_states, max_actions…
     """
 
@@ -88,7 +88,7 @@ class Subject:
 
     @cached_property
     def variables(self) -> Mapping[str, Variable]:
-        """Variables by name; the first wins where a name is declared twice."""
+        """Variables by name; the first declaration of a name counts."""
         found: dict[str, Variable] = {}
         for _, variable in self.spec.variables():
             found.setdefault(variable.name, variable)
@@ -96,7 +96,7 @@ class Subject:
 
     @cached_property
     def kinds(self) -> Mapping[str, VariableKind]:
-        """What each name is; the first declaration wins."""
+        """Kind of variable by name; the first declaration of a name counts."""
         found: dict[str, VariableKind] = {}
         for kind, variable in self.spec.variables():
             found.setdefault(variable.name, kind)
@@ -104,7 +104,7 @@ class Subject:
 
     @cached_property
     def tables(self) -> tuple[tuple[str, Conditional], ...]:
-        """Every conditional with its pointer: likelihoods, transitions, priors."""
+        """Pointer and conditional of every likelihood, transition and prior."""
         return tuple(
             (f"/{section}/{index}", conditional)
             for section in ("likelihoods", "transitions", "priors")
@@ -135,7 +135,7 @@ class Subject:
         return {}
 
     def expansion(self, conditional: Conditional) -> NDArray[np.float64] | TableError | None:
-        """The expanded table, computed once; why not; or None when that is not to be tried."""
+        """The expanded table or the error, computed once; None when `fits` is False."""
         known = self._expanded
         key = id(conditional)
         if key not in known:
@@ -153,7 +153,7 @@ class Subject:
 
     @cached_property
     def written(self) -> tuple[WrittenTable, ...]:
-        """The tables spelled out as rows whose variables and shape are right, numbers or not."""
+        """The tables of kind rows whose variables and shape are right; entries may be wrong."""
         return tuple(found for at in self.tables if (found := self._written(*at)) is not None)
 
     def _written(self, pointer: str, conditional: Conditional) -> WrittenTable | None:
@@ -176,7 +176,7 @@ class Subject:
 
     @cached_property
     def compiled(self) -> Compiled | None:
-        """The arrays, None when the document does not compile."""
+        """The compiled arrays; None when the document does not compile."""
         try:
             return compile_spec(self.spec)
         except GMNError:
@@ -189,7 +189,7 @@ _CHECKS: list[tuple[frozenset[str], Check]] = []
 
 
 def check(*codes: str) -> Callable[[Check], Check]:
-    """Declare a function as the check that raises `codes`."""
+    """Register the decorated function as the check that yields `codes`."""
 
     def declared(function: Check) -> Check:
         _CHECKS.append((frozenset(codes), function))
@@ -199,9 +199,9 @@ def check(*codes: str) -> Callable[[Check], Check]:
 
 
 def run_checks(subject: Subject, *, codes: frozenset[str] | None = None) -> list[Diagnostic]:
-    """Run the checks, family after family; with `codes` only those.
+    """The findings of all checks, or of `codes` alone.
 
-    Quality checks (5xx) run only where no error was found, and where the document compiles.
+    Quality checks (5xx) run only when no error was found and the document compiles.
     """
     found: list[Diagnostic] = []
     quality: list[Check] = []

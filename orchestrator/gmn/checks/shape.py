@@ -1,7 +1,7 @@
-"""GMN301-312: do sizes, labels, shapes and tables fit together?
+"""GMN301-312: sizes, labels, shapes and tables agree.
 
-309 and 312, arrays of arrays and words among the numbers, are told by the reader: in a typed
-document neither can be written any more.
+The reader reports 309 (nested arrays) and 312 (text among numbers), because a typed document cannot
+hold either.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ if TYPE_CHECKING:
 
 @check("GMN302", "GMN308")
 def sizes_agree(subject: Subject) -> Iterator[Diagnostic]:
-    """Size, number of labels and product of the shape are one number."""
+    """Size, number of labels and product of the shape are equal."""
     for _, pointer, variable in pointers(subject.spec):
         product = math.prod(variable.shape) if variable.shape else 0
-        said = {n for n in (variable.size, len(variable.labels), product) if n}
-        if not said or min(said) < 1 or any(side < 1 for side in variable.shape):
+        sizes = {n for n in (variable.size, len(variable.labels), product) if n}
+        if not sizes or min(sizes) < 1 or any(side < 1 for side in variable.shape):
             words = (
                 f"{variable.name} has size {variable.size}, {len(variable.labels)} labels and shape"
                 f" {list(variable.shape)}; give labels, or a size or sides of at least 1"
             )
             yield finding("GMN302", words, pointer=pointer, variable=variable.name)
-        elif len(said) > 1:
+        elif len(sizes) > 1:
             yield _disagreeing(pointer, variable, product)
         elif not variable.labels and not variable.shape:
             yield from _off_by_one(subject, pointer, variable)
@@ -49,7 +49,7 @@ def sizes_agree(subject: Subject) -> Iterator[Diagnostic]:
 
 def _disagreeing(pointer: str, variable: Variable, product: int) -> Diagnostic:
     labels = len(variable.labels)
-    n = labels or product  # labels win, else the shape
+    n = labels or product  # labels take precedence over the shape
     operations = [put(f"{pointer}/size", n)]
     if variable.shape and product != n:
         operations.append(put(f"{pointer}/shape", []))
@@ -62,9 +62,9 @@ def _disagreeing(pointer: str, variable: Variable, product: int) -> Diagnostic:
 
 
 def _off_by_one(subject: Subject, pointer: str, variable: Variable) -> Iterator[Diagnostic]:
-    """Every table about the variable agrees on a size one away from the declared one."""
+    """A finding when every table shows a size that differs by 1 from the declared one."""
     shown = [n for at in subject.tables for n in _extents(subject, at[1], variable)]
-    told = [
+    lengths = [
         len(written)
         for written in (
             *(p.values for p in subject.spec.preferences if p.on == variable.name),
@@ -72,7 +72,7 @@ def _off_by_one(subject: Subject, pointer: str, variable: Variable) -> Iterator[
         )
         if written
     ]
-    if len(set(shown)) != 1 or not set(told) <= set(shown):
+    if len(set(shown)) != 1 or not set(lengths) <= set(shown):
         return
     n = shown[0]
     if n is None or n < 1 or abs(n - variable.size) != 1:
@@ -89,9 +89,9 @@ def _off_by_one(subject: Subject, pointer: str, variable: Variable) -> Iterator[
 
 
 def _extents(subject: Subject, conditional: Conditional, variable: Variable) -> list[int | None]:
-    """The sizes that the axes of one table show for a variable; None where they show none.
+    """The sizes of a variable by the axes of one table; None for an axis of unclear size.
 
-    Only what is spelled out shows a size: rows, maps, and an identity with another variable.
+    Rows, maps, and an identity with another variable have such axes.
     """
     table, given = conditional.table, subject.given(conditional)
     if variable.name not in (conditional.of, *conditional.given) or given is None:
@@ -118,15 +118,15 @@ def _extents(subject: Subject, conditional: Conditional, variable: Variable) -> 
     *("GMN301", "GMN303", "GMN304", "GMN305", "GMN306", "GMN310", "GMN311"),
 )
 def tables_expand(subject: Subject) -> Iterator[Diagnostic]:
-    """Every table becomes a matrix of contexts by outcomes."""
+    """Every table expands to a matrix of shape (contexts, outcomes)."""
     for pointer, conditional in subject.tables:
         failed = subject.expansion(conditional)
-        if isinstance(failed, TableError) and not _is_told(subject, pointer, failed):
-            yield _why(subject, pointer, conditional, failed)
+        if isinstance(failed, TableError) and not _is_reported_elsewhere(subject, pointer, failed):
+            yield _expansion_finding(subject, pointer, conditional, failed)
 
 
-def _is_told(subject: Subject, pointer: str, failed: TableError) -> bool:
-    """Whether another check has a better place for what keeps this table from expanding."""
+def _is_reported_elsewhere(subject: Subject, pointer: str, failed: TableError) -> bool:
+    """Whether another check reports this error with a more exact pointer."""
     if failed.code == "GMN302":
         return True
     if failed.code not in ("GMN105", "GMN106"):
@@ -135,7 +135,7 @@ def _is_told(subject: Subject, pointer: str, failed: TableError) -> bool:
     return any(found.pointer.startswith(f"{pointer}/") for found in check_of(subject))
 
 
-def _why(
+def _expansion_finding(
     subject: Subject, pointer: str, conditional: Conditional, failed: TableError
 ) -> Diagnostic:
     where = f"{pointer}/table"
@@ -159,7 +159,8 @@ def _why(
 def _misshapen(
     subject: Subject, conditional: Conditional, where: str, words: str
 ) -> tuple[str, str, Fix | None]:
-    """Rows of the wrong shape: transposed, told once for all actions, or simply wrong."""
+    """Code, message and fix for rows of the wrong shape: transposed (303), the same for every
+    action (311), or wrong (301)."""
     rows = np.array(conditional.table.rows, dtype=np.float64)
     of, given = subject.variables[conditional.of], subject.given(conditional) or []
     if _is_transposed(rows, entries(of, given) // of.n, of.n):
@@ -172,7 +173,7 @@ def _misshapen(
 
 
 def _is_transposed(rows: Array, contexts: int, n: int) -> bool:
-    """Outcomes by contexts where contexts by outcomes are due, unless the sums speak for rows."""
+    """Whether the shape is (outcomes, contexts), unless only the rows as given sum to 1."""
     if rows.shape != (n, contexts) or contexts == n:
         return False
     return repairs.is_stochastic(rows.T) or not repairs.is_stochastic(rows)
@@ -181,7 +182,7 @@ def _is_transposed(rows: Array, contexts: int, n: int) -> bool:
 def _for_every_action(
     rows: Array, of: Variable, given: Sequence[Variable], subject: Subject
 ) -> Array | None:
-    """A square matrix over the state alone, for parents that list an action too."""
+    """Rows repeated for every action, if they are a square matrix over the state; else None."""
     names = [parent.name for parent in given]
     if len(given) != 2 or rows.shape != (of.n, of.n) or of.name not in names:
         return None
@@ -196,7 +197,7 @@ def _for_every_action(
 
 @check("GMN303", "GMN216")
 def conditions_are_rows(subject: Subject) -> Iterator[Diagnostic]:
-    """Where shape cannot tell conditions from outcomes, what sums to 1 does."""
+    """Square tables whose columns sum to 1: transposed, or ambiguous when rows do too."""
     for table in subject.written:
         rows = table.rows
         if table.turned is not None:
@@ -221,7 +222,7 @@ def _fits_both_ways(rows: Array) -> bool:
 
 @check("GMN307")
 def every_action_has_a_move(subject: Subject) -> Iterator[Diagnostic]:
-    """An action label without a move stays where it is."""
+    """Action labels without a move; the fix adds moves that stay."""
     for pointer, conditional in subject.tables:
         table, given = conditional.table, subject.given(conditional)
         if table.kind not in ("grid", "shift") or not given or not table.moves:

@@ -1,4 +1,4 @@
-"""GMN101-122: is everything declared once, tied together, and named as it was declared?"""
+"""GMN101-122: variables are declared once, connected, and referred to by their names."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LISTED = re.compile(r"\(([^()]+)\)")
 
 
 def pointers(spec: GMNSpec) -> Iterator[tuple[str, str, Variable]]:
-    """Every variable with its kind and its pointer."""
+    """Kind, pointer and variable of every declaration."""
     for kind, section in SECTIONS.items():
         for index, variable in enumerate(getattr(spec, section)):
             yield kind, f"/{section}/{index}", variable
@@ -33,7 +33,7 @@ def pointers(spec: GMNSpec) -> Iterator[tuple[str, str, Variable]]:
 
 @check("GMN101", "GMN102")
 def has_states_and_observations(subject: Subject) -> Iterator[Diagnostic]:
-    """A model needs something hidden and something seen."""
+    """A model has at least one state factor and one observation modality."""
     if not subject.spec.states:
         yield finding("GMN101", "no state factor is declared; add a node state", pointer="/states")
     if not subject.spec.observations:
@@ -55,7 +55,7 @@ def names_are_unique(subject: Subject) -> Iterator[Diagnostic]:
 
 @check("GMN115")
 def names_are_well_formed(subject: Subject) -> Iterator[Diagnostic]:
-    """Letters, digits and underscores, at most 48."""
+    """Names consist of at most 48 letters, digits and underscores."""
     taken = set(subject.variables)
     for _, pointer, variable in pointers(subject.spec):
         if re.fullmatch(NAME_PATTERN, variable.name):
@@ -68,7 +68,7 @@ def names_are_well_formed(subject: Subject) -> Iterator[Diagnostic]:
             fix = safe(f"rename to {clean!r}", *operations)
         yield finding(
             "GMN115",
-            f"{variable.name!r} is no valid name",
+            f"{variable.name!r} is not a valid name",
             pointer=f"{pointer}/name",
             variable=variable.name,
             got=variable.name,
@@ -85,7 +85,7 @@ def _renamed(spec: GMNSpec, pointer: str, old: str, new: str) -> Iterator[PatchO
 
 
 def references(spec: GMNSpec) -> Iterator[tuple[str, str]]:
-    """Every place that names a variable, with the name it gives."""
+    """Pointer and name of every reference to a variable."""
     for section in ("likelihoods", "transitions", "priors"):
         for index, conditional in enumerate(getattr(spec, section)):
             yield f"/{section}/{index}/of", conditional.of
@@ -102,7 +102,7 @@ def references(spec: GMNSpec) -> Iterator[tuple[str, str]]:
 
 @check("GMN105", "GMN403")
 def references_are_defined(subject: Subject) -> Iterator[Diagnostic]:
-    """Whatever is named must be declared."""
+    """Every reference names a declared variable."""
     for pointer, name in references(subject.spec):
         if name in subject.variables:
             if pointer.startswith("/preferences") and subject.kinds[name] == "action":
@@ -138,7 +138,7 @@ def labels_are_known(subject: Subject) -> Iterator[Diagnostic]:
 
 
 def _labels(subject: Subject) -> Iterator[tuple[str, str, Variable]]:
-    """Every label that is written somewhere, with the variable it should belong to."""
+    """Pointer, label and variable of every label in tables and preferences."""
     for pointer, conditional in subject.tables:
         yield from _table_labels(subject, f"{pointer}/table", conditional)
     for index, preference in enumerate(subject.spec.preferences):
@@ -175,7 +175,7 @@ def _table_labels(
 
 @check("GMN107")
 def every_observation_has_one_likelihood(subject: Subject) -> Iterator[Diagnostic]:
-    """Exactly one table says how an observation comes about."""
+    """Every observation has exactly one likelihood."""
     counts = Counter(table.of for table in subject.spec.likelihoods)
     for index, observation in enumerate(subject.spec.observations):
         if counts[observation.name] != 1:
@@ -191,7 +191,7 @@ def every_observation_has_one_likelihood(subject: Subject) -> Iterator[Diagnosti
 
 @check("GMN113")
 def no_state_has_two_tables(subject: Subject) -> Iterator[Diagnostic]:
-    """At most one transition and one prior for each state; a repeated equal one is dropped."""
+    """At most one transition and one prior for each state; a fix drops an equal repetition."""
     for section in ("transitions", "priors"):
         first: dict[str, Conditional] = {}
         for index, conditional in enumerate(getattr(subject.spec, section)):
@@ -206,8 +206,8 @@ def no_state_has_two_tables(subject: Subject) -> Iterator[Diagnostic]:
 
 
 @check("GMN108", "GMN120")
-def defaults_are_told(subject: Subject) -> Iterator[Diagnostic]:
-    """A missing transition means static, a missing prior uniform; neither goes without a word."""
+def defaults_are_reported(subject: Subject) -> Iterator[Diagnostic]:
+    """States without transition, which are static, and without prior, which start uniform."""
     moved = {table.of for table in subject.spec.transitions}
     started = {table.of for table in subject.spec.priors}
     for index, state in enumerate(subject.spec.states):
@@ -222,7 +222,7 @@ def defaults_are_told(subject: Subject) -> Iterator[Diagnostic]:
 
 @check("GMN109", "GMN110")
 def actions_do_something(subject: Subject) -> Iterator[Diagnostic]:
-    """Every action is a parent of some transition."""
+    """Every action is a parent of a transition."""
     if not subject.spec.actions and subject.spec.states:
         words = "no action is declared: the model is passive and only infers"
         action = {"name": "none", "description": "", "labels": ["none"], "size": 1, "shape": []}
@@ -244,7 +244,7 @@ def actions_do_something(subject: Subject) -> Iterator[Diagnostic]:
 
 @check("GMN111", "GMN112", "GMN114")
 def parents_are_allowed(subject: Subject) -> Iterator[Diagnostic]:
-    """Likelihoods depend on states, transitions on states and actions, priors on nothing."""
+    """Parents are states for likelihoods, states and actions for transitions, none for priors."""
     allowed = {"likelihoods": ("state",), "transitions": ("state", "action"), "priors": ()}
     wanted = {"likelihoods": "observation", "transitions": "state", "priors": "state"}
     for pointer, conditional in subject.tables:
@@ -273,7 +273,7 @@ def parents_are_allowed(subject: Subject) -> Iterator[Diagnostic]:
 
 @check("GMN116", "GMN121")
 def labels_are_well_formed(subject: Subject) -> Iterator[Diagnostic]:
-    """Unique within the variable, and no range or glob."""
+    """Labels are unique within the variable and cannot be read as a range or a glob."""
     for _, pointer, variable in pointers(subject.spec):
         counts = Counter(variable.labels)
         twice = [label for label, count in counts.items() if count > 1]
@@ -312,7 +312,7 @@ def _uses(spec: GMNSpec, variable: str, label: str) -> Iterator[str]:
 
 @check("GMN117")
 def variables_are_used(subject: Subject) -> Iterator[Diagnostic]:
-    """A state that nothing depends on is dead weight."""
+    """States that no table, preference or query uses."""
     used = {name for _, table in subject.tables for name in table.given if name != table.of}
     used |= {preference.on for preference in subject.spec.preferences}
     used |= {name for query in subject.spec.queries for name in (*query.inputs, query.target)}
@@ -324,7 +324,7 @@ def variables_are_used(subject: Subject) -> Iterator[Diagnostic]:
 
 @check("GMN122")
 def labels_hide_in_no_description(subject: Subject) -> Iterator[Diagnostic]:
-    """``size: 3`` with "(low, mid, high)" in the description has labels after all."""
+    """Labels listed in a description, such as "(low, mid, high)" beside ``size: 3``."""
     for _, pointer, variable in pointers(subject.spec):
         if variable.labels or not variable.size or variable.shape:
             continue
@@ -333,8 +333,8 @@ def labels_hide_in_no_description(subject: Subject) -> Iterator[Diagnostic]:
         fits = len(words) == len(set(words)) == variable.size
         if fits and all(re.fullmatch(LABEL_PATTERN, word) for word in words):
             fix = safe("take the labels", put(f"{pointer}/labels", words))
-            said = f"labels of {variable.name} taken from its description: {', '.join(words)}"
-            yield finding("GMN122", said, pointer=pointer, variable=variable.name, fix=fix)
+            found = f"labels of {variable.name} taken from its description: {', '.join(words)}"
+            yield finding("GMN122", found, pointer=pointer, variable=variable.name, fix=fix)
 
 
 def _split(listed: str) -> Sequence[str]:

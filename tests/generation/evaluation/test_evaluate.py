@@ -72,7 +72,7 @@ def test_cases_are_prompts_or_more_and_wrong_ones_are_refused(tmp_path: Path) ->
     path.write_text("- a walker\n- {prompt: a trader, agent_type: trader}\n")
     assert [case.agent_type for case in load_cases(path)] == ["general", "trader"]
     path.write_text("- {promt: a walker}\n")
-    with pytest.raises(ConfigError, match="no list of cases"):
+    with pytest.raises(ConfigError, match="not a list of cases"):
         load_cases(path)
     with pytest.raises(ConfigError, match="No such file"):
         load_cases(tmp_path / "none.yaml")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from orchestrator.gmn.checks.registry import MOST_SHOWN
 from orchestrator.gmn.model import Conditional, GMNSpec, Outcome, Rule, Table, Variable
-from tests.support.typed import S, decided, found, mended, moving, only, rule, sensing, written
+from tests.support.typed import S, decided, found, moving, only, repaired, rule, sensing, written
 
 NUMBERS = [str(n) for n in range(201, 218) if n not in (212, 216)]
 CLEAN = ((0.8, 0.1, 0.1), (0.1, 0.8, 0.1), (0.1, 0.1, 0.8))
@@ -47,7 +47,7 @@ def test_a_row_off_by_a_little_is_scaled_and_named_by_its_context() -> None:
     )
     assert one.fix is not None
     assert one.fix.kind == "safe"
-    after = mended(spec, one)
+    after = repaired(spec, one)
     assert sum(likelihood(after).rows[1]) == pytest.approx(1.0)
     assert likelihood(after).rows[0] == (0.8, 0.1, 0.1)
     assert found(after, *NUMBERS) == []
@@ -90,18 +90,18 @@ def test_many_rows_within_the_band_are_one_finding_and_one_fix() -> None:
     assert near.message == "likelihood of o: row (s=0) sums to 0.995 (+29 more like this)"
     assert far.message == "likelihood of o: row (s=30) sums to 0.8"
     assert far.fix is None
-    after = mended(spec, near)
+    after = repaired(spec, near)
     assert [d.message for d in found(after, "201")] == [far.message]
     assert likelihood(after).rows[30] == (0.5, 0.3)
 
 
-def test_what_is_safe_and_what_waits_for_the_opt_in_are_told_apart() -> None:
+def test_what_is_safe_and_what_waits_for_the_opt_in_are_distinguished() -> None:
     spec = wide([[0.5, 0.495]] * 8 + [[0.5, 0.45]] * 8)
     safe, opt_in = found(spec, "201")
     assert (safe.fix is not None and safe.fix.kind) == "safe"
     assert (opt_in.fix is not None and opt_in.fix.kind) == "suggest"
-    assert likelihood(mended(spec, safe)).rows[8:] == likelihood(spec).rows[8:]
-    assert likelihood(mended(spec, opt_in)).rows[:8] == likelihood(spec).rows[:8]
+    assert likelihood(repaired(spec, safe)).rows[8:] == likelihood(spec).rows[8:]
+    assert likelihood(repaired(spec, opt_in)).rows[:8] == likelihood(spec).rows[:8]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_rounding_below_zero_is_set_to_zero() -> None:
     spec = sensing(written([(1.0, -1e-12, 0.0), *CLEAN[1:]]))
     one = only(spec, "202")
     assert "negative by rounding" in one.message
-    after = mended(spec, one)
+    after = repaired(spec, one)
     assert likelihood(after).rows[0] == (1.0, 0.0, 0.0)
     assert found(after, *NUMBERS) == []
 
@@ -146,7 +146,7 @@ def test_any_number_of_them_is_set_to_zero_at_once() -> None:
     spec = wide([[1.0, -1e-12]] * 40)
     one = only(spec, "202")
     assert one.message.endswith("(+39 more)")
-    assert found(mended(spec, one), "202") == []
+    assert found(repaired(spec, one), "202") == []
 
 
 @pytest.mark.parametrize("value", [-0.1, -1e-9])
@@ -164,7 +164,7 @@ def test_a_row_of_zeros_becomes_uniform_only_on_opt_in() -> None:
     assert one.message == "likelihood of o: row (s=a) is all zero"
     assert one.fix is not None
     assert one.fix.kind == "suggest"
-    assert found(mended(spec, one), *NUMBERS) == []
+    assert found(repaired(spec, one), *NUMBERS) == []
     assert found(spec, "201") == []
 
 
@@ -172,13 +172,13 @@ def test_many_rows_of_zeros_are_one_finding() -> None:
     spec = wide([[0.0, 0.0]] * 9)
     one = only(spec, "204")
     assert one.message == "likelihood of o: row (s=0) is all zero (+8 more like this)"
-    assert found(mended(spec, one), "204") == []
+    assert found(repaired(spec, one), "204") == []
 
 
 @pytest.mark.parametrize(("noise", "after"), [(10.0, 0.1), (100.0, 1.0), (1.5, 0.015)])
 def test_noise_above_one_is_read_as_percent(noise: float, after: float) -> None:
     spec = sensing(Table(kind="identity", noise=noise))
-    made = mended(spec, only(spec, "205"))
+    made = repaired(spec, only(spec, "205"))
     assert likelihood(made).noise == pytest.approx(after)
     assert found(made, "205") == []
 
@@ -196,7 +196,7 @@ def test_noise_from_0_to_1_is_no_finding(noise: float) -> None:
 def test_percentages_are_divided_by_100_and_by_nothing_else() -> None:
     spec = sensing(written([(79, 10, 10), (10, 80, 10), (10, 10, 80)]))
     assert found(spec, "201", "207", "208") == []
-    after = mended(spec, only(spec, "206"))
+    after = repaired(spec, only(spec, "206"))
     assert likelihood(after).rows[0] == (0.79, 0.1, 0.1)
     assert only(after, "201").message.endswith("row (s=a) sums to 0.99")
 
@@ -204,14 +204,14 @@ def test_percentages_are_divided_by_100_and_by_nothing_else() -> None:
 def test_counts_become_shares() -> None:
     spec = sensing(written([(8, 1, 1), (2, 9, 2), (1, 1, 8)]))
     assert found(spec, "201", "206", "208") == []
-    after = mended(spec, only(spec, "207"))
+    after = repaired(spec, only(spec, "207"))
     assert likelihood(after).rows[1] == pytest.approx((2 / 13, 9 / 13, 2 / 13))
     assert found(after, *NUMBERS) == []
 
 
 def test_noise_is_not_written_into_the_rows_it_is_added_to() -> None:
     spec = sensing(written([(80, 10, 10), (10, 80, 10), (10, 10, 80)], noise=0.2))
-    after = mended(spec, only(spec, "206"))
+    after = repaired(spec, only(spec, "206"))
     assert likelihood(after) == written(CLEAN, noise=0.2)
 
 
@@ -249,7 +249,7 @@ def test_the_outcomes_of_a_rule_are_held_to_the_bands_of_a_row(
     if kind:
         assert told[0].fix is not None
         assert told[0].fix.kind == kind
-        after = mended(spec, told[0])
+        after = repaired(spec, told[0])
         assert sum(o.p for o in likelihood(after).rules[0].then) == pytest.approx(1.0)
         assert found(after, *NUMBERS) == []
     elif told:
@@ -267,12 +267,12 @@ def test_an_outcome_told_twice_is_added_up() -> None:
         then=(Outcome(value="x", p=0.3), Outcome(value="y", p=0.4), Outcome(value="x", p=0.3))
     )
     spec = sensing(decided(twice))
-    after = mended(spec, only(spec, "217"))
+    after = repaired(spec, only(spec, "217"))
     assert likelihood(after).rules == (rule({"x": 0.6, "y": 0.4}),)
     assert found(after, *NUMBERS) == []
 
 
-def test_any_number_of_rules_is_mended_in_one_round_and_hides_no_other() -> None:
+def test_any_number_of_rules_is_repaired_in_one_round_and_hides_no_other() -> None:
     near = [rule({"x": 0.5, "y": 0.49}, s="a") for _ in range(20)]
     far = [rule({"x": 0.2}, s="b") for _ in range(20)]
     spec = sensing(decided(*near, *far, rule({"z": 1.0})))
@@ -280,7 +280,7 @@ def test_any_number_of_rules_is_mended_in_one_round_and_hides_no_other() -> None
     assert [d.code for d in told] == ["GMN210"] * 6 + ["GMN201"] * 6
     after = spec
     for diagnostic in told[:6]:
-        after = mended(after, diagnostic)
+        after = repaired(after, diagnostic)
     assert [d.code for d in found(after, "201", "210")] == ["GMN201"] * 6
     assert told[5].message == "o: +15 more like this"
 
@@ -310,7 +310,7 @@ def test_a_transition_that_covers_too_little_stays_otherwise() -> None:
     one = only(spec, "214")
     assert one.message == "transition of s: no rule of s matches u=back, s=a (+3 more)"
     assert one.context == "u=back, s=a"
-    after = mended(spec, one)
+    after = repaired(spec, one)
     assert after.transitions[0].table.rules[-1] == rule({"@stay": 1.0})
     assert found(after, *NUMBERS) == []
 

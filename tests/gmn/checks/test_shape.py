@@ -1,4 +1,4 @@
-"""GMN301-312 as a typed document can still show them: provoked, mended, and left alone."""
+"""GMN301-312 as a typed document can still show them: provoked, repaired, and left alone."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from tests.support.typed import (
     U,
     decided,
     found,
-    mended,
     moving,
     only,
+    repaired,
     rule,
     sensing,
     written,
@@ -80,7 +80,7 @@ def test_labels_win_over_the_shape_and_the_shape_over_the_size(
     variable: Variable, n: int, shape: tuple[int, ...]
 ) -> None:
     spec = sensing(Table(kind="uniform"), state=variable)
-    after = mended(spec, only(spec, "302"))
+    after = repaired(spec, only(spec, "302"))
     assert (after.states[0].n, after.states[0].shape) == (n, shape)
     assert found(after, *NUMBERS) == []
 
@@ -110,7 +110,9 @@ def test_a_variable_without_values_is_left_to_its_author(variable: Variable) -> 
         shape=st.lists(st.integers(-2, 4), max_size=3).map(tuple),
     )
 )
-def test_a_table_refuses_a_variable_exactly_where_its_sizes_are_told(variable: Variable) -> None:
+def test_a_table_refuses_a_variable_exactly_where_its_sizes_are_reported(
+    variable: Variable,
+) -> None:
     spec = sensing(Table(kind="uniform"), state=variable)
     assert bool(found(spec, "302")) is sizes_disagree(variable)
 
@@ -135,7 +137,7 @@ def test_a_size_one_off_every_table_is_set_to_theirs(n: int) -> None:
     spec = off_by_one(n)
     one = only(spec, "308")
     assert one.message == f"size {n} of s is off by one: every table has 3"
-    after = mended(spec, one)
+    after = repaired(spec, one)
     assert after.states[0].size == 3
     assert found(after, *NUMBERS) == []
 
@@ -171,7 +173,7 @@ def test_the_size_of_an_action_shows_in_the_contexts() -> None:
         written([(1, 0, 0), (0, 1, 0), (0, 0, 1), (0, 1, 0), (0, 0, 1), (0, 0, 1)]),
         action=Variable(name="u", size=3),
     )
-    assert mended(spec, only(spec, "308")).actions[0].size == 2
+    assert repaired(spec, only(spec, "308")).actions[0].size == 2
     habit = spec.model_copy(update={"habits": (Habit(action="u", weights=(1.0, 1.0, 1.0)),)})
     assert found(habit, "308") == []
 
@@ -179,9 +181,9 @@ def test_the_size_of_an_action_shows_in_the_contexts() -> None:
 def test_a_map_and_an_identity_show_sizes_too() -> None:
     four = Variable(name="s", size=4)
     by_map = sensing(Table(kind="map", map=("x", "y", "z")), state=four)
-    assert mended(by_map, only(by_map, "308")).states[0].size == 3
+    assert repaired(by_map, only(by_map, "308")).states[0].size == 3
     by_identity = sensing(Table(kind="identity"), state=four)
-    assert mended(by_identity, found(by_identity, "308")[0]).states[0].size == 3
+    assert repaired(by_identity, found(by_identity, "308")[0]).states[0].size == 3
 
 
 def test_an_identity_says_nothing_about_its_other_parents() -> None:
@@ -211,7 +213,7 @@ def test_a_table_of_the_wrong_shape_says_both_shapes(
     assert one.fix is None
 
 
-def test_ragged_rows_are_told() -> None:
+def test_ragged_rows_are_reported() -> None:
     assert "[1, 2]" in only(sensing(written([(1.0,), (0.5, 0.5), (1.0,)])), "310").message
 
 
@@ -266,7 +268,7 @@ def test_the_shape_proves_that_a_table_is_transposed() -> None:
     spec = sensing(written([(0.9, 0.2, 0.5), (0.1, 0.8, 0.5)]), observation=O2)
     one = only(spec, "303")
     assert one.message.endswith("table for o is 2x3, expected 3x2: it is transposed")
-    after = mended(spec, one)
+    after = repaired(spec, one)
     assert likelihood(after).rows == ((0.9, 0.1), (0.2, 0.8), (0.5, 0.5))
     assert found(after, *NUMBERS) == []
 
@@ -289,7 +291,7 @@ def test_a_square_is_transposed_where_columns_sum_to_one_and_rows_do_not(
 ) -> None:
     spec = sensing(written((np.array(TURNED) * scale).tolist(), noise=noise))
     assert found(spec, "201", "206", "207", "208", "216") == []
-    after = mended(spec, only(spec, "303"))
+    after = repaired(spec, only(spec, "303"))
     np.testing.assert_allclose(likelihood(after).rows, np.array(CLEAN) * scale)
     assert likelihood(after).noise == noise
     assert found(after, "303", "216") == []
@@ -300,7 +302,7 @@ def test_a_stack_of_transposed_squares_is_turned_one_by_one() -> None:
     one = only(spec, "303")
     assert "within each action" in one.message
     assert found(spec, "201") == []
-    after = mended(spec, one)
+    after = repaired(spec, one)
     assert transition(after).rows == (*CLEAN, *CLEAN)
     assert found(after, "303", "201") == []
 
@@ -323,7 +325,7 @@ def test_one_square_for_all_actions_is_repeated_for_each(
     given: tuple[str, ...], rows: tuple[tuple[float, ...], ...]
 ) -> None:
     spec = moving(written(rows), given=given)
-    after = mended(spec, only(spec, "311"))
+    after = repaired(spec, only(spec, "311"))
     expected = [*CLEAN, *CLEAN] if given == ("u", "s") else [row for row in CLEAN for _ in U.labels]
     assert transition(after).rows == tuple(expected)
     assert found(after, *NUMBERS, "201") == []
@@ -344,7 +346,7 @@ def test_an_action_without_a_move_stays() -> None:
     spec = moving(Table(kind="shift", moves=STEP[:1]))
     one = only(spec, "307")
     assert one.message == "moves of s leave out on: read as stay"
-    after = mended(spec, one)
+    after = repaired(spec, one)
     assert transition(after).moves == (STEP[0], Move(action="on", delta=(0,)))
     assert found(after, *NUMBERS) == []
 
@@ -352,7 +354,7 @@ def test_an_action_without_a_move_stays() -> None:
 def test_the_step_that_is_filled_in_has_the_axes_of_the_shape() -> None:
     grid = Variable(name="s", shape=(2, 3))
     spec = moving(Table(kind="grid", moves=(Move(action="on", delta=(0, 1)),)), state=grid)
-    assert transition(mended(spec, only(spec, "307"))).moves[-1].delta == (0, 0)
+    assert transition(repaired(spec, only(spec, "307"))).moves[-1].delta == (0, 0)
 
 
 def test_of_two_parents_the_moves_belong_to_the_one_that_has_their_labels() -> None:

@@ -1,4 +1,4 @@
-"""Hits of ours, of LiteLLM's caches, and bare reads of the same bytes."""
+"""Hits of this package's cache, of LiteLLM's caches, and bare reads of the same bytes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.wire import configured
 
 
 async def main() -> None:
-    """Called with the base URL of the server, the size of question and answer, and a directory."""
+    """Serve hits; argv holds the base URL, the size of question and answer, and a directory."""
     base, size, directory = sys.argv[1], int(sys.argv[2]), sys.argv[3]
     bare = diskcache.Cache(f"{directory}/bare-{size}")
     bare.set("k", b"x" * size)
@@ -58,7 +58,7 @@ async def main() -> None:
 
 
 def asked(size: int) -> dict[str, Any]:
-    """The same arguments for everybody, made anew for each call."""
+    """The arguments of a call, in a new dict for each call."""
     return {"model": "m", "messages": [{"role": "user", "content": "y" * size}]}
 
 
