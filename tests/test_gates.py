@@ -43,14 +43,14 @@ BUDGET = {
     "server": Budget(1200),
     "client": Budget(600, 719, "a method for each operation, and the wiring of every room"),
     "generation": Budget(1500, 1562, "evaluation holds 295 of these lines"),
-    "routing": Budget(1900, 2923, "the embedded provider (offline) holds 1,179 of these lines"),
+    "routing": Budget(1900, 2691, "the embedded provider (offline) holds 1,107 of these lines"),
     "models": Budget(800),
     "cache": Budget(750, 945, "Redis, encryption, cassette and plugin hold 223 of these lines"),
     "config": Budget(330),
     "ledger": Budget(320),
     "parsing": Budget(400),
     "gmn": Budget(6500),
-    "types": Budget(400, 514, "RunContext, the cost of a request and the blocking twins are here"),
+    "types": Budget(400, 538, "RunContext, OutputMode, Description, blocking twins are here"),
 }
 CORE = Budget(4500, 5124, "its rooms are over their aims")
 CORE_ROOMS = ("types", "client", "generation", "cache", "routing", "ledger")
@@ -80,9 +80,7 @@ PENDING = {
     "orchestrator/generation/policy.py",
     "orchestrator/generation/request_building.py",
     "orchestrator/gmn/formats",
-    "orchestrator/models",
     "orchestrator/parsing",
-    "orchestrator/routing",
 }
 #: Sentences that stay, by file, each with its reason.
 EXEMPT = {

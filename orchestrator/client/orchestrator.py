@@ -34,14 +34,7 @@ from orchestrator.types.blocking import blocking, iterating
 from orchestrator.types.diagnostics import Report
 from orchestrator.types.errors import GMNError
 from orchestrator.types.messages import LLMMessage, as_messages
-from orchestrator.types.requests import (
-    Answer,
-    Caching,
-    Description,
-    Generation,
-    OutputMode,
-    Request,
-)
+from orchestrator.types.requests import Answer, Caching, Description, Generation, Request
 from orchestrator.types.run_context import RunContext
 
 if TYPE_CHECKING:
@@ -178,9 +171,8 @@ class Orchestrator(Wiring):
         rendered = self._prompts.feedback(description.document, feedback)
         settings = self.config.orchestrator
         request = initial_request(
-            rendered, route, contract, settings=settings, mode=OutputMode.PROMPT, cache=cache,
-            description=description,
-        )  # fmt: skip
+            rendered, route, contract, settings=settings, cache=cache, description=description
+        )
         request = replace(request, purpose="patch")
         entry = self._ledger.open(
             "refine_gmn", route=route, agent_type=base.value.agent_type, tenant=tenant

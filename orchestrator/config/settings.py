@@ -52,12 +52,9 @@ class GenerationSettings(_Section):
         default=None, ge=0, description="None: the provider's default."
     )
     mode: Literal[
-        "auto",
-        OutputMode.JSON_SCHEMA,
-        OutputMode.TOOL_CALL,
-        OutputMode.JSON_OBJECT,
+        "auto", OutputMode.JSON_SCHEMA, OutputMode.TOOL_CALL, OutputMode.JSON_OBJECT,
         OutputMode.PROMPT,
-    ] = "auto"
+    ] = "auto"  # fmt: skip
     repair: Literal["none", "safe", "suggest"] = "safe"
     episodes: int = Field(default=40, ge=1, le=1000, description="Episodes per expectation.")
     examples: int = Field(default=1, ge=0, le=4, description="Curated models shown as examples.")

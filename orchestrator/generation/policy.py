@@ -258,21 +258,25 @@ def _patch(state: State[T], reason: str) -> tuple[State[T], Ask | GiveUp]:
     view = state.contract.name_keyed(best) if best is not None else ""
     if best is None or not view:
         return _resample_or_escalate(state, reason)
+    request = dataclasses.replace(state.asked.request, purpose="patch")
+    return _ask_next(state, Ask(_for_patch(state, request, best, view), "patch", reason))
+
+
+def _for_patch(state: State[T], request: Request, best: Evaluation[T], view: str) -> Request:
+    """`request` as one for a patch of `view`, the name-keyed form of `best`."""
     findings = state.contract.explain(best)
     messages, templates = state.follow_ups.patch(state.first, view, findings)
     description = state.first.description
-    request = dataclasses.replace(
-        state.asked.request,
+    return dataclasses.replace(
+        request,
         messages=messages,
         templates=templates,
         mode=OutputMode.PROMPT,
         schema=None,
         in_words="",
-        description=description and description.for_patch(view, findings),
         sample=state.first.sample,
-        purpose="patch",
+        description=description and description.for_patch(view, findings),
     )
-    return _ask_next(state, Ask(request, "patch", reason))
 
 
 def _patch_again(state: State[T], evaluation: Evaluation[T], reason: str) -> tuple[State[T], Ask]:
@@ -339,26 +343,11 @@ def _escalate(state: State[T], reason: str) -> tuple[State[T], Ask]:
     best = state.best
     view = state.contract.name_keyed(best) if best is not None else ""
     reason = f"{reason}: the stronger route"
+    request = dataclasses.replace(state.first, route=state.bounds.strong_route, purpose="escalate")
     if best is None or not view:
-        request = dataclasses.replace(
-            state.first, route=state.bounds.strong_route, purpose="escalate"
-        )
         purpose = "escalate" if state.base_document is None else "patch"
         return _ask_next(state, Ask(request, purpose, reason))
-    findings = state.contract.explain(best)
-    messages, templates = state.follow_ups.patch(state.first, view, findings)
-    description = state.first.description
-    request = dataclasses.replace(
-        state.first,
-        route=state.bounds.strong_route,
-        messages=messages,
-        templates=templates,
-        mode=OutputMode.PROMPT,
-        schema=None,
-        in_words="",
-        description=description and description.for_patch(view, findings),
-        purpose="escalate",
-    )
+    request = _for_patch(state, request, best, view)
     # The answer is a patch, so it is judged as one.
     return _ask_next(state, Ask(request, "patch", reason))
 

@@ -15,19 +15,13 @@ from orchestrator.gmn.formats import write_text
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
 from orchestrator.types.errors import GMNError
-from orchestrator.types.requests import (
-    CacheMode,
-    CachePolicy,
-    Caching,
-    Description,
-    OutputMode,
-    Request,
-)
+from orchestrator.types.requests import CacheMode, CachePolicy, Caching, OutputMode, Request
 
 if TYPE_CHECKING:
     from orchestrator.config.settings import Settings
     from orchestrator.generation.gmn_contract import GMNContract
     from orchestrator.generation.prompts import Rendered
+    from orchestrator.types.requests import Description
 
 #: A document in any form: text of any spelling, JSON data, or typed.
 Source = str | bytes | Mapping[str, object] | GMNSpec
@@ -92,9 +86,9 @@ def initial_request(
     contract: GMNContract,
     *,
     settings: Settings,
-    mode: OutputMode,
     cache: Caching | None,
     description: Description,
+    mode: OutputMode = OutputMode.PROMPT,
     seed: int | None = None,
 ) -> Request:
     """The question that a run begins with."""

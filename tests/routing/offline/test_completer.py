@@ -57,8 +57,8 @@ def question(prompts: Prompts, description: Description) -> Request:
         )
     )  # fmt: skip
     return initial_request(
-        rendered, "default", CONTRACT, settings=CONFIG.orchestrator, mode=OutputMode.PROMPT,
-        cache=None, description=description,
+        rendered, "default", CONTRACT, settings=CONFIG.orchestrator, cache=None,
+        description=description,
     )  # fmt: skip
 
 
