@@ -112,7 +112,7 @@ async def entered(operation: str) -> Entrance:
         await asked(orc, operation, "a walker")  # what is loaded at first use is loaded
         entrance.stacks.clear()
         with profiled(entrance.profile):
-            await asked(orc, operation, "a runner")
+            await asked(orc, operation, "a walker once more")
     return entrance
 
 
@@ -135,7 +135,7 @@ class profiled:  # noqa: N801  reads as a statement
 BOUNDS = {
     "acompletion": (6, 34),
     "generate_structured": (8, 80),
-    "generate_gmn": (8, 122),
+    "generate_gmn": (8, 92),
 }
 
 
