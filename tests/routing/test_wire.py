@@ -242,14 +242,14 @@ async def test_acompletion_speaks_litellm_and_is_cached(wire: WireServer) -> Non
         ask: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "2+2?"}]}
         first = await orc.acompletion(**ask)
         again = await orc.acompletion(**ask)
-        again = await orc.acompletion(**ask, cache="refresh")
+        fresh = await orc.acompletion(**ask, cache="refresh")
         stream = await orc.acompletion(**ask, stream=True)
         text = "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
     assert isinstance(first, litellm.ModelResponse)
     assert isinstance(again, litellm.ModelResponse)
     assert first.choices[0].message.content == again.choices[0].message.content == "four"
     assert again._hidden_params["cache_hit"] is True
-    assert again.usage.total_tokens == first.usage.total_tokens
+    assert fresh.usage.total_tokens == first.usage.total_tokens
     assert text.strip() == "four"
     assert len(wire.requests) == 3
 
