@@ -7,7 +7,6 @@ single value where a list is asked for, ``MEND5`` NaN where null is allowed.
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import re
@@ -18,13 +17,12 @@ from typing import TYPE_CHECKING, Any
 from jsonpointer import JsonPointerException, resolve_pointer
 from jsonschema import Draft202012Validator
 
+from orchestrator.parsing.spelling import SHORTEST_REPLACED, nearest, nearest_keys
 from orchestrator.types.diagnostics import Diagnostic, Fix, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: How alike two words must be to be one misspelt; "colour" and "color" are 0.91 alike.
-NEAR = 0.84
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _MOST_DEEP = 100
 _LONGEST_SHOWN = 60
@@ -111,20 +109,17 @@ class _Coercion:
     def _object(self, value: Mapping[str, Any], schema: Mapping[str, Any], at: str, depth: int
                 ) -> dict[str, Any]:  # fmt: skip
         wanted: Mapping[str, Schema] = schema.get("properties") or {}
-        is_closed = schema.get("additionalProperties") is False
-        missing = [
-            key for key in wanted
-            if key not in value and (is_closed or key in schema.get("required", ()))
-        ]  # fmt: skip
-        names = {key: key for key in value}
-        for key in [key for key in value if key not in wanted]:
-            if (near := _near(key, missing)) is not None and near not in names.values():
-                names[key] = near
-                self._say("MEND2", f"the key {key!r} is read as {near!r}", at, key, near)
         extra = schema.get("additionalProperties", True)
+        # An optional key of an open object may well be absent, and the unknown one be another.
+        wanting = wanted if extra is False else schema.get("required", ())
+        near = nearest_keys(value, wanted, replaced=SHORTEST_REPLACED)
+        names = {key: name for key, name in near.items() if name in wanting}
+        for key, name in names.items():
+            self._say("MEND2", f"the key {key!r} is read as {name!r}", at, key, name)
         return {
-            name: self.walk(value[key], wanted.get(name, extra), f"{at}/{escaped(name)}", depth + 1)
-            for key, name in names.items()
+            name: self.walk(part, wanted.get(name, extra), f"{at}/{escaped(name)}", depth + 1)
+            for key, part in value.items()
+            for name in (names.get(key, key),)
         }
 
     def _array(self, value: list[Any], schema: Mapping[str, Any], at: str, depth: int) -> list[Any]:
@@ -149,7 +144,8 @@ class _Coercion:
     def _word(self, value: str, schema: Mapping[str, Any], at: str) -> Any:
         options = schema.get("enum") or ([schema["const"]] if "const" in schema else [])
         words = [option for option in options if isinstance(option, str)]
-        if (near := _near(value, words)) is not None:
+        near = nearest(value, words, replaced=SHORTEST_REPLACED)
+        if near is not None and near != value:
             self._say("MEND3", f"{value!r} is read as {near!r}", at, value, near)
             return near
         types = schema.get("type", [])
@@ -183,23 +179,6 @@ def _read(text: str, types: Sequence[str]) -> Any:
         made = json.loads(text)
         return made if math.isfinite(made) else None
     return None
-
-
-def _near(word: str, options: Sequence[str]) -> str | None:
-    """The one option that `word` means: alike but for case and punctuation, else nearly alike."""
-    same = [option for option in options if _plain(option) == _plain(word)]
-    if same:
-        return same[0] if len(same) == 1 else None
-    alike = [option for option in options if _alike(_plain(option), _plain(word)) >= NEAR]
-    return alike[0] if len(alike) == 1 else None
-
-
-def _alike(one: str, other: str) -> float:
-    return difflib.SequenceMatcher(None, one, other).ratio()
-
-
-def _plain(word: str) -> str:
-    return re.sub(r"[\W_]+", "", word).casefold()
 
 
 def escaped(step: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.formats.syntax import Block, Value, escaped, plain
-from orchestrator.gmn.spelling import nearest
+from orchestrator.parsing.spelling import nearest_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -150,8 +150,12 @@ class Builder:
     def _known(self, block: Block, keys: Mapping[str, str], what: str) -> dict[str, Value]:
         """Entries under their canonical key; unknown ones are dropped, repeated ones reported."""
         found: dict[str, Value] = {}
+        near = nearest_keys([entry.key for entry in block.entries], keys)
+        exact = {keys.get(entry.key) for entry in block.entries}
         for entry in block.entries:
-            key = keys.get(entry.key) or keys.get(nearest(entry.key, keys) or "")
+            key = keys.get(entry.key) or keys.get(near.get(entry.key, ""))
+            if entry.key not in keys and key in exact:
+                key = None  # what is spelled right is given too
             if key is None:
                 words = f"unknown property {entry.key!r} of {what} ignored"
                 self.repaired("GMN007", words, entry.offset)

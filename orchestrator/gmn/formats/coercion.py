@@ -13,7 +13,7 @@ from orchestrator.gmn.codes import finding
 from orchestrator.gmn.formats.legacy_shapes import fix_legacy_shapes
 from orchestrator.gmn.formats.syntax import escaped
 from orchestrator.gmn.model import VERSION, GMNSpec
-from orchestrator.gmn.spelling import nearest
+from orchestrator.parsing.spelling import nearest, nearest_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,9 +95,10 @@ class _Walk:
             return value
         made: dict[str, object] = {}
         known = {**kind.model_fields}
+        near = nearest_keys([str(key) for key in value], known)
         for key, part in value.items():
-            name = key if key in known else nearest(str(key), known)
-            if name is None or name in made:
+            name = key if key in known else near.get(str(key))
+            if name is None:
                 words = f"unknown property {key!r} ignored"
                 self.repairs.append(finding("GMN007", words, pointer=pointer, got=key))
                 continue
