@@ -27,7 +27,7 @@ from orchestrator.parsing.json_patch import (
 from orchestrator.parsing.json_reader import is_json, json_in, read_json, unfence
 from orchestrator.parsing.schema_coercion import coerced, escaped, is_finite
 from orchestrator.types.diagnostics import Diagnostic, Report, Severity
-from orchestrator.types.requests import Evaluation
+from orchestrator.types.requests import Contract, Evaluation, PartialReading
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError as SchemaFault
@@ -126,7 +126,7 @@ class JsonSchemaContract(Generic[T]):
         checks: rules the schema cannot say; they see the typed value, once it is one.
         adapter: makes the typed value of the plain one; None where the plain one is the result.
         repair: whether what has one reading is mended locally.
-        complete: whether an answer that was cut off may be read as far as it is closed.
+        accepts_cut_off: whether an answer that was cut off is read as far as it is closed.
     """
 
     schema: Mapping[str, Any]
@@ -134,7 +134,7 @@ class JsonSchemaContract(Generic[T]):
     checks: tuple[ValueCheck, ...] = ()
     adapter: TypeAdapter[T] | None = None
     repair: bool = True
-    complete: bool = False
+    accepts_cut_off: bool = False
 
     @property
     def version(self) -> str:
@@ -145,7 +145,7 @@ class JsonSchemaContract(Generic[T]):
     def evaluate(self, text: str) -> Evaluation[T]:
         """Read, mend locally, validate, make it typed, run the checks."""
         try:
-            found = read_json(text, complete=self.complete)
+            found = read_json(text, complete=self.accepts_cut_off)
         except ValueError as error:
             finding = Diagnostic("JSON", Severity.ERROR, str(error))
             return Evaluation("unparsed", None, "", Report((finding,)))
@@ -167,17 +167,13 @@ class JsonSchemaContract(Generic[T]):
         report = Report(tuple(found), repairs)
         return Evaluation("parsed", made, json.dumps(value, ensure_ascii=False), report)
 
-    def partial(self, text: str) -> tuple[object, list[str], list[Diagnostic]] | None:
-        """What can be read of an answer that is still coming: value, closed parts, their faults.
-
-        Pointers of closed parts go two levels deep; None while nothing can be read.
-        """
-        if (found := so_far(unfence(text).body)) is None:
+    def read_partial(self, text: str) -> PartialReading | None:
+        """What can be read of the beginning of an answer; pointers go two levels deep."""
+        if (found := read_beginning(unfence(text).body)) is None:
             return None
-        value, complete, _ = found
-        made, _ = coerced(value, self.schema) if self.repair else (value, ())
+        made, _ = coerced(found.value, self.schema) if self.repair else (found.value, ())
         faults = [_of_schema(e) for e in Draft202012Validator(self.schema).iter_errors(made)]
-        return value, complete, [fault for fault in faults if fault.pointer in complete]
+        return replace(found, findings=tuple(f for f in faults if f.pointer in found.closed))
 
     def _typed(self, value: object) -> tuple[list[Diagnostic], Any]:
         if self.adapter is None:
@@ -223,8 +219,8 @@ class JsonSchemaContract(Generic[T]):
         return explained(evaluation.report, lambda pointer: pointer_in(view, pointer, value))
 
 
-def so_far(body: str) -> tuple[object, list[str], list[Diagnostic]] | None:
-    """The JSON object that a text begins with, as far as it is there, and its closed parts."""
+def read_beginning(body: str) -> PartialReading | None:
+    """The JSON object that a text begins with, as far as it is there."""
     start = body.find("{")
     if start < 0:
         return None
@@ -234,7 +230,7 @@ def so_far(body: str) -> tuple[object, list[str], list[Diagnostic]] | None:
         return None
     # With open strings kept, what stands before one is seen to be closed.
     whole = from_json(body[start:], allow_partial="trailing-strings")
-    return value, list(_closed(whole, is_last_open=not is_json(body[start:]))), []
+    return PartialReading(value, tuple(_closed(whole, is_last_open=not is_json(body[start:]))))
 
 
 def _closed(value: object, *, is_last_open: bool, at: str = "", deep: int = 2) -> Iterator[str]:
@@ -273,7 +269,7 @@ def contract_of(
         what would do.
     """
     checks = tuple(checks)
-    if hasattr(wanted, "judge") and hasattr(wanted, "amend") and not isinstance(wanted, type):
+    if isinstance(wanted, Contract) and not isinstance(wanted, type):
         if checks:
             raise ValueError("a contract of your own brings its own checks; add them there")
         return wanted
@@ -285,7 +281,7 @@ def contract_of(
         schema, stated = adapter.json_schema(), getattr(wanted, "__name__", "")
     check_schema(schema)
     return JsonSchemaContract(
-        schema, _identifier(name or stated), checks, adapter, repair=repair, complete=complete
+        schema, _identifier(name or stated), checks, adapter, repair, complete
     )
 
 

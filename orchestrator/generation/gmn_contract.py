@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.generation.contract import changed, explained, patched, so_far, whole_instead
+from orchestrator.generation.contract import (
+    changed,
+    explained,
+    patched,
+    read_beginning,
+    whole_instead,
+)
 from orchestrator.gmn.expectations import EPISODES, Expectation
 from orchestrator.gmn.formats import read, write_text
 from orchestrator.gmn.formats.schema import strict_schema
@@ -19,7 +25,7 @@ from orchestrator.parsing.json_patch import pointer_in
 from orchestrator.parsing.json_reader import unfence
 from orchestrator.parsing.schema_coercion import escaped
 from orchestrator.types.diagnostics import Diagnostic, Severity
-from orchestrator.types.requests import Evaluation
+from orchestrator.types.requests import Evaluation, PartialReading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,6 +70,11 @@ class GMNContract:
     def version(self) -> str:
         """Changes whenever the same text could be judged differently."""
         return CHECKS_VERSION
+
+    @property
+    def accepts_cut_off(self) -> bool:
+        """False: a document without its end lacks parts that nobody can make up."""
+        return False
 
     @cached_property
     def schema(self) -> Mapping[str, object]:
@@ -121,24 +132,25 @@ class GMNContract:
             return whole_instead(self.evaluate(patch), evaluation, made)
         return changed(self._evaluation(self._validate(from_name_keyed_model(made))), evaluation)
 
-    def partial(self, text: str) -> tuple[object, list[str], list[Diagnostic]] | None:
-        """The closed nodes of block text, or the closed parts of JSON, that is still coming.
+    def read_partial(self, text: str) -> PartialReading | None:
+        """The closed nodes of block text, or the closed parts of JSON, that is still arriving.
 
         Errors in what is closed come along; the document as a whole is judged at its end.
         """
         body = unfence(text).body
         if body.startswith("{"):
-            return so_far(body)
+            return read_beginning(body)
         end = _last_closed(body)
         reading = read(body[:end]) if end else None
         if reading is None or reading.tree is None:
             return None
-        paths = [
+        paths = tuple(
             f"/{section}/{escaped(str(entry.get(key, '')))}"
             for section, key in _KEYS.items()
             for entry in _entries(reading.tree.get(section))
-        ]
-        return reading.tree, paths, [d for d in reading.findings if d.severity is Severity.ERROR]
+        )
+        errors = tuple(d for d in reading.findings if d.severity is Severity.ERROR)
+        return PartialReading(reading.tree, paths, errors)
 
     def explain(self, evaluation: Evaluation[GMNSpec]) -> str:
         """The findings as lines, errors first, with places as the view has them."""

@@ -101,17 +101,15 @@ class Live:
 
     def _look(self) -> None:
         """Tell what is closed since the last look, and what is wrong with it."""
-        partial = getattr(self.contract, "partial", None)
-        if partial is None or self.purpose not in _WHOLE or self._looked == len(self.text):
+        if self.contract is None or self.purpose not in _WHOLE or self._looked == len(self.text):
             return
         self._looked = len(self.text)
-        if (found := partial(self.text)) is None:
+        if (found := self.contract.read_partial(self.text)) is None:
             return
-        value, complete, findings = found
-        if new := set(complete) - self._known:
+        if new := set(found.closed) - self._known:
             self._known |= new
-            self.tell(Partial(self.attempt, value, tuple(complete)))
-            for finding in findings:
+            self.tell(Partial(self.attempt, found.value, found.closed))
+            for finding in found.findings:
                 if finding.pointer in new:
                     self.tell(Finding(self.attempt, finding))
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
-    from orchestrator.types.diagnostics import Report
+    from orchestrator.types.diagnostics import Diagnostic, Report
     from orchestrator.types.messages import LLMMessage
 
 T = TypeVar("T")
@@ -198,6 +198,21 @@ class Evaluation(Generic[T_co]):
         return "accepted" if self.is_accepted else "faulty"
 
 
+@dataclass(frozen=True, slots=True)
+class PartialReading:
+    """What can be read of an answer that is still arriving.
+
+    Attributes:
+        value: the value as far as it is there.
+        closed: JSON pointers of its parts that no later text can change.
+        findings: errors in those parts.
+    """
+
+    value: object
+    closed: tuple[str, ...]
+    findings: tuple[Diagnostic, ...] = ()
+
+
 class Completer(Protocol):
     """Answers requests. The Router, the cache in front of it and a test's script are completers."""
 
@@ -210,6 +225,7 @@ class Completer(Protocol):
         ...
 
 
+@runtime_checkable
 class Contract(Protocol[T]):
     """Says what a valid answer is. Pure and deterministic: only code judges, never a model.
 
@@ -217,6 +233,8 @@ class Contract(Protocol[T]):
         name: identifier sent to providers beside the schema.
         version: changes whenever the same text could be judged differently.
         schema: JSON schema of the answer, in the strict form providers take.
+        accepts_cut_off: whether an answer that its length limit cut off is evaluated as far as it
+            goes; otherwise it is asked for again with more tokens.
     """
 
     @property
@@ -225,6 +243,8 @@ class Contract(Protocol[T]):
     def version(self) -> str: ...
     @property
     def schema(self) -> Mapping[str, object]: ...
+    @property
+    def accepts_cut_off(self) -> bool: ...
 
     def evaluate(self, text: str) -> Evaluation[T]:
         """Parse, check, repair locally, check again."""
@@ -245,6 +265,10 @@ class Contract(Protocol[T]):
 
     def explain(self, evaluation: Evaluation[T]) -> str:
         """The findings in words and labels, as they are shown to a model."""
+        ...
+
+    def read_partial(self, text: str) -> PartialReading | None:
+        """What can be read of `text`, the beginning of an answer; None while nothing can be."""
         ...
 
 

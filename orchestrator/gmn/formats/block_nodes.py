@@ -136,12 +136,8 @@ class Builder:
         self.offsets[pointer] = name.offset
         self.offsets.setdefault(f"/{section}", name.offset)
         build: Callable[[str, Block, str], Tree] = {
-            "state": self._variable,
-            "observation": self._variable,
-            "action": self._variable,
-            "emission": self._conditional,
-            "transition": self._conditional,
-            "belief": self._conditional,
+            **dict.fromkeys(("state", "observation", "action"), self._variable),
+            **dict.fromkeys(("emission", "transition", "belief"), self._conditional),
             "preference": self._preference,
             "llm_query": self._query,
         }[kind]
@@ -153,9 +149,8 @@ class Builder:
         near = nearest_keys([entry.key for entry in block.entries], keys)
         exact = {keys.get(entry.key) for entry in block.entries}
         for entry in block.entries:
-            key = keys.get(entry.key) or keys.get(near.get(entry.key, ""))
-            if entry.key not in keys and key in exact:
-                key = None  # what is spelled right is given too
+            guess = keys.get(near.get(entry.key, ""))
+            key = keys.get(entry.key) or (guess if guess not in exact else None)
             if key is None:
                 words = f"unknown property {entry.key!r} of {what} ignored"
                 self.repaired("GMN007", words, entry.offset)
