@@ -24,8 +24,9 @@ from orchestrator.parsing.json_patch import (
     shortened,
     to_name_keyed,
 )
+from orchestrator.parsing.json_pointer import pointer_to
 from orchestrator.parsing.json_reader import is_json, json_in, read_json, unfence
-from orchestrator.parsing.schema_coercion import coerced, escaped, is_finite
+from orchestrator.parsing.schema_coercion import coerced, is_finite
 from orchestrator.types.diagnostics import Diagnostic, Report, Severity
 from orchestrator.types.requests import Contract, Evaluation, PartialReading
 
@@ -184,7 +185,7 @@ class JsonSchemaContract(Generic[T]):
             return [], self.adapter.validate_json(json.dumps(value))
         except ValidationError as error:
             faults = error.errors(include_url=False, include_input=False, include_context=False)
-            return [_fault("SCHEMA", f["msg"], _pointer(f["loc"])) for f in faults], value
+            return [_fault("SCHEMA", f["msg"], pointer_to(*f["loc"])) for f in faults], value
 
     def name_keyed(self, evaluation: Evaluation[T]) -> str:
         """The value by names, without large parts that are well; empty when nothing parsed."""
@@ -240,7 +241,7 @@ def _closed(value: object, *, is_last_open: bool, at: str = "", deep: int = 2) -
     steps = list(value) if isinstance(value, dict) else range(len(value))
     for n, step in enumerate(steps):
         is_open = is_last_open and n == len(steps) - 1
-        here = f"{at}{_pointer([step])}"
+        here = f"{at}{pointer_to(step)}"
         yield from _closed(value[step], is_last_open=is_open, at=here, deep=deep - 1)
         if not is_open:
             yield here
@@ -302,7 +303,7 @@ def check_schema(schema: Mapping[str, Any]) -> None:
     """Raises: ValueError: it is no JSON Schema, or none that a provider can take."""
     fault = best_match(Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(schema))
     if fault is not None:
-        at = _pointer(fault.absolute_path) or "its root"
+        at = pointer_to(*fault.absolute_path) or "its root"
         raise ValueError(f"the schema is wrong at {at}: {_short(fault.message)}")
     for reference in _references(schema):
         if not reference.startswith("#"):
@@ -337,7 +338,7 @@ def _of_schema(error: SchemaFault) -> Diagnostic:
     # Of a choice, the branch that was meant says more than that none fits.
     nearest = best_match(error.context) if error.context else None
     shown = nearest or error
-    return _fault("SCHEMA", shown.message, _pointer(shown.absolute_path))
+    return _fault("SCHEMA", shown.message, pointer_to(*shown.absolute_path))
 
 
 def _fault(code: str, message: str, pointer: str) -> Diagnostic:
@@ -348,7 +349,3 @@ def _short(message: str) -> str:
     if len(message) <= _LONGEST_FINDING:
         return message
     return f"{message[: _LONGEST_FINDING // 2]} … {message[-_LONGEST_FINDING // 2 :]}"
-
-
-def _pointer(path: Iterable[object]) -> str:
-    return "".join(f"/{escaped(str(step))}" for step in path)

@@ -22,8 +22,8 @@ from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import RepairMode, Validation, validate
 from orchestrator.parsing.json_patch import pointer_in
+from orchestrator.parsing.json_pointer import pointer_to
 from orchestrator.parsing.json_reader import unfence
-from orchestrator.parsing.schema_coercion import escaped
 from orchestrator.types.diagnostics import Diagnostic, Severity
 from orchestrator.types.requests import Evaluation, PartialReading
 
@@ -145,7 +145,7 @@ class GMNContract:
         if reading is None or reading.tree is None:
             return None
         paths = tuple(
-            f"/{section}/{escaped(str(entry.get(key, '')))}"
+            pointer_to(section, entry.get(key, ""))
             for section, key in _KEYS.items()
             for entry in _entries(reading.tree.get(section))
         )

@@ -10,7 +10,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.parsing.schema_coercion import escaped, resolved
+from orchestrator.parsing.json_pointer import pointer_to, steps_of
+from orchestrator.parsing.schema_coercion import resolved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +99,7 @@ def pointer_in(view: Any, pointer: str, value: Any) -> str:
         else:
             view = view.get(step) if isinstance(view, Mapping) else None
             value = value.get(step) if isinstance(value, Mapping) else None
-        made = f"{made}/{escaped(step)}"
+        made += pointer_to(step)
     return made
 
 
@@ -133,11 +134,6 @@ def _child(part: Any, step: str, paths: Sequence[tuple[str, ...]]) -> Any:
     if isinstance(part, Mapping) and all(isinstance(p, Mapping | list) for p in part.values()):
         return dict.fromkeys(part, LEFT_OUT)
     return LEFT_OUT
-
-
-def steps_of(pointer: str) -> list[str]:
-    """The steps of an RFC 6901 pointer."""
-    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
 
 
 def holds_left_out(value: object) -> bool:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from jsonpointer import JsonPointerException, resolve_pointer
 from jsonschema import Draft202012Validator
 
+from orchestrator.parsing.json_pointer import pointer_to
 from orchestrator.parsing.spelling import SHORTEST_REPLACED, nearest, nearest_keys
 from orchestrator.types.diagnostics import Diagnostic, Fix, Severity
 
@@ -117,7 +118,7 @@ class _Coercion:
         for key, name in names.items():
             self._say("MEND2", f"the key {key!r} is read as {name!r}", at, key, name)
         return {
-            name: self.walk(part, wanted.get(name, extra), f"{at}/{escaped(name)}", depth + 1)
+            name: self.walk(part, wanted.get(name, extra), at + pointer_to(name), depth + 1)
             for key, part in value.items()
             for name in (names.get(key, key),)
         }
@@ -179,8 +180,3 @@ def _read(text: str, types: Sequence[str]) -> Any:
         made = json.loads(text)
         return made if math.isfinite(made) else None
     return None
-
-
-def escaped(step: str) -> str:
-    """A step as an RFC 6901 pointer spells it."""
-    return step.replace("~", "~0").replace("/", "~1")

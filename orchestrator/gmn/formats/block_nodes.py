@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.codes import finding
-from orchestrator.gmn.formats.syntax import Block, Value, escaped, plain
+from orchestrator.gmn.formats.syntax import Block, Value, plain
+from orchestrator.parsing.json_pointer import pointer_to
 from orchestrator.parsing.spelling import nearest_keys
 
 if TYPE_CHECKING:
@@ -381,7 +382,7 @@ def _rule(rule: Value, where: str, offsets: dict[str, int]) -> object:
         return plain(rule, where, offsets)
     made: Tree = {"when": [], "then": []}
     for entry in rule.content.entries:
-        part = f"{where}/{escaped(entry.key)}"
+        part = where + pointer_to(entry.key)
         offsets[part] = entry.value.offset
         if isinstance(entry.value.content, Block) and entry.key == "when":
             made["when"] = [

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.formats.legacy_shapes import fix_legacy_shapes
-from orchestrator.gmn.formats.syntax import escaped
 from orchestrator.gmn.model import VERSION, GMNSpec
+from orchestrator.parsing.json_pointer import pointer_to
 from orchestrator.parsing.spelling import nearest, nearest_keys
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def coerce(tree: Mapping[str, object]) -> Coerced:
 
 
 def _schema_finding(problem: Mapping[str, Any]) -> Diagnostic:
-    pointer = "".join(f"/{escaped(str(step))}" for step in problem["loc"])
+    pointer = pointer_to(*problem["loc"])
     return finding("GMN010", f"{pointer or 'the document'}: {problem['msg']}", pointer=pointer)
 
 
