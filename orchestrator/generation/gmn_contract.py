@@ -21,7 +21,7 @@ from orchestrator.gmn.inferred import inferred_from
 from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import RepairMode, Validation, validate
-from orchestrator.parsing.json_patch import pointer_in
+from orchestrator.parsing.json_patch import from_name_keyed, pointer_in, to_name_keyed
 from orchestrator.parsing.json_pointer import pointer_to
 from orchestrator.parsing.json_reader import unfence
 from orchestrator.types.diagnostics import Diagnostic, Severity
@@ -40,11 +40,16 @@ _KEYS = {
     "transitions": "of", "priors": "of", "preferences": "on", "habits": "action",
     "queries": "name",
 }  # fmt: skip
+_NAMED = {
+    "properties": {
+        section: {"type": "array", "items": {"x-key": key}} for section, key in _KEYS.items()
+    }
+}
 
 
 @dataclass(frozen=True)
 class GMNContract:
-    """A document is accepted when it is valid, runs, and behaves as far as anybody asked.
+    """A document is accepted when it is valid, runs, and meets the expectations.
 
     Attributes:
         constraints: bounds of the request, for example ``{"max_states": 25}``.
@@ -124,7 +129,7 @@ class GMNContract:
         return json.dumps(to_name_keyed_model(evaluation.value), ensure_ascii=False, indent=1)
 
     def apply_patch(self, evaluation: Evaluation[GMNSpec], patch: str) -> Evaluation[GMNSpec]:
-        """Apply a patch to the view, or take a whole document, and judge the outcome."""
+        """Apply a patch to the name-keyed form, or take a whole document; evaluate the outcome."""
         if evaluation.value is None:
             return evaluation
         made = patched(to_name_keyed_model(evaluation.value), patch)
@@ -153,7 +158,7 @@ class GMNContract:
         return PartialReading(reading.tree, paths, errors)
 
     def explain(self, evaluation: Evaluation[GMNSpec]) -> str:
-        """The findings as lines, errors first, with places as the view has them."""
+        """The findings as lines, errors first, with places as the name-keyed form has them."""
         if evaluation.value is None:
             return explained(evaluation.report)
         tree, view = evaluation.value.to_json(), to_name_keyed_model(evaluation.value)
@@ -178,45 +183,20 @@ def _entries(section: object) -> list[dict[str, Any]]:
 
 
 def to_name_keyed_model(spec: GMNSpec) -> dict[str, Any]:
-    """A document whose lists are objects keyed by name; defaults are left out.
-
-    A second entry of one name is keyed ``name#2``; metadata are plain key and value.
-    """
+    """A document in name-keyed form; defaults are left out, metadata are plain key and value."""
     tree: dict[str, Any] = {
         "gmn": spec.gmn,
         "name": spec.name,
         **spec.model_dump(mode="json", exclude_defaults=True),
     }
     tree["policy"] = spec.policy.model_dump(mode="json")
-    for section, key in _KEYS.items():
-        if section in tree:
-            tree[section] = _keyed(tree[section], key)
     tree["metadata"] = {entry.key: entry.value for entry in spec.metadata}
-    return tree
-
-
-def _keyed(entries: list[dict[str, Any]], key: str) -> dict[str, Any]:
-    made: dict[str, Any] = {}
-    for entry in entries:
-        name, number = str(entry.get(key, "")), 2
-        unique = name
-        while unique in made:
-            unique, number = f"{name}#{number}", number + 1
-        made[unique] = entry
-    return made
+    return {**to_name_keyed(tree, _NAMED, _NAMED)}
 
 
 def from_name_keyed_model(view: object) -> dict[str, Any]:
-    """The tree behind a view; an entry without its own name takes its key."""
-    tree = dict(view) if isinstance(view, dict) else {}
-    for section, key in _KEYS.items():
-        entries = tree.get(section)
-        if isinstance(entries, dict):
-            tree[section] = [
-                {key: name.partition("#")[0], **entry} if isinstance(entry, dict) else entry
-                for name, entry in entries.items()
-            ]
-    metadata = tree.get("metadata")
-    if isinstance(metadata, dict):
+    """The tree behind a name-keyed form; an entry without its own name takes its key."""
+    tree = from_name_keyed(view, _NAMED, _NAMED) if isinstance(view, dict) else {}
+    if isinstance(metadata := tree.get("metadata"), dict):
         tree["metadata"] = [{"key": k, "value": v} for k, v in metadata.items()]
-    return tree
+    return {**tree}
