@@ -1,4 +1,4 @@
-"""Local repair of a JSON value after its schema: only what has one reading, each change reported.
+"""Local repair of a JSON value after its schema: only unambiguous coercions, each reported.
 
 A value that fulfils its schema is never changed. Codes: ``MEND1`` a number or truth value in a
 string, ``MEND2`` a key in another case or spelling, ``MEND3`` a near miss of an enum, ``MEND4`` a
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -18,13 +17,13 @@ from jsonpointer import JsonPointerException, resolve_pointer
 from jsonschema import Draft202012Validator
 
 from orchestrator.parsing.json_pointer import pointer_to
+from orchestrator.parsing.scalars import number_in, truth_in
 from orchestrator.parsing.spelling import SHORTEST_REPLACED, nearest, nearest_keys
 from orchestrator.types.diagnostics import Diagnostic, Fix, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _MOST_DEEP = 100
 _LONGEST_SHOWN = 60
 
@@ -150,7 +149,7 @@ class _Coercion:
             self._say("MEND3", f"{value!r} is read as {near!r}", at, value, near)
             return near
         types = schema.get("type", [])
-        made = _read(value.strip(), [types] if isinstance(types, str) else types)
+        made = _read(value, [types] if isinstance(types, str) else types)
         if made is None or not self.fulfils(made, schema):
             return value
         self._say("MEND1", f"the string {value!r} is read as {json.dumps(made)}", at, value, made)
@@ -159,7 +158,7 @@ class _Coercion:
     def _no_number(self, value: float, schema: Mapping[str, Any], at: str) -> Any:
         if not self.fulfils(None, schema):
             return value
-        self._say("MEND5", f"{value} is no JSON number and is read as null", at, value, None)
+        self._say("MEND5", f"{value} is not a JSON number and is read as null", at, value, None)
         return None
 
     def _say(self, code: str, words: str, at: str, got: object, expected: object) -> None:
@@ -174,9 +173,6 @@ class _Coercion:
 
 def _read(text: str, types: Sequence[str]) -> Any:
     """A number or a truth value that is spelled out; None when it is neither."""
-    if "boolean" in types and text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    if {"number", "integer"} & set(types) and _NUMBER.fullmatch(text):
-        made = json.loads(text)
-        return made if math.isfinite(made) else None
-    return None
+    if "boolean" in types and (truth := truth_in(text)) is not None:
+        return truth
+    return number_in(text) if {"number", "integer"} & set(types) else None
