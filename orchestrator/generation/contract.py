@@ -68,12 +68,12 @@ def patched(document: object, patch_text: str) -> object | Diagnostic:
     """Apply a JSON Patch, given as an answer's text, to a copy of `document`.
 
     What comes back is the new document, or the finding that says why there is none: ``PATCH1``
-    does not apply, ``PATCH2`` changes nothing, ``PATCH3`` is no JSON Patch.
+    does not apply, ``PATCH2`` changes nothing, ``PATCH3`` is not a JSON Patch.
     """
     try:
         operations = json_in(patch_text)
     except ValueError as error:
-        return patch_finding("PATCH3", f"the answer is no JSON Patch: {error}")
+        return patch_finding("PATCH3", f"the answer is not a JSON Patch: {error}")
     if isinstance(operations, Mapping):
         operations = operations.get("patch", operations.get("operations", operations))
     if isinstance(operations, Mapping) and "op" in operations:
@@ -90,7 +90,7 @@ def patched(document: object, patch_text: str) -> object | Diagnostic:
 
 
 def with_finding(evaluation: Evaluation[T], finding: Diagnostic) -> Evaluation[T]:
-    """The same judgement with one more finding."""
+    """The same evaluation with one more finding."""
     report = replace(evaluation.report, diagnostics=(*evaluation.report.diagnostics, finding))
     return replace(evaluation, report=report)
 
@@ -126,7 +126,7 @@ class JsonSchemaContract(Generic[T]):
         name: identifier that providers see beside it.
         checks: rules the schema cannot say; they see the typed value, once it is one.
         adapter: makes the typed value of the plain one; None where the plain one is the result.
-        repair: whether what has one reading is mended locally.
+        repair: whether unambiguous coercions are made locally.
         accepts_cut_off: whether an answer that was cut off is read as far as it is closed.
     """
 
@@ -144,7 +144,7 @@ class JsonSchemaContract(Generic[T]):
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
     def evaluate(self, text: str) -> Evaluation[T]:
-        """Read, mend locally, validate, make it typed, run the checks."""
+        """Read, coerce, validate, make it typed, run the checks."""
         try:
             found = read_json(text, complete=self.accepts_cut_off)
         except ValueError as error:
@@ -160,7 +160,7 @@ class JsonSchemaContract(Generic[T]):
             value, more = coerced(value, self.schema)
             repairs = (*repairs, *more)
         made: Any = value
-        found = [] if is_finite(value) else [_fault("SCHEMA", "NaN and Infinity are no JSON", "")]
+        found = [] if is_finite(value) else [_fault("SCHEMA", "NaN and Infinity are not JSON", "")]
         if not found:
             found, made = self._typed(value)
         if not found:
@@ -201,11 +201,11 @@ class JsonSchemaContract(Generic[T]):
         return value, to_name_keyed(value, self.schema, self.schema)
 
     def apply_patch(self, evaluation: Evaluation[T], patch: str) -> Evaluation[T]:
-        """Apply the patch to the view and judge the outcome."""
+        """Apply the patch to the name-keyed form and evaluate the outcome."""
         view = self._views(evaluation)[1]
         made = patched(view, patch)
         if holds_left_out(made) and not holds_left_out(view):
-            made = patch_finding("PATCH4", f"{LEFT_OUT} stands for what stays, it is no value")
+            made = patch_finding("PATCH4", f"{LEFT_OUT} stands for what stays, it is not a value")
         if isinstance(made, Diagnostic):
             return whole_instead(self.evaluate(patch), evaluation, made)
         return changed(
@@ -213,7 +213,7 @@ class JsonSchemaContract(Generic[T]):
         )
 
     def explain(self, evaluation: Evaluation[T]) -> str:
-        """The findings as lines, with places as the view has them."""
+        """The findings as lines, with places as the name-keyed form has them."""
         if not evaluation.text:
             return explained(evaluation.report)
         value, view = self._views(evaluation)
@@ -300,7 +300,7 @@ def _identifier(name: str) -> str:
 
 
 def check_schema(schema: Mapping[str, Any]) -> None:
-    """Raises: ValueError: it is no JSON Schema, or none that a provider can take."""
+    """Raises: ValueError: it is not a JSON Schema, or not one that a provider takes."""
     fault = best_match(Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(schema))
     if fault is not None:
         at = pointer_to(*fault.absolute_path) or "its root"

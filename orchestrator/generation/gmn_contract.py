@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from orchestrator.types.requests import AnswerKind
 
-#: Raise it whenever the same text could be judged differently.
-CHECKS_VERSION = "1"
+#: Raise it whenever the same text could be evaluated differently.
+CHECKS_VERSION = "2"
 
 _KEYS = {
     "states": "name", "observations": "name", "actions": "name", "likelihoods": "of",
@@ -73,12 +73,12 @@ class GMNContract:
 
     @property
     def version(self) -> str:
-        """Changes whenever the same text could be judged differently."""
+        """Changes whenever the same text could be evaluated differently."""
         return CHECKS_VERSION
 
     @property
     def accepts_cut_off(self) -> bool:
-        """False: a document without its end lacks parts that nobody can make up."""
+        """False: a document without its end lacks parts that cannot be made up."""
         return False
 
     @cached_property
@@ -140,7 +140,7 @@ class GMNContract:
     def read_partial(self, text: str) -> PartialReading | None:
         """The closed nodes of block text, or the closed parts of JSON, that is still arriving.
 
-        Errors in what is closed come along; the document as a whole is judged at its end.
+        Errors in what is closed come along; the document as a whole is evaluated at its end.
         """
         body = unfence(text).body
         if body.startswith("{"):

@@ -225,7 +225,7 @@ def _normalised(array: Array, of: Variable) -> Array:
     total = array.sum(axis=0, keepdims=True)
     # Validation has held every row to 1 within rounding; this removes the rounding alone.
     if not np.all(np.isfinite(array)) or np.any(array < 0) or np.any(np.abs(total - 1.0) > 1e-6):
-        raise GMNError(f"compile failed: a row of the table of {of.name} is no distribution")
+        raise GMNError(f"compile failed: a row of the table of {of.name} is not a distribution")
     return np.ascontiguousarray(array / total)
 
 
@@ -244,12 +244,14 @@ def utilities(preferences: Sequence[Preference], target: Variable) -> Array:
                     f"compile failed: {len(preference.values)} utilities for the {target.n} values"
                     f" of {target.name}"
                 )
-            with np.errstate(over="ignore"):  # told once, for the whole model
+            with np.errstate(over="ignore"):  # reported once, for the whole model
                 total += np.array(preference.values)
         for goal in preference.goals:
             matches = labels_matching(goal.value, target)
             if not matches:
-                raise GMNError(f"compile failed: goal {goal.value!r} is no value of {target.name}")
+                raise GMNError(
+                    f"compile failed: goal {goal.value!r} is not a value of {target.name}"
+                )
             with np.errstate(over="ignore"):
                 total[matches] += goal.utility
     return total

@@ -64,7 +64,7 @@ class Expectation:
         quantity: at some step (``within``), at that step, at none, or at every step.
         steps: number of steps looked at; for ``at``, the step itself, from 1.
         share: least share of the episodes in which it must hold, in [0, 1].
-        is_inferred: whether nobody stated it and it was read out of a description.
+        is_inferred: whether it was not stated but read out of a description.
     """
 
     quantity: Quantity
@@ -85,7 +85,9 @@ class Expectation:
         )
         found = [part for part in parts if part is not None]
         if whole is None or len(found) != len(parts) or not 1 <= int(whole["steps"]) <= 10_000:
-            raise ValueError(f"{text!r} is no expectation; write {_FORM}, for example {_EXAMPLE!r}")
+            raise ValueError(
+                f"{text!r} is not an expectation; write {_FORM}, for example {_EXAMPLE!r}"
+            )
         share = float(whole["share"] or 100) / 100
         if share > 1:
             raise ValueError(f"{text!r} asks for more than 100% of the episodes")

@@ -54,7 +54,7 @@ def _values(subject: Subject, on: str, gradient: Gradient) -> list[float] | str:
         return "no state is identified by it; write values or goals"
     goals = labels_matching(gradient.goal, target)
     if not goals:
-        return f"goal {gradient.goal!r} is no label of it"
+        return f"goal {gradient.goal!r} is not a label of it"
     moves = _moves(subject, state)
     if moves is None:
         return f"{state} has no transition that can be expanded"
@@ -83,7 +83,7 @@ def _moves(subject: Subject, state: str) -> NDArray[np.bool_] | None:
     n = rows.shape[1]
     own = [v.name for v in given].index(state)
     array = np.moveaxis(rows.reshape([*(v.n for v in given), n]), own, 0).reshape(n, -1, n)
-    # A slip is no move: it must carry a fair share of its row.
+    # A slip is not a move: it must carry a fair share of its row.
     moves: NDArray[np.bool_] = np.any(array >= 0.2 * array.max(axis=2, keepdims=True), axis=1)
     return moves
 

@@ -1,4 +1,4 @@
-"""Expectations that a description implies, for whoever asks for them; they are marked as such.
+"""Expectations that a description implies, on demand; they are marked as such.
 
 What is to be reached is what the model prefers most, where the words speak of reaching; what is to
 be avoided is a label that the words name. Nothing else is read into a sentence.

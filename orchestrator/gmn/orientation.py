@@ -42,7 +42,8 @@ def oriented(
 
     `prefer` is the order that the spelling declares; it wins where several orders fit and differ.
     Sums can prove only which axis is the outcome, so with `prefer` another order of the parents
-    is no ambiguity. None means that no order fits. Readings that give equal tables count as one.
+    is not an ambiguity. None means that no order fits. Readings that give equal tables count as
+    one.
     """
     if array.ndim != len(sizes) or sorted(array.shape) != sorted(sizes):
         return None

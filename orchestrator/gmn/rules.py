@@ -161,7 +161,7 @@ def assign(table: Table, of: Variable, given: Sequence[Variable]) -> Assignment:
             if axis is None:
                 parents = ", ".join(p.name for p in given) or "none"
                 words = (
-                    f"condition on {condition.var!r}, which is no parent of {of.name}: {parents}"
+                    f"condition on {condition.var!r}, which is not a parent of {of.name}: {parents}"
                 )
                 raise TableError("GMN105", words, field=f"{where}/var")
             mask = np.zeros(sizes[axis], dtype=bool)
@@ -245,9 +245,8 @@ def _delta(value: str, of: Variable, where: str) -> list[int]:
     match = _VECTOR.match(value)
     steps = [int(part) for part in match[1].split(",")] if match else []
     if len(steps) != axes:
-        words = (
-            f"{value!r} is no outcome; use a label, @stay, @+k, @-k or @({','.join(['d'] * axes)})"
-        )
+        steps_form = f"@({','.join(['d'] * axes)})"
+        words = f"{value!r} is not an outcome; use a label, @stay, @+k, @-k or {steps_form}"
         raise TableError("GMN106", words, field=where)
     return steps
 
@@ -270,7 +269,7 @@ def shifted(
 
     `start` has shape (rows,), `delta` (rows, axes), `bounded`; the result has shape (rows,).
 
-    Raises: TableError: a wall is no label of `of` (106).
+    Raises: TableError: a wall is not a label of `of` (106).
     """
     shape = of.shape or (of.n,)
     sides = np.array(shape, dtype=np.int64)

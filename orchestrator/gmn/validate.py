@@ -60,7 +60,7 @@ def validate(
     episodes: int = EPISODES,
     run_steps: int = 3,
 ) -> Validation:
-    """Judge a document; any bytes at all give a Validation, never a traceback.
+    """Evaluate a document; any bytes at all give a Validation, never a traceback.
 
     `repair` says which repairs are applied before the verdict. `constraints` are extra bounds of
     the request: ``max_states`` and ``max_observations`` (joint values), ``max_actions`` (joint

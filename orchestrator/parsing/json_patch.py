@@ -158,7 +158,7 @@ def _child(part: Any, step: str, paths: Sequence[tuple[str, ...]]) -> Any:
 
 
 def holds_left_out(value: object) -> bool:
-    """Whether somebody took the mark of what was left out for a value."""
+    """Whether the mark of what was left out stands for a value."""
     if isinstance(value, Mapping):
         return any(holds_left_out(part) for part in value.values())
     if isinstance(value, list):

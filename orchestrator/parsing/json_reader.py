@@ -204,7 +204,7 @@ def _python_literal(body: str) -> object:
     kinds = [token.type for token in tokenize.generate_tokens(io.StringIO(body).readline)]
     if any(pair == (tokenize.STRING, tokenize.STRING) for pair in itertools.pairwise(kinds)):
         raise ValueError("two strings side by side: a quote inside a string, or a comma missing")
-    return json.loads(json.dumps(value))  # tuples are lists; sets and bytes are no JSON
+    return json.loads(json.dumps(value))  # tuples are lists; sets and bytes are not JSON
 
 
 def classify(answer: Answer, schema: Mapping[str, object]) -> AnswerKind | None:

@@ -181,12 +181,12 @@ def test_simulate_shows_an_episode_and_holds_expectations(capsys: Output) -> Non
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["simulate", TMAZE, "--expect", "nonsense"], "is no expectation"),
+        (["simulate", TMAZE, "--expect", "nonsense"], "is not an expectation"),
         (["simulate", TMAZE, "--expect", "cell=a within 3"], "is not defined"),
         (["simulate", TMAZE, "--steps", "99999"], "is beyond"),
         (["validate", "no/such/file"], "No such file"),
         (["generate", "x", "--provider", "acme"], "is no provider"),
-        (["generate", "x", "--constraint", "max_stats=3"], "is no constraint"),
+        (["generate", "x", "--constraint", "max_stats=3"], "is not a constraint"),
         (["generate", "x", "--route", "nowhere"], "is not configured"),
         (["format", TMAZE, "--to", "json", "-w", "--json"], ""),
     ],

@@ -1,4 +1,4 @@
-"""Contracts for any schema and type: what is read, mended, found, and refused at definition."""
+"""Contracts for any schema and type: what is read, coerced, found, and refused at definition."""
 
 from __future__ import annotations
 

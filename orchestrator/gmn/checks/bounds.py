@@ -33,7 +33,7 @@ def known_constraints(constraints: Mapping[str, int]) -> dict[str, int]:
     """
     for name, bound in constraints.items():
         if name not in CONSTRAINTS:
-            raise ValueError(f"{name!r} is no constraint; use one of {', '.join(CONSTRAINTS)}")
+            raise ValueError(f"{name!r} is not a constraint; use one of {', '.join(CONSTRAINTS)}")
         if not isinstance(bound, int) or isinstance(bound, bool) or bound < 1:
             raise ValueError(f"{name} is {bound!r}, expected a whole number of at least 1")
     return dict(constraints)

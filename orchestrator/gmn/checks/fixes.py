@@ -40,8 +40,8 @@ def suggested(description: str, *operations: PatchOperation) -> Fix:
 def capped(found: Sequence[Diagnostic], most: int, pointer: str) -> Iterator[Diagnostic]:
     """At most `most` findings of each code and kind of fix; the others counted at `pointer`.
 
-    The changes of the others ride on the line that counts them, so that one round mends them all,
-    and those nobody can mend locally do not hide those that are mended.
+    The changes of the others ride on the line that counts them, so that one round repairs them
+    all, and those without a local repair do not hide those that have one.
     """
     alike: dict[tuple[str, str], list[Diagnostic]] = defaultdict(list)
     for diagnostic in found:

@@ -87,7 +87,7 @@ def state_preferences_are_told(subject: Subject) -> Iterator[Diagnostic]:
 
 @check("GMN406", "GMN407")
 def values_make_a_difference(subject: Subject) -> Iterator[Diagnostic]:
-    """Equal utilities change nothing; probabilities are no utilities."""
+    """Equal utilities change nothing; probabilities are not utilities."""
     for index, preference in enumerate(subject.spec.preferences):
         where, values = f"/preferences/{index}", np.array(preference.values)
         if not preference.goals and (not values.size or np.all(values == values[0])):

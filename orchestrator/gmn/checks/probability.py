@@ -113,7 +113,7 @@ def rows_are_shares_of_one(subject: Subject) -> Iterator[Diagnostic]:
 
 @check("GMN201", "GMN204")
 def rows_sum_to_one(subject: Subject) -> Iterator[Diagnostic]:
-    """Small deviations are scaled away; the rest is told row by row."""
+    """Small deviations are scaled away; the rest is reported row by row."""
     for table in subject.written:
         rows = table.rows
         if table.turned is not None or _is_scaled(table):
@@ -123,7 +123,7 @@ def rows_sum_to_one(subject: Subject) -> Iterator[Diagnostic]:
         wide_made, within = repairs.renormalised(rows, band=repairs.WIDE_BAND)
         wide = np.setdiff1d(within, near)
         far = np.setdiff1d(repairs.unnormalised(rows), np.concatenate([within, empty]))
-        # Rows within the safe band are no part of what the opt-in changes.
+        # Rows within the safe band are not part of what the opt-in changes.
         wide_made[near] = rows[near]
         yield from _coerced(table, "GMN201", near, near_made, safe)
         yield from _coerced(table, "GMN201", wide, wide_made, suggested)
@@ -208,7 +208,7 @@ def rules_are_distributions(subject: Subject) -> Iterator[Diagnostic]:
 
 
 def _rule(where: str, of: str, rule: Rule) -> Diagnostic | None:
-    """What is wrong first: an outcome told twice, one that is no probability, or their sum."""
+    """What is wrong first: an outcome given twice, one that is not a probability, or their sum."""
     counts = Counter(outcome.value for outcome in rule.then)
     repeated = next((value for value, count in counts.items() if count > 1), None)
     if repeated is not None:

@@ -51,7 +51,7 @@ def _by_action(model: Compiled, k: int) -> Iterator[NDArray[np.float64]]:
 
 @check("GMN502", "GMN508")
 def actions_differ(subject: Subject) -> Iterator[Diagnostic]:
-    """An action whose labels all do the same is no choice."""
+    """An action whose labels all do the same is not a choice."""
     model = subject.compiled
     if model is None:
         return
@@ -123,7 +123,7 @@ def _far_goals(
 
 
 def _distances(model: Compiled) -> NDArray[np.int64]:
-    """Fewest steps from the start to every joint state, -1 where there is no way."""
+    """Fewest steps from the start to every joint state, -1 where none leads there."""
     sizes = [v.n for v in model.states]
     distance = np.full(math.prod(sizes), -1, dtype=np.int64)
     starts = np.array(np.meshgrid(*(np.flatnonzero(d > 1e-6) for d in model.D), indexing="ij"))

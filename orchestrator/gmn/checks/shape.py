@@ -1,6 +1,6 @@
 """GMN301-312: do sizes, labels, shapes and tables fit together?
 
-309 and 312, arrays of arrays and words among the numbers, are told by the reader: in a typed
+309 and 312, arrays of arrays and words among the numbers, are reported by the reader: in a typed
 document neither can be written any more.
 """
 
@@ -159,7 +159,7 @@ def _why(
 def _misshapen(
     subject: Subject, conditional: Conditional, where: str, words: str
 ) -> tuple[str, str, Fix | None]:
-    """Rows of the wrong shape: transposed, told once for all actions, or simply wrong."""
+    """Rows of the wrong shape: transposed, written once for all actions, or simply wrong."""
     rows = np.array(conditional.table.rows, dtype=np.float64)
     of, given = subject.variables[conditional.of], subject.given(conditional) or []
     if _is_transposed(rows, entries(of, given) // of.n, of.n):

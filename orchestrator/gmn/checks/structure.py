@@ -68,7 +68,7 @@ def names_are_well_formed(subject: Subject) -> Iterator[Diagnostic]:
             fix = safe(f"rename to {clean!r}", *operations)
         yield finding(
             "GMN115",
-            f"{variable.name!r} is no valid name",
+            f"{variable.name!r} is not a valid name",
             pointer=f"{pointer}/name",
             variable=variable.name,
             got=variable.name,

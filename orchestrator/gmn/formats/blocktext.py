@@ -36,7 +36,7 @@ MOST_STATEMENTS = 1000  # several times what any document within the limits need
 
 @dataclass(frozen=True, slots=True)
 class BlockText:
-    """What block text said: a tree, its pointers' offsets, what was wrong and what was mended."""
+    """What block text said: a tree, its pointers' offsets, what was wrong and what was repaired."""
 
     tree: dict[str, object]
     offsets: dict[str, int]

@@ -1,4 +1,4 @@
-"""Where the parts of a JSON text stand, found when somebody asks.
+"""Where the parts of a JSON text stand, found on demand.
 
 Valid JSON is passed over at the speed of json; what `read_json` overlooks (comments, single quotes,
 bare keys, Python's tuples) piece by piece.

@@ -39,7 +39,7 @@ class Reading:
         tree: a document with the keys of the canonical JSON form, not yet checked for types;
             None when nothing could be read.
         findings: what is wrong and stays wrong (001-005, 009, 013, 703, 704, 80x…).
-        repairs: what was mended while reading (012, 006, 009 in its lenient bands, 804…).
+        repairs: what was repaired while reading (012, 006, 009 in its lenient bands, 804…).
         places: where each part stands in the text.
         spelling: name of the format recognised: ``text``, ``json``, or a legacy one.
     """
@@ -136,7 +136,7 @@ def _before(text: str, start: int) -> int:
 
 
 def _last_brace(text: str, start: int) -> int:
-    """Prose after the last closing brace is no part of the document."""
+    """Prose after the last closing brace is not part of the document."""
     end = text.rfind("}", start)
     rest = text[end + 1 :] if end >= 0 else ""
     looks_like_prose = end >= 0 and rest.strip() and "{" not in rest and ":" not in rest
