@@ -102,7 +102,11 @@ def _unspaced(text: str) -> tuple[str, ...]:
 
 def _is_one_edit(a: str, b: str) -> bool:
     """Whether one insertion, deletion, substitution or swap of neighbours turns `a` into `b`."""
+    half = (min(len(a), len(b)) - 1) // 2
     if abs(len(a) - len(b)) > 1 or a == b:
+        return False
+    # Most pairs are far apart; one edit leaves the first half or the last as it was.
+    if half > 0 and a[:half] != b[:half] and a[-half:] != b[-half:]:
         return False
     start = next(
         (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b))

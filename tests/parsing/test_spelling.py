@@ -48,6 +48,25 @@ def test_a_slip_of_the_pen_is_read_as_what_it_means(word: str, meant: str) -> No
     assert nearest(word, [meant, "elsewhere"]) == meant
 
 
+@given(st.text(alphabet="bcd", min_size=4, max_size=9), st.data())
+def test_one_letter_more_less_or_other_and_two_exchanged_are_one_edit(
+    word: str, data: st.DataObject
+) -> None:
+    at = data.draw(st.integers(0, len(word) - 1))
+    letter = data.draw(st.sampled_from("bcd"))
+    edited = data.draw(
+        st.sampled_from(
+            [
+                word[:at] + letter + word[at:],
+                word[:at] + word[at + 1 :],
+                word[:at] + letter + word[at + 1 :],
+                word[:at] + word[at : at + 2][::-1] + word[at + 2 :],
+            ]
+        )
+    )
+    assert nearest(edited, [word]) == word
+
+
 def test_two_candidates_are_none() -> None:
     assert nearest("stat", ["start", "state"]) is None
     assert nearest("ms", ["mS", "MS"]) is None
