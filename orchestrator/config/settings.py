@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from orchestrator.config.files import from_older, is_older, line_of, read_yaml
 from orchestrator.config.paths import shipped
 from orchestrator.config.providers import CHOICES, PROVIDERS
+from orchestrator.parsing.spelling import nearest
 from orchestrator.types.errors import ConfigError
 from orchestrator.types.requests import CacheMode, OutputMode
 
@@ -294,7 +294,7 @@ def _config_error(error: ValidationError, where: str) -> ConfigError:
     if problem["type"] == "extra_forbidden":
         message = "is not a known key"
         known = list(_SECTIONS.get(steps[:-1], Settings).model_fields)
-        near = difflib.get_close_matches(steps[-1], known, n=1)
-        fix = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."
+        near = nearest(steps[-1], known)
+        fix = f"Did you mean {near!r}?" if near else f"Known: {', '.join(known)}."
     line = line_of(Path(where), problem["loc"])
     return ConfigError(f"{where}{f':{line}' if line else ''}: {key}", message, fix=fix)

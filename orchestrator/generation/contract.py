@@ -24,10 +24,11 @@ from orchestrator.parsing.json_patch import (
     shortened,
     to_name_keyed,
 )
+from orchestrator.parsing.json_pointer import pointer_to
 from orchestrator.parsing.json_reader import is_json, json_in, read_json, unfence
-from orchestrator.parsing.schema_coercion import coerced, escaped, is_finite
+from orchestrator.parsing.schema_coercion import coerced, is_finite
 from orchestrator.types.diagnostics import Diagnostic, Report, Severity
-from orchestrator.types.requests import Evaluation
+from orchestrator.types.requests import Contract, Evaluation, PartialReading
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError as SchemaFault
@@ -67,12 +68,12 @@ def patched(document: object, patch_text: str) -> object | Diagnostic:
     """Apply a JSON Patch, given as an answer's text, to a copy of `document`.
 
     What comes back is the new document, or the finding that says why there is none: ``PATCH1``
-    does not apply, ``PATCH2`` changes nothing, ``PATCH3`` is no JSON Patch.
+    does not apply, ``PATCH2`` changes nothing, ``PATCH3`` is not a JSON Patch.
     """
     try:
         operations = json_in(patch_text)
     except ValueError as error:
-        return patch_finding("PATCH3", f"the answer is no JSON Patch: {error}")
+        return patch_finding("PATCH3", f"the answer is not a JSON Patch: {error}")
     if isinstance(operations, Mapping):
         operations = operations.get("patch", operations.get("operations", operations))
     if isinstance(operations, Mapping) and "op" in operations:
@@ -89,7 +90,7 @@ def patched(document: object, patch_text: str) -> object | Diagnostic:
 
 
 def with_finding(evaluation: Evaluation[T], finding: Diagnostic) -> Evaluation[T]:
-    """The same judgement with one more finding."""
+    """The same evaluation with one more finding."""
     report = replace(evaluation.report, diagnostics=(*evaluation.report.diagnostics, finding))
     return replace(evaluation, report=report)
 
@@ -125,8 +126,8 @@ class JsonSchemaContract(Generic[T]):
         name: identifier that providers see beside it.
         checks: rules the schema cannot say; they see the typed value, once it is one.
         adapter: makes the typed value of the plain one; None where the plain one is the result.
-        repair: whether what has one reading is mended locally.
-        complete: whether an answer that was cut off may be read as far as it is closed.
+        repair: whether unambiguous coercions are made locally.
+        accepts_cut_off: whether an answer that was cut off is read as far as it is closed.
     """
 
     schema: Mapping[str, Any]
@@ -134,7 +135,7 @@ class JsonSchemaContract(Generic[T]):
     checks: tuple[ValueCheck, ...] = ()
     adapter: TypeAdapter[T] | None = None
     repair: bool = True
-    complete: bool = False
+    accepts_cut_off: bool = False
 
     @property
     def version(self) -> str:
@@ -143,9 +144,9 @@ class JsonSchemaContract(Generic[T]):
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
     def evaluate(self, text: str) -> Evaluation[T]:
-        """Read, mend locally, validate, make it typed, run the checks."""
+        """Read, coerce, validate, make it typed, run the checks."""
         try:
-            found = read_json(text, complete=self.complete)
+            found = read_json(text, complete=self.accepts_cut_off)
         except ValueError as error:
             finding = Diagnostic("JSON", Severity.ERROR, str(error))
             return Evaluation("unparsed", None, "", Report((finding,)))
@@ -159,7 +160,7 @@ class JsonSchemaContract(Generic[T]):
             value, more = coerced(value, self.schema)
             repairs = (*repairs, *more)
         made: Any = value
-        found = [] if is_finite(value) else [_fault("SCHEMA", "NaN and Infinity are no JSON", "")]
+        found = [] if is_finite(value) else [_fault("SCHEMA", "NaN and Infinity are not JSON", "")]
         if not found:
             found, made = self._typed(value)
         if not found:
@@ -167,17 +168,13 @@ class JsonSchemaContract(Generic[T]):
         report = Report(tuple(found), repairs)
         return Evaluation("parsed", made, json.dumps(value, ensure_ascii=False), report)
 
-    def partial(self, text: str) -> tuple[object, list[str], list[Diagnostic]] | None:
-        """What can be read of an answer that is still coming: value, closed parts, their faults.
-
-        Pointers of closed parts go two levels deep; None while nothing can be read.
-        """
-        if (found := so_far(unfence(text).body)) is None:
+    def read_partial(self, text: str) -> PartialReading | None:
+        """What can be read of the beginning of an answer; pointers go two levels deep."""
+        if (found := read_beginning(unfence(text).body)) is None:
             return None
-        value, complete, _ = found
-        made, _ = coerced(value, self.schema) if self.repair else (value, ())
+        made, _ = coerced(found.value, self.schema) if self.repair else (found.value, ())
         faults = [_of_schema(e) for e in Draft202012Validator(self.schema).iter_errors(made)]
-        return value, complete, [fault for fault in faults if fault.pointer in complete]
+        return replace(found, findings=tuple(f for f in faults if f.pointer in found.closed))
 
     def _typed(self, value: object) -> tuple[list[Diagnostic], Any]:
         if self.adapter is None:
@@ -188,7 +185,7 @@ class JsonSchemaContract(Generic[T]):
             return [], self.adapter.validate_json(json.dumps(value))
         except ValidationError as error:
             faults = error.errors(include_url=False, include_input=False, include_context=False)
-            return [_fault("SCHEMA", f["msg"], _pointer(f["loc"])) for f in faults], value
+            return [_fault("SCHEMA", f["msg"], pointer_to(*f["loc"])) for f in faults], value
 
     def name_keyed(self, evaluation: Evaluation[T]) -> str:
         """The value by names, without large parts that are well; empty when nothing parsed."""
@@ -204,11 +201,11 @@ class JsonSchemaContract(Generic[T]):
         return value, to_name_keyed(value, self.schema, self.schema)
 
     def apply_patch(self, evaluation: Evaluation[T], patch: str) -> Evaluation[T]:
-        """Apply the patch to the view and judge the outcome."""
+        """Apply the patch to the name-keyed form and evaluate the outcome."""
         view = self._views(evaluation)[1]
         made = patched(view, patch)
         if holds_left_out(made) and not holds_left_out(view):
-            made = patch_finding("PATCH4", f"{LEFT_OUT} stands for what stays, it is no value")
+            made = patch_finding("PATCH4", f"{LEFT_OUT} stands for what stays, it is not a value")
         if isinstance(made, Diagnostic):
             return whole_instead(self.evaluate(patch), evaluation, made)
         return changed(
@@ -216,15 +213,15 @@ class JsonSchemaContract(Generic[T]):
         )
 
     def explain(self, evaluation: Evaluation[T]) -> str:
-        """The findings as lines, with places as the view has them."""
+        """The findings as lines, with places as the name-keyed form has them."""
         if not evaluation.text:
             return explained(evaluation.report)
         value, view = self._views(evaluation)
         return explained(evaluation.report, lambda pointer: pointer_in(view, pointer, value))
 
 
-def so_far(body: str) -> tuple[object, list[str], list[Diagnostic]] | None:
-    """The JSON object that a text begins with, as far as it is there, and its closed parts."""
+def read_beginning(body: str) -> PartialReading | None:
+    """The JSON object that a text begins with, as far as it is there."""
     start = body.find("{")
     if start < 0:
         return None
@@ -234,7 +231,7 @@ def so_far(body: str) -> tuple[object, list[str], list[Diagnostic]] | None:
         return None
     # With open strings kept, what stands before one is seen to be closed.
     whole = from_json(body[start:], allow_partial="trailing-strings")
-    return value, list(_closed(whole, is_last_open=not is_json(body[start:]))), []
+    return PartialReading(value, tuple(_closed(whole, is_last_open=not is_json(body[start:]))))
 
 
 def _closed(value: object, *, is_last_open: bool, at: str = "", deep: int = 2) -> Iterator[str]:
@@ -244,7 +241,7 @@ def _closed(value: object, *, is_last_open: bool, at: str = "", deep: int = 2) -
     steps = list(value) if isinstance(value, dict) else range(len(value))
     for n, step in enumerate(steps):
         is_open = is_last_open and n == len(steps) - 1
-        here = f"{at}{_pointer([step])}"
+        here = f"{at}{pointer_to(step)}"
         yield from _closed(value[step], is_last_open=is_open, at=here, deep=deep - 1)
         if not is_open:
             yield here
@@ -273,11 +270,7 @@ def contract_of(
         what would do.
     """
     checks = tuple(checks)
-    if (
-        hasattr(wanted, "evaluate")
-        and hasattr(wanted, "apply_patch")
-        and not isinstance(wanted, type)
-    ):
+    if isinstance(wanted, Contract) and not isinstance(wanted, type):
         if checks:
             raise ValueError("a contract of your own brings its own checks; add them there")
         return wanted
@@ -289,7 +282,7 @@ def contract_of(
         schema, stated = adapter.json_schema(), getattr(wanted, "__name__", "")
     check_schema(schema)
     return JsonSchemaContract(
-        schema, _identifier(name or stated), checks, adapter, repair=repair, complete=complete
+        schema, _identifier(name or stated), checks, adapter, repair, complete
     )
 
 
@@ -307,10 +300,10 @@ def _identifier(name: str) -> str:
 
 
 def check_schema(schema: Mapping[str, Any]) -> None:
-    """Raises: ValueError: it is no JSON Schema, or none that a provider can take."""
+    """Raises: ValueError: it is not a JSON Schema, or not one that a provider takes."""
     fault = best_match(Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(schema))
     if fault is not None:
-        at = _pointer(fault.absolute_path) or "its root"
+        at = pointer_to(*fault.absolute_path) or "its root"
         raise ValueError(f"the schema is wrong at {at}: {_short(fault.message)}")
     for reference in _references(schema):
         if not reference.startswith("#"):
@@ -345,7 +338,7 @@ def _of_schema(error: SchemaFault) -> Diagnostic:
     # Of a choice, the branch that was meant says more than that none fits.
     nearest = best_match(error.context) if error.context else None
     shown = nearest or error
-    return _fault("SCHEMA", shown.message, _pointer(shown.absolute_path))
+    return _fault("SCHEMA", shown.message, pointer_to(*shown.absolute_path))
 
 
 def _fault(code: str, message: str, pointer: str) -> Diagnostic:
@@ -356,7 +349,3 @@ def _short(message: str) -> str:
     if len(message) <= _LONGEST_FINDING:
         return message
     return f"{message[: _LONGEST_FINDING // 2]} … {message[-_LONGEST_FINDING // 2 :]}"
-
-
-def _pointer(path: Iterable[object]) -> str:
-    return "".join(f"/{escaped(str(step))}" for step in path)

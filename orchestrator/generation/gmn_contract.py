@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.generation.contract import changed, explained, patched, so_far, whole_instead
+from orchestrator.generation.contract import (
+    changed,
+    explained,
+    patched,
+    read_beginning,
+    whole_instead,
+)
 from orchestrator.gmn.expectations import EPISODES, Expectation
 from orchestrator.gmn.formats import read, write_text
 from orchestrator.gmn.formats.schema import strict_schema
@@ -15,30 +21,35 @@ from orchestrator.gmn.inferred import inferred_from
 from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import RepairMode, Validation, validate
-from orchestrator.parsing.json_patch import pointer_in
+from orchestrator.parsing.json_patch import from_name_keyed, pointer_in, to_name_keyed
+from orchestrator.parsing.json_pointer import pointer_to
 from orchestrator.parsing.json_reader import unfence
-from orchestrator.parsing.schema_coercion import escaped
 from orchestrator.types.diagnostics import Diagnostic, Severity
-from orchestrator.types.requests import Evaluation
+from orchestrator.types.requests import Evaluation, PartialReading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orchestrator.types.requests import AnswerKind
 
-#: Raise it whenever the same text could be judged differently.
-CHECKS_VERSION = "1"
+#: Raise it whenever the same text could be evaluated differently.
+CHECKS_VERSION = "2"
 
 _KEYS = {
     "states": "name", "observations": "name", "actions": "name", "likelihoods": "of",
     "transitions": "of", "priors": "of", "preferences": "on", "habits": "action",
     "queries": "name",
 }  # fmt: skip
+_NAMED = {
+    "properties": {
+        section: {"type": "array", "items": {"x-key": key}} for section, key in _KEYS.items()
+    }
+}
 
 
 @dataclass(frozen=True)
 class GMNContract:
-    """A document is accepted when it is valid, runs, and behaves as far as anybody asked.
+    """A document is accepted when it is valid, runs, and meets the expectations.
 
     Attributes:
         constraints: bounds of the request, for example ``{"max_states": 25}``.
@@ -62,8 +73,13 @@ class GMNContract:
 
     @property
     def version(self) -> str:
-        """Changes whenever the same text could be judged differently."""
+        """Changes whenever the same text could be evaluated differently."""
         return CHECKS_VERSION
+
+    @property
+    def accepts_cut_off(self) -> bool:
+        """False: a document without its end lacks parts that cannot be made up."""
+        return False
 
     @cached_property
     def schema(self) -> Mapping[str, object]:
@@ -113,7 +129,7 @@ class GMNContract:
         return json.dumps(to_name_keyed_model(evaluation.value), ensure_ascii=False, indent=1)
 
     def apply_patch(self, evaluation: Evaluation[GMNSpec], patch: str) -> Evaluation[GMNSpec]:
-        """Apply a patch to the view, or take a whole document, and judge the outcome."""
+        """Apply a patch to the name-keyed form, or take a whole document; evaluate the outcome."""
         if evaluation.value is None:
             return evaluation
         made = patched(to_name_keyed_model(evaluation.value), patch)
@@ -121,27 +137,28 @@ class GMNContract:
             return whole_instead(self.evaluate(patch), evaluation, made)
         return changed(self._evaluation(self._validate(from_name_keyed_model(made))), evaluation)
 
-    def partial(self, text: str) -> tuple[object, list[str], list[Diagnostic]] | None:
-        """The closed nodes of block text, or the closed parts of JSON, that is still coming.
+    def read_partial(self, text: str) -> PartialReading | None:
+        """The closed nodes of block text, or the closed parts of JSON, that is still arriving.
 
-        Errors in what is closed come along; the document as a whole is judged at its end.
+        Errors in what is closed come along; the document as a whole is evaluated at its end.
         """
         body = unfence(text).body
         if body.startswith("{"):
-            return so_far(body)
+            return read_beginning(body)
         end = _last_closed(body)
         reading = read(body[:end]) if end else None
         if reading is None or reading.tree is None:
             return None
-        paths = [
-            f"/{section}/{escaped(str(entry.get(key, '')))}"
+        paths = tuple(
+            pointer_to(section, entry.get(key, ""))
             for section, key in _KEYS.items()
             for entry in _entries(reading.tree.get(section))
-        ]
-        return reading.tree, paths, [d for d in reading.findings if d.severity is Severity.ERROR]
+        )
+        errors = tuple(d for d in reading.findings if d.severity is Severity.ERROR)
+        return PartialReading(reading.tree, paths, errors)
 
     def explain(self, evaluation: Evaluation[GMNSpec]) -> str:
-        """The findings as lines, errors first, with places as the view has them."""
+        """The findings as lines, errors first, with places as the name-keyed form has them."""
         if evaluation.value is None:
             return explained(evaluation.report)
         tree, view = evaluation.value.to_json(), to_name_keyed_model(evaluation.value)
@@ -166,45 +183,20 @@ def _entries(section: object) -> list[dict[str, Any]]:
 
 
 def to_name_keyed_model(spec: GMNSpec) -> dict[str, Any]:
-    """A document whose lists are objects keyed by name; defaults are left out.
-
-    A second entry of one name is keyed ``name#2``; metadata are plain key and value.
-    """
+    """A document in name-keyed form; defaults are left out, metadata are plain key and value."""
     tree: dict[str, Any] = {
         "gmn": spec.gmn,
         "name": spec.name,
         **spec.model_dump(mode="json", exclude_defaults=True),
     }
     tree["policy"] = spec.policy.model_dump(mode="json")
-    for section, key in _KEYS.items():
-        if section in tree:
-            tree[section] = _keyed(tree[section], key)
     tree["metadata"] = {entry.key: entry.value for entry in spec.metadata}
-    return tree
-
-
-def _keyed(entries: list[dict[str, Any]], key: str) -> dict[str, Any]:
-    made: dict[str, Any] = {}
-    for entry in entries:
-        name, number = str(entry.get(key, "")), 2
-        unique = name
-        while unique in made:
-            unique, number = f"{name}#{number}", number + 1
-        made[unique] = entry
-    return made
+    return {**to_name_keyed(tree, _NAMED, _NAMED)}
 
 
 def from_name_keyed_model(view: object) -> dict[str, Any]:
-    """The tree behind a view; an entry without its own name takes its key."""
-    tree = dict(view) if isinstance(view, dict) else {}
-    for section, key in _KEYS.items():
-        entries = tree.get(section)
-        if isinstance(entries, dict):
-            tree[section] = [
-                {key: name.partition("#")[0], **entry} if isinstance(entry, dict) else entry
-                for name, entry in entries.items()
-            ]
-    metadata = tree.get("metadata")
-    if isinstance(metadata, dict):
+    """The tree behind a name-keyed form; an entry without its own name takes its key."""
+    tree = from_name_keyed(view, _NAMED, _NAMED) if isinstance(view, dict) else {}
+    if isinstance(metadata := tree.get("metadata"), dict):
         tree["metadata"] = [{"key": k, "value": v} for k, v in metadata.items()]
-    return tree
+    return {**tree}

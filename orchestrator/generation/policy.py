@@ -178,9 +178,7 @@ def evaluate_answer(
 ) -> Evaluation[T]:
     """What an answer is worth; with `patched` it is a patch of that."""
     kind = classify(answer, contract.schema)
-    may_end_early = (
-        kind == "truncated" and bool(answer.text) and getattr(contract, "complete", False)
-    )
+    may_end_early = kind == "truncated" and bool(answer.text) and contract.accepts_cut_off
     if kind is not None and not may_end_early:
         return _unusable(kind)
     return (

@@ -71,17 +71,16 @@ class StreamHook:
 
     def _read(self) -> None:
         """Emit what is closed since the last reading, and what is wrong with it."""
-        partial = getattr(self.contract, "partial", None)
-        if partial is None or self._purpose not in _WHOLE or self._length_read == len(self._text):
+        is_read = self._length_read == len(self._text)
+        if self.contract is None or self._purpose not in _WHOLE or is_read:
             return
         self._length_read = len(self._text)
-        if (found := partial(self._text)) is None:
+        if (found := self.contract.read_partial(self._text)) is None:
             return
-        value, complete, findings = found
-        if new := set(complete) - self._known:
+        if new := set(found.closed) - self._known:
             self._known |= new
-            closed = tuple(finding for finding in findings if finding.pointer in new)
-            self._emit(Partial(self._attempt, value, tuple(complete), closed))
+            closed = tuple(finding for finding in found.findings if finding.pointer in new)
+            self._emit(Partial(self._attempt, found.value, found.closed, closed))
 
     def _emit(self, event: Event) -> None:
         self.send(event)

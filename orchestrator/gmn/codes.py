@@ -1,7 +1,7 @@
-"""The catalogue of findings: code, severity, what it is about, who can mend it.
+"""The catalogue of findings: code, severity, when it is repaired locally, what it is about.
 
 The words with the values in them are written by the check that raises the code; severity and the
-kind of repair stand here and nowhere else. GMN001-013 are about syntax, 101-122 structure,
+order of repairs stand here and nowhere else. GMN001-013 are about syntax, 101-122 structure,
 201-217 probabilities, 301-312 shapes, 401-414 preferences and policies, 501-514 quality (never
 blocking), 601-607 queries, 701-711 limits, 801-806 import, 901-906 the engine.
 """
@@ -9,114 +9,114 @@ blocking), 601-607 queries, 701-711 limits, 801-806 import, 901-906 the engine.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from orchestrator.types.diagnostics import Diagnostic, Fix, Position, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-#: Who can mend a finding: `safe` is repaired locally and reported, `suggest` locally on opt-in,
-#: `ask` needs a model or a person. A code may be `safe` in a narrow band only; then its check
-#: attaches a fix where it applies and none where it does not.
-Mend = Literal["safe", "suggest", "ask"]
+    from collections.abc import Mapping, Sequence
 
 _LETTERS = {"E": Severity.ERROR, "W": Severity.WARNING, "I": Severity.INFO}
-_MENDS: Mapping[str, Mend] = {"R": "safe", "r": "suggest", "-": "ask"}
 
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """One line of the catalogue."""
+    """One line of the catalogue.
+
+    Attributes:
+        group: which of `REPAIR_GROUPS` applies the fixes of its check, from 1; 0: it has none.
+            A check attaches a fix within a stated band only. What a reader repairs while it
+            reads (002, 007, 008…) needs no group.
+    """
 
     code: str
     severity: Severity
     title: str
-    mend: Mend
+    group: int
 
 
-# number, severity (E W I), mend (R r -), title
+# number, severity (E W I), group of repairs (- for none), title
 _TABLE = """
 001 E - illegal character
-002 E r expected something else here
+002 E - expected something else here
 003 E - malformed node header
-004 E R property given twice
+004 E - property given twice
 005 E - string or block never closed
-006 E R unknown node type
-007 W R unknown property ignored
-008 E R value of the wrong type
-009 E r invalid JSON
-010 E R a required key is missing
+006 E - unknown node type
+007 W - unknown property ignored
+008 E - value of the wrong type
+009 E - invalid JSON
+010 E - a required key is missing
 011 E - unsupported version
-012 I R text outside the document removed
+012 I - text outside the document removed
 013 E - empty document
 101 E - no state factor
 102 E - no observation modality
 103 E - name declared twice
-104 E R unknown table kind
-105 E R name not defined
-106 E R label not in its variable
+104 E - unknown table kind
+105 E 1 name not defined
+106 E 1 label not in its variable
 107 E - an observation needs exactly one likelihood
-108 W R state without transition is static
-109 E R action drives no state
-110 W R no action: passive model
+108 W - state without transition is static
+109 E 6 action drives no state
+110 W 6 no action: passive model
 111 E - not allowed as parent
-112 E R parent listed twice
-113 E R second table for one state
-114 I R next state ignores its previous value
-115 E R invalid name
+112 E 1 parent listed twice
+113 E 1 second table for one state
+114 I - next state ignores its previous value
+115 E 1 invalid name
 116 E - label listed twice
 117 W - variable unused
-118 E R joint target
+118 E - joint target
 119 E - more than one variable in a single target
-120 I R prior missing: uniform
-121 W R label looks like a range or a glob
-122 I R labels recovered from the description
-201 E R row does not sum to 1
-202 E R negative probability
+120 I - prior missing: uniform
+121 W 1 label looks like a range or a glob
+122 I 1 labels recovered from the description
+201 E 5 row does not sum to 1
+202 E 4 negative probability
 203 E - not a finite number
-204 E r row is all zero
-205 E R noise outside [0, 1]
-206 W R rows are percentages
-207 W R rows are counts
+204 E 4 row is all zero
+205 E 4 noise outside [0, 1]
+206 W 4 rows are percentages
+207 W 4 rows are counts
 208 W - entry above 1
 209 E - probability outside [0, 1]
-210 W R rule probabilities sum below 1
+210 W 5 rule probabilities sum below 1
 211 W - probability nearly 0
 213 E - relative outcome without its own previous value
-214 E R no rule matches a context
-215 W R rule never used
+214 E 6 no rule matches a context
+215 W 9 rule never used
 216 W - square matrix stochastic both ways
-217 E R outcome repeated in one rule
+217 E 4 outcome repeated in one rule
 301 E - table has the wrong shape
-302 E R size, labels and shape disagree
-303 W R matrix transposed
+302 E 2 size, labels and shape disagree
+303 W 3 matrix transposed
 304 E - identity needs equal sizes
 305 E - map has the wrong length
 306 E - grid and shift need shape and moves
-307 W R move missing for an action label: stay
-308 W R size off by one against every table
-309 E R nested array
+307 W 6 move missing for an action label: stay
+308 W 2 size off by one against every table
+309 E - nested array
 310 E - ragged rows
-311 W R matrix independent of the action
+311 W 3 matrix independent of the action
 312 E - value is not a number
 401 W - no preferences
-402 E R wrong number of preference values
+402 E 7 wrong number of preference values
 403 E - preference on neither observation nor state
-404 I r preference on a hidden state
+404 I 7 preference on a hidden state
 405 W - very large utility
-406 W R preference without effect
-407 W r preference looks like probabilities
+406 W 7 preference without effect
+407 W 7 preference looks like probabilities
 408 E - preferred value can never occur
-409 E R symbolic value
-410 E R horizon is not a whole number of at least 1
+409 E - symbolic value
+410 E 7 horizon is not a whole number of at least 1
 411 E - precision must be above 0
 412 E - habit weights wrong
 413 I - several preferences on one target are summed
 414 W - goal and avoided label have equal utility
 501 W - likelihood independent of its parents
 502 W - action without effect
-503 W R goal beyond the horizon
+503 W - goal beyond the horizon
 504 I - unreachable joint states
 505 W - trap reachable by the default action
 506 I - coupled factors: mean-field inference
@@ -126,9 +126,9 @@ _TABLE = """
 512 W - observation label that never occurs
 513 I - utility range against information gain
 514 W - nothing uncertain to infer
-601 E R unknown trigger or effect
+601 E - unknown trigger or effect
 602 E - query input or target undefined
-603 E R placeholder not among the inputs
+603 E 7 placeholder not among the inputs
 604 W - query prompt empty or too long
 605 E - effect and target do not fit
 606 W - trigger value out of range
@@ -137,12 +137,12 @@ _TABLE = """
 702 E - table too large
 703 E - nested too deep
 704 E - document too large
-705 E R too many policies
+705 E 8 too many policies
 706 E - planning needs too much memory
 707 E - too many rules, rows or labels
 708 E - too many variables
 709 E - too many table entries in total
-710 E R string too long
+710 E 8 string too long
 711 E - constraint of the request not met
 801 W - axis order ambiguous
 802 E - continuous or hierarchical model
@@ -162,13 +162,20 @@ _TABLE = """
 def _catalogue() -> dict[str, Code]:
     found: dict[str, Code] = {}
     for line in _TABLE.strip().splitlines():
-        number, letter, mend, title = line.split(" ", 3)
+        number, letter, group, title = line.split(" ", 3)
         code = f"GMN{number}"
-        found[code] = Code(code, _LETTERS[letter], title, _MENDS[mend])
+        found[code] = Code(code, _LETTERS[letter], title, 0 if group == "-" else int(group))
     return found
 
 
 CATALOGUE: Mapping[str, Code] = _catalogue()
+
+#: Codes in the order in which they are repaired: names before shapes, shapes before the numbers in
+#: them. The document is checked again before each group.
+REPAIR_GROUPS: Sequence[frozenset[str]] = tuple(
+    frozenset(code.code for code in CATALOGUE.values() if code.group == group)
+    for group in sorted({code.group for code in CATALOGUE.values()} - {0})
+)
 
 
 def finding(
@@ -187,7 +194,10 @@ def finding(
 
     Raises:
         KeyError: the code is not in the catalogue.
+        ValueError: it comes with a fix, and its code has no group that would apply it.
     """
+    if fix is not None and not CATALOGUE[code].group:
+        raise ValueError(f"{code} has a fix ({fix.description}) but no group in the catalogue")
     return Diagnostic(
         code,
         CATALOGUE[code].severity,

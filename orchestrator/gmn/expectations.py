@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.simulate import Run, Step, simulate
-from orchestrator.gmn.spelling import nearest
+from orchestrator.parsing.spelling import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

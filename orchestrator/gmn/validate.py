@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import jsonpatch
 
 from orchestrator.gmn.checks import Subject, known_constraints, run_checks
-from orchestrator.gmn.codes import finding
+from orchestrator.gmn.codes import REPAIR_GROUPS, finding
 from orchestrator.gmn.compile import compile_spec
 from orchestrator.gmn.expectations import EPISODES, check_names, measure
 from orchestrator.gmn.formats import SourceMap, coerce, read
@@ -30,18 +30,6 @@ if TYPE_CHECKING:
 #: Which repairs are applied: none, the safe ones, or also those that are only suggested.
 RepairMode = Literal["none", "safe", "suggest"]
 
-#: Groups of codes in the order in which they are repaired; each is checked again before the next.
-_GROUPS = (
-    ("GMN115", "GMN121", "GMN122", "GMN105", "GMN106", "GMN112", "GMN113"),
-    ("GMN302", "GMN308"),
-    ("GMN303", "GMN311"),
-    ("GMN205", "GMN206", "GMN207", "GMN202", "GMN204", "GMN217"),
-    ("GMN201", "GMN210"),
-    ("GMN109", "GMN110", "GMN214", "GMN307"),
-    ("GMN402", "GMN404", "GMN406", "GMN407", "GMN410", "GMN603"),
-    ("GMN705", "GMN710"),
-    ("GMN215",),
-)
 _MOST_ROUNDS = 4  # of one group: a rename can uncover one more, not many
 
 
@@ -123,9 +111,8 @@ def _repaired(
     subject = Subject(
         spec, limits, constraints
     )  # kept while nothing changes, for its cached values
-    for group in _GROUPS:
+    for codes in REPAIR_GROUPS:
         for _ in range(_MOST_ROUNDS):
-            codes = frozenset(group)
             found = run_checks(subject, codes=codes)
             fixable = [d for d in found if d.fix is not None and d.fix.kind in kinds]
             changed, used = _patched(spec, fixable)

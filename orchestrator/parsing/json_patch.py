@@ -1,7 +1,7 @@
-"""A value as it is shown to a model that is to mend it, and the way back.
+"""A value in the form that a model patches, and the way back.
 
-Lists whose items have a name are objects keyed by it, because models go wrong with indices; large
-parts that nothing is wrong with are left out, because every word is paid for.
+Lists whose items have a name become objects keyed by it, because models go wrong with indices;
+large parts without a fault are left out, because every word is paid for.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.parsing.schema_coercion import escaped, resolved
+from orchestrator.parsing.json_pointer import pointer_to, steps_of
+from orchestrator.parsing.schema_coercion import resolved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,14 +37,24 @@ def to_name_keyed(value: Any, schema: Schema, root: Schema) -> Any:
         made = [to_name_keyed(part, items, root) for part in value]
         key = natural_key(items)
         names = [part.get(key) if isinstance(part, Mapping) else None for part in made]
-        if key and made and len(set(names)) == len(names) and all(_is_name(n) for n in names):
-            return dict(zip(names, made, strict=True))
-        return made
+        words = [name for name in names if isinstance(name, str) and name]
+        return _by_name(words, made) if key and made and len(words) == len(made) else made
     return value
 
 
+def _by_name(names: Sequence[str], parts: Sequence[Any]) -> dict[str, Any]:
+    """The parts by their names; the second one of a name is ``name#2``."""
+    made: dict[str, Any] = {}
+    for name, part in zip(names, parts, strict=True):
+        unique, number = name, 2
+        while unique in made:
+            unique, number = f"{name}#{number}", number + 1
+        made[unique] = part
+    return made
+
+
 def from_name_keyed(view: Any, schema: Schema, root: Schema) -> Any:
-    """The value behind a view; an item without its name takes its key."""
+    """The value behind a name-keyed form; an item without its own name takes its key."""
     schema = resolved(schema, root)
     if not isinstance(schema, Mapping):
         return view
@@ -53,7 +64,11 @@ def from_name_keyed(view: Any, schema: Schema, root: Schema) -> Any:
         if not key:
             return view
         return [
-            from_name_keyed({key: name, **part} if isinstance(part, Mapping) else part, items, root)
+            from_name_keyed(
+                {key: _name_of(name, view), **part} if isinstance(part, Mapping) else part,
+                items,
+                root,
+            )
             for name, part in view.items()
         ]
     if isinstance(view, Mapping):
@@ -65,10 +80,21 @@ def from_name_keyed(view: Any, schema: Schema, root: Schema) -> Any:
     return view
 
 
+def _name_of(key: str, view: Mapping[str, Any]) -> str:
+    name, _, number = key.rpartition("#")
+    return name if number.isdigit() and name in view else key
+
+
 def natural_key(items: Schema) -> str:
-    """The required text property that names an item; empty when there is none."""
+    """The property that names an item; empty when there is none.
+
+    It is what the schema of the items says under ``x-key``, else the first of name, id and key
+    that is a required text.
+    """
     if not isinstance(items, Mapping):
         return ""
+    if "x-key" in items:
+        return str(items["x-key"])
     wanted = items.get("properties") or {}
     return next(_keys(items.get("required", ()), wanted), "")
 
@@ -78,10 +104,6 @@ def _keys(required: Sequence[str], wanted: Mapping[str, Any]) -> Iterator[str]:
         about = wanted.get(key)
         if key in required and isinstance(about, Mapping) and about.get("type") == "string":
             yield key
-
-
-def _is_name(name: object) -> bool:
-    return isinstance(name, str) and name != ""
 
 
 def pointer_in(view: Any, pointer: str, value: Any) -> str:
@@ -98,7 +120,7 @@ def pointer_in(view: Any, pointer: str, value: Any) -> str:
         else:
             view = view.get(step) if isinstance(view, Mapping) else None
             value = value.get(step) if isinstance(value, Mapping) else None
-        made = f"{made}/{escaped(step)}"
+        made += pointer_to(step)
     return made
 
 
@@ -135,13 +157,8 @@ def _child(part: Any, step: str, paths: Sequence[tuple[str, ...]]) -> Any:
     return LEFT_OUT
 
 
-def steps_of(pointer: str) -> list[str]:
-    """The steps of an RFC 6901 pointer."""
-    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
-
-
 def holds_left_out(value: object) -> bool:
-    """Whether somebody took the mark of what was left out for a value."""
+    """Whether the mark of what was left out stands for a value."""
     if isinstance(value, Mapping):
         return any(holds_left_out(part) for part in value.values())
     if isinstance(value, list):

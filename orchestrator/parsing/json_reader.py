@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from orchestrator.types.requests import Answer, AnswerKind
 
-_FENCE = re.compile(
+#: A fenced block, its body in group 2; one that is never closed runs to the end.
+FENCE = re.compile(
     r"^[ \t]*(`{3,}|~{3,})[^\n]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
 )
 _REFUSAL = re.compile(
@@ -52,7 +53,7 @@ class Extracted:
 
 def unfence(text: str) -> Extracted:
     """The longest fenced block, or the text itself; a fence left open runs to the end."""
-    blocks = list(_FENCE.finditer(text))
+    blocks = list(FENCE.finditer(text))
     if not blocks:
         body = text.strip("\ufeff \t\r\n")
         return Extracted(body, text.find(body), "")
@@ -72,10 +73,20 @@ def is_json(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ParseResult:
-    """A JSON value, and what had to be overlooked to read it, in a few words each."""
+    """A JSON value, and what was wrong with the text that it was read from.
+
+    Attributes:
+        fixes: what was overlooked to read it, in a few words each.
+        offset: where in the text the value begins.
+        repeated: keys that stand twice in one object with equal values.
+        clashing: keys that stand twice with different values; the last one counts.
+    """
 
     value: object
     fixes: tuple[str, ...] = ()
+    offset: int = 0
+    repeated: tuple[str, ...] = ()
+    clashing: tuple[str, ...] = ()
 
 
 def json_in(text: str) -> object:
@@ -94,8 +105,11 @@ def read_json(text: str, *, complete: bool = False) -> ParseResult:
     """
     found = unfence(text)
     body, fixes = found.body, (("text around the JSON",) if found.removed else ())
+    keys = _Keys()
     try:
-        return ParseResult(json.loads(body), fixes)
+        value = json.loads(body, object_pairs_hook=keys)
+        blank = len(body) - len(body.lstrip())
+        return ParseResult(value, fixes, found.offset + blank, *keys.given_twice)
     except json.JSONDecodeError as error:
         where = f"not JSON at line {error.lineno}, column {error.colno}: {error.msg}"
     except RecursionError:
@@ -104,18 +118,43 @@ def read_json(text: str, *, complete: bool = False) -> ParseResult:
     for start in starts:
         if _is_nested(body[:start]):
             continue
+        keys = _Keys()
         try:
-            value, _ = json.JSONDecoder().raw_decode(body, start)
+            value, _ = json.JSONDecoder(object_pairs_hook=keys).raw_decode(body, start)
         except (json.JSONDecodeError, RecursionError):
             continue
-        return ParseResult(value, ("text around the JSON",))
-    for part in _candidates(body, starts):
+        around = ("text around the JSON",)
+        return ParseResult(value, around, found.offset + start, *keys.given_twice)
+    for start, part in _candidates(body, starts):
         if (lenient := _leniently(part)) is not None:
-            return ParseResult(lenient.value, (*fixes, *lenient.fixes))
+            value, fix = lenient
+            return ParseResult(value, (*fixes, fix), found.offset + start)
     if complete and starts and _is_cut_off(body[starts[0] :]):
         value = from_json(body[starts[0] :], allow_partial=True)
-        return ParseResult(value, (*fixes, "its end, which was cut off"))
+        cut = (*fixes, "its end, which was cut off")
+        return ParseResult(value, cut, found.offset + starts[0])
     raise ValueError(where)
+
+
+class _Keys:
+    """Makes objects of their pairs, and notes the keys that one of them has twice."""
+
+    def __init__(self) -> None:
+        self.given_twice: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+
+    def __call__(self, pairs: list[tuple[str, object]]) -> dict[str, object]:
+        made = dict(pairs)
+        if len(made) < len(pairs):
+            same, clashing = self.given_twice
+            seen: dict[str, object] = {}
+            for key, value in pairs:
+                if key in seen and seen[key] == value:
+                    same = (*same, key)
+                elif key in seen:
+                    clashing = (*clashing, key)
+                seen[key] = value
+            self.given_twice = (same, clashing)
+        return made
 
 
 def _is_nested(before: str) -> bool:
@@ -133,15 +172,15 @@ def _is_cut_off(body: str) -> bool:
     return False
 
 
-def _candidates(body: str, starts: Sequence[int]) -> Iterator[str]:
-    yield body
+def _candidates(body: str, starts: Sequence[int]) -> Iterator[tuple[int, str]]:
+    yield (starts[0] if starts else 0), body
     if starts:
         last = max(body.rfind("}"), body.rfind("]"))
         if last > starts[0]:
-            yield body[starts[0] : last + 1]
+            yield starts[0], body[starts[0] : last + 1]
 
 
-def _leniently(body: str) -> ParseResult | None:
+def _leniently(body: str) -> tuple[object, str] | None:
     readers: tuple[tuple[Callable[[str], object], str], ...] = (
         (lambda part: json.loads(part, strict=False), "raw line breaks in strings"),
         (
@@ -150,13 +189,13 @@ def _leniently(body: str) -> ParseResult | None:
         ),
         (_python_literal, "Python's spelling"),
     )
-    for read, fixes in readers:
+    for read, fix in readers:
         try:
             value = read(body)
         except _NOT_THAT:
             continue
         if isinstance(value, dict | list):
-            return ParseResult(value, (fixes,))
+            return value, fix
     return None
 
 
@@ -165,7 +204,7 @@ def _python_literal(body: str) -> object:
     kinds = [token.type for token in tokenize.generate_tokens(io.StringIO(body).readline)]
     if any(pair == (tokenize.STRING, tokenize.STRING) for pair in itertools.pairwise(kinds)):
         raise ValueError("two strings side by side: a quote inside a string, or a comma missing")
-    return json.loads(json.dumps(value))  # tuples are lists; sets and bytes are no JSON
+    return json.loads(json.dumps(value))  # tuples are lists; sets and bytes are not JSON
 
 
 def classify(answer: Answer, schema: Mapping[str, object]) -> AnswerKind | None:

@@ -1,4 +1,4 @@
-"""Local repair of a JSON value after its schema: only what has one reading, each change reported.
+"""Local repair of a JSON value after its schema: only unambiguous coercions, each reported.
 
 A value that fulfils its schema is never changed. Codes: ``MEND1`` a number or truth value in a
 string, ``MEND2`` a key in another case or spelling, ``MEND3`` a near miss of an enum, ``MEND4`` a
@@ -7,10 +7,8 @@ single value where a list is asked for, ``MEND5`` NaN where null is allowed.
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -18,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 from jsonpointer import JsonPointerException, resolve_pointer
 from jsonschema import Draft202012Validator
 
+from orchestrator.parsing.json_pointer import pointer_to
+from orchestrator.parsing.scalars import number_in, truth_in
+from orchestrator.parsing.spelling import SHORTEST_REPLACED, nearest, nearest_keys
 from orchestrator.types.diagnostics import Diagnostic, Fix, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: How alike two words must be to be one misspelt; "colour" and "color" are 0.91 alike.
-NEAR = 0.84
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _MOST_DEEP = 100
 _LONGEST_SHOWN = 60
 
@@ -111,20 +109,17 @@ class _Coercion:
     def _object(self, value: Mapping[str, Any], schema: Mapping[str, Any], at: str, depth: int
                 ) -> dict[str, Any]:  # fmt: skip
         wanted: Mapping[str, Schema] = schema.get("properties") or {}
-        is_closed = schema.get("additionalProperties") is False
-        missing = [
-            key for key in wanted
-            if key not in value and (is_closed or key in schema.get("required", ()))
-        ]  # fmt: skip
-        names = {key: key for key in value}
-        for key in [key for key in value if key not in wanted]:
-            if (near := _near(key, missing)) is not None and near not in names.values():
-                names[key] = near
-                self._say("MEND2", f"the key {key!r} is read as {near!r}", at, key, near)
         extra = schema.get("additionalProperties", True)
+        # An optional key of an open object may well be absent, and the unknown one be another.
+        wanting = wanted if extra is False else schema.get("required", ())
+        near = nearest_keys(value, wanted, replaced=SHORTEST_REPLACED)
+        names = {key: name for key, name in near.items() if name in wanting}
+        for key, name in names.items():
+            self._say("MEND2", f"the key {key!r} is read as {name!r}", at, key, name)
         return {
-            name: self.walk(value[key], wanted.get(name, extra), f"{at}/{escaped(name)}", depth + 1)
-            for key, name in names.items()
+            name: self.walk(part, wanted.get(name, extra), at + pointer_to(name), depth + 1)
+            for key, part in value.items()
+            for name in (names.get(key, key),)
         }
 
     def _array(self, value: list[Any], schema: Mapping[str, Any], at: str, depth: int) -> list[Any]:
@@ -149,11 +144,12 @@ class _Coercion:
     def _word(self, value: str, schema: Mapping[str, Any], at: str) -> Any:
         options = schema.get("enum") or ([schema["const"]] if "const" in schema else [])
         words = [option for option in options if isinstance(option, str)]
-        if (near := _near(value, words)) is not None:
+        near = nearest(value, words, replaced=SHORTEST_REPLACED)
+        if near is not None and near != value:
             self._say("MEND3", f"{value!r} is read as {near!r}", at, value, near)
             return near
         types = schema.get("type", [])
-        made = _read(value.strip(), [types] if isinstance(types, str) else types)
+        made = _read(value, [types] if isinstance(types, str) else types)
         if made is None or not self.fulfils(made, schema):
             return value
         self._say("MEND1", f"the string {value!r} is read as {json.dumps(made)}", at, value, made)
@@ -162,7 +158,7 @@ class _Coercion:
     def _no_number(self, value: float, schema: Mapping[str, Any], at: str) -> Any:
         if not self.fulfils(None, schema):
             return value
-        self._say("MEND5", f"{value} is no JSON number and is read as null", at, value, None)
+        self._say("MEND5", f"{value} is not a JSON number and is read as null", at, value, None)
         return None
 
     def _say(self, code: str, words: str, at: str, got: object, expected: object) -> None:
@@ -177,31 +173,6 @@ class _Coercion:
 
 def _read(text: str, types: Sequence[str]) -> Any:
     """A number or a truth value that is spelled out; None when it is neither."""
-    if "boolean" in types and text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    if {"number", "integer"} & set(types) and _NUMBER.fullmatch(text):
-        made = json.loads(text)
-        return made if math.isfinite(made) else None
-    return None
-
-
-def _near(word: str, options: Sequence[str]) -> str | None:
-    """The one option that `word` means: alike but for case and punctuation, else nearly alike."""
-    same = [option for option in options if _plain(option) == _plain(word)]
-    if same:
-        return same[0] if len(same) == 1 else None
-    alike = [option for option in options if _alike(_plain(option), _plain(word)) >= NEAR]
-    return alike[0] if len(alike) == 1 else None
-
-
-def _alike(one: str, other: str) -> float:
-    return difflib.SequenceMatcher(None, one, other).ratio()
-
-
-def _plain(word: str) -> str:
-    return re.sub(r"[\W_]+", "", word).casefold()
-
-
-def escaped(step: str) -> str:
-    """A step as an RFC 6901 pointer spells it."""
-    return step.replace("~", "~0").replace("/", "~1")
+    if "boolean" in types and (truth := truth_in(text)) is not None:
+        return truth
+    return number_in(text) if {"number", "integer"} & set(types) else None

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
-    from orchestrator.types.diagnostics import Report
+    from orchestrator.types.diagnostics import Diagnostic, Report
     from orchestrator.types.messages import LLMMessage
     from orchestrator.types.run_context import RunContext
 
@@ -245,6 +245,21 @@ class Evaluation(Generic[T_co]):
         return "accepted" if self.is_accepted else "faulty"
 
 
+@dataclass(frozen=True, slots=True)
+class PartialReading:
+    """What can be read of an answer that is still arriving.
+
+    Attributes:
+        value: the value as far as it is there.
+        closed: JSON pointers of its parts that no later text can change.
+        findings: errors in those parts.
+    """
+
+    value: object
+    closed: tuple[str, ...]
+    findings: tuple[Diagnostic, ...] = ()
+
+
 class Completer(Protocol):
     """Answers requests: the Router, the cache in front of it, or a test's script."""
 
@@ -257,6 +272,7 @@ class Completer(Protocol):
         ...
 
 
+@runtime_checkable
 class Contract(Protocol[T]):
     """Defines a valid answer. Pure and deterministic: code evaluates answers, never a model.
 
@@ -264,6 +280,8 @@ class Contract(Protocol[T]):
         name: identifier sent to providers beside the schema.
         version: changes whenever the same text could get a different evaluation.
         schema: JSON schema of the answer, in the strict form providers take.
+        accepts_cut_off: whether an answer that its length limit cut off is evaluated as far as it
+            goes; otherwise it is asked for again with more tokens.
     """
 
     @property
@@ -272,6 +290,8 @@ class Contract(Protocol[T]):
     def version(self) -> str: ...
     @property
     def schema(self) -> Mapping[str, object]: ...
+    @property
+    def accepts_cut_off(self) -> bool: ...
 
     def evaluate(self, text: str) -> Evaluation[T]:
         """Parse, check, repair locally, check again."""
@@ -292,6 +312,10 @@ class Contract(Protocol[T]):
 
     def explain(self, evaluation: Evaluation[T]) -> str:
         """The findings as text with labels, as sent to a model."""
+        ...
+
+    def read_partial(self, text: str) -> PartialReading | None:
+        """What can be read of `text`, the beginning of an answer; None while nothing can be."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Contracts for any schema and type: what is read, mended, found, and refused at definition."""
+"""Contracts for any schema and type: what is read, coerced, found, and refused at definition."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import pytest
 from pydantic import BaseModel, field_validator
 
 from orchestrator.generation.contract import contract_of
+from orchestrator.generation.gmn_contract import GMNContract
 from orchestrator.parsing.json_reader import read_json
 from orchestrator.parsing.schema_coercion import coerced
 from orchestrator.types.diagnostics import Diagnostic, Severity
+from orchestrator.types.requests import Contract
 
 
 class Part(BaseModel):
@@ -234,3 +236,15 @@ def test_a_finding_about_the_whole_shows_the_whole() -> None:
     parts = [{"name": f"part{n}", "grams": n} for n in range(9)]
     evaluation = contract.evaluate(json.dumps({"size": 4, "colour": "white", "parts": parts}))
     assert "…" not in contract.name_keyed(evaluation)
+
+
+@pytest.mark.parametrize("contract", [contract_of(Door), GMNContract()])
+def test_every_contract_says_all_that_the_loop_needs_and_is_its_own_contract(
+    contract: Contract[Any],
+) -> None:
+    assert isinstance(contract, Contract)
+    assert contract_of(contract) is contract
+    assert contract.accepts_cut_off is False
+    reading = contract.read_partial('{"size": 2, "colour": "wh')
+    assert reading is not None
+    assert reading.closed == ("/size",)

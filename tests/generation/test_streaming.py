@@ -150,10 +150,10 @@ async def test_a_model_of_an_agent_streams_node_by_node(wire: WireServer) -> Non
 
 
 def test_partial_models_in_json_close_part_by_part() -> None:
-    found = GMNContract().partial('{"states": [{"name": "pos", "labels": ["a", "b"]}, {"na')
+    found = GMNContract().read_partial('{"states": [{"name": "pos", "labels": ["a", "b"]}, {"na')
     assert found is not None
-    assert found[1] == ["/states/0"]
-    assert GMNContract().partial("node state x { labels") is None
+    assert found.closed == ("/states/0",)
+    assert GMNContract().read_partial("node state x { labels") is None
 
 
 def test_a_blocking_stream_can_be_read_and_left(wire: WireServer) -> None:

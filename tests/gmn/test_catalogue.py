@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.gmn.codes import CATALOGUE, finding
+from orchestrator.gmn.codes import CATALOGUE, REPAIR_GROUPS, finding
 from orchestrator.gmn.validate import validate
-from orchestrator.types.diagnostics import Severity
-from tests.support.documents import GOOD
-from tests.support.specimens import ELSEWHERE, REPAIRED, SPECIMENS
+from orchestrator.types.diagnostics import Fix, Severity
+from tests.support.documents import GOOD, swapped
+from tests.support.specimens import ELSEWHERE, REPAIRED, ROWS, SPECIMENS
 
 ROOT = Path(__file__).parents[2]
 NUMBERS = sorted(code.removeprefix("GMN") for code in CATALOGUE)
@@ -64,6 +64,40 @@ def test_findings_in_text_have_a_place_and_a_sentence(number: str) -> None:
         assert len(d.message) > 10
         if d.pointer:
             assert d.place is not None or number in ("801", "804", "805")
+
+
+#: Within the narrow band of a repair, where the specimen of its code lies outside of it.
+IN_BAND = {
+    "202": swapped("[0.8, 0.1, 0.1], [0.1, 0.8", "[0.9, 0.1, -1e-12], [0.1, 0.8"),
+    "402": swapped("values: [0, 1, 3]", "values: [0, 1]"),
+    "404": swapped(ROWS, "identity").replace("on: place", "on: pos"),
+    "710": swapped("node state pos {", f'node state pos {{ description: "{"x" * 5000}"'),
+}
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_code_is_repaired_when_and_only_when_the_catalogue_has_a_group_for_it(
+    number: str,
+) -> None:
+    code = f"GMN{number}"
+    source = IN_BAND.get(number, SPECIMENS.get(number))
+    if source is None:
+        assert CATALOGUE[code].group == 0
+        return
+    fixed = {d.code for d in validate(source, repair="none").report.diagnostics if d.fix}
+    assert (code in fixed) == (CATALOGUE[code].group > 0)
+    assert all(CATALOGUE[other].group for other in fixed)
+    if CATALOGUE[code].group:
+        assert code in {d.code for d in validate(source, repair="suggest").report.repairs}
+
+
+def test_groups_of_repairs_are_numbered_without_a_gap() -> None:
+    assert {c.group for c in CATALOGUE.values()} == set(range(len(REPAIR_GROUPS) + 1))
+
+
+def test_a_fix_that_nothing_would_apply_is_refused() -> None:
+    with pytest.raises(ValueError, match="GMN503 has a fix"):
+        finding("GMN503", "x", fix=Fix("safe", "plan further"))
 
 
 def test_severity_comes_from_the_catalogue_alone() -> None:

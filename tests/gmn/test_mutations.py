@@ -1,4 +1,4 @@
-"""Surface faults are mended locally, with zero calls, and mean what was meant."""
+"""Surface faults are repaired locally, with zero calls, and mean what was meant."""
 
 from __future__ import annotations
 

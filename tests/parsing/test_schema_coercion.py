@@ -114,3 +114,13 @@ LISTS = {
 def test_a_view_by_names_leads_back_to_its_value(a: list[Any], b: list[int]) -> None:
     value = {"a": a, "b": b}
     assert from_name_keyed(to_name_keyed(value, LISTS, LISTS), LISTS, LISTS) == value
+
+
+def test_a_schema_may_say_what_names_an_item_and_a_name_may_stand_twice() -> None:
+    schema = {"properties": {"tables": {"type": "array", "items": {"x-key": "of"}}}}
+    value = {"tables": [{"of": "C#2", "n": 1}, {"of": "b", "n": 2}, {"of": "b", "n": 3}]}
+    view = to_name_keyed(value, schema, schema)
+    assert list(view["tables"]) == ["C#2", "b", "b#2"]
+    assert from_name_keyed(view, schema, schema) == value
+    added = {"tables": {"C#2": {"n": 1}, "b": {"n": 2}, "b#2": {"n": 3}}}
+    assert from_name_keyed(added, schema, schema) == value

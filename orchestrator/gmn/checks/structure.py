@@ -10,8 +10,8 @@ from orchestrator.gmn.checks.fixes import drop, insert, put, safe
 from orchestrator.gmn.checks.registry import Subject, check
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.model import LABEL_PATTERN, NAME_PATTERN
-from orchestrator.gmn.spelling import nearest
 from orchestrator.gmn.tables import labels_matching
+from orchestrator.parsing.spelling import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.codes import finding
-from orchestrator.gmn.formats.syntax import Block, Value, escaped, plain
-from orchestrator.gmn.spelling import nearest
+from orchestrator.gmn.formats.syntax import Block, Value, plain
+from orchestrator.parsing.json_pointer import pointer_to
+from orchestrator.parsing.spelling import nearest_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -136,12 +137,8 @@ class Builder:
         self.offsets[pointer] = name.offset
         self.offsets.setdefault(f"/{section}", name.offset)
         build: Callable[[str, Block, str], Tree] = {
-            "state": self._variable,
-            "observation": self._variable,
-            "action": self._variable,
-            "emission": self._conditional,
-            "transition": self._conditional,
-            "belief": self._conditional,
+            **dict.fromkeys(("state", "observation", "action"), self._variable),
+            **dict.fromkeys(("emission", "transition", "belief"), self._conditional),
             "preference": self._preference,
             "llm_query": self._query,
         }[kind]
@@ -150,8 +147,11 @@ class Builder:
     def _known(self, block: Block, keys: Mapping[str, str], what: str) -> dict[str, Value]:
         """Entries under their canonical key; unknown ones are dropped, repeated ones reported."""
         found: dict[str, Value] = {}
+        near = nearest_keys([entry.key for entry in block.entries], keys)
+        exact = {keys.get(entry.key) for entry in block.entries}
         for entry in block.entries:
-            key = keys.get(entry.key) or keys.get(nearest(entry.key, keys) or "")
+            guess = keys.get(near.get(entry.key, ""))
+            key = keys.get(entry.key) or (guess if guess not in exact else None)
             if key is None:
                 words = f"unknown property {entry.key!r} of {what} ignored"
                 self.repaired("GMN007", words, entry.offset)
@@ -382,7 +382,7 @@ def _rule(rule: Value, where: str, offsets: dict[str, int]) -> object:
         return plain(rule, where, offsets)
     made: Tree = {"when": [], "then": []}
     for entry in rule.content.entries:
-        part = f"{where}/{escaped(entry.key)}"
+        part = where + pointer_to(entry.key)
         offsets[part] = entry.value.offset
         if isinstance(entry.value.content, Block) and entry.key == "when":
             made["when"] = [

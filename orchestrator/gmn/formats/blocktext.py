@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.formats.block_nodes import SECTION_OF, Builder
 from orchestrator.gmn.formats.syntax import Block, BrokenSyntax, Parser, Token
-from orchestrator.gmn.spelling import nearest
+from orchestrator.parsing.spelling import nearest
 
 if TYPE_CHECKING:
     from orchestrator.gmn.formats.source_map import SourceMap
@@ -36,7 +36,7 @@ MOST_STATEMENTS = 1000  # several times what any document within the limits need
 
 @dataclass(frozen=True, slots=True)
 class BlockText:
-    """What block text said: a tree, its pointers' offsets, what was wrong and what was mended."""
+    """What block text said: a tree, its pointers' offsets, what was wrong and what was repaired."""
 
     tree: dict[str, object]
     offsets: dict[str, int]

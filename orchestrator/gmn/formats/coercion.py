@@ -1,4 +1,10 @@
-"""From an untyped tree to a typed `GMNSpec`, with every change reported."""
+"""From an untyped tree to a typed `GMNSpec`, with every change reported.
+
+Numbers, truth values and misspelt words are read as in any answer (`orchestrator.parsing`). The
+walk is another than `parsing.schema_coercion`: that one changes a part only where the part then
+fulfils its schema, and validates at every level; this one goes on past a fault to report them all,
+and passes over a table of a million numbers at once.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +17,10 @@ from pydantic import BaseModel, ValidationError
 
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.formats.legacy_shapes import fix_legacy_shapes
-from orchestrator.gmn.formats.syntax import escaped
 from orchestrator.gmn.model import VERSION, GMNSpec
-from orchestrator.gmn.spelling import nearest
+from orchestrator.parsing.json_pointer import pointer_to
+from orchestrator.parsing.scalars import share_in, truth_in
+from orchestrator.parsing.spelling import nearest, nearest_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +50,7 @@ class Coerced:
     Attributes:
         spec: None when a value could not be given its type.
         findings: 008, 010, 011, 104, 309, 310, 312 that stay.
-        repairs: the same codes where a value was mended: ``"4"`` to 4, a scalar to a list…
+        repairs: the same codes where a value was coerced: ``"4"`` to 4, a scalar to a list…
         gradients: the goal gradients set aside.
     """
 
@@ -55,17 +62,17 @@ class Coerced:
 
 def coerce(tree: Mapping[str, object]) -> Coerced:
     """Give every value of `tree` its type. A conforming tree comes back unchanged."""
-    mended = fix_legacy_shapes(dict(tree))
-    walk = _Walk([*mended.findings], [*mended.repairs])
-    version = mended.tree.get("gmn", VERSION)
+    fixed = fix_legacy_shapes(dict(tree))
+    walk = _Walk([*fixed.findings], [*fixed.repairs])
+    version = fixed.tree.get("gmn", VERSION)
     if str(version) not in (VERSION, "1"):
         words = f"version {version!r} is not supported; this reads {VERSION}"
         walk.findings.append(
             finding("GMN011", words, pointer="/gmn", got=version, expected=VERSION)
         )
-    typed = walk.model(GMNSpec, {**mended.tree, "gmn": VERSION}, "")
+    typed = walk.model(GMNSpec, {**fixed.tree, "gmn": VERSION}, "")
     gradients = tuple(
-        Gradient(index, goal, utility, decay) for index, goal, utility, decay in mended.gradients
+        Gradient(index, goal, utility, decay) for index, goal, utility, decay in fixed.gradients
     )
     if any(d.severity == "error" for d in walk.findings):
         return Coerced(None, tuple(walk.findings), tuple(walk.repairs))
@@ -78,7 +85,7 @@ def coerce(tree: Mapping[str, object]) -> Coerced:
 
 
 def _schema_finding(problem: Mapping[str, Any]) -> Diagnostic:
-    pointer = "".join(f"/{escaped(str(step))}" for step in problem["loc"])
+    pointer = pointer_to(*problem["loc"])
     return finding("GMN010", f"{pointer or 'the document'}: {problem['msg']}", pointer=pointer)
 
 
@@ -95,9 +102,10 @@ class _Walk:
             return value
         made: dict[str, object] = {}
         known = {**kind.model_fields}
+        near = nearest_keys([str(key) for key in value], known)
         for key, part in value.items():
-            name = key if key in known else nearest(str(key), known)
-            if name is None or name in made:
+            name = key if key in known else near.get(str(key))
+            if name is None:
                 words = f"unknown property {key!r} ignored"
                 self.repairs.append(finding("GMN007", words, pointer=pointer, got=key))
                 continue
@@ -168,10 +176,10 @@ class _Walk:
     def _truth(self, value: object, pointer: str) -> object:
         if isinstance(value, bool):
             return value
-        words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-        if str(value).lower() in words:
-            self._coerced(f"{value!r} read as {words[str(value).lower()]}", pointer)
-            return words[str(value).lower()]
+        truth = {"1": True, "0": False}.get(str(value), truth_in(str(value)))
+        if truth is not None:
+            self._coerced(f"{value!r} read as {truth}", pointer)
+            return truth
         self._wrong(value, "true or false", pointer)
         return False
 
@@ -179,7 +187,7 @@ class _Walk:
         wanted = "a whole number" if kind is int else "a number"
         number: object = value
         if isinstance(value, str):
-            number = _parsed(value)
+            number = share_in(value)
             if number is not None:
                 self._coerced(f"{value!r} read as the number {number}", pointer)
         if isinstance(number, bool) or not isinstance(number, int | float):
@@ -220,19 +228,6 @@ def _is_matrix(value: object) -> bool:
     ):
         return False
     return all({type(number) for number in row} <= {int, float} for row in value)
-
-
-def _parsed(text: str) -> int | float | None:
-    text = text.strip()
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    if text.endswith("%"):
-        inner = _parsed(text[:-1])
-        return None if inner is None else inner / 100
-    return None
 
 
 def _float(number: int | float) -> float:

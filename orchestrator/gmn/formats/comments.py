@@ -1,4 +1,4 @@
-"""Comments are no part of a model, but their author wants them back after formatting."""
+"""Comments are not part of a model, but their author wants them back after formatting."""
 
 from __future__ import annotations
 

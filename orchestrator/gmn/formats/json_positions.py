@@ -1,4 +1,8 @@
-"""Where the parts of a valid JSON text stand, found when somebody asks, at the speed of json."""
+"""Where the parts of a JSON text stand, found on demand.
+
+Valid JSON is passed over at the speed of json; what `read_json` overlooks (comments, single quotes,
+bare keys, Python's tuples) piece by piece.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +10,24 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 
-from orchestrator.gmn.formats.syntax import escaped
+from orchestrator.gmn.formats.syntax import unquoted
+from orchestrator.parsing.json_pointer import pointer_to
 
-_BLANK = re.compile(r"[\s,:]*")
+_BLANK = re.compile(r"(?:[\s,:]|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
+_PIECE = re.compile(
+    r"""//[^\n]*|/\*.*?\*/|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[{}\[\]()]|[^\s,:{}\[\]()"'/]+""",
+    re.DOTALL,
+)
 _DECODER = json.JSONDecoder()
 
 
 class JsonPositions(Mapping[str, int]):
-    """Offsets by pointer. Only the containers on the way to what is asked for are looked into,
-    and each of them once."""
+    """Offsets by pointer, of the value that begins at `start`. Only the containers on the way to
+    what is asked for are looked into, and each of them once."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, start: int = 0) -> None:
         self._text = text
-        self._known: dict[str, int] = {"": _skip(text, 0)}
+        self._known: dict[str, int] = {"": _skip(text, start)}
         self._opened: set[str] = set()
 
     def __contains__(self, pointer: object) -> bool:
@@ -46,19 +55,38 @@ class JsonPositions(Mapping[str, int]):
         self._opened.add(pointer)
         at = self._known[pointer]
         opening = self._text[at : at + 1]
-        if opening not in ("{", "["):
+        if opening not in ("{", "[", "("):
             return
         at, index = _skip(self._text, at + 1), 0
-        while self._text[at : at + 1] not in ("}", "]", ""):
+        while self._text[at : at + 1] not in ("}", "]", ")", ""):
             key = str(index)
             if opening == "{":
-                name, at = _DECODER.raw_decode(self._text, at)
-                key, at = escaped(str(name)), _skip(self._text, at)
-            self._known.setdefault(f"{pointer}/{key}", at)
-            _, at = _DECODER.raw_decode(self._text, at)
-            at, index = _skip(self._text, at), index + 1
+                end = _end(self._text, at)
+                raw = self._text[at:end]
+                key = unquoted(raw) if raw[:1] in ('"', "'") else raw
+                at = _skip(self._text, end)
+            # Of a key that is given twice the last value counts, for positions as for values.
+            self._known[pointer + pointer_to(key)] = at
+            at, index = _skip(self._text, _end(self._text, at)), index + 1
 
 
 def _skip(text: str, at: int) -> int:
     match = _BLANK.match(text, at)
     return match.end() if match else at
+
+
+def _end(text: str, at: int) -> int:
+    """Where the value that begins at `at` ends."""
+    if text[at : at + 1] in ("{", "[", '"'):
+        try:
+            return _DECODER.raw_decode(text, at)[1]
+        except (json.JSONDecodeError, RecursionError):
+            pass  # not valid JSON, so its brackets are counted
+    depth = 0
+    for piece in _PIECE.finditer(text, at):
+        if piece[0].startswith(("//", "/*")):
+            continue
+        depth += (piece[0] in ("{", "[", "(")) - (piece[0] in ("}", "]", ")"))
+        if depth <= 0:
+            return piece.end()
+    return len(text)

@@ -42,7 +42,7 @@ _ARRAYS_KEYS = ("name", "description", "labels", *_SIZES, *_ARRAYS, *_DEPENDENCI
 
 
 def unread(source: Mapping[str, object], read: Sequence[str], where: str) -> list[Diagnostic]:
-    """What of `source` the reader leaves behind: a continuous model is refused, the rest told."""
+    """Findings on what `source` has beside `read`: a continuous model is refused."""
     left = [key for key in source if key not in read]
     continuous = [key for key in left if key in _CONTINUOUS]
     if continuous:
@@ -166,7 +166,7 @@ def _habits(
     weights = [whole.sum(axis=tuple(x for x in axes if x != k)) for k in range(len(sizes))]
     product = functools.reduce(np.multiply.outer, [w for _ in range(steps) for w in weights])
     if not np.allclose(product, whole, rtol=0, atol=EXACT):
-        found.append(finding("GMN803", "'E' ignored: it is no product of weights per action"))
+        found.append(finding("GMN803", "'E' ignored: it is not a product of weights per action"))
         return []
     return [{"action": name, "weights": w.tolist()} for name, w in zip(names, weights, strict=True)]
 
@@ -200,7 +200,7 @@ def _tables(
     for index, item in enumerate(items):
         array = _array(item)
         if array is None or array.ndim < 2:
-            words = f"{key}[{index}] is no array of numbers with at least two axes"
+            words = f"{key}[{index}] is not an array of numbers with at least two axes"
             found.append(finding("GMN008", words, pointer=f"/{key}/{index}"))
         else:
             arrays.append(array)

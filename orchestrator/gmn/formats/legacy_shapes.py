@@ -34,7 +34,7 @@ _NAMED = {"likelihoods": "of", "transitions": "of", "priors": "of", "preferences
 
 @dataclass(slots=True)
 class FixedShapes:
-    """A tree in canonical shape, what stays wrong, what was mended, gradients set aside."""
+    """A tree in canonical shape, what stays wrong, what was repaired, gradients set aside."""
 
     tree: Tree
     findings: list[Diagnostic] = field(default_factory=list)
@@ -43,20 +43,20 @@ class FixedShapes:
 
 
 def fix_legacy_shapes(tree: Tree) -> FixedShapes:
-    """Mend a copy of `tree`; one that is canonical comes back equal."""
-    mended = FixedShapes(dict(tree))
-    _lists(mended)
+    """Repair a copy of `tree`; one that is canonical comes back equal."""
+    fixed = FixedShapes(dict(tree))
+    _lists(fixed)
     for section in ("likelihoods", "transitions", "priors"):
-        for pointer, entry in _entries(mended, section):
-            _conditional(mended, pointer, entry)
-    for pointer, entry in list(_entries(mended, "preferences")):
-        _preference(mended, pointer, entry)
-    return mended
+        for pointer, entry in _entries(fixed, section):
+            _conditional(fixed, pointer, entry)
+    for pointer, entry in list(_entries(fixed, "preferences")):
+        _preference(fixed, pointer, entry)
+    return fixed
 
 
-def _lists(mended: FixedShapes) -> None:
+def _lists(fixed: FixedShapes) -> None:
     """Sections keyed by name become lists; entries are copied before anything is changed."""
-    tree = mended.tree
+    tree = fixed.tree
     for section, key in _NAMED.items():
         value = tree.get(section)
         if isinstance(value, dict):
@@ -65,7 +65,7 @@ def _lists(mended: FixedShapes) -> None:
                 for name, entry in value.items()
             ]
             words = f"{section} keyed by name read as a list"
-            mended.repairs.append(finding("GMN008", words, pointer=f"/{section}"))
+            fixed.repairs.append(finding("GMN008", words, pointer=f"/{section}"))
         elif isinstance(value, list):
             tree[section] = [dict(entry) if isinstance(entry, dict) else entry for entry in value]
     metadata = tree.get("metadata")
@@ -73,14 +73,14 @@ def _lists(mended: FixedShapes) -> None:
         tree["metadata"] = [{"key": key, "value": value} for key, value in metadata.items()]
 
 
-def _entries(mended: FixedShapes, section: str) -> Iterator[tuple[str, Tree]]:
-    value = mended.tree.get(section)
+def _entries(fixed: FixedShapes, section: str) -> Iterator[tuple[str, Tree]]:
+    value = fixed.tree.get(section)
     for index, entry in enumerate(value if isinstance(value, list) else []):
         if isinstance(entry, dict):
             yield f"/{section}/{index}", entry
 
 
-def _conditional(mended: FixedShapes, pointer: str, entry: Tree) -> None:
+def _conditional(fixed: FixedShapes, pointer: str, entry: Tree) -> None:
     table = entry.get("table")
     if isinstance(table, str):
         table = {"kind": table}
@@ -90,15 +90,15 @@ def _conditional(mended: FixedShapes, pointer: str, entry: Tree) -> None:
         return
     table = entry["table"] = dict(table)
     if isinstance(table.get("sparse"), list):
-        _sparse(mended, f"{pointer}/table", entry, table)
+        _sparse(fixed, f"{pointer}/table", entry, table)
     rows = table.get("rows")
     if isinstance(rows, str):
-        _symbolic(mended, f"{pointer}/table/rows", entry, table)
+        _symbolic(fixed, f"{pointer}/table/rows", entry, table)
     elif isinstance(rows, list):
-        _rows(mended, f"{pointer}/table/rows", entry, table)
+        _rows(fixed, f"{pointer}/table/rows", entry, table)
 
 
-def _sparse(mended: FixedShapes, pointer: str, entry: Tree, table: Tree) -> None:
+def _sparse(fixed: FixedShapes, pointer: str, entry: Tree, table: Tree) -> None:
     """``[[x.., y, p], …]`` as rules."""
     given = entry.get("given")
     names = [str(name) for name in given] if isinstance(given, list) else []
@@ -108,7 +108,7 @@ def _sparse(mended: FixedShapes, pointer: str, entry: Tree, table: Tree) -> None
     for index, cell in enumerate(sparse):
         if not isinstance(cell, list) or len(cell) != len(names) + 2:
             words = f"{pointer}/sparse/{index}: expected {len(names)} parents, a value and p"
-            mended.findings.append(finding("GMN008", words, pointer=f"{pointer}/sparse/{index}"))
+            fixed.findings.append(finding("GMN008", words, pointer=f"{pointer}/sparse/{index}"))
             continue
         context = tuple(str(label) for label in cell[: len(names)])
         rules.setdefault(context, []).append({"value": str(cell[-2]), "p": cell[-1]})
@@ -122,18 +122,18 @@ def _sparse(mended: FixedShapes, pointer: str, entry: Tree, table: Tree) -> None
     ]
 
 
-def _rows(mended: FixedShapes, pointer: str, entry: Tree, table: Tree) -> None:
+def _rows(fixed: FixedShapes, pointer: str, entry: Tree, table: Tree) -> None:
     rows = table["rows"]
     assert isinstance(rows, list)
     depth = _depth(rows)
     if depth == 1 and rows:
         table["rows"] = [rows]
     elif depth > 2:
-        _nested(mended, pointer, entry, table)
+        _nested(fixed, pointer, entry, table)
     lengths = {len(row) for row in rows if isinstance(row, list)}
     if depth == 2 and len(lengths) > 1:
         words = f"rows of {entry.get('of')} have {sorted(lengths)} numbers; all need the same"
-        mended.findings.append(finding("GMN310", words, pointer=pointer, got=sorted(lengths)))
+        fixed.findings.append(finding("GMN310", words, pointer=pointer, got=sorted(lengths)))
 
 
 def _depth(value: object) -> int:
@@ -144,31 +144,31 @@ def _depth(value: object) -> int:
     return depth
 
 
-def _nested(mended: FixedShapes, pointer: str, entry: Tree, table: Tree) -> None:
+def _nested(fixed: FixedShapes, pointer: str, entry: Tree, table: Tree) -> None:
     """Flatten a 3-D or 4-D array when exactly one reading of its axes is a set of distributions."""
     try:
         array = np.array(table["rows"], dtype=np.float64)
     except (TypeError, ValueError):
         words = f"nested rows of {entry.get('of')} are ragged or not numbers"
-        mended.findings.append(finding("GMN310", words, pointer=pointer))
+        fixed.findings.append(finding("GMN310", words, pointer=pointer))
         table["rows"] = []
         return
     given = entry.get("given")
     names = [str(n) for n in given] if isinstance(given, list) else []
-    sizes = [_size(mended.tree, name) for name in [*names, str(entry.get("of"))]]
+    sizes = [_size(fixed.tree, name) for name in [*names, str(entry.get("of"))]]
     proof = oriented(array, sizes)
     if proof is None or proof.is_ambiguous:
         why = "no reading of its axes fits" if proof is None else "its axes can be read in two ways"
         words = (
             f"nested array of shape {list(array.shape)} for {entry.get('of')}: {why}; write rows"
         )
-        mended.findings.append(
+        fixed.findings.append(
             finding("GMN309", words, pointer=pointer, got=list(array.shape), expected=sizes)
         )
         table["rows"] = []
         return
     words = f"nested array of shape {list(array.shape)} for {entry.get('of')} flattened to rows"
-    mended.repairs.append(finding("GMN309", words, pointer=pointer, got=list(array.shape)))
+    fixed.repairs.append(finding("GMN309", words, pointer=pointer, got=list(array.shape)))
     table["rows"] = proof.array.reshape(-1, proof.array.shape[-1]).tolist()
 
 
@@ -193,21 +193,19 @@ def _size(tree: Tree, name: str) -> int:
     return 0
 
 
-def _symbolic(mended: FixedShapes, pointer: str, entry: Tree, table: Tree) -> None:
+def _symbolic(fixed: FixedShapes, pointer: str, entry: Tree, table: Tree) -> None:
     """A word in place of numbers."""
     word = str(table.pop("rows"))
     if word in _AS_KIND:
         table["kind"] = word
-        mended.repairs.append(
-            finding("GMN409", f"{word!r} read as the table kind", pointer=pointer)
-        )
-    elif word == _GRID and _as_grid(mended.tree, entry, table):
+        fixed.repairs.append(finding("GMN409", f"{word!r} read as the table kind", pointer=pointer))
+    elif word == _GRID and _as_grid(fixed.tree, entry, table):
         words = f"{word!r} read as a grid with labelled moves"
-        mended.repairs.append(finding("GMN409", words, pointer=pointer, got=word))
+        fixed.repairs.append(finding("GMN409", words, pointer=pointer, got=word))
     else:
         table["kind"] = "rows"
         words = f"symbolic value {word!r} says no probabilities; write a table"
-        mended.findings.append(finding("GMN409", words, pointer=pointer, got=word))
+        fixed.findings.append(finding("GMN409", words, pointer=pointer, got=word))
 
 
 def _as_grid(tree: Tree, entry: Tree, table: Tree) -> bool:
@@ -247,7 +245,7 @@ def _grid_shape(variable: Tree, size: int) -> tuple[int, int] | None:
     return (side, side) if side * side == size and side > 1 else None
 
 
-def _preference(mended: FixedShapes, pointer: str, entry: Tree) -> None:
+def _preference(fixed: FixedShapes, pointer: str, entry: Tree) -> None:
     goals = entry.get("goals")
     if isinstance(goals, dict):
         entry["goals"] = [{"value": label, "utility": utility} for label, utility in goals.items()]
@@ -258,26 +256,26 @@ def _preference(mended: FixedShapes, pointer: str, entry: Tree) -> None:
             gradient.get(key, default) for key, default in (("utility", 4.0), ("decay", 0.8))
         ]
         if all(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers):
-            mended.gradients.append((index, str(gradient["goal"]), *map(float, numbers)))  # type: ignore[arg-type]
+            fixed.gradients.append((index, str(gradient["goal"]), *map(float, numbers)))  # type: ignore[arg-type]
         else:
             words = f"{pointer}/goal_gradient: utility and decay must be numbers"
-            mended.findings.append(finding("GMN008", words, pointer=pointer))
+            fixed.findings.append(finding("GMN008", words, pointer=pointer))
     values = entry.get("values")
     if isinstance(values, str):
-        _symbolic_preference(mended, pointer, entry, values)
+        _symbolic_preference(fixed, pointer, entry, values)
 
 
-def _symbolic_preference(mended: FixedShapes, pointer: str, entry: Tree, word: str) -> None:
+def _symbolic_preference(fixed: FixedShapes, pointer: str, entry: Tree, word: str) -> None:
     entry["values"] = []
     if word not in _DROP_FOR_INFO_GAIN:
         words = f"symbolic value {word!r} says no utilities; write values or goals"
-        mended.findings.append(finding("GMN409", words, pointer=f"{pointer}/values", got=word))
+        fixed.findings.append(finding("GMN409", words, pointer=f"{pointer}/values", got=word))
         return
-    preferences = mended.tree["preferences"]
+    preferences = fixed.tree["preferences"]
     assert isinstance(preferences, list)
-    mended.tree["preferences"] = [other for other in preferences if other is not entry]
-    policy = mended.tree.get("policy")
+    fixed.tree["preferences"] = [other for other in preferences if other is not entry]
+    policy = fixed.tree.get("policy")
     kept = copy.copy(policy) if isinstance(policy, dict) else {}
-    mended.tree["policy"] = {**kept, "info_gain": True}
+    fixed.tree["policy"] = {**kept, "info_gain": True}
     words = f"preference {word!r} read as info_gain: true"
-    mended.repairs.append(finding("GMN409", words, pointer=pointer, got=word))
+    fixed.repairs.append(finding("GMN409", words, pointer=pointer, got=word))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.codes import finding
@@ -21,13 +20,11 @@ from orchestrator.gmn.formats.legacy_graph import is_graph, is_sections, read_gr
 from orchestrator.gmn.formats.source_map import SourceMap
 from orchestrator.gmn.formats.syntax import BrokenSyntax, Parser, plain
 from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
+from orchestrator.parsing.json_reader import FENCE, read_json
 
 if TYPE_CHECKING:
     from orchestrator.types.diagnostics import Diagnostic
 
-_FENCE = re.compile(
-    r"^[ \t]*(`{3,}|~{3,})[^\n]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
-)
 _STATEMENT = re.compile(
     r"^[ \t]*(?:gmn[ \t]+[\w.]|agent[ \t]+\S|node[ \t]+\w+[ \t]+\S)", re.MULTILINE
 )
@@ -42,7 +39,7 @@ class Reading:
         tree: a document with the keys of the canonical JSON form, not yet checked for types;
             None when nothing could be read.
         findings: what is wrong and stays wrong (001-005, 009, 013, 703, 704, 80x…).
-        repairs: what was mended while reading (012, 006, 009 in its lenient bands, 804…).
+        repairs: what was repaired while reading (012, 006, 009 in its lenient bands, 804…).
         places: where each part stands in the text.
         spelling: name of the format recognised: ``text``, ``json``, or a legacy one.
     """
@@ -95,13 +92,7 @@ def _text(text: str, limits: Limits) -> Reading:
         reading = _sections(body, places, limits)
     else:
         reading = _block_text(body, places, limits)
-    return Reading(
-        reading.tree,
-        reading.findings,
-        (*removed, *reading.repairs),
-        reading.places,
-        reading.spelling,
-    )
+    return replace(reading, repairs=(*removed, *reading.repairs))
 
 
 def _blank(text: str) -> str:
@@ -110,7 +101,7 @@ def _blank(text: str) -> str:
 
 def _body(text: str) -> tuple[int, int]:
     """Where the document begins and ends in the answer or file around it."""
-    for match in _FENCE.finditer(text):
+    for match in FENCE.finditer(text):
         inside = match[2]
         if _STATEMENT.search(inside) or _SECTION.search(inside) or inside.lstrip().startswith("{"):
             inner = _body_in(inside)
@@ -145,7 +136,7 @@ def _before(text: str, start: int) -> int:
 
 
 def _last_brace(text: str, start: int) -> int:
-    """Prose after the last closing brace is no part of the document."""
+    """Prose after the last closing brace is not part of the document."""
     end = text.rfind("}", start)
     rest = text[end + 1 :] if end >= 0 else ""
     looks_like_prose = end >= 0 and rest.strip() and "{" not in rest and ":" not in rest
@@ -184,39 +175,30 @@ def _sections(body: str, places: SourceMap, limits: Limits) -> Reading:
 
 
 def _json(body: str, places: SourceMap, limits: Limits) -> Reading:
-    repeated: list[str] = []
-    clashing: list[str] = []
-
-    def pairs(items: list[tuple[str, object]]) -> dict[str, object]:
-        found: dict[str, object] = {}
-        for key, value in items:
-            if key in found:
-                (repeated if found[key] == value else clashing).append(key)
-            else:
-                found[key] = value
-        return found
-
+    start = len(body) - len(body.lstrip())
     try:
-        data = json.loads(body, object_pairs_hook=pairs)
-    except (json.JSONDecodeError, RecursionError):
-        return _tolerant_json(body, places, limits)
-    places = SourceMap(places.text, JsonPositions(body))
-    reading = _value(data, places)
-    twice = tuple(finding("GMN004", f"key {key!r} given twice, equal") for key in repeated)
-    clash = tuple(
+        found = read_json(body)
+    except ValueError:
+        return _loose_json(body, places, limits)
+    if found.offset != start:  # the document itself could not be read, something after it could
+        return _loose_json(body, places, limits)
+    reading = _value(found.value, SourceMap(places.text, JsonPositions(body, start)))
+    twice = [finding("GMN004", f"key {key!r} given twice, equal") for key in found.repeated]
+    clash = [
         finding("GMN004", f"key {key!r} is given twice with different values", got=key)
-        for key in clashing
-    )
-    return Reading(
-        reading.tree,
-        (*clash, *reading.findings),
-        (*twice, *reading.repairs),
-        places,
-        reading.spelling,
+        for key in found.clashing
+    ]
+    words = f"JSON read leniently: {'; '.join(found.fixes)}"
+    lenient = [finding("GMN009", words)] if found.fixes else []
+    return replace(
+        reading,
+        findings=(*clash, *reading.findings),
+        repairs=(*lenient, *twice, *reading.repairs),
     )
 
 
-def _tolerant_json(body: str, places: SourceMap, limits: Limits) -> Reading:
+def _loose_json(body: str, places: SourceMap, limits: Limits) -> Reading:
+    """JSON without a comma, a quote or its end is still a value of the block text's grammar."""
     parser = Parser(body, places, limits.nesting + 8)  # canonical JSON nests deeper than text
     offsets: dict[str, int] = {}
     try:
@@ -224,13 +206,11 @@ def _tolerant_json(body: str, places: SourceMap, limits: Limits) -> Reading:
     except BrokenSyntax as error:
         return Reading(None, (error.found,), places=places, spelling="json")
     reading = _value(data, SourceMap(places.text, offsets))
-    mended = finding("GMN009", "JSON read leniently: commas, quotes or comments mended")
-    return Reading(
-        reading.tree,
-        (*parser.found, *reading.findings),
-        (mended, *parser.repairs, *reading.repairs),
-        reading.places,
-        "json" if reading.spelling == "json" else reading.spelling,
+    lenient = finding("GMN009", "JSON read leniently: missing commas, quotes or ends")
+    return replace(
+        reading,
+        findings=(*parser.found, *reading.findings),
+        repairs=(lenient, *parser.repairs, *reading.repairs),
     )
 
 

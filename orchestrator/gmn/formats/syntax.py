@@ -1,4 +1,4 @@
-"""Characters to values: the lexer and the value grammar, shared by block text and tolerant JSON.
+"""Characters to values: the lexer and the value grammar of block text.
 
 ``value = number | "string" | '''…''' | word | [value, …] | {key: value …}``; separators are
 optional, comments run from ``#`` or ``//`` to the end of the line, a key alone means true.
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from orchestrator.gmn.codes import finding
+from orchestrator.parsing.json_pointer import pointer_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +88,7 @@ _KINDS: dict[str, TokenKind] = {"number": "number", "word": "word", "mark": "mar
 
 
 def tokens_of(text: str, places: SourceMap, found: list[Diagnostic]) -> Iterator[Token]:
-    """The tokens one by one, so that whoever stops early has paid for no more.
+    """The tokens one by one, so that stopping early costs no more.
 
     What could not be one goes into `found`: at most a handful of findings, then a count.
     """
@@ -99,13 +100,13 @@ def tokens_of(text: str, places: SourceMap, found: list[Diagnostic]) -> Iterator
         if kind == "long":
             yield Token("string", raw[3:-3], offset)
         elif kind == "string":
-            yield Token("string", _unquoted(raw), offset)
+            yield Token("string", unquoted(raw), offset)
         elif kind in ("open", "bad"):
             bad += 1
             if bad <= 5:
                 found.append(_illegal(kind, raw, places, offset))
             elif bad == MOST_ILLEGAL:
-                break  # this is no document; whatever follows would not make it one
+                break  # this is not a document; no later text would make it one
         else:
             yield Token(_KINDS[kind or ""], raw, offset)
     if bad > 5:
@@ -150,7 +151,8 @@ def _illegal(kind: str, raw: str, places: SourceMap, offset: int) -> Diagnostic:
     return finding("GMN001", f"illegal character {raw!r}", place=place, got=repr(raw))
 
 
-def _unquoted(raw: str) -> str:
+def unquoted(raw: str) -> str:
+    """The text that a string in double or single quotes stands for."""
     if "\\" not in raw:
         return raw[1:-1]
     body = raw[1:-1] if raw[0] == '"' else raw[1:-1].replace("\\'", "'").replace('"', '\\"')
@@ -304,12 +306,7 @@ def plain(value: Value, pointer: str, offsets: dict[str, int]) -> object:
         return [plain(item, f"{pointer}/{i}", offsets) for i, item in enumerate(value.content)]
     if isinstance(value.content, Block):
         return {
-            entry.key: plain(entry.value, f"{pointer}/{escaped(entry.key)}", offsets)
+            entry.key: plain(entry.value, pointer + pointer_to(entry.key), offsets)
             for entry in value.content.entries
         }
     return value.content
-
-
-def escaped(key: str) -> str:
-    """A key as one step of a JSON pointer."""
-    return key.replace("~", "~0").replace("/", "~1")

@@ -15,7 +15,7 @@ from orchestrator.gmn.model import (
     Table,
     Variable,
 )
-from orchestrator.gmn.spelling import nearest
+from orchestrator.parsing.spelling import nearest
 from orchestrator.routing.offline.wording import Wording, slug
 
 if TYPE_CHECKING:

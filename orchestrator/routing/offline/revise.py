@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.gmn.spelling import nearest
+from orchestrator.parsing.spelling import nearest
 from orchestrator.routing.offline.wording import Wording, cell_of, cells, read_wording, slug
 
 if TYPE_CHECKING:

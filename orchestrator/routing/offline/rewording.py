@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from orchestrator.gmn.spelling import nearest
+from orchestrator.parsing.spelling import nearest
 from orchestrator.routing.offline.wording import Wording, slug
 
 if TYPE_CHECKING:

@@ -136,7 +136,7 @@ def test_habits_are_read_from_the_prior_over_policies() -> None:
 
 @pytest.mark.parametrize(
     ("prior", "why"),
-    [([0.7, 0.1, 0.1, 0.1], "no product"), ([0.5, 0.2, 0.3], "fit no policies")],
+    [([0.7, 0.1, 0.1, 0.1], "not a product"), ([0.5, 0.2, 0.3], "fit no policies")],
 )
 def test_a_prior_over_policies_that_is_no_habit_is_left_out_and_said(
     prior: list[float], why: str

@@ -1,4 +1,4 @@
-"""What readers take, what they mend, and where they say it."""
+"""What readers take, what they repair, and where they say it."""
 
 from __future__ import annotations
 

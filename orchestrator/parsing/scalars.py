@@ -1,0 +1,34 @@
+"""Numbers and truth values that stand in a string."""
+
+from __future__ import annotations
+
+import math
+import re
+
+# Leading zeros ("010") and separators ("1_000", "1,000") have more than one reading.
+_NUMBER = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+_TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
+
+
+def number_in(text: str) -> int | float | None:
+    """The finite number that `text` spells, an int where it has no point and no exponent."""
+    text = text.strip()
+    if not _NUMBER.fullmatch(text):
+        return None
+    try:
+        return int(text)
+    except ValueError:  # a point, an exponent, or more digits than Python reads
+        number = float(text)
+    return number if math.isfinite(number) else None
+
+
+def share_in(text: str) -> int | float | None:
+    """The same for a number of which a percentage is a hundredth: ``"20%"`` is 0.2."""
+    text = text.strip()
+    number = number_in(text.removesuffix("%"))
+    return number / 100 if number is not None and text.endswith("%") else number
+
+
+def truth_in(text: str) -> bool | None:
+    """The truth value that `text` spells: true, yes, false or no, in any case."""
+    return _TRUTHS.get(text.strip().lower())
