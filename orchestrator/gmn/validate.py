@@ -73,14 +73,17 @@ def validate(
     spec, found, repairs, places, spelling = _typed(source, limits)
     if spec is None:
         return Validation(None, Report(_placed(found, places), tuple(repairs)), None, spelling)
-    if repair != "none":
-        spec, applied = _repaired(spec, limits, bounds, repair)
+    subject = Subject(spec, limits, bounds)
+    checked = run_checks(subject)
+    if _fixable(checked, repair):
+        subject, applied = _repaired(subject, repair)
         repairs += applied
-    checked = run_checks(Subject(spec, limits, bounds))
+        checked = run_checks(subject)
     report = Report(_placed([*found, *checked], places), _placed(repairs, places))
     if not report.is_valid:
-        return Validation(spec, report, None, spelling)
-    return _run(Validation(spec, report, None, spelling), expectations, episodes, run_steps)
+        return Validation(subject.spec, report, None, spelling)
+    valid = Validation(subject.spec, report, None, spelling)
+    return _run(subject, valid, expectations, episodes=episodes, run_steps=run_steps)
 
 
 def _typed(
@@ -102,28 +105,27 @@ def _typed(
     return spec, found, repairs, reading.places, reading.spelling
 
 
-def _repaired(
-    spec: GMNSpec, limits: Limits, constraints: Mapping[str, int], mode: RepairMode
-) -> tuple[GMNSpec, list[Diagnostic]]:
+def _fixable(found: Sequence[Diagnostic], mode: RepairMode) -> list[Diagnostic]:
+    """The findings whose fix the mode allows."""
+    kinds = {"none": (), "safe": ("safe",), "suggest": ("safe", "suggest")}[mode]
+    return [d for d in found if d.fix is not None and d.fix.kind in kinds]
+
+
+def _repaired(subject: Subject, mode: RepairMode) -> tuple[Subject, list[Diagnostic]]:
     """Apply the allowed fixes, group by group; a round that improves nothing is not kept."""
     applied: list[Diagnostic] = []
-    kinds = ("safe", "suggest") if mode == "suggest" else ("safe",)
-    subject = Subject(
-        spec, limits, constraints
-    )  # kept while nothing changes, for its cached values
     for codes in REPAIR_GROUPS:
         for _ in range(_MOST_ROUNDS):
             found = run_checks(subject, codes=codes)
-            fixable = [d for d in found if d.fix is not None and d.fix.kind in kinds]
-            changed, used = _patched(spec, fixable)
-            if changed is None or changed == spec:
+            changed, used = _patched(subject.spec, _fixable(found, mode))
+            if changed is None or changed == subject.spec:
                 break
-            after = Subject(changed, limits, constraints)
+            after = Subject(changed, subject.limits, subject.constraints)
             left = run_checks(after, codes=codes)
             if len(left) >= len(found) and len(left) > 0:
                 break
-            subject, spec, applied = after, changed, [*applied, *used]
-    return spec, applied
+            subject, applied = after, [*applied, *used]
+    return subject, applied
 
 
 def _patched(
@@ -159,13 +161,17 @@ def _steps(path: str) -> tuple[tuple[int, int | str], ...]:
 
 
 def _run(
-    valid: Validation, expectations: Sequence[Expectation], episodes: int, run_steps: int
+    subject: Subject,
+    valid: Validation,
+    expectations: Sequence[Expectation],
+    *,
+    episodes: int,
+    run_steps: int,
 ) -> Validation:
     """Compile, run a few steps, and measure the expectations in simulated episodes."""
-    spec, report = valid.spec, valid.report
-    assert spec is not None
+    spec, report = subject.spec, valid.report
     try:
-        compiled = compile_spec(spec)
+        compiled = subject.compiled or compile_spec(spec)  # which says why there is none
     except GMNError as error:
         return _with(valid, [finding("GMN901", str(error))], runs=False)
     more: list[Diagnostic] = []
