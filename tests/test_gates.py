@@ -48,7 +48,7 @@ BUDGET = {
     "cache": Budget(750, 945, "Redis, encryption, cassette and plugin hold 223 of these lines"),
     "config": Budget(330),
     "ledger": Budget(320),
-    "parsing": Budget(400),
+    "parsing": Budget(400, 523, "rules of a near match, scalars in strings, duplicate keys"),
     "gmn": Budget(6500),
     "types": Budget(400, 538, "RunContext, OutputMode, Description, blocking twins are here"),
 }
@@ -73,15 +73,7 @@ BANNED = re.compile(
 )
 PROSE = ("README.md", "CONTRIBUTING.md", "docs", "prompts")
 #: Files and directories that are still to be cleaned; this list only shrinks.
-PENDING = {
-    "orchestrator/client",
-    "orchestrator/generation/contract.py",
-    "orchestrator/generation/images.py",
-    "orchestrator/generation/policy.py",
-    "orchestrator/generation/request_building.py",
-    "orchestrator/gmn/formats",
-    "orchestrator/parsing",
-}
+PENDING: frozenset[str] = frozenset()
 #: Sentences that stay, by file, each with its reason.
 EXEMPT = {
     # What is sent to a model: its recorded answers belong to these very words.

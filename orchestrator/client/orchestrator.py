@@ -108,8 +108,8 @@ class Orchestrator(Wiring):
         candidates at once and takes the first that behaves, or the simplest. `images` are
         pictures of what is meant: files, bytes or addresses. `infer_expectations` also holds the
         model to what the sentence implies (marked as inferred). `model` names a route, a model
-        group or a model of the configuration, `provider` forces a provider. `tenant` is on whose
-        budget and in whose name it is booked. `cache` says whether the cache may answer, and how
+        group or a model of the configuration, `provider` forces a provider. `tenant` names
+        whose budget pays; the ledger shows it. `cache` says whether the cache may answer, and how
         the answer is kept: ``{"mode": "use", "ttl": 3600, "tag": "trial"}``.
 
         Raises:

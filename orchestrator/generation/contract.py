@@ -266,11 +266,16 @@ def contract_of(
     `wanted` is a JSON Schema, LiteLLM's ``response_format``, a pydantic model or any type that
     pydantic understands, or a contract of your own, which comes back as it is.
 
-    Raises: ValueError: no provider can take the schema; the message says where it is wrong and
-        what would do.
+    Raises:
+        ValueError: no provider can take the schema; the message says where it is wrong and what
+            would do.
+        TypeError: a contract of your own lacks members of `Contract`.
     """
     checks = tuple(checks)
-    if isinstance(wanted, Contract) and not isinstance(wanted, type):
+    if hasattr(wanted, "evaluate") and not isinstance(wanted, type):
+        missing = [n for n in vars(Contract) if n[0] != "_" and not hasattr(wanted, n)]
+        if missing:
+            raise TypeError(f"a contract of your own also needs {', '.join(missing)}")
         if checks:
             raise ValueError("a contract of your own brings its own checks; add them there")
         return wanted

@@ -25,7 +25,7 @@ _BEGINNINGS = {
 def image_parts(images: Sequence[Image]) -> tuple[Mapping[str, object], ...]:
     """The content parts of a message; files are read here, addresses are left to the provider.
 
-    Raises: ValueError: a file is missing, is no PNG, JPEG, GIF or WebP, or there is too much.
+    Raises: ValueError: a file is missing, is not a PNG, JPEG, GIF or WebP, or there is too much.
     """
     if len(images) > MOST_IMAGES:
         raise ValueError(f"{len(images)} images, and at most {MOST_IMAGES} go into one request")

@@ -1,7 +1,7 @@
 """The pure core of the loop: an answer in, the next decision out.
 
 What is done next follows from what was wrong with the answer: a few faults are patched, an answer
-that did not parse is written anew, faults that come back call for a fresh sample and then for the
+that did not parse is rewritten, faults that come back call for a fresh sample and then for the
 stronger route, a cut-off answer gets more room.
 """
 

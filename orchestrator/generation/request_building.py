@@ -35,7 +35,7 @@ def check_agent_type(agent_type: str) -> None:
     """Raises: ValueError: the agent type is unknown."""
     if agent_type not in AGENT_TYPES:
         known = ", ".join(AGENT_TYPES)
-        raise ValueError(f"{agent_type!r} is no agent type; use one of {known}")
+        raise ValueError(f"{agent_type!r} is not an agent type; use one of {known}")
 
 
 def parsed(given: Sequence[str | Expectation] | None) -> tuple[Expectation, ...]:
@@ -141,7 +141,7 @@ def _cache_mode(given: object) -> CacheMode:
         if given == mode:
             known: CacheMode = mode
             return known
-    raise ValueError(f"cache={given!r} is no mode; use one of {', '.join(get_args(CacheMode))}")
+    raise ValueError(f"cache={given!r} is not a mode; use one of {', '.join(get_args(CacheMode))}")
 
 
 def without_json(mode: CacheMode, parameters: Mapping[str, object]) -> CacheMode:

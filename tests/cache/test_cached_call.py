@@ -298,7 +298,7 @@ async def test_a_call_says_how_its_answer_is_kept(
         assert len(wire.requests) == requests + 1
         with pytest.raises(ValueError, match="known: mode"):
             await orc.generate(ask, cache={"tll": 3})
-        with pytest.raises(ValueError, match="is no mode"):
+        with pytest.raises(ValueError, match="is not a mode"):
             await orc.acompletion(model="m", messages=ask, cache="sometimes")
 
 

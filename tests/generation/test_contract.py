@@ -248,3 +248,17 @@ def test_every_contract_says_all_that_the_loop_needs_and_is_its_own_contract(
     reading = contract.read_partial('{"size": 2, "colour": "wh')
     assert reading is not None
     assert reading.closed == ("/size",)
+
+
+def test_a_contract_of_ones_own_is_taken_whole_or_says_what_it_lacks() -> None:
+    whole = contract_of({"type": "object"})
+    assert contract_of(whole) is whole
+
+    class Half:
+        name, version, schema = "half", "1", {"type": "string"}
+
+        def evaluate(self, text: str) -> None:
+            """Nothing."""
+
+    with pytest.raises(TypeError, match="accepts_cut_off, name_keyed, apply_patch"):
+        contract_of(Half())

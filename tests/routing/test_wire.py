@@ -290,7 +290,7 @@ async def test_names_are_resolved_by_us_and_never_guessed(wire: WireServer) -> N
             await orc.generate_gmn(PROMPT, provider="acme")
         with pytest.raises(NoDeploymentError, match="anthropic cannot be called"):
             await orc.generate_gmn(PROMPT, provider="anthropic")
-        with pytest.raises(ValueError, match="is no agent type"):
+        with pytest.raises(ValueError, match="is not an agent type"):
             await orc.generate_gmn(PROMPT, "wizard")
     assert wire.requests == []
 

@@ -110,5 +110,5 @@ def test_what_cannot_be_done_is_an_error_with_its_reason(client: openai.OpenAI) 
     with pytest.raises(openai.APIStatusError, match="nowhere") as caught:
         ask(client, model="nowhere")
     assert caught.value.status_code == 400
-    with pytest.raises(openai.APIStatusError, match="is no agent type"):
+    with pytest.raises(openai.APIStatusError, match="is not an agent type"):
         ask(client, extra_body={"agent_type": "wizard"})
