@@ -12,6 +12,7 @@ from benchmarks.ratio import seconds_of, spell
 from orchestrator.gmn.limits import HARD_LIMITS
 from orchestrator.gmn.validate import validate
 
+GARBAGE = {"open brackets": b"{[(<", "half a node": b"a: [", "one bare word": b"aaaa"}
 SIZES = (10, 100, 1000)  # one square table each: 1e2, 1e4, 1e6 numbers
 
 
@@ -52,6 +53,16 @@ def main() -> None:
         print(f"validate_speed: {n * n:.0e} numbers in {spell(seconds)}")
     growth = math.log10(took[2] / took[1]) / 2
     print(f"validate_speed: from 1e4 to 1e6 numbers time grows as n^{growth:.2f} (linear is 1)")
+    for name, garbage in GARBAGE.items():
+        took = [
+            min(
+                seconds_of(functools.partial(validate, garbage * n, limits=HARD_LIMITS))
+                for _ in range(3)
+            )
+            for n in (2**15, 2**18)
+        ]
+        growth = math.log2(took[1] / took[0]) / 3
+        print(f"validate_speed: {name} of 1 MB in {spell(took[1])}, grows as n^{growth:.2f}")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from orchestrator.gmn.compile import Compiled, compile_spec
 from orchestrator.gmn.validate import validate
@@ -21,6 +22,7 @@ def same(one: Compiled, other: Compiled) -> bool:
     return all(a.shape == b.shape and np.allclose(a, b, atol=0.02) for a, b in pairs)
 
 
+@pytest.mark.no_cover
 def test_nine_of_ten_surface_faults_are_mended_to_what_was_meant() -> None:
     cases = list(corpus())
     missed: list[str] = []

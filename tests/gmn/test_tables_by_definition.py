@@ -166,11 +166,11 @@ def test_a_step_of_any_size_ends_where_arithmetic_says(boundary: Boundary, step:
 
 
 def test_a_range_of_any_length_costs_nothing() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     assert labels_matching("0..999999999", Variable(name="s", size=3)) == [0, 1, 2]
     assert labels_matching("5..1", Variable(name="s", size=9)) == []
     assert labels_matching("3..9", Variable(name="s", size=3)) == []
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
 
 
 def test_only_the_star_is_special_in_a_pattern() -> None:
@@ -276,7 +276,7 @@ def test_two_million_rules_times_contexts_take_well_under_a_second() -> None:
         for i in range(487)
     ]
     table = Table(kind="rules", rules=(*rules, every))
-    start = time.perf_counter()
+    start = time.process_time()
     made = expand(table, parents[0], parents)
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0
     np.testing.assert_allclose(made.sum(axis=1), 1.0)
