@@ -22,13 +22,6 @@ for name in [name for name in os.environ if name.endswith("_API_KEY") or name ==
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Property tests run the same lines a hundred times; measuring them would double their time."""
-    for item in items:
-        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
-            item.add_marker(pytest.mark.no_cover)
-
-
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _connect = socket.socket.connect
 

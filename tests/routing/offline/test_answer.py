@@ -172,6 +172,7 @@ def test_constraints_are_met_even_where_the_sentence_asks_for_more(
     assert spec.meta("assumptions")
 
 
+@pytest.mark.no_cover  # the same lines many times
 @settings(max_examples=60, deadline=None)
 @given(
     rows=st.integers(1, 12),
@@ -195,6 +196,7 @@ def test_any_grid_request_is_answered_with_a_valid_model(
 names = st.lists(st.from_regex(r"[a-z]{3,8}", fullmatch=True), min_size=2, max_size=6, unique=True)
 
 
+@pytest.mark.no_cover  # the same lines many times
 @settings(max_examples=60, deadline=None)
 @given(
     states=names, actions=names, agent_type=st.sampled_from(["trader", "general", "coordinator"])
@@ -208,6 +210,7 @@ def test_any_named_request_is_answered_with_these_names(
     assert spec.actions[0].labels == tuple(actions)
 
 
+@pytest.mark.no_cover  # the same lines many times
 @settings(max_examples=100, deadline=None)
 @given(st.text(max_size=80), st.sampled_from(["explorer", "trader", "coordinator", "general"]))
 def test_any_words_at_all_get_a_valid_model(prompt: str, agent_type: str) -> None:
