@@ -14,7 +14,9 @@ from orchestrator.cli.output import (
     echo_json,
     echo_stderr,
     read_source,
+    read_text,
     report_on_stderr,
+    require_writable,
     write_result,
 )
 from orchestrator.cli.progress import (
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask for a model and print it; exit 1 when it is not accepted."""
+    require_writable(arguments.output)
     made = call_client(
         functools.partial(_generate, arguments), hook=None if arguments.quiet else show_event
     )
@@ -47,9 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _generate(arguments: argparse.Namespace, orc: Orchestrator) -> Awaitable[Generation[GMNSpec]]:
-    prompt = arguments.prompt
-    if prompt == "-":
-        prompt = read_source("-").decode(errors="replace")
+    prompt = read_text("-") if arguments.prompt == "-" else arguments.prompt
     examples = [read_source(name) for name in arguments.example] if arguments.example else None
     return (_generate_live if arguments.live else type(orc).generate_gmn)(
         orc,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from orchestrator import __version__
 from orchestrator.cli.output import INTERRUPTED, INVALID, PROVIDER, USAGE, UsageError, echo_stderr
+from orchestrator.cli.rejected import keep_rejected
 from orchestrator.ledger.usage import BYS
 from orchestrator.types.errors import (
     CacheMissError,
@@ -203,12 +204,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (UsageError, ConfigError, MissingExtraError, ValueError) as error:
         echo_stderr(f"orchestrator: {error}", "red")
         return USAGE
-    except (InvalidOutputError, GMNError, CacheMissError) as error:
+    except (GMNError, CacheMissError) as error:
         echo_stderr(f"orchestrator: {error}", "red")
         return INVALID
     except LLMError as error:
         echo_stderr(f"orchestrator: {error}", "red")
-        return PROVIDER
+        keep_rejected(error, getattr(arguments, "output", None))
+        return INVALID if isinstance(error, InvalidOutputError) else PROVIDER
     return code
 
 

@@ -78,6 +78,29 @@ def read_source(name: str) -> bytes:
         ) from None
 
 
+def read_text(name: str) -> str:
+    """The text of a file, or of standard input for ``-``.
+
+    Raises: UsageError: it cannot be read, or is not UTF-8.
+    """
+    data = read_source(name)
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        shown = "standard input" if name == "-" else name
+        words = f"{shown} is not UTF-8: byte {data[error.start]:#04x} at {error.start}"
+        raise UsageError(f"{words}. Convert it, for example with iconv.") from None
+
+
+def require_writable(path: str | None) -> None:
+    """Raises: UsageError: the result could not be written there; found before anything is paid."""
+    if path is None or path == "-":
+        return
+    place = Path(path)
+    if place.is_dir() or not os.access(place if place.exists() else place.parent, os.W_OK):
+        raise UsageError(f"{path} cannot be written. Name a file that can be.")
+
+
 def write_result(text: str, path: str | None) -> None:
     """Write the result to a file, or to stdout for None and ``-``.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.cli.client_call import call_client
 from orchestrator.cli.generate import print_generation
-from orchestrator.cli.output import GOOD, read_source
+from orchestrator.cli.output import GOOD, read_source, require_writable
 from orchestrator.cli.progress import show_event
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask for a patch and print the document with the patch applied."""
+    require_writable(arguments.output)
     source = read_source(arguments.file)
     made = call_client(
         lambda orc: orc.refine_gmn(

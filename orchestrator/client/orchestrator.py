@@ -17,6 +17,7 @@ from orchestrator.generation.request_building import (
     Source,
     cache_use,
     check_agent_type,
+    check_text,
     examples_for,
     initial_request,
     parsed,
@@ -115,9 +116,12 @@ class Orchestrator(Wiring):
         Raises:
             InvalidOutputError: no answer was valid; carries every attempt.
             LLMError: a provider failed, or a deadline or budget was reached.
-            ValueError: an agent type, constraint or expectation is unknown, or an image is none.
+            TypeError: `prompt` is not a str.
+            ValueError: `prompt` is blank, an agent type, constraint or expectation is unknown, or
+                an image is not one.
             NoDeploymentError: there are images, and nobody on the route reads them.
         """
+        check_text("prompt", prompt)
         check_agent_type(agent_type)
         contract = self._contract(constraints, expectations, prompt if infer_expectations else "")
         await self._open()
@@ -158,8 +162,10 @@ class Orchestrator(Wiring):
 
         Raises:
             GMNError: the document cannot be read, so there is nothing to patch.
+            TypeError, ValueError: `feedback` is not a str, or is blank.
             InvalidOutputError, LLMError: as `generate_gmn`.
         """
+        check_text("feedback", feedback)
         contract = self._contract(constraints, expectations)
         await self._open()
         base = contract.evaluate_source(spec)
@@ -287,6 +293,8 @@ class Orchestrator(Wiring):
         provider: str | None = None,
     ) -> Plan:
         """The most that `generate_gmn` with these arguments can take; nothing is asked."""
+        check_text("prompt", prompt)
+        check_agent_type(agent_type)
         await self._open()
         route = self._router.resolve(model, provider)
         mode = self._router.mode_for(route)

@@ -31,6 +31,14 @@ AS_CONFIGURED = CachePolicy()
 AGENT_TYPES = ("explorer", "trader", "coordinator", "general")
 
 
+def check_text(name: str, text: object) -> None:
+    """Raises: TypeError: the argument `name` is not a str; ValueError: it says nothing."""
+    if not isinstance(text, str):
+        raise TypeError(f"{name} must be a str, not {type(text).__name__}")
+    if not text.strip():
+        raise ValueError(f"{name} is empty; describe what is wanted in a sentence")
+
+
 def check_agent_type(agent_type: str) -> None:
     """Raises: ValueError: the agent type is unknown."""
     if agent_type not in AGENT_TYPES:

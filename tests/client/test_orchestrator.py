@@ -54,6 +54,8 @@ async def test_the_same_sentence_again_comes_from_the_cache_and_is_counted_as_su
 @pytest.mark.parametrize(
     ("wrong", "error", "words"),
     [
+        ({"prompt": 5}, TypeError, "prompt must be a str, not int"),
+        ({"prompt": " "}, ValueError, "prompt is empty"),
         ({"agent_type": "pirate"}, ValueError, "pirate"),
         ({"constraints": {"max_wheels": 3}}, ValueError, "max_wheels"),
         ({"expectations": ["whatever happens"]}, ValueError, "whatever happens"),
@@ -71,7 +73,7 @@ async def test_a_wrong_argument_is_refused_before_anything_is_asked(
     events: list[Event] = []
     async with Orchestrator(OFFLINE, hook=events.append) as orc:
         with pytest.raises(error, match=words):
-            await orc.generate_gmn(SENTENCE, **wrong)
+            await orc.generate_gmn(**{"prompt": SENTENCE, **wrong})
         assert await orc.usage() == []
     assert events == []
 
