@@ -39,10 +39,10 @@ class Budget(NamedTuple):
 #: A code line holds at least one token that is not a comment and not part of a docstring.
 BUDGET = {
     "__init__": Budget(60, 64, "type checkers need one import line for each of the 33 names"),
-    "cli": Budget(1200),
+    "cli": Budget(1200, 1238, "checks before a model is asked, and the best rejected answer"),
     "server": Budget(1200),
-    "client": Budget(600, 719, "a method for each operation, and the wiring of every room"),
-    "generation": Budget(1500, 1547, "evaluation holds 295 of these lines"),
+    "client": Budget(600, 722, "a method for each operation, and the wiring of every room"),
+    "generation": Budget(1500, 1556, "evaluation holds 295 of these lines"),
     "routing": Budget(1900, 2691, "the embedded provider (offline) holds 1,107 of these lines"),
     "models": Budget(800),
     "cache": Budget(750, 945, "Redis, encryption, cassette and plugin hold 223 of these lines"),
@@ -52,7 +52,7 @@ BUDGET = {
     "gmn": Budget(6500),
     "types": Budget(400, 548, "RunContext, OutputMode, Description, blocking twins are here"),
 }
-CORE = Budget(4500, 5010, "its rooms are over their aims")
+CORE = Budget(4500, 5018, "its rooms are over their aims")
 CORE_ROOMS = ("types", "client", "generation", "cache", "routing", "ledger")
 BESIDE_THE_CORE = (
     "generation/evaluation",

@@ -16,7 +16,7 @@ from orchestrator.generation.loop import GenerationRequest
 from orchestrator.generation.request_building import (
     Source,
     cache_use,
-    check_agent_type,
+    check_description,
     check_text,
     examples_for,
     initial_request,
@@ -121,8 +121,7 @@ class Orchestrator(Wiring):
                 an image is not one.
             NoDeploymentError: there are images, and nobody on the route reads them.
         """
-        check_text("prompt", prompt)
-        check_agent_type(agent_type)
+        check_description(prompt, agent_type)
         contract = self._contract(constraints, expectations, prompt if infer_expectations else "")
         await self._open()
         pictures = await asyncio.to_thread(image_parts, images)
@@ -293,8 +292,7 @@ class Orchestrator(Wiring):
         provider: str | None = None,
     ) -> Plan:
         """The most that `generate_gmn` with these arguments can take; nothing is asked."""
-        check_text("prompt", prompt)
-        check_agent_type(agent_type)
+        check_description(prompt, agent_type)
         await self._open()
         route = self._router.resolve(model, provider)
         mode = self._router.mode_for(route)

@@ -39,8 +39,9 @@ def check_text(name: str, text: object) -> None:
         raise ValueError(f"{name} is empty; describe what is wanted in a sentence")
 
 
-def check_agent_type(agent_type: str) -> None:
-    """Raises: ValueError: the agent type is unknown."""
+def check_description(prompt: object, agent_type: str) -> None:
+    """Raises: as `check_text`; ValueError: the agent type is unknown."""
+    check_text("prompt", prompt)
     if agent_type not in AGENT_TYPES:
         known = ", ".join(AGENT_TYPES)
         raise ValueError(f"{agent_type!r} is not an agent type; use one of {known}")
