@@ -92,7 +92,12 @@ class GenerationLoop:
         with entry:
             try:
                 kept = await self._accepted_before(task, context)
-                prior = kept or await self._samples(task, context)
+                prior = kept
+                if not kept and task.samples > 1:
+                    prior = await sampled(
+                        task, self.completer, context=context,
+                        deadline_s=self.settings.generation.deadline_s,
+                    )  # fmt: skip
                 if prior and prior[-1].evaluation.is_accepted:
                     made = generation(prior)
                 else:
@@ -146,14 +151,6 @@ class GenerationLoop:
             context.emit(Answered(number, attempt.answer))
             context.emit(Evaluated(number, attempt.evaluation))
         return kept
-
-    async def _samples(
-        self, task: GenerationRequest[T], context: RunContext
-    ) -> tuple[Attempt[T], ...]:
-        if task.samples == 1:
-            return ()
-        deadline_s = self.settings.generation.deadline_s
-        return await sampled(task, self.completer, deadline_s=deadline_s, context=context)
 
     async def _learn(self, attempts: tuple[Attempt[T], ...]) -> None:
         """Downgrade a deployment that accepted a response_format and ignored it."""
