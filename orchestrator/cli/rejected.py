@@ -14,10 +14,10 @@ def keep_rejected(error: LLMError, output: str | None) -> None:
     """Write the best answer of a failed request to ``OUTPUT.rejected``, else print it on stderr."""
     if not error.attempts_made:
         return
-    best = min(
-        error.attempts_made,
-        key=lambda one: (one.evaluation.value is None, len(one.evaluation.report.errors)),
-    )
+    # Loaded long since: an answer was evaluated. A command that asks nobody does not pay for it.
+    from orchestrator.generation.policy import rank  # noqa: PLC0415
+
+    best = min(error.attempts_made, key=lambda one: rank(one.evaluation))
     text = best.evaluation.text or best.answer.text
     count = len(error.attempts_made)
     if output and output != "-":
