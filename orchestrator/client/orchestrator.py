@@ -119,7 +119,7 @@ class Orchestrator(Wiring):
             TypeError: `prompt` is not a str.
             ValueError: `prompt` is blank, an agent type, constraint or expectation is unknown, or
                 an image is not one.
-            NoDeploymentError: there are images, and nobody on the route reads them.
+            NoDeploymentError: there are images, and no model on the route reads them.
         """
         check_description(prompt, agent_type)
         contract = self._contract(constraints, expectations, prompt if infer_expectations else "")
@@ -246,7 +246,7 @@ class Orchestrator(Wiring):
         `contract` is a pydantic model, any type pydantic understands, a JSON Schema, LiteLLM's
         ``response_format``, or a `Contract` of your own. `checks` are rules in your own code,
         plain or async: the typed value in, findings (`Diagnostic` or a sentence each) out.
-        `refine` is the most further calls to mend an answer.
+        `refine` is the most further calls to repair an answer.
 
         Raises:
             ValueError: no provider can take the schema; the message names the nearest one.

@@ -76,14 +76,14 @@ def stated(setting: str, environ: Mapping[str, str]) -> str:
     return str(stated["is"])
 
 
-def _nobody(route: str) -> str:
+def _no_fingerprint(route: str) -> str:
     """A recording is the same under every configuration."""
     del route
     return ""
 
 
-async def _nobody_known(model: str | None) -> str:
-    return _nobody(str(model))
+async def _no_fingerprint_known(model: str | None) -> str:
+    return _no_fingerprint(str(model))
 
 
 class Wiring:
@@ -165,7 +165,9 @@ class Wiring:
         return CachingCompleter(
             self._router,
             self._keeps,
-            fingerprint=self._router.deployments.fingerprint if not self._is_taped else _nobody,
+            fingerprint=self._router.deployments.fingerprint
+            if not self._is_taped
+            else _no_fingerprint,
             max_age_s=self.config.orchestrator.cache.max_age_s,
             flights=self._flights,
         )
@@ -173,7 +175,7 @@ class Wiring:
     @cached_property
     def _litellm_calls(self) -> LiteLLMCalls:
         settings = self.config.orchestrator
-        known = self._router.fingerprint if not self._is_taped else _nobody_known
+        known = self._router.fingerprint if not self._is_taped else _no_fingerprint_known
         return LiteLLMCalls(
             self._router,
             self._keeps,
