@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.cli.client_call import call_client
 from orchestrator.cli.output import GOOD, INVALID, echo_result, echo_stderr
-from orchestrator.cli.progress import generation_as_json, report_lines, show_event
+from orchestrator.cli.progress import report_lines, show_event
 from orchestrator.cli.simulate import episode_lines
 from orchestrator.gmn.compile import compile_spec
 from orchestrator.gmn.simulate import simulate
@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
         ),
         hook=show_event,
     )
-    echo_result(arguments, generation_as_json(made, made.text), _lines(made, arguments.steps))
+    echo_result(arguments, made.as_dict(), _lines(made, arguments.steps))
     return GOOD if made.report.is_accepted else INVALID
 
 

@@ -21,7 +21,6 @@ from orchestrator.cli.output import (
 )
 from orchestrator.cli.progress import (
     OFFLINE_NOTE,
-    generation_as_json,
     report_lines,
     show_event,
     show_live,
@@ -91,7 +90,7 @@ def as_format(made: Generation[GMNSpec], form: str) -> str:
 def print_generation(made: Generation[GMNSpec], text: str, arguments: argparse.Namespace) -> None:
     """Print or write the model, then its report on stderr unless ``--quiet``."""
     if arguments.json:
-        echo_json(generation_as_json(made, text))
+        echo_json({**made.as_dict(), "text": text})
     if arguments.output or not arguments.json:
         write_result(text, arguments.output)
     if arguments.quiet:

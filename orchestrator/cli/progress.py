@@ -76,29 +76,3 @@ def report_lines(made: Generation[GMNSpec]) -> list[str]:
     if assumed := made.spec.meta("assumptions"):
         lines.append(f"assumed:  {assumed}")
     return lines
-
-
-def generation_as_json(made: Generation[GMNSpec], text: str) -> dict[str, object]:
-    """The JSON object that ``--json`` prints: text, spec, report, usage, cost, attempts."""
-    return {
-        "text": text,
-        "spec": made.spec.to_json(),
-        "report": made.report.as_dict(),
-        "provider": made.provider,
-        "model": made.model,
-        "cached": made.cached,
-        "cost_usd": made.cost_usd,
-        "usage": {
-            "prompt_tokens": made.usage.prompt_tokens,
-            "completion_tokens": made.usage.completion_tokens,
-        },
-        "attempts": [
-            {
-                "purpose": attempt.purpose,
-                "reason": attempt.reason,
-                "kind": attempt.evaluation.kind,
-                "errors": [d.code for d in attempt.evaluation.report.errors],
-            }
-            for attempt in made.attempts
-        ],
-    }

@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from orchestrator.client.orchestrator import Orchestrator
+from orchestrator.client.typed_calls import typed, typed_async
 from orchestrator.config.settings import Config
 from orchestrator.routing.host import hosted_router
 
@@ -24,6 +25,7 @@ def _named(arguments: dict[str, Any], given: tuple[Any, ...], *names: str) -> di
     return {**dict(zip(names, given, strict=False)), **arguments}
 
 
+@typed_async
 async def acompletion(*given: Any, **arguments: Any) -> Any:
     """LiteLLM's ``acompletion(model, messages, …)`` with the default configuration.
 
@@ -33,6 +35,7 @@ async def acompletion(*given: Any, **arguments: Any) -> Any:
     return await shared().acompletion(**_named(arguments, given, "model", "messages"))
 
 
+@typed
 def completion(*given: Any, **arguments: Any) -> Any:
     """LiteLLM's ``completion(model, messages, …)``, blocking; streams are blocking iterators."""
     return shared().sync.completion(**_named(arguments, given, "model", "messages"))
@@ -75,10 +78,12 @@ class Router:
             raise AttributeError(name)
         return getattr(self._router, name)
 
+    @typed_async
     async def acompletion(self, *given: Any, **arguments: Any) -> Any:
         """LiteLLM's ``acompletion(model, messages, …)``."""
         return await self._orchestrator.acompletion(**_named(arguments, given, "model", "messages"))
 
+    @typed
     def completion(self, *given: Any, **arguments: Any) -> Any:
         """LiteLLM's ``completion(model, messages, …)``, blocking."""
         named = _named(arguments, given, "model", "messages")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from orchestrator.cache.store import StoreInfo
+from orchestrator.client.blocking import Blocking
+from orchestrator.client.typed_calls import typed_async
 from orchestrator.client.wiring import Wiring
 from orchestrator.config.settings import Config
 from orchestrator.generation.gmn_contract import GMNContract
@@ -31,10 +33,9 @@ from orchestrator.models.deployments import Deployments
 from orchestrator.models.health import HealthReport
 from orchestrator.routing.health_check import health_check, output_mode_check
 from orchestrator.routing.plan import Plan, plan
-from orchestrator.types.blocking import blocking, iterating
 from orchestrator.types.diagnostics import Report
 from orchestrator.types.errors import GMNError
-from orchestrator.types.messages import LLMMessage, as_messages
+from orchestrator.types.messages import Messages, as_messages
 from orchestrator.types.requests import Answer, Caching, Description, Generation, Request
 from orchestrator.types.run_context import RunContext
 
@@ -44,13 +45,16 @@ if TYPE_CHECKING:
     from orchestrator.client.structured import Check
     from orchestrator.generation.images import Image
     from orchestrator.types.events import Hook
+    from orchestrator.types.requests import AgentType, Contract
+
+T = TypeVar("T")
 
 
 class Orchestrator(Wiring):
     """Generates, validates and refines GMN specifications through LiteLLM's Router.
 
-    Every method is async; `sync` offers the same ones blocking. Use ``async with`` to close the
-    Router, its HTTP clients and the cache.
+    Every method is async; `sync` offers the same ones blocking. Use ``async with``, or ``with`` in
+    blocking code, to close the Router, its HTTP clients and the cache.
     """
 
     def __init__(
@@ -82,10 +86,16 @@ class Orchestrator(Wiring):
     async def __aexit__(self, *raised: object) -> None:
         await self.aclose()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.sync.close()
+
     async def generate_gmn(
         self,
         prompt: str,
-        agent_type: str = "general",
+        agent_type: AgentType = "general",
         constraints: Mapping[str, int] | None = None,
         examples: Sequence[Source] | None = None,
         expectations: Sequence[str | Expectation] | None = None,
@@ -200,7 +210,7 @@ class Orchestrator(Wiring):
 
     async def generate(
         self,
-        messages: Sequence[LLMMessage | Mapping[str, object]],
+        messages: Messages,
         *,
         model: str | None = None,
         provider: str | None = None,
@@ -226,9 +236,29 @@ class Orchestrator(Wiring):
         with self._ledger.open("generate", route=request.route, tenant=tenant) as entry:
             return await self._completer.complete(request, entry.context)
 
+    @overload
     async def generate_structured(
         self,
-        messages: Sequence[LLMMessage | Mapping[str, object]] | str,
+        messages: Messages | str,
+        contract: type[T] | Contract[T],
+        *,
+        checks: Sequence[Check] = (),
+        refine: int | None = None,
+        samples: int = 1,
+        model: str | None = None,
+        provider: str | None = None,
+        cache: Caching | None = None,
+        tenant: str = "",
+        hook: Hook | None = None,
+        **parameters: Any,
+    ) -> Generation[T]: ...
+    @overload
+    async def generate_structured(
+        self, messages: Messages | str, contract: Any, **options: Any
+    ) -> Generation[Any]: ...
+    async def generate_structured(
+        self,
+        messages: Messages | str,
         contract: Any,
         *,
         checks: Sequence[Check] = (),
@@ -262,6 +292,7 @@ class Orchestrator(Wiring):
     stream_gmn = streamed(generate_gmn)
     stream_structured = streamed(generate_structured)
 
+    @typed_async
     async def acompletion(self, **litellm_arguments: Any) -> Any:
         """LiteLLM's ``acompletion`` through Router and cache: its arguments, its return types.
 
@@ -286,7 +317,7 @@ class Orchestrator(Wiring):
     async def plan(
         self,
         prompt: str,
-        agent_type: str = "general",
+        agent_type: AgentType = "general",
         *,
         model: str | None = None,
         provider: str | None = None,
@@ -367,26 +398,3 @@ class Orchestrator(Wiring):
     ) -> tuple[str, ...]:
         count = self.config.orchestrator.generation.examples
         return examples_for(prompt, agent_type, given, count=count)
-
-
-class Blocking:
-    """The operations of an `Orchestrator`, blocking, on one background event loop."""
-
-    def __init__(self, orchestrator: Orchestrator) -> None:
-        self.generate_gmn = blocking(orchestrator.generate_gmn)
-        self.refine_gmn = blocking(orchestrator.refine_gmn)
-        self.validate_gmn = blocking(orchestrator.validate_gmn)
-        self.stream_gmn = iterating(orchestrator.stream_gmn)
-        self.stream_structured = iterating(orchestrator.stream_structured)
-        self.generate_structured = blocking(orchestrator.generate_structured)
-        self.generate = blocking(orchestrator.generate)
-        self.completion = blocking(orchestrator.acompletion)
-        self.embedding = blocking(orchestrator.aembedding)
-        self.plan = blocking(orchestrator.plan)
-        self.models = blocking(orchestrator.models)
-        self.health_check = blocking(orchestrator.health_check)
-        self.output_mode_check = blocking(orchestrator.output_mode_check)
-        self.usage = blocking(orchestrator.usage)
-        self.cache_info = blocking(orchestrator.cache_info)
-        self.cache_clear = blocking(orchestrator.cache_clear)
-        self.close = blocking(orchestrator.aclose)

@@ -14,7 +14,7 @@ from orchestrator.generation.loop import GenerationRequest
 from orchestrator.generation.prompts import ConversationPrompts, Prompts
 from orchestrator.generation.request_building import cache_use, without_json
 from orchestrator.types.diagnostics import Diagnostic
-from orchestrator.types.messages import LLMMessage, LLMRole, as_messages
+from orchestrator.types.messages import LLMMessage, LLMRole, Messages, as_messages
 from orchestrator.types.requests import Request
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Structured:
 
     def task(
         self,
-        messages: Sequence[LLMMessage | Mapping[str, object]] | str,
+        messages: Messages | str,
         wanted: Any,
         *,
         checks: Sequence[Check] = (),
@@ -82,7 +82,7 @@ class Structured:
 
     def first(
         self,
-        messages: Sequence[LLMMessage | Mapping[str, object]] | str,
+        messages: Messages | str,
         contract: Contract[Any],
         route: str,
         *,

@@ -15,7 +15,14 @@ from orchestrator.gmn.formats import write_text
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
 from orchestrator.types.errors import GMNError
-from orchestrator.types.requests import CacheMode, CachePolicy, Caching, OutputMode, Request
+from orchestrator.types.requests import (
+    AgentType,
+    CacheMode,
+    CachePolicy,
+    Caching,
+    OutputMode,
+    Request,
+)
 
 if TYPE_CHECKING:
     from orchestrator.config.settings import Settings
@@ -28,7 +35,7 @@ Source = str | bytes | Mapping[str, object] | GMNSpec
 
 _CACHE_KEYS = frozenset({"mode", "ttl", "tag", "no-cache", "no-store", "s-maxage"})
 AS_CONFIGURED = CachePolicy()
-AGENT_TYPES = ("explorer", "trader", "coordinator", "general")
+AGENT_TYPES = get_args(AgentType)
 
 
 def check_text(name: str, text: object) -> None:
@@ -39,7 +46,7 @@ def check_text(name: str, text: object) -> None:
         raise ValueError(f"{name} is empty; describe what is wanted in a sentence")
 
 
-def check_description(prompt: object, agent_type: str) -> None:
+def check_description(prompt: object, agent_type: object) -> None:
     """Raises: as `check_text`; ValueError: the agent type is unknown."""
     check_text("prompt", prompt)
     if agent_type not in AGENT_TYPES:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -91,11 +92,7 @@ class StreamHook:
 def streamed(
     method: Callable[P, Coroutine[Any, Any, Generation[T]]],
 ) -> Callable[P, AsyncGenerator[Event, None]]:
-    """The streaming twin of a method that runs the loop, with its arguments.
-
-    It yields the events of `orchestrator.types.events`, `Done` last, and raises what the method
-    raises.
-    """
+    """The streaming twin of a ``generate_…`` method that runs the loop: ``stream_…``."""
 
     @functools.wraps(method)
     async def stream(*args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[Event, None]:
@@ -118,4 +115,15 @@ def streamed(
                 task.cancel()
                 await asyncio.wait([task])
 
+    signature = inspect.signature(method)
+    yields = signature.replace(return_annotation="AsyncGenerator[Event, None]")
+    stream.__signature__ = yields  # type: ignore[attr-defined]  # what `help` shows
+    stream.__name__ = method.__name__.replace("generate", "stream")
+    stream.__qualname__ = method.__qualname__.replace("generate", "stream")
+    stream.__doc__ = f"""The events of `{method.__name__}` while it runs.
+
+        Takes its arguments, raises what it raises, and yields the events of
+        `orchestrator.types.events`; the last is `Done`, whose `result` is the `Generation`.
+        Leaving the iteration cancels the run.
+        """
     return stream

@@ -9,6 +9,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import functools
+import inspect
 import os
 import threading
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -115,6 +116,10 @@ def iterating(
         finally:
             loop.run(parts.aclose())
 
+    signature = inspect.signature(method)
+    given = str(signature.return_annotation).removeprefix("AsyncGenerator[").partition(",")[0]
+    made = signature.replace(return_annotation=f"Iterator[{given}]")
+    iterate.__signature__ = made  # type: ignore[attr-defined]  # what `help` shows
     return iterate
 
 

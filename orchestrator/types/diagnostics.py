@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
 #: One RFC 6902 operation on the canonical JSON of a document: op, path, and value where needed.
 PatchOperation = dict[str, object]
@@ -97,9 +97,9 @@ class Diagnostic:
         return {key: value for key, value in found.items() if value not in ("", None)}
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Everything found in one document; unpacks as ``is_valid, errors``.
+@dataclass(frozen=True)
+class Report(tuple[bool, tuple[Diagnostic, ...]]):
+    """Everything found in one document; it is the pair ``is_valid, errors``, with more to say.
 
     *Valid*, *runs* and *behaves* are three separate answers: no error-level finding; a few steps
     were simulated without a fault; the expectations held. None means not checked.
@@ -119,10 +119,22 @@ class Report:
     behaves: bool | None = None
     behaviour: tuple[str, ...] = ()
 
+    # A tuple, so that type checkers know both parts of ``is_valid, errors = report``.
+    def __new__(cls, diagnostics: Iterable[Diagnostic] = (), *_: object, **__: object) -> Self:
+        """The pair; `__init__` sets the attributes."""
+        errors = tuple(d for d in diagnostics if d.severity is Severity.ERROR)
+        return super().__new__(cls, (not errors, errors))
+
+    def __ne__(self, other: object) -> bool:  # the tuple's would compare the pair alone
+        return not self == other
+
+    def __getnewargs__(self) -> tuple[tuple[Diagnostic, ...]]:
+        return (self.diagnostics,)  # what a copy or a pickle is made from
+
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
         """The findings that block use."""
-        return tuple(d for d in self.diagnostics if d.severity is Severity.ERROR)
+        return self[1]
 
     @property
     def warnings(self) -> tuple[Diagnostic, ...]:
@@ -132,15 +144,12 @@ class Report:
     @property
     def is_valid(self) -> bool:
         """Whether no error remains."""
-        return not self.errors
+        return self[0]
 
     @property
     def is_accepted(self) -> bool:
         """Whether it is valid and neither `runs` nor `behaves` is False."""
         return self.is_valid and self.runs is not False and self.behaves is not False
-
-    def __iter__(self) -> Iterator[Any]:  # two types in turn, which no Iterator can state
-        return iter((self.is_valid, self.errors))
 
     def as_dict(self) -> dict[str, object]:
         """JSON-ready form."""

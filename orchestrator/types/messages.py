@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
 
 class LLMRole(StrEnum):
@@ -60,6 +60,10 @@ class LLMMessage:
         if not isinstance(content, str):
             raise ValueError(f"content of the {role} message is {content!r}, expected text")  # noqa: TRY004  a value of the dict, not an argument's type
         return cls(LLMRole(str(role)), content)
+
+
+#: A conversation, oldest turn first.
+Messages = Sequence[LLMMessage | Mapping[str, object]]
 
 
 def as_messages(turns: Iterable[LLMMessage | Mapping[str, object]]) -> tuple[LLMMessage, ...]:

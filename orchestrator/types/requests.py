@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
+from orchestrator.types.presentation import Presentation
+
 if TYPE_CHECKING:
     from orchestrator.types.diagnostics import Diagnostic, Report
     from orchestrator.types.messages import LLMMessage
@@ -68,6 +70,9 @@ class CachePolicy:
     tag: str = ""
     oldest_s: float = 0.0
 
+
+#: The kinds of agents that the prompts know.
+AgentType = Literal["explorer", "trader", "coordinator", "general"]
 
 #: The kind of an answer, before its content is checked.
 AnswerKind = Literal[
@@ -335,8 +340,8 @@ class Attempt(Generic[T_co]):
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Generation(Generic[T]):
+@dataclass(frozen=True, slots=True, repr=False)
+class Generation(Presentation, Generic[T]):
     """A value that passed its contract, with every attempt that led to it.
 
     Attributes:
@@ -373,6 +378,3 @@ class Generation(Generic[T]):
     def model(self) -> str:
         """Model of the accepted answer."""
         return self.attempts[-1].answer.model if self.attempts else ""
-
-    def __str__(self) -> str:
-        return self.text

@@ -37,6 +37,27 @@ async def test_a_sentence_becomes_a_model_with_a_line_in_the_ledger() -> None:
     )  # fmt: skip
 
 
+def test_blocking_code_closes_with_with() -> None:
+    with Orchestrator(OFFLINE) as orc:
+        made = orc.sync.generate_gmn(SENTENCE)
+    assert made.report.is_accepted
+    assert made.as_dict()["spec"] == made.spec.to_json()
+    assert orc.sync.usage()[-1]["operation"] == "generate_gmn"
+
+
+def test_streams_say_of_themselves_what_they_give() -> None:
+    orc = Orchestrator(OFFLINE)
+    for own in (orc.stream_gmn, Orchestrator.stream_gmn, orc.sync.stream_gmn):
+        assert (own.__name__, own.__qualname__) == ("stream_gmn", "Orchestrator.stream_gmn")
+        assert "the last is `Done`" in str(own.__doc__)
+    given = inspect.signature(orc.stream_gmn)
+    assert given.return_annotation == "AsyncGenerator[Event, None]"
+    blocking = inspect.signature(orc.sync.stream_gmn)
+    assert blocking.return_annotation == "Iterator[Event]"
+    assert [*given.parameters] == [*blocking.parameters]
+    assert next(iter(given.parameters)) == "prompt"
+
+
 async def test_the_same_sentence_again_comes_from_the_cache_and_is_counted_as_such() -> None:
     async with Orchestrator(OFFLINE) as orc:
         made = await orc.generate_gmn(SENTENCE)

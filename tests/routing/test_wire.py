@@ -291,7 +291,7 @@ async def test_names_are_resolved_by_us_and_never_guessed(wire: WireServer) -> N
         with pytest.raises(NoDeploymentError, match="anthropic cannot be called"):
             await orc.generate_gmn(PROMPT, provider="anthropic")
         with pytest.raises(ValueError, match="is not an agent type"):
-            await orc.generate_gmn(PROMPT, "wizard")
+            await orc.generate_gmn(PROMPT, "wizard")  # type: ignore[arg-type]
     assert wire.requests == []
 
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from orchestrator.ledger import jsonl as jsonlines
 from orchestrator.ledger.usage import stamp
 from orchestrator.types.errors import ConfigError, LLMError
-from orchestrator.types.requests import Attempt, Generation, Usage
+from orchestrator.types.requests import AgentType, Attempt, Generation, Usage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,7 @@ class Case(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     prompt: str
-    agent_type: str = "general"
+    agent_type: AgentType = "general"
     constraints: dict[str, int] = {}
     expectations: list[str] = []
 
@@ -99,7 +99,7 @@ class Generate(Protocol):
     async def __call__(
         self,
         prompt: str,
-        agent_type: str,
+        agent_type: AgentType,
         constraints: Mapping[str, int],
         *,
         expectations: Sequence[str],
@@ -200,7 +200,7 @@ def summed(
     outcomes: Sequence[CaseResult], *, route: str, templates: Mapping[str, str]
 ) -> EvaluationRun:
     """The scores of `outcomes`, by agent type and over all."""
-    kinds = dict.fromkeys(outcome.case.agent_type for outcome in outcomes)
+    kinds: dict[str, None] = dict.fromkeys(outcome.case.agent_type for outcome in outcomes)
     scores = {kind: score([o for o in outcomes if o.case.agent_type == kind]) for kind in kinds}
     return EvaluationRun(
         stamp(), route, _digest(dict(templates)),

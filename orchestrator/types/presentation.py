@@ -1,0 +1,109 @@
+"""How a result presents itself: on a screen, in a notebook, as data, as a file."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from orchestrator.types.diagnostics import Report
+    from orchestrator.types.requests import Attempt, Usage
+
+_FEWEST_BACKTICKS = 3
+
+
+class Presentation:
+    """The forms of a `Generation`; its attributes are documented there."""
+
+    __slots__ = ()
+    if TYPE_CHECKING:
+        spec: Any
+        text: str
+        report: Report
+        attempts: tuple[Attempt[Any], ...]
+        usage: Usage
+        cost_usd: float | None
+        cached: bool
+
+        @property
+        def provider(self) -> str: ...
+        @property
+        def model(self) -> str: ...
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"<Generation of {type(self.spec).__name__}: {self._summary()}>"
+
+    def _repr_markdown_(self) -> str:
+        """The form that notebooks show: the text in a code block, what it took, the findings."""
+        longest = max((len(ticks) for ticks in re.findall("`+", self.text)), default=0)
+        fence = "`" * max(_FEWEST_BACKTICKS, longest + 1)
+        found = [*self.report.diagnostics, *self.report.repairs]
+        lines = "".join(f"\n- {finding}" for finding in found)
+        return f"{fence}\n{self.text.rstrip()}\n{fence}\n{self._summary()}\n{lines}".rstrip()
+
+    def _summary(self) -> str:
+        verdicts = {"runs": self.report.runs, "behaves": self.report.behaves}
+        said = [
+            f"{name}: {'yes' if held else 'no'}"
+            for name, held in verdicts.items()
+            if held is not None
+        ]
+        calls = len(self.attempts)
+        cost = "price not known" if self.cost_usd is None else f"{self.cost_usd:.6g} USD"
+        parts = [
+            ", ".join(["valid" if self.report.is_valid else "not valid", *said]),
+            f"{calls} {'call' if calls == 1 else 'calls'}",
+            f"{self.usage.total_tokens} tokens",
+            "from the cache" if self.cached else cost,
+            self.model,
+        ]
+        return "; ".join(part for part in parts if part)
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready form: text, value, report, what it took, and every answer on the way."""
+        return {
+            "text": self.text,
+            "spec": self._data(),
+            "report": self.report.as_dict(),
+            "provider": self.provider,
+            "model": self.model,
+            "cached": self.cached,
+            "cost_usd": self.cost_usd,
+            "usage": {
+                "prompt_tokens": self.usage.prompt_tokens,
+                "completion_tokens": self.usage.completion_tokens,
+            },
+            "attempts": [
+                {
+                    "purpose": attempt.purpose,
+                    "reason": attempt.reason,
+                    "kind": attempt.evaluation.kind,
+                    "errors": [d.code for d in attempt.evaluation.report.errors],
+                    "answer": attempt.answer.text,
+                }
+                for attempt in self.attempts
+            ],
+        }
+
+    def save(self, path: str | Path) -> Path:
+        """Write the text to a file, or the value as JSON where its name ends in ``.json``.
+
+        A file that is there is replaced.
+
+        Raises: OSError: the file cannot be written.
+        """
+        file = Path(path)
+        text = self.text
+        if file.suffix.lower() == ".json":
+            text = json.dumps(self._data(), ensure_ascii=False, indent=2)
+        file.write_text(text if text.endswith("\n") else f"{text}\n", encoding="utf-8")
+        return file
+
+    def _data(self) -> Any:
+        """The value as JSON data: a specification says its own, else the text is JSON."""
+        return self.spec.to_json() if hasattr(self.spec, "to_json") else json.loads(self.text)
