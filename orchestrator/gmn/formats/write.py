@@ -30,14 +30,14 @@ _NOT_BARE = {"true", "false", "True", "False", "null", "None", "inf", "nan", "In
 
 
 def write_text(spec: GMNSpec, comments: Mapping[str, Sequence[str]] | None = None) -> str:
-    """Canonical block text, one property per line, ending in a newline; reads back equal.
+    """Canonical block text, one property per line, closed by the line ``end``; reads back equal.
 
     `comments` are lines to put above a statement, by its pointer, as `comments_of` finds them.
     """
     lines: list[str] = []
     for pointer, block in _statements(spec):
         lines += [*(comments or {}).get(pointer, ()), block]
-    return "\n".join([*lines, *(comments or {}).get(END, ())]) + "\n"
+    return "\n".join([*lines, *(comments or {}).get(END, ()), "end"]) + "\n"
 
 
 def _statements(spec: GMNSpec) -> Iterator[tuple[str, str]]:
