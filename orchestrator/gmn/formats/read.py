@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -32,6 +34,16 @@ _NODE = re.compile(r"^[ \t]*node[ \t]+\w+[ \t]+\S+\s*\{", re.MULTILINE)
 _FENCE_CLOSED = re.compile(r"\s*^[ \t]*(?:`{3,}|~{3,})[ \t]*$", re.MULTILINE)
 _BEGUN = re.compile(r"^[ \t]*(?:agent|node)\b[^.\n]*\Z", re.MULTILINE)
 _END = re.compile(r"^[ \t]*end\b", re.MULTILINE | re.IGNORECASE)
+_SYNTAX = ("GMN001", "GMN002", "GMN003", "GMN005", "GMN009", "GMN013")
+_QUOTES = str.maketrans(
+    {
+        **dict.fromkeys("\u201c\u201d\u201e\u00ab\u00bb", '"'),
+        **dict.fromkeys("\u2018\u2019\u201a", "'"),
+    }
+)
+_WRAPPED = 4  # one in the other
+_SECTIONS = {"states", "nodes", "observations", "num_states", "A"}
+_CALL = {"id", "type", "name", "arguments", "parameters", "input"}  # of a tool
 #: What an agent that acts always has, and how a finding calls it.
 _ALWAYS = {
     "states": "a state", "observations": "an observation", "likelihoods": "an emission",
@@ -69,7 +81,7 @@ class Reading:
 def read(source: str | bytes | Mapping[str, object], *, limits: Limits = DEFAULT_LIMITS) -> Reading:
     """Recognise the spelling of `source` and read it; any input gives a Reading, never a raise."""
     if isinstance(source, Mapping):
-        return _mapping(dict(source), SourceMap(), "json")
+        return _value(dict(source), SourceMap(), limits)
     size = len(source) if isinstance(source, bytes) else len(source.encode(errors="replace"))
     if size > limits.document_bytes:
         words = f"the document has {size} bytes, more than {limits.document_bytes}"
@@ -84,7 +96,21 @@ def read(source: str | bytes | Mapping[str, object], *, limits: Limits = DEFAULT
             return Reading(None, (finding("GMN001", words, place=place),))
     else:
         text = source.removeprefix("\ufeff")
-    return _text(text, limits)
+    reading = _text(text, limits)
+    if _is_unread(reading) and (other := _respelled(text)) != text:
+        again = _text(other, limits)
+        if not _is_unread(again):
+            words = "typographic quotes or HTML entities read as the characters they stand for"
+            return replace(again, repairs=(finding("GMN009", words), *again.repairs))
+    return reading
+
+
+def _is_unread(reading: Reading) -> bool:
+    return reading.tree is None or any(d.code in _SYNTAX for d in reading.findings)
+
+
+def _respelled(text: str) -> str:
+    return html.unescape(text).translate(_QUOTES)
 
 
 def _text(text: str, limits: Limits) -> Reading:
@@ -97,10 +123,10 @@ def _text(text: str, limits: Limits) -> Reading:
     outside = [part for part in (text[:start].strip(), text[end:].strip()) if part]
     removed = tuple(_removed(part, places.at(0)) for part in outside if part.strip("`~ \n"))
     first = body.lstrip()[:1]
-    if first in ("{", "["):
-        reading = _json(body, places, limits)
-    elif is_sections(body):
+    if is_sections(body):
         reading = _sections(body, places, limits)
+    elif first in ("{", "[") or _is_quoted(body):
+        reading = _json(body, places, limits)
     else:
         reading = _block_text(body, places, limits)
     is_whole = reading.is_whole or bool(_FENCE_CLOSED.match(text, end))
@@ -125,6 +151,8 @@ def _body_in(text: str) -> tuple[int, int]:
     stripped = text.lstrip()
     if stripped.startswith(("{", "[")) and not _SECTION.match(stripped):
         return len(text) - len(stripped), _json_end(text, len(text) - len(stripped))
+    if _is_quoted(stripped):
+        return 0, len(text)
     statement, section = STATEMENT.search(text), _SECTION.search(text)
     if section and not statement:
         return section.start(), len(text)
@@ -134,6 +162,14 @@ def _body_in(text: str) -> tuple[int, int]:
     if brace >= 0 and '"' in text[brace : brace + 40]:
         return brace, _json_end(text, brace)
     return 0, len(text)
+
+
+def _is_quoted(text: str) -> bool:
+    """Whether all of it is one JSON string."""
+    try:
+        return text.lstrip()[:1] == '"' and isinstance(json.loads(text, strict=False), str)
+    except ValueError:
+        return False
 
 
 def _before(text: str, start: int) -> int:
@@ -223,7 +259,7 @@ def _json(body: str, places: SourceMap, limits: Limits) -> Reading:
         return _loose_json(body, places, limits)
     if found.offset != start:  # the document itself could not be read, something after it could
         return _loose_json(body, places, limits)
-    reading = _value(found.value, SourceMap(places.text, JsonPositions(body, start)))
+    reading = _value(found.value, SourceMap(places.text, JsonPositions(body, start)), limits)
     twice = [finding("GMN004", f"key {key!r} given twice, equal") for key in found.repeated]
     clash = [
         finding("GMN004", f"key {key!r} is given twice with different values", got=key)
@@ -246,7 +282,7 @@ def _loose_json(body: str, places: SourceMap, limits: Limits) -> Reading:
         data = plain(parser.value(), "", offsets)
     except BrokenSyntax as error:
         return Reading(None, (error.found,), places=places, spelling="json")
-    reading = _value(data, SourceMap(places.text, offsets))
+    reading = _value(data, SourceMap(places.text, offsets), limits)
     lenient = finding("GMN009", "JSON read leniently: missing commas, quotes or ends")
     is_whole = all(d.code != "GMN002" for d in parser.repairs)
     return replace(
@@ -258,20 +294,47 @@ def _loose_json(body: str, places: SourceMap, limits: Limits) -> Reading:
     )
 
 
-def _value(data: object, places: SourceMap) -> Reading:
-    if isinstance(data, list) and len(data) == 1:
-        data = data[0]
-    if not isinstance(data, dict):
+def _value(data: object, places: SourceMap, limits: Limits) -> Reading:
+    """The document in a JSON value, out of what may be wrapped around it."""
+    around: list[str] = []
+    while len(around) < _WRAPPED and (found := _inside(data)) is not None:
+        data, wrapper = found
+        around.append(wrapper)
+    if isinstance(data, str) and STATEMENT.search(data):
+        reading, around = _text(data, limits), around or ["a string"]
+    elif isinstance(data, dict):
+        reading = _mapping(data, places, "json")
+    else:
         words = f"expected an object, got a JSON {type(data).__name__}"
         return Reading(None, (finding("GMN009", words),), places=places, spelling="json")
-    return _mapping(data, places, "json")
+    words = f"JSON read leniently: out of {', in '.join(around)}"
+    wrapped = (finding("GMN009", words),) if around else ()
+    return replace(reading, repairs=(*wrapped, *reading.repairs))
+
+
+def _inside(data: object) -> tuple[object, str] | None:
+    """What a value is wrapped around, and the wrapper in words; None for a document itself."""
+    if isinstance(data, list) and len(data) == 1:
+        return data[0], "a list of one"
+    if isinstance(data, str) and data.lstrip()[:1] in ("{", "[", '"'):
+        try:
+            return read_json(data).value, "a string"
+        except ValueError:
+            return None
+    if not isinstance(data, dict) or _SECTIONS & set(data):
+        return None
+    if set(data) <= _CALL:
+        key = next((k for k in ("arguments", "parameters", "input") if k in data), "")
+        return (data[key], f"the {key} of a call") if key else None
+    if len(data) == 1:
+        ((key, inner),) = data.items()
+        is_text = isinstance(inner, str) and (STATEMENT.search(inner) or inner.lstrip()[:1] == "{")
+        if is_text or isinstance(inner, dict | list):
+            return inner, f"the key {key!r}"
+    return None
 
 
 def _mapping(data: dict[str, object], places: SourceMap, spelling: str) -> Reading:
-    if len(data) == 1:
-        (inner,) = data.values()
-        if isinstance(inner, dict) and {"states", "nodes"} & set(inner):
-            data = inner  # an envelope such as {"gmn": {…}} or {"model": {…}}
     if is_graph(data):
         return _legacy(*read_graph(data), places, "graph")
     if is_flat_pomdp(data):

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.formats.comments import END
+from orchestrator.gmn.formats.shares import Written
 from orchestrator.gmn.model import LABEL_PATTERN, VERSION
 
 if TYPE_CHECKING:
@@ -242,6 +243,8 @@ def _query(query: Query) -> Iterator[str]:
 
 def _number(number: float) -> str:
     """The shortest spelling that reads back equal; whole numbers without a point."""
+    if isinstance(number, Written):
+        return number.text
     return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
 
 
