@@ -14,7 +14,7 @@ from orchestrator.cli.output import (
     report_on_stderr,
     write_result,
 )
-from orchestrator.gmn.formats import comments_of, read, write_json, write_text
+from orchestrator.gmn.formats import comments_of, read, with_shares, write_json, write_text
 from orchestrator.gmn.validate import validate
 from orchestrator.types.diagnostics import Report
 
@@ -51,7 +51,7 @@ def _written(arguments: argparse.Namespace, raw: bytes, spec: GMNSpec) -> str:
     reading = read(raw)
     comments = comments_of(reading.places)
     if arguments.to == "gmn" and reading.spelling == "text":
-        return write_text(spec, comments)
+        return write_text(with_shares(spec, reading.places), comments)
     if lost := sum(len(lines) for lines in comments.values()):
         echo_stderr(f"{arguments.file}: {lost} comments left out; only block text can hold them")
     return write_text(spec) if arguments.to == "gmn" else write_json(spec)

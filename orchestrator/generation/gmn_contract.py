@@ -14,13 +14,14 @@ from orchestrator.generation.contract import (
     read_beginning,
     whole_instead,
 )
+from orchestrator.gmn.codes import finding
 from orchestrator.gmn.expectations import EPISODES, Expectation
 from orchestrator.gmn.formats import read, write_text
 from orchestrator.gmn.formats.schema import strict_schema
 from orchestrator.gmn.inferred import inferred_from
 from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
 from orchestrator.gmn.model import GMNSpec
-from orchestrator.gmn.validate import RepairMode, Validation, validate
+from orchestrator.gmn.validate import Also, RepairMode, Source, Validation, validate
 from orchestrator.parsing.json_patch import from_name_keyed, pointer_in, to_name_keyed
 from orchestrator.parsing.json_pointer import pointer_to
 from orchestrator.parsing.json_reader import unfence
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from orchestrator.types.requests import AnswerKind
 
 #: Raise it whenever the same text could be evaluated differently.
-CHECKS_VERSION = "2"
+CHECKS_VERSION = "3"
 
 _KEYS = {
     "states": "name", "observations": "name", "actions": "name", "likelihoods": "of",
@@ -88,25 +89,21 @@ class GMNContract:
 
     def evaluate(self, text: str) -> Evaluation[GMNSpec]:
         """Read, type, check, repair, compile, run, and simulate the expectations."""
-        return self._evaluation(self._validate(text))
+        return self._evaluation(self._validate(text, _cut_off))
 
-    def evaluate_source(
-        self, source: str | bytes | GMNSpec | Mapping[str, object]
-    ) -> Evaluation[GMNSpec]:
-        """The same for a document in any form."""
+    def evaluate_source(self, source: Source) -> Evaluation[GMNSpec]:
+        """The same for a document in any form; one of a person needs no line ``end``."""
         return self._evaluation(self._validate(source))
 
-    def _validate(self, source: str | bytes | GMNSpec | Mapping[str, object]) -> Validation:
-        verdict = self._held_to(source, self.expectations)
+    def _validate(self, source: Source, also: Also | None = None) -> Validation:
+        verdict = self._held_to(source, self.expectations, also)
         if not self.description or verdict.spec is None or not verdict.report.is_accepted:
             return verdict
         inferred = inferred_from(self.description, verdict.spec)
-        return self._held_to(source, (*self.expectations, *inferred)) if inferred else verdict
+        return self._held_to(source, (*self.expectations, *inferred), also) if inferred else verdict
 
     def _held_to(
-        self,
-        source: str | bytes | GMNSpec | Mapping[str, object],
-        expectations: tuple[Expectation, ...],
+        self, source: Source, expectations: tuple[Expectation, ...], also: Also | None
     ) -> Validation:
         return validate(
             source,
@@ -115,12 +112,13 @@ class GMNContract:
             constraints=self.constraints,
             expectations=expectations,
             episodes=self.episodes,
+            also=also,
         )
 
     def _evaluation(self, verdict: Validation) -> Evaluation[GMNSpec]:
         kind: AnswerKind = "unparsed" if verdict.spec is None else "parsed"
         text = write_text(verdict.spec) if verdict.spec is not None else ""
-        return Evaluation(kind, verdict.spec, text, verdict.report)
+        return Evaluation(kind, verdict.spec, text, verdict.report, may_be_cut=not verdict.is_whole)
 
     def name_keyed(self, evaluation: Evaluation[GMNSpec]) -> str:
         """The document keyed by names: array indices are where models go wrong."""
@@ -163,6 +161,17 @@ class GMNContract:
             return explained(evaluation.report)
         tree, view = evaluation.value.to_json(), to_name_keyed_model(evaluation.value)
         return explained(evaluation.report, lambda pointer: pointer_in(view, pointer, tree))
+
+
+def _cut_off(verdict: Validation) -> list[Diagnostic]:
+    """The finding that an answer stops before its end, as far as the answer alone can show it."""
+    if not verdict.missing:
+        return []
+    lacks = " and ".join(verdict.missing)
+    words = (
+        f"the document seems to be cut off before its end: it has no line 'end' and lacks {lacks}"
+    )
+    return [finding("GMN015", words, expected="end")]
 
 
 def _last_closed(text: str) -> int:

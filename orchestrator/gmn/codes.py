@@ -1,9 +1,9 @@
 """The catalogue of findings: code, severity, when it is repaired locally, what it is about.
 
 The words with the values in them are written by the check that raises the code; severity and the
-order of repairs stand here and nowhere else. GMN001-013 are about syntax, 101-122 structure,
+order of repairs stand here and nowhere else. GMN001-016 are about syntax, 101-122 structure,
 201-217 probabilities, 301-312 shapes, 401-414 preferences and policies, 501-514 quality (never
-blocking), 601-607 queries, 701-711 limits, 801-806 import, 901-906 the engine.
+blocking), 601-607 queries, 701-711 limits, 801-806 import, 901-907 the engine.
 """
 
 from __future__ import annotations
@@ -50,6 +50,9 @@ _TABLE = """
 011 E - unsupported version
 012 I - text outside the document removed
 013 E - empty document
+014 E - several documents in one text
+015 E - cut off before its end
+016 E - a node after the end
 101 E - no state factor
 102 E - no observation modality
 103 E - name declared twice
@@ -156,6 +159,7 @@ _TABLE = """
 904 W - beliefs had ruled out what was observed
 905 I - engines disagree
 906 E - expectation not met
+907 E - copy of an example
 """
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,24 +14,34 @@ from orchestrator.gmn.checks import Subject, known_constraints, run_checks
 from orchestrator.gmn.codes import REPAIR_GROUPS, finding
 from orchestrator.gmn.compile import compile_spec
 from orchestrator.gmn.expectations import EPISODES, check_names, measure
-from orchestrator.gmn.formats import SourceMap, coerce, read
+from orchestrator.gmn.formats import Reading, SourceMap, coerce, read
+from orchestrator.gmn.formats.candidates import (
+    Span,
+    documents_in,
+    is_last_final,
+    is_same_model,
+)
 from orchestrator.gmn.gradient import with_gradients
 from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.simulate import simulate
-from orchestrator.types.diagnostics import Report
+from orchestrator.parsing.reasoning import without_reasoning
+from orchestrator.types.diagnostics import Diagnostic, Report
 from orchestrator.types.errors import GMNError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable
 
     from orchestrator.gmn.compile import Compiled
     from orchestrator.gmn.expectations import Expectation
-    from orchestrator.types.diagnostics import Diagnostic, PatchOperation
+    from orchestrator.types.diagnostics import PatchOperation
 
+#: A document in any form: text of any spelling, JSON data, or typed.
+Source = str | bytes | Mapping[str, object] | GMNSpec
 #: Which repairs are applied: none, the safe ones, or also those that are only suggested.
 RepairMode = Literal["none", "safe", "suggest"]
 
+_Typed = tuple[GMNSpec | None, list[Diagnostic], list[Diagnostic]]
 _MOST_ROUNDS = 4  # of one group: a rename can uncover one more, not many
 
 
@@ -42,16 +54,24 @@ class Validation:
         report: findings left, repairs made, and whether it runs and behaves.
         compiled: its arrays, None unless it is valid.
         spelling: the format it was read from.
+        is_whole: whether the text shows its own end; what does not may have been cut off.
+        missing: what a complete document has and one without its end lacks.
     """
 
     spec: GMNSpec | None
     report: Report
     compiled: Compiled | None = None
     spelling: str = "text"
+    is_whole: bool = True
+    missing: tuple[str, ...] = ()
+
+
+#: Gives further findings on one document.
+Also = Callable[[Validation], Sequence[Diagnostic]]
 
 
 def validate(
-    source: str | bytes | Mapping[str, object] | GMNSpec,
+    source: Source,
     *,
     limits: Limits = DEFAULT_LIMITS,
     repair: RepairMode = "safe",
@@ -59,6 +79,7 @@ def validate(
     expectations: Sequence[Expectation] = (),
     episodes: int = EPISODES,
     run_steps: int = 3,
+    also: Also | None = None,
 ) -> Validation:
     """Validate a document; every text or bytes give a Validation, faulty ones with findings.
 
@@ -66,13 +87,99 @@ def validate(
     the request: ``max_states`` and ``max_observations`` (joint values), ``max_actions`` (joint
     actions), ``max_factors``, ``max_horizon``, ``max_policies``. `expectations` are simulated over
     `episodes`; failures are findings (906). `run_steps` steps show that it runs; 0 skips that.
+    `also` gives further findings on a document.
+
+    A text may hold several documents: one that holds is taken, and of several that differ the last
+    one, where the text says that it is final; else it is a finding (014).
 
     Raises: ValueError: a constraint is unknown or not a whole number.
     """
     bounds = known_constraints(constraints or {})
-    spec, found, repairs, places, spelling = _typed(source, limits)
+
+    def one(document: Source) -> Validation:
+        subject, verdict = _checked(document, limits, bounds, repair)
+        if subject is not None and verdict.report.is_valid:
+            verdict = _run(subject, verdict, expectations, episodes=episodes, run_steps=run_steps)
+        return _with_findings(verdict, also(verdict)) if also else verdict
+
+    if isinstance(source, bytes) and len(source) <= limits.document_bytes:
+        with contextlib.suppress(UnicodeDecodeError):  # which reading it reports
+            source = source.decode("utf-8-sig")
+    if not isinstance(source, str) or len(source) > limits.document_bytes:
+        return one(source)
+    return _chosen(source, one)
+
+
+def _chosen(text: str, one: Callable[[str], Validation]) -> Validation:
+    """The verdict on the document in `text`; of several, on the one that holds, or is final."""
+    answer = without_reasoning(text)
+    places = SourceMap(text)
+    read_over = (
+        [finding("GMN012", "reasoning before the document removed", place=places.at(0))]
+        if answer != text
+        else []
+    )
+    documents = documents_in(answer)
+    if len(documents) < 2:
+        return _repairs_first(one(answer), read_over)
+    spans = [document.span for document in documents]
+    tried = [(span, one(alone)) for span, alone in documents]
+    holding = [(span, verdict) for span, verdict in tried if verdict.report.is_accepted]
+    (at, last) = holding[-1] if holding else min(reversed(tried), key=lambda t: _rank(t[1]))
+    differ = [
+        v for _, v in holding if v.spec and last.spec and not is_same_model(v.spec, last.spec)
+    ]
+    if differ and not (at == spans[-1] and is_last_final(answer, spans)):
+        lines = ", ".join(str(_line(places, answer, span)) for span, _ in holding)
+        words = (
+            f"the text holds {len(holding)} documents that differ, at lines {lines}, and does not"
+            " say which is the final one; keep one"
+        )
+        found = finding("GMN014", words, place=places.at(at.start), got=len(holding), expected=1)
+        return Validation(None, Report((found,), tuple(read_over)), None, last.spelling)
+    last = dataclasses.replace(last, is_whole=tried[-1][1].is_whole)
+    line = _line(places, answer, at)
+    words = f"of {len(spans)} documents in the text the one at line {line} is taken"
+    return _repairs_first(last, [*read_over, finding("GMN014", words, place=places.at(at.start))])
+
+
+def _with_findings(verdict: Validation, more: Sequence[Diagnostic]) -> Validation:
+    found = (*verdict.report.diagnostics, *more)
+    return dataclasses.replace(
+        verdict, report=dataclasses.replace(verdict.report, diagnostics=found)
+    )
+
+
+def _line(places: SourceMap, text: str, span: Span) -> int:
+    blank = len(text[span.start : span.end]) - len(text[span.start : span.end].lstrip())
+    return places.at(span.start + blank).line
+
+
+def _rank(verdict: Validation) -> tuple[bool, int]:
+    return (verdict.spec is None, len(verdict.report.errors))
+
+
+def _repairs_first(verdict: Validation, repairs: list[Diagnostic]) -> Validation:
+    report = dataclasses.replace(verdict.report, repairs=(*repairs, *verdict.report.repairs))
+    return dataclasses.replace(verdict, report=report) if repairs else verdict
+
+
+def _checked(
+    source: Source, limits: Limits, bounds: Mapping[str, int], repair: RepairMode
+) -> tuple[Subject | None, Validation]:
+    """Read, type, check and repair one document."""
+    if isinstance(source, GMNSpec):
+        reading = Reading(None, spelling="spec")
+        typed: _Typed = (source, [], [])
+    else:
+        reading = read(source, limits=limits)
+        typed = _typed(reading, limits)
+    spec, found, repairs = typed
+    places = reading.places
+    verdict = Validation(None, Report(), None, reading.spelling, reading.is_whole, reading.missing)
     if spec is None:
-        return Validation(None, Report(_placed(found, places), tuple(repairs)), None, spelling)
+        report = Report(_placed(found, places), tuple(repairs))
+        return None, dataclasses.replace(verdict, report=report)
     subject = Subject(spec, limits, bounds)
     checked = run_checks(subject)
     if _fixable(checked, repair):
@@ -80,21 +187,13 @@ def validate(
         repairs += applied
         checked = run_checks(subject)
     report = Report(_placed([*found, *checked], places), _placed(repairs, places))
-    if not report.is_valid:
-        return Validation(subject.spec, report, None, spelling)
-    valid = Validation(subject.spec, report, None, spelling)
-    return _run(subject, valid, expectations, episodes=episodes, run_steps=run_steps)
+    return subject, dataclasses.replace(verdict, spec=subject.spec, report=report)
 
 
-def _typed(
-    source: str | bytes | Mapping[str, object] | GMNSpec, limits: Limits
-) -> tuple[GMNSpec | None, list[Diagnostic], list[Diagnostic], SourceMap, str]:
-    if isinstance(source, GMNSpec):
-        return source, [], [], SourceMap(), "spec"
-    reading = read(source, limits=limits)
+def _typed(reading: Reading, limits: Limits) -> _Typed:
     found, repairs = [*reading.findings], [*reading.repairs]
     if reading.tree is None:
-        return None, found, repairs, reading.places, reading.spelling
+        return None, found, repairs
     conformed = coerce(reading.tree)
     found += conformed.findings
     repairs += conformed.repairs
@@ -102,7 +201,7 @@ def _typed(
     if spec is not None and conformed.gradients:
         spec, problems = with_gradients(spec, conformed.gradients, limits)
         found += problems
-    return spec, found, repairs, reading.places, reading.spelling
+    return spec, found, repairs
 
 
 def _fixable(found: Sequence[Diagnostic], mode: RepairMode) -> list[Diagnostic]:

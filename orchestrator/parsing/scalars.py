@@ -7,6 +7,7 @@ import re
 
 # Leading zeros ("010") and separators ("1_000", "1,000") have more than one reading.
 _NUMBER = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+_FRACTION = re.compile(r"([0-9]+)\s*/\s*([0-9]+)")
 _TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
 
 
@@ -23,8 +24,11 @@ def number_in(text: str) -> int | float | None:
 
 
 def share_in(text: str) -> int | float | None:
-    """The same for a number of which a percentage is a hundredth: ``"20%"`` is 0.2."""
+    """The same where a percentage or a fraction is a number too: ``20%`` is 0.2, ``1/4`` 0.25."""
     text = text.strip()
+    if fraction := _FRACTION.fullmatch(text):
+        over, under = (number_in(part) for part in fraction.groups())
+        return over / under if over is not None and under else None
     number = number_in(text.removesuffix("%"))
     return number / 100 if number is not None and text.endswith("%") else number
 

@@ -230,12 +230,15 @@ class Evaluation(Generic[T_co]):
         value: the typed value, None when the answer did not parse.
         text: the value in its canonical spelling, empty when there is none.
         report: remaining findings, and local repairs.
+        may_be_cut: whether the text does not show that it is whole; then only an explicit finish
+            reason ``stop`` says so.
     """
 
     answer: AnswerKind
     value: T_co | None
     text: str
     report: Report
+    may_be_cut: bool = False
 
     @property
     def is_accepted(self) -> bool:

@@ -55,6 +55,8 @@ def test_what_has_no_reading_or_two_is_left_alone(text: str) -> None:
 
 def test_percentages_are_shares_where_the_reader_says_so() -> None:
     assert share_in("20 %") == 0.2
+    assert share_in("1 / 4") == 0.25
+    assert share_in("1/0") is None
     assert number_in("20%") is None
     assert coerced("20%", {"type": "number"}) == ("20%", ())
 

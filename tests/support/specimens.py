@@ -69,6 +69,8 @@ SPECIMENS: dict[str, str] = {
     "011": swapped("gmn 1.0", "gmn 7.3"),
     "012": f"Here is your model:\n```\n{GOOD}```\nEnjoy!",
     "013": "   \n",
+    "014": f"{GOOD}end\nOr:\n{swapped('gamma: 8', 'gamma: 4')}end\n",
+    "016": f"{GOOD}end\nnode state late {{ size: 2 }}\n",
     "101": without("node state"),
     "102": without("node observation"),
     "103": plus("node state pos { size: 3 }"),
@@ -258,9 +260,11 @@ REPAIRED = (
 
 #: Codes that need more than a document (a request, or a running engine), and the file of their test.
 ELSEWHERE = {
+    "015": "tests/generation/test_gmn_answers.py",
     "711": "tests/gmn/test_validate.py",
     "902": "tests/gmn/test_pymdp_crosscheck.py",
     "903": "tests/gmn/test_engine.py",
     "905": "tests/gmn/test_pymdp_crosscheck.py",
     "906": "tests/gmn/test_expectations.py",
+    "907": "tests/generation/test_gmn_answers.py",
 }

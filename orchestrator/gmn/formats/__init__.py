@@ -5,6 +5,7 @@ from __future__ import annotations
 from orchestrator.gmn.formats.coercion import Coerced, Gradient, coerce
 from orchestrator.gmn.formats.comments import comments_of
 from orchestrator.gmn.formats.read import Reading, read
+from orchestrator.gmn.formats.shares import with_shares
 from orchestrator.gmn.formats.source_map import SourceMap
 from orchestrator.gmn.formats.write import write_json, write_text
 
@@ -16,6 +17,7 @@ __all__ = [
     "coerce",
     "comments_of",
     "read",
+    "with_shares",
     "write_json",
     "write_text",
 ]

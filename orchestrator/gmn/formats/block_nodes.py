@@ -391,7 +391,8 @@ def _rule(rule: Value, where: str, offsets: dict[str, int]) -> object:
             ]
         elif isinstance(entry.value.content, Block) and entry.key == "then":
             made["then"] = [
-                {"value": e.key, "p": e.value.content} for e in entry.value.content.entries
+                {"value": e.key, "p": plain(e.value, f"{part}/{i}/p", offsets)}
+                for i, e in enumerate(entry.value.content.entries)
             ]
         else:
             made[entry.key] = plain(entry.value, part, offsets)

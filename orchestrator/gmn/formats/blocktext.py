@@ -1,12 +1,14 @@
-"""Block text: ``node <type> <name> { … }`` statements, each read on its own."""
+"""Block text: ``node <type> <name> { … }`` statements, each read on its own, up to ``end``."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.formats.block_nodes import SECTION_OF, Builder
+from orchestrator.gmn.formats.comments import END
 from orchestrator.gmn.formats.syntax import Block, BrokenSyntax, Parser, Token
 from orchestrator.parsing.spelling import nearest
 
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
     from orchestrator.gmn.limits import Limits
     from orchestrator.types.diagnostics import Diagnostic
 
+#: How a statement begins, at the beginning of a line.
+STATEMENT = re.compile(
+    r"^[ \t]*(?:gmn[ \t]+[\w.]|agent[ \t]+\S|node[ \t]+\w+[ \t]+\S)", re.MULTILINE
+)
 _ALIASES = {
     "hidden_state": "state",
     "factor": "state",
@@ -36,13 +42,17 @@ MOST_STATEMENTS = 1000  # several times what any document within the limits need
 
 @dataclass(frozen=True, slots=True)
 class BlockText:
-    """What block text said: a tree, its pointers' offsets, what was wrong and what was repaired."""
+    """What block text said: a tree, its pointers' offsets, what was wrong and what was repaired.
+
+    `end` is the offset of the line ``end``, None when the document has none.
+    """
 
     tree: dict[str, object]
     offsets: dict[str, int]
     findings: tuple[Diagnostic, ...]
     repairs: tuple[Diagnostic, ...]
     statements: int
+    end: int | None = None
 
 
 def read_block_text(text: str, places: SourceMap, limits: Limits) -> BlockText:
@@ -50,8 +60,11 @@ def read_block_text(text: str, places: SourceMap, limits: Limits) -> BlockText:
     parser = Parser(text, places, limits.nesting)
     builder = Builder(places)
     broken: list[Diagnostic] = []
-    statements = 0
+    statements, end = 0, None
     while not parser.at_end():
+        if parser.here.kind == "word" and parser.here.text.lower().rstrip(".") == "end":
+            end = builder.offsets[END] = parser.here.offset
+            break  # what follows is prose, which no lexer can read
         try:
             statements += _statement(parser, builder)
         except BrokenSyntax as error:
@@ -74,6 +87,7 @@ def read_block_text(text: str, places: SourceMap, limits: Limits) -> BlockText:
         (*parser.found, *broken, *builder.findings),
         (*parser.repairs, *builder.repairs),
         statements,
+        end,
     )
 
 
@@ -128,12 +142,14 @@ def _node_type(written: str, offset: int, builder: Builder) -> str:
 
 
 def _resume(parser: Parser) -> None:
-    """Go to the next word that starts a statement at the beginning of a line."""
+    """Go to the next word that starts a statement, or to the end, at the beginning of a line."""
     while not parser.at_end():
         parser.take()
         token = parser.here
-        if token.kind != "word" or token.text not in _STARTS:
+        text = parser.places.text
+        # A label may be called end: the document ends at a line without statements after it.
+        is_end = token.text == "end" and not STATEMENT.search(text, token.offset)
+        if token.kind != "word" or not (token.text in _STARTS or is_end):
             continue
-        before = parser.places.text.rfind("\n", 0, token.offset) + 1
-        if not parser.places.text[before : token.offset].strip():
+        if not text[text.rfind("\n", 0, token.offset) + 1 : token.offset].strip():
             return

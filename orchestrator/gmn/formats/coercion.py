@@ -9,6 +9,7 @@ and passes over a table of a million numbers at once.
 from __future__ import annotations
 
 import math
+import re
 import typing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,9 +18,10 @@ from pydantic import BaseModel, ValidationError
 
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.formats.legacy_shapes import fix_legacy_shapes
+from orchestrator.gmn.formats.syntax import Share
 from orchestrator.gmn.model import VERSION, GMNSpec
 from orchestrator.parsing.json_pointer import pointer_to
-from orchestrator.parsing.scalars import share_in, truth_in
+from orchestrator.parsing.scalars import number_in, share_in, truth_in
 from orchestrator.parsing.spelling import nearest, nearest_keys
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from orchestrator.types.diagnostics import Diagnostic
 
+_SHARES = re.compile(r"/table/rows/|/p\Z|/noise\Z|/habits/|/trigger_value\Z")
 _KIND_ALIASES = {
     "matrix": "rows", "dense": "rows", "table": "rows", "deterministic": "map", "eye": "identity",
     "flat": "uniform", "decision_list": "rules", "gridworld": "grid", "line": "shift",
@@ -187,9 +190,12 @@ class _Walk:
         wanted = "a whole number" if kind is int else "a number"
         number: object = value
         if isinstance(value, str):
-            number = share_in(value)
+            share = share_in(value) if _is_share(kind, pointer) else None
+            number = number_in(value) if share is None else share
             if number is not None:
                 self._coerced(f"{value!r} read as the number {number}", pointer)
+        elif isinstance(value, Share):
+            number = float(value) if _is_share(kind, pointer) else None
         if isinstance(number, bool) or not isinstance(number, int | float):
             code = "GMN312" if "/table/" in pointer or "/values" in pointer else "GMN008"
             words = f"{pointer}: {value!r} is not {wanted}"
@@ -197,13 +203,6 @@ class _Walk:
             return 0
         if kind is int and isinstance(number, float):
             if not number.is_integer():
-                if pointer == "/policy/horizon":
-                    self.repairs.append(
-                        finding(
-                            "GMN410", f"horizon {number!r} read as 1", pointer=pointer, got=number
-                        )
-                    )
-                    return 1
                 self._wrong(value, wanted, pointer)
                 return 0
             self._coerced(f"{value!r} read as {int(number)}", pointer)
@@ -219,6 +218,11 @@ class _Walk:
         self.findings.append(
             finding("GMN008", words, pointer=pointer, got=shown, expected=expected)
         )
+
+
+def _is_share(kind: Any, pointer: str) -> bool:
+    """Whether a percentage or a fraction can stand here: a probability, or a weight among them."""
+    return kind is float and _SHARES.search(pointer) is not None
 
 
 def _is_matrix(value: object) -> bool:

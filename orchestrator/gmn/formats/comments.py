@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from orchestrator.gmn.formats.source_map import SourceMap
 
-#: Where comments after the last statement go.
+#: Where the line ``end`` stands, and comments after the last statement go.
 END = "/end"
-_STATEMENT = re.compile(r"/(?:gmn|name|policy|[a-z]+/\d+)")
+_STATEMENT = re.compile(r"/(?:gmn|name|policy|end|[a-z]+/\d+)")
 
 
 def comments_of(places: SourceMap) -> Mapping[str, tuple[str, ...]]:

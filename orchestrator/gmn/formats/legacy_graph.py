@@ -39,7 +39,7 @@ _PROPERTIES = frozenset(
     "description", "from", "to", "of", "given", "on", "about", "state", "observation",
     "transition", "preferred_observation", "preference_strength",
 }  # fmt: skip
-_HEADER = re.compile(r"^\s*\[(nodes|edges)\]\s*$", re.IGNORECASE | re.MULTILINE)
+_HEADER = re.compile(r"^[ \t]*\[(nodes|edges)\][ \t]*$", re.IGNORECASE | re.MULTILINE)
 _NODE = re.compile(r"^\s*([A-Za-z_]\w*)\s*:\s*([A-Za-z_]+)\s*(\{.*\})?\s*$", re.DOTALL)
 _EDGE = re.compile(r"^\s*([A-Za-z_]\w*)\s*->\s*([A-Za-z_]\w*)\s*(?::\s*([A-Za-z_]+))?\s*$")
 

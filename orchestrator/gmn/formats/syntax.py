@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from orchestrator.gmn.codes import finding
 from orchestrator.parsing.json_pointer import pointer_to
+from orchestrator.parsing.scalars import share_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 MOST_ILLEGAL = 1000
 
+_LEADING_ZERO = re.compile(r"[-+]?0\d")
 TokenKind = Literal["string", "number", "word", "mark", "end"]
 
 _TOKEN = re.compile(
@@ -30,6 +32,7 @@ _TOKEN = re.compile(
     | (?P<long>\"\"\".*?\"\"\")
     | (?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
     | (?P<open>\"\"\"|"|')
+    | (?P<share>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?[ \t]*%|\d+[ \t]*/[ \t]*\d+(?![\w.*+-]))
     | (?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w.*+-])
         |[-+]?(?:Infinity|NaN|inf|nan)\b)
     | (?P<word>@\([^)\n]*\)|@[+-]?\w+|[\w*?](?:[\w.*+?]|-(?!>))*)
@@ -73,6 +76,10 @@ class Property:
     offset: int
 
 
+class Share(float):
+    """A number that was written as a percentage or a fraction, which only probabilities are."""
+
+
 Scalar = str | int | float | bool | None
 
 
@@ -84,7 +91,9 @@ class BrokenSyntax(Exception):
         self.found = found
 
 
-_KINDS: dict[str, TokenKind] = {"number": "number", "word": "word", "mark": "mark"}
+_KINDS: dict[str, TokenKind] = {
+    "number": "number", "share": "number", "word": "word", "mark": "mark"
+}  # fmt: skip
 
 
 def tokens_of(text: str, places: SourceMap, found: list[Diagnostic]) -> Iterator[Token]:
@@ -292,7 +301,12 @@ _WORDS: dict[str, Scalar] = {"true": True, "false": False, "True": True, "False"
                              "null": None, "None": None}  # fmt: skip
 
 
-def _number(raw: str) -> int | float:
+def _number(raw: str) -> Scalar:
+    if _LEADING_ZERO.match(raw):  # of 1,000.5 the second part is not a number
+        return raw
+    if raw.endswith("%") or "/" in raw:
+        share = share_in(raw)
+        return raw if share is None else Share(share)
     try:
         return int(raw)
     except ValueError:

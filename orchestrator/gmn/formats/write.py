@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.formats.comments import END
+from orchestrator.gmn.formats.shares import Written
 from orchestrator.gmn.model import LABEL_PATTERN, VERSION
 
 if TYPE_CHECKING:
@@ -30,14 +31,14 @@ _NOT_BARE = {"true", "false", "True", "False", "null", "None", "inf", "nan", "In
 
 
 def write_text(spec: GMNSpec, comments: Mapping[str, Sequence[str]] | None = None) -> str:
-    """Canonical block text, one property per line, ending in a newline; reads back equal.
+    """Canonical block text, one property per line, closed by the line ``end``; reads back equal.
 
     `comments` are lines to put above a statement, by its pointer, as `comments_of` finds them.
     """
     lines: list[str] = []
     for pointer, block in _statements(spec):
         lines += [*(comments or {}).get(pointer, ()), block]
-    return "\n".join([*lines, *(comments or {}).get(END, ())]) + "\n"
+    return "\n".join([*lines, *(comments or {}).get(END, ()), "end"]) + "\n"
 
 
 def _statements(spec: GMNSpec) -> Iterator[tuple[str, str]]:
@@ -242,6 +243,8 @@ def _query(query: Query) -> Iterator[str]:
 
 def _number(number: float) -> str:
     """The shortest spelling that reads back equal; whole numbers without a point."""
+    if isinstance(number, Written):
+        return number.text
     return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
 
 
