@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # the same names as in _HOMES, for type checkers and editors
     from orchestrator.types.errors import BadRequestError as BadRequestError
     from orchestrator.types.errors import BudgetExceededError as BudgetExceededError
     from orchestrator.types.errors import CacheMissError as CacheMissError
+    from orchestrator.types.errors import CheckError as CheckError
     from orchestrator.types.errors import ConfigError as ConfigError
     from orchestrator.types.errors import ContentPolicyError as ContentPolicyError
     from orchestrator.types.errors import ContextWindowExceededError as ContextWindowExceededError
@@ -54,10 +55,10 @@ _HOMES = {
     "gmn.model": "GMNSpec",
     "types.diagnostics": "Diagnostic Report Severity",
     "types.errors": (
-        "AuthenticationError BadRequestError BudgetExceededError CacheMissError ConfigError "
-        "ContentPolicyError ContextWindowExceededError DeadlineExceededError GMNError LLMError "
-        "InvalidOutputError MissingExtraError NoDeploymentError OrchestratorError RateLimitError "
-        "ServiceUnavailableError"
+        "AuthenticationError BadRequestError BudgetExceededError CacheMissError CheckError "
+        "ConfigError ContentPolicyError ContextWindowExceededError DeadlineExceededError GMNError "
+        "InvalidOutputError LLMError MissingExtraError NoDeploymentError OrchestratorError "
+        "RateLimitError ServiceUnavailableError"
     ),
     "types.messages": "LLMMessage LLMRole",
     "types.requests": "Answer Attempt Generation Usage",

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from orchestrator.cache.cached_call import CacheEntry
 from orchestrator.cache.keys import digest, question_of
 from orchestrator.types.diagnostics import Report
+from orchestrator.types.errors import CheckError
 from orchestrator.types.requests import Answer, AnswerKind, Attempt, Evaluation
 
 if TYPE_CHECKING:
@@ -74,7 +75,11 @@ class AcceptedRuns:
             request = replace(first, purpose=part.purpose, templates=part.templates)
             then: Evaluation[T] = Evaluation(part.kind, None, "", part.report)
             attempts.append(Attempt(request, part.answer, then, part.purpose, part.reason))
-        now = await asyncio.to_thread(contract.evaluate, document)
+        try:
+            now = await asyncio.to_thread(contract.evaluate, document)
+        except CheckError as error:
+            error.attempts_made = tuple(attempts)
+            raise
         # The document holds what was repaired in the answer then.
         repairs = (*parts[-1].report.repairs, *now.report.repairs)
         now = replace(now, report=replace(now.report, repairs=repairs))

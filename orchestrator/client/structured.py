@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -18,7 +19,7 @@ from orchestrator.types.messages import LLMMessage, LLMRole, Messages, as_messag
 from orchestrator.types.requests import Request
 
 if TYPE_CHECKING:
-    from orchestrator.generation.contract import ValueCheck
+    from orchestrator.generation.findings import ValueCheck
     from orchestrator.generation.loop import GenerationLoop
     from orchestrator.ledger.ledger import Ledger, LedgerEntry
     from orchestrator.types.requests import Caching, Contract, Generation
@@ -174,7 +175,14 @@ def _cache_of(arguments: Mapping[str, Any]) -> Caching | None:
 
 def _plain(check: Check) -> ValueCheck:
     """Judging happens in a thread; what is async goes back to the loop that asked."""
-    if not inspect.iscoroutinefunction(check):
-        return check  # type: ignore[return-value]
     loop = asyncio.get_running_loop()
-    return lambda value: asyncio.run_coroutine_threadsafe(check(value), loop).result()
+
+    @functools.wraps(check)
+    def plain(value: Any) -> Said:
+        said = check(value)
+        if inspect.iscoroutine(said):
+            made: Said = asyncio.run_coroutine_threadsafe(said, loop).result()
+            return made
+        return said  # type: ignore[return-value]  # an awaitable of another kind is not iterable
+
+    return plain

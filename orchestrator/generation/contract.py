@@ -7,15 +7,33 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import jsonpatch
 from jsonpointer import JsonPointerException
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
-from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
+from orchestrator.generation.answer_schema import (
+    VALUE,
+    adapter_of,
+    check_schema,
+    identifier,
+    is_object,
+    stated,
+    wrapped,
+)
+from orchestrator.generation.findings import (
+    ValueCheck,
+    check_error,
+    fault,
+    noted,
+    of_schema,
+    said_by,
+    unparsed,
+)
+from orchestrator.generation.typed_value import allows_infinity, typed
 from orchestrator.parsing.json_patch import (
     LEFT_OUT,
     from_name_keyed,
@@ -25,22 +43,25 @@ from orchestrator.parsing.json_patch import (
     to_name_keyed,
 )
 from orchestrator.parsing.json_pointer import pointer_to
-from orchestrator.parsing.json_reader import is_json, json_in, read_json, unfence
-from orchestrator.parsing.schema_coercion import coerced, is_finite
+from orchestrator.parsing.json_reader import bare_text, is_json, last_value, read_candidates
+from orchestrator.parsing.schema_coercion import coerced, is_finite, strict_validator
 from orchestrator.types.diagnostics import Diagnostic, Report, Severity
+from orchestrator.types.errors import CheckError
 from orchestrator.types.requests import Contract, Evaluation, PartialReading
 
 if TYPE_CHECKING:
-    from jsonschema.exceptions import ValidationError as SchemaFault
+    from pydantic import TypeAdapter
 
+    from orchestrator.parsing.lenient_json import ParseResult
 
 T = TypeVar("T")
 
+#: Raise it whenever the same text could be evaluated differently under the same schema.
+READING_VERSION = "2"
 _MOST_ERRORS = 3  # of a document in place of a patch that are shown
-#: A rule of the caller's own: the typed value in, findings or sentences out; None for none.
-ValueCheck = Callable[[Any], Iterable[Diagnostic | str] | str | None]
 MOST_EXPLAINED = 12
-_LONGEST_FINDING = 240
+_LONGEST_WORD = 200  # characters; a longer answer without quotes is prose
+_SEVERAL = "it holds several values, and does not say which is the final one; send that one alone"
 
 
 def explained(report: Report, where_of: Callable[[str], str] = str) -> str:
@@ -70,16 +91,9 @@ def patched(document: object, patch_text: str) -> object | Diagnostic:
     What comes back is the new document, or the finding that says why there is none: ``PATCH1``
     does not apply, ``PATCH2`` changes nothing, ``PATCH3`` is not a JSON Patch.
     """
-    try:
-        operations = json_in(patch_text)
-    except ValueError as error:
-        return patch_finding("PATCH3", f"the answer is not a JSON Patch: {error}")
-    if isinstance(operations, Mapping):
-        operations = operations.get("patch", operations.get("operations", operations))
-    if isinstance(operations, Mapping) and "op" in operations:
-        operations = [operations]
-    if not isinstance(operations, list) or not all(isinstance(o, Mapping) for o in operations):
-        return patch_finding("PATCH3", "a JSON Patch is a list of operations with op and path")
+    operations = _operations(patch_text)
+    if isinstance(operations, Diagnostic):
+        return operations
     try:
         made: object = jsonpatch.apply_patch(copy.deepcopy(document), operations)
     except (jsonpatch.JsonPatchException, JsonPointerException, TypeError, KeyError) as error:
@@ -87,6 +101,32 @@ def patched(document: object, patch_text: str) -> object | Diagnostic:
     if made == document:
         return patch_finding("PATCH2", "the patch changes nothing")
     return made
+
+
+def _operations(text: str) -> list[Any] | Diagnostic:
+    """The one JSON Patch in an answer, or the finding that there is none, or more than one."""
+    try:
+        found = read_candidates(text)
+    except ValueError as error:
+        return patch_finding("PATCH3", f"the answer is not a JSON Patch: {error}")
+    patches = {n: _as_patch(one.value) for n, one in enumerate(found.values) if not one.clashing}
+    fitting = {n: json.dumps(patch) for n, patch in patches.items() if patch is not None}
+    if not fitting:
+        return patch_finding("PATCH3", "a JSON Patch is a list of operations with op and path")
+    if (at := found.chosen(fitting)) is None:
+        return patch_finding("PATCH3", f"the answer is not one JSON Patch: {_SEVERAL}")
+    made: list[Any] = patches[at]
+    return made
+
+
+def _as_patch(value: Any) -> Any:
+    """The operations that a value lists, in any of the usual forms; None when it lists none."""
+    if isinstance(value, Mapping):
+        value = value.get("patch", value.get("operations", value))
+    if isinstance(value, Mapping) and "op" in value:
+        value = [value]
+    is_list = isinstance(value, list) and all(isinstance(o, Mapping) and "op" in o for o in value)
+    return value if is_list else None
 
 
 def with_finding(evaluation: Evaluation[T], finding: Diagnostic) -> Evaluation[T]:
@@ -108,7 +148,7 @@ def whole_instead(whole: Evaluation[T], old: Evaluation[T], failure: Diagnostic)
     It is taken only where it fulfils the contract, so that a part of a document never replaces
     the whole; otherwise the failure of the patch becomes a finding on `old`.
     """
-    if failure.code != "PATCH3" or whole.value is None:
+    if failure.code != "PATCH3" or whole.answer != "parsed":
         return with_finding(old, failure)
     if not whole.is_accepted:
         first = "; ".join(str(error) for error in whole.report.errors[:_MOST_ERRORS])
@@ -122,12 +162,14 @@ class JsonSchemaContract(Generic[T]):
     """Any JSON Schema (draft 2020-12), a type behind it, and rules in the caller's own code.
 
     Attributes:
-        schema: the schema that the value must fulfil.
+        schema: the schema as providers take it, with an object at its root.
         name: identifier that providers see beside it.
         checks: rules the schema cannot say; they see the typed value, once it is one.
         adapter: makes the typed value of the plain one; None where the plain one is the result.
         repair: whether unambiguous coercions are made locally.
         accepts_cut_off: whether an answer that was cut off is read as far as it is closed.
+        bare: the schema of the value where `schema` wraps it in an object; None where it is
+            `schema` itself. The value is read wrapped and bare, and is the result bare.
     """
 
     schema: Mapping[str, Any]
@@ -136,69 +178,141 @@ class JsonSchemaContract(Generic[T]):
     adapter: TypeAdapter[T] | None = None
     repair: bool = True
     accepts_cut_off: bool = False
+    bare: Mapping[str, Any] | None = None
 
     @property
     def version(self) -> str:
-        """Digest of the schema; rules in code are the caller's to version."""
-        canonical = json.dumps(self.schema, sort_keys=True)
+        """Digest of the schema and of how it is read; rules in code are the caller's to version."""
+        canonical = json.dumps([READING_VERSION, self.schema], sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
-    def evaluate(self, text: str) -> Evaluation[T]:
-        """Read, coerce, validate, make it typed, run the checks."""
-        try:
-            found = read_json(text, complete=self.accepts_cut_off)
-        except ValueError as error:
-            finding = Diagnostic("JSON", Severity.ERROR, str(error))
-            return Evaluation("unparsed", None, "", Report((finding,)))
-        read = tuple(
-            Diagnostic("MEND0", Severity.INFO, f"{words}: read over") for words in found.fixes
-        )
-        return self._evaluation(found.value, read)
+    @property
+    def _wanted(self) -> Mapping[str, Any]:
+        return self.schema if self.bare is None else self.bare
 
-    def _evaluation(self, value: object, repairs: tuple[Diagnostic, ...] = ()) -> Evaluation[T]:
+    @cached_property
+    def _takes_infinity(self) -> bool:
+        return self.adapter is not None and allows_infinity(self.adapter.core_schema)
+
+    def evaluate(self, text: str) -> Evaluation[T]:
+        """Read, coerce, validate, make it typed, run the checks; see `Candidates.chosen`.
+
+        Raises: CheckError: a check raised.
+        """
+        try:
+            found = read_candidates(text, complete=self.accepts_cut_off)
+        except ValueError as error:
+            return self._without_quotes(text) or unparsed(str(error))
+        read = [self._candidate(one) for one in found.values]
+        fitting = {n: _canonical(one.text) for n, one in enumerate(read) if one.is_accepted}
+        if not fitting:
+            best = max(range(len(read)), key=lambda n: self._likeness(found.values[n], read[n], n))
+            is_other = found.unread and not self._likeness(found.values[best], read[best], 0)[0]
+            return (
+                unparsed("not JSON: no value that was meant can be read")
+                if is_other
+                else read[best]
+            )
+        if (at := found.chosen(fitting)) is None:
+            return unparsed(f"the answer is not one value: {_SEVERAL}")
+        others = len({_canonical(one.text) for one in read}) - 1
+        return noted(read[at], f"{others} other values in the answer") if others else read[at]
+
+    def _candidate(self, one: ParseResult) -> Evaluation[T]:
+        """What one value of an answer is worth."""
+        if one.clashing:
+            keys = ", ".join(map(repr, one.clashing))
+            return unparsed(f"given twice in one object with different values: {keys}")
+        evaluation = self._held(one.value)
+        for words in (*one.fixes, *(f"the key {key!r}, given twice" for key in one.repeated)):
+            evaluation = noted(evaluation, words)
+        return evaluation
+
+    def _likeness(self, one: ParseResult, read: Evaluation[T], at: int) -> tuple[int, int, int]:
+        """How much a value that does not fit looks like the one that was meant."""
+        known = set(self._wanted.get("properties", self.schema["properties"] if self.bare else ()))
+        keys = len(known & set(one.value)) if isinstance(one.value, Mapping) else 0
+        return keys, -len(read.report.errors), at
+
+    def _without_quotes(self, text: str) -> Evaluation[T] | None:
+        """An answer in bare words, where only some words are allowed: ``wet`` for ``"wet"``."""
+        words = bare_text(text)
+        is_any_text = strict_validator(self._wanted).is_valid("\uffff")
+        if self.bare is None or is_any_text or not 0 < len(words) <= _LONGEST_WORD:
+            return None
+        evaluation = self._evaluation(words)
+        return noted(evaluation, "quotes are missing") if evaluation.is_accepted else None
+
+    def _held(self, value: object) -> Evaluation[T]:
+        """`value` as it stands, or what the object around it holds."""
+        if self.bare is None or not isinstance(value, Mapping) or set(value) != {VALUE}:
+            return self._evaluation(value)
+        inside = self._evaluation(value[VALUE])
+        if inside.is_accepted:
+            return inside
+        whole = self._evaluation(value)
+        return whole if whole.is_accepted else inside
+
+    def _evaluation(self, value: object) -> Evaluation[T]:
+        repairs: tuple[Diagnostic, ...] = ()
         if self.repair:
-            value, more = coerced(value, self.schema)
-            repairs = (*repairs, *more)
-        made: Any = value
-        found = [] if is_finite(value) else [_fault("SCHEMA", "NaN and Infinity are not JSON", "")]
-        if not found:
-            found, made = self._typed(value)
-        if not found:
-            found = [finding for check in self.checks for finding in findings_of(check(made))]
-        report = Report(tuple(found), repairs)
-        return Evaluation("parsed", made, json.dumps(value, ensure_ascii=False), report)
+            value, repairs = coerced(value, self._wanted)
+        found, made, own = self._typed(value)
+        text = json.dumps(value, ensure_ascii=False)
+        repairs = (*repairs, *own)
+        try:
+            said = [] if found else [f for check in self.checks for f in said_by(check, made)]
+        except CheckError as error:
+            report = Report((fault("CHECK", str(error), ""),), repairs)
+            error.evaluation = Evaluation("parsed", made, text, report)
+            raise
+        return Evaluation("parsed", made, text, Report((*found, *said), repairs))
+
+    def _typed(self, value: object) -> tuple[list[Diagnostic], Any, list[Diagnostic]]:
+        if not is_finite(value) and not self._takes_infinity:
+            return [fault("SCHEMA", "NaN and Infinity are not JSON", "")], value, []
+        if self.adapter is None:
+            return self._faults(value), value, []
+        try:
+            made, faults, own = typed(self.adapter, value, self._wanted)
+        except Exception as error:  # validators in the type are the caller's own code too
+            raise check_error(self.name, error) from error
+        return [fault("SCHEMA", words, pointer_to(*loc)) for loc, words in faults], made, own
+
+    def _faults(self, value: object) -> list[Diagnostic]:
+        return [of_schema(e) for e in Draft202012Validator(self._wanted).iter_errors(value)]
 
     def read_partial(self, text: str) -> PartialReading | None:
         """What can be read of the beginning of an answer; pointers go two levels deep."""
-        if (found := read_beginning(unfence(text).body)) is None:
+        body = last_value(text)
+        if (found := read_beginning(body, deep=2 if self.bare is None else 3)) is None:
             return None
-        made, _ = coerced(found.value, self.schema) if self.repair else (found.value, ())
-        faults = [_of_schema(e) for e in Draft202012Validator(self.schema).iter_errors(made)]
-        return replace(found, findings=tuple(f for f in faults if f.pointer in found.closed))
-
-    def _typed(self, value: object) -> tuple[list[Diagnostic], Any]:
-        if self.adapter is None:
-            return [
-                _of_schema(e) for e in Draft202012Validator(self.schema).iter_errors(value)
-            ], value
-        try:
-            return [], self.adapter.validate_json(json.dumps(value))
-        except ValidationError as error:
-            faults = error.errors(include_url=False, include_input=False, include_context=False)
-            return [_fault("SCHEMA", f["msg"], pointer_to(*f["loc"])) for f in faults], value
+        value, closed = found.value, found.closed
+        if self.bare is not None and isinstance(value, dict) and set(value) == {VALUE}:
+            at = pointer_to(VALUE)
+            value = value[VALUE]
+            closed = tuple(p.removeprefix(at) for p in closed if p.startswith(f"{at}/"))
+        made, _ = coerced(value, self._wanted) if self.repair else (value, ())
+        faults = tuple(f for f in self._faults(made) if f.pointer in closed)
+        return PartialReading(value, closed, faults, len(text) - len(body))
 
     def name_keyed(self, evaluation: Evaluation[T]) -> str:
         """The value by names, without large parts that are well; empty when nothing parsed."""
         if not evaluation.text:
             return ""
         value, view = self._views(evaluation)
-        at = [pointer_in(view, d.pointer, value) for d in evaluation.report.errors]
+        at = [pointer_in(view, self._at(d.pointer), value) for d in evaluation.report.errors]
         return json.dumps(shortened(view, at), ensure_ascii=False)
 
     def _views(self, evaluation: Evaluation[T]) -> tuple[Any, Any]:
-        """The value, and the same by names."""
+        """The value as providers are asked for it, and the same by names."""
         value = json.loads(evaluation.text)
+        value = value if self.bare is None else {VALUE: value}
         return value, to_name_keyed(value, self.schema, self.schema)
+
+    def _at(self, pointer: str) -> str:
+        """Where in the value as providers are asked for it stands what a finding means."""
+        return pointer if self.bare is None else f"{pointer_to(VALUE)}{pointer}"
 
     def apply_patch(self, evaluation: Evaluation[T], patch: str) -> Evaluation[T]:
         """Apply the patch to the name-keyed form and evaluate the outcome."""
@@ -208,30 +322,31 @@ class JsonSchemaContract(Generic[T]):
             made = patch_finding("PATCH4", f"{LEFT_OUT} stands for what stays, it is not a value")
         if isinstance(made, Diagnostic):
             return whole_instead(self.evaluate(patch), evaluation, made)
-        return changed(
-            self._evaluation(from_name_keyed(made, self.schema, self.schema)), evaluation
-        )
+        return changed(self._held(from_name_keyed(made, self.schema, self.schema)), evaluation)
 
     def explain(self, evaluation: Evaluation[T]) -> str:
         """The findings as lines, with places as the name-keyed form has them."""
         if not evaluation.text:
             return explained(evaluation.report)
         value, view = self._views(evaluation)
-        return explained(evaluation.report, lambda pointer: pointer_in(view, pointer, value))
+        return explained(evaluation.report, lambda p: pointer_in(view, self._at(p), value))
 
 
-def read_beginning(body: str) -> PartialReading | None:
-    """The JSON object that a text begins with, as far as it is there."""
-    start = body.find("{")
-    if start < 0:
+def _canonical(text: str) -> str:
+    return json.dumps(json.loads(text), sort_keys=True) if text else ""
+
+
+def read_beginning(body: str, *, deep: int = 2) -> PartialReading | None:
+    """The JSON object or list that a text begins with, as far as it is there."""
+    if not body.startswith(("{", "[")):
         return None
     try:
-        value = from_json(body[start:], allow_partial=True)
+        value = from_json(body, allow_partial=True)
+        # With open strings kept, what stands before one is seen to be closed.
+        whole = from_json(body, allow_partial="trailing-strings")
     except ValueError:
         return None
-    # With open strings kept, what stands before one is seen to be closed.
-    whole = from_json(body[start:], allow_partial="trailing-strings")
-    return PartialReading(value, tuple(_closed(whole, is_last_open=not is_json(body[start:]))))
+    return PartialReading(value, tuple(_closed(whole, is_last_open=not is_json(body), deep=deep)))
 
 
 def _closed(value: object, *, is_last_open: bool, at: str = "", deep: int = 2) -> Iterator[str]:
@@ -247,12 +362,6 @@ def _closed(value: object, *, is_last_open: bool, at: str = "", deep: int = 2) -
             yield here
 
 
-def findings_of(said: Iterable[Diagnostic | str] | str | None) -> list[Diagnostic]:
-    """What a check said, as findings: a sentence is an error of its own."""
-    parts = [said] if isinstance(said, str) else list(said or ())
-    return [part if isinstance(part, Diagnostic) else _fault("CHECK", part, "") for part in parts]
-
-
 def contract_of(
     wanted: Any,
     *,
@@ -264,12 +373,13 @@ def contract_of(
     """The contract that `wanted` means.
 
     `wanted` is a JSON Schema, LiteLLM's ``response_format``, a pydantic model or any type that
-    pydantic understands, or a contract of your own, which comes back as it is.
+    pydantic understands, or a contract of your own, which comes back as it is. Providers take an
+    object at the root of a schema, so that any other value is asked for inside one.
 
     Raises:
-        ValueError: no provider can take the schema; the message says where it is wrong and what
-            would do.
-        TypeError: a contract of your own lacks members of `Contract`.
+        ValueError: no provider can take the schema; the message says where it is wrong.
+        TypeError: pydantic does not understand the type, or a contract of your own lacks members
+            of `Contract`.
     """
     checks = tuple(checks)
     if hasattr(wanted, "evaluate") and not isinstance(wanted, type):
@@ -281,76 +391,12 @@ def contract_of(
         return wanted
     adapter: TypeAdapter[Any] | None = None
     if isinstance(wanted, Mapping):
-        schema, stated = _stated(wanted)
+        schema, title = stated(wanted)
     else:
-        adapter = TypeAdapter(wanted)
-        schema, stated = adapter.json_schema(), getattr(wanted, "__name__", "")
+        adapter, schema = adapter_of(wanted)
+        title = getattr(wanted, "__name__", "")
     check_schema(schema)
+    sent, bare = (schema, None) if is_object(schema) else (wrapped(schema), schema)
     return JsonSchemaContract(
-        schema, _identifier(name or stated), checks, adapter, repair, complete
+        sent, identifier(name or title), checks, adapter, repair, complete, bare
     )
-
-
-def _stated(given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-    if given.get("type") == "json_schema" and isinstance(given.get("json_schema"), Mapping):
-        inner = given["json_schema"]
-        return dict(inner.get("schema") or {}), str(inner.get("name") or "")
-    if given.get("type") == "json_object" and "properties" not in given:
-        return dict(given.get("response_schema") or {"type": "object"}), ""
-    return dict(given), str(given.get("title") or "")
-
-
-def _identifier(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "_-" else "_" for c in name)[:64] or "answer"
-
-
-def check_schema(schema: Mapping[str, Any]) -> None:
-    """Raises: ValueError: it is not a JSON Schema, or not one that a provider takes."""
-    fault = best_match(Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(schema))
-    if fault is not None:
-        at = pointer_to(*fault.absolute_path) or "its root"
-        raise ValueError(f"the schema is wrong at {at}: {_short(fault.message)}")
-    for reference in _references(schema):
-        if not reference.startswith("#"):
-            raise ValueError(
-                f"the schema refers to {reference!r}, which no provider can look up; copy it under"
-                " $defs and refer to '#/$defs/…'"
-            )
-    root = schema
-    while "$ref" in root and str(root["$ref"]).startswith("#/$defs/"):
-        root = schema.get("$defs", {}).get(str(root["$ref"]).rpartition("/")[2], {})
-    if root.get("type") != "object":
-        nearest = {"type": "object", "properties": {"value": "…"}, "required": ["value"]}
-        raise ValueError(
-            f"the root of the schema is {root.get('type', 'no type')}, and providers take an object"
-            f" there; the nearest they take is {json.dumps(nearest, ensure_ascii=False)} with"
-            " yours in the place of …"
-        )
-
-
-def _references(schema: object) -> Iterable[str]:
-    if isinstance(schema, Mapping):
-        if isinstance(schema.get("$ref"), str):
-            yield schema["$ref"]
-        for part in schema.values():
-            yield from _references(part)
-    elif isinstance(schema, list):
-        for part in schema:
-            yield from _references(part)
-
-
-def _of_schema(error: SchemaFault) -> Diagnostic:
-    # Of a choice, the branch that was meant says more than that none fits.
-    nearest = best_match(error.context) if error.context else None
-    shown = nearest or error
-    return _fault("SCHEMA", shown.message, pointer_to(*shown.absolute_path))
-
-
-def _fault(code: str, message: str, pointer: str) -> Diagnostic:
-    return Diagnostic(code, Severity.ERROR, _short(message), pointer=pointer)
-
-
-def _short(message: str) -> str:
-    if len(message) <= _LONGEST_FINDING:
-        return message
-    return f"{message[: _LONGEST_FINDING // 2]} … {message[-_LONGEST_FINDING // 2 :]}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from orchestrator.generation.policy import (
     Ask,
@@ -28,6 +28,7 @@ from orchestrator.generation.streaming import StreamHook
 from orchestrator.parsing.json_reader import is_json
 from orchestrator.types.errors import (
     BudgetExceededError,
+    CheckError,
     DeadlineExceededError,
     InvalidOutputError,
     LLMError,
@@ -173,7 +174,9 @@ async def sampled(
 
     The first that behaves as asked stops the others; else the simplest of the accepted is last.
 
-    Raises: LLMError: no sample was answered; the error of the first.
+    Raises:
+        LLMError: no sample was answered; the error of the first.
+        CheckError: a check of the caller raised; it carries the samples evaluated until then.
     """
     tasks = [
         asyncio.create_task(_sample(task, completer, number, context))
@@ -186,6 +189,9 @@ async def sampled(
             for one in asyncio.as_completed(tasks):
                 try:
                     made.append(await one)
+                except CheckError as error:
+                    error.attempts_made = (*made, *error.attempts_made)
+                    raise
                 except LLMError as error:
                     failures.append(error)
                 if made and made[-1].evaluation.is_accepted and made[-1].evaluation.report.behaves:
@@ -217,7 +223,11 @@ async def _sample(
         context.emit(Failed(number + 1, type(error).__name__, str(error)))
         raise
     context.emit(Answered(number + 1, answer))
-    evaluation = await asyncio.to_thread(evaluate_answer, task.contract, answer)
+    try:
+        evaluation = await asyncio.to_thread(evaluate_answer, task.contract, answer)
+    except CheckError as error:
+        error.attempts_made = (Attempt(request, answer, error.evaluation, "generate", reason),)
+        raise
     context.emit(Evaluated(number + 1, evaluation))
     return Attempt(request, answer, evaluation, "generate", reason)
 
@@ -277,7 +287,7 @@ async def refine(
 
 def _carrying(error: LLMError, state: State[T]) -> LLMError:
     """The error with everything that was answered, and paid for, before it."""
-    error.attempts_made = state.attempts
+    error.attempts_made = error.attempts_made or state.attempts
     return error
 
 
@@ -293,12 +303,11 @@ def _enforce_token_budget(state: State[T]) -> None:
 def generation(attempts: tuple[Attempt[T], ...]) -> Generation[T]:
     """The result of a run whose last attempt was accepted."""
     evaluation = attempts[-1].evaluation
-    assert evaluation.value is not None
     answers = [attempt.answer for attempt in attempts]
     costs = [answer.billed_usd for answer in answers]
     known = [cost for cost in costs if cost is not None]
     return Generation(
-        spec=evaluation.value,
+        spec=cast("T", evaluation.value),  # None where the contract allows null
         text=evaluation.text,
         report=evaluation.report,
         attempts=attempts,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from orchestrator.generation.contract import changed
 from orchestrator.parsing.json_reader import classify
 from orchestrator.types.diagnostics import Diagnostic, Report, Severity
+from orchestrator.types.errors import CheckError
 from orchestrator.types.requests import Attempt, Evaluation, OutputMode
 
 if TYPE_CHECKING:
@@ -134,9 +135,17 @@ Decision = Finished[T] | Ask | GiveUp
 
 
 def step(state: State[T], answer: Answer) -> tuple[State[T], Decision[T]]:
-    """Evaluate the answer and decide what is next. Pure: no clock, no disk, no network."""
+    """Evaluate the answer and decide what is next. Pure: no clock, no disk, no network.
+
+    Raises: CheckError: a check of the caller raised; it carries every attempt.
+    """
     asked = state.asked
-    evaluation = _evaluate(state, answer)
+    try:
+        evaluation = _evaluate(state, answer)
+    except CheckError as error:
+        last = Attempt(asked.request, answer, error.evaluation, asked.purpose, asked.reason)
+        error.attempts_made = (*state.attempts, last)
+        raise
     return _decided(state, Attempt(asked.request, answer, evaluation, asked.purpose, asked.reason))
 
 

@@ -44,6 +44,7 @@ class StreamHook:
     _text: str = ""
     _known: set[str] = field(default_factory=set)
     _length_read: int = 0
+    _start: int = 0
 
     def __call__(self, event: Event) -> None:
         """Pass an event of the loop on."""
@@ -78,6 +79,9 @@ class StreamHook:
         self._length_read = len(self._text)
         if (found := self.contract.read_partial(self._text)) is None:
             return
+        if found.start != self._start:  # what came before was a draft
+            self._known.clear()
+            self._start = found.start
         if new := set(found.closed) - self._known:
             self._known |= new
             closed = tuple(finding for finding in found.findings if finding.pointer in new)

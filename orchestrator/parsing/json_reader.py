@@ -1,21 +1,19 @@
-"""From the text of an answer to the candidate inside it, and the answers that hold none."""
+"""From the text of an answer to the candidates inside it, and the answers that hold none."""
 
 from __future__ import annotations
 
-import ast
-import io
-import itertools
 import json
 import re
-import tokenize
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pyjson5
 from pydantic_core import from_json
 
+from orchestrator.parsing.lenient_json import ParseResult, begins_value, span_end, value_at
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from orchestrator.types.requests import Answer, AnswerKind
 
@@ -23,17 +21,50 @@ if TYPE_CHECKING:
 FENCE = re.compile(
     r"^[ \t]*(`{3,}|~{3,})[^\n]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
 )
+_FENCE_LINE = re.compile(r"^[ \t]*(?:`{3,}|~{3,})[^\n]*$", re.MULTILINE)
 _REFUSAL = re.compile(
     r"^\W*(?:(?:i'?m|i am) (?:very )?sorry|sorry|i (?:can'?t|cannot|won'?t|am unable|am not able)|"
     r"as an ai|unfortunately,? i)\b",
     re.IGNORECASE,
 )
 MOST_REFUSAL_CHARACTERS = 1200
-_MOST_STARTS = 50
+_MOST_CANDIDATES = 200
+_IS_OBJECT = re.compile(r"[{\[\s]*[{\"'“„&\\]")
 _MOST_NESTED = 200
-_NOT_THAT = (
-    ValueError, SyntaxError, RecursionError, MemoryError, TypeError, pyjson5.Json5Exception
-)  # fmt: skip
+_THOUGHT = r"(?:seed:)?(?:think(?:ing)?|thoughts?|reasoning|reflection|scratchpad|analysis)"
+#: Where reasoning begins and ends, in the spellings of the common model families.
+_MARK = re.compile(
+    rf"(?P<open><{_THOUGHT}(?:\s[^<>]*)?>|\[THINK\]|◁think▷|<\|begin_of_thought\|>"
+    r"|<\|channel\|>(?!\s*final|\s*commentary\s+to)[^<]*<\|message\|>)"
+    rf"|(?P<close></{_THOUGHT}\s*>|\[/THINK\]|◁/think▷|<\|end_of_thought\|>"
+    r"|<\|channel\|>\s*(?:final|commentary\s+to)[^<]*(?:<\|constrain\|>[^<]*)?<\|message\|>"
+    r"|\bassistantfinal)"
+    r"|(?P<end><\|(?:end|return|call)\|>)|(?P<value>[{\[])",
+    re.IGNORECASE,
+)
+_DECIDES = re.compile(
+    r"\b(?:final(?:ly)?(?:\s+(?:answer|version|result|output|json|object|value|choice|decision))?"
+    r"\b[\s*_]*(?:is\b|:|$)|corrected|correction|revised|updated|fixed|instead|rather|"
+    r"on second thoughts?|let me (?:fix|correct)|the (?:right|correct) (?:one|answer|version))",
+    re.IGNORECASE,
+)
+_RETRACTS = re.compile(
+    r"^\W*(?:hm+\W+)?(?:no\s*[,.:;!\u2014\u2013-]|no,?\s+wait\b|wait\b|actually\b|sorry\b|oops\b|"
+    r"scratch that\b|correction\b)",
+    re.IGNORECASE,
+)
+_DOUBTS = re.compile(
+    r"n['\u2019]t\b|\bnon-|\b(?:not|or|both|either|also|another|alternativ\w*|instead of|"
+    r"rather than|"
+    r"example|draft|old|previous|earlier|before|wrong|bad|invalid|maybe|perhaps|could|might|"
+    r"options?|unless|if|was|were|input|compare|versus|vs|unlike|than|rejected|discarded)\b",
+    re.IGNORECASE,
+)
+_TAKES_BACK = re.compile(
+    r"n['\u2019]t\b|\b(?:no|not|wait|actually|sorry|instead|wrong|first|former|above|ignore|scrap|"
+    r"original|but|however|or|alternatively|draft|example)\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,104 +93,152 @@ def unfence(text: str) -> Extracted:
     return Extracted(best[2], best.start(2), around)
 
 
-def is_json(text: str) -> bool:
-    """Whether there is a JSON value in a text."""
-    try:
-        read_json(text)
-    except ValueError:
-        return False
-    return True
-
-
 @dataclass(frozen=True, slots=True)
-class ParseResult:
-    """A JSON value, and what was wrong with the text that it was read from.
+class Candidates:
+    """Every JSON value of an answer, in the order of the text.
 
     Attributes:
-        fixes: what was overlooked to read it, in a few words each.
-        offset: where in the text the value begins.
-        repeated: keys that stand twice in one object with equal values.
-        clashing: keys that stand twice with different values; the last one counts.
+        values: the values.
+        text: the answer with blanks in the place of its reasoning.
+        unread: where values begin that cannot be read; the last one may be cut off.
     """
 
-    value: object
-    fixes: tuple[str, ...] = ()
-    offset: int = 0
-    repeated: tuple[str, ...] = ()
-    clashing: tuple[str, ...] = ()
+    values: tuple[ParseResult, ...]
+    text: str
+    unread: tuple[int, ...] = ()
+
+    def is_final(self, at: int) -> bool:
+        """Whether the text says that value `at` replaces the values before it."""
+        one = self.values[at]
+        after = self.values[at + 1].offset if at + 1 < len(self.values) else len(self.text)
+        if at == 0 or _TAKES_BACK.search(self.text[one.end : after]):
+            return False
+        between = _FENCE_LINE.sub("", self.text[self.values[at - 1].end : one.offset])
+        said = [s for s in re.split(r"(?<=[.!?;])\s+|\n+", between) if re.search(r"\w", s)]
+        if not said or _DOUBTS.search(said[-1]):
+            return False
+        return bool(_DECIDES.search(said[-1])) or any(map(_RETRACTS.match, said))
+
+    def chosen(self, fitting: Mapping[int, str]) -> int | None:
+        """Which value is the answer; None when several are.
+
+        `fitting` has the canonical text of each value that fulfils what is asked for, at least
+        one. Of values that differ only the last is taken, and only where the text says that it is
+        the final one; a value that replaces it, or cannot be read, leaves the question open.
+        """
+        last = max(fitting)
+        replaced = any(self.is_final(n) for n in range(last + 1, len(self.values)))
+        if replaced or any(start > self.values[last].offset for start in self.unread):
+            return None
+        return last if len(set(fitting.values())) == 1 or self.is_final(last) else None
 
 
-def json_in(text: str) -> object:
-    """The JSON value in a text; see `read_json`."""
-    return read_json(text).value
+def read_candidates(text: str, *, complete: bool = False) -> Candidates:
+    """All JSON values in a text that stand outside the reasoning of the model.
 
-
-def read_json(text: str, *, complete: bool = False) -> ParseResult:
-    """The JSON value in a text: whole, fenced, or inside prose.
-
-    JSON5 (comments, trailing commas, single quotes, bare keys), raw line breaks in strings and
-    Python literals are read too; nothing is guessed. With `complete` the closed part of a text
-    that was cut off is read.
+    JSON5 (comments, trailing commas, single quotes, bare keys), raw line breaks in strings,
+    typographic quotes, HTML entities and Python literals are read too; nothing is guessed. With
+    `complete` the closed part of a last value that was cut off is read.
 
     Raises: ValueError: there is none; the message says where reading stopped.
     """
-    found = unfence(text)
-    body, fixes = found.body, (("text around the JSON",) if found.removed else ())
-    keys = _Keys()
+    body = text.strip("\ufeff \t\r\n")
+    whole = value_at(body, 0, len(body)) if body[:1] in ("{", "[") else _scalar(body)
+    if whole is not None and whole.end == len(body):
+        start = text.find(body)
+        return Candidates((replace(whole, offset=start, end=start + len(body)),), text)
+    found = _scan(text)
+    values = found.values
+    if not values and not found.unread:
+        values = _scalars(found.text)
+    elif complete and found.unread and _is_cut_off(text[found.unread[-1] :]):
+        cut = from_json(text[found.unread[-1] :], allow_partial=True)
+        fixes = ("its end, which was cut off",)
+        values = (*values, ParseResult(cut, fixes, found.unread[-1], len(text)))
+        found = replace(found, unread=found.unread[:-1])
+    if not values or len(values) > _MOST_CANDIDATES:
+        raise ValueError(_why_not(text, found, len(values)))
+    noted = _noted(text, found.text, values)
+    return replace(found, values=tuple(replace(v, fixes=(*noted, *v.fixes)) for v in values))
+
+
+def _scan(text: str) -> Candidates:
+    """The values in brackets, those outside of reasoning."""
+    values: list[ParseResult] = []
+    unread: list[int] = []
+    clean, at, thinks_from = text, 0, -1
+    while mark := _MARK.search(text, at):
+        at, is_inside = mark.end(), thinks_from >= 0
+        if mark["close"] or (mark["end"] and is_inside):
+            start = max(thinks_from, 0)
+            clean = clean[:start] + _blank(clean[start:at]) + clean[at:]
+            if not is_inside:  # closed and not opened: all that stands before it is reasoning
+                values, unread = [], []
+            thinks_from = -1
+        elif mark["open"] and not is_inside:
+            thinks_from = mark.start()
+        elif mark["value"] and not is_inside and begins_value(text, mark.start()):
+            fence = _FENCE_LINE.search(text, at)
+            end = fence.start() if fence else len(text)
+            if (value := value_at(text, mark.start(), end)) is not None:
+                values.append(value)
+                at = value.end
+            else:
+                at = span_end(text, mark.start(), end) or end
+                if _IS_OBJECT.match(text, mark.start()):
+                    unread.append(mark.start())
+    if thinks_from >= 0:
+        clean = clean[:thinks_from] + _blank(clean[thinks_from:])
+    return Candidates(tuple(values), clean, tuple(unread))
+
+
+def _blank(text: str) -> str:
+    return re.sub(r"\S", " ", text)
+
+
+def _scalar(body: str) -> ParseResult | None:
+    """A text that is a string, a number, a truth value or null of JSON, and nothing else."""
     try:
-        value = json.loads(body, object_pairs_hook=keys)
-        blank = len(body) - len(body.lstrip())
-        return ParseResult(value, fixes, found.offset + blank, *keys.given_twice)
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return None if isinstance(value, dict | list) else ParseResult(value, (), 0, len(body))
+
+
+def _scalars(text: str) -> tuple[ParseResult, ...]:
+    """The scalars that fill a fence each; without a fence the one that fills the text."""
+    parts = [(block[2], block.start(2)) for block in FENCE.finditer(text)] or [(text, 0)]
+    found = [(_scalar(body.strip()), start, start + len(body)) for body, start in parts]
+    return tuple(replace(one, offset=a, end=b) for one, a, b in found if one is not None)
+
+
+def bare_text(text: str) -> str:
+    """An answer without its reasoning and its fence."""
+    return unfence(_scan(text).text).body.strip()
+
+
+def _noted(text: str, clean: str, values: Sequence[ParseResult]) -> tuple[str, ...]:
+    """What stood beside the values, in a few words each."""
+    around, at = "", 0
+    for value in values:
+        around, at = around + clean[at : value.offset], value.end
+    is_around = _FENCE_LINE.sub("", around + clean[at:]).strip("\ufeff \t\r\n")
+    notes = ("text around the JSON",) if is_around else ()
+    return notes if clean == text else ("reasoning before the answer", *notes)
+
+
+def _why_not(text: str, found: Candidates, count: int) -> str:
+    if count:
+        return f"not JSON: {count} values, more than {_MOST_CANDIDATES}, stand in the answer"
+    if not found.text.strip() and text.strip():
+        return "not JSON: nothing but reasoning stands in the answer"
+    try:
+        json.loads(unfence(found.text).body)
     except json.JSONDecodeError as error:
-        where = f"not JSON at line {error.lineno}, column {error.colno}: {error.msg}"
-    except RecursionError:
-        raise ValueError("not JSON: it is nested too deeply") from None
-    starts = [match.start() for match in re.finditer(r"[{\[]", body)][:_MOST_STARTS]
-    for start in starts:
-        if _is_nested(body[:start]):
-            continue
-        keys = _Keys()
-        try:
-            value, _ = json.JSONDecoder(object_pairs_hook=keys).raw_decode(body, start)
-        except (json.JSONDecodeError, RecursionError):
-            continue
-        around = ("text around the JSON",)
-        return ParseResult(value, around, found.offset + start, *keys.given_twice)
-    for start, part in _candidates(body, starts):
-        if (lenient := _leniently(part)) is not None:
-            value, fix = lenient
-            return ParseResult(value, (*fixes, fix), found.offset + start)
-    if complete and starts and _is_cut_off(body[starts[0] :]):
-        value = from_json(body[starts[0] :], allow_partial=True)
-        cut = (*fixes, "its end, which was cut off")
-        return ParseResult(value, cut, found.offset + starts[0])
-    raise ValueError(where)
-
-
-class _Keys:
-    """Makes objects of their pairs, and notes the keys that one of them has twice."""
-
-    def __init__(self) -> None:
-        self.given_twice: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
-
-    def __call__(self, pairs: list[tuple[str, object]]) -> dict[str, object]:
-        made = dict(pairs)
-        if len(made) < len(pairs):
-            same, clashing = self.given_twice
-            seen: dict[str, object] = {}
-            for key, value in pairs:
-                if key in seen and seen[key] == value:
-                    same = (*same, key)
-                elif key in seen:
-                    clashing = (*clashing, key)
-                seen[key] = value
-            self.given_twice = (same, clashing)
-        return made
-
-
-def _is_nested(before: str) -> bool:
-    """Whether what follows lies inside a value that could not be read."""
-    return sum(before.count(c) for c in "{[") > sum(before.count(c) for c in "}]")
+        return f"not JSON at line {error.lineno}, column {error.colno}: {error.msg}"
+    except (ValueError, RecursionError) as error:
+        return f"not JSON: {error}"
+    return "not JSON: no value stands in the answer"
 
 
 def _is_cut_off(body: str) -> bool:
@@ -172,39 +251,28 @@ def _is_cut_off(body: str) -> bool:
     return False
 
 
-def _candidates(body: str, starts: Sequence[int]) -> Iterator[tuple[int, str]]:
-    yield (starts[0] if starts else 0), body
-    if starts:
-        last = max(body.rfind("}"), body.rfind("]"))
-        if last > starts[0]:
-            yield starts[0], body[starts[0] : last + 1]
+def last_value(text: str) -> str:
+    """A text that is still arriving from its last value on; empty where none has begun."""
+    found = _scan(text)
+    starts = [*(value.offset for value in found.values), *found.unread]
+    return text[max(starts) :] if starts else ""
 
 
-def _leniently(body: str) -> tuple[object, str] | None:
-    readers: tuple[tuple[Callable[[str], object], str], ...] = (
-        (lambda part: json.loads(part, strict=False), "raw line breaks in strings"),
-        (
-            lambda part: pyjson5.decode(part, _MOST_NESTED),
-            "comments, trailing commas, quotes or bare keys",
-        ),
-        (_python_literal, "Python's spelling"),
-    )
-    for read, fix in readers:
-        try:
-            value = read(body)
-        except _NOT_THAT:
-            continue
-        if isinstance(value, dict | list):
-            return value, fix
-    return None
+def is_json(text: str) -> bool:
+    """Whether there is a JSON value in a text."""
+    try:
+        read_candidates(text)
+    except ValueError:
+        return False
+    return True
 
 
-def _python_literal(body: str) -> object:
-    value = ast.literal_eval(body)
-    kinds = [token.type for token in tokenize.generate_tokens(io.StringIO(body).readline)]
-    if any(pair == (tokenize.STRING, tokenize.STRING) for pair in itertools.pairwise(kinds)):
-        raise ValueError("two strings side by side: a quote inside a string, or a comma missing")
-    return json.loads(json.dumps(value))  # tuples are lists; sets and bytes are not JSON
+def read_json(text: str, *, complete: bool = False) -> ParseResult:
+    """The first value of `read_candidates`.
+
+    Raises: ValueError: there is none; the message says where reading stopped.
+    """
+    return read_candidates(text, complete=complete).values[0]
 
 
 def classify(answer: Answer, schema: Mapping[str, object]) -> AnswerKind | None:
@@ -225,11 +293,10 @@ def _is_schema(text: str, schema: Mapping[str, object]) -> bool:
     if '"properties"' not in text and '"$schema"' not in text:
         return False
     try:
-        value = json_in(text)
+        values = [found.value for found in read_candidates(text).values]
     except ValueError:
         return False
-    if not isinstance(value, dict):
-        return False
     known = schema.get("properties")
-    looks = "properties" in value or "$schema" in value
-    return looks and not (isinstance(known, dict) and "properties" in known)
+    if isinstance(known, dict) and "properties" in known:
+        return False
+    return all(isinstance(v, dict) and ("properties" in v or "$schema" in v) for v in values)

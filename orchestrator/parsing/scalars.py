@@ -9,6 +9,7 @@ import re
 _NUMBER = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 _FRACTION = re.compile(r"([0-9]+)\s*/\s*([0-9]+)")
 _TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
+_NULLS = frozenset({"null", "none", "nil", "n/a", "n.a.", "undefined"})
 
 
 def number_in(text: str) -> int | float | None:
@@ -36,3 +37,17 @@ def share_in(text: str) -> int | float | None:
 def truth_in(text: str) -> bool | None:
     """The truth value that `text` spells: true, yes, false or no, in any case."""
     return _TRUTHS.get(text.strip().lower())
+
+
+def probability_in(text: str) -> int | float | None:
+    """The same for a probability, which may be a fraction too: ``"1/3"``."""
+    over, slash, under = text.partition("/")
+    if not slash:
+        return share_in(text)
+    parts = number_in(over), number_in(under)
+    return parts[0] / parts[1] if parts[0] is not None and parts[1] else None
+
+
+def is_null(text: str) -> bool:
+    """Whether `text` says in a word that there is no value."""
+    return text.strip().lower() in _NULLS

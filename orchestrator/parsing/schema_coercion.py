@@ -2,22 +2,27 @@
 
 A value that fulfils its schema is never changed. Codes: ``MEND1`` a number or truth value in a
 string, ``MEND2`` a key in another case or spelling, ``MEND3`` a near miss of an enum, ``MEND4`` a
-single value where a list is asked for, ``MEND5`` NaN where null is allowed.
+single value where a list is asked for, ``MEND5`` NaN or a word for null where null is allowed,
+``MEND6`` JSON inside a string, ``MEND7`` an object inside an envelope or a list of one.
 """
 
 from __future__ import annotations
 
+import html
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from jsonpointer import JsonPointerException, resolve_pointer
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.validators import extend
 
 from orchestrator.parsing.json_pointer import pointer_to
-from orchestrator.parsing.scalars import number_in, truth_in
+from orchestrator.parsing.json_reader import read_candidates
+from orchestrator.parsing.scalars import is_null, number_in, probability_in, truth_in
 from orchestrator.parsing.spelling import SHORTEST_REPLACED, nearest, nearest_keys
 from orchestrator.types.diagnostics import Diagnostic, Fix, Severity
 
@@ -27,12 +32,55 @@ if TYPE_CHECKING:
 _MOST_DEEP = 100
 _LONGEST_SHOWN = 60
 
+#: Words that say of what is beside them that it is not the answer.
+_NO_ENVELOPE = re.compile(
+    r"err(?:or)?s?|draft|examples?|not?|wrong|rejected|discarded|old|previous|before|invalid|"
+    r"properties|schema|input_schema|warnings?|hints?|notes?|comments?|thoughts?|thinking|"
+    r"reasoning|explanation|refusal",
+    re.IGNORECASE,
+)
+_BESIDE_ARGUMENTS = frozenset(
+    {"name", "type", "id", "index", "tool", "tool_name", "function_name", "recipient_name"}
+)
+#: What parts several words, or says that there is none.
+_LISTING = re.compile(r"[\s,;|/&]|^\W*$")
+_FORMATS = {
+    "date": r"\d{4}-\d\d-\d\d",
+    "date-time": r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d.*",
+    "time": r"\d\d:\d\d.*",
+    "uuid": r"(?:urn:uuid:)?\{?[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}\}?",
+}
+
+_CONTAINERS: Mapping[str, type] = {"object": dict, "array": list}
+
 Schema = Mapping[str, Any] | bool
+
+
+def _formats() -> FormatChecker:
+    checker = FormatChecker(())
+    for name, pattern in _FORMATS.items():
+        fits = re.compile(pattern).fullmatch
+        checker.checks(name)(lambda v, fits=fits: not isinstance(v, str) or fits(v) is not None)
+    return checker
+
+
+# JSON Schema counts 1.0 among the integers; a typed value has to be one.
+_Strict: Any = extend(  # type: ignore[no-untyped-call]  # jsonschema's own is not annotated
+    Draft202012Validator,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    ),
+)
+
+
+def strict_validator(schema: Schema) -> Any:
+    """A validator that also checks dates, times and UUIDs, and takes no 1.0 for an integer."""
+    return _Strict(schema, format_checker=_formats())
 
 
 def coerced(value: object, schema: Schema) -> tuple[object, tuple[Diagnostic, ...]]:
     """`value` after its schema, and what was changed; the value itself when it is valid."""
-    work = _Coercion(schema, Draft202012Validator(schema))
+    work = _Coercion(schema, strict_validator(schema))
     return work.walk(value, schema, "", 0), tuple(work.found)
 
 
@@ -65,7 +113,7 @@ def resolved(schema: Schema, root: Schema) -> Schema:
 @dataclass
 class _Coercion:
     root: Schema
-    base: Draft202012Validator
+    base: Any
     found: list[Diagnostic] = field(default_factory=list)
 
     def fulfils(self, value: object, schema: Schema) -> bool:
@@ -76,7 +124,7 @@ class _Coercion:
         if not isinstance(schema, Mapping) or depth > _MOST_DEEP:
             return value
         if isinstance(value, float) and not math.isfinite(value):
-            return self._no_number(value, schema, at)
+            return self._null(value, f"{value} is not a JSON number", schema, at)
         if self.fulfils(value, schema):
             return value
         for part in schema.get("allOf", ()):
@@ -84,14 +132,59 @@ class _Coercion:
         for word in ("anyOf", "oneOf"):
             if word in schema and not any(self.fulfils(value, s) for s in schema[word]):
                 value = self._choice(value, schema[word], at, depth)
+        value = self._enveloped(self._unquoted(value, schema, at), schema, at)
         value = self._listed(value, schema, at)
         if isinstance(value, Mapping):
-            value = self._object(value, schema, at, depth)
-        elif isinstance(value, list):
-            value = self._array(value, schema, at, depth)
-        elif isinstance(value, str):
-            value = self._word(value, schema, at)
-        return value
+            return self._object(value, schema, at, depth)
+        if isinstance(value, list):
+            return self._array(value, schema, at, depth)
+        if isinstance(value, str):
+            return self._word(value, schema, at)
+        return self._whole(value, schema, at) if isinstance(value, float) else value
+
+    def _tried(self, value: Any, schema: Schema, at: str) -> tuple[Any, list[Diagnostic]] | None:
+        """`value` as far as a repair makes it valid, and the repairs; else None."""
+        attempt = _Coercion(self.root, self.base)
+        made = attempt.walk(value, schema, at, 1)
+        return (made, attempt.found) if self.fulfils(made, schema) else None
+
+    def _unquoted(self, value: Any, schema: Mapping[str, Any], at: str) -> Any:
+        """The object or list that a string holds, where the schema wants one."""
+        kind = _CONTAINERS.get(str(schema.get("type")))
+        if kind is None or not isinstance(value, str):
+            return value
+        try:
+            (found,) = read_candidates(value).values
+        except ValueError:  # none, or more than one
+            return value
+        if isinstance(found.value, str) and found.value != value:
+            return self._unquoted(found.value, schema, at)
+        is_whole = value[: found.offset].strip() == value[found.end :].strip() == ""
+        if not isinstance(found.value, kind) or found.clashing or not is_whole:
+            return value
+        self._say("MEND6", "the JSON inside a string is read", at, value, found.value)
+        return found.value
+
+    def _enveloped(self, value: Any, schema: Mapping[str, Any], at: str) -> Any:
+        """What is inside ``{"Type": {…}}``, a tool call or a list of one object, where it fits."""
+        kind = schema.get("type")
+        if kind == "object" and isinstance(value, list) and len(value) == 1:
+            inner = value[0]
+        elif isinstance(value, Mapping) and (kind in ("object", "array") or not at):
+            if (key := _envelope(value, schema)) is None:
+                return value
+            inner = value[key]
+        else:
+            return value
+        is_container = isinstance(inner, Mapping | list | str) and bool(inner)
+        if not is_container and (kind in ("object", "array") or inner is None):
+            return value
+        tried = self._tried(inner, schema, at)
+        if tried is None or (kind == "array" and self.fulfils([value], schema)):
+            return value
+        self._say("MEND7", "what surrounds the value is left out", at, value, inner)
+        self.found.extend(tried[1])
+        return tried[0]
 
     def _choice(self, value: Any, options: Sequence[Schema], at: str, depth: int) -> Any:
         """The one option that a repair makes valid; with several or none nothing is done."""
@@ -125,40 +218,60 @@ class _Coercion:
     def _array(self, value: list[Any], schema: Mapping[str, Any], at: str, depth: int) -> list[Any]:
         first: Sequence[Schema] = schema.get("prefixItems", ())
         rest: Schema = schema.get("items", True)
-        return [
-            self.walk(part, first[n] if n < len(first) else rest, f"{at}/{n}", depth + 1)
-            for n, part in enumerate(value)
-        ]
+        made = []
+        for n, part in enumerate(value):
+            inner = resolved(first[n] if n < len(first) else rest, self.root)
+            is_row = isinstance(inner, Mapping) and inner.get("type") == "array"
+            # A list of numbers for a list of lists is one row or one column.
+            is_clear = not is_row or isinstance(part, list | str)
+            made.append(self.walk(part, inner, f"{at}/{n}", depth + 1) if is_clear else part)
+        return made
 
     def _listed(self, value: Any, schema: Mapping[str, Any], at: str) -> Any:
         if schema.get("type") != "array" or isinstance(value, list) or value is None:
             return value
-        inner = _Coercion(self.root, self.base)
-        made = [inner.walk(value, schema.get("items", True), f"{at}/0", 0)]
-        if not self.fulfils(made, schema):
+        items = resolved(schema.get("items", True), self.root)
+        is_any_text = isinstance(value, str) and self.fulfils("\uffff", items)
+        is_row = isinstance(items, Mapping) and items.get("type") == "array"
+        if isinstance(value, Mapping) and len(value) == 1:
+            is_row = is_row or isinstance(next(iter(value.values())), list)  # an envelope, or not
+        if is_row or (is_any_text and (_LISTING.search(value) or is_null(value))):
             return value
-        self._say("MEND4", "a single value is read as a list of one", at, value, made)
-        self.found.extend(inner.found)
-        return made
+        tried = self._tried(value, items, f"{at}/0")
+        if tried is None or not self.fulfils([tried[0]], schema):
+            return value
+        self._say("MEND4", "a single value is read as a list of one", at, value, [tried[0]])
+        self.found.extend(tried[1])
+        return [tried[0]]
 
     def _word(self, value: str, schema: Mapping[str, Any], at: str) -> Any:
         options = schema.get("enum") or ([schema["const"]] if "const" in schema else [])
         words = [option for option in options if isinstance(option, str)]
-        near = nearest(value, words, replaced=SHORTEST_REPLACED)
+        near = nearest(html.unescape(value), words, replaced=SHORTEST_REPLACED)
         if near is not None and near != value:
             self._say("MEND3", f"{value!r} is read as {near!r}", at, value, near)
             return near
+        if is_null(value):
+            return self._null(value, f"the word {value!r} stands for no value", schema, at)
         types = schema.get("type", [])
         made = _read(value, [types] if isinstance(types, str) else types)
+        if made is None and _is_probability(schema):
+            made = probability_in(value)
         if made is None or not self.fulfils(made, schema):
             return value
         self._say("MEND1", f"the string {value!r} is read as {json.dumps(made)}", at, value, made)
         return made
 
-    def _no_number(self, value: float, schema: Mapping[str, Any], at: str) -> Any:
+    def _whole(self, value: float, schema: Mapping[str, Any], at: str) -> Any:
+        if not value.is_integer() or not self.fulfils(int(value), schema):
+            return value
+        self._say("MEND1", f"{value} is read as the integer {int(value)}", at, value, int(value))
+        return int(value)
+
+    def _null(self, value: object, why: str, schema: Mapping[str, Any], at: str) -> Any:
         if not self.fulfils(None, schema):
             return value
-        self._say("MEND5", f"{value} is not a JSON number and is read as null", at, value, None)
+        self._say("MEND5", f"{why} and is read as null", at, value, None)
         return None
 
     def _say(self, code: str, words: str, at: str, got: object, expected: object) -> None:
@@ -169,6 +282,21 @@ class _Coercion:
                 fix=Fix("safe", words),
             )
         )  # fmt: skip
+
+
+def _envelope(value: Mapping[str, Any], schema: Mapping[str, Any]) -> str | None:
+    """The one key that may be the name of what it holds, as the arguments of a tool call are."""
+    if set(value) & set(schema.get("properties") or ()):
+        return None
+    keys = [key for key in value if key not in _BESIDE_ARGUMENTS] or list(value)
+    return keys[0] if len(keys) == 1 and not _NO_ENVELOPE.fullmatch(keys[0]) else None
+
+
+def _is_probability(schema: Mapping[str, Any]) -> bool:
+    low = [schema[key] for key in ("minimum", "exclusiveMinimum") if key in schema]
+    high = [schema[key] for key in ("maximum", "exclusiveMaximum") if key in schema]
+    is_bounded = bool(low and high) and max(low) >= 0 and min(high) <= 1
+    return is_bounded and schema.get("type") in ("number", ["number"], None)
 
 
 def _read(text: str, types: Sequence[str]) -> Any:

@@ -12,6 +12,7 @@ OrchestratorError
 │   ├── DeadlineExceededError      the deadline of the whole request passed
 │   ├── NoDeploymentError          no deployment is configured, or all are cooling down
 │   ├── BudgetExceededError        the next call could cost more than what is left
+│   ├── CheckError                 a check in the caller's own code raised; carries all answers
 │   └── InvalidOutputError         no answer passed its contract; carries all answers
 ├── CacheMissError                 mode replay, and no answer is recorded
 ├── GMNError                       a GMN document is not valid; carries its report
@@ -143,6 +144,23 @@ class InvalidOutputError(LLMError):
         super().__init__(message, attempts=len(attempts_made), attempts_made=attempts_made)
         self.best = best
         self.reason = reason
+
+
+class CheckError(LLMError):
+    """A check in the caller's own code raised; `attempts_made` holds every answer until then.
+
+    The answers stay in the cache, so that the same call costs nothing once the check works.
+
+    Attributes:
+        check: name of the check, or of the type whose own rule raised.
+        evaluation: what the answer was worth until then, the
+            `orchestrator.types.requests.Evaluation` of the last attempt.
+    """
+
+    def __init__(self, message: str, *, check: str, evaluation: Any = None) -> None:
+        super().__init__(message)
+        self.check = check
+        self.evaluation = evaluation
 
 
 class CacheMissError(OrchestratorError):

@@ -261,11 +261,13 @@ class PartialReading:
         value: the value as far as it is there.
         closed: JSON pointers of its parts that no later text can change.
         findings: errors in those parts.
+        start: where in the text the value begins; another value begins elsewhere.
     """
 
     value: object
     closed: tuple[str, ...]
     findings: tuple[Diagnostic, ...] = ()
+    start: int = 0
 
 
 class Completer(Protocol):

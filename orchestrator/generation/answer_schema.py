@@ -1,0 +1,110 @@
+"""The schema of an answer as providers take it: an object at its root, nothing to look up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+from pydantic import PydanticUserError, TypeAdapter
+
+from orchestrator.parsing.json_pointer import pointer_to
+from orchestrator.parsing.schema_coercion import resolved
+
+#: The key of the object around a value that is not an object, or not always one.
+VALUE = "value"
+_LONGEST_FINDING = 240
+
+
+def adapter_of(wanted: Any) -> tuple[TypeAdapter[Any], dict[str, Any]]:
+    """The adapter of a type, and its JSON Schema.
+
+    Raises: TypeError: pydantic does not understand it, or has no JSON Schema for it.
+    """
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(wanted)
+        return adapter, adapter.json_schema()
+    except PydanticUserError as error:
+        raise TypeError(f"{wanted!r} has no JSON Schema: {error.message}") from error
+
+
+def stated(given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """The schema that a JSON Schema or LiteLLM's ``response_format`` states, and its name."""
+    if given.get("type") == "json_schema" and isinstance(given.get("json_schema"), Mapping):
+        inner = given["json_schema"]
+        return dict(inner.get("schema") or {}), str(inner.get("name") or "")
+    if given.get("type") == "json_object" and "properties" not in given:
+        return dict(given.get("response_schema") or {"type": "object"}), ""
+    return dict(given), str(given.get("title") or "")
+
+
+def check_schema(schema: Mapping[str, Any]) -> None:
+    """Raises: ValueError: it is not a JSON Schema, or refers to what no provider can look up."""
+    fault = best_match(Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(schema))
+    if fault is not None:
+        at = pointer_to(*fault.absolute_path) or "its root"
+        raise ValueError(f"the schema is wrong at {at}: {shortened_words(fault.message)}")
+    for reference in _references(schema):
+        if not reference.startswith("#"):
+            raise ValueError(
+                f"the schema refers to {reference!r}, which no provider can look up; copy it under"
+                " $defs and refer to '#/$defs/…'"
+            )
+
+
+def is_object(schema: Mapping[str, Any]) -> bool:
+    """Whether a schema says that every value is an object, which providers ask of a root."""
+    root = resolved(schema, schema)
+    return isinstance(root, Mapping) and root.get("type") == "object"
+
+
+def wrapped(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """An object with `schema` as its one property, for providers that take an object only."""
+    inner = {key: part for key, part in schema.items() if key not in ("$defs", "$schema")}
+    made: dict[str, Any] = {
+        "type": "object",
+        "properties": {VALUE: inner},
+        "required": [VALUE],
+        "additionalProperties": False,
+    }
+    if "$defs" in schema:
+        made["$defs"] = schema["$defs"]
+    rebased: dict[str, Any] = _rebased(made)
+    return rebased
+
+
+def _rebased(part: Any) -> Any:
+    """`part` with references to the old root that lead to where it stands now."""
+    if isinstance(part, list):
+        return [_rebased(inner) for inner in part]
+    if not isinstance(part, Mapping):
+        return part
+    made = {key: _rebased(inner) for key, inner in part.items()}
+    reference = part.get("$ref")
+    if isinstance(reference, str) and not reference.startswith("#/$defs/"):
+        made["$ref"] = f"#/properties/{VALUE}{reference[1:]}"
+    return made
+
+
+def _references(schema: object) -> Iterable[str]:
+    if isinstance(schema, Mapping):
+        if isinstance(schema.get("$ref"), str):
+            yield schema["$ref"]
+        for part in schema.values():
+            yield from _references(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            yield from _references(part)
+
+
+def shortened_words(message: str) -> str:
+    """A message without its middle, where it is long."""
+    if len(message) <= _LONGEST_FINDING:
+        return message
+    return f"{message[: _LONGEST_FINDING // 2]} … {message[-_LONGEST_FINDING // 2 :]}"
+
+
+def identifier(name: str) -> str:
+    """A name as providers take it: at most 64 letters, digits, ``_`` and ``-``."""
+    return "".join(c if c.isalnum() or c in "_-" else "_" for c in name)[:64] or "answer"
