@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import jsonpatch
-from jsonpointer import JsonPointerException
+from jsonpatch import JsonPatch
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
+from orchestrator.generation.answers import PatchEvaluator
 from orchestrator.parsing.json_patch import (
-    LEFT_OUT,
     from_name_keyed,
-    holds_left_out,
     pointer_in,
+    root_names,
     shortened,
     to_name_keyed,
+    unknown_keys,
 )
 from orchestrator.parsing.json_pointer import pointer_to
-from orchestrator.parsing.json_reader import is_json, json_in, read_json, unfence
+from orchestrator.parsing.json_reader import is_json, read_json, unfence
 from orchestrator.parsing.schema_coercion import coerced, is_finite
 from orchestrator.types.diagnostics import Diagnostic, Report, Severity
 from orchestrator.types.requests import Contract, Evaluation, PartialReading
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_MOST_ERRORS = 3  # of a document in place of a patch that are shown
 #: A rule of the caller's own: the typed value in, findings or sentences out; None for none.
 ValueCheck = Callable[[Any], Iterable[Diagnostic | str] | str | None]
 MOST_EXPLAINED = 12
@@ -57,64 +55,6 @@ def explained(report: Report, where_of: Callable[[str], str] = str) -> str:
     if len(shown) > MOST_EXPLAINED:
         lines.append(f"- and {len(shown) - MOST_EXPLAINED} more")
     return "\n".join(lines)
-
-
-def patch_finding(code: str, message: str) -> Diagnostic:
-    """A finding about a patch rather than about the document."""
-    return Diagnostic(code, Severity.ERROR, message)
-
-
-def patched(document: object, patch_text: str) -> object | Diagnostic:
-    """Apply a JSON Patch, given as an answer's text, to a copy of `document`.
-
-    What comes back is the new document, or the finding that says why there is none: ``PATCH1``
-    does not apply, ``PATCH2`` changes nothing, ``PATCH3`` is not a JSON Patch.
-    """
-    try:
-        operations = json_in(patch_text)
-    except ValueError as error:
-        return patch_finding("PATCH3", f"the answer is not a JSON Patch: {error}")
-    if isinstance(operations, Mapping):
-        operations = operations.get("patch", operations.get("operations", operations))
-    if isinstance(operations, Mapping) and "op" in operations:
-        operations = [operations]
-    if not isinstance(operations, list) or not all(isinstance(o, Mapping) for o in operations):
-        return patch_finding("PATCH3", "a JSON Patch is a list of operations with op and path")
-    try:
-        made: object = jsonpatch.apply_patch(copy.deepcopy(document), operations)
-    except (jsonpatch.JsonPatchException, JsonPointerException, TypeError, KeyError) as error:
-        return patch_finding("PATCH1", f"the patch does not apply: {error}")
-    if made == document:
-        return patch_finding("PATCH2", "the patch changes nothing")
-    return made
-
-
-def with_finding(evaluation: Evaluation[T], finding: Diagnostic) -> Evaluation[T]:
-    """The same evaluation with one more finding."""
-    report = replace(evaluation.report, diagnostics=(*evaluation.report.diagnostics, finding))
-    return replace(evaluation, report=report)
-
-
-def changed(new: Evaluation[T], old: Evaluation[T]) -> Evaluation[T]:
-    """`new`, or, when it is `old` once more, the finding that nothing was changed."""
-    if new.text != old.text:
-        return new
-    return with_finding(old, patch_finding("PATCH2", "the answer changes nothing"))
-
-
-def whole_instead(whole: Evaluation[T], old: Evaluation[T], failure: Diagnostic) -> Evaluation[T]:
-    """What an answer that is not a patch is worth; `whole` is the answer read as a document.
-
-    It is taken only where it fulfils the contract, so that a part of a document never replaces
-    the whole; otherwise the failure of the patch becomes a finding on `old`.
-    """
-    if failure.code != "PATCH3" or whole.value is None:
-        return with_finding(old, failure)
-    if not whole.is_accepted:
-        first = "; ".join(str(error) for error in whole.report.errors[:_MOST_ERRORS])
-        words = f"{failure.message}. As a whole document it has faults: {first}"
-        return with_finding(old, replace(failure, message=words))
-    return changed(whole, old)
 
 
 @dataclass(frozen=True)
@@ -185,7 +125,7 @@ class JsonSchemaContract(Generic[T]):
             return [], self.adapter.validate_json(json.dumps(value))
         except ValidationError as error:
             faults = error.errors(include_url=False, include_input=False, include_context=False)
-            return [_fault("SCHEMA", f["msg"], pointer_to(*f["loc"])) for f in faults], value
+            return [_of_pydantic(f["type"], f["msg"], pointer_to(*f["loc"])) for f in faults], value
 
     def name_keyed(self, evaluation: Evaluation[T]) -> str:
         """The value by names, without large parts that are well; empty when nothing parsed."""
@@ -201,16 +141,29 @@ class JsonSchemaContract(Generic[T]):
         return value, to_name_keyed(value, self.schema, self.schema)
 
     def apply_patch(self, evaluation: Evaluation[T], patch: str) -> Evaluation[T]:
-        """Apply the patch to the name-keyed form and evaluate the outcome."""
-        view = self._views(evaluation)[1]
-        made = patched(view, patch)
-        if holds_left_out(made) and not holds_left_out(view):
-            made = patch_finding("PATCH4", f"{LEFT_OUT} stands for what stays, it is not a value")
-        if isinstance(made, Diagnostic):
-            return whole_instead(self.evaluate(patch), evaluation, made)
-        return changed(
-            self._evaluation(from_name_keyed(made, self.schema, self.schema)), evaluation
-        )
+        """Apply a patch to the name-keyed form, or take a whole document; evaluate the outcome."""
+        return PatchEvaluator(
+            evaluate=self.evaluate,
+            evaluate_view=lambda view: self._evaluation(self._from_view(view)),
+            view_of=lambda one: self._views(one)[1],
+            sections=root_names(self.schema),
+            dropped=self._dropped,
+        )(evaluation, patch)
+
+    def _from_view(self, view: object) -> Any:
+        return from_name_keyed(view, self.schema, self.schema)
+
+    def _dropped(self, view: object, made: Evaluation[T]) -> list[str]:
+        """Pointers of what the type does not take over from a value that it accepts."""
+        if self.adapter is None or not made.is_accepted:
+            return []
+        value = self._from_view(view)
+        return [
+            pointer
+            for pointer in unknown_keys(value, self.schema, self.schema)
+            if self._evaluation(JsonPatch([{"op": "remove", "path": pointer}]).apply(value)).value
+            == made.value
+        ]
 
     def explain(self, evaluation: Evaluation[T]) -> str:
         """The findings as lines, with places as the name-keyed form has them."""
@@ -343,11 +296,25 @@ def _of_schema(error: SchemaFault) -> Diagnostic:
     # Of a choice, the branch that was meant says more than that none fits.
     nearest = best_match(error.context) if error.context else None
     shown = nearest or error
-    return _fault("SCHEMA", shown.message, pointer_to(*shown.absolute_path))
+    at = pointer_to(*shown.absolute_path)
+    missing = ""
+    if shown.validator == "required":
+        # One error for each key; its name stands in the message alone.
+        wanted: Any = shown.validator_value
+        missing = at + pointer_to(*[n for n in wanted if shown.message.startswith(repr(n))])
+    elif shown.validator in ("minItems", "minProperties") or f"{shown.validator}{at}" == "type":
+        missing = f"{at}/-"
+    return _fault("SCHEMA", shown.message, at, missing)
 
 
-def _fault(code: str, message: str, pointer: str) -> Diagnostic:
-    return Diagnostic(code, Severity.ERROR, _short(message), pointer=pointer)
+def _of_pydantic(kind: str, message: str, at: str) -> Diagnostic:
+    is_short = kind == "too_short" or (not at and kind.endswith("_type"))
+    missing = f"{at}/-" if is_short else at if kind == "missing" else ""
+    return _fault("SCHEMA", message, at, missing)
+
+
+def _fault(code: str, message: str, pointer: str, missing: str = "") -> Diagnostic:
+    return Diagnostic(code, Severity.ERROR, _short(message), pointer=pointer, missing=missing)
 
 
 def _short(message: str) -> str:

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.generation.contract import (
-    changed,
-    explained,
-    patched,
-    read_beginning,
-    whole_instead,
-)
+from orchestrator.generation.answers import PatchEvaluator
+from orchestrator.generation.contract import explained, read_beginning
 from orchestrator.gmn.expectations import EPISODES, Expectation
 from orchestrator.gmn.formats import read, write_text
 from orchestrator.gmn.formats.schema import strict_schema
@@ -21,7 +16,7 @@ from orchestrator.gmn.inferred import inferred_from
 from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import RepairMode, Validation, validate
-from orchestrator.parsing.json_patch import from_name_keyed, pointer_in, to_name_keyed
+from orchestrator.parsing.json_patch import from_name_keyed, pointer_in, root_names, to_name_keyed
 from orchestrator.parsing.json_pointer import pointer_to
 from orchestrator.parsing.json_reader import unfence
 from orchestrator.types.diagnostics import Diagnostic, Severity
@@ -88,7 +83,9 @@ class GMNContract:
 
     def evaluate(self, text: str) -> Evaluation[GMNSpec]:
         """Read, type, check, repair, compile, run, and simulate the expectations."""
-        return self._evaluation(self._validate(text))
+        # Block text has no end of its own, JSON has.
+        is_block_text = not unfence(text).body.startswith("{")
+        return replace(self._evaluation(self._validate(text)), may_be_cut=is_block_text)
 
     def evaluate_source(
         self, source: str | bytes | GMNSpec | Mapping[str, object]
@@ -132,10 +129,13 @@ class GMNContract:
         """Apply a patch to the name-keyed form, or take a whole document; evaluate the outcome."""
         if evaluation.value is None:
             return evaluation
-        made = patched(to_name_keyed_model(evaluation.value), patch)
-        if isinstance(made, Diagnostic):
-            return whole_instead(self.evaluate(patch), evaluation, made)
-        return changed(self._evaluation(self._validate(from_name_keyed_model(made))), evaluation)
+        return PatchEvaluator(
+            evaluate=self.evaluate,
+            evaluate_view=lambda view: self.evaluate_source(from_name_keyed_model(view)),
+            view_of=lambda one: to_name_keyed_model(one.value) if one.value is not None else None,
+            sections=root_names(self.schema),
+            dropped=lambda _, made: [d.got for d in made.report.repairs if _is_ignored(d)],
+        )(evaluation, patch)
 
     def read_partial(self, text: str) -> PartialReading | None:
         """The closed nodes of block text, or the closed parts of JSON, that is still arriving.
@@ -163,6 +163,11 @@ class GMNContract:
             return explained(evaluation.report)
         tree, view = evaluation.value.to_json(), to_name_keyed_model(evaluation.value)
         return explained(evaluation.report, lambda pointer: pointer_in(view, pointer, tree))
+
+
+def _is_ignored(repair: Diagnostic) -> bool:
+    """Whether it is about a key that no document has, rather than one that was read as another."""
+    return repair.code == "GMN007" and repair.message.endswith("ignored")
 
 
 def _last_closed(text: str) -> int:

@@ -225,12 +225,14 @@ class Evaluation(Generic[T_co]):
         value: the typed value, None when the answer did not parse.
         text: the value in its canonical spelling, empty when there is none.
         report: remaining findings, and local repairs.
+        may_be_cut: whether the text does not show that it is whole.
     """
 
     answer: AnswerKind
     value: T_co | None
     text: str
     report: Report
+    may_be_cut: bool = False
 
     @property
     def is_accepted(self) -> bool:
@@ -304,9 +306,9 @@ class Contract(Protocol[T]):
     def apply_patch(self, evaluation: Evaluation[T], patch: str) -> Evaluation[T]:
         """Apply a model's JSON Patch to the name-keyed form of `evaluation`; evaluate the result.
 
-        A whole document in place of the patch is accepted when it fulfils the contract. A patch
-        that does not parse, does not apply or changes nothing adds a finding to the evaluation,
-        which otherwise stays as it was.
+        A whole document in place of the patch is evaluated as what it is. A patch that does not
+        parse, does not apply or changes nothing, and a part of a document, add a finding to the
+        evaluation, which otherwise stays as it was.
         """
         ...
 
