@@ -12,9 +12,12 @@ import subprocess
 import sys
 import venv
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.structured.model import MIXES, Counted, ScriptedModel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ROOT = Path(__file__).parents[2]
 HOME = ROOT / ".venv-peers"
@@ -45,13 +48,13 @@ def install() -> None:
             subprocess.run(pip, check=True)
 
 
-def measured(peer: str) -> dict[str, dict[str, Any]]:
-    """Outcome, calls, tokens and seconds of a peer, by mix."""
-    model = ScriptedModel()
-    model.start()
-    command = [str(python_of(peer)), str(CLIENTS / PEERS[peer][0]), model.base, *MIXES]
+def measured(peer: str, *, patches: bool) -> dict[str, dict[str, Any]]:
+    """Outcome, calls, tokens and seconds of a peer, by mix, over a model of that kind."""
+    model = ScriptedModel(patches=patches)
     environ = {**os.environ, "PYTHONPATH": str(ROOT) if not PEERS[peer][1] else ""}
-    ran = subprocess.run(command, capture_output=True, text=True, env=environ, check=False)
+    with model.serving():
+        command = [str(python_of(peer)), str(CLIENTS / PEERS[peer][0]), model.base, *MIXES]
+        ran = subprocess.run(command, capture_output=True, text=True, env=environ, check=False)
     lines = [json.loads(line) for line in ran.stdout.splitlines() if line.startswith("{")]
     if len(lines) < len(MIXES):
         sys.stderr.write(ran.stderr[-2000:])
@@ -63,7 +66,7 @@ def measured(peer: str) -> dict[str, dict[str, Any]]:
 
 
 def main() -> None:
-    """Print one line per mix and peer, and the sums."""
+    """Print one line per mix and peer, and the sums, for both kinds of model."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--install", action="store_true", help="make the peers' environments")
     if arguments.parse_args().install:
@@ -71,7 +74,12 @@ def main() -> None:
     peers = [peer for peer in PEERS if python_of(peer).exists()]
     for left_out in sorted(set(PEERS) - set(peers)):
         print(f"structured: {left_out} is not installed; run with --install")
-    results = {peer: measured(peer) for peer in peers}
+    for patches in (True, False):
+        print(f"\nA model that {'patches' if patches else 'always sends the whole document'}:")
+        _print({peer: measured(peer, patches=patches) for peer in peers})
+
+
+def _print(results: Mapping[str, dict[str, dict[str, Any]]]) -> None:
     print(f"{'mix':<14}{'tool':<18}{'outcome':<18}{'calls':>6}{'prompt':>8}{'answer':>8}{'s':>8}")
     for mix in MIXES:
         for peer, by_mix in results.items():

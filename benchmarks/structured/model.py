@@ -7,9 +7,10 @@ quarter of the characters on the wire.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,26 +84,39 @@ class Counted:
 
 @dataclass
 class ScriptedModel:
-    """An OpenAI-shaped server whose model is named after the mix that it follows."""
+    """An OpenAI-shaped server whose model is named after the mix that it follows.
 
+    Attributes:
+        patches: whether it answers with a JSON Patch when it is asked for one; else it sends the
+            whole document whatever it is asked.
+    """
+
+    patches: bool = True
     counted: dict[str, Counted] = field(default_factory=dict)
     base: str = ""
 
-    def start(self) -> None:
+    @contextlib.contextmanager
+    def serving(self) -> Iterator[None]:
         """Serve on a thread of its own."""
-        ready = threading.Event()
+        ready, loop = threading.Event(), asyncio.new_event_loop()
 
         def serve() -> None:
-            loop = asyncio.new_event_loop()
-            asyncio.set_event_loop(loop)
-            loop.run_until_complete(self._listen())
+            runner = loop.run_until_complete(self._listen())
             ready.set()
             loop.run_forever()
+            loop.run_until_complete(runner.cleanup())
+            loop.close()
 
-        threading.Thread(target=serve, daemon=True).start()
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
         ready.wait(10)
+        try:
+            yield
+        finally:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(10)
 
-    async def _listen(self) -> None:
+    async def _listen(self) -> web.AppRunner:
         app = web.Application(client_max_size=2**24)
         app.router.add_post("/v1/chat/completions", self._answer)
         runner = web.AppRunner(app)
@@ -111,12 +125,13 @@ class ScriptedModel:
         await site.start()
         port = runner.addresses[0][1]
         self.base = f"http://127.0.0.1:{port}/v1"
+        return runner
 
     async def _answer(self, request: web.Request) -> web.Response:
         body = await request.json()
         mix = body["model"]
         counted = self.counted.setdefault(mix, Counted())
-        text, finish = _content(mix, counted.calls, body)
+        text, finish = _content(mix, counted.calls, body, patches=self.patches)
         asked = {key: body.get(key) for key in ("messages", "tools", "response_format")}
         counted.calls += 1
         counted.prompt_tokens += len(json.dumps(asked)) // 4
@@ -137,14 +152,14 @@ class ScriptedModel:
         )  # fmt: skip
 
 
-def _content(mix: str, call: int, body: Json) -> tuple[str, str]:
+def _content(mix: str, call: int, body: Json, *, patches: bool) -> tuple[str, str]:
     faults = MIXES[mix]
     fault = faults[call] if call < len(faults) else None
     doc, patch = good(), []
     if callable(fault):
         fault(doc)
     # A patch corrects the fault of the answer before it, and may add a fault of its own.
-    wants_patch = "JSON Patch" in json.dumps(body["messages"][-1])
+    wants_patch = patches and "JSON Patch" in json.dumps(body["messages"][-1])
     if wants_patch and call:
         before = faults[call - 1]
         patch = before(good()) if callable(before) else []

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import jsonpatch
-from jsonpointer import JsonPointerException
+from jsonpatch import JsonPatch
 from jsonschema import Draft202012Validator
 from pydantic_core import from_json
 
@@ -24,23 +22,25 @@ from orchestrator.generation.answer_schema import (
     stated,
     wrapped,
 )
+from orchestrator.generation.answers import PatchEvaluator
 from orchestrator.generation.findings import (
     ValueCheck,
     check_error,
     fault,
     noted,
+    of_pydantic,
     of_schema,
     said_by,
     unparsed,
 )
 from orchestrator.generation.typed_value import allows_infinity, typed
 from orchestrator.parsing.json_patch import (
-    LEFT_OUT,
     from_name_keyed,
-    holds_left_out,
     pointer_in,
+    root_names,
     shortened,
     to_name_keyed,
+    unknown_keys,
 )
 from orchestrator.parsing.json_pointer import pointer_to
 from orchestrator.parsing.json_reader import bare_text, is_json, last_value, read_candidates
@@ -58,7 +58,6 @@ T = TypeVar("T")
 
 #: Raise it whenever the same text could be evaluated differently under the same schema.
 READING_VERSION = "2"
-_MOST_ERRORS = 3  # of a document in place of a patch that are shown
 MOST_EXPLAINED = 12
 _LONGEST_WORD = 200  # characters; a longer answer without quotes is prose
 _SEVERAL = "it holds several values, and does not say which is the final one; send that one alone"
@@ -78,83 +77,6 @@ def explained(report: Report, where_of: Callable[[str], str] = str) -> str:
     if len(shown) > MOST_EXPLAINED:
         lines.append(f"- and {len(shown) - MOST_EXPLAINED} more")
     return "\n".join(lines)
-
-
-def patch_finding(code: str, message: str) -> Diagnostic:
-    """A finding about a patch rather than about the document."""
-    return Diagnostic(code, Severity.ERROR, message)
-
-
-def patched(document: object, patch_text: str) -> object | Diagnostic:
-    """Apply a JSON Patch, given as an answer's text, to a copy of `document`.
-
-    What comes back is the new document, or the finding that says why there is none: ``PATCH1``
-    does not apply, ``PATCH2`` changes nothing, ``PATCH3`` is not a JSON Patch.
-    """
-    operations = _operations(patch_text)
-    if isinstance(operations, Diagnostic):
-        return operations
-    try:
-        made: object = jsonpatch.apply_patch(copy.deepcopy(document), operations)
-    except (jsonpatch.JsonPatchException, JsonPointerException, TypeError, KeyError) as error:
-        return patch_finding("PATCH1", f"the patch does not apply: {error}")
-    if made == document:
-        return patch_finding("PATCH2", "the patch changes nothing")
-    return made
-
-
-def _operations(text: str) -> list[Any] | Diagnostic:
-    """The one JSON Patch in an answer, or the finding that there is none, or more than one."""
-    try:
-        found = read_candidates(text)
-    except ValueError as error:
-        return patch_finding("PATCH3", f"the answer is not a JSON Patch: {error}")
-    patches = {n: _as_patch(one.value) for n, one in enumerate(found.values) if not one.clashing}
-    fitting = {n: json.dumps(patch) for n, patch in patches.items() if patch is not None}
-    if not fitting:
-        return patch_finding("PATCH3", "a JSON Patch is a list of operations with op and path")
-    if (at := found.chosen(fitting)) is None:
-        return patch_finding("PATCH3", f"the answer is not one JSON Patch: {_SEVERAL}")
-    made: list[Any] = patches[at]
-    return made
-
-
-def _as_patch(value: Any) -> Any:
-    """The operations that a value lists, in any of the usual forms; None when it lists none."""
-    if isinstance(value, Mapping):
-        value = value.get("patch", value.get("operations", value))
-    if isinstance(value, Mapping) and "op" in value:
-        value = [value]
-    is_list = isinstance(value, list) and all(isinstance(o, Mapping) and "op" in o for o in value)
-    return value if is_list else None
-
-
-def with_finding(evaluation: Evaluation[T], finding: Diagnostic) -> Evaluation[T]:
-    """The same evaluation with one more finding."""
-    report = replace(evaluation.report, diagnostics=(*evaluation.report.diagnostics, finding))
-    return replace(evaluation, report=report)
-
-
-def changed(new: Evaluation[T], old: Evaluation[T]) -> Evaluation[T]:
-    """`new`, or, when it is `old` once more, the finding that nothing was changed."""
-    if new.text != old.text:
-        return new
-    return with_finding(old, patch_finding("PATCH2", "the answer changes nothing"))
-
-
-def whole_instead(whole: Evaluation[T], old: Evaluation[T], failure: Diagnostic) -> Evaluation[T]:
-    """What an answer that is not a patch is worth; `whole` is the answer read as a document.
-
-    It is taken only where it fulfils the contract, so that a part of a document never replaces
-    the whole; otherwise the failure of the patch becomes a finding on `old`.
-    """
-    if failure.code != "PATCH3" or whole.answer != "parsed":
-        return with_finding(old, failure)
-    if not whole.is_accepted:
-        first = "; ".join(str(error) for error in whole.report.errors[:_MOST_ERRORS])
-        words = f"{failure.message}. As a whole document it has faults: {first}"
-        return with_finding(old, replace(failure, message=words))
-    return changed(whole, old)
 
 
 @dataclass(frozen=True)
@@ -277,7 +199,8 @@ class JsonSchemaContract(Generic[T]):
             made, faults, own = typed(self.adapter, value, self._wanted)
         except Exception as error:  # validators in the type are the caller's own code too
             raise check_error(self.name, error) from error
-        return [fault("SCHEMA", words, pointer_to(*loc)) for loc, words in faults], made, own
+        found = [of_pydantic(pointer_to(*loc), words, kind) for loc, words, kind in faults]
+        return found, made, own
 
     def _faults(self, value: object) -> list[Diagnostic]:
         return [of_schema(e) for e in Draft202012Validator(self._wanted).iter_errors(value)]
@@ -315,14 +238,29 @@ class JsonSchemaContract(Generic[T]):
         return pointer if self.bare is None else f"{pointer_to(VALUE)}{pointer}"
 
     def apply_patch(self, evaluation: Evaluation[T], patch: str) -> Evaluation[T]:
-        """Apply the patch to the name-keyed form and evaluate the outcome."""
-        view = self._views(evaluation)[1]
-        made = patched(view, patch)
-        if holds_left_out(made) and not holds_left_out(view):
-            made = patch_finding("PATCH4", f"{LEFT_OUT} stands for what stays, it is not a value")
-        if isinstance(made, Diagnostic):
-            return whole_instead(self.evaluate(patch), evaluation, made)
-        return changed(self._held(from_name_keyed(made, self.schema, self.schema)), evaluation)
+        """Apply a patch to the name-keyed form, or take a whole document; evaluate the outcome."""
+        return PatchEvaluator(
+            evaluate=self.evaluate,
+            evaluate_view=lambda view: self._held(self._from_view(view)),
+            view_of=lambda one: self._views(one)[1],
+            sections=root_names(self.schema),
+            dropped=self._dropped,
+        )(evaluation, patch)
+
+    def _from_view(self, view: object) -> Any:
+        return from_name_keyed(view, self.schema, self.schema)
+
+    def _dropped(self, view: object, made: Evaluation[T]) -> list[str]:
+        """Pointers of what the type does not take over from a value that it accepts."""
+        if self.adapter is None or not made.is_accepted:
+            return []
+        value = self._from_view(view)
+        return [
+            pointer
+            for pointer in unknown_keys(value, self.schema, self.schema)
+            if self._held(JsonPatch([{"op": "remove", "path": pointer}]).apply(value)).value
+            == made.value
+        ]
 
     def explain(self, evaluation: Evaluation[T]) -> str:
         """The findings as lines, with places as the name-keyed form has them."""

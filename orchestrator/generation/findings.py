@@ -59,9 +59,25 @@ def of_schema(error: SchemaFault) -> Diagnostic:
     # Of a choice, the branch that was meant says more than that none fits.
     nearest = best_match(error.context) if error.context else None
     shown = nearest or error
-    return fault("SCHEMA", shown.message, pointer_to(*shown.absolute_path))
+    at = pointer_to(*shown.absolute_path)
+    missing = ""
+    if shown.validator == "required":
+        # One error for each key; its name stands in the message alone.
+        wanted: Any = shown.validator_value
+        missing = at + pointer_to(*[n for n in wanted if shown.message.startswith(repr(n))])
+    elif shown.validator in ("minItems", "minProperties") or f"{shown.validator}{at}" == "type":
+        missing = f"{at}/-"
+    return fault("SCHEMA", shown.message, at, missing)
 
 
-def fault(code: str, message: str, pointer: str) -> Diagnostic:
-    """A finding that is an error."""
-    return Diagnostic(code, Severity.ERROR, shortened_words(message), pointer=pointer)
+def of_pydantic(at: str, message: str, kind: str) -> Diagnostic:
+    """A fault that pydantic finds at a pointer, as a finding."""
+    is_short = kind == "too_short" or (not at and kind.endswith("_type"))
+    missing = f"{at}/-" if is_short else at if kind == "missing" else ""
+    return fault("SCHEMA", message, at, missing)
+
+
+def fault(code: str, message: str, pointer: str, missing: str = "") -> Diagnostic:
+    """A finding that is an error; `missing` is the pointer of a part that is not there."""
+    words = shortened_words(message)
+    return Diagnostic(code, Severity.ERROR, words, pointer=pointer, missing=missing)

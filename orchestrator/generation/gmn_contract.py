@@ -7,13 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.generation.contract import (
-    changed,
-    explained,
-    patched,
-    read_beginning,
-    whole_instead,
-)
+from orchestrator.generation.answers import PatchEvaluator
+from orchestrator.generation.contract import explained, read_beginning
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.expectations import EPISODES, Expectation
 from orchestrator.gmn.formats import read, write_text
@@ -22,7 +17,7 @@ from orchestrator.gmn.inferred import inferred_from
 from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import Also, RepairMode, Source, Validation, validate
-from orchestrator.parsing.json_patch import from_name_keyed, pointer_in, to_name_keyed
+from orchestrator.parsing.json_patch import from_name_keyed, pointer_in, root_names, to_name_keyed
 from orchestrator.parsing.json_pointer import pointer_to
 from orchestrator.parsing.json_reader import unfence
 from orchestrator.types.diagnostics import Diagnostic, Severity
@@ -130,10 +125,13 @@ class GMNContract:
         """Apply a patch to the name-keyed form, or take a whole document; evaluate the outcome."""
         if evaluation.value is None:
             return evaluation
-        made = patched(to_name_keyed_model(evaluation.value), patch)
-        if isinstance(made, Diagnostic):
-            return whole_instead(self.evaluate(patch), evaluation, made)
-        return changed(self._evaluation(self._validate(from_name_keyed_model(made))), evaluation)
+        return PatchEvaluator(
+            evaluate=self.evaluate,
+            evaluate_view=lambda view: self.evaluate_source(from_name_keyed_model(view)),
+            view_of=lambda one: to_name_keyed_model(one.value) if one.value is not None else None,
+            sections=root_names(self.schema),
+            dropped=lambda _, made: [d.got for d in made.report.repairs if _is_ignored(d)],
+        )(evaluation, patch)
 
     def read_partial(self, text: str) -> PartialReading | None:
         """The closed nodes of block text, or the closed parts of JSON, that is still arriving.
@@ -172,6 +170,11 @@ def _cut_off(verdict: Validation) -> list[Diagnostic]:
         f"the document seems to be cut off before its end: it has no line 'end' and lacks {lacks}"
     )
     return [finding("GMN015", words, expected="end")]
+
+
+def _is_ignored(repair: Diagnostic) -> bool:
+    """Whether it is about a key that no document has, rather than one that was read as another."""
+    return repair.code == "GMN007" and repair.message.endswith("ignored")
 
 
 def _last_closed(text: str) -> int:

@@ -11,6 +11,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
+from orchestrator.generation.answers import evaluate_answer
 from orchestrator.generation.policy import (
     Ask,
     Bounds,
@@ -18,7 +19,6 @@ from orchestrator.generation.policy import (
     FollowUpPrompts,
     GiveUp,
     State,
-    evaluate_answer,
     rank,
     resumed,
     step,

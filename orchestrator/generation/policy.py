@@ -8,12 +8,11 @@ stronger route, a cut-off answer gets more room.
 from __future__ import annotations
 
 import dataclasses
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from orchestrator.generation.contract import changed
-from orchestrator.parsing.json_reader import classify
-from orchestrator.types.diagnostics import Diagnostic, Report, Severity
+from orchestrator.generation.answers import UNUSABLE, changed, evaluate_answer, missing
 from orchestrator.types.errors import CheckError
 from orchestrator.types.requests import Attempt, Evaluation, OutputMode
 
@@ -21,20 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orchestrator.types.messages import LLMMessage
-    from orchestrator.types.requests import Answer, AnswerKind, Contract, Request
+    from orchestrator.types.requests import Answer, Contract, Request
 
 T = TypeVar("T")
 
 MANY_FAULTS = 8  # beyond it a patch would touch most of the document
 MORE_TOKENS = 2  # factor on the length limit after a cut-off answer
 DEFAULT_MAX_TOKENS = 4096
-
-_WORDS: Mapping[str, str] = {
-    "refusal": "the model declined",
-    "schema_echo": "the model sent the schema back instead of a document",
-    "empty": "the answer is empty",
-    "truncated": "the answer was cut off by its length limit",
-}
 
 
 class FollowUpPrompts(Protocol):
@@ -107,7 +99,7 @@ class State(Generic[T]):
         first: the question as it was asked first.
         asked: the question that is being answered.
         base: the document that is to be changed, None for a run that makes one.
-        best: the judgement with the fewest errors so far, None before any answer parsed.
+        best: the evaluation that lacks least, then has the fewest errors; None before any parsed.
         failed_patches: patches that did not apply or changed nothing.
         is_fresh: whether a fresh sample was taken.
         more_room: how often a cut-off answer was given more room.
@@ -174,46 +166,34 @@ def resumed(
 
 
 def _evaluate(state: State[T], answer: Answer) -> Evaluation[T]:
-    # A model that is to change a document may send a patch whatever the question was.
-    is_patch = state.asked.purpose == "patch" or state.base_document is not None
-    evaluation = evaluate_answer(state.contract, answer, state.target if is_patch else None)
+    is_patch = state.asked.purpose == "patch"
+    evaluation = evaluate_answer(state.contract, answer, _shown(state), is_patch=is_patch)
     if state.base_document is not None and evaluation.is_accepted:
         return changed(evaluation, state.base_document)
     return evaluation
 
 
-def evaluate_answer(
-    contract: Contract[T], answer: Answer, patched: Evaluation[T] | None = None
-) -> Evaluation[T]:
-    """What an answer is worth; with `patched` it is a patch of that."""
-    kind = classify(answer, contract.schema)
-    may_end_early = kind == "truncated" and bool(answer.text) and contract.accepts_cut_off
-    if kind is not None and not may_end_early:
-        return _unusable(kind)
-    return (
-        contract.evaluate(answer.text)
-        if patched is None
-        else contract.apply_patch(patched, answer.text)
-    )
-
-
-def _unusable(kind: AnswerKind) -> Evaluation[T]:
-    found = Diagnostic("ANSWER", Severity.ERROR, _WORDS[kind])
-    return Evaluation(kind, None, "", Report((found,)))
+def _shown(state: State[T]) -> Evaluation[T] | None:
+    """The document that the question shows, and that a patch changes; None for none."""
+    last = state.attempts[-1].evaluation if state.attempts else None
+    if state.asked.purpose != "rewrite" or last is None or _is_failed_patch(last):
+        is_shown = state.asked.purpose in ("patch", "rewrite") or state.base_document is not None
+        return state.target if is_shown else None
+    return last if last.value is not None else state.base_document
 
 
 def _is_failed_patch(evaluation: Evaluation[T]) -> bool:
     return any(d.code.startswith("PATCH") for d in evaluation.report.errors)
 
 
-def rank(evaluation: Evaluation[T]) -> tuple[int, int]:
-    """How far an answer is from valid: without a value last, then by errors."""
+def rank(evaluation: Evaluation[T]) -> tuple[int, int, int, int]:
+    """How far an answer is from valid: without a value, then what is missing, then its errors."""
     faults = [d for d in evaluation.report.errors if not d.code.startswith("PATCH")]
-    return (0 if evaluation.value is not None else 1, len(faults))
+    return (0 if evaluation.value is not None else 1, *missing(evaluation), len(faults))
 
 
 def _better(best: Evaluation[T] | None, new: Evaluation[T]) -> Evaluation[T] | None:
-    """The one with fewer errors; an answer without a value is never best."""
+    """The one of lower rank; an answer without a value is never best."""
     if new.value is None or _is_failed_patch(new):
         return best
     return new if best is None or rank(new) <= rank(best) else best
@@ -225,11 +205,11 @@ def _next(
     if evaluation.kind == "truncated":
         return _allow_more_tokens(state)
     if evaluation.kind in ("refusal", "schema_echo", "empty"):
-        return _resample_or_escalate(state, _WORDS[evaluation.kind])
-    if evaluation.kind == "unparsed":
+        return _resample_or_escalate(state, UNUSABLE[evaluation.kind])
+    if why := _why_unusable(state, evaluation):
         if state.asked.purpose == "rewrite":
-            return _resample_or_escalate(state, "a second answer could not be read")
-        return _rewrite(state, evaluation, "the answer could not be read")
+            return _resample_or_escalate(state, f"a second answer {why}")
+        return _rewrite(state, evaluation, f"the answer {why}")
     if _is_failed_patch(evaluation):
         if state.failed_patches >= 2:
             return _rewrite(state, evaluation, "two patches failed")
@@ -248,7 +228,20 @@ def _is_stuck(before: State[T], evaluation: Evaluation[T]) -> bool:
         return False
     old = sorted((d.code, d.pointer) for d in before.best.report.errors)
     new = sorted((d.code, d.pointer) for d in evaluation.report.errors)
-    return new == old or len(new) > len(old)
+    return new == old or rank(evaluation) > rank(before.best)
+
+
+def _why_unusable(state: State[T], evaluation: Evaluation[T]) -> str:
+    """Why there is nothing to patch; empty when there is."""
+    if evaluation.kind == "unparsed":
+        return "could not be read"
+    at_root, _ = missing(evaluation)
+    if not at_root or evaluation is not state.best:
+        return ""
+    # A patch would have to write most of the document, or its end.
+    view = state.contract.name_keyed(evaluation)
+    is_begun_only = evaluation.may_be_cut or bool(view and at_root > len(json.loads(view)))
+    return "is not finished" if is_begun_only else ""
 
 
 def _ask_next(state: State[T], ask: Ask) -> tuple[State[T], Ask]:

@@ -23,8 +23,8 @@ _FIELDS = ("model-fields", "typed-dict", "dataclass-args", "named-tuple")
 #: Keys of pydantic's core schema behind which the same value is validated.
 _SAME_VALUE = ("schema", "json_schema", "lax_schema", "strict_schema", "steps", "choices")
 
-#: What is wrong with a part of a value: where, and in words.
-Fault = tuple[tuple[Any, ...], str]
+#: What is wrong with a part of a value: where, in words, and pydantic's name for it, if any.
+Fault = tuple[tuple[Any, ...], str, str]
 
 
 def typed(
@@ -42,17 +42,17 @@ def typed(
     except ValidationError as error:
         strict = error.errors(include_url=False, include_context=False)
     else:
-        misread = [(tuple(e.absolute_path), e.message) for e in _misread(value, schema)]
+        misread = [(tuple(e.absolute_path), e.message, "") for e in _misread(value, schema)]
         return (value if misread else made), misread, []
     core = adapter.core_schema
     lenient = [f for f in strict if _is_own_rule(core, f["loc"], core) and not _is_infinite(f)]
-    faults = [(f["loc"], f["msg"]) for f in strict if f not in lenient]
+    faults = [(f["loc"], f["msg"], f["type"]) for f in strict if f not in lenient]
     try:
         made = adapter.validate_json(text)
     except ValidationError as error:
         more = error.errors(include_url=False, include_context=False, include_input=False)
-        known = {loc for loc, _ in faults}
-        faults += [(f["loc"], f["msg"]) for f in more if f["loc"] not in known]
+        known = {loc for loc, *_ in faults}
+        faults += [(f["loc"], f["msg"], f["type"]) for f in more if f["loc"] not in known]
     if faults:
         return value, faults, []
     return made, [], [_own_rule(f["loc"], f["input"]) for f in lenient]

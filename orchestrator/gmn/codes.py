@@ -193,6 +193,7 @@ def finding(
     got: object = "",
     expected: object = "",
     fix: Fix | None = None,
+    missing: str = "",
 ) -> Diagnostic:
     """A diagnostic with the severity that the catalogue gives its code.
 
@@ -213,4 +214,5 @@ def finding(
         got=str(got),
         expected=str(expected),
         fix=fix,
+        missing=missing,
     )

@@ -164,3 +164,38 @@ def holds_left_out(value: object) -> bool:
     if isinstance(value, list):
         return any(holds_left_out(part) for part in value)
     return value == LEFT_OUT
+
+
+def filled(made: Any, view: Any) -> Any:
+    """`made` with the parts of `view` in place of the marks that stand for them."""
+    if made == LEFT_OUT:
+        return view
+    if isinstance(made, Mapping) and isinstance(view, Mapping):
+        return {key: filled(part, view.get(key, part)) for key, part in made.items()}
+    if isinstance(made, list) and isinstance(view, list) and len(made) == len(view):
+        return [filled(*pair) for pair in zip(made, view, strict=True)]
+    return made
+
+
+def root_names(schema: Schema) -> tuple[str, ...]:
+    """The keys that the schema names at the root of a value."""
+    root = resolved(schema, schema)
+    return tuple(root.get("properties") or ()) if isinstance(root, Mapping) else ()
+
+
+def unknown_keys(value: Any, schema: Schema, root: Schema, at: str = "") -> Iterator[str]:
+    """Pointers of the keys that the schema does not name, where it does not allow further ones."""
+    schema = resolved(schema, root)
+    if not isinstance(schema, Mapping):
+        return
+    if isinstance(value, list):
+        for n, part in enumerate(value):
+            yield from unknown_keys(part, schema.get("items", True), root, f"{at}/{n}")
+    known = schema.get("properties")
+    if not isinstance(value, Mapping) or not known:
+        return
+    for key, part in value.items():
+        if key in known:
+            yield from unknown_keys(part, known[key], root, at + pointer_to(key))
+        elif not schema.get("additionalProperties"):
+            yield at + pointer_to(key)

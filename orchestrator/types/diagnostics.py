@@ -62,6 +62,7 @@ class Diagnostic:
         context: the row concerned, in labels: ``move=up, pos=r0c1``.
         got, expected: the offending and the accepted value, as text.
         fix: a change that removes the finding; None when none is known.
+        missing: pointer of the part that is not there, empty where a part is there and wrong.
     """
 
     code: str
@@ -74,6 +75,7 @@ class Diagnostic:
     got: str = ""
     expected: str = ""
     fix: Fix | None = None
+    missing: str = ""
 
     def __str__(self) -> str:
         where = f"{self.place.line}:{self.place.column}: " if self.place else ""

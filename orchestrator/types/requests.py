@@ -314,9 +314,9 @@ class Contract(Protocol[T]):
     def apply_patch(self, evaluation: Evaluation[T], patch: str) -> Evaluation[T]:
         """Apply a model's JSON Patch to the name-keyed form of `evaluation`; evaluate the result.
 
-        A whole document in place of the patch is accepted when it fulfils the contract. A patch
-        that does not parse, does not apply or changes nothing adds a finding to the evaluation,
-        which otherwise stays as it was.
+        A whole document in place of the patch is evaluated as what it is. A patch that does not
+        parse, does not apply or changes nothing, and a part of a document, add a finding to the
+        evaluation, which otherwise stays as it was.
         """
         ...
 

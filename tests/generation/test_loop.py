@@ -14,7 +14,7 @@ from orchestrator.config.paths import shipped
 from orchestrator.generation.contract import JsonSchemaContract
 from orchestrator.generation.gmn_contract import GMNContract
 from orchestrator.generation.loop import refine
-from orchestrator.generation.policy import Ask, Bounds, Finished, GiveUp, State, step
+from orchestrator.generation.policy import Ask, Bounds, Finished, GiveUp, State, rank, step
 from orchestrator.generation.prompts import Prompts
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.types.diagnostics import Diagnostic, Severity
@@ -41,7 +41,7 @@ CONTRACT: JsonSchemaContract[object] = JsonSchemaContract(SCHEMA, "door")
 FIRST = Request((LLMMessage(LLMRole.USER, "a door"),), "default", parameters={"max_tokens": 100})
 GOOD_ANSWER = '{"size": 3, "goal": "open"}'
 FAULTY = '{"size": 3}'
-WORSE = '{"size": "x", "goal": 4}'
+WORSE = '{"goal": 4}'  # as much is missing, and more is wrong
 MEND = '[{"op": "add", "path": "/goal", "value": "open"}]'
 NO_OP = '[{"op": "add", "path": "/size", "value": 3}]'
 STRONG = Bounds(strong_route="strong")
@@ -238,7 +238,6 @@ FAILED_PATCHES = {
     "changes nothing": '[{"op": "replace", "path": "/size", "value": 3}]',
     "the same document": GOOD_ANSWER,
     "a part of a document": '{"size": 5}',
-    "a document with a fault": '{"size": "wide", "goal": "open"}',
 }
 
 
@@ -286,6 +285,69 @@ async def test_a_whole_document_in_place_of_a_patch_is_taken_when_it_is_right() 
     assert made.spec == {"size": 3, "goal": "open"}
     again = await run(Scripted('{"size": 7, "goal": "shut"}'), base_document=BASE)
     assert again.spec == {"size": 7, "goal": "shut"}
+
+
+async def test_a_faulty_document_in_place_of_a_patch_is_patched_in_its_turn() -> None:
+    """Judged as a failed patch, each of them would be thrown away."""
+    better = '{"size": "wide", "goal": "open"}'
+    size = '[{"op": "replace", "path": "/size", "value": 3}]'
+    made = await run(Scripted('{"size": "wide", "goal": 4}', better, size))
+    assert [a.purpose for a in made.attempts] == ["generate", "patch", "patch"]
+    assert made.spec == {"size": 3, "goal": "open"}
+    script = Scripted(better, LARGER)
+    again = await run(script, base_document=BASE)
+    assert again.spec == {"size": 5, "goal": "open"}
+    assert '"wide"' in str(script.asked[1].messages)
+
+
+async def test_a_patch_in_answer_to_a_question_for_the_document_is_applied() -> None:
+    wide = {f"k{n}": "x" for n in range(10)}
+    schema = {"type": "object", "properties": {k: {"type": "integer"} for k in wide}}
+    operations = [{"op": "replace", "path": f"/k{n}", "value": n} for n in range(10)]
+    made = await refine(
+        FIRST,
+        completer=Scripted(json.dumps(wide), json.dumps(operations)),
+        contract=JsonSchemaContract[object](schema),
+        follow_ups=PROMPTS,
+        context=RunContext(),
+        bounds=STRONG,
+    )
+    assert [a.purpose for a in made.attempts] == ["generate", "rewrite"]
+    assert made.spec == {f"k{n}": n for n in range(10)}
+
+
+async def test_a_patch_of_nothing_is_not_a_document() -> None:
+    script = Scripted(MEND, GOOD_ANSWER)
+    made = await run(script)
+    assert [a.purpose for a in made.attempts] == ["generate", "rewrite"]
+    assert made.attempts[0].evaluation.kind == "unparsed"
+    assert "no document yet" in script.asked[1].messages[-1].text
+
+
+async def test_a_document_that_only_begins_is_written_again_and_not_patched() -> None:
+    begun = "gmn 1.0\nagent walker { type: explorer }\n"
+    misspelt = swapped("rows: [[0.5, 0.3, 0.2]]", "map: [nowhere]")
+    patch = '[{"op": "replace", "path": "/priors/pos/table/map", "value": ["a"]}]'
+    for answers, purposes in (
+        ((begun, GOOD), ["generate", "rewrite"]),
+        ((misspelt, begun, patch), ["generate", "patch", "patch"]),
+    ):
+        made = await refine(
+            FIRST,
+            completer=Scripted(*answers),
+            contract=GMNContract(),
+            follow_ups=PROMPTS,
+            context=RunContext(),
+            bounds=STRONG,
+        )
+        assert [a.purpose for a in made.attempts] == purposes
+
+
+async def test_a_whole_answer_with_a_wrong_word_is_better_than_a_part_of_one() -> None:
+    part, wrong = '{"goal": "open"}', '{"size": "wide", "goal": 4}'
+    with pytest.raises(InvalidOutputError) as caught:
+        await run(Scripted(part, wrong, part, part))
+    assert caught.value.best is caught.value.attempts_made[1]
 
 
 async def test_a_patch_that_leaves_faults_is_mended_and_not_begun_again() -> None:
@@ -351,13 +413,13 @@ def test_any_run_ends_within_its_calls_and_the_best_never_gets_worse(
 ) -> None:
     bounds = Bounds(max_calls=max_calls, strong_route=strong)
     state: State[object] = State(FIRST, CONTRACT, PROMPTS, bounds, Ask(FIRST, "generate"))
-    errors: list[int] = []
+    ranks: list[tuple[int, ...]] = []
     asked = [FIRST]
     for text, finish in answers:
         state, decision = step(state, said(text, finish=finish))
         if state.best is not None:
-            errors.append(len(state.best.report.errors))
-        assert errors == sorted(errors, reverse=True)
+            ranks.append(rank(state.best))
+        assert ranks == sorted(ranks, reverse=True)
         if not isinstance(decision, Ask):
             break
         assert decision.request not in asked, "a blind repeat"

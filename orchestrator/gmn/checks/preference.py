@@ -26,7 +26,7 @@ def something_is_preferred(subject: Subject) -> Iterator[Diagnostic]:
     """An agent without preferences only explores."""
     if not subject.spec.preferences:
         words = "no preferences: the agent wants nothing and only gathers information"
-        yield finding("GMN401", words, pointer="/preferences")
+        yield finding("GMN401", words, pointer="/preferences", missing="/preferences")
 
 
 @check("GMN402", "GMN405", "GMN203")

@@ -35,10 +35,11 @@ def pointers(spec: GMNSpec) -> Iterator[tuple[str, str, Variable]]:
 def has_states_and_observations(subject: Subject) -> Iterator[Diagnostic]:
     """A model has at least one state factor and one observation modality."""
     if not subject.spec.states:
-        yield finding("GMN101", "no state factor is declared; add a node state", pointer="/states")
+        words = "no state factor is declared; add a node state"
+        yield finding("GMN101", words, pointer="/states", missing="/states")
     if not subject.spec.observations:
         words = "no observation modality is declared; add a node observation"
-        yield finding("GMN102", words, pointer="/observations")
+        yield finding("GMN102", words, pointer="/observations", missing="/observations")
 
 
 @check("GMN103")
@@ -186,6 +187,7 @@ def every_observation_has_one_likelihood(subject: Subject) -> Iterator[Diagnosti
                 variable=observation.name,
                 got=counts[observation.name],
                 expected=1,
+                missing="" if counts[observation.name] else f"/likelihoods/{observation.name}",
             )
 
 

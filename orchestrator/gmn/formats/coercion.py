@@ -119,7 +119,10 @@ class _Walk:
         for name, wanted in known.items():
             if name not in made and wanted.is_required():
                 words = f"{pointer or 'the document'} has no {name!r}"
-                self.findings.append(finding("GMN010", words, pointer=pointer, expected=name))
+                lacks = f"{pointer}/{name}"
+                self.findings.append(
+                    finding("GMN010", words, pointer=pointer, expected=name, missing=lacks)
+                )
         return made
 
     def value(self, kind: Any, value: object, pointer: str) -> object:
