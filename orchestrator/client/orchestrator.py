@@ -22,6 +22,7 @@ from orchestrator.generation.request_building import (
     initial_request,
     parsed,
 )
+from orchestrator.generation.request_variants import as_patch
 from orchestrator.generation.streaming import streamed
 from orchestrator.gmn.checks import known_constraints
 from orchestrator.gmn.expectations import Expectation
@@ -173,12 +174,15 @@ class Orchestrator(Wiring):
             raise GMNError(f"the document cannot be read: {first}", report=base.report)
         route = self._router.resolve(model, provider)
         description = Description(document=contract.name_keyed(base), feedback=feedback)
-        rendered = self._prompts.feedback(description.document, feedback)
-        settings = self.config.orchestrator
+        rendered = self._prompts.feedback(
+            description.document, feedback, constraints=constraints,
+            expectations=[str(e) for e in contract.expectations],
+        )  # fmt: skip
         request = initial_request(
-            rendered, route, contract, settings=settings, cache=cache, description=description
-        )
-        request = replace(request, purpose="patch")
+            rendered, route, contract, settings=self.config.orchestrator, cache=cache,
+            description=description, mode=self._router.mode_for(route),
+        )  # fmt: skip
+        request = replace(as_patch(request), purpose="patch")
         entry = self._ledger.open(
             "refine_gmn", route=route, agent_type=base.value.agent_type, tenant=tenant
         )

@@ -20,6 +20,7 @@ from orchestrator.parsing.json_patch import (
     LEFT_OUT,
     from_name_keyed,
     holds_left_out,
+    plain_operation,
     pointer_in,
     shortened,
     to_name_keyed,
@@ -80,6 +81,10 @@ def patched(document: object, patch_text: str) -> object | Diagnostic:
         operations = [operations]
     if not isinstance(operations, list) or not all(isinstance(o, Mapping) for o in operations):
         return patch_finding("PATCH3", "a JSON Patch is a list of operations with op and path")
+    try:
+        operations = [plain_operation(operation) for operation in operations]
+    except ValueError as error:
+        return patch_finding("PATCH3", str(error))
     try:
         made: object = jsonpatch.apply_patch(copy.deepcopy(document), operations)
     except (jsonpatch.JsonPatchException, JsonPointerException, TypeError, KeyError) as error:

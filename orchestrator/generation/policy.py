@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from orchestrator.generation.contract import changed
+from orchestrator.generation.request_variants import as_document, as_patch
 from orchestrator.parsing.json_reader import classify
 from orchestrator.types.diagnostics import Diagnostic, Report, Severity
 from orchestrator.types.requests import Attempt, Evaluation, OutputMode
@@ -257,7 +258,8 @@ def _patch(state: State[T], reason: str) -> tuple[State[T], Ask | GiveUp]:
     if best is None or not view:
         return _resample_or_escalate(state, reason)
     request = dataclasses.replace(state.asked.request, purpose="patch")
-    return _ask_next(state, Ask(_for_patch(state, request, best, view), "patch", reason))
+    request = _for_patch(state, request, best, view)
+    return _ask_next(state, Ask(request, "patch", reason))
 
 
 def _for_patch(state: State[T], request: Request, best: Evaluation[T], view: str) -> Request:
@@ -266,12 +268,9 @@ def _for_patch(state: State[T], request: Request, best: Evaluation[T], view: str
     messages, templates = state.follow_ups.patch(state.first, view, findings)
     description = state.first.description
     return dataclasses.replace(
-        request,
+        as_patch(request),
         messages=messages,
-        templates=templates,
-        mode=OutputMode.PROMPT,
-        schema=None,
-        in_words="",
+        templates={**state.first.templates, **templates},
         sample=state.first.sample,
         description=description and description.for_patch(view, findings),
     )
@@ -299,6 +298,8 @@ def _rewrite(state: State[T], evaluation: Evaluation[T], reason: str) -> tuple[S
         templates={**state.first.templates, **templates},
         purpose="rewrite",
     )
+    if state.base_document is not None:
+        request = as_document(request, state.contract)
     return _ask_next(state, Ask(request, "rewrite", reason))
 
 
@@ -337,7 +338,7 @@ def _initial_purpose(state: State[T]) -> str:
 
 
 def _escalate(state: State[T], reason: str) -> tuple[State[T], Ask]:
-    """The stronger route sees only the best document and its findings, not how it came about."""
+    """The stronger route sees the task, the best document and its findings, not the path there."""
     best = state.best
     view = state.contract.name_keyed(best) if best is not None else ""
     reason = f"{reason}: the stronger route"

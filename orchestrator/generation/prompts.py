@@ -94,28 +94,39 @@ class Prompts:
             prompt=defanged(prompt),
             agent_type=agent_type,
             form=_FORMS[mode],
-            constraints=", ".join(f"{key}={value}" for key, value in (constraints or {}).items()),
+            constraints=_listed(constraints),
             expectations="; ".join(expectations),
             examples=list(examples),
         )
         return self._with_system("generate", text)
 
-    def feedback(self, view: str, feedback: str) -> Rendered:
+    def feedback(
+        self,
+        view: str,
+        feedback: str,
+        *,
+        constraints: Mapping[str, int] | None = None,
+        expectations: Sequence[str] = (),
+    ) -> Rendered:
         """Ask for a patch of a good document that does what the feedback says."""
-        text = self._render("feedback", view=view, feedback=defanged(feedback))
+        text = self._render(
+            "feedback",
+            view=view,
+            feedback=defanged(feedback),
+            constraints=_listed(constraints),
+            expectations="; ".join(expectations),
+        )
         return self._with_system("feedback", text)
 
     def patch(
         self, first: Request, view: str, findings: str
     ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
-        """Ask for a patch that removes the findings; the document alone says what it is about.
+        """The first question, the document so far, and a patch asked for that removes the findings.
 
-        Where `first` asks for a change, it is repeated, so that the change is not forgotten.
+        The first question is repeated word by word: it holds the task, and providers have it in
+        their cache.
         """
-        if first.purpose == "patch":
-            return self.repair(first, view, findings)
-        rendered = self._with_system("patch", self._render("patch", view=view, findings=findings))
-        return rendered.messages, rendered.templates
+        return self._mended("patch", first, f"```json\n{view}\n```", findings)
 
     def rewrite(
         self, first: Request, answer: str, findings: str
@@ -144,10 +155,15 @@ class Prompts:
     def repair(
         self, first: Request, view: str, findings: str
     ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
-        """The first question again, the value so far, and a patch of it asked for."""
-        asked = self._render("mend", findings=findings)
-        turns = (LLMMessage(LLMRole.ASSISTANT, view), LLMMessage(LLMRole.USER, asked))
-        return (*first.messages, *turns), {"mend": self.versions["mend"]}
+        """The same for a conversation that is not about GMN."""
+        return self._mended("mend", first, view, findings)
+
+    def _mended(
+        self, name: str, first: Request, document: str, findings: str
+    ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
+        asked = self._render(name, findings=findings)
+        turns = (LLMMessage(LLMRole.ASSISTANT, document), LLMMessage(LLMRole.USER, asked))
+        return (*first.messages, *turns), {name: self.versions[name]}
 
     def _with_system(self, name: str, text: str) -> Rendered:
         system = self._render("system")
@@ -183,6 +199,10 @@ class ConversationPrompts:
     ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
         """See `Prompts.rewrite`."""
         return self.prompts.rewrite(first, answer, findings)
+
+
+def _listed(constraints: Mapping[str, int] | None) -> str:
+    return ", ".join(f"{key}={value}" for key, value in (constraints or {}).items())
 
 
 def defanged(text: str) -> str:

@@ -78,7 +78,7 @@ def examples_for(
 @functools.cache
 def _block_text(name: str) -> str:
     """A curated model without its comments."""
-    return next(write_text(e.spec) for e in load_library() if e.name == name)
+    return next(_shown(e.spec) for e in load_library() if e.name == name)
 
 
 def _as_text(example: Source) -> str:
@@ -86,7 +86,12 @@ def _as_text(example: Source) -> str:
     if verdict.spec is None or not verdict.report.is_valid:
         first = verdict.report.errors[0]
         raise GMNError(f"an example is not valid: {first}", report=verdict.report)
-    return write_text(verdict.spec)
+    return _shown(verdict.spec)
+
+
+def _shown(spec: GMNSpec) -> str:
+    """A document without its metadata: a model copies them, another request's sentence too."""
+    return write_text(spec.model_copy(update={"metadata": ()}))
 
 
 def initial_request(
