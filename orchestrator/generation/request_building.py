@@ -106,27 +106,39 @@ def initial_request(
     seed: int | None = None,
 ) -> Request:
     """The question that a run begins with."""
-    generation = settings.generation
-    parameters: dict[str, object] = {"max_tokens": generation.max_tokens}
-    if generation.temperature is not None:
-        parameters["temperature"] = generation.temperature
-    if seed is not None:
-        parameters["seed"] = seed
+    parameters, optional = parameters_of(settings, {} if seed is None else {"seed": seed})
     use, keep = cache_use(cache, settings.cache.mode)
     return Request(
         rendered.messages,
         route,
         parameters=parameters,
+        optional=optional,
         mode=mode,
         schema=contract.schema if mode.sends_schema else None,
         schema_name=contract.name,
         templates=rendered.templates,
-        timeout_s=generation.timeout_s,
+        timeout_s=settings.generation.timeout_s,
         cache=use,
         keep=keep,
         purpose="generate",
         description=description,
     )
+
+
+def parameters_of(
+    settings: Settings, given: Mapping[str, object]
+) -> tuple[dict[str, object], frozenset[str]]:
+    """The parameters of a first question, and which of them a deployment may refuse.
+
+    `given` are those of the call: they outrank the configured ones and are never left out.
+    """
+    generation = settings.generation
+    sampling = {"temperature": generation.temperature, "seed": generation.seed}
+    stated: dict[str, object] = {k: v for k, v in sampling.items() if v is not None}
+    if "max_completion_tokens" not in given:
+        stated["max_tokens"] = generation.max_tokens
+    optional = frozenset(stated.keys() & sampling.keys() - given.keys())
+    return {**stated, **given}, optional
 
 
 def cache_use(given: Caching | None, default: CacheMode) -> tuple[CacheMode, CachePolicy]:
