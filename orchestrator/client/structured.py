@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.generation.contract import contract_of
 from orchestrator.generation.loop import GenerationRequest
 from orchestrator.generation.prompts import ConversationPrompts, Prompts
-from orchestrator.generation.request_building import cache_use, without_json
+from orchestrator.generation.request_building import cache_use, parameters_of, without_json
 from orchestrator.types.diagnostics import Diagnostic
 from orchestrator.types.messages import LLMMessage, LLMRole, Messages, as_messages
 from orchestrator.types.requests import Request
@@ -97,10 +97,12 @@ class Structured:
         schema = {key: part for key, part in contract.schema.items() if key != "$schema"}
         in_words = self.prompts.schema(schema)
         use, keep = cache_use(cache, settings.cache.mode)
+        asked, optional = parameters_of(settings, parameters)
         return Request(
             as_messages(messages),
             route,
-            parameters={"max_tokens": settings.generation.max_tokens, **parameters},
+            parameters=asked,
+            optional=optional,
             mode=self.loop.router.mode_for(route),
             schema=schema,
             schema_name=contract.name,

@@ -49,7 +49,10 @@ class GenerationSettings(_Section):
     timeout_s: float = Field(default=60.0, gt=0, description="Seconds for one call on the wire.")
     max_tokens: int = Field(default=4096, ge=64, description="Length limit of one answer.")
     temperature: float | None = Field(
-        default=None, ge=0, description="None: the provider's default."
+        default=0.2, ge=0, description="None: not sent, the provider's default holds."
+    )
+    seed: int | None = Field(
+        default=1, ge=0, description="Of the first sample; the next one has the next. None: none."
     )
     mode: Literal[
         "auto", OutputMode.JSON_SCHEMA, OutputMode.TOOL_CALL, OutputMode.JSON_OBJECT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import jinja2
 
+from orchestrator.gmn.formats import write_json
+from orchestrator.gmn.validate import validate
 from orchestrator.types.messages import LLMMessage, LLMRole
 from orchestrator.types.requests import OutputMode
 
@@ -84,38 +87,53 @@ class Prompts:
         constraints: Mapping[str, int] | None = None,
         expectations: Sequence[str] = (),
         examples: Sequence[str] = (),
+        is_short: bool = False,
     ) -> Rendered:
         """Ask for a document that does what `prompt` says.
 
-        `examples` are whole documents in block text, shown before the request.
+        `examples` are whole documents in block text, shown before the request in the form that
+        `mode` asks for. With `is_short` the system prompt holds only what cannot be left out.
         """
         text = self._render(
             "generate",
             prompt=defanged(prompt),
             agent_type=agent_type,
             form=_FORMS[mode],
-            constraints=", ".join(f"{key}={value}" for key, value in (constraints or {}).items()),
+            constraints=_listed(constraints),
             expectations="; ".join(expectations),
-            examples=list(examples),
+            examples=[in_form(example, mode) for example in examples],
         )
-        return self._with_system("generate", text)
+        is_json = mode is not OutputMode.PROMPT
+        return self._with_system("generate", text, is_json=is_json, is_short=is_short)
 
-    def feedback(self, view: str, feedback: str) -> Rendered:
+    def feedback(
+        self,
+        view: str,
+        feedback: str,
+        *,
+        constraints: Mapping[str, int] | None = None,
+        expectations: Sequence[str] = (),
+        is_short: bool = False,
+    ) -> Rendered:
         """Ask for a patch of a good document that does what the feedback says."""
-        text = self._render("feedback", view=view, feedback=defanged(feedback))
-        return self._with_system("feedback", text)
+        text = self._render(
+            "feedback",
+            view=view,
+            feedback=defanged(feedback),
+            constraints=_listed(constraints),
+            expectations="; ".join(expectations),
+        )
+        return self._with_system("feedback", text, is_json=True, is_short=is_short)
 
     def patch(
         self, first: Request, view: str, findings: str
     ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
-        """Ask for a patch that removes the findings; the document alone says what it is about.
+        """The first question, the document so far, and a patch asked for that removes the findings.
 
-        Where `first` asks for a change, it is repeated, so that the change is not forgotten.
+        The first question is repeated word by word: it holds the task, and providers have it in
+        their cache.
         """
-        if first.purpose == "patch":
-            return self.repair(first, view, findings)
-        rendered = self._with_system("patch", self._render("patch", view=view, findings=findings))
-        return rendered.messages, rendered.templates
+        return self._mended("patch", first, f"```json\n{view}\n```", findings)
 
     def rewrite(
         self, first: Request, answer: str, findings: str
@@ -144,13 +162,40 @@ class Prompts:
     def repair(
         self, first: Request, view: str, findings: str
     ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
-        """The first question again, the value so far, and a patch of it asked for."""
-        asked = self._render("mend", findings=findings)
-        turns = (LLMMessage(LLMRole.ASSISTANT, view), LLMMessage(LLMRole.USER, asked))
-        return (*first.messages, *turns), {"mend": self.versions["mend"]}
+        """The same for a conversation that is not about GMN."""
+        return self._mended("mend", first, view, findings)
 
-    def _with_system(self, name: str, text: str) -> Rendered:
-        system = self._render("system")
+    def _mended(
+        self, name: str, first: Request, document: str, findings: str
+    ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
+        asked = self._render(name, findings=findings)
+        turns = (LLMMessage(LLMRole.ASSISTANT, document), LLMMessage(LLMRole.USER, asked))
+        return (*first.messages, *turns), {name: self.versions[name]}
+
+    def reworded(
+        self, first: Request, *, mode: OutputMode, brevity: int
+    ) -> tuple[LLMMessage, ...] | None:
+        """The first question as `mode` asks it: whole, without examples (1), or with the short
+        system prompt too (2); None where there are no other words for it."""
+        about = first.description
+        if about is None:
+            return None
+        bounds, is_short = about.constraints, brevity > 1
+        if about.document:
+            rendered = self.feedback(
+                about.document, about.feedback, constraints=bounds,
+                expectations=about.expectations, is_short=is_short,
+            )  # fmt: skip
+        else:
+            rendered = self.generate(
+                about.sentence, agent_type=about.agent_type, mode=mode, constraints=bounds,
+                expectations=about.expectations, examples=() if brevity else about.examples,
+                is_short=is_short,
+            )  # fmt: skip
+        return rendered.with_parts(first.messages[-1].pictures).messages
+
+    def _with_system(self, name: str, text: str, *, is_json: bool, is_short: bool) -> Rendered:
+        system = self._render("system", is_whole=not is_short, is_json=is_json)
         return Rendered(
             (LLMMessage(LLMRole.SYSTEM, system), LLMMessage(LLMRole.USER, text)),
             {"system": self.versions["system"], name: self.versions[name]},
@@ -158,6 +203,17 @@ class Prompts:
 
     def _render(self, name: str, **values: object) -> str:
         return self._environment.get_template(f"{name}.md.j2").render(**values).strip()
+
+
+@functools.lru_cache(maxsize=64)
+def in_form(example: str, mode: OutputMode) -> str:
+    """A document in block text, in the form that an output mode asks for.
+
+    Where a schema is sent every field stands in it, as the schema wants it.
+    """
+    spec = None if mode is OutputMode.PROMPT else validate(example, run_steps=0).spec
+    is_lean = mode is OutputMode.JSON_OBJECT
+    return example if spec is None else write_json(spec, lean=is_lean, indent=None).strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +239,13 @@ class ConversationPrompts:
     ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
         """See `Prompts.rewrite`."""
         return self.prompts.rewrite(first, answer, findings)
+
+    def reworded(self, first: Request, *, mode: OutputMode, brevity: int) -> None:
+        """The user's own messages stay as they are."""
+
+
+def _listed(constraints: Mapping[str, int] | None) -> str:
+    return ", ".join(f"{key}={value}" for key, value in (constraints or {}).items())
 
 
 def defanged(text: str) -> str:

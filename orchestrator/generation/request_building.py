@@ -85,7 +85,7 @@ def examples_for(
 @functools.cache
 def _block_text(name: str) -> str:
     """A curated model without its comments."""
-    return next(write_text(e.spec) for e in load_library() if e.name == name)
+    return next(_shown(e.spec) for e in load_library() if e.name == name)
 
 
 def _as_text(example: Source) -> str:
@@ -93,7 +93,12 @@ def _as_text(example: Source) -> str:
     if verdict.spec is None or not verdict.report.is_valid:
         first = verdict.report.errors[0]
         raise GMNError(f"an example is not valid: {first}", report=verdict.report)
-    return write_text(verdict.spec)
+    return _shown(verdict.spec)
+
+
+def _shown(spec: GMNSpec) -> str:
+    """A document without its metadata: a model copies them, another request's sentence too."""
+    return write_text(spec.model_copy(update={"metadata": ()}))
 
 
 def initial_request(
@@ -108,27 +113,39 @@ def initial_request(
     seed: int | None = None,
 ) -> Request:
     """The question that a run begins with."""
-    generation = settings.generation
-    parameters: dict[str, object] = {"max_tokens": generation.max_tokens}
-    if generation.temperature is not None:
-        parameters["temperature"] = generation.temperature
-    if seed is not None:
-        parameters["seed"] = seed
+    parameters, optional = parameters_of(settings, {} if seed is None else {"seed": seed})
     use, keep = cache_use(cache, settings.cache.mode)
     return Request(
         rendered.messages,
         route,
         parameters=parameters,
+        optional=optional,
         mode=mode,
         schema=contract.schema if mode.sends_schema else None,
         schema_name=contract.name,
         templates=rendered.templates,
-        timeout_s=generation.timeout_s,
+        timeout_s=settings.generation.timeout_s,
         cache=use,
         keep=keep,
         purpose="generate",
         description=description,
     )
+
+
+def parameters_of(
+    settings: Settings, given: Mapping[str, object]
+) -> tuple[dict[str, object], frozenset[str]]:
+    """The parameters of a first question, and which of them a deployment may refuse.
+
+    `given` are those of the call: they outrank the configured ones and are never left out.
+    """
+    generation = settings.generation
+    sampling = {"temperature": generation.temperature, "seed": generation.seed}
+    stated: dict[str, object] = {k: v for k, v in sampling.items() if v is not None}
+    if "max_completion_tokens" not in given:
+        stated["max_tokens"] = generation.max_tokens
+    optional = frozenset(stated.keys() & sampling.keys() - given.keys())
+    return {**stated, **given}, optional
 
 
 def cache_use(given: Caching | None, default: CacheMode) -> tuple[CacheMode, CachePolicy]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.parsing.json_pointer import pointer_to, steps_of
+from orchestrator.parsing.json_reader import read_json
 from orchestrator.parsing.schema_coercion import resolved
 
 if TYPE_CHECKING:
@@ -20,6 +21,26 @@ if TYPE_CHECKING:
 
 #: Stands for a part that is well and stays as it is.
 LEFT_OUT = "…"
+_TEXT: Mapping[str, Any] = {"type": "string"}
+_USED = {
+    "add": ("value",), "replace": ("value",), "test": ("value",), "remove": (), "move": ("from",),
+    "copy": ("from",),
+}  # fmt: skip
+_VALUE = {**_TEXT, "description": "the value as JSON text; empty where op takes none"}
+_FROM = {**_TEXT, "description": "of move and copy; else empty"}
+_FIELDS = {"op": {**_TEXT, "enum": list(_USED)}, "path": _TEXT, "from": _FROM, "value": _VALUE}
+_OPERATION = {
+    "type": "object", "properties": _FIELDS, "required": list(_FIELDS),
+    "additionalProperties": False,
+}  # fmt: skip
+#: A JSON Patch in the subset of JSON Schema that providers enforce word by word, where no value
+#: may be of any type: it is JSON text, which `plain_operation` reads.
+PATCH_SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {"operations": {"type": "array", "items": _OPERATION}},
+    "required": ["operations"],
+    "additionalProperties": False,
+}
 _WORTH_SHOWING = 48  # characters; what is shorter costs less than the reader's doubt
 
 
@@ -78,6 +99,30 @@ def from_name_keyed(view: Any, schema: Schema, root: Schema) -> Any:
     if isinstance(view, list):
         return [from_name_keyed(part, schema.get("items", True), root) for part in view]
     return view
+
+
+def plain_operation(operation: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An operation in the form of `PATCH_SCHEMA` as RFC 6902 has it; any other as it is.
+
+    The form is known by its members: it alone has both ``from`` and ``value``. A text that is not
+    JSON stands for itself.
+
+    Raises: ValueError: an object in the value has a key twice, with different values.
+    """
+    if not operation.keys() >= _FIELDS.keys() or operation["op"] not in _USED:
+        return operation
+    used = ("op", "path", *_USED[operation["op"]])
+    made = {key: operation[key] for key in used}
+    if not isinstance(made.get("value"), str):
+        return made
+    try:
+        json.loads(made["value"])
+    except ValueError:
+        return made
+    found = read_json(made["value"])
+    if found.clashing:
+        raise ValueError(f"the value at {made['path']} has {found.clashing[0]!r} twice")
+    return {**made, "value": found.value}
 
 
 def _name_of(key: str, view: Mapping[str, Any]) -> str:

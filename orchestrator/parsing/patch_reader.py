@@ -13,6 +13,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.parsing.json_patch import plain_operation
 from orchestrator.parsing.json_reader import read_candidates
 
 _OPERATIONS = ("add", "remove", "replace", "move", "copy", "test")
@@ -76,6 +77,10 @@ def read_patch(text: str, names: Container[str] = ()) -> PatchReading:
         if one.clashing:
             words = f"{one.clashing[0]!r} stands twice in one operation, with different values"
             return PatchReading(operations, words)
+        try:
+            operations = [plain_operation(o) if isinstance(o, Mapping) else o for o in operations]
+        except ValueError as error:
+            return PatchReading(operations, str(error))
         beside += [key for o in operations if isinstance(o, Mapping) for key in o]
         strangers += [str(key) for key in beside if key not in _MEMBERS]
         is_bare = isinstance(one.value, Mapping) and "op" in one.value

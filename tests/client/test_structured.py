@@ -55,7 +55,8 @@ async def test_a_fault_is_patched_and_the_value_typed(wire: WireServer, check: A
     assert first["response_format"]["json_schema"]["strict"] is True
     assert second["messages"][0] == ASK[0]
     assert "3 is not" in second["messages"][-1]["content"]
-    assert "response_format" not in second
+    asked_for = second["response_format"]["json_schema"]
+    assert (asked_for["name"], asked_for["strict"]) == ("json_patch", True)
 
 
 async def test_the_drop_in_gives_litellms_response_with_the_value_beside(wire: WireServer) -> None:

@@ -85,9 +85,10 @@ async def test_a_few_faults_are_patched_on_the_same_route() -> None:
     made = await run(script)
     assert made.spec == {"size": 3, "goal": "open"}
     assert [a.purpose for a in made.attempts] == ["generate", "patch"]
-    question = script.asked[1].messages[-1].content
+    task, document, question = [turn.text for turn in script.asked[1].messages]
+    assert task == "a door"
+    assert '"size": 3' in document
     assert "'goal' is a required property" in question
-    assert '"size": 3' in question
     assert script.asked[1].route == "default"
 
 
@@ -125,13 +126,13 @@ async def test_the_same_faults_twice_call_for_a_fresh_sample_without_the_history
     assert script.asked[2].sample == 1
 
 
-async def test_the_stronger_route_gets_only_the_best_so_far_and_its_faults() -> None:
+async def test_the_stronger_route_gets_the_task_the_best_so_far_and_its_faults() -> None:
     still = '[{"op": "add", "path": "/size", "value": 4}]'
     script = Scripted(FAULTY, still, WORSE, MEND)
     made = await run(script)
     last = script.asked[3]
     assert (last.route, last.purpose) == ("strong", "escalate")
-    assert "a door" not in str(last.messages)
+    assert [turn.text for turn in last.messages][:2] == ["a door", '```json\n{"size": 4}\n```']
     assert made.spec == {"size": 4, "goal": "open"}
 
 
