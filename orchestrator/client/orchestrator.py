@@ -137,7 +137,7 @@ class Orchestrator(Wiring):
         )
         first = initial_request(
             rendered.with_parts(pictures), route, contract,
-            settings=self.config.orchestrator, mode=mode, cache=cache, seed=seed,
+            settings=self.config.orchestrator, mode=mode, cache=cache, seed=seed, tenant=tenant,
             description=Description(prompt, agent_type, constraints or {}),
         )  # fmt: skip
         entry = self._ledger.open("generate_gmn", route=route, agent_type=agent_type, tenant=tenant)
@@ -176,8 +176,9 @@ class Orchestrator(Wiring):
         rendered = self._prompts.feedback(description.document, feedback)
         settings = self.config.orchestrator
         request = initial_request(
-            rendered, route, contract, settings=settings, cache=cache, description=description
-        )
+            rendered, route, contract, settings=settings, cache=cache, tenant=tenant,
+            description=description,
+        )  # fmt: skip
         request = replace(request, purpose="patch")
         entry = self._ledger.open(
             "refine_gmn", route=route, agent_type=base.value.agent_type, tenant=tenant
@@ -213,7 +214,7 @@ class Orchestrator(Wiring):
         Raises: LLMError: no answer could be had.
         """
         await self._open()
-        use, keep = cache_use(cache, self.config.orchestrator.cache.mode)
+        use, keep = cache_use(cache, self.config.orchestrator.cache, tenant)
         request = Request(
             as_messages(messages),
             self._router.resolve(model, provider),
