@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import PydanticSerializationError, to_json
 
+from orchestrator.types.requests import CachePolicy
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -29,6 +31,7 @@ _HARMLESS = ("max_tokens", "max_completion_tokens", "logit_bias", "top_k")
 _CONTENT = ("messages", "response_format", "tools", "functions", "form", "input", "prompt")
 _FORMAL = frozenset({"", "system", "user", "assistant", "tool", "text", "image_url"})
 _ABSENT = object()
+_SHARED = CachePolicy()
 # A union in isinstance() would be built at every call.
 _LISTS, _NUMBERS = (list, tuple), (int, float)
 _LONG = 1024  # characters; shorter texts are quoted as fast as they are hashed
@@ -72,7 +75,12 @@ def question_of(request: Request, *, fingerprint: str) -> dict[str, object]:
         "form": request.schema if request.mode.sends_schema else request.in_words,
         "templates": dict(request.templates),
         "sample": request.sample,
+        **_owner(request.keep),
     }
+
+
+def _owner(policy: CachePolicy) -> dict[str, object]:
+    return {} if policy.tenant is None else {"tenant": policy.tenant}
 
 
 #: LiteLLM's arguments that say how to ask, not what: they shape no answer.
@@ -83,13 +91,23 @@ _TRANSPORT = frozenset({
 
 
 def call_question(
-    method: str, arguments: Mapping[str, object], *, fingerprint: str
+    method: str,
+    arguments: Mapping[str, object],
+    *,
+    fingerprint: str,
+    policy: CachePolicy = _SHARED,
 ) -> dict[str, object]:
     """The question of a call with LiteLLM's own arguments."""
     asked = dict(arguments)
     for name in _TRANSPORT & asked.keys():
         del asked[name]
-    return {"layout": LAYOUT, "call": method, "deployments": fingerprint, "arguments": asked}
+    return {
+        "layout": LAYOUT,
+        "call": method,
+        "deployments": fingerprint,
+        "arguments": asked,
+        **_owner(policy),
+    }
 
 
 def _plain(value: object) -> object:

@@ -51,13 +51,14 @@ class LiteLLMCalls:
 
     async def call(self, method: str, arguments: dict[str, Any]) -> Any:
         """Answer from the cache, from a call already under way, or through the Router."""
-        mode, keep = cache_use(arguments.pop("cache", None), self._settings.cache.mode)
+        tenant = str(arguments.pop("tenant", "") or "")
+        mode, keep = cache_use(arguments.pop("cache", None), self._settings.cache, tenant)
         if ttl := arguments.pop("cache_ttl", None):
             keep = replace(keep, ttl_s=float(ttl))
         opened = self._ledger.open(
             method,
             route=str(arguments.get("model") or "default"),
-            tenant=str(arguments.pop("tenant", "") or ""),
+            tenant=tenant,
         )
         with opened as entry:
             kept = None if mode == "off" else await self._kept(method, arguments, mode, keep)
@@ -101,7 +102,7 @@ class LiteLLMCalls:
     ) -> CacheEntry[Any] | None:
         """Where the response is kept; None for arguments that have no JSON form."""
         fingerprint = await self._fingerprint(arguments.get("model"))
-        question = call_question(method, arguments, fingerprint=fingerprint)
+        question = call_question(method, arguments, fingerprint=fingerprint, policy=policy)
         try:
             key = digest(question)
         except TypeError:

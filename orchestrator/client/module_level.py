@@ -67,7 +67,9 @@ class Router:
         hosted = hosted_router(*given, **arguments)
         self._router = hosted.router
         ours = Config.load(None, os.environ).orchestrator.model_dump(exclude={"routes"})
-        config = {"model_list": self._router.registry().all(), "orchestrator": ours}
+        config: dict[str, Any] = {"model_list": self._router.registry().all(), "orchestrator": ours}
+        if defaults := arguments.get("default_litellm_params"):  # they are part of each question
+            config["router_settings"] = {"default_litellm_params": defaults}
         # These choose among the models of a file; the arguments of a Router are a choice already.
         chosen = ("LLM_PROVIDER", "DEFAULT_LLM_MODEL")
         environ = {name: value for name, value in os.environ.items() if name not in chosen}

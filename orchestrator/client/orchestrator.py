@@ -146,7 +146,7 @@ class Orchestrator(Wiring):
         )  # fmt: skip
         first = initial_request(
             rendered.with_parts(pictures), route, contract,
-            settings=self.config.orchestrator, mode=mode, cache=cache, seed=seed,
+            settings=self.config.orchestrator, mode=mode, cache=cache, seed=seed, tenant=tenant,
             description=Description(
                 prompt, agent_type, constraints or {}, expectations=expected, examples=shown
             ),
@@ -193,7 +193,7 @@ class Orchestrator(Wiring):
         )  # fmt: skip
         request = initial_request(
             rendered, route, contract, settings=self.config.orchestrator, cache=cache,
-            description=description, mode=self._router.mode_for(route),
+            tenant=tenant, description=description, mode=self._router.mode_for(route),
         )  # fmt: skip
         request = replace(as_patch(request), purpose="patch")
         entry = self._ledger.open(
@@ -230,7 +230,7 @@ class Orchestrator(Wiring):
         Raises: LLMError: no answer could be had.
         """
         await self._open()
-        use, keep = cache_use(cache, self.config.orchestrator.cache.mode)
+        use, keep = cache_use(cache, self.config.orchestrator.cache, tenant)
         request = Request(
             as_messages(messages),
             self._router.resolve(model, provider),

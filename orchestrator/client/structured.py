@@ -60,7 +60,9 @@ class Structured:
         """What the loop is asked, and its ledger entry; see `Orchestrator.generate_structured`."""
         contract = self.contract(wanted, checks)
         route = self.loop.router.resolve(model, provider)
-        first = self.first(messages, contract, route, cache=cache, parameters=parameters or {})
+        first = self.first(
+            messages, contract, route, cache=cache, tenant=tenant, parameters=parameters or {}
+        )
         entry = self.ledger.open(operation, route=route, tenant=tenant)
         most = None if refine is None else 1 + refine
         follow_ups = ConversationPrompts(self.prompts)
@@ -88,6 +90,7 @@ class Structured:
         route: str,
         *,
         cache: Caching | None,
+        tenant: str,
         parameters: Mapping[str, Any],
     ) -> Request:
         """The question that a run begins with."""
@@ -96,7 +99,7 @@ class Structured:
         settings = self.loop.settings
         schema = {key: part for key, part in contract.schema.items() if key != "$schema"}
         in_words = self.prompts.schema(schema)
-        use, keep = cache_use(cache, settings.cache.mode)
+        use, keep = cache_use(cache, settings.cache, tenant)
         asked, optional = parameters_of(settings, parameters)
         return Request(
             as_messages(messages),

@@ -106,6 +106,9 @@ class Cache(_Section):
     encrypt: str = Field(
         default="", description="A Fernet key, best as os.environ/NAME; several, comma-separated."
     )
+    share: Literal["all", "tenant"] = Field(
+        default="all", description="tenant: an answer is given only to the tenant that paid for it."
+    )
     keep_accepted: bool = Field(
         default=False, description="Keep accepted results, for export --finetune."
     )

@@ -25,7 +25,7 @@ from orchestrator.types.requests import (
 )
 
 if TYPE_CHECKING:
-    from orchestrator.config.settings import Settings
+    from orchestrator.config.settings import Cache, Settings
     from orchestrator.generation.gmn_contract import GMNContract
     from orchestrator.generation.prompts import Rendered
     from orchestrator.types.requests import Description
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 Source = str | bytes | Mapping[str, object] | GMNSpec
 
 _CACHE_KEYS = frozenset({"mode", "ttl", "tag", "no-cache", "no-store", "s-maxage"})
-AS_CONFIGURED = CachePolicy()
 AGENT_TYPES = get_args(AgentType)
 
 
@@ -111,10 +110,11 @@ def initial_request(
     description: Description,
     mode: OutputMode = OutputMode.PROMPT,
     seed: int | None = None,
+    tenant: str = "",
 ) -> Request:
     """The question that a run begins with."""
     parameters, optional = parameters_of(settings, {} if seed is None else {"seed": seed})
-    use, keep = cache_use(cache, settings.cache.mode)
+    use, keep = cache_use(cache, settings.cache, tenant)
     return Request(
         rendered.messages,
         route,
@@ -148,25 +148,26 @@ def parameters_of(
     return {**stated, **given}, optional
 
 
-def cache_use(given: Caching | None, default: CacheMode) -> tuple[CacheMode, CachePolicy]:
-    """Whether the cache may answer a call, and how its answer is kept.
+def cache_use(given: Caching | None, settings: Cache, tenant: str) -> tuple[CacheMode, CachePolicy]:
+    """Whether the cache may answer a tenant's call, and how its answer is kept.
 
     Raises: ValueError: a mode or a key is unknown.
     """
+    owner = tenant if settings.share == "tenant" else None
     if given is None:
-        return default, AS_CONFIGURED
+        return settings.mode, CachePolicy(tenant=owner)
     if not isinstance(given, Mapping):
-        return _cache_mode(given), AS_CONFIGURED
+        return _cache_mode(given), CachePolicy(tenant=owner)
     if unknown := set(given) - _CACHE_KEYS:
         known = ", ".join(sorted(_CACHE_KEYS))
         raise ValueError(f"cache has no {sorted(unknown)[0]!r}; known: {known}")
-    mode = _cache_mode(given.get("mode") or default)
+    mode = _cache_mode(given.get("mode") or settings.mode)
     if given.get("no-store"):
         mode = "off"
     elif given.get("no-cache"):
         mode = "refresh"
     seconds = [float(str(given.get(name) or 0)) for name in ("ttl", "s-maxage")]
-    return mode, CachePolicy(seconds[0], str(given.get("tag") or ""), seconds[1])
+    return mode, CachePolicy(seconds[0], str(given.get("tag") or ""), seconds[1], owner)
 
 
 def _cache_mode(given: object) -> CacheMode:

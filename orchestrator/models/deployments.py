@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from orchestrator.config.providers import CHOICES, LOCAL_PREFIXES, OFFLINE, PROVIDERS
 from orchestrator.models.routes import reasons_of, routes_of, why_none_of
+from orchestrator.models.surroundings import SETTINGS, Surroundings, surroundings, without_secrets
 from orchestrator.types.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ class Deployments:
     Attributes:
         router_settings: the configuration's, with every ``os.environ/KEY`` resolved.
         is_default_stated: whether the configuration names the groups of a call that names none.
+        defaults: what the configuration adds to the parameters of every deployment.
     """
 
     ready: tuple[Deployment, ...]
@@ -95,7 +97,10 @@ class Deployments:
     routes: Mapping[str, tuple[str, ...]]
     router_settings: _Secret
     is_default_stated: bool = True
-    _prints: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+    defaults: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    _prints: dict[str, tuple[Surroundings, str]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
     _groups: tuple[str, ...] = field(init=False, repr=False, compare=False)
     _aliases: Mapping[str, str] = field(init=False, repr=False, compare=False)
 
@@ -125,20 +130,27 @@ class Deployments:
 
     def known_fingerprint(self, route: str) -> str:
         """The fingerprint of a route or group, empty before it was made; the path of every hit."""
-        return self._prints.get(route, "")
+        then, made = self._prints.get(route) or (None, "")
+        return made if then is surroundings() else ""
 
     def fingerprint(self, route: str) -> str:
-        """Identifies the deployments behind a route, without their keys."""
+        """Identifies the deployments behind a route and all that shapes requests to them.
+
+        No secret is part of it.
+        """
         if made := self.known_fingerprint(route):
             return made
-        groups = self.routes.get(route, (route,))
-        known = [
-            (name, r.model, {k: str(v) for k, v in r.params.value.items() if k != "api_key"})
-            for name in groups
-            for r in self.of_group(name)
+        now = surroundings()
+        found = [
+            (name, r) for name in self.routes.get(route, (route,)) for r in self.of_group(name)
         ]
-        made = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
-        self._prints[route] = made
+        known = [
+            (name, r.model, without_secrets({**self.defaults, **r.params.value}))
+            for name, r in found
+        ]
+        text = json.dumps(known, sort_keys=True).encode(errors="surrogatepass")
+        made = now.added_to(hashlib.sha256(text).hexdigest()[:16], [one for _, one in found])
+        self._prints[route] = now, made
         return made
 
 
@@ -203,7 +215,12 @@ def deployments_of(config: Config, environ: Mapping[str, str]) -> Deployments:
     if missing:
         raise ConfigError("router_settings", f"{', '.join(missing)} is not set")
     is_stated = bool(wanted or config.orchestrator.routes.default or "default" in routes["default"])
-    return Deployments(tuple(ready), tuple(skipped), routes, _Secret(settings), is_stated)
+    general = config.litellm_settings
+    defaults = {
+        **(settings.get("default_litellm_params") or {}),
+        **{name: general[name] for name in SETTINGS if name in general},
+    }
+    return Deployments(tuple(ready), tuple(skipped), routes, _Secret(settings), is_stated, defaults)
 
 
 def _with_default_model(config: Config, environ: Mapping[str, str]) -> tuple[Config, str]:

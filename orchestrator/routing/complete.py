@@ -16,6 +16,7 @@ from orchestrator.models.deployments import (
 )
 from orchestrator.models.health import Monitor
 from orchestrator.models.routes import RouteTable
+from orchestrator.models.surroundings import surroundings
 from orchestrator.routing import _litellm
 from orchestrator.routing.attempts import Trace, clock
 from orchestrator.routing.build import route_arguments, router_arguments
@@ -296,9 +297,10 @@ class RouterCompleter:
             return self.deployments.fingerprint(self.resolve(model))
         except ConfigError:
             await _litellm.loaded()
-            if not _provider_of(str(model)):
+            if not (provider := _provider_of(str(model))):
                 raise
-            return str(model)
+            one = ad_hoc_deployment(str(model), provider)
+            return surroundings().added_to(str(model), [one])
 
     def remember(self, spent: Mapping[str, float]) -> None:
         """Count what was spent today, by tenant, against the budgets."""

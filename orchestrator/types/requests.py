@@ -65,11 +65,13 @@ class CachePolicy:
         ttl_s: seconds to keep it; 0 for the configured age.
         tag: a tag by which entries can be removed.
         oldest_s: largest age, in seconds, of an answer from the cache; 0 for any age.
+        tenant: who alone may be given the answer; None for everybody.
     """
 
     ttl_s: float = 0.0
     tag: str = ""
     oldest_s: float = 0.0
+    tenant: str | None = None
 
 
 #: The kinds of agents that the prompts know.
