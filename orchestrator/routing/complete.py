@@ -169,7 +169,7 @@ class RouterCompleter:
                 raise
             except Exception as error:  # noqa: BLE001  LiteLLM raises its own, openai's, ValueErrors
                 attempts += trace.ended
-                failure = translated(error, route=request.route, attempts=attempts)
+                failure = translated(error, route=request.route, attempts=attempts, last=trace.last)
                 is_refused = names_response_format(error, request.mode)
                 refused = self._refused_elsewhere(error, request)
             if refused:
@@ -263,7 +263,7 @@ class RouterCompleter:
                 message=words, model=model, llm_provider=""
             )
             return timeout
-        provider = trace.ended[-1].provider if trace.ended else ""
+        provider = trace.last.provider if trace.last is not None else ""
         theirs = in_litellms_class(error, model=model, provider=provider)
         if isinstance(theirs, OrchestratorError):
             return theirs

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,12 @@ _MODE_WORDS = {
 }
 _DECLINED = ("content_policy", "content policy", "content filter", "content_filter",
              "safety system", "responsibleaipolicy")  # fmt: skip
+
+#: Exceptions of httpx, httpx2 and aiohttp, of a request that was sent and of one that was not.
+_ON_THE_WIRE = ("HTTPStatusError", "ReadTimeout", "ReadError", "WriteTimeout", "WriteError",
+                "RemoteProtocolError", "ClientResponseError")  # fmt: skip
+_NOT_CONNECTED = ("ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol",
+                  "ClientConnectorError", "ClientConnectorDNSError")  # fmt: skip
 
 _BY_CLASS: dict[str, type[errors.LLMError]] = {
     "AuthenticationError": errors.AuthenticationError,
@@ -80,9 +87,16 @@ _ADVICE: dict[type[errors.LLMError], str] = {
 
 
 def translated(
-    error: Exception, *, route: str, attempts: Sequence[WireAttempt] = ()
+    error: Exception,
+    *,
+    route: str,
+    attempts: Sequence[WireAttempt] = (),
+    last: WireAttempt | None = None,
 ) -> errors.LLMError:
-    """The `LLMError` that says what `error` means, without anything that was sent."""
+    """The `LLMError` that says what `error` means, without anything that was sent.
+
+    `attempts` reached the wire; `last` is the latest of all, where it did not.
+    """
     kind = type(error).__name__
     if kind == _FORKED:
         return errors.NoDeploymentError(_AFTER_FORK)
@@ -100,7 +114,7 @@ def translated(
         ours, status = errors.ServiceUnavailableError, 0  # LiteLLM's own 422: not JSON came back
     elif issubclass(ours, errors.BadRequestError):
         ours = _read(said, ours)
-    last = attempts[-1] if attempts else None
+    last = last or (attempts[-1] if attempts else None)
     deployment = str(
         getattr(error, "failed_deployment_id", "") or (last.deployment if last else "")
     )
@@ -135,14 +149,47 @@ def _read(said: str, ours: type[errors.LLMError]) -> type[errors.LLMError]:
 
 def _unreachable(error: Exception, said: str) -> str:
     """LiteLLM reports a server that cannot be reached as its own status 500."""
-    seen: BaseException | None = error
-    while seen is not None:
+    for seen in _causes(error):
         if isinstance(seen, OSError) and (seen.errno or 0) < 0:  # what getaddrinfo says
             return "it cannot be reached: its name is not known here, or there is no network"
         if isinstance(seen, OSError) and seen.errno is not None:
             return f"it cannot be reached: {os.strerror(seen.errno)}"
-        seen = seen.__cause__ or seen.__context__
     return "it cannot be reached" if "connection error" in said or "cannot connect" in said else ""
+
+
+def shows_the_wire(error: BaseException) -> bool:
+    """Whether a failure shows that its request was sent: an HTTP status, a connection that broke.
+
+    LiteLLM refuses some requests itself (no key, a parameter that the provider does not have).
+    """
+    return not is_before_the_wire(error) and any(
+        type(one).__name__ in _ON_THE_WIRE or isinstance(one, ConnectionError | TimeoutError)
+        for one in _causes(error)
+    )
+
+
+def is_before_the_wire(error: BaseException) -> bool:
+    """Whether a failure shows that no connection was made, so that nothing can have been sent."""
+    never = (socket.gaierror, ConnectionRefusedError)
+    return any(
+        type(one).__name__ in _NOT_CONNECTED or isinstance(one, never) for one in _causes(error)
+    )
+
+
+def is_given_up(error: BaseException) -> bool:
+    """Whether this side stopped waiting for an answer that the provider may still give."""
+    return any(
+        isinstance(one, TimeoutError) or type(one).__name__ == "ReadTimeout"
+        for one in _causes(error)
+    )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An exception and those behind it."""
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__
 
 
 def in_litellms_class(error: Exception, *, model: str, provider: str) -> Exception:

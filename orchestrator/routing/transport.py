@@ -14,6 +14,7 @@ from orchestrator.routing.attempts import Trace
 from orchestrator.routing.budget import NOTHING, BudgetLimiter, Reserved
 from orchestrator.routing.build import build_router, prepare
 from orchestrator.routing.host import TRACE, HostedRouter
+from orchestrator.routing.prices import expected_attempt, price_of
 from orchestrator.routing.stream import tracked
 from orchestrator.routing.translate import is_rate_limit
 
@@ -102,10 +103,15 @@ class Transport:
             return
         trace.is_recorded = True
         trace.close(error)
-        ended = tuple(trace.ended)
-        if ended:
-            self._monitor.record(stamp(), ended)
-        trace.cost.add(ended)
+        trace.estimate(self._price_of)
+        ended, unsent = tuple(trace.ended), tuple(trace.unsent)
+        if ended or unsent:
+            self._monitor.record(stamp(), (*ended, *unsent))
+        trace.cost.add(ended, instead_of=trace.expected, unsent=unsent)
+
+    def _price_of(self, deployment: str) -> tuple[float, float] | None:
+        ready = self._deployments.of_group(deployment)
+        return price_of(ready[0]) if ready else None
 
     async def send(
         self,
@@ -134,6 +140,8 @@ class Transport:
                 await call.limit.acquire()
                 call.has_place = True
                 call.reserved = await self.budget_limiter.reserve(router, arguments, trace.cost)
+                trace.expected = expected_attempt(self._deployments, method, arguments)
+                trace.cost.send(trace.expected)
                 while True:
                     try:
                         response = await getattr(router, method)(**sent)
