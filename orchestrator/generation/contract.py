@@ -95,11 +95,15 @@ def with_finding(evaluation: Evaluation[T], finding: Diagnostic) -> Evaluation[T
     return replace(evaluation, report=report)
 
 
-def changed(new: Evaluation[T], old: Evaluation[T]) -> Evaluation[T]:
-    """`new`, or, when it is `old` once more, the finding that nothing was changed."""
+def changed(new: Evaluation[T], old: Evaluation[T], said: str = "") -> Evaluation[T]:
+    """`new`, or, when it is `old` once more, the finding that nothing was changed.
+
+    `said` is what the answer says beside the document.
+    """
     if new.text != old.text:
         return new
-    return with_finding(old, patch_finding("PATCH2", "the answer changes nothing"))
+    words = "the answer changes nothing" + (f"; it says: {said}" if said else "")
+    return with_finding(old, patch_finding("PATCH2", words))
 
 
 def whole_instead(whole: Evaluation[T], old: Evaluation[T], failure: Diagnostic) -> Evaluation[T]:

@@ -13,6 +13,7 @@ from orchestrator.generation.contract import (
     patched,
     read_beginning,
     whole_instead,
+    with_finding,
 )
 from orchestrator.gmn.expectations import EPISODES, Expectation
 from orchestrator.gmn.formats import read, write_text
@@ -33,7 +34,10 @@ if TYPE_CHECKING:
     from orchestrator.types.requests import AnswerKind
 
 #: Raise it whenever the same text could be evaluated differently.
-CHECKS_VERSION = "2"
+CHECKS_VERSION = "3"
+#: The code under which a report has what the author of a patch notes about it.
+NOTES = "NOTES"
+_ASSUMPTIONS = "assumptions"
 
 _KEYS = {
     "states": "name", "observations": "name", "actions": "name", "likelihoods": "of",
@@ -132,10 +136,39 @@ class GMNContract:
         """Apply a patch to the name-keyed form, or take a whole document; evaluate the outcome."""
         if evaluation.value is None:
             return evaluation
-        made = patched(to_name_keyed_model(evaluation.value), patch)
+        before = to_name_keyed_model(evaluation.value)
+        made = patched(before, patch)
         if isinstance(made, Diagnostic):
-            return whole_instead(self.evaluate(patch), evaluation, made)
-        return changed(self._evaluation(self._validate(from_name_keyed_model(made))), evaluation)
+            whole = self.evaluate(patch)
+            if whole.value is not None:
+                whole = self._beside(before, to_name_keyed_model(whole.value))[0]
+            return whole_instead(whole, evaluation, made)
+        new, said = self._beside(before, made)
+        return changed(new, evaluation, said)
+
+    def _beside(self, before: object, view: object) -> tuple[Evaluation[GMNSpec], str]:
+        """The name-keyed `view`, made of `before`, and what its author notes about it.
+
+        Notes (assumptions) are not a change of the document and stay out of it; whatever else is
+        changed in the metadata is a warning.
+        """
+        tree = from_name_keyed_model(view)
+        old, new = _metadata(from_name_keyed_model(before)), _metadata(tree)
+        said = new.pop(_ASSUMPTIONS, "")
+        if _ASSUMPTIONS in old:
+            new[_ASSUMPTIONS] = old[_ASSUMPTIONS]
+            said = "" if said == old[_ASSUMPTIONS] else said
+        tree["metadata"] = [{"key": key, "value": text} for key, text in new.items()]
+        evaluation = self._evaluation(self._validate(tree))
+        if said:
+            evaluation = with_finding(evaluation, Diagnostic(NOTES, Severity.INFO, said))
+        for key in dict.fromkeys((*old, *new)):
+            if old.get(key) != new.get(key):
+                verb = "added" if key not in old else "changed" if key in new else "removed"
+                words = f"the answer {verb} {key!r} in the metadata"
+                found = Diagnostic("METADATA", Severity.WARNING, words, "/metadata")
+                evaluation = with_finding(evaluation, found)
+        return evaluation, said
 
     def read_partial(self, text: str) -> PartialReading | None:
         """The closed nodes of block text, or the closed parts of JSON, that is still arriving.
@@ -163,6 +196,13 @@ class GMNContract:
             return explained(evaluation.report)
         tree, view = evaluation.value.to_json(), to_name_keyed_model(evaluation.value)
         return explained(evaluation.report, lambda pointer: pointer_in(view, pointer, tree))
+
+
+def _metadata(tree: Mapping[str, Any]) -> dict[str, Any]:
+    entries = _entries(tree.get("metadata"))
+    return {
+        str(entry["key"]): entry["value"] for entry in entries if {"key", "value"} <= set(entry)
+    }
 
 
 def _last_closed(text: str) -> int:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -107,10 +108,13 @@ class GenerationLoop:
                         context=context, base_document=task.base_document, prior_attempts=prior,
                     )  # fmt: skip
             except LLMError as error:
-                entry.attempts = error.attempts_made
+                entry.attempts = error.attempts
                 if isinstance(error, InvalidOutputError):
-                    await self.completer.withdraw(a.request for a in error.attempts_made)
-                    await self._learn(error.attempts_made)
+                    await self.completer.withdraw(a.request for a in error.attempts)
+                    await self._learn(error.attempts)
+                if self.accepted_runs is not None and error.attempts:
+                    kept_as = await self.accepted_runs.keep_failed(entry.id, first, error.attempts)
+                    error.run_id = kept_as
                 raise
             entry.attempts, entry.outcome = made.attempts, "accepted"
             await self._learn(made.attempts)
@@ -199,7 +203,7 @@ async def sampled(
             sample.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     if not made:
-        raise failures[0]
+        raise _carrying(failures[0], ())
     # Shortest text last among the accepted: the simplest document.
     made.sort(key=lambda a: (a.evaluation.is_accepted, -len(a.evaluation.text)))
     return tuple(made)
@@ -240,9 +244,9 @@ async def refine(
 
     Raises:
         InvalidOutputError: no answer did; carries every attempt and the reason.
-        DeadlineExceededError, BudgetExceededError: a bound was reached first; `attempts_made`
+        DeadlineExceededError, BudgetExceededError: a bound was reached first; `attempts`
             holds what was answered until then.
-        LLMError: a route failed; `attempts_made` likewise.
+        LLMError: a route failed; `attempts` likewise.
     """
     asked = Ask(first, "patch" if base_document is not None else "generate")
     state = State(first, contract, follow_ups, bounds, asked, base_document=base_document)
@@ -262,22 +266,26 @@ async def refine(
                 state, decision = await asyncio.to_thread(step, state, answer)
                 context.emit(Evaluated(number, state.attempts[-1].evaluation))
     except TimeoutError:
-        error: LLMError = DeadlineExceededError(
+        error = DeadlineExceededError(
             f"no valid answer within {bounds.deadline_s:g} s ({len(state.attempts)} calls)",
-            attempts=len(state.attempts),
+            attempts=state.attempts,
         )
-        raise _carrying(error, state) from None
+        raise error from None
     except LLMError as failure:
         context.emit(Failed(len(state.attempts) + 1, type(failure).__name__, str(failure)))
-        raise _carrying(failure, state) from failure.__cause__
+        raise _carrying(failure, state.attempts) from failure.__cause__
     if isinstance(decision, GiveUp):
         raise _invalid(state, decision.reason)
     return generation(state.attempts)
 
 
-def _carrying(error: LLMError, state: State[T]) -> LLMError:
-    """The error with everything that was answered, and paid for, before it."""
-    error.attempts_made = state.attempts
+def _carrying(failure: LLMError, attempts: tuple[Attempt[T], ...]) -> LLMError:
+    """The error with everything that was answered, and paid for, before it.
+
+    A copy: requests that share a call share its exception, but not what they asked before it.
+    """
+    error = copy.copy(failure).with_traceback(failure.__traceback__)
+    error.attempts = attempts
     return error
 
 
@@ -287,7 +295,7 @@ def _enforce_token_budget(state: State[T]) -> None:
     tokens = sum(a.usage.total_tokens for a in answers if not a.cached)
     if most is not None and answers and tokens >= most:
         words = f"{tokens} of {most} tokens are used after {len(answers)} calls"
-        raise BudgetExceededError(words, attempts=len(answers))
+        raise BudgetExceededError(words)
 
 
 def generation(attempts: tuple[Attempt[T], ...]) -> Generation[T]:
@@ -314,7 +322,7 @@ def _invalid(state: State[T], reason: str) -> InvalidOutputError:
     lines = state.contract.explain(best.evaluation) if best is not None else ""
     return InvalidOutputError(
         f"{reason}. The best answer still has:\n{lines}",
-        attempts_made=state.attempts,
+        attempts=state.attempts,
         best=best,
         reason=reason,
     )

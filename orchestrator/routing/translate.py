@@ -113,7 +113,7 @@ def translated(
         provider=provider,
         status=status,
         retry_after_s=_retry_after(error),
-        attempts=len(attempts),
+        wire_attempts=len(attempts),
     )
 
 

@@ -192,8 +192,8 @@ async def test_never_good_ends_after_four_calls_and_loses_nothing() -> None:
     with pytest.raises(InvalidOutputError) as caught:
         await run(script)
     error = caught.value
-    assert len(error.attempts_made) == 4
-    assert error.best is error.attempts_made[0]
+    assert len(error.attempts) == 4
+    assert error.best is error.attempts[0]
     assert "'goal' is a required property" in str(error)
 
 
@@ -208,14 +208,14 @@ async def test_a_provider_that_fails_later_still_carries_what_was_paid() -> None
     script = Scripted(FAULTY, ServiceUnavailableError("down"))
     with pytest.raises(ServiceUnavailableError) as caught:
         await run(script)
-    assert [a.answer.text for a in caught.value.attempts_made] == [FAULTY]
+    assert [a.answer.text for a in caught.value.attempts] == [FAULTY]
 
 
 async def test_a_budget_stops_the_next_call_not_the_one_that_is_paid() -> None:
     script = Scripted(FAULTY)
     with pytest.raises(BudgetExceededError) as caught:
         await run(script, Bounds(budget_tokens=100))
-    assert len(caught.value.attempts_made) == 1
+    assert len(caught.value.attempts) == 1
 
 
 async def test_the_deadline_bounds_everything_and_keeps_the_best_so_far() -> None:
@@ -227,7 +227,7 @@ async def test_the_deadline_bounds_everything_and_keeps_the_best_so_far() -> Non
 
     with pytest.raises(DeadlineExceededError) as caught:
         await run(Slow(FAULTY), Bounds(deadline_s=0.3))
-    assert len(caught.value.attempts_made) == 1
+    assert len(caught.value.attempts) == 1
 
 
 BASE = CONTRACT.evaluate(GOOD_ANSWER)
@@ -485,5 +485,5 @@ def outcome_of(
     try:
         made = asyncio.run(asked)
     except InvalidOutputError as error:
-        return error.attempts_made, None
+        return error.attempts, None
     return made.attempts, made

@@ -119,7 +119,7 @@ async def evaluate(
                     case.prompt, case.agent_type, case.constraints, expectations=case.expectations
                 )
             except LLMError as error:
-                return _outcome(case, error.attempts_made, None, type(error).__name__)
+                return _outcome(case, error.attempts, None, type(error).__name__)
             return _outcome(case, made.attempts, made)
 
     return tuple(await asyncio.gather(*(one(case) for case in cases)))
