@@ -55,7 +55,7 @@ class _Parser(argparse.ArgumentParser):
         echo(self.format_help(), end="")
 
 
-class _Help(argparse.HelpFormatter):
+class _Help(argparse.RawDescriptionHelpFormatter):
     """Says the default of every option that has one."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
@@ -69,7 +69,7 @@ _EXAMPLES = {
     "validate": "model.gmn",
     "format": "--write model.gmn",
     "explain": "model.gmn",
-    "simulate": 'model.gmn --expect "cell=r4c4 within 12 in 80%%"',
+    "simulate": 'model.gmn --expect "cell=r4c4 within 12 in 80%"',
     "refine": 'model.gmn --feedback "look 3 steps ahead" -o longer.gmn',
     "models": "--modes",
     "plan": '"a thermostat for a cold room" --samples 3',

@@ -11,6 +11,7 @@ from orchestrator.cli.output import GOOD, UsageError, echo_result, table
 from orchestrator.client.wiring import store_of
 from orchestrator.config.settings import Config, ledger_directory
 from orchestrator.ledger.ledger import lines_of
+from orchestrator.types.requests import Evaluation
 
 if TYPE_CHECKING:
     import argparse
@@ -76,7 +77,7 @@ def _answer(one: KeptAttempt) -> Run:
         "cost_usd": answer.cost_usd,
         "cached": answer.cached,
         "finish": answer.finish,
-        "kind": one.kind,
+        "kind": Evaluation(one.kind, None, "", report).kind,
         "findings": [d.as_dict() for d in report.diagnostics],
         "repairs": [d.as_dict() for d in report.repairs],
         "text": answer.text or answer.refusal,

@@ -93,7 +93,7 @@ class GMNTasks:
     ) -> GenerationRequest[GMNSpec]:
         """A patch of a document; see `Orchestrator.refine_gmn`, also for its errors."""
         check_text("feedback", feedback)
-        contract = self.contract(constraints, expectations)
+        contract = replace(self.contract(constraints, expectations), keeps_metadata=True)
         base = contract.evaluate_source(spec)
         if base.value is None:
             first = base.report.errors[0]

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from orchestrator.types.requests import AnswerKind
 
 #: Raise it whenever the same text could be evaluated differently.
-CHECKS_VERSION = "3"
+CHECKS_VERSION = "2"
 #: The code under which a report has what the author of a patch notes about it.
 NOTES = "NOTES"
 _ASSUMPTIONS = "assumptions"
@@ -61,6 +61,8 @@ class GMNContract:
         repair: which local repairs are applied first.
         episodes: episodes per expectation.
         description: what expectations are inferred from; empty to infer none.
+        keeps_metadata: whether the document is a user's, to whose metadata nothing is added
+            silently.
     """
 
     limits: Limits = DEFAULT_LIMITS
@@ -69,6 +71,7 @@ class GMNContract:
     repair: RepairMode = "safe"
     episodes: int = EPISODES
     description: str = ""
+    keeps_metadata: bool = False
 
     @property
     def name(self) -> str:
@@ -140,11 +143,13 @@ class GMNContract:
         made = patched(before, patch)
         if isinstance(made, Diagnostic):
             whole = self.evaluate(patch)
-            if whole.value is not None:
+            if whole.value is not None and self.keeps_metadata:
                 whole = self._beside(before, to_name_keyed_model(whole.value))[0]
             return whole_instead(whole, evaluation, made)
-        new, said = self._beside(before, made)
-        return changed(new, evaluation, said)
+        if self.keeps_metadata:
+            new, said = self._beside(before, made)
+            return changed(new, evaluation, said)
+        return changed(self._evaluation(self._validate(from_name_keyed_model(made))), evaluation)
 
     def _beside(self, before: object, view: object) -> tuple[Evaluation[GMNSpec], str]:
         """The name-keyed `view`, made of `before`, and what its author notes about it.
