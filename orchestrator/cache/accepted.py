@@ -1,8 +1,9 @@
-"""Accepted runs, the level above single answers: the accepted document, under its first request.
+"""Runs, the level above single answers: an accepted one under its first request, a failed one
+under its id.
 
 A later run evaluates the document with the contract of today, so what the follow-up questions are
 worded like today does not matter, and what a stricter contract refuses is repaired from there
-instead of being bought again.
+instead of being bought again. The answers of a failed run answer nobody, but can be looked at.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from orchestrator.cache.cached_call import CacheEntry
-from orchestrator.cache.keys import digest, question_of
+from orchestrator.cache.keys import LAYOUT, digest, question_of
 from orchestrator.types.diagnostics import Report
 from orchestrator.types.errors import CheckError
 from orchestrator.types.requests import Answer, AnswerKind, Attempt, Evaluation
@@ -29,10 +30,12 @@ if TYPE_CHECKING:
     from orchestrator.types.run_context import RunContext
 
 T = TypeVar("T")
+#: Seconds for which the answers of a failed run are kept, unless the request says less.
+FAILED_AGE_S = 30 * 86_400.0
 
 
 @dataclass(frozen=True)
-class _KeptAttempt:
+class KeptAttempt:
     """What is kept of an attempt: everything but its value and its messages."""
 
     purpose: str
@@ -44,7 +47,7 @@ class _KeptAttempt:
 
 
 #: The accepted document, and the attempts that led to it.
-_KeptRun = tuple[str, tuple[_KeptAttempt, ...]]
+_KeptRun = tuple[str, tuple[KeptAttempt, ...]]
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ class AcceptedRuns:
         try:
             now = await asyncio.to_thread(contract.evaluate, document)
         except CheckError as error:
-            error.attempts_made = tuple(attempts)
+            error.attempts = tuple(attempts)
             raise
         # The document holds what was repaired in the answer then.
         repairs = (*parts[-1].report.repairs, *now.report.repairs)
@@ -89,15 +92,24 @@ class AcceptedRuns:
         """Keep a run that began with `first` and whose last attempt was accepted."""
         if first.cache not in ("use", "refresh"):
             return
-        parts = tuple(
-            _KeptAttempt(
-                one.purpose, one.reason, one.request.templates, one.answer.from_cache(),
-                one.evaluation.answer, one.evaluation.report,
-            )
-            for one in attempts
-        )  # fmt: skip
+        parts = tuple(replace(_kept(one), answer=one.answer.from_cache()) for one in attempts)
         run = _adapter().dump_python((attempts[-1].evaluation.text, parts), mode="json")
         await asyncio.to_thread(self._entry(first, samples).keep, run)
+
+    async def keep_failed(
+        self, run_id: str, first: Request, attempts: Sequence[Attempt[Any]]
+    ) -> str:
+        """Keep what was answered in a run that failed; return its id, empty with the cache off."""
+        if first.cache not in ("use", "refresh"):
+            return ""
+        run = _adapter().dump_python(("", tuple(map(_kept, attempts))), mode="json")
+        ages = [age for age in (first.keep.ttl_s, self.max_age_s, FAILED_AGE_S) if age]
+        question = {"run": run_id, "route": first.route}
+        await asyncio.to_thread(
+            self.store.put, _key_of(run_id), [LAYOUT, *run], question=question,
+            max_age_s=min(ages), tag=first.keep.tag,
+        )  # fmt: skip
+        return run_id
 
     def _entry(self, first: Request, samples: int) -> CacheEntry[_KeptRun]:
         asked = question_of(first, fingerprint=self.fingerprint(first.route))
@@ -111,6 +123,25 @@ class AcceptedRuns:
             self.max_age_s,
             _decoded,
         )
+
+
+def failed_run(store: AnswerStore, run_id: str) -> tuple[KeptAttempt, ...]:
+    """The answers of the failed run with an id; none where none are kept."""
+    stored = store.get(_key_of(run_id))
+    is_known = isinstance(stored, list) and stored[:1] == [LAYOUT]
+    run = _decoded(stored[1:]) if is_known else None
+    return run[1] if run is not None else ()
+
+
+def _key_of(run_id: str) -> str:
+    return digest({"run": run_id})
+
+
+def _kept(one: Attempt[Any]) -> KeptAttempt:
+    return KeptAttempt(
+        one.purpose, one.reason, one.request.templates, one.answer, one.evaluation.answer,
+        one.evaluation.report,
+    )  # fmt: skip
 
 
 @functools.cache

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.client_call import call_client
+from orchestrator.cli.files import require_writable
 from orchestrator.cli.output import GOOD, echo_result, echo_stderr, table
 from orchestrator.config.paths import shipped
 from orchestrator.config.settings import Config, ledger_directory
@@ -37,6 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Generate every prompt of a file, print the scores, and compare them with the last run."""
     if arguments.plot:
         check_plot(Path(arguments.plot))
+        require_writable(arguments.plot)
     made = call_client(functools.partial(_evaluated, arguments))
     history = _history()
     before = previous(history, made) if history is not None else None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.output import GOOD, INVALID, echo_result, read_source, report_on_stderr
+from orchestrator.cli.files import read_source
+from orchestrator.cli.output import GOOD, echo_result, refused
 from orchestrator.gmn.explain import explain
 from orchestrator.gmn.validate import validate
 
@@ -16,8 +17,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the document in English; exit 1 when it is not valid."""
     verdict = validate(read_source(arguments.file), run_steps=0)
     if verdict.spec is None or not verdict.report.is_valid:
-        report_on_stderr(arguments.file, verdict.report)
-        return INVALID
+        return refused(arguments, verdict.report)
     text = explain(verdict.spec)
     echo_result(arguments, {"file": arguments.file, "explanation": text}, [text])
     return GOOD

@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.cli.output import GOOD, UsageError, echo_result, write_result
+from orchestrator.cli.files import write_result
+from orchestrator.cli.output import GOOD, UsageError, echo_result
 from orchestrator.config.settings import Config, cache_directory
 from orchestrator.generation.evaluation.finetune import ACCEPTED, Accepted, examples_of
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrator.cli.files import read_source, write_result
 from orchestrator.cli.output import (
     GOOD,
     INVALID,
     UsageError,
     echo_json,
     echo_stderr,
-    read_source,
+    refused,
     report_on_stderr,
-    write_result,
 )
 from orchestrator.gmn.formats import comments_of, read, with_shares, write_json, write_text
 from orchestrator.gmn.validate import validate
@@ -32,8 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     # Formatting changes the spelling, never the model, so repairs stay off.
     verdict = validate(raw, repair="none", run_steps=0)
     if verdict.spec is None:
-        report_on_stderr(arguments.file, verdict.report)
-        return INVALID
+        return refused(arguments, verdict.report)
     report_on_stderr(arguments.file, Report((), verdict.report.repairs))
     text = _written(arguments, raw, verdict.spec)
     is_canonical = raw == text.encode()

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.cli import plan
 from orchestrator.cli.client_call import call_client
+from orchestrator.cli.files import require_writable, write_result
 from orchestrator.cli.output import (
     GOOD,
     INVALID,
+    UNWRITABLE,
+    OutputError,
     echo_json,
     echo_stderr,
-    read_source,
-    read_text,
     report_on_stderr,
-    require_writable,
-    write_result,
 )
+from orchestrator.cli.plan import request_of
 from orchestrator.cli.progress import (
     OFFLINE_NOTE,
     report_lines,
@@ -31,7 +31,7 @@ from orchestrator.types.events import Done
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Awaitable
+    from collections.abc import Mapping
 
     from orchestrator.client.orchestrator import Orchestrator
     from orchestrator.gmn.model import GMNSpec
@@ -41,36 +41,20 @@ if TYPE_CHECKING:
 def run(arguments: argparse.Namespace) -> int:
     """Ask for a model and print it; exit 1 when it is not accepted."""
     require_writable(arguments.output)
+    if arguments.plan:
+        return plan.run(arguments)
+    asked = request_of(arguments)
     made = call_client(
-        functools.partial(_generate, arguments), hook=None if arguments.quiet else show_event
+        lambda orc: _generate_live(orc, asked) if arguments.live else orc.generate_gmn(**asked),
+        hook=None if arguments.quiet else show_event,
     )
-    print_generation(made, as_format(made, arguments.format), arguments)
-    return GOOD if made.report.is_accepted else INVALID
+    code = print_generation(made, as_format(made, arguments.format), arguments)
+    return code if made.report.is_accepted else INVALID
 
 
-def _generate(arguments: argparse.Namespace, orc: Orchestrator) -> Awaitable[Generation[GMNSpec]]:
-    prompt = read_text("-") if arguments.prompt == "-" else arguments.prompt
-    examples = [read_source(name) for name in arguments.example] if arguments.example else None
-    return (_generate_live if arguments.live else type(orc).generate_gmn)(
-        orc,
-        prompt,
-        arguments.agent_type,
-        dict(arguments.constraint),
-        examples,
-        arguments.expect,
-        model=arguments.route,
-        provider=arguments.provider,
-        cache=arguments.cache,
-        seed=arguments.seed,
-        samples=arguments.samples,
-        images=arguments.image,
-        infer_expectations=arguments.infer,
-    )
-
-
-async def _generate_live(orc: Orchestrator, *args: Any, **kwargs: Any) -> Generation[GMNSpec]:
+async def _generate_live(orc: Orchestrator, asked: Mapping[str, Any]) -> Generation[GMNSpec]:
     """`generate_gmn` with its arguments, and the answer on stderr as it arrives."""
-    async with contextlib.aclosing(orc.stream_gmn(*args, **kwargs)) as events:
+    async with contextlib.aclosing(orc.stream_gmn(**asked)) as events:
         async for event in events:
             if isinstance(event, Done):
                 return event.result
@@ -87,16 +71,29 @@ def as_format(made: Generation[GMNSpec], form: str) -> str:
     return made.text
 
 
-def print_generation(made: Generation[GMNSpec], text: str, arguments: argparse.Namespace) -> None:
-    """Print or write the model, then its report on stderr unless ``--quiet``."""
+def print_generation(made: Generation[GMNSpec], text: str, arguments: argparse.Namespace) -> int:
+    """Print or write the model, then its report on stderr unless ``--quiet``; the exit code.
+
+    What was paid for and cannot be written to its file is printed.
+    """
+    code = GOOD
     if arguments.json:
         echo_json({**made.as_dict(), "text": text})
     if arguments.output or not arguments.json:
-        write_result(text, arguments.output)
+        try:
+            write_result(text, arguments.output)
+        except OutputError as error:
+            if not arguments.output:
+                raise
+            echo_stderr(f"orchestrator: {error}", "red")
+            code = UNWRITABLE
+            if not arguments.json:
+                write_result(text, None)
     if arguments.quiet:
-        return
+        return code
     report_on_stderr("answer", made.report, verbose=arguments.verbose)
     for line in report_lines(made):
         echo_stderr(line)
     if made.provider == "offline":
         echo_stderr(OFFLINE_NOTE, "dim")
+    return code

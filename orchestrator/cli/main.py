@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
 from orchestrator import __version__
-from orchestrator.cli.output import INTERRUPTED, INVALID, PROVIDER, USAGE, UsageError, echo_stderr
-from orchestrator.cli.rejected import keep_rejected
+from orchestrator.cli.output import (
+    GOOD,
+    INTERRUPTED,
+    INVALID,
+    PROVIDER,
+    UNWRITABLE,
+    USAGE,
+    OutputError,
+    UsageError,
+    echo,
+    echo_json,
+    echo_stderr,
+    require_stdout,
+    silence,
+)
+from orchestrator.cli.rejected import error_as_json, keep_rejected
 from orchestrator.ledger.usage import BYS
 from orchestrator.types.errors import (
     CacheMissError,
-    ConfigError,
     GMNError,
     InvalidOutputError,
     LLMError,
-    MissingExtraError,
+    OrchestratorError,
 )
 
 if TYPE_CHECKING:
@@ -26,7 +38,7 @@ if TYPE_CHECKING:
 
 _EPILOG = """\
 exit codes: 0 good, 1 the document is invalid or an expectation failed, 2 usage,
-            3 a provider failed, 130 interrupted
+            3 a provider failed, 4 the result cannot be written, 130 interrupted
 environment: ORCHESTRATOR_CONFIG names the config file, ORCHESTRATOR_CACHE_DIR the cache
             directory, LLM_PROVIDER forces a provider, NO_COLOR turns colour off
 """
@@ -36,7 +48,41 @@ class _Parser(argparse.ArgumentParser):
     """Reports a wrong argument in one line that names ``--help``; exit code 2."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(USAGE, f"{self.prog}: {message}. Try: {self.prog} --help\n")
+        raise UsageError(f"{message}. Try: {self.prog} --help")
+
+    def print_help(self, file: object = None) -> None:
+        del file  # `echo` knows what stdout takes
+        echo(self.format_help(), end="")
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Says the default of every option that has one."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        is_said = action.default in (None, False, "", argparse.SUPPRESS) or action.default == []
+        return action.help if is_said else f"{action.help} (default: %(default)s)"
+
+
+#: What follows the name of a command, to start from.
+_EXAMPLES = {
+    "generate": '"a thermostat for a cold room" -o model.gmn',
+    "validate": "model.gmn",
+    "format": "--write model.gmn",
+    "explain": "model.gmn",
+    "simulate": 'model.gmn --expect "cell=r4c4 within 12 in 80%"',
+    "refine": 'model.gmn --feedback "look 3 steps ahead" -o longer.gmn',
+    "models": "--modes",
+    "plan": '"a thermostat for a cold room" --samples 3',
+    "health": "--probe",
+    "usage": "--by tenant --since 7d",
+    "eval": "--route fast --plot scores.svg",
+    "export": "--finetune train.jsonl",
+    "cache": "list",
+    "runs": "show 3f2a",
+    "doctor": "--probe",
+    "demo": "--steps 10",
+    "completion": "bash > ~/.local/share/bash-completion/completions/orchestrator",
+}
 
 
 def _constraint(text: str) -> tuple[str, int]:
@@ -66,7 +112,10 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
     def command(name: str, words: str) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=words, description=words)
+        example = f"example: orchestrator {name} {_EXAMPLES[name]}".strip()
+        made = commands.add_parser(
+            name, help=words, description=words, epilog=example, formatter_class=_Help
+        )
         made.add_argument("--json", action="store_true", help="print the result as JSON")
         return made
 
@@ -79,20 +128,30 @@ def parser() -> argparse.ArgumentParser:
 
 def _generation(command: Command) -> None:
     generate = command("generate", "turn a description of an agent into a GMN model")
+    _request(generate)
     add = generate.add_argument
+    words = "print the most that this can take, as the command plan does, and ask nothing"
+    add("--plan", action="store_true", help=words)
+    _output(add)
+    add("--format", choices=("gmn", "json", "pymdp"), default="gmn", help="form of the result")
+    add("--live", action="store_true", help="show the answer as it arrives")
+    _volume(generate)
+
+
+def _request(command: argparse.ArgumentParser) -> None:
+    """What shapes a request for a model, and what it can cost."""
+    add = command.add_argument
     add("prompt", help="the agent, in a sentence; - reads it from stdin")
-    add("--agent-type", choices=("explorer", "trader", "coordinator", "general"), default="general")
+    types = ("explorer", "trader", "coordinator", "general")
+    add("--agent-type", choices=types, default="general", help="kind of agent")
     bounds = "max_states, max_observations, max_actions, max_factors, max_horizon, max_policies"
     add("--constraint", action="append", type=_constraint, default=[], metavar="KEY=N", help=bounds)
     add("--example", action="append", metavar="FILE", help="a document to show as an example")
-    add("--format", choices=("gmn", "json", "pymdp"), default="gmn", help="form of the result")
-    _output(add)
     add("--seed", type=int, help="seed sent to the model")
     add("--samples", type=_positive, default=1, metavar="N", help="candidates asked for at once")
     add("--image", action="append", default=[], metavar="FILE", help="a picture of what is meant")
     add("--infer", action="store_true", help="also check what the sentence implies")
-    add("--live", action="store_true", help="show the answer as it arrives")
-    _routing(generate)
+    _routing(command)
     _expectations(add)
 
 
@@ -112,7 +171,11 @@ def _route(add: Add) -> None:
 def _routing(command: argparse.ArgumentParser) -> None:
     _route(command.add_argument)
     cache = ("use", "refresh", "off")
-    command.add_argument("--cache", choices=cache, help="whether the cache may answer")
+    words = "whether the cache may answer; as configured where it is not stated"
+    command.add_argument("--cache", choices=cache, help=words)
+
+
+def _volume(command: argparse.ArgumentParser) -> None:
     volume = command.add_mutually_exclusive_group()
     volume.add_argument("-q", "--quiet", action="store_true", help="no progress, no report")
     volume.add_argument("-v", "--verbose", action="store_true", help="more of both")
@@ -131,22 +194,23 @@ def _documents(command: Command) -> None:
     add = command("format", "print a document in canonical form").add_argument
     _file(add)
     add("--check", action="store_true", help="only say whether it is canonical")
-    add("--to", choices=("gmn", "json"), default="gmn")
+    add("--to", choices=("gmn", "json"), default="gmn", help="form of the result")
     add("-w", "--write", action="store_true", help="rewrite the file")
     _file(command("explain", "say in plain English what a document says").add_argument)
     add = command("simulate", "let the agent act in its own world").add_argument
     _file(add)
-    add("--steps", type=_positive, default=20)
-    add("--seed", type=int, default=0)
+    add("--steps", type=_positive, default=20, help="steps of the episode")
+    add("--seed", type=int, default=0, help="seed of the simulation")
     add("--episodes", type=_positive, default=40, help="episodes for each expectation")
     add("--cross-check", action="store_true", help="compare every step with pymdp")
     _expectations(add)
     refine = command("refine", "change a document as the feedback says")
     add = refine.add_argument
     _file(add)
-    add("--feedback", required=True, metavar="TEXT")
+    add("--feedback", required=True, metavar="TEXT", help="what to change; - reads it from stdin")
     _output(add)
     _routing(refine)
+    _volume(refine)
     _expectations(add)
 
 
@@ -154,14 +218,11 @@ def _observation(command: Command) -> None:
     add = command("models", "deployments and routes, and what was left out and why").add_argument
     add("--modes", action="store_true", help="output modes learned by deployment")
     add("--forget-modes", action="store_true", help="forget the output modes learned so far")
-    add = command("plan", "the most that a request can take, before anything is spent").add_argument
-    add("prompt", help="the agent, in a sentence")
-    add("--agent-type", default="general")
-    _route(add)
+    _request(command("plan", "the most that a request can take, before anything is spent"))
     add = command("health", "availability, success and latency by deployment").add_argument
     add("--probe", action="store_true", help="ask each deployment for one token")
     add = command("usage", "requests, tokens and cost, from the ledger").add_argument
-    add("--by", choices=BYS, default="model")
+    add("--by", choices=BYS, default="model", help="what the sums are of")
     add("--since", default="", metavar="WHEN", help="7d, 12h or 2026-11-01")
 
 
@@ -172,6 +233,7 @@ def _maintenance(command: Command) -> None:
     add("--parallel", type=_positive, default=4, help="cases at a time")
     add("--plot", metavar="FILE", help="draw the scores, .png or .svg")
     _routing(evaluation)
+    _volume(evaluation)
     add = command("export", "accepted results as conversations for fine-tuning").add_argument
     add("--finetune", required=True, metavar="FILE", help="JSON lines; chat format")
     add("--valid", type=int, default=10, metavar="PERCENT", help="to validate with")
@@ -181,37 +243,76 @@ def _maintenance(command: Command) -> None:
     add("action", choices=actions)
     add("--tag", default="", help="with clear: only entries stored with this tag")
     add("names", nargs="*", metavar="KEY|FILE", help="for show, explain, export and import")
+    add = command("runs", "list what was asked, and show every answer of a run").add_argument
+    add("action", choices=("list", "show"))
+    add("id", nargs="?", default="", metavar="ID", help="with show: the run, or how its ID begins")
+    add("--last", type=_positive, default=20, metavar="N", help="with list: how many")
     add = command("doctor", "check keys, config, cache and servers; a fix for each").add_argument
     add("--probe", action="store_true", help="ask each deployment whether it takes a schema")
     add = command("demo", "a sentence becomes a running model, offline").add_argument
-    add("--steps", type=_positive, default=10)
+    add("--steps", type=_positive, default=10, help="simulated steps")
+    add = command("completion", "print a script that completes commands and options").add_argument
+    add("shell", choices=("bash", "zsh", "fish"))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code; errors are one line, never a traceback."""
-    arguments = parser().parse_args(argv)
+    """Run one command and return its exit code; errors are one line, never a traceback.
+
+    Raises: SystemExit: with code 0 after ``--help`` and ``--version``.
+    """
+    given = list(sys.argv[1:] if argv is None else argv)
     try:
-        module = import_module(f"orchestrator.cli.{arguments.command}")
-        code: int = module.run(arguments)
-        sys.stdout.flush()
-    except KeyboardInterrupt:
+        return _run(given)
+    except BrokenPipeError:  # the reader closed the pipe (`| head`): it has what it wanted
+        silence(sys.stdout)
+        return GOOD
+    except OutputError as error:
+        silence(sys.stdout)
+        echo_stderr(f"orchestrator: {error}", "red")
+        return UNWRITABLE
+
+
+def _run(given: Sequence[str]) -> int:
+    output: str | None = None
+    is_json = "--json" in given
+    try:
+        arguments = parser().parse_args(given)
+    except UsageError as error:
+        echo_stderr(f"orchestrator: {error}", "red")
+        raise SystemExit(_failed(error, USAGE, is_json=is_json)) from None
+    try:
+        output, is_json = getattr(arguments, "output", None), arguments.json
+        if is_json or output is None:
+            require_stdout()
+        code: int = import_module(f"orchestrator.cli.{arguments.command}").run(arguments)
+    except KeyboardInterrupt as error:
         echo_stderr("interrupted")
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader closed the pipe (`| head`); without this, Python reports it again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except (UsageError, ConfigError, MissingExtraError, ValueError) as error:
+        return _failed(error, INTERRUPTED, is_json=is_json)
+    except (OrchestratorError, ValueError, OSError) as error:
+        if isinstance(error, OutputError | BrokenPipeError):
+            raise
         echo_stderr(f"orchestrator: {error}", "red")
-        return USAGE
-    except (GMNError, CacheMissError) as error:
-        echo_stderr(f"orchestrator: {error}", "red")
-        return INVALID
-    except LLMError as error:
-        echo_stderr(f"orchestrator: {error}", "red")
-        keep_rejected(error, getattr(arguments, "output", None))
-        return INVALID if isinstance(error, InvalidOutputError) else PROVIDER
+        if isinstance(error, LLMError):
+            keep_rejected(error, output)
+        code = next((code for kind, code in _CODES if isinstance(error, kind)), USAGE)
+        return _failed(error, code, is_json=is_json)
     return code
+
+
+def _failed(error: BaseException, code: int, *, is_json: bool) -> int:
+    if is_json:
+        echo_json(error_as_json(error, code))
+    return code
+
+
+#: Exit codes of errors, the first that fits; of any other it is `USAGE`.
+_CODES: tuple[tuple[type[Exception], int], ...] = (
+    (InvalidOutputError, INVALID),
+    (GMNError, INVALID),
+    (CacheMissError, INVALID),
+    (LLMError, PROVIDER),
+    (OSError, UNWRITABLE),
+)
 
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.output import GOOD, echo, echo_result, table
+from orchestrator.cli.output import GOOD, echo_result, table
 from orchestrator.config.settings import Config, cache_directory, output_modes
 from orchestrator.models.deployments import deployments_of
 from orchestrator.routing.output_modes import MODES_FILE, RefusedModes
@@ -23,7 +23,9 @@ def run(arguments: argparse.Namespace) -> int:
     found = deployments_of(config, os.environ)
     modes = RefusedModes(cache_directory(config.orchestrator.cache, os.environ) / MODES_FILE)
     if arguments.forget_modes:
-        echo(f"forgot the output modes of {modes.forget()} deployments")
+        count = modes.forget()
+        words = f"forgot the output modes of {count} deployments"
+        echo_result(arguments, {"forgotten": count}, [words])
         return GOOD
     if arguments.modes:
         return _modes(arguments, found.ready, modes)

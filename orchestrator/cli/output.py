@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from orchestrator.types.diagnostics import Severity
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from orchestrator.types.diagnostics import Diagnostic, Report
 
-GOOD, INVALID, USAGE, PROVIDER, INTERRUPTED = 0, 1, 2, 3, 130
+GOOD, INVALID, USAGE, PROVIDER, UNWRITABLE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 _COLOURS = {"red": 31, "green": 32, "yellow": 33, "blue": 34, "dim": 2, "bold": 1}
 _OF_SEVERITY = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "blue"}
@@ -27,6 +28,10 @@ class UsageError(OrchestratorError):
     """The arguments are wrong, or a file that they name; exit code 2."""
 
 
+class OutputError(OrchestratorError):
+    """The result cannot be written where it should go; exit code 4."""
+
+
 def painted(text: str, colour: str, stream: TextIO) -> str:
     """The text in `colour` if `stream` is a terminal and NO_COLOR is not set."""
     if not stream.isatty() or os.environ.get("NO_COLOR"):
@@ -34,9 +39,48 @@ def painted(text: str, colour: str, stream: TextIO) -> str:
     return f"\033[{_COLOURS[colour]}m{text}\033[0m"
 
 
-def echo(text: str = "") -> None:
-    """Print one line of the result on stdout."""
-    print(text, flush=True)
+def require_stdout() -> None:
+    """Raises: OutputError: standard output is closed; found before anything is paid."""
+    if sys.stdout is None:
+        raise OutputError("standard output is closed. Redirect it to a file, or name one with -o")
+
+
+def echo(text: str = "", end: str = "\n") -> None:
+    """Print a part of the result on stdout, by default as a line.
+
+    What the stream's encoding cannot hold is written as an escape, and said so on stderr.
+
+    Raises: OutputError: stdout cannot be written; BrokenPipeError: its reader has left.
+    """
+    require_stdout()
+    encoding = sys.stdout.encoding or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError as error:
+        _note_escapes(encoding, error.object[error.start])
+        text = text.encode(encoding, "backslashreplace").decode(encoding)
+    try:
+        print(text, end=end, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        words = f"standard output cannot be written: {error.strerror or error}"
+        raise OutputError(words) from None
+
+
+@functools.cache
+def _note_escapes(encoding: str, character: str) -> None:
+    echo_stderr(
+        f"note: {encoding} cannot hold {character!a}, which is written as an escape;"
+        " PYTHONIOENCODING=utf-8 shows it"
+    )
+
+
+def silence(stream: TextIO | None) -> None:
+    """Send what is still buffered to nowhere; Python would report its failure again at exit."""
+    with contextlib.suppress(OSError, ValueError):  # of a stream without a descriptor
+        if stream is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def echo_lines(lines: Iterable[str]) -> None:
@@ -46,8 +90,14 @@ def echo_lines(lines: Iterable[str]) -> None:
 
 
 def echo_json(value: object) -> None:
-    """Print the result on stdout as indented JSON."""
-    echo(json.dumps(value, indent=2, ensure_ascii=False))
+    """Print the result on stdout as indented JSON; in ASCII where the stream holds no more."""
+    require_stdout()
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value, indent=2)
+    echo(text)
 
 
 def echo_result(arguments: argparse.Namespace, value: object, lines: Iterable[str]) -> None:
@@ -58,82 +108,38 @@ def echo_result(arguments: argparse.Namespace, value: object, lines: Iterable[st
         echo_lines(lines)
 
 
-def echo_stderr(text: str, colour: str = "") -> None:
-    """Print a line of progress, or an error, on stderr."""
-    print(painted(text, colour, sys.stderr) if colour else text, file=sys.stderr, flush=True)
-
-
-def read_source(name: str) -> bytes:
-    """The bytes of a file, or of standard input for ``-``.
-
-    Raises: UsageError: the file cannot be read.
-    """
-    if name == "-":
-        return sys.stdin.buffer.read()
-    try:
-        return Path(name).read_bytes()
-    except OSError as error:
-        raise UsageError(
-            f"{name}: {error.strerror or error}. Name a file, or - for stdin."
-        ) from None
-
-
-def read_text(name: str) -> str:
-    """The text of a file, or of standard input for ``-``.
-
-    Raises: UsageError: it cannot be read, or is not UTF-8.
-    """
-    data = read_source(name)
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        shown = "standard input" if name == "-" else name
-        words = f"{shown} is not UTF-8: byte {data[error.start]:#04x} at {error.start}"
-        raise UsageError(f"{words}. Convert it, for example with iconv.") from None
-
-
-def require_writable(path: str | None) -> None:
-    """Raises: UsageError: the result could not be written there; found before anything is paid."""
-    if path is None or path == "-":
-        return
-    place = Path(path)
-    if place.is_dir() or not os.access(place if place.exists() else place.parent, os.W_OK):
-        raise UsageError(f"{path} cannot be written. Name a file that can be.")
-
-
-def write_result(text: str, path: str | None) -> None:
-    """Write the result to a file, or to stdout for None and ``-``.
-
-    Raises: UsageError: the file cannot be written.
-    """
-    if path is None or path == "-":
-        print(text, end="" if text.endswith("\n") else "\n", flush=True)
+def echo_stderr(text: str, colour: str = "", end: str = "\n") -> None:
+    """Print a line of progress, or an error, on stderr; it is lost where stderr takes nothing."""
+    if sys.stderr is None:  # closed; `print` would take stdout instead
         return
     try:
-        Path(path).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(
-            f"{path}: {error.strerror or error}. Name a file that can be written."
-        ) from None
+        shown = painted(text, colour, sys.stderr) if colour else text
+        print(shown, end=end, file=sys.stderr, flush=True)
+    except OSError:
+        silence(sys.stderr)
 
 
-def diagnostic_line(name: str, diagnostic: Diagnostic, stream: TextIO) -> str:
-    """``file:line:col: GMN201 error: …``, which editors jump to."""
+def diagnostic_line(
+    name: str, diagnostic: Diagnostic, stream: TextIO | None, *, is_repaired: bool = False
+) -> str:
+    """``file:line:col: GMN201 error: …``, which editors jump to; ``repaired:`` for a repair."""
     shown = "<stdin>" if name == "-" else name
     place = diagnostic.place
     where = f"{shown}:{place.line}:{place.column}" if place else shown
-    severity = painted(str(diagnostic.severity), _OF_SEVERITY[diagnostic.severity], stream)
+    word = "repaired" if is_repaired else str(diagnostic.severity)
+    colour = "green" if is_repaired else _OF_SEVERITY[diagnostic.severity]
+    severity = word if stream is None else painted(word, colour, stream)
     return f"{where}: {diagnostic.code} {severity}: {diagnostic.message}"
 
 
 def diagnostic_lines(
-    name: str, report: Report, stream: TextIO, *, verbose: bool = False
+    name: str, report: Report, stream: TextIO | None, *, verbose: bool = False
 ) -> Iterator[str]:
     """One line for each repair and each remaining finding; infos only when `verbose`."""
-    marked = [(one, " [repaired]") for one in report.repairs]
-    for diagnostic, mark in (*marked, *((one, "") for one in report.diagnostics)):
+    marked = [(one, True) for one in report.repairs] + [(one, False) for one in report.diagnostics]
+    for diagnostic, is_repaired in marked:
         if verbose or diagnostic.severity is not Severity.INFO:
-            yield diagnostic_line(name, diagnostic, stream) + mark
+            yield diagnostic_line(name, diagnostic, stream, is_repaired=is_repaired)
 
 
 def report_on_stderr(name: str, report: Report, *, verbose: bool = False) -> None:
@@ -142,6 +148,14 @@ def report_on_stderr(name: str, report: Report, *, verbose: bool = False) -> Non
         echo_stderr(line)
     for line in report.behaviour:
         echo_stderr(f"expectation {line}")
+
+
+def refused(arguments: argparse.Namespace, report: Report) -> int:
+    """Print why the document of a command cannot be used; the exit code for that."""
+    if arguments.json:
+        echo_json({"file": arguments.file, **report.as_dict()})
+    report_on_stderr(arguments.file, report)
+    return INVALID
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

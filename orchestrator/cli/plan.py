@@ -1,11 +1,12 @@
-"""`orchestrator plan "…"`."""
+"""`orchestrator plan "…"`, and what a request for a model is made of."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.client_call import call_client
+from orchestrator.cli.files import read_source, read_text
 from orchestrator.cli.output import GOOD, echo_result
 
 if TYPE_CHECKING:
@@ -14,13 +15,27 @@ if TYPE_CHECKING:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the most calls, seconds and dollars that a request can take."""
-    found = call_client(
-        lambda orc: orc.plan(
-            arguments.prompt,
-            arguments.agent_type,
-            model=arguments.route,
-            provider=arguments.provider,
-        )
-    )
+    asked = request_of(arguments)
+    found = call_client(lambda orc: orc.plan(**asked))
     echo_result(arguments, asdict(found), found.lines)
     return GOOD
+
+
+def request_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of `Orchestrator.generate_gmn` and of `Orchestrator.plan`."""
+    prompt = read_text("-") if arguments.prompt == "-" else arguments.prompt
+    examples = [read_source(name) for name in arguments.example] if arguments.example else None
+    return {
+        "prompt": prompt,
+        "agent_type": arguments.agent_type,
+        "constraints": dict(arguments.constraint),
+        "examples": examples,
+        "expectations": arguments.expect,
+        "model": arguments.route,
+        "provider": arguments.provider,
+        "cache": arguments.cache,
+        "seed": arguments.seed,
+        "samples": arguments.samples,
+        "images": arguments.image,
+        "infer_expectations": arguments.infer,
+    }

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.output import echo_stderr
+from orchestrator.generation.answers import NOTES
 from orchestrator.types.events import Answered, Asked, Delta, Evaluated, Failed, Partial
 
 if TYPE_CHECKING:
@@ -42,8 +42,7 @@ def show_event(event: Event) -> None:
 def show_live(event: Event) -> None:
     """Print the text of a streamed answer as it arrives, and its findings, on stderr."""
     if isinstance(event, Delta):
-        sys.stderr.write(event.text)
-        sys.stderr.flush()
+        echo_stderr(event.text, end="")
     elif isinstance(event, Asked) and event.attempt > 1:
         echo_stderr("")
     elif isinstance(event, Partial):
@@ -73,6 +72,7 @@ def report_lines(made: Generation[GMNSpec]) -> list[str]:
         f"tokens:   {made.usage.prompt_tokens} prompt, {made.usage.completion_tokens} answer",
         f"cost:     {cost}",
     ]
-    if assumed := made.spec.meta("assumptions"):
+    notes = [d.message for d in report.diagnostics if d.code == NOTES]
+    if assumed := "; ".join(notes) or made.spec.meta("assumptions"):
         lines.append(f"assumed:  {assumed}")
     return lines

@@ -5,15 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.output import (
-    GOOD,
-    INVALID,
-    UsageError,
-    echo_result,
-    read_source,
-    report_on_stderr,
-    table,
-)
+from orchestrator.cli.files import read_source
+from orchestrator.cli.output import GOOD, INVALID, UsageError, echo_result, refused, table
 from orchestrator.gmn.expectations import Expectation, Measured, check_names, measure
 from orchestrator.gmn.limits import DEFAULT_LIMITS, HARD_LIMITS
 from orchestrator.gmn.simulate import Run, simulate
@@ -34,8 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     expectations = [Expectation.parse(text) for text in arguments.expect]
     verdict = validate(read_source(arguments.file), run_steps=0)
     if verdict.compiled is None or verdict.spec is None:
-        report_on_stderr(arguments.file, verdict.report)
-        return INVALID
+        return refused(arguments, verdict.report)
     unknown = [d for e in expectations for d in check_names(e, verdict.spec)]
     if unknown:
         raise UsageError(unknown[0].message)

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from orchestrator.cli.output import GOOD, INVALID, diagnostic_lines, echo_result, read_source
+from orchestrator.cli.files import read_source
+from orchestrator.cli.output import (
+    GOOD,
+    INVALID,
+    USAGE,
+    UsageError,
+    diagnostic_lines,
+    echo_json,
+    echo_lines,
+    echo_stderr,
+)
 from orchestrator.gmn.validate import validate
 
 if TYPE_CHECKING:
@@ -16,20 +26,27 @@ if TYPE_CHECKING:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the diagnostics of every file; exit 1 when one of them is not valid."""
+    """Print the diagnostics of every file; exit 1 when one is not valid, 2 when one cannot be
+    read."""
     repair = "none" if arguments.no_repair else "safe"
-    verdicts = [
-        (name, validate(read_source(name), repair=repair))  # type: ignore[arg-type]  # a literal
-        for name in arguments.files
-    ]
-    reports = [{"file": name, **v.report.as_dict(), "spelling": v.spelling} for name, v in verdicts]
-    lines = (
-        line
-        for name, verdict in verdicts
-        for line in _lines(name, verdict.report, verbose=arguments.verbose)
-    )
-    echo_result(arguments, reports, lines)
-    return GOOD if all(v.report.is_valid for _, v in verdicts) else INVALID
+    reports: list[dict[str, Any]] = []
+    code = GOOD
+    for name in arguments.files:
+        try:
+            data = read_source(name)
+        except UsageError as error:
+            code = USAGE
+            reports.append({"file": name, "valid": False, "error": str(error)})
+            echo_stderr(f"orchestrator: {error}", "red")
+            continue
+        verdict = validate(data, repair=repair)  # type: ignore[arg-type]  # a literal
+        code = code if verdict.report.is_valid else max(code, INVALID)
+        reports.append({"file": name, **verdict.report.as_dict(), "spelling": verdict.spelling})
+        if not arguments.json:
+            echo_lines(_lines(name, verdict.report, verbose=arguments.verbose))
+    if arguments.json:
+        echo_json(reports)
+    return code
 
 
 def _lines(name: str, report: Report, *, verbose: bool) -> Iterator[str]:

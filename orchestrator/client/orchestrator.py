@@ -4,29 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from orchestrator.cache.store import StoreInfo
+from orchestrator.client.arguments import OF_COMPLETION, check_arguments
 from orchestrator.client.blocking import Blocking
 from orchestrator.client.typed_calls import typed_async
 from orchestrator.client.wiring import Wiring
 from orchestrator.config.settings import Config
-from orchestrator.generation.gmn_contract import GMNContract
-from orchestrator.generation.images import image_parts
-from orchestrator.generation.loop import GenerationRequest
 from orchestrator.generation.request_building import (
     Source,
     cache_use,
-    check_description,
-    check_text,
-    examples_for,
-    initial_request,
     parsed,
 )
-from orchestrator.generation.request_variants import as_patch
 from orchestrator.generation.streaming import streamed
-from orchestrator.gmn.checks import known_constraints
 from orchestrator.gmn.expectations import Expectation
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
@@ -35,9 +26,8 @@ from orchestrator.models.health import HealthReport
 from orchestrator.routing.health_check import health_check, output_mode_check
 from orchestrator.routing.plan import Plan, plan
 from orchestrator.types.diagnostics import Report
-from orchestrator.types.errors import GMNError
 from orchestrator.types.messages import Messages, as_messages
-from orchestrator.types.requests import Answer, Caching, Description, Generation, Request
+from orchestrator.types.requests import Answer, Caching, Generation, Request
 from orchestrator.types.run_context import RunContext
 
 if TYPE_CHECKING:
@@ -73,6 +63,7 @@ class Orchestrator(Wiring):
 
         Raises: ConfigError: the configuration is wrong, or nothing can be called.
         """
+        check_arguments(locals())
         super().__init__(config, hook=hook, environ=environ, router=router)
         self.sync = Blocking(self)
 
@@ -132,27 +123,16 @@ class Orchestrator(Wiring):
                 an image is not one.
             NoDeploymentError: there are images, and no model on the route reads them.
         """
-        check_description(prompt, agent_type)
-        contract = self._contract(constraints, expectations, prompt if infer_expectations else "")
+        check_arguments(locals())
         await self._open()
-        pictures = await asyncio.to_thread(image_parts, images)
-        route = await self._route(model, provider, sees=bool(pictures))
-        mode = self._router.mode_for(route)
-        shown = self._examples(prompt, agent_type, examples)
-        expected = tuple(str(e) for e in contract.expectations)
-        rendered = self._prompts.generate(
-            prompt, agent_type=agent_type, mode=mode, constraints=constraints,
-            expectations=expected, examples=shown,
+        task = await self._gmn_tasks.generation(
+            prompt, agent_type, constraints, examples, expectations, model=model,
+            provider=provider, cache=cache, tenant=tenant, seed=seed, samples=samples,
+            images=images, infer_expectations=infer_expectations,
         )  # fmt: skip
-        first = initial_request(
-            rendered.with_parts(pictures), route, contract,
-            settings=self.config.orchestrator, mode=mode, cache=cache, seed=seed, tenant=tenant,
-            description=Description(
-                prompt, agent_type, constraints or {}, expectations=expected, examples=shown
-            ),
-        )  # fmt: skip
-        entry = self._ledger.open("generate_gmn", route=route, agent_type=agent_type, tenant=tenant)
-        task = GenerationRequest(first, contract, self._prompts, samples=samples)
+        entry = self._ledger.open(
+            "generate_gmn", route=task.first.route, agent_type=agent_type, tenant=tenant
+        )
         return await self._loop.run(task, entry, hook=hook)
 
     async def refine_gmn(
@@ -175,31 +155,17 @@ class Orchestrator(Wiring):
             TypeError, ValueError: `feedback` is not a str, or is blank.
             InvalidOutputError, LLMError: as `generate_gmn`.
         """
-        check_text("feedback", feedback)
-        contract = self._contract(constraints, expectations)
+        check_arguments(locals())
         await self._open()
-        base = contract.evaluate_source(spec)
-        if base.value is None:
-            first = base.report.errors[0]
-            raise GMNError(f"the document cannot be read: {first}", report=base.report)
-        route = self._router.resolve(model, provider)
-        description = Description(
-            constraints=constraints or {}, document=contract.name_keyed(base), feedback=feedback,
-            expectations=tuple(str(e) for e in contract.expectations),
+        task = await asyncio.to_thread(
+            self._gmn_tasks.refinement, spec, feedback, constraints=constraints,
+            expectations=expectations, model=model, provider=provider, cache=cache, tenant=tenant,
         )  # fmt: skip
-        rendered = self._prompts.feedback(
-            description.document, feedback, constraints=constraints,
-            expectations=description.expectations,
-        )  # fmt: skip
-        request = initial_request(
-            rendered, route, contract, settings=self.config.orchestrator, cache=cache,
-            tenant=tenant, description=description, mode=self._router.mode_for(route),
-        )  # fmt: skip
-        request = replace(as_patch(request), purpose="patch")
+        base = task.base_document
+        agent_type = base.value.agent_type if base and base.value else ""
         entry = self._ledger.open(
-            "refine_gmn", route=route, agent_type=base.value.agent_type, tenant=tenant
+            "refine_gmn", route=task.first.route, agent_type=agent_type, tenant=tenant
         )
-        task = GenerationRequest(request, contract, self._prompts, base_document=base)
         return await self._loop.run(task, entry, hook=hook)
 
     async def validate_gmn(
@@ -213,6 +179,7 @@ class Orchestrator(Wiring):
 
         Raises: ValueError: a constraint or an expectation is unknown.
         """
+        check_arguments(locals())
         return validate(spec, constraints=constraints, expectations=parsed(expectations)).report
 
     async def generate(
@@ -229,6 +196,7 @@ class Orchestrator(Wiring):
 
         Raises: LLMError: no answer could be had.
         """
+        check_arguments(locals())
         await self._open()
         use, keep = cache_use(cache, self.config.orchestrator.cache, tenant)
         request = Request(
@@ -289,6 +257,7 @@ class Orchestrator(Wiring):
             ValueError: no provider can take the schema; the message names the nearest one.
             InvalidOutputError, LLMError: as `generate_gmn`.
         """
+        check_arguments(locals())
         await self._open()
         task, entry = self._structured.task(
             messages, contract, checks=checks, refine=refine, samples=samples, model=model,
@@ -311,6 +280,7 @@ class Orchestrator(Wiring):
 
         Raises: what LiteLLM raises; with ``refine`` or ``checks`` what `generate_structured` does.
         """
+        check_arguments(litellm_arguments, only=OF_COMPLETION)
         await self._open()
         if "refine" in litellm_arguments or "checks" in litellm_arguments:
             return await self._structured.completion(litellm_arguments)
@@ -318,6 +288,7 @@ class Orchestrator(Wiring):
 
     async def aembedding(self, **litellm_arguments: Any) -> Any:
         """LiteLLM's ``aembedding``, as `acompletion`."""
+        check_arguments(litellm_arguments, only=OF_COMPLETION)
         await self._open()
         return await self._litellm_calls.call("aembedding", litellm_arguments)
 
@@ -325,23 +296,35 @@ class Orchestrator(Wiring):
         self,
         prompt: str,
         agent_type: AgentType = "general",
+        constraints: Mapping[str, int] | None = None,
+        examples: Sequence[Source] | None = None,
+        expectations: Sequence[str | Expectation] | None = None,
         *,
         model: str | None = None,
         provider: str | None = None,
+        cache: Caching | None = None,
+        tenant: str = "",
+        seed: int | None = None,
+        samples: int = 1,
+        images: Sequence[Image] = (),
+        infer_expectations: bool = False,
     ) -> Plan:
-        """The most that `generate_gmn` with these arguments can take; nothing is asked."""
-        check_description(prompt, agent_type)
+        """The most that `generate_gmn` with these arguments can take; nothing is asked.
+
+        Raises: what `generate_gmn` raises before it asks.
+        """
+        check_arguments(locals())
         await self._open()
-        route = self._router.resolve(model, provider)
-        mode = self._router.mode_for(route)
-        examples = self._examples(prompt, agent_type, None)
-        rendered = self._prompts.generate(
-            prompt, agent_type=agent_type, mode=mode, examples=examples
+        task = await self._gmn_tasks.generation(
+            prompt, agent_type, constraints, examples, expectations, model=model,
+            provider=provider, cache=cache, tenant=tenant, seed=seed, samples=samples,
+            images=images, infer_expectations=infer_expectations,
+        )  # fmt: skip
+        strong = self._loop.strong(task.first.route)
+        routes = [task.first.route, strong] if strong else [task.first.route]
+        return await asyncio.to_thread(
+            plan, self.config, self._router.deployments, task.first, routes, samples=samples
         )
-        request = Request(rendered.messages, route)
-        strong = self._loop.strong(route)
-        routes = [route, strong] if strong else [route]
-        return await asyncio.to_thread(plan, self.config, self._router.deployments, request, routes)
 
     async def models(self) -> Deployments:
         """What can be called, what was left out and why, and who serves which route."""
@@ -350,6 +333,7 @@ class Orchestrator(Wiring):
     async def health_check(self, *, probe: bool = False) -> HealthReport:
         """How every provider and deployment fares, from the attempts of this process and the
         ledger; `probe` asks each deployment for one token first, without retry or fallback."""
+        check_arguments(locals())
         await self._open()
         if not probe:
             return await health_check(self._router, RunContext())
@@ -379,29 +363,5 @@ class Orchestrator(Wiring):
 
     async def usage(self, *, since: str = "") -> list[dict[str, Any]]:
         """The ledger's lines at or after `since` (ISO 8601), oldest first; none without ledger."""
+        check_arguments(locals())
         return await asyncio.to_thread(self._ledger.lines, since=since)
-
-    async def _route(self, model: str | None, provider: str | None, *, sees: bool) -> str:
-        route = self._router.resolve(model, provider)
-        return await self._router.seeing(route) if sees else route
-
-    def _contract(
-        self,
-        constraints: Mapping[str, int] | None,
-        expectations: Sequence[str | Expectation] | None,
-        description: str = "",
-    ) -> GMNContract:
-        settings = self.config.orchestrator.generation
-        return GMNContract(
-            constraints=known_constraints(constraints or {}),
-            expectations=parsed(expectations),
-            repair=settings.repair,
-            episodes=settings.episodes,
-            description=description,
-        )
-
-    def _examples(
-        self, prompt: str, agent_type: str, given: Sequence[Source] | None
-    ) -> tuple[str, ...]:
-        count = self.config.orchestrator.generation.examples
-        return examples_for(prompt, agent_type, given, count=count)

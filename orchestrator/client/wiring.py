@@ -15,6 +15,7 @@ from orchestrator.cache.encryption import Encryption
 from orchestrator.cache.redis import RedisLocks, shared_store
 from orchestrator.cache.single_flight import FileLocks, Locks, SingleFlight
 from orchestrator.cache.store import Store
+from orchestrator.client.gmn_tasks import GMNTasks
 from orchestrator.client.litellm_calls import LiteLLMCalls
 from orchestrator.client.structured import Structured
 from orchestrator.config.paths import shipped
@@ -197,6 +198,10 @@ class Wiring:
             fingerprint = self._router.deployments.fingerprint
             runs = AcceptedRuns(self._store, fingerprint, settings.cache.max_age_s)
         return GenerationLoop(self._router, self._completer, settings, accepted, runs, self._hook)
+
+    @cached_property
+    def _gmn_tasks(self) -> GMNTasks:
+        return GMNTasks(self._loop, self._prompts)
 
     @cached_property
     def _structured(self) -> Structured:

@@ -12,6 +12,8 @@ from orchestrator.types.errors import ConfigError
 
 Tree = dict[str, Any]
 
+_MOST_BYTES = 4 * 2**20  # a device such as /dev/zero has no end
+
 #: Keys of the older shape that LiteLLM spells differently.
 _OLDER_KEYS = {"base_url": "api_base", "max_retries": "num_retries"}
 
@@ -46,7 +48,11 @@ def _included(tree: Tree, path: Path, seen: set[Path]) -> Tree:
 
 def _mapping(path: Path) -> Tree:
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            raw = file.read(_MOST_BYTES + 1)
+        if len(raw) > _MOST_BYTES:
+            raise ConfigError("config", f"{str(path)!r} holds more than {_MOST_BYTES} bytes")
+        tree = yaml.safe_load(raw.decode())
     except OSError as error:
         problem = f"{str(path)!r} cannot be read ({error.strerror or error})"
         fix = "Name an existing file in ORCHESTRATOR_CONFIG, or unset it for the defaults."

@@ -35,6 +35,8 @@ UNUSABLE: Mapping[str, str] = {
     "empty": "the answer is empty",
     "truncated": "the answer was cut off by its length limit",
 }
+#: The code under which a report has what the author of a patch notes about it.
+NOTES = "NOTES"
 #: Finish reasons by which a provider says that the model came to its end.
 WHOLE = ("stop", "tool_calls", "function_call")
 _MOST_ERRORS = 3  # of a document in place of a patch that are shown
@@ -65,13 +67,16 @@ def changed(new: Evaluation[T], old: Evaluation[T]) -> Evaluation[T]:
 
     What the metadata of a GMN document hold is about the document and does not count.
     """
+    said = "".join(f"; it says: {d.message}" for d in new.report.diagnostics if d.code == NOTES)
     if new.text == old.text:
-        return with_finding(old, patch_finding("PATCH2", "the answer changes nothing"))
+        return with_finding(old, patch_finding("PATCH2", f"the answer changes nothing{said}"))
     if not isinstance(new.value, GMNSpec) or not isinstance(old.value, GMNSpec):
         return new
     if new.value.model_copy(update={"metadata": old.value.metadata}) != old.value:
         return new
-    return with_finding(old, patch_finding("PATCH2", "the answer changes nothing but metadata"))
+    return with_finding(
+        old, patch_finding("PATCH2", f"the answer changes nothing but metadata{said}")
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.generation.answers import PatchEvaluator
+from orchestrator.generation.answers import NOTES, PatchEvaluator, with_finding
 from orchestrator.generation.contract import explained, read_beginning
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.expectations import EPISODES, Expectation
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 #: Raise it whenever the same text could be evaluated differently.
 CHECKS_VERSION = "3"
+_ASSUMPTIONS = "assumptions"
 
 _KEYS = {
     "states": "name", "observations": "name", "actions": "name", "likelihoods": "of",
@@ -53,6 +54,8 @@ class GMNContract:
         repair: which local repairs are applied first.
         episodes: episodes per expectation.
         description: what expectations are inferred from; empty to infer none.
+        keeps_metadata: whether the document is a user's, to whose metadata nothing is added
+            silently.
     """
 
     limits: Limits = DEFAULT_LIMITS
@@ -61,6 +64,7 @@ class GMNContract:
     repair: RepairMode = "safe"
     episodes: int = EPISODES
     description: str = ""
+    keeps_metadata: bool = False
 
     @property
     def name(self) -> str:
@@ -125,13 +129,46 @@ class GMNContract:
         """Apply a patch to the name-keyed form, or take a whole document; evaluate the outcome."""
         if evaluation.value is None:
             return evaluation
+        before = to_name_keyed_model(evaluation.value)
         return PatchEvaluator(
-            evaluate=self.evaluate,
-            evaluate_view=lambda view: self.evaluate_source(from_name_keyed_model(view)),
+            evaluate=lambda text: self._beside(before, self.evaluate(text)),
+            evaluate_view=lambda view: self._beside(before, self._of_view(view)),
             view_of=lambda one: to_name_keyed_model(one.value) if one.value is not None else None,
             sections=root_names(self.schema),
             dropped=lambda _, made: [d.got for d in made.report.repairs if _is_ignored(d)],
         )(evaluation, patch)
+
+    def _of_view(self, view: object) -> Evaluation[GMNSpec]:
+        return self.evaluate_source(from_name_keyed_model(view))
+
+    def _beside(self, before: object, made: Evaluation[GMNSpec]) -> Evaluation[GMNSpec]:
+        """What an answer made of the name-keyed form `before`, with its notes beside it.
+
+        Notes (assumptions) are not a change of the document and stay out of it; whatever else is
+        changed in the metadata is a warning.
+        """
+        if not self.keeps_metadata or made.value is None:
+            return made
+        tree = from_name_keyed_model(to_name_keyed_model(made.value))
+        old, new = _metadata(from_name_keyed_model(before)), _metadata(tree)
+        said = new.pop(_ASSUMPTIONS, "")
+        if _ASSUMPTIONS in old:
+            new[_ASSUMPTIONS] = old[_ASSUMPTIONS]
+            said = "" if said == old[_ASSUMPTIONS] else said
+        if said:
+            tree["metadata"] = [{"key": key, "value": text} for key, text in new.items()]
+            report = made.report
+            made = replace(self.evaluate_source(tree), may_be_cut=made.may_be_cut)
+            made = replace(made, report=replace(made.report, repairs=report.repairs))
+            made = with_finding(made, Diagnostic(NOTES, Severity.INFO, said))
+        for key in dict.fromkeys((*old, *new)):
+            if old.get(key) != new.get(key):
+                verb = "added" if key not in old else "changed" if key in new else "removed"
+                words = f"the answer {verb} {key!r} in the metadata"
+                made = with_finding(
+                    made, Diagnostic("METADATA", Severity.WARNING, words, "/metadata")
+                )
+        return made
 
     def read_partial(self, text: str) -> PartialReading | None:
         """The closed nodes of block text, or the closed parts of JSON, that is still arriving.
@@ -175,6 +212,13 @@ def _cut_off(verdict: Validation) -> list[Diagnostic]:
 def _is_ignored(repair: Diagnostic) -> bool:
     """Whether it is about a key that no document has, rather than one that was read as another."""
     return repair.code == "GMN007" and repair.message.endswith("ignored")
+
+
+def _metadata(tree: Mapping[str, Any]) -> dict[str, Any]:
+    entries = _entries(tree.get("metadata"))
+    return {
+        str(entry["key"]): entry["value"] for entry in entries if {"key", "value"} <= set(entry)
+    }
 
 
 def _last_closed(text: str) -> int:

@@ -45,11 +45,13 @@ def _url(image: Image) -> str:
 
 def _read(path: Path) -> bytes:
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise ValueError(f"the image {path} is larger than 20 MB; shrink it")
-        return path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(MOST_BYTES + 1)  # a device has no size and no end
     except OSError as error:
         raise ValueError(f"the image {path} cannot be read: {error.strerror}") from error
+    if len(raw) > MOST_BYTES:
+        raise ValueError(f"the image {path} is larger than 20 MB; shrink it")
+    return raw
 
 
 def _type_of(raw: bytes, image: Image) -> str:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import dataclasses
 from collections import Counter
 from dataclasses import dataclass
@@ -113,10 +114,13 @@ class GenerationLoop:
                         context=context, base_document=task.base_document, prior_attempts=prior,
                     )  # fmt: skip
             except LLMError as error:
-                entry.attempts = error.attempts_made
+                entry.attempts = error.attempts
                 if isinstance(error, InvalidOutputError):
-                    await self.completer.withdraw(a.request for a in error.attempts_made)
-                    await self._learn(error.attempts_made)
+                    await self.completer.withdraw(a.request for a in error.attempts)
+                    await self._learn(error.attempts)
+                if self.accepted_runs is not None and error.attempts:
+                    kept_as = await self.accepted_runs.keep_failed(entry.id, first, error.attempts)
+                    error.run_id = kept_as
                 raise
             entry.attempts, entry.outcome = made.attempts, "accepted"
             await self._learn(made.attempts)
@@ -202,7 +206,7 @@ async def sampled(
                 try:
                     made.append(await one)
                 except CheckError as error:
-                    error.attempts_made = (*made, *error.attempts_made)
+                    error.attempts = (*made, *error.attempts)
                     raise
                 except LLMError as error:
                     failures.append(error)
@@ -217,7 +221,7 @@ async def sampled(
             sample.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     if not made:
-        raise failures[0]
+        raise _carrying(failures[0], ())
     # Shortest text last among the accepted: the simplest document.
     made.sort(key=lambda a: (a.evaluation.is_accepted, -len(a.evaluation.text)))
     return tuple(made)
@@ -238,7 +242,7 @@ async def _sample(
     try:
         evaluation = await asyncio.to_thread(evaluate_answer, task.contract, answer)
     except CheckError as error:
-        error.attempts_made = (Attempt(request, answer, error.evaluation, "generate", reason),)
+        error.attempts = (Attempt(request, answer, error.evaluation, "generate", reason),)
         raise
     context.emit(Evaluated(number + 1, evaluation))
     return Attempt(request, answer, evaluation, "generate", reason)
@@ -262,9 +266,9 @@ async def refine(
 
     Raises:
         InvalidOutputError: no answer did; carries every attempt and the reason.
-        DeadlineExceededError, BudgetExceededError: a bound was reached first; `attempts_made`
+        DeadlineExceededError, BudgetExceededError: a bound was reached first; `attempts`
             holds what was answered until then.
-        LLMError: a route failed; `attempts_made` likewise.
+        LLMError: a route failed; `attempts` likewise.
     """
     asked = Ask(first, "patch" if base_document is not None else "generate")
     state = State(first, contract, follow_ups, bounds, asked, base_document=base_document)
@@ -291,22 +295,26 @@ async def refine(
                 state, decision = await asyncio.to_thread(step, state, answer)
                 context.emit(Evaluated(number, state.attempts[-1].evaluation))
     except TimeoutError:
-        error: LLMError = DeadlineExceededError(
+        error = DeadlineExceededError(
             f"no valid answer within {bounds.deadline_s:g} s ({len(state.attempts)} calls)",
-            attempts=len(state.attempts),
+            attempts=state.attempts,
         )
-        raise _carrying(error, state) from None
+        raise error from None
     except LLMError as failure:
         context.emit(Failed(len(state.attempts) + 1, type(failure).__name__, str(failure)))
-        raise _carrying(failure, state) from failure.__cause__
+        raise _carrying(failure, failure.attempts or state.attempts) from failure.__cause__
     if isinstance(decision, GiveUp):
         raise _invalid(state, decision.reason)
     return generation(state.attempts)
 
 
-def _carrying(error: LLMError, state: State[T]) -> LLMError:
-    """The error with everything that was answered, and paid for, before it."""
-    error.attempts_made = error.attempts_made or state.attempts
+def _carrying(failure: LLMError, attempts: tuple[Attempt[T], ...]) -> LLMError:
+    """The error with everything that was answered, and paid for, before it.
+
+    A copy: requests that share a call share its exception, but not what they asked before it.
+    """
+    error = copy.copy(failure).with_traceback(failure.__traceback__)
+    error.attempts = attempts
     return error
 
 
@@ -316,7 +324,7 @@ def _enforce_token_budget(state: State[T]) -> None:
     tokens = sum(a.usage.total_tokens for a in answers if not a.cached)
     if most is not None and answers and tokens >= most:
         words = f"{tokens} of {most} tokens are used after {len(answers)} calls"
-        raise BudgetExceededError(words, attempts=len(answers))
+        raise BudgetExceededError(words)
 
 
 def generation(attempts: tuple[Attempt[T], ...]) -> Generation[T]:
@@ -342,7 +350,7 @@ def _invalid(state: State[T], reason: str) -> InvalidOutputError:
     lines = state.contract.explain(best.evaluation) if best is not None else ""
     return InvalidOutputError(
         f"{reason}. The best answer still has:\n{lines}",
-        attempts_made=state.attempts,
+        attempts=state.attempts,
         best=best,
         reason=reason,
     )

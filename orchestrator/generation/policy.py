@@ -144,7 +144,7 @@ def step(state: State[T], answer: Answer) -> tuple[State[T], Decision[T]]:
         evaluation = _evaluate(state, answer)
     except CheckError as error:
         last = Attempt(asked.request, answer, error.evaluation, asked.purpose, asked.reason)
-        error.attempts_made = (*state.attempts, last)
+        error.attempts = (*state.attempts, last)
         raise
     return _decided(state, Attempt(asked.request, answer, evaluation, asked.purpose, asked.reason))
 

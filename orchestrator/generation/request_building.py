@@ -38,11 +38,18 @@ AGENT_TYPES = get_args(AgentType)
 
 
 def check_text(name: str, text: object) -> None:
-    """Raises: TypeError: the argument `name` is not a str; ValueError: it says nothing."""
+    """Raises: TypeError: the argument `name` is not a str; ValueError: it says nothing, or holds
+    what UTF-8 cannot encode."""
     if not isinstance(text, str):
         raise TypeError(f"{name} must be a str, not {type(text).__name__}")
     if not text.strip():
         raise ValueError(f"{name} is empty; describe what is wanted in a sentence")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        # Bytes of the command line that are not UTF-8 arrive like this.
+        words = f"{name} holds {text[error.start]!a} at {error.start}, which is not a character"
+        raise ValueError(f"{words}; write it in UTF-8") from None
 
 
 def check_description(prompt: object, agent_type: object) -> None:

@@ -108,6 +108,8 @@ def streamed(
             finally:
                 queue.put_nowait(None)
 
+        if not (kwargs.get("hook") is None or callable(kwargs["hook"])):
+            raise TypeError(f"hook must be a function or None, not {type(kwargs['hook']).__name__}")
         kwargs["hook"] = StreamHook(queue.put_nowait, kwargs.get("hook"))  # type: ignore[arg-type]  # a Hook or None
         task = asyncio.create_task(run())
         try:

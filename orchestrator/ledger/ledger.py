@@ -183,12 +183,17 @@ class LedgerEntry:
             return None
         return self.ledger.write(self._line(operation, outcome, cost_so_far))
 
+    @property
+    def id(self) -> str:
+        """The id of its line, shared by the lines ``late``."""
+        self._id = self._id or self.ledger.next_id()
+        return self._id
+
     def _line(self, operation: str, outcome: str, cost_so_far: RequestCost) -> Line:
         billed, served = cost_so_far.billed_usd, cost_so_far.cached_usd
-        self._id = self._id or self.ledger.next_id()  # shared by all lines of a request
         line = Line(
             at=stamp(),
-            id=self._id,
+            id=self.id,
             operation=operation,
             route=self.route,
             agent_type=self.agent_type,

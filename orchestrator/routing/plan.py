@@ -40,32 +40,43 @@ class Plan:
     lines: tuple[str, ...]
 
 
-def plan(config: Config, deployments: Deployments, request: Request, routes: Sequence[str]) -> Plan:
-    """Bounds for `request` asked on `routes` (the first route, then the stronger one if any)."""
+def plan(
+    config: Config,
+    deployments: Deployments,
+    request: Request,
+    routes: Sequence[str],
+    *,
+    samples: int = 1,
+) -> Plan:
+    """Bounds for `request` asked on `routes` (the first route, then the stronger one if any).
+
+    The first of `samples` stands for the first call of the loop; the others come on top.
+    """
     settings = config.orchestrator.generation
     arguments = router_arguments(config, deployments)
     asked = [_asked(config, arguments, deployments.routes.get(one, (one,))) for one in routes]
     groups = list(dict.fromkeys(group for _, chain in asked for group in chain))
     ready = [one for group in groups for one in deployments.of_group(group)]
     per_call = max(wire_attempts(*one) for one in asked)
-    attempts = settings.max_calls * per_call
+    calls = settings.max_calls + samples - 1
+    attempts = calls * per_call
     sent = {"messages": [turn.as_dict() for turn in request.messages], **request.parameters}
     sent = {"max_tokens": settings.max_tokens, **sent}
     costs = [most_usd(deployments, [group], sent) for group in groups]
     known = [cost for cost in costs if cost is not None]
-    total = settings.max_calls * max(known) if known and len(known) == len(costs) else None
+    total = calls * max(known) if known and len(known) == len(costs) else None
     budget = config.orchestrator.budgets.usd_per_request
     prompt = sum(estimated_tokens(turn.text) for turn in request.messages)
     lines = (
         f"route {' then '.join(routes)}: {', '.join(dict.fromkeys(one.model for one in ready))}",
-        f"refinement loop: at most {settings.max_calls} calls",
+        f"refinement loop: at most {calls} calls" + (f", {samples} samples" if samples > 1 else ""),
         f"Router: at most {per_call} attempts for one call, over {len(groups)} model groups",
         f"together at most {attempts} requests on the wire, {settings.deadline_s:g} s",
         f"about {prompt} prompt tokens and at most {settings.max_tokens} answer tokens per call",
         "cost: " + ("a price is not known" if total is None else f"at most {total:.4f} USD"),
         "budget: " + ("none" if budget is None else f"{budget:.4f} USD per request"),
     )
-    return Plan(settings.max_calls, attempts, settings.deadline_s, total, lines)
+    return Plan(calls, attempts, settings.deadline_s, total, lines)
 
 
 def _asked(

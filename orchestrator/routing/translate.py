@@ -133,7 +133,7 @@ def translated(
         provider=provider,
         status=status,
         retry_after_s=_retry_after(error),
-        attempts=len(attempts),
+        wire_attempts=len(attempts),
     )
     if isinstance(failure, errors.ContextWindowExceededError):
         failure.context_tokens, failure.prompt_tokens = window, prompt

@@ -28,6 +28,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from orchestrator.types.requests import Attempt
+
 
 class OrchestratorError(Exception):
     """Root of every error this package raises on purpose; survives pickling."""
@@ -69,9 +71,11 @@ class LLMError(OrchestratorError):
         provider: name of its provider, empty when unknown.
         status: HTTP status of the failure, 0 when there was none.
         retry_after_s: seconds the provider asked us to wait, None when it did not say.
-        attempts: calls made before giving up.
-        attempts_made: rounds of the loop that were answered before the failure
-            (`orchestrator.types.requests.Attempt`), with their raw answers.
+        wire_attempts: requests that the failed call put on the wire, retries included.
+        attempts: rounds of the loop that were answered, and paid for, before the failure, with
+            their raw answers; empty where nothing was answered.
+        run_id: what ``orchestrator runs show`` takes to show them later; empty where they are not
+            kept: nothing was answered, or the cache is off.
     """
 
     def __init__(
@@ -82,16 +86,17 @@ class LLMError(OrchestratorError):
         provider: str = "",
         status: int = 0,
         retry_after_s: float | None = None,
-        attempts: int = 0,
-        attempts_made: tuple[Any, ...] = (),
+        wire_attempts: int = 0,
+        attempts: tuple[Attempt[Any], ...] = (),
     ) -> None:
         super().__init__(message)
         self.deployment = deployment
         self.provider = provider
         self.status = status
         self.retry_after_s = retry_after_s
+        self.wire_attempts = wire_attempts
         self.attempts = attempts
-        self.attempts_made = attempts_made
+        self.run_id = ""
 
 
 class RateLimitError(LLMError):
@@ -139,7 +144,7 @@ class BudgetExceededError(LLMError):
 
 
 class InvalidOutputError(LLMError):
-    """No answer passed its contract; `attempts_made` holds every answer.
+    """No answer passed its contract; `attempts` holds every answer.
 
     Attributes:
         best: the attempt with the fewest errors, None when nothing was answered.
@@ -147,15 +152,20 @@ class InvalidOutputError(LLMError):
     """
 
     def __init__(
-        self, message: str, *, attempts_made: tuple[Any, ...], best: object, reason: str
+        self,
+        message: str,
+        *,
+        attempts: tuple[Attempt[Any], ...],
+        best: Attempt[Any] | None,
+        reason: str,
     ) -> None:
-        super().__init__(message, attempts=len(attempts_made), attempts_made=attempts_made)
+        super().__init__(message, attempts=attempts)
         self.best = best
         self.reason = reason
 
 
 class CheckError(LLMError):
-    """A check in the caller's own code raised; `attempts_made` holds every answer until then.
+    """A check in the caller's own code raised; `attempts` holds every answer until then.
 
     The answers stay in the cache, so that the same call costs nothing once the check works.
 

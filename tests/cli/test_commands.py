@@ -70,7 +70,9 @@ def test_repairs_are_reported_and_can_be_turned_off(tmp_path: Path, capsys: Outp
     path = tmp_path / "m.gmn"
     path.write_text(swapped("about: pos", "about: Pos"))
     assert main(["validate", str(path)]) == 0
-    assert "[repaired]" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "GMN105 repaired: " in out
+    assert "error" not in out
     assert main(["validate", "--no-repair", str(path)]) == 1
 
 

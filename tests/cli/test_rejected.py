@@ -103,3 +103,45 @@ def test_feedback_that_says_nothing_is_refused(
     assert main(["refine", str(path), "--feedback", " "]) == 2
     assert "feedback is empty" in capsys.readouterr().err
     assert asked.requests == []
+
+
+@pytest.mark.parametrize("command", ["generate", "plan", "generate --plan"])
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--constraint", "max_stats=3"], 2),
+        (["--expect", "nonsense"], 2),
+        (["--route", "nowhere"], 2),
+        (["--provider", "acme"], 2),
+        (["--image", "no/such.png"], 2),
+        (["--image", __file__], 2),
+        (["--example", "no/such.gmn"], 2),
+        (["--example", __file__], 1),
+    ],
+)
+def test_a_plan_refuses_what_the_request_refuses(
+    asked: WireServer, capsys: Output, command: str, arguments: list[str], code: int
+) -> None:
+    name, *rest = command.split()
+    assert main([name, "a walker", *rest, *arguments]) == code
+    assert capsys.readouterr().out == ""
+    assert asked.requests == []
+
+
+def test_generate_with_plan_asks_nothing(asked: WireServer, capsys: Output) -> None:
+    assert main(["generate", "a walker", "--samples", "3", "--plan"]) == 0
+    out = capsys.readouterr().out
+    assert "at most 3 calls, 3 samples" in out
+    assert main(["plan", "a walker", "--samples", "3"]) == 0
+    assert capsys.readouterr().out == out
+    assert asked.requests == []
+
+
+def test_one_wrong_case_of_an_evaluation_is_found_before_the_first_is_asked(
+    asked: WireServer, tmp_path: Path, capsys: Output
+) -> None:
+    cases = tmp_path / "cases.yaml"
+    cases.write_text("[a walker, {prompt: a walker, expectations: [nonsense]}]")
+    assert main(["eval", "--prompts", str(cases), "-q"]) == 2
+    assert "case 2: " in capsys.readouterr().err
+    assert asked.requests == []

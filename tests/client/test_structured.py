@@ -86,7 +86,7 @@ async def test_what_stays_wrong_ends_with_everything_that_was_paid_for(wire: Wir
             await orc.acompletion(
                 model="m", messages=ASK, response_format=Door, refine=1, checks=[even]
             )
-    assert len(caught.value.attempts_made) == len(wire.requests) == 2
+    assert len(caught.value.attempts) == len(wire.requests) == 2
 
 
 async def test_local_repair_costs_no_call(wire: WireServer) -> None:
@@ -197,7 +197,7 @@ async def test_a_dollar_budget_stops_the_next_call_and_keeps_what_was_paid(
     async with Orchestrator(config) as orc:
         with pytest.raises(BudgetExceededError) as caught:
             await orc.generate_structured(ASK, Door, checks=[even], max_tokens=1000)
-    assert [attempt.answer.text for attempt in caught.value.attempts_made] == [FAULTY]
+    assert [attempt.answer.text for attempt in caught.value.attempts] == [FAULTY]
     assert len(wire.requests) == 1
 
 

@@ -11,11 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator import Orchestrator
-from orchestrator.generation.contract import patched
 from orchestrator.generation.request_building import examples_for, load_library
 from orchestrator.parsing.json_patch import PATCH_SCHEMA, plain_operation
+from orchestrator.parsing.patch_reader import read_patch
 from orchestrator.routing.output_modes import takes_strictly
-from orchestrator.types.diagnostics import Diagnostic
 from tests.support.wire import Reply, WireServer, configured
 from tests.wire.protocols import Asked
 
@@ -164,6 +163,14 @@ JSON = st.recursive(
 DOCUMENTS = st.dictionaries(st.text(max_size=3), JSON, max_size=4)
 
 
+def patched(before: object, text: str) -> object:
+    """`before` after the patch in a text."""
+    reading = read_patch(text)
+    assert not reading.problem
+    made: object = jsonpatch.apply_patch(before, reading.operations)
+    return made
+
+
 @given(DOCUMENTS, DOCUMENTS)
 def test_a_patch_means_the_same_in_both_forms(
     before: dict[str, Any], after: dict[str, Any]
@@ -178,9 +185,7 @@ def test_a_value_that_is_not_json_is_the_text_itself_and_a_clash_of_keys_a_findi
     operation = {"op": "add", "path": "/goal", "from": "", "value": "open"}
     assert plain_operation(operation) == {"op": "add", "path": "/goal", "value": "open"}
     twice = {**operation, "value": '{"a": 1, "a": 2}'}
-    found = patched({}, json.dumps({"operations": [twice]}))
-    assert isinstance(found, Diagnostic)
-    assert "'a' twice" in found.message
+    assert "'a' twice" in read_patch(json.dumps({"operations": [twice]})).problem
     of_ones_own = {"op": "add", "path": "/label", "value": "3"}  # RFC 6902: a text is a text
     assert patched({}, json.dumps([of_ones_own])) == {"label": "3"}
 

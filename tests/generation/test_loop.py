@@ -193,8 +193,8 @@ async def test_never_good_ends_after_four_calls_and_loses_nothing() -> None:
     with pytest.raises(InvalidOutputError) as caught:
         await run(script)
     error = caught.value
-    assert len(error.attempts_made) == 4
-    assert error.best is error.attempts_made[0]
+    assert len(error.attempts) == 4
+    assert error.best is error.attempts[0]
     assert "'goal' is a required property" in str(error)
 
 
@@ -209,14 +209,14 @@ async def test_a_provider_that_fails_later_still_carries_what_was_paid() -> None
     script = Scripted(FAULTY, ServiceUnavailableError("down"))
     with pytest.raises(ServiceUnavailableError) as caught:
         await run(script)
-    assert [a.answer.text for a in caught.value.attempts_made] == [FAULTY]
+    assert [a.answer.text for a in caught.value.attempts] == [FAULTY]
 
 
 async def test_a_budget_stops_the_next_call_not_the_one_that_is_paid() -> None:
     script = Scripted(FAULTY)
     with pytest.raises(BudgetExceededError) as caught:
         await run(script, Bounds(budget_tokens=100))
-    assert len(caught.value.attempts_made) == 1
+    assert len(caught.value.attempts) == 1
 
 
 async def test_the_deadline_bounds_everything_and_keeps_the_best_so_far() -> None:
@@ -228,7 +228,7 @@ async def test_the_deadline_bounds_everything_and_keeps_the_best_so_far() -> Non
 
     with pytest.raises(DeadlineExceededError) as caught:
         await run(Slow(FAULTY), Bounds(deadline_s=0.3))
-    assert len(caught.value.attempts_made) == 1
+    assert len(caught.value.attempts) == 1
 
 
 BASE = CONTRACT.evaluate(GOOD_ANSWER)
@@ -348,7 +348,7 @@ async def test_a_whole_answer_with_a_wrong_word_is_better_than_a_part_of_one() -
     part, wrong = '{"goal": "open"}', '{"size": "wide", "goal": 4}'
     with pytest.raises(InvalidOutputError) as caught:
         await run(Scripted(part, wrong, part, part))
-    assert caught.value.best is caught.value.attempts_made[1]
+    assert caught.value.best is caught.value.attempts[1]
 
 
 async def test_a_patch_that_leaves_faults_is_mended_and_not_begun_again() -> None:
@@ -548,5 +548,5 @@ def outcome_of(
     try:
         made = asyncio.run(asked)
     except InvalidOutputError as error:
-        return error.attempts_made, None
+        return error.attempts, None
     return made.attempts, made

@@ -119,11 +119,11 @@ async def test_never_good_keeps_every_answer_and_withdraws_them_from_the_cache(
     async with orchestrated(wire, "m") as orc:
         with pytest.raises(InvalidOutputError) as caught:
             await orc.generate_gmn(PROMPT)
-        assert caught.value.attempts_made[0].answer.text == WRONG_ROW
+        assert caught.value.attempts[0].answer.text == WRONG_ROW
         assert "sums to 1.4" in str(caught.value)
         assert (await orc.cache_info()).entries == 0
     copy = pickle.loads(pickle.dumps(caught.value))
-    assert (copy.reason, len(copy.attempts_made)) == (caught.value.reason, 4)
+    assert (copy.reason, len(copy.attempts)) == (caught.value.reason, 4)
 
 
 async def test_the_same_question_twice_is_paid_once(wire: WireServer, own_home: Path) -> None:

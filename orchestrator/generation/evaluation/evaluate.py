@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import yaml
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
+from orchestrator.generation.request_building import check_description, parsed
+from orchestrator.gmn.checks import known_constraints
 from orchestrator.ledger import jsonl as jsonlines
 from orchestrator.ledger.usage import stamp
 from orchestrator.types.errors import ConfigError, LLMError
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 #: Numbers of calls after which the share of valid models is measured.
 CALLS = (1, 2, 3, 4)
+_MOST_BYTES = 4 * 2**20
 
 
 class Case(BaseModel):
@@ -39,17 +42,29 @@ class Case(BaseModel):
 def load_cases(path: Path) -> tuple[Case, ...]:
     """The cases of a YAML file: a list of prompts, or of ``{prompt, agent_type, …}``.
 
-    Raises: ConfigError: the file cannot be read, or an entry is wrong.
+    Raises: ConfigError: the file cannot be read, or an entry is wrong: none is asked then.
     """
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            raw = file.read(_MOST_BYTES + 1)  # a device has no end
+        if len(raw) > _MOST_BYTES:
+            raise ValueError(f"more than {_MOST_BYTES} bytes")  # noqa: TRY301  reported below
+        tree = yaml.safe_load(raw.decode())
         entries = [{"prompt": e} if isinstance(e, str) else e for e in tree or ()]
-        return tuple(TypeAdapter(list[Case]).validate_python(entries))
+        cases = tuple(TypeAdapter(list[Case]).validate_python(entries))
     except OSError as error:
         raise ConfigError(str(path), f"cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, ValidationError, TypeError) as error:
+    except (yaml.YAMLError, ValueError, TypeError) as error:
         words = str(error).splitlines()[0]
         raise ConfigError(str(path), f"not a list of cases: {words}") from error
+    for number, case in enumerate(cases, 1):
+        try:
+            check_description(case.prompt, case.agent_type)
+            known_constraints(case.constraints)
+            parsed(case.expectations)
+        except ValueError as error:
+            raise ConfigError(str(path), f"case {number}: {error}") from error
+    return cases
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +134,7 @@ async def evaluate(
                     case.prompt, case.agent_type, case.constraints, expectations=case.expectations
                 )
             except LLMError as error:
-                return _outcome(case, error.attempts_made, None, type(error).__name__)
+                return _outcome(case, error.attempts, None, type(error).__name__)
             return _outcome(case, made.attempts, made)
 
     return tuple(await asyncio.gather(*(one(case) for case in cases)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.gmn.formats.coercion import Coerced, Gradient, coerce
-from orchestrator.gmn.formats.comments import comments_of
+from orchestrator.gmn.formats.comments import comments_of, moved
 from orchestrator.gmn.formats.read import Reading, read
 from orchestrator.gmn.formats.shares import with_shares
 from orchestrator.gmn.formats.source_map import SourceMap
@@ -16,6 +16,7 @@ __all__ = [
     "SourceMap",
     "coerce",
     "comments_of",
+    "moved",
     "read",
     "with_shares",
     "write_json",

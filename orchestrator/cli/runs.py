@@ -1,0 +1,124 @@
+"""`orchestrator runs list` and `orchestrator runs show ID`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.cache.accepted import failed_run
+from orchestrator.cli.output import GOOD, UsageError, echo_result, table
+from orchestrator.client.wiring import store_of
+from orchestrator.config.settings import Config, ledger_directory
+from orchestrator.ledger.ledger import lines_of
+from orchestrator.types.requests import Evaluation
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from orchestrator.cache.accepted import KeptAttempt
+
+Run = dict[str, Any]
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the last runs of the ledger, or every answer of one run."""
+    directory = ledger_directory(Config.load(None, os.environ).orchestrator.ledger, os.environ)
+    lines = [] if directory is None else lines_of(directory)
+    every: dict[str, Run] = {str(line["id"]): line for line in lines if line.get("rounds")}
+    if arguments.action == "show":
+        return _show(arguments, every)
+    if arguments.id:
+        raise UsageError("runs list takes no ID; name one with: orchestrator runs show ID")
+    runs = list(every.values())[-arguments.last :]
+    nothing = [f"the ledger holds no run: {directory or 'it is not kept'}"]
+    rows = [
+        (str(one["id"]), str(one["at"])[:19], str(one["operation"]), str(one["outcome"]),
+         str(len(one["rounds"])), _usd(one.get("billed_usd")))
+        for one in runs
+    ]  # fmt: skip
+    header = ("id", "ended (UTC)", "operation", "outcome", "answers", "USD")
+    echo_result(arguments, runs, table(header, rows) if runs else nothing)
+    return GOOD
+
+
+def _show(arguments: argparse.Namespace, every: Mapping[str, Run]) -> int:
+    if not arguments.id:
+        raise UsageError("runs show takes an ID; see: orchestrator runs list")
+    matches = [name for name in every if name.startswith(arguments.id)]
+    if len(matches) > 1:
+        raise UsageError(f"{len(matches)} runs begin with {arguments.id!r}; name more of the ID")
+    run_id = matches[0] if matches else str(arguments.id)
+    line = every.get(run_id, {})
+    with contextlib.closing(
+        store_of(Config.load(None, os.environ).orchestrator.cache, os.environ)
+    ) as store:
+        kept = failed_run(store, run_id)
+    if not kept and not line:
+        raise UsageError(f"no run begins with {arguments.id!r}; see: orchestrator runs list")
+    answers = [_answer(one) for one in kept] or [_round(one) for one in line["rounds"]]
+    facts = ("at", "operation", "route", "outcome", "billed_usd")
+    value = {"id": run_id, **{name: line.get(name) for name in facts}, "answers": answers}
+    echo_result(arguments, value, _lines(value, answers, is_kept=bool(kept)))
+    return GOOD
+
+
+def _answer(one: KeptAttempt) -> Run:
+    """An answer with everything that is kept of it."""
+    answer, report = one.answer, one.report
+    return {
+        "purpose": one.purpose,
+        "reason": one.reason,
+        "deployment": answer.deployment,
+        "model": answer.model,
+        "prompt_tokens": answer.usage.prompt_tokens,
+        "completion_tokens": answer.usage.completion_tokens,
+        "cost_usd": answer.cost_usd,
+        "cached": answer.cached,
+        "finish": answer.finish,
+        "kind": Evaluation(one.kind, None, "", report).kind,
+        "findings": [d.as_dict() for d in report.diagnostics],
+        "repairs": [d.as_dict() for d in report.repairs],
+        "text": answer.text or answer.refusal,
+    }
+
+
+def _round(one: Mapping[str, Any]) -> Run:
+    """What the ledger says of an answer whose text is not kept."""
+    usage = one.get("usage", {})
+    same = ("purpose", "reason", "deployment", "model", "cached", "finish", "kind")
+    return {
+        **{name: one.get(name) for name in same},
+        "prompt_tokens": usage.get("prompt_tokens"),
+        "completion_tokens": usage.get("completion_tokens"),
+        "cost_usd": None,
+        "findings": [{"code": code} for code in one.get("codes", ())],
+        "repairs": [{"code": code} for code in one.get("repairs", ())],
+        "text": None,
+    }
+
+
+def _lines(value: Run, answers: Sequence[Run], *, is_kept: bool) -> Iterator[str]:
+    said = [str(value[name]) for name in ("operation", "outcome", "at") if value[name]]
+    yield f"run {value['id']}: {', '.join(said) or 'not in the ledger'}"
+    for number, one in enumerate(answers, 1):
+        why = f" ({one['reason']})" if one["reason"] else ""
+        source = f"{'the cache, first ' if one['cached'] else ''}{one['deployment']}"
+        tokens = f"{one['prompt_tokens']} + {one['completion_tokens']} tokens"
+        yield f"\n[{number}] {one['purpose']}{why}: {one['kind']}"
+        yield f"    {source} ({one['model']}), {tokens}, {_usd(one['cost_usd'])} USD"
+        for mark, name in (("", "findings"), (" [repaired]", "repairs")):
+            for found in one[name]:
+                yield f"    {found['code']}{mark}: {found.get('message', '')}".removesuffix(": ")
+        if one["text"] is not None:
+            yield str(one["text"])
+    if not is_kept:
+        yield (
+            "\nThe texts are not kept: those of an accepted run are in the cache (orchestrator"
+            " cache list), those of a failed one are kept for 30 days unless the cache is off."
+        )
+
+
+def _usd(value: float | None) -> str:
+    return "?" if value is None else f"{value:.6f}"

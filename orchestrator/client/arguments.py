@@ -1,0 +1,87 @@
+"""The types of the arguments of every public operation, by their names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from types import NoneType
+from typing import NamedTuple
+
+from orchestrator.config.settings import Config
+from orchestrator.gmn.expectations import Expectation
+from orchestrator.gmn.model import GMNSpec
+from orchestrator.types.messages import LLMMessage
+
+
+class _Kind(NamedTuple):
+    """What an argument may be.
+
+    Attributes:
+        words: the same for the user.
+        items: what the items of a collection may be; empty where it is not one.
+        least: the smallest number.
+    """
+
+    types: tuple[type, ...]
+    words: str
+    items: tuple[type, ...] = ()
+    least: int | None = None
+
+
+_SOURCE = (str, bytes, Mapping, GMNSpec)
+_TEXT = _Kind((str,), "a str")
+_NAME = _Kind((str, NoneType), "a str or None")
+_FLAG = _Kind((bool,), "a bool")
+_KINDS: Mapping[str, _Kind] = {
+    "prompt": _TEXT,
+    "feedback": _TEXT,
+    "agent_type": _TEXT,
+    "tenant": _TEXT,
+    "since": _TEXT,
+    "model": _NAME,
+    "provider": _NAME,
+    "infer_expectations": _FLAG,
+    "probe": _FLAG,
+    "constraints": _Kind((Mapping, NoneType), "a mapping of names to whole numbers"),
+    "spec": _Kind(_SOURCE, "text, bytes, a mapping or a GMNSpec"),
+    "examples": _Kind((Collection, NoneType), "a list of documents", _SOURCE),
+    "expectations": _Kind((Collection, NoneType), "a list of str", (str, Expectation)),
+    "images": _Kind((Collection,), "a list of paths, bytes or addresses", (str, bytes, Path)),
+    "messages": _Kind((Collection,), "a str or a list of messages", (Mapping, LLMMessage)),
+    "checks": _Kind((Collection, NoneType), "a list of functions", (Callable,)),  # type: ignore[arg-type]  # an ABC
+    "cache": _Kind((str, Mapping, NoneType), "a mode or a mapping"),
+    "cache_ttl": _Kind((int, float, NoneType), "seconds"),
+    "seed": _Kind((int, NoneType), "an int or None"),
+    "samples": _Kind((int,), "an int", least=1),
+    "refine": _Kind((int, NoneType), "an int or None", least=0),
+    "hook": _Kind((Callable, NoneType), "a function or None"),  # type: ignore[arg-type]  # an ABC
+    "config": _Kind(
+        (str, os.PathLike, Mapping, Config, NoneType), "a path, a mapping, a Config or None"
+    ),
+    "environ": _Kind((Mapping, NoneType), "a mapping or None"),
+}
+#: What a call with LiteLLM's arguments takes beside them; those are LiteLLM's to refuse.
+OF_COMPLETION = ("cache", "cache_ttl", "tenant", "refine", "checks", "samples")
+
+
+def check_arguments(given: Mapping[str, object], *, only: Collection[str] = ()) -> None:
+    """Hold arguments to their types, by their names; of others than `only` nothing is known.
+
+    Raises: TypeError: one is of another type; ValueError: a number is too small.
+    """
+    for name, value in given.items():
+        if (kind := _KINDS.get(name)) is None or (only and name not in only):
+            continue
+        is_flag = isinstance(value, bool) and bool not in kind.types  # which is an int, too
+        is_text = bool(kind.items) and isinstance(value, str | bytes | Mapping)
+        if name == "messages" and isinstance(value, str):
+            continue
+        if is_flag or is_text or not isinstance(value, kind.types):
+            raise TypeError(f"{name} must be {kind.words}, not {type(value).__name__}")
+        for item in value if kind.items and isinstance(value, Collection) else ():
+            if not isinstance(item, kind.items):
+                words = f"{name} must be {kind.words}; one of them is {type(item).__name__}"
+                raise TypeError(words)
+        if kind.least is not None and isinstance(value, int) and value < kind.least:
+            raise ValueError(f"{name} is {value}, expected at least {kind.least}")

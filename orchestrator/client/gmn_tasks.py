@@ -1,0 +1,136 @@
+"""What the loop is asked for a GMN document: from the arguments of a user to a request."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from orchestrator.generation.gmn_contract import GMNContract
+from orchestrator.generation.images import image_parts
+from orchestrator.generation.loop import GenerationRequest
+from orchestrator.generation.request_building import (
+    check_description,
+    check_text,
+    examples_for,
+    initial_request,
+    parsed,
+)
+from orchestrator.generation.request_variants import as_patch
+from orchestrator.gmn.checks import known_constraints
+from orchestrator.types.errors import GMNError
+from orchestrator.types.requests import Description
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from orchestrator.generation.images import Image
+    from orchestrator.generation.loop import GenerationLoop
+    from orchestrator.generation.prompts import Prompts
+    from orchestrator.generation.request_building import Source
+    from orchestrator.gmn.expectations import Expectation
+    from orchestrator.gmn.model import GMNSpec
+    from orchestrator.types.requests import Caching
+
+
+@dataclass(frozen=True)
+class GMNTasks:
+    """Everything that can be known to be wrong is found here, before anything is asked."""
+
+    loop: GenerationLoop
+    prompts: Prompts
+
+    async def generation(
+        self,
+        prompt: str,
+        agent_type: str,
+        constraints: Mapping[str, int] | None,
+        examples: Sequence[Source] | None,
+        expectations: Sequence[str | Expectation] | None,
+        *,
+        model: str | None,
+        provider: str | None,
+        cache: Caching | None,
+        tenant: str,
+        seed: int | None,
+        samples: int,
+        images: Sequence[Image],
+        infer_expectations: bool,
+    ) -> GenerationRequest[GMNSpec]:
+        """A document for a description; see `Orchestrator.generate_gmn`, also for its errors."""
+        check_description(prompt, agent_type)
+        contract = self.contract(constraints, expectations, prompt if infer_expectations else "")
+        pictures = await asyncio.to_thread(image_parts, images)
+        router, settings = self.loop.router, self.loop.settings
+        route = router.resolve(model, provider)
+        if pictures:
+            route = await router.seeing(route)
+        mode = router.mode_for(route)
+        shown = examples_for(prompt, agent_type, examples, count=settings.generation.examples)
+        expected = tuple(str(e) for e in contract.expectations)
+        rendered = self.prompts.generate(
+            prompt, agent_type=agent_type, mode=mode, constraints=constraints,
+            expectations=expected, examples=shown,
+        )  # fmt: skip
+        first = initial_request(
+            rendered.with_parts(pictures), route, contract,
+            settings=settings, mode=mode, cache=cache, seed=seed, tenant=tenant,
+            description=Description(
+                prompt, agent_type, constraints or {}, expectations=expected, examples=shown
+            ),
+        )  # fmt: skip
+        return GenerationRequest(first, contract, self.prompts, samples=samples)
+
+    def refinement(
+        self,
+        spec: Source,
+        feedback: str,
+        *,
+        constraints: Mapping[str, int] | None,
+        expectations: Sequence[str | Expectation] | None,
+        model: str | None,
+        provider: str | None,
+        cache: Caching | None,
+        tenant: str,
+    ) -> GenerationRequest[GMNSpec]:
+        """A patch of a document; see `Orchestrator.refine_gmn`, also for its errors."""
+        check_text("feedback", feedback)
+        contract = replace(self.contract(constraints, expectations), keeps_metadata=True)
+        base = contract.evaluate_source(spec)
+        if base.value is None:
+            first = base.report.errors[0]
+            raise GMNError(f"the document cannot be read: {first}", report=base.report)
+        route = self.loop.router.resolve(model, provider)
+        description = Description(
+            constraints=constraints or {}, document=contract.name_keyed(base), feedback=feedback,
+            expectations=tuple(str(e) for e in contract.expectations),
+        )  # fmt: skip
+        rendered = self.prompts.feedback(
+            description.document, feedback, constraints=constraints,
+            expectations=description.expectations,
+        )  # fmt: skip
+        request = initial_request(
+            rendered, route, contract, settings=self.loop.settings, cache=cache, tenant=tenant,
+            description=description, mode=self.loop.router.mode_for(route),
+        )  # fmt: skip
+        request = replace(as_patch(request), purpose="patch")
+        return GenerationRequest(request, contract, self.prompts, base_document=base)
+
+    def contract(
+        self,
+        constraints: Mapping[str, int] | None,
+        expectations: Sequence[str | Expectation] | None,
+        description: str = "",
+    ) -> GMNContract:
+        """What the answer is held to; expectations are inferred from `description`.
+
+        Raises: ValueError: a constraint or an expectation is unknown.
+        """
+        settings = self.loop.settings.generation
+        return GMNContract(
+            constraints=known_constraints(constraints or {}),
+            expectations=parsed(expectations),
+            repair=settings.repair,
+            episodes=settings.episodes,
+            description=description,
+        )

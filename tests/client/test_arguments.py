@@ -1,0 +1,159 @@
+"""Arguments of a wrong type are a TypeError with their name, before anything is asked."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from orchestrator import Orchestrator, acompletion
+from orchestrator.client.arguments import _KINDS
+from tests.support.documents import GOOD
+from tests.support.wire import WireServer, configured
+
+NOBODY = object()
+#: What each method is called with where nothing is wrong.
+RIGHT: dict[str, dict[str, Any]] = {
+    "generate_gmn": {"prompt": "a walker"},
+    "stream_gmn": {"prompt": "a walker"},
+    "plan": {"prompt": "a walker"},
+    "refine_gmn": {"spec": GOOD, "feedback": "horizon 1"},
+    "validate_gmn": {"spec": GOOD},
+    "generate": {"messages": [{"role": "user", "content": "hi"}]},
+    "generate_structured": {"messages": "hi", "contract": int},
+    "stream_structured": {"messages": "hi", "contract": int},
+    "acompletion": {"model": "m", "messages": []},
+    "aembedding": {"model": "m", "input": "x"},
+    "health_check": {},
+    "usage": {},
+}
+SPLIT = {"examples": "x", "expectations": "r=a within 3", "images": "x.png", "checks": "x"}
+CASES = [
+    (method, name)
+    for method in RIGHT
+    for name in inspect.signature(getattr(Orchestrator, method)).parameters
+    if name in _KINDS
+]
+
+
+@pytest.fixture
+async def orc(wire: WireServer) -> AsyncIterator[Orchestrator]:
+    async with Orchestrator(configured(wire.base, "m")) as made:
+        yield made
+
+
+async def called(orc: Orchestrator, method: str, **arguments: Any) -> None:
+    made = getattr(orc, method)(**{**RIGHT[method], **arguments})
+    if inspect.isasyncgen(made):
+        async for _ in made:
+            pass
+    else:
+        await made
+
+
+def test_every_public_method_is_among_the_cases() -> None:
+    free = {"models", "cache_info", "cache_clear", "output_mode_check", "aclose", "from_config"}
+    public = {
+        name
+        for kind in Orchestrator.__mro__[:-1]
+        for name, value in vars(kind).items()
+        if not name.startswith("_")
+        and (inspect.isfunction(value) or isinstance(value, classmethod))
+    }
+    assert public - free == set(RIGHT)
+
+
+@pytest.mark.parametrize(("method", "name"), CASES)
+async def test_a_wrong_type_is_named(
+    orc: Orchestrator, wire: WireServer, method: str, name: str
+) -> None:
+    with pytest.raises(TypeError, match=rf"^{name} must be "):
+        await called(orc, method, **{name: NOBODY})
+    assert wire.requests == []
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [("generate_gmn", {name: value}) for name, value in SPLIT.items() if name != "checks"]
+    + [
+        ("generate_structured", {"checks": "x"}),
+        ("generate_gmn", {"prompt": 5}),
+        ("generate_gmn", {"constraints": ["max_states"]}),
+        ("generate_gmn", {"samples": "3"}),
+        ("generate_gmn", {"samples": True}),
+        ("generate_gmn", {"images": 5}),
+        ("generate_gmn", {"cache": 5}),
+        ("generate_gmn", {"expectations": [5]}),
+        ("generate_gmn", {"examples": {"gmn": "1.0"}}),
+        ("generate", {"messages": [5]}),
+        ("acompletion", {"samples": "3", "refine": 1}),
+        ("acompletion", {"cache": 5}),
+        ("validate_gmn", {"expectations": "r=a within 3"}),
+    ],
+)
+async def test_nothing_is_split_into_characters_or_converted(
+    orc: Orchestrator, wire: WireServer, method: str, arguments: dict[str, Any]
+) -> None:
+    with pytest.raises(TypeError, match=next(iter(arguments))):
+        await called(orc, method, **arguments)
+    assert wire.requests == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"samples": 0},
+        {"samples": -1},
+        {"constraints": {"max_stats": 3}},
+        {"constraints": {"max_states": -3}},
+        {"constraints": {"max_states": 2.5}},
+        {"expectations": ["nonsense"]},
+        {"agent_type": "wizard"},
+        {"model": "nowhere"},
+        {"provider": "acme"},
+        {"images": ["no/such.png"]},
+        {"images": [b"not an image"]},
+        {"images": ["/dev/zero"]},
+        {"cache": "sometimes"},
+        {"prompt": "half \ud800"},
+    ],
+)
+@pytest.mark.parametrize("method", ["generate_gmn", "plan"])
+async def test_wrong_values_are_refused_before_anything_is_asked_and_by_the_plan(
+    orc: Orchestrator, wire: WireServer, method: str, arguments: dict[str, Any]
+) -> None:
+    with pytest.raises(Exception, match=r"\w") as caught:
+        await called(orc, method, **arguments)
+    assert not isinstance(caught.value, AttributeError | KeyError)
+    assert wire.requests == []
+
+
+async def test_a_plan_takes_every_argument_of_the_request_and_knows_samples(
+    orc: Orchestrator,
+) -> None:
+    generate = inspect.signature(Orchestrator.generate_gmn).parameters
+    planned = inspect.signature(Orchestrator.plan).parameters
+    assert [name for name in generate if name != "hook"] == list(planned)
+    one, three = await orc.plan("a walker"), await orc.plan("a walker", samples=3)
+    assert (three.max_calls, one.max_calls) == (one.max_calls + 2, 4)
+    assert three.max_wire_attempts * one.max_calls == one.max_wire_attempts * three.max_calls
+    assert one.max_cost_usd is not None
+    assert three.max_cost_usd == pytest.approx(one.max_cost_usd * 6 / 4)
+    assert any("3 samples" in line for line in three.lines)
+    example = await orc.plan("a walker", examples=[GOOD, GOOD, GOOD])
+    assert example.max_cost_usd is not None
+    assert example.max_cost_usd > one.max_cost_usd
+
+
+def test_the_module_level_call_and_the_constructor_are_held_to_it_too() -> None:
+    with pytest.raises(TypeError, match="config must be"):
+        Orchestrator(5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="hook must be"):
+        Orchestrator(hook=5)  # type: ignore[arg-type]
+
+
+async def test_a_tenant_of_a_module_level_call_is_text() -> None:
+    with pytest.raises(TypeError, match="tenant must be a str"):
+        await acompletion(model="m", messages=[], tenant=5)
