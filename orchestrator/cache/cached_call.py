@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _MOST_DIFFERENCES = 12
 _MOST_COMPARED = 300  # the latest; comparing takes a millisecond each
+#: Types of the parts of a stored answer.
+_ANSWER = (str, str, str, str, str, list, int | float | None)
 
 
 class AnswerStore(Protocol):
@@ -81,9 +84,10 @@ class CacheEntry(Generic[T]):
             stored = await asyncio.to_thread(self.store.get, self.key)
         else:
             stored = self.store.get(self.key)  # 5 µs here; a hop to a thread would cost 70
-        if not isinstance(stored, list) or not stored or stored[0] != LAYOUT:
+        if not isinstance(stored, list) or len(stored) < 2 or stored[0] != LAYOUT:
             return None
-        if self.mode == "use" and 0 < self.policy.oldest_s < time.time() - stored[1]:
+        oldest_s = self.policy.oldest_s
+        if self.mode == "use" and oldest_s > 0 and not _age_s(stored[1]) <= oldest_s:
             return None
         return self.decode(stored[2:])
 
@@ -93,6 +97,11 @@ class CacheEntry(Generic[T]):
         age = self.policy.ttl_s or self.max_age_s
         value = [LAYOUT, moment, *parts]
         self.store.put(self.key, value, question=self.question, max_age_s=age, tag=self.policy.tag)
+
+
+def _age_s(moment: object) -> float:
+    # What a clock ahead has stored is from the future: that far off, its age is not known.
+    return abs(time.time() - moment) if isinstance(moment, int | float) else math.inf
 
 
 @dataclass(slots=True)
@@ -226,7 +235,9 @@ def _encoded(answer: Answer) -> list[object] | None:
 def _decoded(parts: list[Any]) -> Answer | None:
     """The answer that `_encoded` made a value of, billed 0; None for anything else."""
     # Built in one go: this is the whole cost of a hit beside the key and the read.
-    if len(parts) != 7:
+    if len(parts) != 7 or not all(map(isinstance, parts, _ANSWER)):
+        return None
+    if list(map(type, parts[5])) != [int, int, int]:
         return None
     text, finish, model, provider, deployment, tokens, cost_usd = parts
     return Answer(

@@ -5,18 +5,21 @@ A pickle found there is refused, never loaded.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import os
 import re
 import sqlite3
-import warnings
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import diskcache
+from diskcache.core import DEFAULT_SETTINGS, ENOVAL, METADATA, MODE_BINARY, MODE_RAW
 
 from orchestrator.cache.store import RefusedError, Store
+from orchestrator.ledger.private import make_private, open_private
 from orchestrator.ledger.usage import stamp
 from orchestrator.types.errors import ConfigError
 
@@ -30,6 +33,14 @@ _FILE_NAME = re.compile(r"[0-9a-f]{2}[/\\][0-9a-f]{2}[/\\][0-9a-f]{28}\.val")
 # What a damaged or unusable database raises.
 _FAULTS = (sqlite3.Error, OSError, diskcache.Timeout)
 _FILES = ("cache.db", "cache.db-wal", "cache.db-shm")
+#: Rows under a key that is text, as it is.
+_OURS = "typeof(key) = 'text' AND raw = 1"
+#: Rows past their age; one whose age counts and that is stored in the future has an unknown age.
+_OLD = "expire_time <= :now OR (expire_time IS NOT NULL AND store_time > :now + 60)"
+_BYTES_IN_FILES = "SELECT COALESCE(SUM(size), 0) FROM Cache WHERE typeof(size) = 'integer'"
+#: Settings that another process may have chosen otherwise.
+_CHOSEN = ("size_limit", "disk_pickle_protocol")
+_AT_ONCE = 1000
 
 
 def disk_store(
@@ -65,15 +76,61 @@ class JSONBytesDisk(diskcache.Disk):  # type: ignore[misc]  # diskcache ships no
             raise TypeError(f"cache value of type {type(value).__name__} is not bytes")
         return tuple(super().store(value, False, key))
 
-    def fetch(self, mode: int, filename: str | None, value: object, read: bool) -> bytes:  # noqa: FBT001  diskcache's signature
-        if mode == diskcache.core.MODE_RAW and isinstance(value, bytes):
+    def fetch(self, mode: int, filename: object, value: object, read: bool) -> bytes:  # noqa: FBT001  diskcache's signature
+        if mode == MODE_RAW and isinstance(value, bytes):
             return value
-        if mode == diskcache.core.MODE_BINARY and filename and _FILE_NAME.fullmatch(filename):
-            here = os.path.realpath(self._directory)
-            if os.path.realpath(Path(here, filename)) != str(Path(here, filename)):
-                raise RefusedError("a value file is a link that leads elsewhere")
-            return bytes(super().fetch(mode, filename, None, False))
+        if mode == MODE_BINARY and (path := self._value_file(filename)):
+            return path.read_bytes()
         raise RefusedError(f"a cache row holds mode {mode}, which this package never writes")
+
+    def remove(self, filename: object) -> None:
+        # The directory stays: another process may be about to write into it.
+        with contextlib.suppress(OSError, RefusedError):
+            if path := self._value_file(filename):
+                path.unlink()
+
+    def _write(self, full_path: str, iterator: Iterable[bytes], *_: object) -> int:
+        path = Path(full_path)
+        make_private(path.parent)
+        with os.fdopen(open_private(path, os.O_WRONLY | os.O_EXCL), "wb") as file:
+            return sum(file.write(chunk) for chunk in iterator)
+
+    def _value_file(self, filename: object) -> Path | None:
+        """The file that a row names; None for what this package never wrote there.
+
+        Raises: RefusedError: it is a link, or below one.
+        """
+        if not isinstance(filename, str) or not _FILE_NAME.fullmatch(filename):
+            return None
+        path = Path(os.path.realpath(self._directory), filename)
+        if os.path.realpath(path) != str(path):
+            raise RefusedError("a value file is a link that leads elsewhere")
+        return path
+
+
+class _Database(diskcache.Cache):  # type: ignore[misc]  # diskcache ships no types
+    """A diskcache that takes no setting from its file, into which a stranger may have written."""
+
+    @property
+    def _con(self) -> sqlite3.Connection:
+        if getattr(self._local, "pid", None) != os.getpid():  # forked
+            self.close()
+            self._local.pid = os.getpid()
+        if (con := getattr(self._local, "con", None)) is None:
+            path = Path(self._directory, _FILES[0])
+            con = sqlite3.connect(path, timeout=self._timeout, isolation_level=None)
+            con.text_factory = _text
+            for pragma in ("cache_size", "mmap_size", "synchronous"):
+                con.execute(f"PRAGMA {pragma} = {DEFAULT_SETTINGS[f'sqlite_{pragma}']}")
+            self._local.con = con
+        return con
+
+    def reset(self, key: str, value: Any = ENOVAL, update: bool = True) -> Any:  # noqa: FBT001  diskcache's signature
+        if value is not ENOVAL:
+            return super().reset(key, value, update)
+        count = "SELECT value FROM Settings WHERE key = ? AND typeof(value) = 'integer'"
+        row = self._sql(count, (key,)).fetchone()
+        return row[0] if row else self._sql(_BYTES_IN_FILES).fetchone()[0]
 
 
 class DiskBackend:
@@ -83,24 +140,48 @@ class DiskBackend:
 
     def __init__(self, directory: Path, size_limit_mb: int) -> None:
         """Raises: ConfigError: as `disk_store`; sqlite3.Error, OSError: it cannot be used."""
-        _make_private(directory)
-        opened = functools.partial(
-            diskcache.Cache, str(directory), disk=JSONBytesDisk,
-            size_limit=size_limit_mb * 2**20, timeout=5,
-        )  # fmt: skip
+        _own(directory)
+        self._directory = directory
+        self._foreign: list[str] = []
         try:
-            self._disk: Any = opened()
+            self._disk: Any = self._opened(size_limit_mb)
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):
                 raise
             aside = _set_aside(directory)
             _log.warning("The cache in %s was damaged (%s) and is set aside in %s.",
                          directory, error, aside)  # fmt: skip
-            self._disk = opened()
+            self._disk = self._opened(size_limit_mb)
+
+    def _opened(self, size_limit_mb: int) -> _Database:
+        for name in _FILES:  # the others get the mode of the first one from SQLite
+            if name == _FILES[0] or (self._directory / name).exists():
+                os.close(open_private(self._directory / name, os.O_RDONLY))
+        self._foreign = _without_foreign_settings(self._directory / _FILES[0])
+        if self._foreign:
+            _log.warning("The cache in %s: %s.", self._directory, "; ".join(self._foreign))
+        settings = {**DEFAULT_SETTINGS, "size_limit": size_limit_mb * 2**20}
+        disk = _Database(str(self._directory), disk=JSONBytesDisk, timeout=5, **settings)
+        if self._foreign:
+            self._recount(disk)
+        # Else what a clock ahead has stored would be the last to make room, and new rows the first.
+        disk._sql("UPDATE Cache SET store_time = :now WHERE store_time > :now + 60 "
+                  "AND expire_time IS NULL", {"now": time.time()})  # fmt: skip
+        return disk
 
     def read(self, name: str) -> bytes | None:
         """See `KeyValueBackend`."""
-        found: bytes | None = self._disk.get(name)
+        row = self._disk._sql(
+            "SELECT mode, filename, value FROM Cache WHERE key = :name AND raw = 1"
+            f" AND ({_OLD}) IS NOT 1", {"name": name, "now": time.time()},
+        ).fetchone()  # fmt: skip
+        return self._bytes(*row) if row else None
+
+    def _bytes(self, mode: int, filename: object, value: object) -> bytes | None:
+        try:
+            found: bytes = self._disk.disk.fetch(mode, filename, value, False)
+        except FileNotFoundError:  # another process has removed the row since
+            return None
         return found
 
     def write(self, rows: Mapping[str, bytes], *, max_age_s: float, tag: str) -> None:
@@ -111,33 +192,70 @@ class DiskBackend:
 
     def remove(self, names: Iterable[str]) -> None:
         """See `KeyValueBackend`."""
-        for name in names:
-            self._disk.delete(name)
+        with self._disk.transact():
+            for name in names:
+                self._drop("key = :name AND raw = 1", name=name)
 
     def names(self) -> Iterator[str]:
         """See `KeyValueBackend`."""
-        yield from self._disk.iterkeys()
+        # The plus keeps SQLite from reading the whole table for the sake of the order.
+        found = self._disk._sql(f"SELECT key FROM Cache WHERE {_OURS} ORDER BY +rowid")
+        return (name for (name,) in found.fetchall())
+
+    def rows(self, ending: str = "") -> Iterator[tuple[str, bytes | None]]:
+        """See `KeyValueBackend`."""
+        # In portions: a reader that stays open would keep SQLite's log from being written back.
+        wanted = (
+            f"SELECT rowid, key, mode, filename, value FROM Cache WHERE rowid > :last AND {_OURS}"
+            f" AND key GLOB :like AND ({_OLD}) IS NOT 1 ORDER BY rowid LIMIT {_AT_ONCE}"
+        )
+        known: dict[str, Any] = {"last": 0, "like": f"*{ending}", "now": time.time()}
+        while found := self._disk._sql(wanted, known).fetchall():
+            for _, name, *stored in found:
+                try:
+                    raw = self._bytes(*stored)
+                except (OSError, RefusedError):
+                    raw = None
+                yield name, raw
+            known["last"] = found[-1][0]
 
     def evict(self, tag: str) -> int:
         """See `KeyValueBackend`."""
-        return int(self._disk.evict(tag))
+        return self._drop("tag = :tag", tag=tag)
 
     def clear(self) -> None:
         """See `KeyValueBackend`."""
-        self._disk.clear()
+        with self._disk._transact() as (sql, _):
+            # SQLite empties a table in one go where no trigger wants to see each row.
+            triggers = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+            made = [row for row in sql(triggers) if row[0].startswith("Settings_")]
+            for name, _ in made:
+                sql(f'DROP TRIGGER "{name}"')
+            sql("DELETE FROM Cache")
+            for _, again in made:
+                sql(again)
+            sql("UPDATE Settings SET value = 0 WHERE key IN ('count', 'size')")
+        self._remove_orphans()
 
     def prune(self) -> int:
         """See `KeyValueBackend`."""
-        return int(self._disk.expire()) + int(self._disk.cull() or 0)
+        self._remove_orphans()
+        return self._drop(_OLD, now=time.time()) + int(self._disk.cull() or 0)
 
     def faulty(self) -> list[str]:
         """See `KeyValueBackend`."""
-        # It would take away every file that it does not know, and this directory has others.
-        with warnings.catch_warnings(record=True) as found:
-            warnings.simplefilter("always")
-            self._disk.check(fix=False)
-        others = (diskcache.UnknownFileWarning, diskcache.EmptyDirWarning)
-        return [str(one.message) for one in found if not issubclass(one.category, others)]
+        wrong, self._foreign = self._foreign, []
+        ours = f"{_OURS} AND key NOT GLOB '*[^ -~]*'"  # printable ASCII
+        if foreign := self._drop(f"NOT coalesce({ours}, 0)"):
+            wrong.append(f"{foreign} rows under keys that this package never writes are removed")
+        checked = [words for (words,) in self._disk._sql("PRAGMA quick_check")]
+        wrong += [] if checked == ["ok"] else checked
+        if self._disk.reset("size") != self._recount(self._disk):
+            wrong.append("the sum of the sizes of the value files was wrong and is corrected")
+        return wrong + [
+            f"value file {path} belongs to no entry; orchestrator cache prune removes it"
+            for path in self._orphans()
+        ]
 
     def size_bytes(self) -> int:
         """See `KeyValueBackend`."""
@@ -147,13 +265,70 @@ class DiskBackend:
         """See `KeyValueBackend`."""
         self._disk.close()
 
+    def _drop(self, where: str, **values: object) -> int:
+        """Remove rows with their value files; return how many rows there were."""
+        with self._disk._transact() as (sql, cleanup):
+            files = f"SELECT filename FROM Cache WHERE filename IS NOT NULL AND ({where})"
+            for (filename,) in sql(files, values).fetchall():
+                cleanup(filename)
+            return int(sql(f"DELETE FROM Cache WHERE {where}", values).rowcount)
 
-def _make_private(directory: Path) -> None:
+    @staticmethod
+    def _recount(disk: _Database) -> int:
+        size: int = disk._sql(_BYTES_IN_FILES).fetchone()[0]
+        disk._sql("INSERT OR REPLACE INTO Settings VALUES ('size', ?)", (size,))
+        return size
+
+    def _orphans(self) -> list[Path]:
+        """The value files that no row names."""
+        pair = "[0-9a-f][0-9a-f]"
+        with self._disk._transact() as (sql, _):  # a row and its file are written in one of these
+            named = {name for (name,) in sql("SELECT filename FROM Cache").fetchall()}
+            here = Path(os.path.realpath(self._directory))
+            found = [path for path in here.glob(f"{pair}/{pair}/*.val")
+                     if str(path.relative_to(here)) not in named]  # fmt: skip
+        return [path for path in found if os.path.realpath(path.parent) == str(path.parent)]
+
+    def _remove_orphans(self) -> None:
+        for path in self._orphans():
+            path.unlink(missing_ok=True)
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode(errors="replace")
+
+
+def _without_foreign_settings(path: Path) -> list[str]:
+    """Take out of diskcache's settings what it did not write there; a line for each.
+
+    diskcache runs every ``sqlite_…`` among them as a PRAGMA, and stops at others with a KeyError.
+    """
+    with contextlib.closing(sqlite3.connect(path, timeout=5)) as database, database:
+        database.text_factory = _text
+        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'Cache'").fetchone():
+            return []
+        database.execute("CREATE TABLE IF NOT EXISTS Settings (key TEXT NOT NULL UNIQUE, value)")
+        rows = database.execute("SELECT rowid, key, value FROM Settings").fetchall()
+        foreign = [(row, key) for row, key, value in rows if not _is_setting(key, value)]
+        database.executemany("DELETE FROM Settings WHERE rowid = ?", [(row,) for row, _ in foreign])
+    kept = {key for _, key, _ in rows}
+    missing = [f"the setting {name!r} was missing and is restored"
+               for name in METADATA if name not in kept]  # fmt: skip
+    return [f"the setting {key!r} was foreign and is reset" for _, key in foreign] + missing
+
+
+def _is_setting(key: object, value: object) -> bool:
+    if key in METADATA or key in _CHOSEN:
+        return type(value) is int and value >= 0
+    return key in DEFAULT_SETTINGS and value == DEFAULT_SETTINGS[key]
+
+
+def _own(directory: Path) -> None:
     """Raises: ConfigError: it belongs to another user; OSError: it cannot be made."""
     if directory.exists() and not directory.is_dir():
         fix = "Name a writable directory in ORCHESTRATOR_CACHE_DIR, or set cache.mode: off."
         raise _refused(directory, "is not a directory", fix)
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private(directory)
     owner = directory.stat().st_uid
     if hasattr(os, "getuid") and owner != os.getuid():
         fix = "Name a directory of your own in ORCHESTRATOR_CACHE_DIR."
@@ -171,7 +346,7 @@ def _refused(path: Path, words: str, fix: str) -> ConfigError:
 def _set_aside(directory: Path) -> Path:
     """Move a damaged database away, so that what can be saved of it is still there."""
     aside = directory / f"damaged-{stamp().replace(':', '-')}"
-    aside.mkdir(mode=0o700)
+    make_private(aside)
     for name in _FILES:
         if (directory / name).exists():
             (directory / name).rename(aside / name)

@@ -20,6 +20,7 @@ _LOCK = "orchestrator:lock:"
 #: A lock is a lease of so many seconds, renewed so often; others look that often for its end.
 _LEASE_S, _RENEW_S, _PAUSE_S = 1.5, 0.4, 0.1
 _WAIT_S = 2.0
+_AT_ONCE = 500
 
 
 def connected(url: str) -> tuple[Any, tuple[type[Exception], ...]]:
@@ -87,6 +88,14 @@ class RedisBackend(KeyValueBackend):
         """See `KeyValueBackend`; the server knows no order."""
         found = (str(name, "ascii") for name in self._redis.scan_iter(f"{_ROW}*"))
         yield from sorted(name.removeprefix(_ROW) for name in found)
+
+    def rows(self, ending: str = "") -> Iterator[tuple[str, bytes | None]]:
+        """See `KeyValueBackend`."""
+        names = [name for name in self.names() if name.endswith(ending)]
+        for at in range(0, len(names), _AT_ONCE):
+            some = names[at : at + _AT_ONCE]
+            found = zip(some, self._redis.mget([_ROW + name for name in some]), strict=True)
+            yield from ((name, raw) for name, raw in found if raw is not None)
 
     def evict(self, tag: str) -> int:
         """See `KeyValueBackend`."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from filelock import FileLock, Timeout
 
+from orchestrator.ledger.private import make_private
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
     from contextlib import AbstractAsyncContextManager
@@ -57,7 +59,7 @@ class FileLocks:
         lock = FileLock(self._directory / f"{key[:32]}.lock", mode=0o600, thread_local=False)
         try:
             with contextlib.suppress(OSError):  # the directory cannot be used
-                self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+                make_private(self._directory)
                 while not lock.is_locked:
                     try:
                         lock.acquire(timeout=0)

@@ -27,6 +27,7 @@ _log = logging.getLogger(__name__)
 _REST_S = 5.0
 #: Added to the key of an answer it names the row that holds the question.
 _QUESTION = ".question"
+_UNREADABLE = "cannot be read and is removed"
 
 
 class Rest:
@@ -77,6 +78,11 @@ class KeyValueBackend(Protocol):
         """Every name, oldest first where that is known."""
         ...
 
+    def rows(self, ending: str = "") -> Iterator[tuple[str, bytes | None]]:
+        """Name and bytes of the rows whose names end so, in the same order; None for bytes that
+        this package did not write."""
+        ...
+
     def evict(self, tag: str) -> int:
         """Remove the rows of a tag; return how many there were."""
         ...
@@ -90,7 +96,7 @@ class KeyValueBackend(Protocol):
         return 0
 
     def faulty(self) -> list[str]:
-        """What is wrong with the backend itself, a line each."""
+        """What is wrong with the backend itself and is put right where it can be, a line each."""
         return []
 
     def size_bytes(self) -> int:
@@ -151,17 +157,12 @@ class Store:
         if self._backend is None or (self.is_remote and self._rest.is_on):
             return None
         try:
-            raw = self._backend.read(key)
-            return None if raw is None else from_json(self._encryption.decrypt(raw))
+            return self._parsed(key, self._backend.read(key))
         except RefusedError as error:
-            self._refuse(str(error))
-        except EncryptionError as error:
-            words = f"entry {key[:12]} cannot be decrypted ({error}); it is asked again"
-            self._warn("encrypted", words)
+            self._refused += 1
+            self._warn("refused", f"{error}; it was not read")
         except self._faults as error:
             self._failed("read", error, "answers are asked again")
-        except ValueError as error:
-            self._warn("damaged", f"entry {key[:12]} is not JSON ({error}); it is asked again")
         return None
 
     def put(
@@ -171,11 +172,28 @@ class Store:
 
         A `max_age_s` of 0 keeps it until the size limit is met.
         """
-        rows: dict[str, object] = {key: value, key + _QUESTION: redacted(as_kept(question))}
-        raw = {name: self._encryption.encrypt(_json_bytes(part)) for name, part in rows.items()}
-        self._changed(
-            lambda backend: backend.write(raw, max_age_s=max_age_s, tag=tag), "answers are not kept"
-        )
+        self.put_all([(key, value, question)], max_age_s=max_age_s, tag=tag)
+
+    def put_all(
+        self,
+        entries: Iterable[tuple[str, object, Question]],
+        *,
+        max_age_s: float = 0.0,
+        tag: str = "",
+    ) -> bool:
+        """Store keys, values and questions as `put` does, all or none; return whether it could."""
+        raw: dict[str, bytes] = {}
+        for key, value, question in entries:
+            raw[key] = self._encryption.encrypt(_json_bytes(value))
+            raw[key + _QUESTION] = self._encryption.encrypt(
+                _json_bytes(redacted(as_kept(question)))
+            )
+
+        def write(backend: KeyValueBackend) -> bool:
+            backend.write(raw, max_age_s=max_age_s, tag=tag)
+            return True
+
+        return self._changed(write, "answers are not kept") or False
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove the entries under `keys`; unknown ones are passed over."""
@@ -184,22 +202,16 @@ class Store:
 
     def questions(self) -> Iterator[tuple[str, Question]]:
         """Everything that was asked, by the key of its answer, oldest first."""
-        for key in self.keys():
-            if isinstance(question := self.get(key + _QUESTION), dict):
+        answered = set(self.keys())
+        for name, raw in self._read_all(lambda backend: backend.rows(_QUESTION)):
+            key = name.removesuffix(_QUESTION)
+            if key in answered and isinstance(question := self._parsed(name, raw), dict):
                 yield key, question
 
     def keys(self) -> list[str]:
         """The keys of the answers, oldest first; foreign rows are passed over."""
-        found: list[str] = []
-        if self._backend is None:
-            return found
-        try:
-            found.extend(name for name in self._backend.names() if not name.endswith(_QUESTION))
-        except RefusedError as error:
-            self._refuse(str(error))
-        except self._faults as error:
-            self._failed("read", error, "answers are asked again")
-        return found
+        names = self._read_all(lambda backend: backend.names())
+        return [name for name in names if not name.endswith(_QUESTION)]
 
     def clear(self) -> int:
         """Remove every entry; return how many answers there were."""
@@ -220,19 +232,41 @@ class Store:
         return self._changed(lambda backend: backend.prune()) or 0
 
     def verify(self) -> list[str]:
-        """What is wrong with the store, a line each; damaged and foreign rows are removed."""
+        """What is wrong with the store, a line each; damaged and foreign rows are removed.
+
+        What another key has encrypted stays: it is whole, and was paid for.
+        """
         if self._backend is None:
             return [f"{self.place} cannot be used"]
-        wrong = self._backend.faulty()
-        for key in self.keys():
-            if self.get(key) is None:
-                wrong.append(f"entry {key[:12]} cannot be read and is removed")
-                self.delete([key])
+        damaged: list[str] = []
+        try:
+            wrong = self._backend.faulty()
+            for name, raw in self._backend.rows():
+                if not (words := self._damage(raw)):
+                    continue
+                key, is_question = name.removesuffix(_QUESTION), name.endswith(_QUESTION)
+                wrong.append(f"{'the question of ' * is_question}entry {key} {words}")
+                if words == _UNREADABLE:
+                    damaged.append(name)
+            self._backend.remove(damaged)
+        except self._faults as error:
+            return [f"{self.place} cannot be checked ({_said(error)})"]
         return wrong
+
+    def _damage(self, raw: bytes | None) -> str:
+        try:
+            if raw is None:
+                return _UNREADABLE
+            from_json(self._encryption.decrypt(raw))
+        except EncryptionError as error:
+            return f"cannot be decrypted ({error}); it stays"
+        except ValueError:
+            return _UNREADABLE
+        return ""
 
     def info(self) -> StoreInfo:
         """How much is stored."""
-        volume = 0 if self._backend is None else self._backend.size_bytes()
+        volume = self._changed(lambda backend: backend.size_bytes()) or 0
         return StoreInfo(self.place, len(self.keys()), volume, self._refused)
 
     def close(self) -> None:
@@ -252,9 +286,23 @@ class Store:
             self._failed("written", error, outcome)
             return None
 
-    def _refuse(self, words: str) -> None:
-        self._refused += 1
-        self._warn("refused", f"{words}; it was not read")
+    def _read_all(self, read: Callable[[KeyValueBackend], Iterator[T]]) -> Iterator[T]:
+        """What `read` gives, up to where the backend cannot be read."""
+        try:
+            if self._backend is not None:
+                yield from read(self._backend)
+        except self._faults as error:
+            self._failed("read", error, "answers are asked again")
+
+    def _parsed(self, name: str, raw: bytes | None) -> Any:
+        try:
+            return None if raw is None else from_json(self._encryption.decrypt(raw))
+        except EncryptionError as error:
+            words = f"entry {name[:12]} cannot be decrypted ({error}); it is asked again"
+            self._warn("encrypted", words)
+        except ValueError as error:
+            self._warn("damaged", f"entry {name[:12]} is not JSON ({error}); it is asked again")
+        return None
 
     def _failed(self, verb: str, error: Exception, outcome: str) -> None:
         self._rest.begin()

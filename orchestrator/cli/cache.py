@@ -5,18 +5,22 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_core import to_json
+
 from orchestrator.cache.keys import differences, digest
-from orchestrator.cli.output import GOOD, INVALID, UsageError, echo_json, echo_result, table
+from orchestrator.cli.output import GOOD, INVALID, UsageError, echo, echo_json, echo_result, table
 from orchestrator.client.wiring import store_of
 from orchestrator.config.settings import Config
-from orchestrator.ledger import jsonl as jsonlines
+from orchestrator.ledger.private import open_private
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator
 
     from orchestrator.cache.store import Store
 
@@ -40,10 +44,9 @@ def _info(store: Store, arguments: argparse.Namespace) -> int:
 
 
 def _clear(store: Store, arguments: argparse.Namespace) -> int:
-    where = store.info().directory
     removed = store.evict(arguments.tag) if arguments.tag else store.clear()
-    value = {"directory": str(where), "removed": removed}
-    return _print(arguments, value, f"{where}: {removed} entries removed")
+    value = {"directory": str(store.place), "removed": removed}
+    return _print(arguments, value, f"{store.place}: {removed} entries removed")
 
 
 def _prune(store: Store, arguments: argparse.Namespace) -> int:
@@ -59,10 +62,14 @@ def _verify(store: Store, arguments: argparse.Namespace) -> int:
 
 
 def _list(store: Store, arguments: argparse.Namespace) -> int:
-    rows = list(store.questions())
-    value = [{"key": key, "question": question} for key, question in rows]
+    rows = store.questions()
+    if arguments.json:
+        value = [{"key": key, "question": question} for key, question in rows]
+        echo(to_json(value, indent=2).decode())
+        return GOOD
     shown = [(key[:12], _kind(q), _route(q), _last_message(q)) for key, q in rows]
-    return _print(arguments, value, *table(("key", "kept", "asked of", "what"), shown))
+    echo("\n".join(table(("key", "kept", "asked of", "what"), shown)))
+    return GOOD
 
 
 def _kind(question: Mapping[str, Any]) -> str:
@@ -86,13 +93,23 @@ def _explain(store: Store, arguments: argparse.Namespace) -> int:
 
 def _export(store: Store, arguments: argparse.Namespace) -> int:
     (name,) = _names(arguments, 1)
-    count = 0
-    path = Path(name)
-    path.unlink(missing_ok=True)
-    for key, question in store.questions():
-        line = {"key": key, "question": question, "answer": store.get(key)}
-        jsonlines.append(path, json.dumps(line, ensure_ascii=False))
-        count += 1
+    kept = [(key, question, store.get(key)) for key, question in store.questions()]
+    entries = [
+        {"key": key, "question": question, "answer": answer}
+        for key, question, answer in kept
+        if answer is not None
+    ]
+    count = len(entries)
+    # Each line says where it stands, so that an import sees where a file was cut off.
+    lines = [
+        f"{json.dumps({**entry, 'line': at, 'of': count}, ensure_ascii=False)}\n"
+        for at, entry in enumerate(entries, 1)
+    ]
+    try:
+        with os.fdopen(open_private(Path(name), os.O_WRONLY | os.O_TRUNC), "wb") as file:
+            file.writelines(line.encode(errors="replace") for line in lines)
+    except OSError as error:
+        raise UsageError(f"{name}: {error.strerror}. Name a file that can be written.") from None
     return _print(arguments, {"exported": count, "file": name}, f"{name}: {count} entries")
 
 
@@ -100,13 +117,48 @@ def _import(store: Store, arguments: argparse.Namespace) -> int:
     (name,) = _names(arguments, 1)
     if not Path(name).is_file():
         raise UsageError(f"{name} is not a file")
-    count = 0
-    for line in jsonlines.read([Path(name)]):
-        if not {"key", "question", "answer"} <= set(line) or not isinstance(line["question"], dict):
-            raise UsageError(f"{name} holds lines that `cache export` did not write")
-        store.put(str(line["key"]), line["answer"], question=line["question"])
-        count += 1
-    return _print(arguments, {"imported": count}, f"{count} entries imported")
+    entries = list(_exported(name))
+    if not store.put_all(entries):
+        raise UsageError(f"{store.place} cannot be written: nothing is imported")
+    return _print(arguments, {"imported": len(entries)}, f"{len(entries)} entries imported")
+
+
+def _exported(name: str) -> Iterator[tuple[str, object, Mapping[str, Any]]]:
+    """Key, answer and question of every line that `cache export` wrote.
+
+    Raises: UsageError: a line is another's, or lines are missing.
+    """
+    at = of = 0
+    with Path(name).open("rb") as file:
+        for at, raw in enumerate(file, 1):
+            try:
+                line = _Exported.model_validate_json(raw)
+            except ValidationError as error:
+                first = error.errors(include_url=False, include_input=False)[0]
+                at_field = ".".join(map(str, first["loc"]))
+                why = f"{at_field}: {first['msg']}" if at_field else first["msg"]
+                raise _junk(name, at, f"cache export did not write it ({why})") from None
+            if line.line not in (0, at):
+                raise _junk(name, at, f"it was line {line.line} of {line.of}")
+            of = line.of
+            yield line.key, line.answer, line.question
+    if of not in (0, at):
+        raise _junk(name, at, f"the file is cut off: {of} lines were exported")
+
+
+class _Exported(BaseModel):
+    """A line of an export; `line` and `of` are 0 in the exports of earlier versions."""
+
+    key: str = Field(pattern=r"^[0-9a-f]{64}\z")
+    question: dict[str, Any]
+    answer: list[Any] = Field(min_length=2)
+    line: int = 0
+    of: int = 0
+
+
+def _junk(name: str, line: int, why: str) -> UsageError:
+    fix = "Nothing is imported; export again with: orchestrator cache export FILE"
+    return UsageError(f"{name}, line {line}: {why}. {fix}.")
 
 
 def _print(arguments: argparse.Namespace, value: object, *lines: str) -> int:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from orchestrator.cache.cached_call import CacheEntry, cached_call
 from orchestrator.cache.keys import call_question, digest
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from orchestrator.types.requests import CacheMode, CachePolicy
     from orchestrator.types.run_context import RunContext
 
+_PARTS = (dict | list, float | int | None, dict)
+#: What an address may carry of a secret.
+_ACCESS = re.compile(r"(?<=//)[^/@]*@|[?#].*")
 #: LiteLLM's class of the answer, by call.
 _ANSWERS = {"acompletion": "ModelResponse", "aembedding": "EmbeddingResponse"}
 
@@ -71,13 +76,14 @@ class LiteLLMCalls:
             result = await cached_call(kept, flights, ask=ask, encode=_encoded)
             made = result.value
             if result.is_mine and flights is None:
-                made = recorded(made, lambda *parts: kept.keep([*parts]))
+                hidden = _hidden(made)
+                made = recorded(made, lambda *parts: kept.keep([*parts, hidden]))
                 return self._detached(made, entry)
             if result.is_mine:
                 return made
             # A follower gets a response of its own, and is billed 0.
-            body, cost = made if result.is_hit else (made.model_dump(mode="json"), cost_of(made))
-            return await self._revived(method, body, cost, entry.context)
+            stored = made if result.is_hit else _Stored(*_parts(made))
+            return await self._revived(method, stored, entry.context)
 
     @staticmethod
     def _detached(response: Any, entry: LedgerEntry) -> Any:
@@ -87,14 +93,12 @@ class LiteLLMCalls:
             response.when_over(entry.close)
         return response
 
-    async def _revived(
-        self, method: str, body: Any, cost: float | None, context: RunContext
-    ) -> Any:
+    async def _revived(self, method: str, stored: _Stored, context: RunContext) -> Any:
         """The response that was kept."""
-        if isinstance(body, list):
-            return await self._router.replayed(body, cost, context)
-        response = await self._router.revived(_ANSWERS[method], body)
-        context.cost.add_cached(usage_of(response), cost)
+        if isinstance(stored.body, list):
+            return await self._router.replayed(stored.body, stored.cost, context, stored.hidden)
+        response = await self._router.revived(_ANSWERS[method], stored.body, stored.hidden)
+        context.cost.add_cached(usage_of(response), stored.cost)
         return response
 
     async def _kept(
@@ -108,15 +112,46 @@ class LiteLLMCalls:
         except TypeError:
             return None
         max_age_s = self._settings.cache.max_age_s
-        return CacheEntry(self._store, key, question, mode, policy, max_age_s, _body_and_cost)
+        return CacheEntry(self._store, key, question, mode, policy, max_age_s, _stored)
 
 
-def _body_and_cost(parts: list[Any]) -> tuple[Any, float | None] | None:
-    return (parts[0], parts[1]) if len(parts) == 2 else None
+class _Stored(NamedTuple):
+    """What is kept of a response: its JSON form or its parts', its cost, its hidden parameters."""
+
+    body: Any
+    cost: float | None
+    hidden: Mapping[str, Any] = MappingProxyType({})  # none in the entries of earlier versions
+
+
+def _stored(parts: list[Any]) -> _Stored | None:
+    if len(parts) not in (2, 3) or not all(map(isinstance, parts, _PARTS)):
+        return None
+    return _Stored(*parts)
 
 
 def _encoded(response: Any) -> list[object] | None:
-    """The JSON form of a whole response, and its cost in dollars."""
+    """The parts of a whole response."""
     choices = getattr(response, "choices", None) or ()
     is_whole = all(choice.finish_reason in ("stop", "tool_calls") for choice in choices)
-    return [response.model_dump(mode="json"), cost_of(response)] if is_whole else None
+    return _parts(response) if is_whole else None
+
+
+def _parts(response: Any) -> list[Any]:
+    return [response.model_dump(mode="json"), cost_of(response), _hidden(response)]
+
+
+def _hidden(response: Any) -> dict[str, Any]:
+    """The hidden parameters as a hit will have them: what was measured or sent once is empty."""
+    found = getattr(response, "_hidden_params", None) or {}
+    hidden: dict[str, Any] = {
+        name: value if isinstance(value, str | int | float) else None
+        for name, value in found.items()
+    }
+    hidden |= {name: 0.0 for name in hidden if name.endswith("_ms")}
+    if base := hidden.get("api_base"):
+        hidden["api_base"] = _ACCESS.sub("", str(base))
+    for name in ("headers", "additional_headers"):
+        if isinstance(headers := found.get(name), Mapping):
+            # The Router's own count nothing secret; a provider's may, and speak of that moment.
+            hidden[name] = {k: v for k, v in headers.items() if k.startswith("x-litellm-")}
+    return hidden

@@ -30,7 +30,7 @@ from orchestrator.routing.output_modes import (
 )
 from orchestrator.routing.plan import enforce_bound
 from orchestrator.routing.prices import reads_pictures, serves
-from orchestrator.routing.stream import assembled, replayed, said
+from orchestrator.routing.stream import FREE, assembled, replayed, said
 from orchestrator.routing.translate import (
     cleaned,
     in_litellms_class,
@@ -306,18 +306,24 @@ class RouterCompleter:
         """Count what was spent today, by tenant, against the budgets."""
         self.transport.budget_limiter.remember(spent)
 
-    async def revived(self, kind: str, stored: Mapping[str, Any]) -> Any:
+    async def revived(
+        self, kind: str, stored: Mapping[str, Any], hidden: Mapping[str, Any] | None = None
+    ) -> Any:
         """A response of LiteLLM's from its own JSON form; it cost nothing this time."""
         response = getattr(await _litellm.loaded(), kind)(**stored)
-        response._hidden_params = {"cache_hit": True, "response_cost": 0.0}
+        response._hidden_params = {**(hidden or {}), **FREE}
         return response
 
     async def replayed(
-        self, parts: Sequence[Mapping[str, Any]], cost: float | None, context: RunContext
+        self,
+        parts: Sequence[Mapping[str, Any]],
+        cost: float | None,
+        context: RunContext,
+        hidden: Mapping[str, Any],
     ) -> Any:
         """A stream of LiteLLM's from the JSON forms of its parts."""
         await _litellm.loaded()
-        return replayed(parts, cost, context.cost)
+        return replayed(parts, cost, context.cost, hidden)
 
     async def aclose(self) -> None:
         """Close the Router and its HTTP clients."""

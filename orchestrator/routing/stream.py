@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 
 _LOOKED_AT_EVERY = 300  # characters
+#: Hidden parameters of an answer from the cache.
+FREE = {"cache_hit": True, "response_cost": 0.0}
 
 
 def tracked(
@@ -232,14 +234,17 @@ def recorded(stream: Any, keep: Callable[[list[dict[str, Any]], float | None], N
 
 
 def replayed(
-    parts: Sequence[Mapping[str, Any]], cost: float | None, cost_so_far: RequestCost
+    parts: Sequence[Mapping[str, Any]],
+    cost: float | None,
+    cost_so_far: RequestCost,
+    hidden: Mapping[str, Any],
 ) -> Any:
     """A stream from what was kept of one; it costs nothing this time."""
     litellm = _litellm.load()
     chunks = [litellm.types.utils.ModelResponseStream(**part) for part in parts]
     last = next((c for c in reversed(chunks) if getattr(c, "usage", None)), None)
     cost_so_far.add_cached(usage_of(last), cost)
-    kept = _Kept(chunks)
+    kept = _Kept(chunks, hidden)
     return _class()(
         kept, _StreamState(kept, None, None, wants_usage=True, done=_nothing, translate=None)
     )
@@ -248,10 +253,9 @@ def replayed(
 class _Kept:
     """Parts that are there already, one after the other."""
 
-    _hidden_params: Mapping[str, Any] = {"cache_hit": True, "response_cost": 0.0}
-
-    def __init__(self, chunks: Sequence[Any]) -> None:
+    def __init__(self, chunks: Sequence[Any], hidden: Mapping[str, Any]) -> None:
         self._left = iter(chunks)
+        self._hidden_params = {**hidden, **FREE}
 
     async def __anext__(self) -> Any:
         for chunk in self._left:

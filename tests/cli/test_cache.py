@@ -17,6 +17,67 @@ Output = pytest.CaptureFixture[str]
 ASK: list[dict[str, Any]] = [{"role": "user", "content": "a private question of some length"}]
 
 
+KEY = "a" * 64
+LINE = json.dumps({"key": KEY, "question": {}, "answer": [3, 0.0, "x"]})
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (b"not JSON", 1), (b"\x00\xff\x80", 1), (b"\xff" * 1000, 1), (b"[" * 100_000, 1),
+        (b"\n", 1), (b"[]", 1), (b"null", 1), (b"{}", 1), (LINE.encode() + b"\n{}", 2),
+        (LINE.encode() + b"\n" + LINE.encode()[:-5], 2), (LINE.encode() + b"\n\n", 2),
+        (b'{"key": "k", "question": {}, "answer": [3, 0.0]}', 1),
+        (b'{"key": "../x", "question": {}, "answer": [3, 0.0]}', 1),
+        (f'{{"key": "{KEY}", "question": [], "answer": [3, 0.0]}}'.encode(), 1),
+        (f'{{"key": "{KEY}", "question": {{}}, "answer": "x"}}'.encode(), 1),
+        (f'{{"key": "{KEY}", "question": {{}}, "answer": null}}'.encode(), 1),
+    ],
+)  # fmt: skip
+def test_junk_is_refused_with_its_line_and_nothing_of_it_is_kept(
+    text: bytes, line: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_CACHE_DIR", str(tmp_path / "cache"))
+    (tmp_path / "junk").write_bytes(text)
+    assert main(["cache", "import", str(tmp_path / "junk")]) == 2
+    printed = capsys.readouterr().err
+    assert f"junk, line {line}: " in printed
+    assert "did not write" in printed
+    assert "Nothing is imported" in printed
+    assert len(printed.splitlines()) == 1
+    assert main(["cache", "info"]) == 0
+    assert " 0 entries" in capsys.readouterr().out
+
+
+def test_an_export_that_is_cut_between_two_lines_is_refused(
+    filled: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    out = filled / "cache.jsonl"
+    assert main(["cache", "export", str(out)]) == 0
+    lines = out.read_text().splitlines(keepends=True)
+    monkeypatch.setenv("ORCHESTRATOR_CACHE_DIR", str(filled / "other"))
+    capsys.readouterr()
+    for cut in (lines[:1], lines[1:]):
+        out.write_text("".join(cut))
+        assert main(["cache", "import", str(out)]) == 2
+        assert "line 1" in capsys.readouterr().err
+    assert main(["cache", "info"]) == 0
+    assert " 0 entries" in capsys.readouterr().out
+    assert main(["cache", "export", str(out)]) == 0  # of an empty cache
+    assert main(["cache", "import", str(out)]) == 0
+    assert main(["cache", "export", str(filled)]) == 2
+    assert "Name a file" in capsys.readouterr().err
+
+
+def test_an_export_without_numbered_lines_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_CACHE_DIR", str(tmp_path / "cache"))
+    (tmp_path / "old.jsonl").write_text(LINE)
+    assert main(["cache", "import", str(tmp_path / "old.jsonl")]) == 0
+    assert "1 entries imported" in capsys.readouterr().out
+
+
 @pytest.fixture
 def filled(wire: WireServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache with two answers that differ in one parameter."""

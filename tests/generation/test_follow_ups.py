@@ -166,7 +166,7 @@ DOCUMENTS = st.dictionaries(st.text(max_size=3), JSON, max_size=4)
 def patched(before: object, text: str) -> object:
     """`before` after the patch in a text."""
     reading = read_patch(text)
-    assert not reading.problem
+    assert reading.operations is not None, reading.problem
     made: object = jsonpatch.apply_patch(before, reading.operations)
     return made
 
