@@ -26,7 +26,8 @@ def adapter_of(wanted: Any) -> tuple[TypeAdapter[Any], dict[str, Any]]:
         adapter: TypeAdapter[Any] = TypeAdapter(wanted)
         return adapter, adapter.json_schema()
     except PydanticUserError as error:
-        raise TypeError(f"{wanted!r} has no JSON Schema: {error.message}") from error
+        why = error.message.partition("\n")[0]
+        raise TypeError(f"{wanted!r} is not a type with a JSON Schema: {why}") from error
 
 
 def stated(given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:

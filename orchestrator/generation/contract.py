@@ -137,8 +137,7 @@ class JsonSchemaContract(Generic[T]):
             )
         if (at := found.chosen(fitting)) is None:
             return unparsed(f"the answer is not one value: {_SEVERAL}")
-        others = len({_canonical(one.text) for one in read}) - 1
-        return noted(read[at], f"{others} other values in the answer") if others else read[at]
+        return read[at] if len(read) == 1 else noted(read[at], "other values in the answer")
 
     def _candidate(self, one: ParseResult) -> Evaluation[T]:
         """What one value of an answer is worth."""
@@ -179,16 +178,17 @@ class JsonSchemaContract(Generic[T]):
         repairs: tuple[Diagnostic, ...] = ()
         if self.repair:
             value, repairs = coerced(value, self._wanted)
-        found, made, own = self._typed(value)
         text = json.dumps(value, ensure_ascii=False)
-        repairs = (*repairs, *own)
+        made: Any = value
+        own: list[Diagnostic] = []
         try:
+            found, made, own = self._typed(value)
             said = [] if found else [f for check in self.checks for f in said_by(check, made)]
         except CheckError as error:
-            report = Report((fault("CHECK", str(error), ""),), repairs)
+            report = Report((fault("CHECK", str(error), ""),), (*repairs, *own))
             error.evaluation = Evaluation("parsed", made, text, report)
             raise
-        return Evaluation("parsed", made, text, Report((*found, *said), repairs))
+        return Evaluation("parsed", made, text, Report((*found, *said), (*repairs, *own)))
 
     def _typed(self, value: object) -> tuple[list[Diagnostic], Any, list[Diagnostic]]:
         if not is_finite(value) and not self._takes_infinity:

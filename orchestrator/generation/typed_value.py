@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from orchestrator.parsing.json_pointer import pointer_to
+from orchestrator.parsing.scalars import number_in
 from orchestrator.parsing.schema_coercion import strict_validator
 from orchestrator.types.diagnostics import Diagnostic, Severity
 
@@ -22,6 +24,11 @@ _OWN_RULES = ("function-before", "function-wrap", "function-plain")
 _FIELDS = ("model-fields", "typed-dict", "dataclass-args", "named-tuple")
 #: Keys of pydantic's core schema behind which the same value is validated.
 _SAME_VALUE = ("schema", "json_schema", "lax_schema", "strict_schema", "steps", "choices")
+
+_LIKE_A_NUMBER = re.compile(
+    r"\s*[-+]?(?:[\d_.,]+|nan|inf(?:inity)?)(?:e[-+]?\d+)?\s*", re.IGNORECASE
+)
+_MOST_DEEP = 200
 
 #: What is wrong with a part of a value: where, in words, and pydantic's name for it, if any.
 Fault = tuple[tuple[Any, ...], str, str]
@@ -36,16 +43,15 @@ def typed(
     author of the type wrote to be lenient (``strict=False``, a validator that runs before) stays
     so; what it converts is reported as ``MEND8``.
     """
-    text = json.dumps(value)
+    text, core = json.dumps(value), adapter.core_schema
     try:
         made: Any = adapter.validate_json(text, strict=True)
     except ValidationError as error:
         strict = error.errors(include_url=False, include_context=False)
     else:
-        misread = [(tuple(e.absolute_path), e.message, "") for e in _misread(value, schema)]
+        misread = [f for f in _misread(value, schema, core) if not _is_own_rule(core, f[0])]
         return (value if misread else made), misread, []
-    core = adapter.core_schema
-    lenient = [f for f in strict if _is_own_rule(core, f["loc"], core) and not _is_infinite(f)]
+    lenient = [f for f in strict if _is_own_rule(core, f["loc"]) and not _is_infinite(f)]
     faults = [(f["loc"], f["msg"], f["type"]) for f in strict if f not in lenient]
     try:
         made = adapter.validate_json(text)
@@ -80,18 +86,41 @@ def _is_infinite(fault: Mapping[str, Any]) -> bool:
         return False
 
 
-def _misread(value: object, schema: Mapping[str, Any]) -> Iterator[SchemaFault]:
-    """Strings that pydantic reads as a time or a decimal although they spell none.
+def _misread(value: object, schema: Mapping[str, Any], core: Any) -> Iterator[Fault]:
+    """What pydantic converts even when it is strict.
 
-    It takes "5" for five seconds of 1970, and "1_000" for a thousand, when it is strict too.
+    It takes "5" for five seconds of 1970, "1_000" for a decimal or the key of a number, true for
+    a literal 1, a number of 400 digits for infinity, and leaves out what a set holds twice.
     """
     for error in strict_validator(schema).iter_errors(value):
-        leaves = list(_leaves(error))
-        for leaf in leaves:
-            is_time = leaf.validator == "format" and leaf.validator_value == "date-time"
-            if is_time or (leaf.validator == "pattern" and "_" in str(leaf.instance)):
-                yield leaf
+        for leaf in _leaves(error):
+            word, given = leaf.validator, leaf.instance
+            is_time = word == "format" and leaf.validator_value == "date-time"
+            is_huge = word == "type" and type(given) is int
+            is_truth = word in ("enum", "const") and isinstance(given, bool)
+            if is_time or is_huge or is_truth or word == "uniqueItems":
+                yield tuple(error.absolute_path), leaf.message, ""
                 break
+    for loc, text, is_key in _unclear_numbers(value, ()):
+        nodes = list(_route(core, loc, core))
+        kinds = {n["keys_schema"]["type"] for n in nodes if is_key and "keys_schema" in n}
+        kinds |= set() if is_key else {n["type"] for n in nodes if n["type"] == "decimal"}
+        if kinds & {"int", "float", "decimal"}:
+            yield loc, f"{text!r} does not spell a number", ""
+
+
+def _unclear_numbers(value: object, at: tuple[Any, ...]) -> Iterator[tuple[Any, str, bool]]:
+    """Where a string or a key looks like a number and has no reading, or more than one."""
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            if _LIKE_A_NUMBER.fullmatch(key) and number_in(key) is None:
+                yield at, key, True
+            yield from _unclear_numbers(part, (*at, key))
+    elif isinstance(value, list):
+        for n, part in enumerate(value):
+            yield from _unclear_numbers(part, (*at, n))
+    elif isinstance(value, str) and _LIKE_A_NUMBER.fullmatch(value) and number_in(value) is None:
+        yield at, value, False
 
 
 def _leaves(error: SchemaFault) -> Iterator[SchemaFault]:
@@ -101,35 +130,36 @@ def _leaves(error: SchemaFault) -> Iterator[SchemaFault]:
         yield from _leaves(inner)
 
 
-def _is_own_rule(node: Any, loc: Sequence[Any], root: Any, deep: int = 0) -> bool:
+def _is_own_rule(core: Any, loc: Sequence[Any]) -> bool:
     """Whether the author of a type has a say in how the part at `loc` is read."""
+    return any(
+        node["type"] in _OWN_RULES
+        or node.get("strict", (node.get("config") or {}).get("strict")) is False
+        for node in _route(core, loc, core)
+    )
+
+
+def _route(node: Any, loc: Sequence[Any], root: Any, deep: int = 0) -> Iterator[Mapping[str, Any]]:
+    """The nodes of a core schema that have a say in how the part at `loc` is read."""
     if isinstance(node, list | tuple):
-        return any(_is_own_rule(part, loc, root, deep) for part in node)
-    if not isinstance(node, Mapping) or deep > 200:
-        return False
-    kind = str(node.get("type"))
-    stated = node.get("strict", (node.get("config") or {}).get("strict"))
-    if kind in _OWN_RULES or stated is False:
-        return True
-    if kind == "definition-ref":
-        found = [d for d in root.get("definitions", ()) if d.get("ref") == node["schema_ref"]]
-        return _is_own_rule(found, loc, root, deep + 1)
-    if kind in _FIELDS:
-        return bool(loc) and _is_own_rule(_field(node["fields"], loc[0]), loc[1:], root, deep + 1)
-    for key in ("items_schema", "values_schema"):
-        if key in node and loc and _is_own_rule(node[key], loc[1:], root, deep + 1):
-            return True
-    inner = [
-        part
-        for key in _SAME_VALUE
-        if key in node
-        for part in (node[key].values() if key == "choices" and kind == "tagged-union"
-                     else [node[key]])
-    ]  # fmt: skip
-    if _is_own_rule(inner, loc, root, deep + 1):
-        return True
-    # In a union a step of the place names the branch.
-    return kind.endswith("union") and bool(loc) and _is_own_rule(inner, loc[1:], root, deep + 1)
+        for part in node:
+            yield from _route(part, loc, root, deep)
+    if not isinstance(node, Mapping) or "type" not in node or deep > _MOST_DEEP:
+        return
+    yield node
+    kind, inner, deep = node["type"], [node[key] for key in _SAME_VALUE if key in node], deep + 1
+    if kind == "tagged-union":
+        inner = list(node["choices"].values())
+    elif kind == "definition-ref":
+        inner = [d for d in root.get("definitions", ()) if d.get("ref") == node["schema_ref"]]
+    elif kind in _FIELDS:
+        yield from _route(_field(node["fields"], loc[0]) if loc else [], loc[1:], root, deep)
+        return
+    if loc:
+        parts = [node[key] for key in ("items_schema", "values_schema") if key in node]
+        # In a union a step of the place names the branch.
+        yield from _route(inner if kind.endswith("union") else parts, loc[1:], root, deep)
+    yield from _route(inner, loc, root, deep)
 
 
 def _field(fields: Any, name: object) -> list[Any]:

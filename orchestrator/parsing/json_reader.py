@@ -43,19 +43,21 @@ _MARK = re.compile(
     re.IGNORECASE,
 )
 _DECIDES = re.compile(
-    r"\b(?:final(?:ly)?(?:\s+(?:answer|version|result|output|json|object|value|choice|decision))?"
-    r"\b[\s*_]*(?:is\b|:|$)|corrected|correction|revised|updated|fixed|instead|rather|"
-    r"on second thoughts?|let me (?:fix|correct)|the (?:right|correct) (?:one|answer|version))",
+    r"(?<![\w-])final(?:ly)?\b[\s*_]*(?::|$)"
+    r"|(?<![\w-])(?:final|correct|corrected|right|revised|updated|fixed)\s+"
+    r"(?:one|answer|version|result|output|json|object|list|value|choice|decision)\b"
+    r"|\b(?:corrected|correction|revised|revision|updated?|fixed)\b[\s*_]*(?::|$)"
+    r"|\b(?:instead|rather|on second thoughts?|let me (?:fix|correct|revise|redo|try again))\b",
     re.IGNORECASE,
 )
 _RETRACTS = re.compile(
-    r"^\W*(?:hm+\W+)?(?:no\s*[,.:;!\u2014\u2013-]|no,?\s+wait\b|wait\b|actually\b|sorry\b|oops\b|"
-    r"scratch that\b|correction\b)",
+    r"^\W*(?:hm+\W+)?(?:no(?:pe)?\s*[,.:;!\u2014\u2013-]|no,?\s+wait\b|wait\b|actually\b|sorry\b|"
+    r"oops\b|hold on\b|scratch that\b|correction\b)",
     re.IGNORECASE,
 )
 _DOUBTS = re.compile(
     r"n['\u2019]t\b|\bnon-|\b(?:not|or|both|either|also|another|alternativ\w*|instead of|"
-    r"rather than|"
+    r"rather than|no (?:final|correct|right|other)|yet|"
     r"example|draft|old|previous|earlier|before|wrong|bad|invalid|maybe|perhaps|could|might|"
     r"options?|unless|if|was|were|input|compare|versus|vs|unlike|than|rejected|discarded)\b",
     re.IGNORECASE,
@@ -130,7 +132,10 @@ class Candidates:
         replaced = any(self.is_final(n) for n in range(last + 1, len(self.values)))
         if replaced or any(start > self.values[last].offset for start in self.unread):
             return None
-        return last if len(set(fitting.values())) == 1 or self.is_final(last) else None
+        others = [n for n, value in fitting.items() if value != fitting[last]]
+        # The final value may be said again, in another form.
+        again = [n for n in fitting if not others or n > max(others)]
+        return last if not others or any(map(self.is_final, again)) else None
 
 
 def read_candidates(text: str, *, complete: bool = False) -> Candidates:
@@ -184,9 +189,10 @@ def _scan(text: str) -> Candidates:
                 values.append(value)
                 at = value.end
             else:
-                at = span_end(text, mark.start(), end) or end
-                if _IS_OBJECT.match(text, mark.start()):
+                closed = span_end(text, mark.start(), end)
+                if not closed or _IS_OBJECT.match(text, mark.start()):
                     unread.append(mark.start())
+                at = closed or end
     if thinks_from >= 0:
         clean = clean[:thinks_from] + _blank(clean[thinks_from:])
     return Candidates(tuple(values), clean, tuple(unread))

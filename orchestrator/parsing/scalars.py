@@ -9,7 +9,7 @@ import re
 _NUMBER = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 _FRACTION = re.compile(r"([0-9]+)\s*/\s*([0-9]+)")
 _TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
-_NULLS = frozenset({"null", "none", "nil", "n/a", "n.a.", "undefined"})
+_NULLS = frozenset({"null", "none", "nil", "n/a", "n.a", "na", "undefined"})
 
 
 def number_in(text: str) -> int | float | None:
@@ -50,4 +50,4 @@ def probability_in(text: str) -> int | float | None:
 
 def is_null(text: str) -> bool:
     """Whether `text` says in a word that there is no value."""
-    return text.strip().lower() in _NULLS
+    return text.strip().rstrip(".").lower() in _NULLS

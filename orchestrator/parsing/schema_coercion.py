@@ -12,6 +12,7 @@ import html
 import json
 import math
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -64,17 +65,27 @@ def _formats() -> FormatChecker:
     return checker
 
 
+def _is_within_float(value: object) -> bool:
+    return type(value) is int and abs(value) < 1 << sys.float_info.max_exp
+
+
 # JSON Schema counts 1.0 among the integers; a typed value has to be one.
 _Strict: Any = extend(  # type: ignore[no-untyped-call]  # jsonschema's own is not annotated
     Draft202012Validator,
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
-        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {
+            "integer": lambda _, value: type(value) is int,
+            "number": lambda _, value: type(value) is float or _is_within_float(value),
+        }
     ),
 )
 
 
 def strict_validator(schema: Schema) -> Any:
-    """A validator that also checks dates, times and UUIDs, and takes no 1.0 for an integer."""
+    """A validator that also checks dates, times and UUIDs.
+
+    It takes no 1.0 for an integer, and for a number no integer beyond the range of a float.
+    """
     return _Strict(schema, format_checker=_formats())
 
 
@@ -125,7 +136,7 @@ class _Coercion:
             return value
         if isinstance(value, float) and not math.isfinite(value):
             return self._null(value, f"{value} is not a JSON number", schema, at)
-        if self.fulfils(value, schema):
+        if self.fulfils(value, schema) and not self._hides(value, schema, depth):
             return value
         for part in schema.get("allOf", ()):
             value = self.walk(value, part, at, depth + 1)
@@ -141,6 +152,21 @@ class _Coercion:
         if isinstance(value, str):
             return self._word(value, schema, at)
         return self._whole(value, schema, at) if isinstance(value, float) else value
+
+    def _hides(self, value: Any, schema: Schema, depth: int) -> bool:
+        """Whether a value fits only because unknown keys are ignored, with what fits inside one."""
+        schema = resolved(schema, self.root)
+        if not isinstance(schema, Mapping) or depth > _MOST_DEEP:
+            return False
+        if isinstance(value, list):
+            return any(self._hides(part, schema.get("items", True), depth + 1) for part in value)
+        known: Mapping[str, Schema] = schema.get("properties") or {}
+        if not isinstance(value, Mapping) or not known:
+            return False
+        key = _envelope(value, schema) if "additionalProperties" not in schema else None
+        if key is not None and (tried := self._tried(value[key], schema, "")) is not None:
+            return isinstance(tried[0], Mapping) and not known.keys().isdisjoint(tried[0])
+        return any(self._hides(value[k], known[k], depth + 1) for k in set(value) & set(known))
 
     def _tried(self, value: Any, schema: Schema, at: str) -> tuple[Any, list[Diagnostic]] | None:
         """`value` as far as a repair makes it valid, and the repairs; else None."""
@@ -263,7 +289,8 @@ class _Coercion:
         return made
 
     def _whole(self, value: float, schema: Mapping[str, Any], at: str) -> Any:
-        if not value.is_integer() or not self.fulfils(int(value), schema):
+        is_exact = value.is_integer() and abs(value) < 1 << sys.float_info.mant_dig
+        if not is_exact or not self.fulfils(int(value), schema):
             return value
         self._say("MEND1", f"{value} is read as the integer {int(value)}", at, value, int(value))
         return int(value)
@@ -286,7 +313,8 @@ class _Coercion:
 
 def _envelope(value: Mapping[str, Any], schema: Mapping[str, Any]) -> str | None:
     """The one key that may be the name of what it holds, as the arguments of a tool call are."""
-    if set(value) & set(schema.get("properties") or ()):
+    known = set(schema.get("properties") or ())
+    if set(value) & known and ("arguments" not in value or "arguments" in known):
         return None
     keys = [key for key in value if key not in _BESIDE_ARGUMENTS] or list(value)
     return keys[0] if len(keys) == 1 and not _NO_ENVELOPE.fullmatch(keys[0]) else None

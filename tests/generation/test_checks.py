@@ -1,0 +1,91 @@
+"""A check that raises is an error of the product: it names the check and carries the answers."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, field_validator
+
+from orchestrator import CheckError, Orchestrator
+from tests.support.wire import WireServer, configured
+
+GOOD = '{"ml": 200}'
+
+
+class Cup(BaseModel):
+    ml: int
+
+
+class Strict(BaseModel):
+    ml: int
+
+    @field_validator("ml")
+    @classmethod
+    def known(cls, ml: int) -> int:
+        return {100: ml}[ml]
+
+
+def limit(cup: Cup) -> str | None:
+    return {"small": "too much"}[f"{cup.ml}"]
+
+
+async def limit_later(cup: Cup) -> str | None:
+    return limit(cup)
+
+
+def says_nothing_useful(cup: Cup) -> Any:
+    return False
+
+
+@pytest.mark.parametrize(
+    ("wanted", "checks", "name", "words"),
+    [
+        (Cup, [limit], "limit", "KeyError: '200'"),
+        (Cup, [limit_later], "limit_later", "KeyError: '200'"),
+        (Cup, [says_nothing_useful], "says_nothing_useful", "a check returns sentences or None"),
+        (Strict, [], "Strict", "KeyError: 200"),
+    ],
+)
+@pytest.mark.parametrize("samples", [1, 2])
+async def test_a_check_that_raises_names_itself_and_carries_the_answers(
+    wire: WireServer, wanted: Any, checks: Any, name: str, words: str, samples: int
+) -> None:
+    wire.plan("m", GOOD, GOOD)
+    async with Orchestrator(configured(wire.base, "m")) as orc:
+        with pytest.raises(CheckError, match=words) as raised:
+            await orc.generate_structured("a cup", wanted, checks=checks, samples=samples)
+        (line,) = await orc.usage()
+        assert raised.value.check == name
+        assert [a.answer.text for a in raised.value.attempts_made] == [GOOD]
+        assert raised.value.attempts_made[0].evaluation.text == GOOD
+        assert not raised.value.attempts_made[0].evaluation.is_accepted
+        assert len(line["wire"]) >= 1
+        count = len(wire.requests)
+        if wanted is Cup and samples == 1:  # the answer is in the cache for the mended check
+            made = await orc.generate_structured("a cup", Cup)
+            assert (made.value, len(wire.requests)) == (Cup(ml=200), count)
+    again = pickle.loads(pickle.dumps(raised.value))
+    assert again.check == name
+
+
+async def test_answers_before_the_one_that_broke_the_check_are_carried_too(
+    wire: WireServer,
+) -> None:
+    wire.plan("m", '{"ml": "much"}', '[{"op": "replace", "path": "/ml", "value": 200}]')
+    async with Orchestrator(configured(wire.base, "m")) as orc:
+        with pytest.raises(CheckError) as raised:
+            await orc.generate_structured("a cup", Cup, checks=[limit])
+    assert [a.purpose for a in raised.value.attempts_made] == ["generate", "patch"]
+
+
+async def test_a_check_may_be_any_callable_also_one_that_is_async(wire: WireServer) -> None:
+    class Check:
+        async def __call__(self, cup: Cup) -> list[str]:
+            return [] if cup.ml < 500 else ["too much"]
+
+    wire.plan("m", GOOD)
+    async with Orchestrator(configured(wire.base, "m")) as orc:
+        made = await orc.generate_structured("a cup", Cup, checks=[Check()])
+    assert made.value == Cup(ml=200)
