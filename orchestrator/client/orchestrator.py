@@ -122,7 +122,12 @@ class Orchestrator(Wiring):
             NoDeploymentError: there are images, and no model on the route reads them.
         """
         check_description(prompt, agent_type)
-        contract = self._contract(constraints, expectations, prompt if infer_expectations else "")
+        asked = Description(prompt, agent_type, constraints or {})
+        contract = replace(
+            self._contract(constraints, expectations, prompt if infer_expectations else ""),
+            shown=self._examples(prompt, agent_type, examples),
+            asked=asked,
+        )
         await self._open()
         pictures = await asyncio.to_thread(image_parts, images)
         route = await self._route(model, provider, sees=bool(pictures))
@@ -133,12 +138,12 @@ class Orchestrator(Wiring):
             mode=mode,
             constraints=constraints,
             expectations=[str(e) for e in contract.expectations],
-            examples=self._examples(prompt, agent_type, examples),
+            examples=contract.shown,
         )
         first = initial_request(
             rendered.with_parts(pictures), route, contract,
             settings=self.config.orchestrator, mode=mode, cache=cache, seed=seed,
-            description=Description(prompt, agent_type, constraints or {}),
+            description=asked,
         )  # fmt: skip
         entry = self._ledger.open("generate_gmn", route=route, agent_type=agent_type, tenant=tenant)
         task = GenerationRequest(first, contract, self._prompts, samples=samples)
