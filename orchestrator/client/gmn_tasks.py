@@ -59,15 +59,20 @@ class GMNTasks:
     ) -> GenerationRequest[GMNSpec]:
         """A document for a description; see `Orchestrator.generate_gmn`, also for its errors."""
         check_description(prompt, agent_type)
-        contract = self.contract(constraints, expectations, prompt if infer_expectations else "")
-        pictures = await asyncio.to_thread(image_parts, images)
         router, settings = self.loop.router, self.loop.settings
+        shown = examples_for(prompt, agent_type, examples, count=settings.generation.examples)
+        inferring = prompt if infer_expectations else ""
+        contract = self.contract(constraints, expectations, inferring)
+        expected = tuple(str(e) for e in contract.expectations)
+        asked = Description(
+            prompt, agent_type, constraints or {}, expectations=expected, examples=shown
+        )
+        contract = replace(contract, shown=shown, asked=asked)
+        pictures = await asyncio.to_thread(image_parts, images)
         route = router.resolve(model, provider)
         if pictures:
             route = await router.seeing(route)
         mode = router.mode_for(route)
-        shown = examples_for(prompt, agent_type, examples, count=settings.generation.examples)
-        expected = tuple(str(e) for e in contract.expectations)
         rendered = self.prompts.generate(
             prompt, agent_type=agent_type, mode=mode, constraints=constraints,
             expectations=expected, examples=shown,
@@ -75,9 +80,7 @@ class GMNTasks:
         first = initial_request(
             rendered.with_parts(pictures), route, contract,
             settings=settings, mode=mode, cache=cache, seed=seed, tenant=tenant,
-            description=Description(
-                prompt, agent_type, constraints or {}, expectations=expected, examples=shown
-            ),
+            description=asked,
         )  # fmt: skip
         return GenerationRequest(first, contract, self.prompts, samples=samples)
 

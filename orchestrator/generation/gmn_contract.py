@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -9,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.generation.answers import NOTES, PatchEvaluator, with_finding
 from orchestrator.generation.contract import explained, read_beginning
+from orchestrator.generation.request_building import load_library
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.expectations import EPISODES, Expectation
 from orchestrator.gmn.formats import read, write_text
+from orchestrator.gmn.formats.candidates import is_same_model
 from orchestrator.gmn.formats.schema import strict_schema
 from orchestrator.gmn.inferred import inferred_from
 from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
@@ -20,13 +23,14 @@ from orchestrator.gmn.validate import Also, RepairMode, Source, Validation, vali
 from orchestrator.parsing.json_patch import from_name_keyed, pointer_in, root_names, to_name_keyed
 from orchestrator.parsing.json_pointer import pointer_to
 from orchestrator.parsing.json_reader import unfence
+from orchestrator.routing.offline.answer import write_model
 from orchestrator.types.diagnostics import Diagnostic, Severity
 from orchestrator.types.requests import Evaluation, PartialReading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orchestrator.types.requests import AnswerKind
+    from orchestrator.types.requests import AnswerKind, Description
 
 #: Raise it whenever the same text could be evaluated differently.
 CHECKS_VERSION = "3"
@@ -56,6 +60,8 @@ class GMNContract:
         description: what expectations are inferred from; empty to infer none.
         keeps_metadata: whether the document is a user's, to whose metadata nothing is added
             silently.
+        shown: the documents that the question shows as examples; a copy of one is not an answer.
+        asked: what a fresh document is asked for, None for a change of one that is there.
     """
 
     limits: Limits = DEFAULT_LIMITS
@@ -65,6 +71,8 @@ class GMNContract:
     episodes: int = EPISODES
     description: str = ""
     keeps_metadata: bool = False
+    shown: tuple[str, ...] = ()
+    asked: Description | None = None
 
     @property
     def name(self) -> str:
@@ -88,7 +96,9 @@ class GMNContract:
 
     def evaluate(self, text: str) -> Evaluation[GMNSpec]:
         """Read, type, check, repair, compile, run, and simulate the expectations."""
-        return self._evaluation(self._validate(text, _cut_off))
+        return self._evaluation(
+            self._validate(text, lambda verdict: [*_cut_off(verdict), *self._copied(verdict)])
+        )
 
     def evaluate_source(self, source: Source) -> Evaluation[GMNSpec]:
         """The same for a document in any form; one of a person needs no line ``end``."""
@@ -113,6 +123,28 @@ class GMNContract:
             episodes=self.episodes,
             also=also,
         )
+
+    def _copied(self, verdict: Validation) -> list[Diagnostic]:
+        """The finding that a document is a copy of an example, where that was not asked for."""
+        spec, asked = verdict.spec, self.asked
+        if spec is None or asked is None:
+            return []
+        shown = (_shown(text) for text in self.shown)
+        copied = next((one for one in shown if one and is_same_model(one, spec)), None)
+        if copied is None:
+            return []
+        wanted = [e for e in load_library() if _words(e.prompt) == _words(asked.sentence)]
+        if any(is_same_model(example.spec, spec) for example in wanted):
+            return []
+        # The embedded provider has nothing but examples, and says so in the metadata.
+        own = write_model(asked.sentence, asked.agent_type, asked.constraints, load_library())
+        if all(own.meta(key) == spec.meta(key) for key in ("prompt", "assumptions")):
+            return []
+        words = (
+            f"the document is a copy of the example {copied.name!r}, at most renamed; write a model"
+            " of what the request describes"
+        )
+        return [finding("GMN907", words, got=copied.name)]
 
     def _evaluation(self, verdict: Validation) -> Evaluation[GMNSpec]:
         kind: AnswerKind = "unparsed" if verdict.spec is None else "parsed"
@@ -139,7 +171,7 @@ class GMNContract:
         )(evaluation, patch)
 
     def _of_view(self, view: object) -> Evaluation[GMNSpec]:
-        return self.evaluate_source(from_name_keyed_model(view))
+        return self._evaluation(self._validate(from_name_keyed_model(view), self._copied))
 
     def _beside(self, before: object, made: Evaluation[GMNSpec]) -> Evaluation[GMNSpec]:
         """What an answer made of the name-keyed form `before`, with its notes beside it.
@@ -196,6 +228,15 @@ class GMNContract:
             return explained(evaluation.report)
         tree, view = evaluation.value.to_json(), to_name_keyed_model(evaluation.value)
         return explained(evaluation.report, lambda pointer: pointer_in(view, pointer, tree))
+
+
+@functools.lru_cache(maxsize=64)
+def _shown(text: str) -> GMNSpec | None:
+    return validate(text, run_steps=0).spec
+
+
+def _words(sentence: str) -> list[str]:
+    return sentence.casefold().strip(" .").split()
 
 
 def _cut_off(verdict: Validation) -> list[Diagnostic]:

@@ -226,17 +226,32 @@ def _fill(
 def _relative(
     rows: NDArray[np.int64], outcome: Outcome, ground: _Ground, where: str
 ) -> NDArray[np.int64]:
-    if ground.own is None:
-        words = f"relative outcome {outcome.value} needs {ground.of.name} among its own parents"
-        raise TableError("GMN213", words, field=where)
+    require_own(outcome.value, ground.of, [parent.name for parent in ground.given], where)
+    assert ground.own is not None
     sizes = [parent.n for parent in ground.given]
     start = np.unravel_index(rows, sizes)[ground.own]
-    steps = np.array(bounded(_delta(outcome.value, ground.of, where), ground.of, ground.table))
+    steps = np.array(
+        bounded(relative_step(outcome.value, ground.of, where), ground.of, ground.table)
+    )
     delta = np.broadcast_to(steps, (len(rows), len(steps)))
     return shifted(start, delta, ground.of, ground.table)
 
 
-def _delta(value: str, of: Variable, where: str) -> list[int]:
+def require_own(value: str, of: Variable, given: Sequence[str], where: str) -> None:
+    """Check that a relative outcome has the previous value of `of` to start from.
+
+    Raises: TableError: `of` is not among its own parents (213).
+    """
+    if of.name not in given:
+        words = f"relative outcome {value} needs {of.name} among its own parents"
+        raise TableError("GMN213", words, field=where)
+
+
+def relative_step(value: str, of: Variable, where: str) -> list[int]:
+    """The step along each axis of `of` that an outcome such as ``@+1`` stands for.
+
+    Raises: TableError: it is not one (106).
+    """
     axes = len(of.shape) or 1
     if value == "@stay":
         return [0] * axes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,11 +27,11 @@ from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.simulate import simulate
 from orchestrator.parsing.reasoning import without_reasoning
-from orchestrator.types.diagnostics import Diagnostic, Report
+from orchestrator.types.diagnostics import Diagnostic, Report, Severity
 from orchestrator.types.errors import GMNError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from orchestrator.gmn.compile import Compiled
     from orchestrator.gmn.expectations import Expectation
@@ -42,6 +43,10 @@ Source = str | bytes | Mapping[str, object] | GMNSpec
 RepairMode = Literal["none", "safe", "suggest"]
 
 _Typed = tuple[GMNSpec | None, list[Diagnostic], list[Diagnostic]]
+_IN_A_TABLE = re.compile(
+    r"/(?:likelihoods|transitions|priors)/\d+/table/|/preferences/\d+/(?:values|goals)/"
+    r"|/policy/|/habits/\d+/weights"
+)
 _MOST_ROUNDS = 4  # of one group: a rename can uncover one more, not many
 
 
@@ -178,7 +183,7 @@ def _checked(
     places = reading.places
     verdict = Validation(None, Report(), None, reading.spelling, reading.is_whole, reading.missing)
     if spec is None:
-        report = Report(_placed(found, places), tuple(repairs))
+        report = Report(_placed(found, places), _placed(repairs, places))
         return None, dataclasses.replace(verdict, report=report)
     subject = Subject(spec, limits, bounds)
     checked = run_checks(subject)
@@ -198,10 +203,27 @@ def _typed(reading: Reading, limits: Limits) -> _Typed:
     found += conformed.findings
     repairs += conformed.repairs
     spec = conformed.spec
+    if spec is None and conformed.partial is not None:
+        found += _beside(conformed.partial, found, limits)
     if spec is not None and conformed.gradients:
         spec, problems = with_gradients(spec, conformed.gradients, limits)
         found += problems
     return spec, found, repairs
+
+
+def _beside(partial: GMNSpec, found: Sequence[Diagnostic], limits: Limits) -> Iterator[Diagnostic]:
+    """Errors apart from values of a wrong type, so that they are not found a round later.
+
+    Only where those values are numbers and words inside of tables, which nothing else rests on.
+    """
+    wrong = [d.pointer for d in found if d.severity is Severity.ERROR]
+    if not all(_IN_A_TABLE.match(pointer) for pointer in wrong):
+        return
+    kinds = [pointer.removesuffix("/kind") for pointer in wrong]
+    for diagnostic in run_checks(Subject(partial, limits)):
+        is_apart = not any(_overlap(diagnostic.pointer, pointer) for pointer in kinds)
+        if diagnostic.severity is Severity.ERROR and diagnostic.fix is None and is_apart:
+            yield diagnostic
 
 
 def _fixable(found: Sequence[Diagnostic], mode: RepairMode) -> list[Diagnostic]:

@@ -58,9 +58,9 @@ async def test_a_check_that_raises_names_itself_and_carries_the_answers(
             await orc.generate_structured("a cup", wanted, checks=checks, samples=samples)
         (line,) = await orc.usage()
         assert raised.value.check == name
-        assert [a.answer.text for a in raised.value.attempts_made] == [GOOD]
-        assert raised.value.attempts_made[0].evaluation.text == GOOD
-        assert not raised.value.attempts_made[0].evaluation.is_accepted
+        assert [a.answer.text for a in raised.value.attempts] == [GOOD]
+        assert raised.value.attempts[0].evaluation.text == GOOD
+        assert not raised.value.attempts[0].evaluation.is_accepted
         assert len(line["wire"]) >= 1
         count = len(wire.requests)
         if wanted is Cup and samples == 1:  # the answer is in the cache for the mended check
@@ -77,7 +77,7 @@ async def test_answers_before_the_one_that_broke_the_check_are_carried_too(
     async with Orchestrator(configured(wire.base, "m")) as orc:
         with pytest.raises(CheckError) as raised:
             await orc.generate_structured("a cup", Cup, checks=[limit])
-    assert [a.purpose for a in raised.value.attempts_made] == ["generate", "patch"]
+    assert [a.purpose for a in raised.value.attempts] == ["generate", "patch"]
 
 
 async def test_a_check_may_be_any_callable_also_one_that_is_async(wire: WireServer) -> None:

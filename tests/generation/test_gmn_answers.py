@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import pytest
 
+from orchestrator.client.orchestrator import Orchestrator
 from orchestrator.generation.gmn_contract import GMNContract
 from orchestrator.generation.request_building import load_library
 from orchestrator.gmn.formats import write_json, write_text
-from orchestrator.types.requests import Evaluation
+from orchestrator.gmn.model import GMNSpec
+from orchestrator.routing.offline.answer import answer
+from orchestrator.types.requests import Description, Evaluation, Generation, OutputMode
 from tests.support.documents import GOOD, swapped, without
+from tests.support.wire import Reply, WireServer, configured
 
 WHOLE = f"{GOOD}end\n"
 OTHER = swapped("gamma: 8", "gamma: 4", WHOLE)
@@ -131,3 +136,65 @@ def test_a_draft_does_not_show_that_the_document_behind_it_is_whole() -> None:
 
 def test_a_text_of_very_many_values_is_read_in_one_go() -> None:
     assert CONTRACT.evaluate('{"a": {}}\n' * 20_000 + OTHER).kind == "accepted"
+
+
+SHOWN = {example.name: write_text(example.spec) for example in load_library()}
+ASKED = Description("a robot that vacuums three rooms")
+FRESH = GMNContract(shown=(SHOWN["thermostat"],), asked=ASKED)
+
+
+def _renamed(text: str) -> str:
+    text = re.sub(r'description: "[^"]*"', 'description: "Vacuums."', text)
+    return text.replace("agent thermostat", "agent robot")
+
+
+@pytest.mark.parametrize("copy", [SHOWN["thermostat"], _renamed(SHOWN["thermostat"])])
+def test_a_copy_of_an_example_is_not_an_answer(copy: str) -> None:
+    made = FRESH.evaluate(copy)
+    assert codes(made) == ["GMN907"]
+    assert "'thermostat'" in made.report.errors[0].message
+
+
+def test_a_patch_that_only_renames_a_copy_leaves_it_a_copy() -> None:
+    made = FRESH.evaluate(SHOWN["thermostat"])
+    patch = '[{"op": "replace", "path": "/name", "value": "robot"}]'
+    assert "GMN907" in codes(FRESH.apply_patch(made, patch))
+
+
+def test_an_example_echoed_before_the_answer_is_passed_over() -> None:
+    assert gamma(FRESH.evaluate(f"{SHOWN['thermostat']}\n{OTHER}")) == 4
+
+
+def test_one_changed_number_makes_another_model() -> None:
+    assert FRESH.evaluate(SHOWN["thermostat"].replace("gamma: 8", "gamma: 7")).is_accepted
+
+
+def test_a_copy_is_right_where_the_example_answers_that_very_sentence() -> None:
+    (prompt,) = (e.prompt for e in load_library() if e.name == "thermostat")
+    asked = Description(f"{prompt.upper()}.")
+    assert GMNContract(shown=FRESH.shown, asked=asked).evaluate(FRESH.shown[0]).is_accepted
+    assert GMNContract(shown=FRESH.shown).evaluate(FRESH.shown[0]).is_accepted
+
+
+@pytest.mark.parametrize("sentence", ["a thermostat in a cold room", "a vacuum", "a rat in a maze"])
+@pytest.mark.parametrize("mode", [OutputMode.PROMPT, OutputMode.JSON_SCHEMA])
+def test_the_embedded_provider_never_fails_for_showing_its_examples(
+    sentence: str, mode: OutputMode
+) -> None:
+    asked = Description(sentence)
+    contract = GMNContract(shown=tuple(SHOWN.values()), asked=asked)
+    assert contract.evaluate(answer(asked, mode, load_library())).is_accepted
+
+
+def test_a_model_that_copies_the_example_is_asked_again(wire: WireServer) -> None:
+    answers = [SHOWN["thermostat"], OTHER]
+    wire.decide = lambda _: Reply(answers.pop(0))
+    config = configured(wire.base, "any", ledger={"enabled": False})
+
+    async def generated() -> Generation[GMNSpec]:
+        async with Orchestrator(config) as orc:
+            return await orc.generate_gmn("a thermostat of a fridge on a boat", cache="off")
+
+    first, second = asyncio.run(generated()).attempts
+    assert codes(first.evaluation) == ["GMN907"]
+    assert gamma(second.evaluation) == 4

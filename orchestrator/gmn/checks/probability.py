@@ -9,17 +9,17 @@ import numpy as np
 
 from orchestrator.gmn import repairs
 from orchestrator.gmn.checks.fixes import capped, drop, put, safe, suggested
-from orchestrator.gmn.checks.registry import MOST_SHOWN, Subject, WrittenTable, check
+from orchestrator.gmn.checks.registry import MOST_SHOWN, Subject, WrittenTable, check, title_of
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.rules import assign
-from orchestrator.gmn.tables import TableError
+from orchestrator.gmn.tables import TableError, sizes_disagree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from orchestrator.gmn.model import Outcome, Rule
+    from orchestrator.gmn.model import Conditional, Outcome, Rule, Variable
     from orchestrator.types.diagnostics import Diagnostic, Fix, PatchOperation
 
     MakeFix = Callable[..., Fix]
@@ -130,6 +130,32 @@ def rows_sum_to_one(subject: Subject) -> Iterator[Diagnostic]:
         yield from (_sum_finding(table, int(row), None) for row in far[:MOST_SHOWN])
         yield from _rest(table, "GMN201", len(far) - MOST_SHOWN)
         yield from _scaled(table, "GMN204", empty, evened, suggested)
+    written = {table.pointer for table in subject.written}
+    for pointer, conditional in subject.tables:
+        of = subject.bounded(conditional.of)
+        is_rows = conditional.table.kind == "rows" and pointer not in written
+        if is_rows and of is not None and _is_clear(subject, conditional):
+            yield from capped(_whole_rows(pointer, conditional, of), MOST_SHOWN, pointer)
+
+
+def _is_clear(subject: Subject, conditional: Conditional) -> bool:
+    """Whether the sizes of a table's variables, as far as they are known, are not in doubt."""
+    known = [subject.variables.get(name) for name in (conditional.of, *conditional.given)]
+    is_small = subject.given(conditional) is None or subject.fits(conditional)
+    return is_small and not any(sizes_disagree(v) for v in known if v is not None)
+
+
+def _whole_rows(pointer: str, conditional: Conditional, of: Variable) -> list[Diagnostic]:
+    """What is wrong with the rows of the right length in a table of the wrong shape."""
+    found = []
+    for number, row in enumerate(conditional.table.rows):
+        numbers = np.array([row], dtype=np.float64)
+        if len(row) == of.n and repairs.unnormalised(numbers).size:
+            total = f"{float(repairs.row_sums(numbers)[0]):.6g}"
+            words = f"{title_of(pointer)} of {of.name}: row {number + 1} sums to {total}"
+            where = f"{pointer}/table/rows/{number}"
+            found.append(finding("GMN201", words, pointer=where, got=total, expected=1))
+    return found
 
 
 def _scaled(
@@ -202,25 +228,26 @@ def rules_are_distributions(subject: Subject) -> Iterator[Diagnostic]:
             found = [
                 diagnostic
                 for number, rule in enumerate(table.rules)
-                if (diagnostic := _rule(f"{where}/{number}", conditional.of, rule)) is not None
+                for diagnostic in _rule(f"{where}/{number}", conditional.of, rule)
             ]
             yield from capped(found, MOST_SHOWN, where)
 
 
-def _rule(where: str, of: str, rule: Rule) -> Diagnostic | None:
-    """The first fault: a repeated outcome, a p outside [0, 1], or the sum of the p."""
+def _rule(where: str, of: str, rule: Rule) -> Iterator[Diagnostic]:
+    """Each p outside [0, 1]; without one, a repeated outcome, or the sum of the p."""
+    outside = [(n, o) for n, o in enumerate(rule.then) if not 0.0 <= o.p <= 1.0]
+    for number, outcome in outside:
+        words = f"p of outcome {outcome.value!r} of {of} is {outcome.p!r}, expected [0, 1]"
+        place = f"{where}/then/{number}/p"
+        yield finding("GMN209", words, pointer=place, variable=of, got=outcome.p)
     counts = Counter(outcome.value for outcome in rule.then)
     repeated = next((value for value, count in counts.items() if count > 1), None)
     if repeated is not None:
         words = f"outcome {repeated!r} is listed {counts[repeated]} times in one rule of {of}"
         added = safe("add them up", _outcomes(where, _added_up(rule.then)))
-        return finding("GMN217", words, pointer=f"{where}/then", variable=of, fix=added)
-    for number, outcome in enumerate(rule.then):
-        if not 0.0 <= outcome.p <= 1.0:
-            words = f"p of outcome {outcome.value!r} of {of} is {outcome.p!r}, expected [0, 1]"
-            place = f"{where}/then/{number}/p"
-            return finding("GMN209", words, pointer=place, variable=of, got=outcome.p)
-    return _rule_sum(where, of, rule.then)
+        yield finding("GMN217", words, pointer=f"{where}/then", variable=of, fix=added)
+    elif not outside and (wrong := _rule_sum(where, of, rule.then)) is not None:
+        yield wrong
 
 
 def _rule_sum(where: str, of: str, then: Sequence[Outcome]) -> Diagnostic | None:

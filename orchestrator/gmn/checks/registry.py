@@ -117,6 +117,11 @@ class Subject:
         known = [variable for variable in found if variable is not None]
         return known if len(known) == len(found) else None
 
+    def bounded(self, name: str) -> Variable | None:
+        """The variable of that name, if its labels are few enough to be looked at."""
+        variable = self.variables.get(name)
+        return variable if variable and 1 <= variable.n <= self.limits.variable_size else None
+
     def fits(self, conditional: Conditional) -> bool:
         """Whether the table's names are known and it is within the limits once expanded."""
         of, given = self.variables.get(conditional.of), self.given(conditional)
@@ -139,10 +144,11 @@ class Subject:
         known = self._expanded
         key = id(conditional)
         if key not in known:
-            known[key] = self._expand(conditional)
+            known[key] = self.expanded(conditional)
         return known[key]
 
-    def _expand(self, conditional: Conditional) -> NDArray[np.float64] | TableError | None:
+    def expanded(self, conditional: Conditional) -> NDArray[np.float64] | TableError | None:
+        """The same for a table that is not one of the document's; nothing is remembered."""
         if not self.fits(conditional):
             return None
         of, given = self.variables[conditional.of], self.given(conditional)

@@ -7,15 +7,17 @@ hold either.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from orchestrator.gmn import repairs
 from orchestrator.gmn.checks.fixes import insert, put, safe
-from orchestrator.gmn.checks.registry import Subject, check, title_of
+from orchestrator.gmn.checks.registry import MOST_SHOWN, Subject, check, title_of
 from orchestrator.gmn.checks.structure import labels_are_known, pointers, references_are_defined
 from orchestrator.gmn.codes import finding
+from orchestrator.gmn.model import Condition
+from orchestrator.gmn.rules import relative_step, require_own
 from orchestrator.gmn.tables import TableError, acting_axis, entries
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from orchestrator.types.diagnostics import Diagnostic, Fix
 
     Array = NDArray[np.float64]
+
+T = TypeVar("T")
 
 
 @check("GMN302", "GMN308")
@@ -120,9 +124,63 @@ def _extents(subject: Subject, conditional: Conditional, variable: Variable) -> 
 def tables_expand(subject: Subject) -> Iterator[Diagnostic]:
     """Every table expands to a matrix of shape (contexts, outcomes)."""
     for pointer, conditional in subject.tables:
-        failed = subject.expansion(conditional)
-        if isinstance(failed, TableError) and not _is_reported_elsewhere(subject, pointer, failed):
-            yield _expansion_finding(subject, pointer, conditional, failed)
+        failed, tried = subject.expansion(conditional), conditional
+        seen = set[str]()
+        for wrong in _relative_faults(subject, conditional) if failed is not None else ():
+            seen.add(wrong.field)
+            yield _expansion_finding(subject, pointer, conditional, wrong)
+        for _ in range(MOST_SHOWN):
+            if not isinstance(failed, TableError):
+                break
+            if failed.field not in seen and not _is_reported_elsewhere(subject, pointer, failed):
+                yield _expansion_finding(subject, pointer, conditional, failed)
+            before, tried = tried, _passing(tried, subject, failed.field)
+            failed = subject.expanded(tried) if tried != before else None
+
+
+def _relative_faults(subject: Subject, conditional: Conditional) -> Iterator[TableError]:
+    """Each relative outcome of a rule that has nothing to start from, or says no step."""
+    of = subject.variables[conditional.of]
+    for r, rule in enumerate(conditional.table.rules if conditional.table.kind == "rules" else ()):
+        for t, outcome in enumerate(rule.then):
+            where = f"/rules/{r}/then/{t}/value"
+            if outcome.value.startswith("@"):
+                try:
+                    require_own(outcome.value, of, conditional.given, where)
+                    relative_step(outcome.value, of, where)
+                except TableError as error:
+                    yield error
+
+
+def _passing(conditional: Conditional, subject: Subject, field: str) -> Conditional:
+    """The table with something harmless in the place of a fault, to find the next one."""
+    section, *steps = field.split("/")[1:] or [""]
+    table = conditional.table
+    if section == "rules" and len(steps) > 2:
+        number, part, at = int(steps[0]), steps[1], int(steps[2])
+        rule = table.rules[number]
+        if part == "then":
+            label = subject.variables[conditional.of].names[0]
+            outcome = rule.then[at].model_copy(update={"value": label})
+            rule = rule.model_copy(update={"then": _put(rule.then, at, outcome)})
+        elif conditional.given:
+            whatever = Condition(var=conditional.given[0], values=("*",))
+            rule = rule.model_copy(update={"when": _put(rule.when, at, whatever)})
+        table = table.model_copy(update={"rules": _put(table.rules, number, rule)})
+    elif section == "moves" and len(steps) == 2:
+        known = [v for name in conditional.given for v in subject.variables[name].names]
+        move = table.moves[int(steps[0])]
+        still = {
+            "action": move.action if move.action in known else known[0],
+            "delta": (0,) * (len(subject.variables[conditional.of].shape) or 1),
+        }
+        moves = _put(table.moves, int(steps[0]), move.model_copy(update=still))
+        table = table.model_copy(update={"moves": moves})
+    return conditional.model_copy(update={"table": table})
+
+
+def _put(parts: tuple[T, ...], at: int, part: T) -> tuple[T, ...]:
+    return (*parts[:at], part, *parts[at + 1 :])
 
 
 def _is_reported_elsewhere(subject: Subject, pointer: str, failed: TableError) -> bool:

@@ -143,8 +143,7 @@ def _labels(subject: Subject) -> Iterator[tuple[str, str, Variable]]:
     for pointer, conditional in subject.tables:
         yield from _table_labels(subject, f"{pointer}/table", conditional)
     for index, preference in enumerate(subject.spec.preferences):
-        target = subject.variables.get(preference.on)
-        if target is not None and target.n <= subject.limits.variable_size:
+        if (target := subject.bounded(preference.on)) is not None:
             for g, goal in enumerate(preference.goals):
                 yield f"/preferences/{index}/goals/{g}/value", goal.value, target
 
@@ -152,26 +151,23 @@ def _labels(subject: Subject) -> Iterator[tuple[str, str, Variable]]:
 def _table_labels(
     subject: Subject, pointer: str, conditional: Conditional
 ) -> Iterator[tuple[str, str, Variable]]:
-    of, given = subject.variables.get(conditional.of), subject.given(conditional)
-    if of is None or given is None or not subject.fits(conditional):
-        return
-    table = conditional.table
-    for i, label in enumerate(table.map):
-        yield f"{pointer}/map/{i}", label, of
-    for i, label in enumerate(table.blocked):
-        yield f"{pointer}/blocked/{i}", label, of
-    movers = [v for v in given if v.name != of.name]
-    for i, move in enumerate(table.moves if len(movers) == 1 else ()):
-        yield f"{pointer}/moves/{i}/action", move.action, movers[0]
-    parents = {v.name: v for v in given}
-    for r, rule in enumerate(table.rules):
-        for c, condition in enumerate(rule.when):
-            if condition.var in parents:
-                for v, value in enumerate(condition.values):
-                    where = f"{pointer}/rules/{r}/when/{c}/values/{v}"
-                    yield where, value, parents[condition.var]
-        for t, outcome in enumerate(rule.then):
-            yield f"{pointer}/rules/{r}/then/{t}/value", outcome.value, of
+    table, of = conditional.table, subject.bounded(conditional.of)
+    rules = list(enumerate(table.rules))
+    if of is not None:
+        yield from ((f"{pointer}/map/{i}", label, of) for i, label in enumerate(table.map))
+        yield from ((f"{pointer}/blocked/{i}", label, of) for i, label in enumerate(table.blocked))
+        for r, rule in rules:
+            for t, outcome in enumerate(rule.then):
+                yield f"{pointer}/rules/{r}/then/{t}/value", outcome.value, of
+    parents = {n: v for n in conditional.given if (v := subject.bounded(n)) is not None}
+    movers = [name for name in conditional.given if name != conditional.of]
+    if len(movers) == 1 and movers[0] in parents:
+        for i, move in enumerate(table.moves):
+            yield f"{pointer}/moves/{i}/action", move.action, parents[movers[0]]
+    conditions = [(r, c, when) for r, rule in rules for c, when in enumerate(rule.when)]
+    for r, c, when in conditions:
+        for n, value in enumerate(when.values if when.var in parents else ()):
+            yield f"{pointer}/rules/{r}/when/{c}/values/{n}", value, parents[when.var]
 
 
 @check("GMN107")

@@ -106,7 +106,12 @@ def _statement(parser: Parser, builder: Builder) -> int:
         builder.set_agent(name.text if name else "agent", block, token.offset)
     else:
         kind, name = _expected_word(parser, ("word",)), _expected_word(parser, _NAME_KINDS)
-        builder.add_node(_node_type(kind.text, kind.offset, builder), name, parser.block())
+        known = _node_type(kind.text, kind.offset, builder)
+        if known == "policy" and "/policy" in builder.offsets:
+            words = "a second policy node; write horizon, gamma and habit into one"
+            place = builder.places.at(kind.offset)
+            builder.findings.append(finding("GMN103", words, place=place, pointer="/policy"))
+        builder.add_node(known, name, parser.block())
     return 1
 
 

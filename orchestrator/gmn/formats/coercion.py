@@ -55,12 +55,14 @@ class Coerced:
         findings: 008, 010, 011, 104, 309, 310, 312 that stay.
         repairs: the same codes where a value was coerced: ``"4"`` to 4, a scalar to a list…
         gradients: the goal gradients set aside.
+        partial: without `spec`, the document with placeholders where values are wrong.
     """
 
     spec: GMNSpec | None
     findings: tuple[Diagnostic, ...] = ()
     repairs: tuple[Diagnostic, ...] = ()
     gradients: tuple[Gradient, ...] = ()
+    partial: GMNSpec | None = None
 
 
 def coerce(tree: Mapping[str, object]) -> Coerced:
@@ -77,13 +79,15 @@ def coerce(tree: Mapping[str, object]) -> Coerced:
     gradients = tuple(
         Gradient(index, goal, utility, decay) for index, goal, utility, decay in fixed.gradients
     )
-    if any(d.severity == "error" for d in walk.findings):
-        return Coerced(None, tuple(walk.findings), tuple(walk.repairs))
+    is_wrong = any(d.severity == "error" for d in walk.findings)
     try:
         spec = GMNSpec.model_validate(typed)
     except ValidationError as error:  # what the walk let through: say where, never raise
-        more = tuple(_schema_finding(dict(problem)) for problem in error.errors()[:20])
+        problems = () if is_wrong else error.errors()[:20]
+        more = tuple(_schema_finding(dict(problem)) for problem in problems)
         return Coerced(None, (*walk.findings, *more), tuple(walk.repairs))
+    if is_wrong:
+        return Coerced(None, tuple(walk.findings), tuple(walk.repairs), partial=spec)
     return Coerced(spec, tuple(walk.findings), tuple(walk.repairs), gradients)
 
 

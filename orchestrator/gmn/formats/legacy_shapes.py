@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -130,10 +131,18 @@ def _rows(fixed: FixedShapes, pointer: str, entry: Tree, table: Tree) -> None:
         table["rows"] = [rows]
     elif depth > 2:
         _nested(fixed, pointer, entry, table)
-    lengths = {len(row) for row in rows if isinstance(row, list)}
+    lengths = Counter(len(row) for row in rows if isinstance(row, list))
     if depth == 2 and len(lengths) > 1:
-        words = f"rows of {entry.get('of')} have {sorted(lengths)} numbers; all need the same"
-        fixed.findings.append(finding("GMN310", words, pointer=pointer, got=sorted(lengths)))
+        n = _size(fixed.tree, str(entry.get("of"))) or lengths.most_common(1)[0][0]
+        for number, row in enumerate(rows):
+            if isinstance(row, list) and len(row) != n:
+                words = (
+                    f"row {number + 1} of {entry.get('of')} has {len(row)} numbers, expected {n}"
+                )
+                where = f"{pointer}/{number}"
+                fixed.findings.append(
+                    finding("GMN310", words, pointer=where, got=len(row), expected=n)
+                )
 
 
 def _depth(value: object) -> int:
