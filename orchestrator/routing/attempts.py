@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import re
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 
     from orchestrator.types.run_context import RequestCost
 
+#: A finish reason in the JSON of a provider's answer; where it is null there is none.
+_REASON = re.compile(
+    r'"(?:finish_reason|finishReason|stop_reason|stopReason|done_reason)"\s*:\s*["\d]'
+)
+
 
 @dataclass(slots=True)
 class AttemptRecord:
@@ -26,6 +32,7 @@ class AttemptRecord:
         stopped_at: when it was cancelled, while it is not yet known by whom.
         details: LiteLLM's own record of it, for a Router that was built elsewhere.
         result: None until it has ended and the reason is known.
+        says_why_it_ended: whether the provider gave a finish reason, as far as that can be seen.
     """
 
     deployment: str
@@ -35,6 +42,17 @@ class AttemptRecord:
     details: Any = field(default=None, repr=False)
     stopped_at: float | None = None
     result: WireAttempt | None = None
+    says_why_it_ended: bool = True
+
+    def heard(self, details: Mapping[str, Any]) -> None:
+        """LiteLLM's ``logger_fn``: note whether the provider's own answer gives a finish reason.
+
+        LiteLLM's answer says ``stop`` where there is none.
+        """
+        said = details.get("original_response")
+        is_whole = isinstance(said, str) and said.lstrip()[:1] == "{"
+        if is_whole and details.get("log_event_type") == "post_api_call":
+            self.says_why_it_ended = _REASON.search(str(said)) is not None
 
     def answered(self, response: Any) -> None:
         """End it with a whole response, or with the totals of a finished stream."""
@@ -104,6 +122,11 @@ class Trace:
         return len(self._attempts)
 
     @property
+    def says_why_it_ended(self) -> bool:
+        """Whether the last attempt gave a finish reason of the provider's."""
+        return not self._attempts or self._attempts[-1].says_why_it_ended
+
+    @property
     def ended(self) -> list[WireAttempt]:
         """The attempts that have ended."""
         return [one.result for one in self._attempts if one.result is not None]
@@ -126,6 +149,8 @@ class Trace:
 
         LiteLLM calls it as a request leaves, and keeps `details` up to date while it is under way.
         """
+        for one in self._open():
+            one.heard(details)
         if details.get("log_event_type") != "pre_api_call":
             return
         for one in self._open():

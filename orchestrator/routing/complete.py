@@ -155,7 +155,8 @@ class RouterCompleter:
                 response = await self.transport.send("acompletion", sent, self._deadline_s, trace)
                 if context.on_text is not None:
                     response = await assembled(response, context.on_text)
-                return _answer(response, (*attempts, *trace.ended), clock() - start)
+                answer = _answer(response, (*attempts, *trace.ended), clock() - start)
+                return answer if trace.says_why_it_ended else replace(answer, finish="")
             except LLMError:
                 raise
             except Exception as error:  # noqa: BLE001  LiteLLM raises its own, openai's, ValueErrors
@@ -290,7 +291,7 @@ def _answer(response: Any, wire: tuple[WireAttempt, ...], seconds: float) -> Ans
     last = wire[-1]
     return Answer(
         text=said(choice.message),
-        finish=str(choice.finish_reason or "stop"),
+        finish=str(choice.finish_reason or ""),
         refusal=str(getattr(choice.message, "refusal", None) or ""),
         model=last.model,
         provider=last.provider,
