@@ -156,8 +156,9 @@ async def cached_call(
 
 
 def is_complete(answer: Answer) -> bool:
-    """Whether an answer is worth keeping: it ended by itself and says something."""
-    return answer.finish in ("stop", "tool_calls") and bool(answer.text) and not answer.refusal
+    """Whether an answer is worth keeping: it has a text, and nothing says that it was cut off."""
+    ends = ("stop", "tool_calls", "")
+    return answer.finish in ends and bool(answer.text) and not answer.refusal
 
 
 class CachingCompleter:

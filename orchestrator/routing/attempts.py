@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import re
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 
     from orchestrator.types.run_context import RequestCost
 
+#: A finish reason in the JSON of a provider's answer; where it is null there is none.
+_REASON = re.compile(
+    r'"(?:finish_reason|finishReason|stop_reason|stopReason|done_reason)"\s*:\s*["\d]'
+)
+
 
 @dataclass(slots=True)
 class AttemptRecord:
@@ -36,6 +42,7 @@ class AttemptRecord:
         heard: what came of the answer: the response, or the parts of a stream so far.
         is_paid: whether it costs although it failed: this side gave it up, or parts of it came.
         result: None until it has ended and the reason is known.
+        says_why_it_ended: whether the provider gave a finish reason, as far as that can be seen.
     """
 
     deployment: str
@@ -49,10 +56,17 @@ class AttemptRecord:
     heard: Sequence[Any] = field(default=(), repr=False)
     is_paid: bool = False
     result: WireAttempt | None = None
+    says_why_it_ended: bool = True
 
-    def leaves(self, details: Mapping[str, Any]) -> None:
-        """LiteLLM's ``logger_fn``: note that the request leaves."""
-        self.was_sent = self.was_sent or details.get("log_event_type") == "pre_api_call"
+    def logged(self, details: Mapping[str, Any]) -> None:
+        """LiteLLM's ``logger_fn``: note that the request leaves, and what the provider answers.
+
+        LiteLLM's own answer says ``stop`` where the provider's gives no finish reason.
+        """
+        event, said = details.get("log_event_type"), details.get("original_response")
+        self.was_sent = self.was_sent or event == "pre_api_call"
+        if event == "post_api_call" and isinstance(said, str) and said.lstrip()[:1] == "{":
+            self.says_why_it_ended = _REASON.search(said) is not None
 
     def answered(self, response: Any) -> None:
         """End it with a whole response, or with the totals of a finished stream."""
@@ -162,6 +176,11 @@ class Trace:
         return len(self._attempts)
 
     @property
+    def says_why_it_ended(self) -> bool:
+        """Whether the last attempt gave a finish reason of the provider's."""
+        return not self._attempts or self._attempts[-1].says_why_it_ended
+
+    @property
     def ended(self) -> list[WireAttempt]:
         """The attempts that reached the wire and have ended."""
         return [one.result for one in self._attempts if one.result is not None and one.was_sent]
@@ -201,6 +220,8 @@ class Trace:
 
         LiteLLM calls it as a request leaves, and keeps `details` up to date while it is under way.
         """
+        for one in self._open():
+            one.logged(details)
         if details.get("log_event_type") != "pre_api_call":
             return
         for one in self._open():

@@ -164,6 +164,7 @@ class RouterCompleter:
                 if context.on_text is not None:
                     response = await assembled(response, context.on_text)
                 answer = _answer(response, (*attempts, *trace.ended), clock() - start)
+                answer = answer if trace.says_why_it_ended else replace(answer, finish="")
                 return await self._with_window(answer, request)
             except LLMError:
                 raise
@@ -344,7 +345,7 @@ def _answer(response: Any, wire: tuple[WireAttempt, ...], seconds: float) -> Ans
     last = wire[-1]
     return Answer(
         text=said(choice.message),
-        finish=str(choice.finish_reason or "stop"),
+        finish=str(choice.finish_reason or ""),
         refusal=str(getattr(choice.message, "refusal", None) or ""),
         model=last.model,
         provider=last.provider,

@@ -100,7 +100,7 @@ async def _recorded(
     nothing before.
     """
     attempt = trace.begin(arguments)
-    arguments["logger_fn"] = _both(attempt.leaves, arguments.get("logger_fn"))
+    arguments["logger_fn"] = _both(attempt.logged, arguments.get("logger_fn"))
     try:
         response = await endpoint(**arguments)
         is_stream = isinstance(response, _litellm.load().CustomStreamWrapper)
@@ -149,7 +149,22 @@ def _recorded_stream(stream: Any, attempt: AttemptRecord) -> Any:
     recorded.totals = None
     recorded.has_said = recorded.is_over = False
     recorded.held = []
+    recorded.says_end = None
+    if (parse := getattr(recorded.completion_stream, "chunk_parser", None)) is not None:
+        recorded.completion_stream.chunk_parser = functools.partial(_parsed, recorded, parse)
     return recorded
+
+
+def _parsed(stream: Any, parse: Callable[..., Any], chunk: Any) -> Any:
+    """A part of a stream in LiteLLM's form; notes whether one in Gemini's form is the last.
+
+    LiteLLM says ``stop`` of each of Gemini's parts.
+    """
+    if isinstance(chunk, dict) and ("candidates" in chunk or "promptFeedback" in chunk):
+        is_blocked = bool((chunk.get("promptFeedback") or {}).get("blockReason"))
+        ends = any(one.get("finishReason") for one in chunk.get("candidates") or ())
+        stream.says_end = bool(stream.says_end or ends or is_blocked)
+    return parse(chunk)
 
 
 @functools.cache
@@ -168,6 +183,7 @@ def _stream_class() -> Any:
         has_said: bool
         is_over: bool
         held: list[Any]
+        says_end: bool | None
 
         async def __anext__(self) -> Any:
             while not (self.has_said or self.is_over):
@@ -184,6 +200,14 @@ def _stream_class() -> Any:
         async def aclose(self) -> None:
             self.attempt.cancelled()
             await super().aclose()
+
+        def _should_fail_on_clean_eof(self) -> bool:
+            # LiteLLM asks this of streams in OpenAI's form alone; to the others it adds the end
+            # `stop` that nobody sent.
+            ends = (self.received_finish_reason, self.intermittent_finish_reason)
+            if self.says_end is False and set(ends) <= {None, "stop"}:
+                return True
+            return not (self.is_mock or any(ends) or self.received_any_finish_reason)
 
     return RecordedStream
 

@@ -211,7 +211,7 @@ class Answer:
     Attributes:
         text: the content, empty when there is none.
         finish: why the model stopped: ``stop``, ``length`` (a loop that was stopped here too),
-            ``content_filter``, ``tool_calls``.
+            ``content_filter``, ``tool_calls``; empty when the provider did not say.
         refusal: the refusal field of the model's message, empty when there is none.
         model, provider, deployment: where the answer came from.
         usage: tokens as counted by the provider.

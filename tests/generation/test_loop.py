@@ -28,7 +28,7 @@ from orchestrator.types.events import Answered, Asked, Evaluated, Event, Failed,
 from orchestrator.types.messages import LLMMessage, LLMRole
 from orchestrator.types.requests import Answer, Attempt, Evaluation, Generation, OutputMode, Request
 from orchestrator.types.run_context import RunContext
-from tests.support.documents import GOOD, swapped
+from tests.support.documents import GOOD, swapped, without
 from tests.support.scripted import Scripted, said
 
 PROMPTS = Prompts(shipped("prompts", "templates"))
@@ -186,6 +186,49 @@ async def test_a_cut_off_answer_gets_more_room_then_the_compact_form_never_a_bli
     assert [r.parameters["max_tokens"] for r in script.asked] == [100, 200, 400]
     assert [r.mode for r in script.asked] == ["json_object", "json_object", "prompt"]
     assert made.attempts[0].evaluation.kind == "truncated"
+
+
+@pytest.mark.parametrize(
+    ("answer", "finish", "kind"),
+    [
+        (GOOD_ANSWER, "length", "accepted"),  # closed and whole, whatever the reason
+        (f"```json\n{GOOD_ANSWER}\n```\nThis door is", "length", "accepted"),
+        (f'{GOOD_ANSWER} or rather {{"size": 4, "go', "length", "truncated"),
+        (FAULTY, "length", "truncated"),
+        (GOOD_ANSWER, "", "accepted"),
+        (FAULTY, "", "faulty"),
+        (GOOD_ANSWER[:-3], "", "truncated"),
+        (GOOD_ANSWER[:-3], "unknown", "truncated"),
+        (GOOD_ANSWER[:-3], "stop", "unparsed"),
+        ("I would suggest a door", "", "unparsed"),
+    ],
+)
+async def test_an_answer_is_whole_by_its_text_before_its_finish_reason(
+    answer: str, finish: str, kind: str
+) -> None:
+    script = Scripted(said(answer, finish=finish), GOOD_ANSWER, GOOD_ANSWER)
+    made = await run(script)
+    assert made.attempts[0].evaluation.kind == kind
+    assert (len(made.attempts) == 1) == (kind == "accepted")
+
+
+async def test_block_text_is_whole_only_where_the_provider_says_so() -> None:
+    """Cut between two nodes it is a smaller model, which can be valid."""
+    cut = without("node preference")
+    for finish, kinds in (
+        ("stop", ["accepted"]),
+        ("", ["truncated", "accepted"]),
+        ("length", ["truncated", "accepted"]),
+    ):
+        made = await refine(
+            FIRST,
+            completer=Scripted(said(cut, finish=finish), GOOD),
+            contract=GMNContract(),
+            follow_ups=PROMPTS,
+            context=RunContext(),
+            bounds=STRONG,
+        )
+        assert [a.evaluation.kind for a in made.attempts] == kinds
 
 
 async def test_never_good_ends_after_four_calls_and_loses_nothing() -> None:

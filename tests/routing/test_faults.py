@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import AsyncIterator
@@ -22,7 +23,9 @@ from orchestrator.types.errors import (
     RateLimitError,
     ServiceUnavailableError,
 )
-from tests.support.wire import PROVIDERS, SECRET, Reply, WireServer, provider_config
+from tests.support.documents import GOOD
+from tests.support.wire import PROVIDERS, SECRET, Reply, WireServer, configured, provider_config
+from tests.wire.protocols import Asked, Said, openai
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
@@ -119,6 +122,51 @@ async def test_a_stream_is_whole_and_on_the_bill(provider: str, wire: WireServer
     assert line["usage"]["prompt_tokens"] == wire.served.prompt_tokens
     assert line["billed_usd"] > 0
     assert [one["provider"] for one in line["wire"]] == [PROVIDERS[provider][0]]
+
+
+async def test_a_stream_that_ends_without_its_end_is_cut_off_and_is_not_kept(
+    provider: str, wire: WireServer
+) -> None:
+    """The connection closes in good order, so that only the missing end shows it."""
+    wire.plan("m", Reply("one two three four five", ends_after=5))
+    async with Orchestrator(provider_config(wire, provider)) as orc:
+        for count in (1, 2):
+            ends: list[str | None] = []
+            stream = await orc.acompletion(model="m", messages=ASK, stream=True)
+            with pytest.raises(Exception) as caught:  # noqa: PT011  LiteLLM's class differs by provider
+                ends += [part.choices[0].finish_reason async for part in stream if part.choices]
+            assert "ended before a finish_reason" in str(caught.value)
+            assert [end for end in ends if end] == []
+            assert wire.served.requests == count
+        lines = await orc.usage()
+    assert {line["outcome"] for line in lines} == {type(caught.value).__name__}
+    assert all(one["outcome"] != "answered" for line in lines for one in line["wire"])
+
+
+async def test_a_stream_that_ends_before_its_first_part_goes_to_the_fallback(
+    wire: WireServer,
+) -> None:
+    wire.plan("a", Reply("one two", ends_after=0))
+    wire.plan("b", "whole")
+    config = configured(wire.base, "a", "b", routes={"default": ["a", "b"]})
+    async with Orchestrator(config) as orc:
+        stream = await orc.acompletion(model="default", messages=ASK, stream=True)
+        assert (await streamed(stream)).strip() == "whole"
+
+
+@pytest.mark.parametrize(("reason", "calls"), [("stop", 1), (None, 2)])
+async def test_block_text_whose_end_nobody_states_is_asked_for_again(
+    reason: str | None, calls: int, wire: WireServer
+) -> None:
+    """LiteLLM calls an answer without a finish reason ``stop``."""
+    asked = Asked("openai", "m", {"messages": []})
+    unsure = openai(asked, Said(GOOD))
+    unsure["choices"][0]["finish_reason"] = reason
+    wire.plan("m", Reply(raw=json.dumps(unsure)), GOOD)
+    async with Orchestrator(provider_config(wire, "openai", generation={"mode": "prompt"})) as orc:
+        made = await orc.generate_gmn("a walker", model="m")
+    assert [a.answer.finish for a in made.attempts] == [reason or "", "stop"][-calls:]
+    assert len(made.attempts) == calls
 
 
 async def test_a_stream_cut_in_the_middle_is_an_error_and_on_the_bill(

@@ -26,6 +26,7 @@ class Reply:
         cut_after: close the connection after this many bytes of the body, or parts of a stream.
         trickle_s: pause before each byte of the body, or each part of a stream.
         stall_after: pause for good after this many parts of a stream.
+        ends_after: close the connection in good order after this many parts of a stream.
     """
 
     text: str = ""
@@ -43,6 +44,7 @@ class Reply:
     cut_after: int | None = None
     trickle_s: float = 0.0
     stall_after: int | None = None
+    ends_after: int | None = None
 
     @property
     def said(self) -> Said:
@@ -214,6 +216,8 @@ class WireServer:
         for index, part in enumerate(parts):
             if reply.cut_after is not None and index >= reply.cut_after:
                 return _dropped(request)
+            if reply.ends_after is not None and index >= reply.ends_after:
+                return response
             if reply.stall_after is not None and index >= reply.stall_after:
                 await asyncio.sleep(3600)
             if reply.trickle_s:
