@@ -24,7 +24,7 @@ MORE_TOKENS = 2  # factor on the length limit after a cut-off answer
 DEFAULT_MAX_TOKENS = 4096
 SHORTEST = 2  # of the ways to put the first question
 _ENOUGH, _FEWEST = 512, 256  # tokens in which an answer usually fits, and may fit
-_CHARACTERS_PER_TOKEN = 3  # fewer than there are, so that a prompt is not estimated too short
+_CHARACTERS_PER_TOKEN = 4  # where a server does not say how many the prompt has
 _MARGIN = 64  # tokens: estimates of a prompt are not exact
 _FULL = 0.9  # of a context window, above which it is what cut an answer off
 
@@ -127,7 +127,7 @@ def refused_as_too_long(
         f", a context window of {window}" if window else ""
     )
     left = window - read - _MARGIN if window else _ENOUGH
-    if not window or left < _ENOUGH:
+    if not window or not _ENOUGH <= left < room:
         shorter = _shortened(state, read, window, needed=_ENOUGH + _MARGIN)
         if shorter is not None:
             share = _characters(shorter.asked.request) / characters

@@ -63,7 +63,7 @@ VLLM = (
 
 @pytest.mark.parametrize("refuse", ["", VLLM, "prompt is too long: please shorten it"])
 async def test_a_full_window_costs_the_examples_first(wire: WireServer, refuse: str) -> None:
-    window = Window(wire, 20, refuse=refuse)
+    window = Window(wire, 250 if refuse else 20, refuse=refuse)
     events: list[Any] = []
     async with Orchestrator(configured(wire.base, "m", generation=TEXT)) as orc:
         await orc.generate_gmn(SENTENCE, hook=events.append)
