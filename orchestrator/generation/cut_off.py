@@ -9,7 +9,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from orchestrator.parsing.repetition import is_looping
+from orchestrator.parsing.endings import is_looping, is_stopped_short
 from orchestrator.types.requests import OutputMode
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ T = TypeVar("T")
 MORE_TOKENS = 2  # factor on the length limit after a cut-off answer
 DEFAULT_MAX_TOKENS = 4096
 SHORTEST = 2  # of the ways to put the first question
-_ENOUGH = 1024  # tokens in which an answer usually fits
+_ENOUGH, _FEWEST = 512, 256  # tokens in which an answer usually fits, and may fit
+_CHARACTERS_PER_TOKEN = 4  # where a server does not say how many the prompt has
 _MARGIN = 64  # tokens: estimates of a prompt are not exact
 _FULL = 0.9  # of a context window, above which it is what cut an answer off
 
@@ -46,15 +47,15 @@ class Remedy(Generic[T]):
 def after_cut_off(state: State[T], answer: Answer) -> Remedy[T]:
     """What follows depends on what ended the answer; never a blind repeat.
 
-    Our limit: more tokens the first time, the compact text form the second. A full context window:
-    a shorter question. A loop, or a limit of the server's own: the compact text form.
+    Our limit: more tokens the first time, the compact text form the second. The context window: a
+    shorter question. A loop, or a limit of the server's own: the compact text form.
     """
     asked = state.asked.request
     room = asked.max_tokens or DEFAULT_MAX_TOKENS
     if is_looping(answer.text, is_cut_off=True):
         return _in_text_form(state, "the answer says the same over and over")
-    if answer.is_stopped_short(room):
-        return _after_full_window(state, answer)
+    if is_stopped_short(answer, room) and (found := _after_full_window(state, answer)) is not None:
+        return found
     longer = dataclasses.replace(state.asked, request=with_room(asked, room * MORE_TOKENS))
     state = dataclasses.replace(state, more_room=state.more_room + 1)
     if state.more_room == 1:
@@ -66,7 +67,7 @@ def after_cut_off(state: State[T], answer: Answer) -> Remedy[T]:
 def is_endless(attempt: Attempt[T]) -> bool:
     """Whether our own limit, or a loop, kept an answer from its end, and no limit of the server."""
     limit = attempt.request.max_tokens or DEFAULT_MAX_TOKENS
-    return attempt.evaluation.kind == "truncated" and not attempt.answer.is_stopped_short(limit)
+    return attempt.evaluation.kind == "truncated" and not is_stopped_short(attempt.answer, limit)
 
 
 def _in_text_form(state: State[T], reason: str) -> Remedy[T]:
@@ -86,8 +87,11 @@ def _in_text_form(state: State[T], reason: str) -> Remedy[T]:
     return Remedy(state, dataclasses.replace(state.asked, request=request, reason=reason), reason)
 
 
-def _after_full_window(state: State[T], answer: Answer) -> Remedy[T]:
-    """A shorter question, where that makes room for the answer."""
+def _after_full_window(state: State[T], answer: Answer) -> Remedy[T] | None:
+    """A shorter question, where that makes room for the answer.
+
+    None: there is none, and that the window is full is only a guess: the server names none.
+    """
     wrote, read = answer.usage.completion_tokens, answer.usage.prompt_tokens
     window = answer.context_tokens
     if window and wrote + read < _FULL * window:
@@ -95,7 +99,9 @@ def _after_full_window(state: State[T], answer: Answer) -> Remedy[T]:
         return dataclasses.replace(made, needs_another_model=True)
     reason = f"a prompt of {read} tokens and an answer of {wrote} fill the context window"
     reason += f" of {window}" if window else ""
-    shorter = _shortened(state, read, window, needed=2 * wrote)
+    shorter = _shortened(state, read, window, needed=max(2 * wrote, _FEWEST))
+    if shorter is None and not window:
+        return None
     if shorter is None:
         return Remedy(state, None, reason, needs_another_model=True)
     reason = f"{reason}: a shorter question"
@@ -110,22 +116,28 @@ def refused_as_too_long(
     A limit of the answer that does not fit beside the prompt is lowered first. The call that was
     refused counts as one.
     """
-    most, asked = state.bounds.max_calls - 1, state.asked
+    most, asked, before = state.bounds.max_calls - 1, state.asked, state.asked.request
     if most <= len(state.attempts):
         return None
     state = dataclasses.replace(state, bounds=dataclasses.replace(state.bounds, max_calls=most))
     room = asked.request.max_tokens or DEFAULT_MAX_TOKENS
-    read, window, needed = error.prompt_tokens, error.context_tokens, min(room, _ENOUGH)
-    left = window - read - _MARGIN if read and window else room
-    reason = f"refused: {read or 'too many'} prompt tokens, a context window of {window or 'less'}"
-    if not needed <= left < room:
-        shorter = _shortened(state, read, window, needed=needed + _MARGIN)
-        if shorter is None:
+    window, characters = error.context_tokens, _characters(asked.request)
+    read = error.prompt_tokens or characters // _CHARACTERS_PER_TOKEN
+    reason = f"refused: {error.prompt_tokens or 'too many'} prompt tokens" + (
+        f", a context window of {window}" if window else ""
+    )
+    left = window - read - _MARGIN if window else _ENOUGH
+    if not window or not _ENOUGH <= left < room:
+        shorter = _shortened(state, read, window, needed=_ENOUGH + _MARGIN)
+        if shorter is not None:
+            share = _characters(shorter.asked.request) / characters
+            left = window - int(read * share) - _MARGIN if window else room
+            state, asked = shorter, shorter.asked
+        elif left >= room or left < _FEWEST:
             return None
-        share = _characters(shorter.asked.request) / _characters(asked.request)
-        left = window - int(read * share) - _MARGIN if read and window else room
-        state, asked = shorter, shorter.asked
-    request = with_room(asked.request, left) if needed <= left < room else asked.request
+    request = with_room(asked.request, left) if _FEWEST <= left < room else asked.request
+    if request == before:
+        return None
     ask = dataclasses.replace(asked, request=request, reason=f"{reason}: a shorter question")
     return dataclasses.replace(state, asked=ask), ask
 

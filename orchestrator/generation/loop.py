@@ -29,8 +29,8 @@ from orchestrator.generation.policy import (
 from orchestrator.generation.request_building import bounds_of
 from orchestrator.generation.request_variants import another_sample
 from orchestrator.generation.streaming import StreamHook
+from orchestrator.parsing.endings import is_looping
 from orchestrator.parsing.json_reader import is_json
-from orchestrator.parsing.repetition import is_looping
 from orchestrator.types.errors import (
     BudgetExceededError,
     CheckError,

@@ -17,6 +17,7 @@ from orchestrator.models.deployments import (
 from orchestrator.models.health import Monitor
 from orchestrator.models.routes import RouteTable
 from orchestrator.models.surroundings import surroundings
+from orchestrator.parsing.endings import is_stopped_short
 from orchestrator.routing import _litellm
 from orchestrator.routing.attempts import Trace, clock
 from orchestrator.routing.build import route_arguments, router_arguments
@@ -186,7 +187,7 @@ class RouterCompleter:
     async def _with_window(self, answer: Answer, request: Request) -> Answer:
         """The answer with its model's context window, where that may be what cut it off."""
         limit = request.max_tokens
-        if limit is None or not answer.is_stopped_short(limit):
+        if limit is None or not is_stopped_short(answer, limit):
             return answer
         return replace(answer, context_tokens=await self._window(answer.deployment))
 

@@ -21,7 +21,7 @@ _KEYS = ("max_model_len", "loaded_context_length", "context_length", "context_wi
 #: As OpenAI, vLLM, llama.cpp, LM Studio, Anthropic, Gemini, Mistral and TGI say it.
 _WINDOW = re.compile(
     r"(?:maximum context length|context (?:length|size|window|limit))(?: is| of)?(?: only)?\D{0,9}?"
-    r"(?P<a>\d+)(?! \+)|limit: \d+ \+ \d+ > (?P<b>\d+)|n_ctx\W+(?P<c>\d+)"
+    r"(?P<a>\d+)\b(?! \+)|limit: \d+ \+ \d+ > (?P<b>\d+)|n_ctx\W+(?P<c>\d+)"
     r"|> (?P<d>\d+) maximum|tokens allowed \((?P<e>\d+)|with (?P<f>\d+) maximum context"
     r"|must be <= (?P<g>\d+)"
 )

@@ -10,7 +10,7 @@ import types
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.parsing.repetition import LONGEST_TAIL, is_looping
+from orchestrator.parsing.endings import LONGEST_TAIL, is_looping
 from orchestrator.routing import _litellm
 from orchestrator.routing.attempts import Trace, usage_of
 from orchestrator.routing.host import Totals, says_something

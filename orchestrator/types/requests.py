@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from orchestrator.types.messages import LLMMessage
     from orchestrator.types.run_context import RunContext
 
-_NEARLY = 0.9  # of a limit: servers count a few tokens more or less than is asked for
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
@@ -237,10 +236,6 @@ class Answer:
     seconds: float = 0.0
     wire: tuple[WireAttempt, ...] = ()
     context_tokens: int = 0
-
-    def is_stopped_short(self, limit: int) -> bool:
-        """Whether it was cut off, and by something else than `limit`: it is far below that."""
-        return self.finish == "length" and 0 < self.usage.completion_tokens < _NEARLY * limit
 
     def from_cache(self) -> Answer:
         """A copy marked as answered by the cache: billed 0, no calls on the wire."""
