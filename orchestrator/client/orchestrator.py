@@ -116,16 +116,23 @@ class Orchestrator(Wiring):
         Raises:
             InvalidOutputError: no answer was valid; carries every attempt.
             LLMError: a provider failed, or a deadline or budget was reached.
-            TypeError: `prompt` is not a str.
-            ValueError: `prompt` is blank, an agent type, constraint or expectation is unknown, or
-                an image is not one.
+            TypeError: `prompt` is not a str, `samples` not an int.
+            ValueError: `prompt` is blank, an agent type, constraint or expectation is unknown, an
+                image is not one, or `samples` is below 1 or beyond ``limits.wire_attempts``.
             NoDeploymentError: there are images, and no model on the route reads them.
         """
         check_description(prompt, agent_type)
         contract = self._contract(constraints, expectations, prompt if infer_expectations else "")
         await self._open()
         pictures = await asyncio.to_thread(image_parts, images)
-        route = await self._route(model, provider, sees=bool(pictures))
+        route = self._router.resolve(model, provider)
+        if pictures:
+            # LiteLLM may have to be loaded for it; who leaves meanwhile has a line too.
+            with self._ledger.open(
+                "generate_gmn", route=route, agent_type=agent_type, tenant=tenant
+            ) as seeing:
+                seeing.is_detached = True
+                route = await self._router.seeing(route)
         mode = self._router.mode_for(route)
         rendered = self._prompts.generate(
             prompt,
@@ -249,7 +256,8 @@ class Orchestrator(Wiring):
         `refine` is the most further calls to repair an answer.
 
         Raises:
-            ValueError: no provider can take the schema; the message names the nearest one.
+            TypeError, ValueError: no provider can take the schema (the message names the nearest
+                one), or `samples` is not a number that ``limits.wire_attempts`` allows.
             InvalidOutputError, LLMError: as `generate_gmn`.
         """
         await self._open()
@@ -268,13 +276,14 @@ class Orchestrator(Wiring):
         ``cache="use"|"refresh"|"off"|"replay"`` says whether the cache may answer, ``cache_ttl``
         for how many seconds it may; a stream is kept and comes back as a stream. Requests that
         hold anything but JSON are always asked. With ``refine=2`` or ``checks=[…]`` the
-        answer is held to its ``response_format`` as `generate_structured` does; the response then
+        answer is held to its ``response_format`` as `generate_structured` does (so it is with
+        ``samples=3``: the first of three that is accepted); the response then
         has ``parsed``, the typed value, and ``generation``, with everything that led to it.
 
         Raises: what LiteLLM raises; with ``refine`` or ``checks`` what `generate_structured` does.
         """
         await self._open()
-        if "refine" in litellm_arguments or "checks" in litellm_arguments:
+        if not litellm_arguments.keys().isdisjoint(("refine", "checks", "samples")):
             return await self._structured.completion(litellm_arguments)
         return await self._litellm_calls.call("acompletion", litellm_arguments)
 
@@ -342,10 +351,6 @@ class Orchestrator(Wiring):
     async def usage(self, *, since: str = "") -> list[dict[str, Any]]:
         """The ledger's lines at or after `since` (ISO 8601), oldest first; none without ledger."""
         return await asyncio.to_thread(self._ledger.lines, since=since)
-
-    async def _route(self, model: str | None, provider: str | None, *, sees: bool) -> str:
-        route = self._router.resolve(model, provider)
-        return await self._router.seeing(route) if sees else route
 
     def _contract(
         self,
