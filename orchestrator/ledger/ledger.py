@@ -228,8 +228,10 @@ class Ledger:
         self.must_write = must_write
         self._limit_usd = limit_usd
         self._is_broken = False
-        self._over, self._sent = (
-            [None, None] if directory is None else [jsonlines.Appender(directory) for _ in range(2)]
+        self._files = (
+            {}
+            if directory is None
+            else {suffix: jsonlines.Appender(directory) for suffix in ("jsonl", "sent")}
         )
         self._numbers = itertools.count(1)
         self._prefix = (0, "")
@@ -260,11 +262,11 @@ class Ledger:
         The error that kept it from being written is returned, and logged once: a request that was
         answered never fails because of it.
         """
-        file, suffix = (self._over, "jsonl") if is_over else (self._sent, "sent")
-        if file is None:
+        suffix = "jsonl" if is_over else "sent"
+        if self.directory is None:
             return None
         try:
-            file.append(f"{line['at'][:7]}.{suffix}", _encoded(line))
+            self._files[suffix].append(f"{line['at'][:7]}.{suffix}", _encoded(line))
         except OSError as error:
             if not self._is_broken:
                 self._is_broken = True

@@ -234,8 +234,12 @@ def test_who_interrupts_a_call_while_litellm_loads_has_a_line(
     wire: WireServer, own_home: Path
 ) -> None:
     code = f"""
-import signal, threading
-threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+import signal, threading, time
+def interrupt():
+    while "litellm" not in sys.modules:
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Thread(target=interrupt).start()
 try:
     orc.sync.generate_gmn("a walker", images=[{PNG!r}])
 finally:
@@ -295,7 +299,7 @@ def test_the_bill_lies_where_the_environment_says(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.setenv("ORCHESTRATOR_LEDGER_DIR", str(tmp_path / "bills"))
-    orc = Orchestrator({"orchestrator": {"provider": "offline"}})
+    orc = Orchestrator()
     orc.sync.generate_gmn("a walker who keeps to a corridor")
     orc.sync.close()
     assert [path.suffix for path in (tmp_path / "bills").iterdir()] == [".jsonl"]
@@ -329,11 +333,13 @@ async def test_samples_are_bounded_by_what_may_go_on_the_wire(
 
 
 def test_the_command_refuses_samples_that_cannot_be_asked_for(
-    wire: WireServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+    wire: WireServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
     path = tmp_path / "config.json"
     path.write_text(json.dumps(configured(wire.base, "m")))
-    command = ["generate", "a walker", "--config", str(path), "--samples"]
+    monkeypatch.setenv("ORCHESTRATOR_CONFIG", str(path))
+    command = ["generate", "a walker", "--samples"]
     for samples in ("10000", "0", "2.5"):
         try:
             code: object = main([*command, samples])
