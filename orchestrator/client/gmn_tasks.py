@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from orchestrator.generation.request_building import Source
     from orchestrator.gmn.expectations import Expectation
     from orchestrator.gmn.model import GMNSpec
+    from orchestrator.ledger.ledger import Ledger
     from orchestrator.types.requests import Caching
 
 
@@ -39,6 +40,7 @@ class GMNTasks:
 
     loop: GenerationLoop
     prompts: Prompts
+    ledger: Ledger
 
     async def generation(
         self,
@@ -71,7 +73,12 @@ class GMNTasks:
         pictures = await asyncio.to_thread(image_parts, images)
         route = router.resolve(model, provider)
         if pictures:
-            route = await router.seeing(route)
+            # LiteLLM may have to be loaded for it; who leaves meanwhile has a line too.
+            with self.ledger.open(
+                "generate_gmn", route=route, agent_type=agent_type, tenant=tenant
+            ) as seeing:
+                seeing.is_detached = True
+                route = await router.seeing(route)
         mode = router.mode_for(route)
         rendered = self.prompts.generate(
             prompt, agent_type=agent_type, mode=mode, constraints=constraints,

@@ -118,9 +118,9 @@ class Orchestrator(Wiring):
         Raises:
             InvalidOutputError: no answer was valid; carries every attempt.
             LLMError: a provider failed, or a deadline or budget was reached.
-            TypeError: `prompt` is not a str.
-            ValueError: `prompt` is blank, an agent type, constraint or expectation is unknown, or
-                an image is not one.
+            TypeError: `prompt` is not a str, `samples` not an int.
+            ValueError: `prompt` is blank, an agent type, constraint or expectation is unknown, an
+                image is not one, or `samples` is below 1 or beyond ``limits.wire_attempts``.
             NoDeploymentError: there are images, and no model on the route reads them.
         """
         check_arguments(locals())
@@ -254,7 +254,8 @@ class Orchestrator(Wiring):
         `refine` is the most further calls to repair an answer.
 
         Raises:
-            ValueError: no provider can take the schema; the message names the nearest one.
+            TypeError, ValueError: no provider can take the schema (the message names the nearest
+                one), or `samples` is not a number that ``limits.wire_attempts`` allows.
             InvalidOutputError, LLMError: as `generate_gmn`.
         """
         check_arguments(locals())
@@ -275,14 +276,15 @@ class Orchestrator(Wiring):
         ``cache="use"|"refresh"|"off"|"replay"`` says whether the cache may answer, ``cache_ttl``
         for how many seconds it may; a stream is kept and comes back as a stream. Requests that
         hold anything but JSON are always asked. With ``refine=2`` or ``checks=[…]`` the
-        answer is held to its ``response_format`` as `generate_structured` does; the response then
+        answer is held to its ``response_format`` as `generate_structured` does (so it is with
+        ``samples=3``: the first of three that is accepted); the response then
         has ``parsed``, the typed value, and ``generation``, with everything that led to it.
 
         Raises: what LiteLLM raises; with ``refine`` or ``checks`` what `generate_structured` does.
         """
         check_arguments(litellm_arguments, only=OF_COMPLETION)
         await self._open()
-        if "refine" in litellm_arguments or "checks" in litellm_arguments:
+        if not litellm_arguments.keys().isdisjoint(("refine", "checks", "samples")):
             return await self._structured.completion(litellm_arguments)
         return await self._litellm_calls.call("acompletion", litellm_arguments)
 

@@ -201,7 +201,7 @@ class Wiring:
 
     @cached_property
     def _gmn_tasks(self) -> GMNTasks:
-        return GMNTasks(self._loop, self._prompts)
+        return GMNTasks(self._loop, self._prompts, self._ledger)
 
     @cached_property
     def _structured(self) -> Structured:

@@ -1,7 +1,8 @@
 """The ledger: one line per logical request with every wire attempt, on success and on failure.
 
-Before each call one more line says what the call may take: it holds until the line of the request
-replaces it, so that a call is on the bill even when its process is killed.
+Before each call a line in a file beside it (``.sent``) says what the call may take: it holds as
+long as there is no line of the request, so that a call is on the bill even when its process is
+killed.
 
 A line holds deployments, purposes, evaluations, tokens, dollars and seconds; never a prompt, an
 answer or a key. Dollars are None where a provider's price is not known.
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from orchestrator.types.requests import Attempt, WireAttempt
 
 _log = logging.getLogger(__name__)
+_UNFINISHED = "unfinished"
 
 
 def _encoded(line: Line) -> bytes:
@@ -159,9 +161,9 @@ class LedgerEntry:
         Raises: BudgetExceededError: the line cannot be written, and the ledger must be.
         """
         if not self._is_closed:
-            error = self._write(self.operation, "unfinished", self.cost_so_far)
+            error = self._write(self.operation, _UNFINISHED, self.cost_so_far)
         else:
-            error = self._write("late", "unfinished", self._rest([], [expected]))
+            error = self._write("late", _UNFINISHED, self._rest([], [expected]))
         if error is not None and self.ledger.must_write and expected.cost_usd != 0.0:
             raise BudgetExceededError(
                 f"the bill in {self.ledger.directory} cannot be written ({error}) and a budget is"
@@ -181,7 +183,8 @@ class LedgerEntry:
         """Write a line; the error that kept it from being written, if any."""
         if self.ledger.directory is None:
             return None
-        return self.ledger.write(self._line(operation, outcome, cost_so_far))
+        line = self._line(operation, outcome, cost_so_far)
+        return self.ledger.write(line, is_over=operation == "late" or outcome != _UNFINISHED)
 
     @property
     def id(self) -> str:
@@ -230,7 +233,11 @@ class Ledger:
         self.must_write = must_write
         self._limit_usd = limit_usd
         self._is_broken = False
-        self._file = None if directory is None else jsonlines.Appender(directory)
+        self._files = (
+            {}
+            if directory is None
+            else {suffix: jsonlines.Appender(directory) for suffix in ("jsonl", "sent")}
+        )
         self._numbers = itertools.count(1)
         self._prefix = (0, "")
 
@@ -254,15 +261,17 @@ class Ledger:
         cost_so_far.announce = entry.announce
         return entry
 
-    def write(self, line: Line) -> OSError | None:
-        """Append one line; the error that kept it from being written is returned, and logged once.
+    def write(self, line: Line, *, is_over: bool = True) -> OSError | None:
+        """Append one line: of a request, or of one that is not over and is about to send.
 
-        A request that was answered never fails because of it.
+        The error that kept it from being written is returned, and logged once: a request that was
+        answered never fails because of it.
         """
-        if self._file is None:
+        suffix = "jsonl" if is_over else "sent"
+        if self.directory is None:
             return None
         try:
-            self._file.append(f"{line['at'][:7]}.jsonl", _encoded(line))
+            self._files[suffix].append(f"{line['at'][:7]}.{suffix}", _encoded(line))
         except OSError as error:
             if not self._is_broken:
                 self._is_broken = True
@@ -286,23 +295,31 @@ def lines_of(directory: Path, *, since: str = "") -> Iterator[dict[str, Any]]:
     Oldest first; skips broken lines. A request that is not over, or whose process was killed,
     stands with what its calls may have taken, marked as an estimate.
     """
-    paths = [path for path in sorted(directory.glob("*.jsonl")) if path.stem >= since[:7]]
-    found: dict[str, dict[str, Any]] = {}
+    # First what was sent: what is over by then is read afterwards, and takes its place.
+    sent = {str(line.get("id")): line for line in _read(directory, "sent", since)}
+    lines = list(_read(directory, "jsonl", since))
+    over = {str(line.get("id")) for line in lines}
+    unfinished = [line for name, line in sent.items() if name not in over]
+    if unfinished:
+        lines = sorted((*lines, *unfinished), key=lambda line: str(line.get("at", "")))
     pending: dict[str, list[dict[str, Any]]] = {}
-    for number, line in enumerate(jsonlines.read(paths)):
-        if str(line.get("at", "")) < since:
-            continue
-        name, announced = str(line.get("id") or number), line.pop("pending", [])
-        if line.get("operation") != "late":
-            found.pop(name, None)  # the outcome takes the place of what was announced
-            found[name], pending[name] = line, announced
-        elif announced:
-            pending.setdefault(name, []).extend(announced)
-            found.setdefault(name, line)
-        else:
-            found[f"{name}, line {number}"] = line
-            pending.get(name, [])[:1] = []
-    yield from (_with_pending(line, pending.get(name, [])) for name, line in found.items())
+    for line in lines:
+        if (announced := line.pop("pending", [])) or line.get("operation") == "late":
+            name = str(line.get("id"))
+            left = pending.get(name, [])
+            pending[name] = [*left, *announced] if announced else left[1:]
+    # A call that was still on its way stands with the first line of its request.
+    yield from (_with_pending(line, pending.pop(str(line.get("id")), [])) for line in lines)
+
+
+def _read(directory: Path, suffix: str, since: str) -> Iterator[dict[str, Any]]:
+    # A device in the place of a file may have no end.
+    paths = [
+        path
+        for path in sorted(directory.glob(f"*.{suffix}"))
+        if path.stem >= since[:7] and path.is_file()
+    ]
+    return (line for line in jsonlines.read(paths) if str(line.get("at", "")) >= since)
 
 
 def _with_pending(line: dict[str, Any], pending: list[dict[str, Any]]) -> dict[str, Any]:

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.routing import _litellm
-from orchestrator.routing.prices import cost_at, written_tokens
+from orchestrator.routing.prices import cost_at, prompt_tokens, written_tokens
 from orchestrator.routing.translate import (
     in_litellms_class,
     is_before_the_wire,
     is_given_up,
+    misses_a_key,
     shows_the_wire,
 )
 from orchestrator.types.requests import Usage, WireAttempt
@@ -84,7 +85,9 @@ class AttemptRecord:
 
     def failed(self, error: Exception) -> Exception:
         """End it with an error, and return that error in LiteLLM's class."""
-        self.was_sent = (self.was_sent or shows_the_wire(error)) and not is_before_the_wire(error)
+        was_sent = self.was_sent or shows_the_wire(error)
+        was_sent = was_sent or not (self.is_logged or misses_a_key(error))
+        self.was_sent = was_sent and not is_before_the_wire(error)
         self.is_paid = is_given_up(error)
         raised = in_litellms_class(error, model=self.model, provider=self.provider)
         self.ended_by(raised)
@@ -123,10 +126,12 @@ class AttemptRecord:
         )  # fmt: skip
         self.details = None
 
-    def estimate(self, prompt: int, price_of: Callable[[str], tuple[float, float] | None]) -> None:
+    def estimate(
+        self, asked: Mapping[str, Any], price_of: Callable[[str], tuple[float, float] | None]
+    ) -> None:
         """Fill in what the provider did not say of what it is paid for: tokens, dollars.
 
-        `prompt` is the estimate for its prompt, `price_of` gives the prices of a deployment.
+        `asked` are the arguments of the call, `price_of` gives the prices of a deployment.
         """
         result, heard, self.heard = self.result, self.heard, ()
         if result is None or not self.was_sent:
@@ -139,7 +144,7 @@ class AttemptRecord:
         if not (self.is_paid or written or said.total_tokens):
             return
         usage = Usage(
-            known.prompt_tokens or said.prompt_tokens or prompt,
+            known.prompt_tokens or said.prompt_tokens or prompt_tokens(asked),
             known.completion_tokens or max(said.completion_tokens, written),
             known.cached_tokens or said.cached_tokens,
         )
@@ -157,6 +162,7 @@ class Trace:
 
     Attributes:
         cost: the sums of the request of which the call is a part.
+        asked: LiteLLM's arguments of the call, for estimates.
         expected: what the call may take, as announced before it was sent.
         is_recorded: whether the attempts have been added to the ledger and to health.
         optional: arguments that are left out where a deployment refuses them.
@@ -164,6 +170,7 @@ class Trace:
     """
 
     cost: RequestCost
+    asked: Mapping[str, Any] = field(default_factory=dict, repr=False)
     expected: WireAttempt | None = None
     is_recorded: bool = False
     optional: frozenset[str] = frozenset()
@@ -255,9 +262,8 @@ class Trace:
 
     def estimate(self, price_of: Callable[[str], tuple[float, float] | None]) -> None:
         """Fill in what no provider said; `price_of` gives the prices of a deployment."""
-        prompt = 0 if self.expected is None else self.expected.usage.prompt_tokens
         for one in self._attempts:
-            one.estimate(prompt, price_of)
+            one.estimate(self.asked, price_of)
 
     def _open(self) -> list[AttemptRecord]:
         """Latest first."""

@@ -29,7 +29,7 @@ from orchestrator.routing.output_modes import (
     messages_of,
     response_format_arguments,
 )
-from orchestrator.routing.plan import enforce_bound
+from orchestrator.routing.plan import enforce_bound, wire_attempts_on
 from orchestrator.routing.prices import reads_pictures, serves
 from orchestrator.routing.stream import FREE, assembled, replayed, said
 from orchestrator.routing.translate import (
@@ -108,6 +108,26 @@ class RouterCompleter:
         modes = output_modes(self._config.orchestrator.generation.mode)
         refused = {mode for one in deployments for mode in self.modes.refused(one)}
         return next((mode for mode in modes if mode not in refused), modes[-1])
+
+    def enforce_samples(self, routes: Sequence[str], samples: int, max_calls: int) -> None:
+        """Refuse more samples than may go on the wire, beside the other calls of a loop.
+
+        Raises: TypeError: `samples` is not an int; ValueError: it is below 1, or too many.
+        """
+        if not isinstance(samples, int) or isinstance(samples, bool):
+            raise TypeError(f"samples must be an int, not {samples!r}")
+        if samples < 1:
+            raise ValueError(f"samples is {samples}; ask for at least 1")
+        most = self._config.orchestrator.limits.wire_attempts
+        asked = [self.deployments.routes.get(one, (one,)) for one in routes]
+        per_call = max(wire_attempts_on(self._config, self._settings, one) for one in asked)
+        found = (max_calls - 1 + samples) * per_call
+        if samples > 1 and found > most:
+            raise ValueError(
+                f"samples is {samples}: with retries and fallbacks that could put {found} requests"
+                f" on the wire, and limits.wire_attempts allows {most}. Ask for at most"
+                f" {max(most // per_call - max_calls + 1, 1)}, or raise the limit."
+            )
 
     async def seeing(self, route: str) -> str:
         """The first group of a route all of whose deployments read pictures.

@@ -113,7 +113,8 @@ def expected_attempt(
     """
     group = str(arguments.get("model"))
     ready = deployments.of_group(group)
-    prompt = prompt_tokens(arguments)
+    # Before every call: a quarter of the bytes takes 10 µs, counting words 200 for 2,000 letters.
+    prompt = sum(len(text.encode(errors="replace")) for text in _read_texts(arguments)) // 4 + 1
     if not ready:
         return WireAttempt("", "", group, "unfinished", usage=Usage(prompt), estimated=True)
     prices = [price_of(one) for one in ready]
@@ -143,10 +144,15 @@ def cost_at(price: tuple[float, float] | None, usage: Usage) -> float | None:
 
 def prompt_tokens(arguments: Mapping[str, Any]) -> int:
     """About what a provider counts for the prompt of a call; opens no tokenizer and no network."""
-    texts = list(_texts([arguments[key] for key in _READ if key in arguments]))
+    texts = list(_read_texts(arguments))
     pictures = sum(text.startswith("data:image/") for text in texts)
     read = " ".join(text for text in texts if not text.startswith("data:image/"))
     return estimated_tokens(read) + pictures * _TOKENS_PER_PICTURE
+
+
+def _read_texts(arguments: Mapping[str, Any]) -> Iterator[str]:
+    for key in _READ:
+        yield from _texts(arguments.get(key))
 
 
 def written_tokens(parts: Iterable[Any]) -> int:

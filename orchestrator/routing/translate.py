@@ -44,6 +44,9 @@ _ON_THE_WIRE = ("HTTPStatusError", "ReadTimeout", "ReadError", "WriteTimeout", "
                 "RemoteProtocolError", "ClientResponseError")  # fmt: skip
 _NOT_CONNECTED = ("ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol",
                   "ClientConnectorError", "ClientConnectorDNSError")  # fmt: skip
+#: What openai's client, and LiteLLM's code for gemini, raise for a missing key; what they raise for
+#: an answer has a class of its own.
+_NO_KEY = ("openai.OpenAIError", "builtins.ValueError")
 
 _BY_CLASS: dict[str, type[errors.LLMError]] = {
     "AuthenticationError": errors.AuthenticationError,
@@ -170,10 +173,17 @@ def shows_the_wire(error: BaseException) -> bool:
 
 def is_before_the_wire(error: BaseException) -> bool:
     """Whether a failure shows that no connection was made, so that nothing can have been sent."""
-    never = (socket.gaierror, ConnectionRefusedError)
     return any(
-        type(one).__name__ in _NOT_CONNECTED or isinstance(one, never) for one in _causes(error)
+        type(one).__name__ in _NOT_CONNECTED
+        or isinstance(one, socket.gaierror | ConnectionRefusedError)
+        for one in _causes(error)
     )
+
+
+def misses_a_key(error: BaseException) -> bool:
+    """Whether LiteLLM, or the client that it uses, refused a request for want of a key."""
+    _, *behind = _causes(error)
+    return any(f"{type(one).__module__}.{type(one).__name__}" in _NO_KEY for one in behind)
 
 
 def is_given_up(error: BaseException) -> bool:

@@ -140,6 +140,7 @@ class Transport:
                 await call.limit.acquire()
                 call.has_place = True
                 call.reserved = await self.budget_limiter.reserve(router, arguments, trace.cost)
+                trace.asked = arguments
                 trace.expected = expected_attempt(self._deployments, method, arguments)
                 trace.cost.send(trace.expected)
                 while True:
