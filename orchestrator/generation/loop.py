@@ -175,6 +175,7 @@ async def sampled(
 
     Raises: LLMError: no sample was answered; the error of the first.
     """
+    context = context.within(deadline_s)
     tasks = [
         asyncio.create_task(_sample(task, completer, number, context))
         for number in range(task.samples)
@@ -249,6 +250,7 @@ async def refine(
     decision: Decision[T] = asked
     if prior_attempts:
         state, decision = resumed(state, prior_attempts)
+    context = context.within(bounds.deadline_s)
     try:
         async with asyncio.timeout(bounds.deadline_s):
             while isinstance(decision, Ask):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.routing import _litellm
-from orchestrator.routing.translate import in_litellms_class
+from orchestrator.routing.translate import in_litellms_class, is_rate_limit, retry_after
 from orchestrator.types.requests import Usage, WireAttempt
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ class AttemptRecord:
 
     Attributes:
         stopped_at: when it was cancelled, while it is not yet known by whom.
+        is_limited: whether the provider refused it for its rate limit.
+        free_at: when (`clock`) the provider may be asked again, if it said so.
         details: LiteLLM's own record of it, for a Router that was built elsewhere.
         result: None until it has ended and the reason is known.
     """
@@ -34,6 +36,8 @@ class AttemptRecord:
     started_at: float
     details: Any = field(default=None, repr=False)
     stopped_at: float | None = None
+    is_limited: bool = False
+    free_at: float | None = None
     result: WireAttempt | None = None
 
     def answered(self, response: Any) -> None:
@@ -64,6 +68,9 @@ class AttemptRecord:
         if error is None or isinstance(error, asyncio.CancelledError):
             self._end("cancelled")
         else:
+            self.is_limited = isinstance(error, Exception) and is_rate_limit(error)
+            if self.is_limited and (seconds := retry_after(error)) is not None:
+                self.free_at = clock() + seconds
             self._end(type(error).__name__, int(getattr(error, "status_code", 0) or 0))
 
     def overtaken(self) -> None:
@@ -92,10 +99,12 @@ class Trace:
     Attributes:
         cost: the sums of the request of which the call is a part.
         is_recorded: whether the attempts have been added to the ledger and to health.
+        rest_s: seconds for which all deployments rest after rate limits, where nothing was sent.
     """
 
     cost: RequestCost
     is_recorded: bool = False
+    rest_s: float | None = None
     _attempts: list[AttemptRecord] = field(default_factory=list)
 
     @property
@@ -136,6 +145,24 @@ class Trace:
         provider = str(details.get("custom_llm_provider") or "")
         model = str(details.get("model") or "")
         self.add(deployment, provider, model, details)
+
+    def free_first(self) -> tuple[str, float | None] | None:
+        """Of the deployments whose last attempt met a rate limit the one that is free first.
+
+        Its id, and in how many seconds: None where no provider said. None: there is no such one.
+        """
+        last = {one.deployment: one for one in self._attempts}
+        limited = [one for one in last.values() if one.is_limited]
+        stated = [(one.free_at, one.deployment) for one in limited if one.free_at is not None]
+        if stated:
+            free_at, deployment = min(stated)
+            return deployment, max(free_at - clock(), 0.0)
+        return (limited[0].deployment, None) if limited else None
+
+    def free_in(self) -> float | None:
+        """In how many seconds the first of them is free, None where that is not known."""
+        found = self.free_first()
+        return found[1] if found else self.rest_s
 
     def answered(self, response: Any) -> None:
         """End the attempt that is still open with `response`; add one where none was seen."""

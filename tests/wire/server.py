@@ -142,8 +142,11 @@ class WireServer:
         asked = Asked("ollama", body["model"], body, bool(body.get("stream")))
         return await self._answer(request, asked)
 
-    async def _embeddings(self, request: web.Request) -> web.Response:
+    async def _embeddings(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
+        script = self.scripts.get(body["model"])
+        if script and script[0].status != 200:  # refusals are scripted, answers are not
+            return await self._answer(request, Asked("openai", body["model"], body, False))
         self.requests.append(body)
         inputs = body["input"] if isinstance(body["input"], list) else [body["input"]]
         data = [
