@@ -197,6 +197,7 @@ async def sampled(
         LLMError: no sample was answered; the error of the first.
         CheckError: a check of the caller raised; it carries the samples evaluated until then.
     """
+    context = context.within(deadline_s)
     tasks = [
         asyncio.create_task(_sample(task, completer, number, context))
         for number in range(task.samples)
@@ -278,6 +279,7 @@ async def refine(
     decision: Decision[T] = asked
     if prior_attempts:
         state, decision = resumed(state, prior_attempts)
+    context = context.within(bounds.deadline_s)
     try:
         async with asyncio.timeout(bounds.deadline_s):
             while isinstance(decision, Ask):

@@ -15,7 +15,9 @@ from orchestrator.routing.translate import (
     in_litellms_class,
     is_before_the_wire,
     is_given_up,
+    is_rate_limit,
     misses_a_key,
+    retry_after,
     shows_the_wire,
 )
 from orchestrator.types.requests import Usage, WireAttempt
@@ -37,6 +39,8 @@ class AttemptRecord:
 
     Attributes:
         stopped_at: when it was cancelled, while it is not yet known by whom.
+        is_limited: whether the provider refused it for its rate limit.
+        free_at: when (`clock`) the provider may be asked again, if it said so.
         details: LiteLLM's own record of it, for a Router that was built elsewhere.
         was_sent: whether LiteLLM has handed it to the wire, as far as is known.
         is_logged: whether LiteLLM tells when it does so; not of embeddings.
@@ -56,6 +60,8 @@ class AttemptRecord:
     is_logged: bool = True
     heard: Sequence[Any] = field(default=(), repr=False)
     is_paid: bool = False
+    is_limited: bool = False
+    free_at: float | None = None
     result: WireAttempt | None = None
     says_why_it_ended: bool = True
 
@@ -106,6 +112,9 @@ class AttemptRecord:
             self._end("cancelled")
         else:
             self.is_paid = self.is_paid or isinstance(error, TimeoutError)
+            self.is_limited = isinstance(error, Exception) and is_rate_limit(error)
+            if self.is_limited and (seconds := retry_after(error)) is not None:
+                self.free_at = clock() + seconds
             self._end(type(error).__name__, int(getattr(error, "status_code", 0) or 0))
 
     def overtaken(self) -> None:
@@ -167,6 +176,7 @@ class Trace:
         is_recorded: whether the attempts have been added to the ledger and to health.
         optional: arguments that are left out where a deployment refuses them.
         refused: those that were refused before, by deployment; all calls share it.
+        rest_s: seconds for which all deployments rest after rate limits, where nothing was sent.
     """
 
     cost: RequestCost
@@ -175,6 +185,7 @@ class Trace:
     is_recorded: bool = False
     optional: frozenset[str] = frozenset()
     refused: dict[str, frozenset[str]] = field(default_factory=dict)
+    rest_s: float | None = None
     _attempts: list[AttemptRecord] = field(default_factory=list)
 
     @property
@@ -239,6 +250,24 @@ class Trace:
         provider = str(details.get("custom_llm_provider") or "")
         model = str(details.get("model") or "")
         self.add(deployment, provider, model, details).was_sent = True
+
+    def free_first(self) -> tuple[str, float | None] | None:
+        """Of the deployments whose last attempt met a rate limit the one that is free first.
+
+        Its id, and in how many seconds: None where no provider said. None: there is no such one.
+        """
+        last = {one.deployment: one for one in self._attempts}
+        limited = [one for one in last.values() if one.is_limited]
+        stated = [(one.free_at, one.deployment) for one in limited if one.free_at is not None]
+        if stated:
+            free_at, deployment = min(stated)
+            return deployment, max(free_at - clock(), 0.0)
+        return (limited[0].deployment, None) if limited else None
+
+    def free_in(self) -> float | None:
+        """In how many seconds the first of them is free, None where that is not known."""
+        found = self.free_first()
+        return found[1] if found else self.rest_s
 
     def answered(self, response: Any) -> None:
         """End the attempt that is still open with `response`; add one where none was seen."""

@@ -35,8 +35,10 @@ from orchestrator.routing.stream import FREE, assembled, replayed, said
 from orchestrator.routing.translate import (
     cleaned,
     in_litellms_class,
+    is_rate_limit,
     names_response_format,
     refused_parameters,
+    stating_wait,
     translated,
 )
 from orchestrator.routing.transport import Transport
@@ -87,9 +89,9 @@ class RouterCompleter:
             else replayed_deployments(config, recorded)
         )
         self._settings = router_arguments(config, self.deployments)
-        enforce_bound(config, self.deployments, self._settings)
+        waits = enforce_bound(config, self.deployments, self._settings)
         self.monitor = Monitor()
-        self.transport = Transport(config, self.deployments, self.monitor, router)
+        self.transport = Transport(config, self.deployments, self.monitor, router, waits=waits)
         self._deadline_s = config.orchestrator.limits.deadline_s
         self._refused: dict[str, frozenset[str]] = {}
         self._windows = ContextWindows()
@@ -181,7 +183,9 @@ class RouterCompleter:
             trace = Trace(context.cost, optional=request.optional, refused=self._refused)
             try:
                 sent = self._arguments(group or request.route, request, context)
-                response = await self.transport.send("acompletion", sent, self._deadline_s, trace)
+                response = await self.transport.send(
+                    "acompletion", sent, self._deadline_s, trace, wait_until=context.until
+                )
                 if context.on_text is not None:
                     response = await assembled(response, context.on_text)
                 answer = _answer(response, (*attempts, *trace.ended), clock() - start)
@@ -191,7 +195,10 @@ class RouterCompleter:
                 raise
             except Exception as error:  # noqa: BLE001  LiteLLM raises its own, openai's, ValueErrors
                 attempts += trace.ended
-                failure = translated(error, route=request.route, attempts=attempts, last=trace.last)
+                failure = translated(
+                    error, route=request.route, attempts=attempts, last=trace.last,
+                    wait_s=trace.free_in(),
+                )  # fmt: skip
                 is_refused = names_response_format(error, request.mode)
                 refused = self._refused_elsewhere(error, request)
             if refused:
@@ -290,7 +297,9 @@ class RouterCompleter:
         if isinstance(theirs, OrchestratorError):
             return theirs
         keys = [one.params.value.get("api_key") for one in self.deployments.ready]
-        return cleaned(theirs, sent, [str(key) for key in keys if key])
+        made = cleaned(theirs, sent, [str(key) for key in keys if key])
+        wait_s = trace.free_in() if is_rate_limit(made) else None
+        return made if wait_s is None else stating_wait(made, wait_s)
 
     async def _known_or_ad_hoc(self, model: str | None, method: str) -> dict[str, Any]:
         """The arguments for a name; a model that only LiteLLM knows is called as LiteLLM would."""

@@ -45,7 +45,8 @@ async def _probe(router: RouterCompleter, one: Deployment, context: RunContext) 
         "timeout": _PROBE_S,
     }
     try:
-        await router.transport.send("acompletion", arguments, _PROBE_S, Trace(context.cost))
+        trace = Trace(context.cost)
+        await router.transport.send("acompletion", arguments, _PROBE_S, trace, waits=0)
     except Exception:  # noqa: BLE001  the trace has noted what it was; a probe reports, never raises
         return
 

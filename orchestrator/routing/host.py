@@ -57,9 +57,24 @@ def _host() -> Any:
 
         def invoke(self, op: str) -> Any:
             endpoint = super().invoke(op)
+            if op == "aembedding":
+                endpoint = functools.partial(_without_retries, endpoint)
             return functools.partial(_attempt, endpoint) if op in _RECORDED else endpoint
 
     return RecordingHost()
+
+
+class _Stated0(int):
+    """A 0 that LiteLLM does not take for an argument that is not set."""
+
+    def __bool__(self) -> bool:
+        return True
+
+
+def _without_retries(endpoint: Callable[..., Awaitable[Any]], **arguments: Any) -> Awaitable[Any]:
+    # LiteLLM 1.110 reads `max_retries or 2`: the provider's client would try again by itself, wait
+    # up to a minute before it, and no sibling would be asked meanwhile.
+    return endpoint(**{**arguments, "max_retries": _Stated0()})
 
 
 async def _attempt(

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.routing.build import route_arguments, router_arguments
+from orchestrator.routing.offline.completer import are_embedded
 from orchestrator.routing.offline.litellm_adapter import estimated_tokens
 from orchestrator.routing.prices import chain_of, most_usd
+from orchestrator.routing.rate_limits import MOST_WAITS
 from orchestrator.types.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -58,6 +60,8 @@ def plan(
     groups = list(dict.fromkeys(group for _, chain in asked for group in chain))
     ready = [one for group in groups for one in deployments.of_group(group)]
     per_call = max(wire_attempts(*one) for one in asked)
+    waits = 0 if are_embedded(ready) else waits_of(config, per_call)
+    per_call += waits
     calls = settings.max_calls + samples - 1
     attempts = calls * per_call
     sent = {"messages": [turn.as_dict() for turn in request.messages], **request.parameters}
@@ -70,7 +74,8 @@ def plan(
     lines = (
         f"route {' then '.join(routes)}: {', '.join(dict.fromkeys(one.model for one in ready))}",
         f"refinement loop: at most {calls} calls" + (f", {samples} samples" if samples > 1 else ""),
-        f"Router: at most {per_call} attempts for one call, over {len(groups)} model groups",
+        f"Router: at most {per_call} attempts for one call, over {len(groups)} model groups,"
+        f" {waits} of them after a rate limit was waited for",
         f"together at most {attempts} requests on the wire, {settings.deadline_s:g} s",
         f"about {prompt} prompt tokens and at most {settings.max_tokens} answer tokens per call",
         "cost: " + ("a price is not known" if total is None else f"at most {total:.4f} USD"),
@@ -119,17 +124,27 @@ def _tries_of(arguments: Mapping[str, Any], group: str) -> int:
     return levels * (1 + max((int(value) for value in stated), default=0))
 
 
-def enforce_bound(config: Config, deployments: Deployments, arguments: Mapping[str, Any]) -> None:
-    """Refuse a configuration whose retries multiply beyond its own limit.
+def waits_of(config: Config, per_call: int) -> int:
+    """How many attempts of a call may follow a wait, beside the `per_call` that need none."""
+    ours = config.orchestrator
+    return max(
+        min(MOST_WAITS, ours.limits.wire_attempts // ours.generation.max_calls - per_call), 0
+    )
+
+
+def enforce_bound(config: Config, deployments: Deployments, arguments: Mapping[str, Any]) -> int:
+    """Refuse a configuration whose retries multiply beyond its own limit; else give `waits_of` it.
 
     `arguments` are those of the Router.
 
     Raises: ConfigError: an operation could put more than ``limits.wire_attempts`` on the wire.
     """
     most = config.orchestrator.limits.wire_attempts
+    per_call = 0
     asked = {**{group: (group,) for group in deployments.groups()}, **deployments.routes}
     for name, groups in asked.items():
         on_route, chain = _asked(config, arguments, groups)
+        per_call = max(per_call, wire_attempts(on_route, chain))
         found = config.orchestrator.generation.max_calls * wire_attempts(on_route, chain)
         if found > most:
             raise ConfigError(
@@ -139,3 +154,4 @@ def enforce_bound(config: Config, deployments: Deployments, arguments: Mapping[s
                 f" than {most}",
                 fix="Lower num_retries or shorten the fallbacks, or raise the limit.",
             )
+    return waits_of(config, per_call)

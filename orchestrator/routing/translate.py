@@ -6,10 +6,13 @@ the original exception travels on: only its class, its status, and what they mea
 
 from __future__ import annotations
 
+import email.utils
+import math
 import os
 import re
 import socket
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -95,38 +98,32 @@ def translated(
     route: str,
     attempts: Sequence[WireAttempt] = (),
     last: WireAttempt | None = None,
+    wait_s: float | None = None,
 ) -> errors.LLMError:
     """The `LLMError` that says what `error` means, without anything that was sent.
 
-    `attempts` reached the wire; `last` is the latest of all, where it did not.
+    `attempts` reached the wire; `last` is the latest of all, where it did not. `wait_s` is in how
+    many seconds the first deployment is free again, where that is known.
     """
     kind = type(error).__name__
     if kind == _FORKED:
         return errors.NoDeploymentError(_AFTER_FORK)
-    status = int(getattr(error, "status_code", 0) or 0)
-    said = str(error).lower()
-    # The class LiteLLM chooses for a refused key differs by provider; the status does not.
-    by_status = _BY_STATUS.get(status)
-    ours = by_status if status in (401, 403) else _BY_CLASS.get(kind) or by_status
-    ours = ours or errors.ServiceUnavailableError
-    if type(error) is TimeoutError:
-        ours = errors.DeadlineExceededError
-    elif is_rate_limit(error):
-        ours = errors.RateLimitError
-    elif "error converting to valid response block" in said:
-        ours, status = errors.ServiceUnavailableError, 0  # LiteLLM's own 422: not JSON came back
-    elif issubclass(ours, errors.BadRequestError):
-        ours = _read(said, ours)
+    ours, status = _kind_of(error, is_resting=wait_s is not None)
     last = last or (attempts[-1] if attempts else None)
     deployment = str(
         getattr(error, "failed_deployment_id", "") or (last.deployment if last else "")
     )
     provider = (last.provider if last else "") or str(getattr(error, "llm_provider", "") or "")
+    said = str(error).lower()
     what = _unreachable(error, said) or (f"{kind}, status {status}" if status else kind)
     who = deployment or provider or f"route {route!r}"
     words = f"{who} failed ({what})"
     if len(attempts) > 1:
         words += f" after {len(attempts)} attempts"
+    stated = retry_after(error)
+    wait_s = wait_s if stated is None else stated
+    if issubclass(ours, errors.RateLimitError) and wait_s is not None:
+        words += f"; {_again_in(wait_s)}"
     window, prompt = window_in(said) if ours is errors.ContextWindowExceededError else (0, 0)
     if window:
         words += f": {prompt or 'too many'} prompt tokens, and a context window of {window}"
@@ -135,12 +132,32 @@ def translated(
         deployment=deployment,
         provider=provider,
         status=status,
-        retry_after_s=_retry_after(error),
+        retry_after_s=wait_s,
         wire_attempts=len(attempts),
     )
     if isinstance(failure, errors.ContextWindowExceededError):
         failure.context_tokens, failure.prompt_tokens = window, prompt
     return failure
+
+
+def _kind_of(error: Exception, *, is_resting: bool) -> tuple[type[errors.LLMError], int]:
+    """Our class for an error, and its status; `is_resting`: all rest after rate limits."""
+    kind = type(error).__name__
+    status = int(getattr(error, "status_code", 0) or 0)
+    said = str(error).lower()
+    # The class LiteLLM chooses for a refused key differs by provider; the status does not.
+    by_status = _BY_STATUS.get(status)
+    ours = by_status if status in (401, 403) else _BY_CLASS.get(kind) or by_status
+    ours = ours or errors.ServiceUnavailableError
+    if type(error) is TimeoutError:
+        ours = errors.DeadlineExceededError
+    elif is_rate_limit(error) or (kind == "RouterRateLimitError" and is_resting):
+        ours = errors.RateLimitError
+    elif "error converting to valid response block" in said:
+        ours, status = errors.ServiceUnavailableError, 0  # LiteLLM's own 422: not JSON came back
+    elif issubclass(ours, errors.BadRequestError):
+        ours = _read(said, ours)
+    return ours, status
 
 
 def _read(said: str, ours: type[errors.LLMError]) -> type[errors.LLMError]:
@@ -243,6 +260,16 @@ def cleaned(error: Exception, sent: Mapping[str, Any], secrets: Iterable[str]) -
     return error
 
 
+def stating_wait(error: Any, seconds: float) -> Exception:
+    """LiteLLM's own exception with the seconds to wait in its words."""
+    error.message = f"{getattr(error, 'message', error)} ({_again_in(seconds)})"
+    return error  # type: ignore[no-any-return]
+
+
+def _again_in(seconds: float) -> str:
+    return f"it can be asked again in {seconds:.{0 if seconds >= 10 else 1}f} s"
+
+
 def _words_of(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         if len(value) >= _SHORTEST_SECRET:
@@ -267,14 +294,34 @@ def is_rate_limit(error: Exception) -> bool:
     return any(kind.__name__ in names for kind in type(error).__mro__)
 
 
-def _retry_after(error: Any) -> float | None:
-    # Not `response`, which some of LiteLLM's exceptions only make up.
-    headers = getattr(error, "litellm_response_headers", None)
-    value = headers.get("retry-after") if headers is not None else None
+def retry_after(error: Any) -> float | None:
+    """Seconds after which a provider may be asked again; None where it does not say.
+
+    Read from ``retry-after-ms`` and from ``retry-after``, in seconds or as an HTTP date; a date is
+    compared with the provider's own clock where it sends one.
+    """
+    response = getattr(error, "response", None)
+    headers = getattr(error, "litellm_response_headers", None) or getattr(response, "headers", None)
+    if not headers:
+        return None
+    stated = {str(name).lower(): str(value) for name, value in dict(headers).items()}
+    for name, unit in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
+        try:
+            seconds = float(stated.get(name, "")) * unit
+        except ValueError:
+            continue
+        if math.isfinite(seconds):
+            return max(seconds, 0.0)
+    then, now = _moment(stated.get("retry-after", "")), _moment(stated.get("date", ""))
+    return None if then is None else max(then - (now or time.time()), 0.0)
+
+
+def _moment(date: str) -> float | None:
+    """Seconds since 1970 of an HTTP date."""
     try:
-        return float(value) if value is not None else None
-    except ValueError:
-        return None  # an HTTP date: the wait is unknown in seconds
+        return email.utils.parsedate_to_datetime(date).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def names_response_format(error: Exception, mode: OutputMode) -> bool:

@@ -15,8 +15,8 @@ from orchestrator.routing.budget import NOTHING, BudgetLimiter, Reserved
 from orchestrator.routing.build import build_router, prepare
 from orchestrator.routing.host import TRACE, HostedRouter
 from orchestrator.routing.prices import expected_attempt, price_of
+from orchestrator.routing.rate_limits import MOST_WAITS, Patience
 from orchestrator.routing.stream import tracked
-from orchestrator.routing.translate import is_rate_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from orchestrator.models.health import Monitor
 
 _WRITTEN_TO = ("metadata", "litellm_metadata")
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 1.0
 
 
 @dataclass(slots=True)
@@ -55,8 +54,16 @@ class Transport:
     """Sends through one LiteLLM Router, built when first used."""
 
     def __init__(
-        self, config: Config, deployments: Deployments, monitor: Monitor, router: Any = None
+        self,
+        config: Config,
+        deployments: Deployments,
+        monitor: Monitor,
+        router: Any = None,
+        *,
+        waits: int = MOST_WAITS,
     ) -> None:
+        """Send through `router` if there is one; `waits` is what `send` takes by default."""
+        self._waits = waits
         self._monitor = monitor
         self._config = config
         self._deployments = deployments
@@ -120,20 +127,26 @@ class Transport:
         deadline_s: float,
         trace: Trace,
         translate: Callable[[Exception], Exception] | None = None,
+        *,
+        waits: int | None = None,
+        wait_until: float | None = None,
     ) -> Any:
         """Call a method of the Router with `arguments`.
 
         The wait for a place, every retry, every fallback and the whole of a stream together take
         at most `deadline_s`. Attempts are recorded in `trace` and in the cost of its request. A
-        rate limit of the Router's own is waited for: nothing has been sent yet. A stream raises
-        what `translate` makes of the error that it met.
+        rate limit is waited for where that fits (`Patience`): a provider's at most `waits` times
+        and not beyond `wait_until` (`time.monotonic`). A stream raises what `translate` makes of
+        the error that it met.
 
         Raises: TimeoutError: the deadline; BudgetExceededError; and what LiteLLM raises.
         """
-        until, pause = time.monotonic() + deadline_s, _FIRST_WAIT_S
+        until = time.monotonic() + deadline_s
         router = await self.router() if self._router is None else self._router
         call = _Call(self, router, trace, self._concurrency_limit())
         sent = self._sent(arguments, trace)
+        most = self._waits if waits is None else waits
+        patience = Patience(router, trace, min(until, wait_until or until), most)
         try:
             # One timeout for everything: each costs as much as all the rest of this layer.
             async with asyncio.timeout(deadline_s):
@@ -143,15 +156,7 @@ class Transport:
                 trace.asked = arguments
                 trace.expected = expected_attempt(self._deployments, method, arguments)
                 trace.cost.send(trace.expected)
-                while True:
-                    try:
-                        response = await getattr(router, method)(**sent)
-                        break
-                    except Exception as error:
-                        if trace.count or not is_rate_limit(error):
-                            raise
-                    await asyncio.sleep(pause)
-                    pause = min(pause * 1.5, _LONGEST_WAIT_S)
+                response = await patience.answer(getattr(router, method), sent)
             if not arguments.get("stream"):
                 trace.answered(response)
         except BaseException as error:

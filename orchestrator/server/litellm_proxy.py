@@ -9,28 +9,32 @@ In the proxy's config.yaml::
         - {provider: gmn, custom_handler: orchestrator.server.litellm_proxy.handler}
 
 ``ORCHESTRATOR_CONFIG`` names the configuration with the routes. A request may carry
-``agent_type``, ``constraints``, ``expectations``, ``tenant``, ``cache`` and ``seed`` beside the
-messages; the answer is block text, or JSON where ``response_format`` asks for JSON.
+``agent_type``, ``constraints``, ``expectations``, ``cache`` and ``seed`` beside the messages; the
+answer is block text, or JSON where ``response_format`` asks for JSON. What cannot be honoured is
+refused with a 400. The tenant is that of the proxy's key.
 """
 
 from __future__ import annotations
 
+import logging
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.client.module_level import shared
 from orchestrator.routing import _litellm
 from orchestrator.routing.offline.litellm_adapter import in_chunks
+from orchestrator.server.chat_request import RefusedError, read_request
 from orchestrator.types import errors
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from orchestrator.gmn.model import GMNSpec
+    from orchestrator.server.chat_request import ChatRequest
     from orchestrator.types.requests import Generation
 
-#: Arguments of `generate_gmn` that a request may carry, beside model and messages.
-OPTIONS = ("agent_type", "constraints", "expectations", "tenant", "cache", "seed")
+_log = logging.getLogger(__name__)
 _STATUS: Mapping[type[errors.OrchestratorError], int] = {
     errors.RateLimitError: 429,
     errors.AuthenticationError: 401,
@@ -40,7 +44,6 @@ _STATUS: Mapping[type[errors.OrchestratorError], int] = {
     errors.DeadlineExceededError: 408,
     errors.BudgetExceededError: 429,
     errors.InvalidOutputError: 422,
-    errors.ConfigError: 400,
 }
 
 
@@ -49,58 +52,94 @@ def custom_llm(generate: Callable[..., Awaitable[Generation[Any]]]) -> Any:
     litellm = _litellm.load()
     refused = litellm.llms.custom_llm.CustomLLMError
 
-    async def generated(model: str, messages: Any, options: Mapping[str, Any]) -> Generation[Any]:
-        extra = {**(options.get("extra_body") or {}), **options}
-        chosen = {key: extra[key] for key in OPTIONS if extra.get(key) is not None}
+    def read(messages: Any, parameters: Mapping[str, Any], given: Any) -> ChatRequest:
         try:
-            return await generate(_prompt(messages), model, chosen)
+            return read_request(messages, parameters, tenant_of(given or {}))
+        except RefusedError as error:
+            words = str(error)
+        raise refused(status_code=400, message=words)
+
+    async def generated(model: str, request: ChatRequest) -> Generation[Any]:
+        try:
+            return await generate(request.prompt, model, dict(request.options))
         except errors.OrchestratorError as error:
-            failure = refused(status_code=_STATUS.get(type(error), 503), message=str(error))
-        except (TypeError, ValueError) as error:
-            failure = refused(status_code=400, message=str(error))
+            failure = refused(status_code=_status_of(error, request), message=str(error))
+        except Exception as error:  # noqa: BLE001  whatever it is, the request is not at fault
+            _log.exception("a request for %s failed", model)
+            words = f"an internal fault ({type(error).__name__}); the log of the proxy has more"
+            failure = refused(status_code=500, message=words)
         raise failure
 
     class Handler(litellm.CustomLLM):  # type: ignore[misc, name-defined]  # known at run time only
         """Answers chat requests with documents."""
 
         async def acompletion(
-            self, model: str, messages: Any, model_response: Any, optional_params: Any, **_: Any
+            self, model: str, messages: Any, model_response: Any, optional_params: Any, **given: Any
         ) -> Any:
-            made = await generated(model, messages, optional_params)
-            model_response.choices[0].message.content = _content(made, optional_params)
+            request = read(messages, optional_params, given.get("litellm_params"))
+            made = await generated(model, request)
+            model_response.choices[0].message.content = _content(made, request)
             model_response.model = model
             model_response.created = int(time.time())
             model_response.usage = litellm.Usage(**_usage(made))
             return model_response
 
-        async def astreaming(
-            self, model: str, messages: Any, optional_params: Any, **_: Any
+        def astreaming(
+            self, model: str, messages: Any, optional_params: Any, **given: Any
         ) -> AsyncIterator[dict[str, Any]]:
-            made = await generated(model, messages, optional_params)
-            for chunk in in_chunks(_content(made, optional_params), _usage(made)):
-                yield chunk
+            # Read before the stream begins: a refusal is then an answer with a status of its own.
+            request = read(messages, optional_params, given.get("litellm_params"))
+
+            async def parts() -> AsyncIterator[dict[str, Any]]:
+                made = await generated(model, request)
+                for chunk in in_chunks(_content(made, request), _usage(made)):
+                    yield chunk
+
+            return parts()
 
     return Handler()
 
 
-def _prompt(messages: Sequence[Mapping[str, Any]]) -> str:
-    """The text of all user messages, joined with newlines."""
-    texts = []
-    for turn in messages:
-        if turn.get("role") == "user":
-            content = turn.get("content") or ""
-            parts = content if isinstance(content, list) else [{"text": content}]
-            texts += [str(part.get("text") or "") for part in parts]
-    prompt = "\n".join(part for part in texts if part.strip())
-    if not prompt:
-        raise ValueError("no user message says what the agent is; describe it in a sentence")
-    return prompt
+def tenant_of(given: Mapping[str, Any]) -> str:
+    """The tenant of the proxy's key, from ``litellm_params``; empty without a proxy.
+
+    It is ``tenant`` of the key's or the team's metadata, else the team, else the key.
+    """
+    places = [given.get(name) or {} for name in ("metadata", "litellm_metadata")]
+    for place in places:
+        auth = place.get("user_api_key_auth")
+        # The proxy's own object: what a request's body says can only be JSON.
+        if auth is not None and not isinstance(auth, str | int | float | list | Mapping):
+            return _tenant_in(
+                vars(auth), "metadata", "team_metadata", "team_id", "key_alias", "token"
+            )
+    key = "user_api_key_"
+    names = (f"{key}metadata", f"{key}auth_metadata", f"{key}team_metadata", f"{key}team_id",
+             f"{key}alias", f"{key}hash", "user_api_key")  # fmt: skip
+    return _tenant_in(places[0], *names)
 
 
-def _content(made: Generation[Any], options: Mapping[str, Any]) -> str:
+def _tenant_in(known: Mapping[str, Any], *names: str) -> str:
+    for name in names:
+        value = known.get(name)
+        value = value.get("tenant") if isinstance(value, Mapping) else value
+        if isinstance(value, str) and value:
+            return value
+    return ""
+
+
+def _status_of(error: errors.OrchestratorError, request: ChatRequest) -> int:
+    """The HTTP status of an error; a fault of this side's own set-up is 500."""
+    is_named = isinstance(error, errors.ConfigError) and error.key == "model"
+    no_reader = isinstance(error, errors.NoDeploymentError) and "images" in request.options
+    if is_named or no_reader:
+        return 400
+    return _STATUS.get(type(error), 503 if isinstance(error, errors.LLMError) else 500)
+
+
+def _content(made: Generation[Any], request: ChatRequest) -> str:
     """Block text, or JSON when `response_format` asks for JSON."""
-    wanted = (options.get("response_format") or {}).get("type", "text")
-    return made.text if wanted == "text" else str(made.spec.model_dump_json())
+    return str(made.spec.model_dump_json()) if request.wants_json else made.text
 
 
 def _usage(made: Generation[Any]) -> dict[str, int]:

@@ -6,7 +6,8 @@ Every call between the public operation and LiteLLM's Router takes it as an argu
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from orchestrator.types.requests import Usage
@@ -118,11 +119,17 @@ class RunContext:
         cost: its running sums; every attempt and every cached answer adds to them.
         hook: called with each event of the loop.
         on_text: called with each piece of a streamed answer; None for whole answers.
+        until: when (`time.monotonic`) the request gives up; None for no bound of its own.
     """
 
     cost: RequestCost = field(default_factory=RequestCost)
     hook: Hook | None = None
     on_text: Callable[[str], None] | None = None
+    until: float | None = None
+
+    def within(self, seconds: float) -> RunContext:
+        """The same request, which gives up in `seconds`."""
+        return replace(self, until=time.monotonic() + seconds)
 
     def emit(self, event: Event) -> None:
         """Call the hook with `event`, if there is a hook."""

@@ -160,7 +160,11 @@ async def test_an_attempt_that_never_left_is_not_one(wire: WireServer) -> None:
             with pytest.raises(LLMError) as caught:
                 await orc.generate(ASK, model=name)
             line = (await orc.usage())[-1]
-            assert (line["wire"], line["billed_usd"], caught.value.attempts) == ([], 0.0, 0), name
+            assert (line["wire"], line["billed_usd"], caught.value.wire_attempts) == (
+                [],
+                0.0,
+                0,
+            ), name
             assert [one["deployment"] for one in line["unsent"]] == [f"{name}-id"]
             assert caught.value.deployment == f"{name}-id"
         health = {one.name: one for one in (await orc.health_check()).deployments}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import socket
 import subprocess
@@ -41,8 +42,12 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[openai.OpenAI]:
-    home = tmp_path_factory.mktemp("proxy")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("proxy")
+
+
+@pytest.fixture(scope="module")
+def client(home: Path) -> Iterator[openai.OpenAI]:
     (home / "config.yaml").write_text(CONFIG)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -112,3 +117,41 @@ def test_what_cannot_be_done_is_an_error_with_its_reason(client: openai.OpenAI) 
     assert caught.value.status_code == 400
     with pytest.raises(openai.APIStatusError, match="is not an agent type"):
         ask(client, extra_body={"agent_type": "wizard"})
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_cannot_be_honoured_is_refused_by_its_name(
+    client: openai.OpenAI, stream: bool
+) -> None:
+    turn = {"role": "user", "content": "a cautious explorer"}
+    picture = {"type": "image_url", "image_url": {"url": "https://maps.test/a.png"}}
+    for more, words in (
+        ({"messages": [{"role": "system", "content": "s"}, turn]}, r"messages\[0\]"),
+        ({"messages": [turn, {"role": "assistant", "content": "a"}, turn]}, r"messages\[1\]"),
+        ({"messages": [{"role": "user", "content": [{"type": "text", "text": "x"}, picture]}]},
+         "reads pictures"),
+        ({"n": 2}, "n: this model"),
+        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools"),
+        ({"extra_body": {"tenant": "victim"}}, "tenant"),
+        ({"extra_body": {"constraint": {}, "agent_tipe": "explorer"}}, "agent_type"),
+    ):  # fmt: skip
+        with pytest.raises(openai.APIStatusError, match=words) as caught:
+            for _ in ask(client, stream=stream, **more):
+                pass
+        assert caught.value.status_code == 400
+
+
+def test_the_tenant_is_that_of_the_key_whatever_the_body_says(
+    client: openai.OpenAI, home: Path
+) -> None:
+    claims = {
+        "user_api_key_team_id": "victim", "user_api_key_auth": {"team_id": "victim"},
+        "user_api_key_metadata": {"tenant": "victim"}, "tenant": "victim",
+    }  # fmt: skip
+    ask(client, user="victim", extra_body={"metadata": claims, "litellm_metadata": claims})
+    lines = [
+        json.loads(line)
+        for path in (home / "cache" / "ledger").glob("*.jsonl")
+        for line in path.read_text().splitlines()
+    ]
+    assert {line["tenant"] for line in lines} == {"litellm_proxy_master_key"}

@@ -148,8 +148,11 @@ class WireServer:
         asked = Asked("ollama", body["model"], body, bool(body.get("stream")))
         return await self._answer(request, asked)
 
-    async def _embeddings(self, request: web.Request) -> web.Response:
+    async def _embeddings(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
+        script = self.scripts.get(body["model"])
+        if script and script[0].status != 200:  # refusals are scripted, answers are not
+            return await self._answer(request, Asked("openai", body["model"], body, False))
         self.requests.append(body)
         planned = self.scripts.get(body["model"])
         if planned and planned[0].raw is not None:
