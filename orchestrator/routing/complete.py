@@ -16,6 +16,7 @@ from orchestrator.models.deployments import (
 )
 from orchestrator.models.health import Monitor
 from orchestrator.models.routes import RouteTable
+from orchestrator.models.secrets import secret_values
 from orchestrator.routing import _litellm
 from orchestrator.routing.attempts import Trace, clock
 from orchestrator.routing.build import route_arguments, router_arguments
@@ -75,6 +76,7 @@ class RouterCompleter:
             multiply beyond the configured limit.
         """
         self._config = config
+        self._private = secret_values(config, environ)
         self._recorded = recorded
         self.deployments: Deployments = (
             deployments_of(config, environ)
@@ -220,8 +222,7 @@ class RouterCompleter:
         theirs = in_litellms_class(error, model=model, provider=provider)
         if isinstance(theirs, OrchestratorError):
             return theirs
-        keys = [one.params.value.get("api_key") for one in self.deployments.ready]
-        return cleaned(theirs, sent, [str(key) for key in keys if key])
+        return cleaned(theirs, sent, self._private)
 
     async def _known_or_ad_hoc(self, model: str | None, method: str) -> dict[str, Any]:
         """The arguments for a name; a model that only LiteLLM knows is called as LiteLLM would."""
