@@ -6,15 +6,17 @@ A project's tests replay them without a key and without a network; what changed 
 from __future__ import annotations
 
 import json
+import os
 import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cache.keys import as_kept
+from orchestrator.ledger.private import make_private, open_private
 from orchestrator.types.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from orchestrator.cache.keys import Question
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 #: Which deployments were asked when it was recorded; a replay has no keys to find that out.
 ROUTES = "routes.json"
 _KEY = re.compile(r"[0-9a-f]{64}")
+#: A word as people write them: what is mixed with digits, dots or signs may be a key or an address.
+_WORD = re.compile(r"(?<![^\s(\"'])[A-Z]?[a-z]{1,12}(?=[.,;:!?)\"']*(?:\s|$))")
 
 
 class Cassette:
@@ -29,9 +33,10 @@ class Cassette:
 
     is_remote = False
 
-    def __init__(self, directory: Path) -> None:
-        """Nothing is read or made yet."""
+    def __init__(self, directory: Path, clean: Callable[[Any], Any] = lambda value: value) -> None:
+        """Nothing is read or made yet; `clean` takes the secrets out of what is recorded."""
         self.directory = directory
+        self._clean = clean
 
     def get(self, key: str) -> Any:
         """What was recorded under `key`, None when nothing was."""
@@ -46,8 +51,8 @@ class Cassette:
         Raises: ConfigError: the directory cannot be written.
         """
         del max_age_s, tag
-        asked = as_kept(question)
-        entry = {"key": key, "question": asked, "answer": value}
+        asked = self._clean(as_kept(question))
+        entry = {"key": key, "question": asked, "answer": self._clean(value)}
         self._write(f"{_label(asked)}-{key[:12]}.json", entry)
         self._files[key] = entry
 
@@ -96,8 +101,10 @@ class Cassette:
     def _write(self, name: str, content: Mapping[str, Any]) -> None:
         text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False)
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            (self.directory / name).write_text(f"{text}\n", encoding="utf-8")
+            make_private(self.directory)
+            file = open_private(self.directory / name, os.O_WRONLY | os.O_TRUNC)
+            with os.fdopen(file, "w", encoding="utf-8") as opened:
+                opened.write(f"{text}\n")
         except OSError as error:
             raise ConfigError(
                 "orchestrator.cache.cassette",
@@ -114,10 +121,9 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _label(question: Mapping[str, Any]) -> str:
-    """A few words of what was asked, for the name of the file."""
+    """A few plain words of what was asked, for the name of the file."""
     messages = question.get("messages") or question.get("arguments", {}).get("messages") or []
     last = messages[-1] if messages else ""
     said = last[-1] if isinstance(last, list) else last
     said = said.get("content", "") if isinstance(said, dict) else said
-    words = re.findall(r"[a-z0-9]+", str(said).lower())
-    return "-".join(words[-6:])[:60] or "question"
+    return "-".join(_WORD.findall(str(said))[-6:]).lower() or "question"

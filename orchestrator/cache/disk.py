@@ -165,8 +165,9 @@ class DiskBackend:
         if self._foreign:
             self._recount(disk)
         # Else what a clock ahead has stored would be the last to make room, and new rows the first.
-        disk._sql("UPDATE Cache SET store_time = :now WHERE store_time > :now + 60 "
-                  "AND expire_time IS NULL", {"now": time.time()})  # fmt: skip
+        with contextlib.suppress(sqlite3.OperationalError):  # another process writes for long
+            disk._sql("UPDATE Cache SET store_time = :now WHERE store_time > :now + 60 "
+                      "AND expire_time IS NULL", {"now": time.time()})  # fmt: skip
         return disk
 
     def read(self, name: str) -> bytes | None:
@@ -250,8 +251,9 @@ class DiskBackend:
             wrong.append(f"{foreign} rows under keys that this package never writes are removed")
         checked = [words for (words,) in self._disk._sql("PRAGMA quick_check")]
         wrong += [] if checked == ["ok"] else checked
-        if self._disk.reset("size") != self._recount(self._disk):
-            wrong.append("the sum of the sizes of the value files was wrong and is corrected")
+        with self._disk.transact():
+            if self._disk.reset("size") != self._recount(self._disk):
+                wrong.append("the sum of the sizes of the value files was wrong and is corrected")
         return wrong + [
             f"value file {path} belongs to no entry; orchestrator cache prune removes it"
             for path in self._orphans()

@@ -11,12 +11,11 @@ from orchestrator.cli.files import write_result
 from orchestrator.cli.output import GOOD, UsageError, echo_result
 from orchestrator.config.settings import Config, cache_directory
 from orchestrator.generation.evaluation.finetune import ACCEPTED, Accepted, examples_of
+from orchestrator.models.secrets import secrets_of
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
-
-_KEY_ENDINGS = ("_API_KEY", "_TOKEN", "_SECRET", "_PASSWORD", "_ACCESS_KEY")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -34,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
             " {keep_accepted: true} accepted results are kept there; --embedded exports those of"
             " the embedded provider too"
         )
-    secrets = [v for k, v in os.environ.items() if k.endswith(_KEY_ENDINGS) and v]
+    secrets = secrets_of(config, os.environ)
     made = examples_of(lines, secrets=secrets, valid_percent=arguments.valid)
     train = Path(arguments.finetune)
     valid, origin = train.with_suffix(".valid.jsonl"), train.with_suffix(".provenance.jsonl")

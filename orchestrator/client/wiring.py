@@ -32,6 +32,7 @@ from orchestrator.generation.prompts import Prompts
 from orchestrator.generation.request_building import load_library
 from orchestrator.ledger.ledger import Ledger, days_ago
 from orchestrator.models.deployments import resolved
+from orchestrator.models.secrets import secrets_of
 from orchestrator.routing.complete import RouterCompleter
 from orchestrator.types.blocking import Once
 from orchestrator.types.errors import ConfigError
@@ -103,7 +104,11 @@ class Wiring:
         self.config = Config.load(config, self._environ)
         self._hook = hook
         settings = self.config.orchestrator
-        self._tape = Cassette(cassette_directory(settings.cache, self._environ))
+        private = secrets_of(self.config, self._environ)
+        self._tape = Cassette(
+            cassette_directory(settings.cache, self._environ),
+            clean=lambda value: private.removed_from(value)[0],
+        )
         self._router = RouterCompleter(
             self.config,
             environ=self._environ,

@@ -16,6 +16,7 @@ from orchestrator.models.deployments import (
 )
 from orchestrator.models.health import Monitor
 from orchestrator.models.routes import RouteTable
+from orchestrator.models.secrets import secret_values
 from orchestrator.models.surroundings import surroundings
 from orchestrator.parsing.endings import is_stopped_short
 from orchestrator.routing import _litellm
@@ -82,6 +83,7 @@ class RouterCompleter:
             multiply beyond the configured limit.
         """
         self._config = config
+        self._private = secret_values(config, environ)
         self._recorded = recorded
         self.deployments: Deployments = (
             deployments_of(config, environ)
@@ -296,8 +298,7 @@ class RouterCompleter:
         theirs = in_litellms_class(error, model=model, provider=provider)
         if isinstance(theirs, OrchestratorError):
             return theirs
-        keys = [one.params.value.get("api_key") for one in self.deployments.ready]
-        made = cleaned(theirs, sent, [str(key) for key in keys if key])
+        made = cleaned(theirs, sent, self._private)
         wait_s = trace.free_in() if is_rate_limit(made) else None
         return made if wait_s is None else stating_wait(made, wait_s)
 

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.models.secrets import Secrets, private_values
 from orchestrator.routing import _litellm
 from orchestrator.routing.context_window import window_in
 from orchestrator.types import errors
@@ -24,9 +25,13 @@ from orchestrator.types.requests import OutputMode
 if TYPE_CHECKING:
     from orchestrator.types.requests import WireAttempt
 
-_SHORTEST_SECRET = 6  # words this short are not secrets, and removing them would maim the message
+#: Attributes that name who was asked.
+_NAMED = ("model", "llm_provider", "failed_deployment_id")
 #: Attributes of LiteLLM's exceptions that hold the request or the provider's whole response.
 _CARRIERS = ("litellm_debug_info", "request", "_request", "response", "body", "messages")
+#: Arguments that hold what is said, and the fields of it that say nothing.
+_SAID = ("messages", "input", "prompt", "tools", "functions", "response_format", "user")
+_FORMAL = ("role", "type", "name", "required", "format", "title")
 _TOO_LONG = ("context length", "context window", "maximum context", "too many tokens",
              "context size", "context limit", "prompt is too long", "input length",
              "exceeds the maximum number of tokens",
@@ -246,16 +251,16 @@ def in_litellms_class(error: Exception, *, model: str, provider: str) -> Excepti
 
 def cleaned(error: Exception, sent: Mapping[str, Any], secrets: Iterable[str]) -> Exception:
     """LiteLLM's own exception without what was sent: providers quote it in their words."""
-    private = [
-        *secrets,
-        *_words_of({k: v for k, v in sent.items() if k not in ("model", "stream")}),
-    ]
+    # A single word of a prompt says nothing, and stands in many a message.
+    said = [text for name in _SAID for text in _texts(sent.get(name)) if not text.isalpha()]
+    names = [str(value) for name in _NAMED if (value := getattr(error, name, None))]
+    private = Secrets([*secrets, *private_values(sent), *said], names=names)
     for name, value in list(vars(error).items()):
-        if isinstance(value, str):
-            setattr(error, name, _without(value, private))
-        elif name in _CARRIERS:
+        if name in _CARRIERS:
             setattr(error, name, None)
-    error.args = tuple(_without(a, private) if isinstance(a, str) else a for a in error.args)
+        elif isinstance(value, str) and name not in _NAMED:
+            setattr(error, name, private.removed(value)[0])
+    error.args = tuple(private.removed(a)[0] if isinstance(a, str) else a for a in error.args)
     error.__context__ = error.__cause__ = None
     return error
 
@@ -270,22 +275,17 @@ def _again_in(seconds: float) -> str:
     return f"it can be asked again in {seconds:.{0 if seconds >= 10 else 1}f} s"
 
 
-def _words_of(value: Any) -> Iterator[str]:
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in what was said to a model."""
     if isinstance(value, str):
-        if len(value) >= _SHORTEST_SECRET:
-            yield value
+        yield value
     elif isinstance(value, Mapping):
-        for part in value.values():
-            yield from _words_of(part)
+        for name, part in value.items():
+            if name not in _FORMAL:
+                yield from _texts(part)
     elif isinstance(value, list | tuple):
         for part in value:
-            yield from _words_of(part)
-
-
-def _without(text: str, private: Iterable[str]) -> str:
-    for words in private:
-        text = text.replace(words, "[removed]")
-    return text
+            yield from _texts(part)
 
 
 def is_rate_limit(error: Exception) -> bool:

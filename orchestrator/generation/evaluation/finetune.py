@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.ledger import jsonl as jsonlines
 from orchestrator.ledger.usage import stamp
+from orchestrator.models.secrets import Secrets
 from orchestrator.types.messages import LLMRole
 
 if TYPE_CHECKING:
@@ -21,15 +21,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 ACCEPTED = "accepted.jsonl"  # in the cache directory
-_REMOVED = "[removed]"
-#: Patterns of the keys and tokens of common services.
-_SECRETS = re.compile(
-    r"\b(?:sk|pk|rk|gsk|hf|ghp|gho|ghs|glpat|xox[abpr]|pplx|r8|nvapi|AIza|AKIA|ASIA|ya29)"
-    r"[-_.A-Za-z0-9]{12,}|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----"
-    r"|\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}|(?i:bearer)\s+[\w.~+/-]{16,}=*",
-    re.DOTALL,
-)
-_SHORTEST_SECRET = 8
 
 
 @dataclass
@@ -93,18 +84,22 @@ class Examples:
 
 
 def examples_of(
-    lines: Iterable[Mapping[str, Any]], *, secrets: Sequence[str] = (), valid_percent: int = 10
+    lines: Iterable[Mapping[str, Any]],
+    *,
+    secrets: Sequence[str] | Secrets = (),
+    valid_percent: int = 10,
 ) -> Examples:
     """Conversations from kept lines, with the last answer to each question.
 
-    Occurrences of `secrets` and of text that looks like a key are replaced by "[removed]".
+    Occurrences of `secrets` and of text that looks like a key are replaced by "[removed]", but for
+    the names of providers and models.
     """
+    private = secrets if isinstance(secrets, Secrets) else Secrets(secrets)
     kept: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
     duplicates = scrubbed = 0
     for line in lines:
-        text, found = _scrub(json.dumps(dict(line), ensure_ascii=False), secrets)
+        clean, found = private.removed_from(line)
         scrubbed += found
-        clean = json.loads(text)
         system = [{"role": "system", "content": words} for words in clean["system"]]
         answer = {"role": "assistant", "content": clean["answer"]}
         example = {"messages": [*system, *clean["messages"], answer]}
@@ -123,13 +118,3 @@ def examples_of(
         duplicates,
         scrubbed,
     )
-
-
-def _scrub(text: str, secrets: Sequence[str]) -> tuple[str, int]:
-    count = 0
-    for secret in secrets:
-        if len(secret) >= _SHORTEST_SECRET:
-            count += text.count(secret)
-            text = text.replace(secret, _REMOVED)
-    text, found = _SECRETS.subn(_REMOVED, text)
-    return text, count + found
