@@ -20,12 +20,16 @@ def main() -> int:
     try:
         if is_heard:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-        return run()
+        code = run()
     except KeyboardInterrupt:  # outside of any command
-        return INTERRUPTED
+        code = INTERRUPTED
     finally:
         if is_heard:  # while threads end
             signal.signal(signal.SIGINT, _leave)
+    if code == INTERRUPTED:
+        # Python would wait for threads, and end by signal 2 where an import was interrupted.
+        _leave()
+    return code
 
 
 def _leave(*received: object) -> None:

@@ -66,12 +66,13 @@ OF_COMPLETION = ("cache", "cache_ttl", "tenant", "refine", "checks", "samples")
 
 
 def check_arguments(given: Mapping[str, object], *, only: Collection[str] = ()) -> None:
-    """Hold arguments to their types, by their names; of others than `only` nothing is known.
+    """Hold arguments to their types, by their names; of others than `only` nothing is known, and of
+    those None says nothing.
 
     Raises: TypeError: one is of another type; ValueError: a number is too small.
     """
     for name, value in given.items():
-        if (kind := _KINDS.get(name)) is None or (only and name not in only):
+        if (kind := _KINDS.get(name)) is None or (only and (name not in only or value is None)):
             continue
         is_flag = isinstance(value, bool) and bool not in kind.types  # which is an int, too
         is_text = bool(kind.items) and isinstance(value, str | bytes | Mapping)
