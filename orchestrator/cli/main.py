@@ -322,6 +322,6 @@ if TYPE_CHECKING:
     Add = Callable[..., argparse.Action]  # an `add_argument`
 
 if __name__ == "__main__":
-    from orchestrator.__main__ import main as entered
+    from orchestrator.cli.entry import main as entered
 
     sys.exit(entered())
