@@ -88,7 +88,8 @@ def _export(store: Store, arguments: argparse.Namespace) -> int:
     (name,) = _names(arguments, 1)
     count = 0
     path = Path(name)
-    path.unlink(missing_ok=True)
+    if path.is_file():  # not a device
+        path.unlink()
     for key, question in store.questions():
         line = {"key": key, "question": question, "answer": store.get(key)}
         jsonlines.append(path, json.dumps(line, ensure_ascii=False))

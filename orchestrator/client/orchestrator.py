@@ -174,7 +174,7 @@ class Orchestrator(Wiring):
 
     async def generate(
         self,
-        messages: Sequence[LLMMessage | Mapping[str, object]],
+        messages: Sequence[LLMMessage | Mapping[str, object]] | str,
         *,
         model: str | None = None,
         provider: str | None = None,

@@ -14,7 +14,7 @@ from orchestrator.generation.loop import GenerationRequest
 from orchestrator.generation.prompts import ConversationPrompts, Prompts
 from orchestrator.generation.request_building import cache_use, without_json
 from orchestrator.types.diagnostics import Diagnostic
-from orchestrator.types.messages import LLMMessage, LLMRole, as_messages
+from orchestrator.types.messages import LLMMessage, as_messages
 from orchestrator.types.requests import Request
 
 if TYPE_CHECKING:
@@ -90,8 +90,6 @@ class Structured:
         parameters: Mapping[str, Any],
     ) -> Request:
         """The question that a run begins with."""
-        if isinstance(messages, str):
-            messages = [LLMMessage(LLMRole.USER, messages)]
         settings = self.loop.settings
         schema = {key: part for key, part in contract.schema.items() if key != "$schema"}
         in_words = self.prompts.schema(schema)
