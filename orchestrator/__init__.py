@@ -7,7 +7,9 @@ milliseconds and loads neither LiteLLM nor numpy nor pydantic.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+
+# Of `typing`, which takes longer to import than all of this file; type checkers know the name.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:  # the same names as in _HOMES, for type checkers and editors
     from orchestrator.client.module_level import Router as Router

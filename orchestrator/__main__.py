@@ -1,37 +1,8 @@
-"""The command ``orchestrator``, also as ``python -m orchestrator``."""
+"""``python -m orchestrator`` is the command ``orchestrator``."""
 
-from __future__ import annotations
-
-import os
-import signal
 import sys
 
-INTERRUPTED = 130
-
-
-def main() -> int:
-    """Run the command line; an interrupt at any moment ends it with exit code 130."""
-    is_heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if is_heard:  # not in the background of a script, where it is ignored
-        signal.signal(signal.SIGINT, _leave)
-    # Imported under that handler: Python reports an interrupted import with a traceback.
-    from orchestrator.cli.main import main as run  # noqa: PLC0415
-
-    try:
-        if is_heard:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-        return run()
-    except KeyboardInterrupt:  # outside of any command
-        return INTERRUPTED
-    finally:
-        if is_heard:  # while threads end
-            signal.signal(signal.SIGINT, _leave)
-
-
-def _leave(*received: object) -> None:
-    del received
-    os._exit(INTERRUPTED)
-
+from orchestrator.cli.entry import main
 
 if __name__ == "__main__":
     sys.exit(main())

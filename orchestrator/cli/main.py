@@ -322,4 +322,6 @@ if TYPE_CHECKING:
     Add = Callable[..., argparse.Action]  # an `add_argument`
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from orchestrator.cli.entry import main as entered
+
+    sys.exit(entered())

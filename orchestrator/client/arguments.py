@@ -66,20 +66,23 @@ OF_COMPLETION = ("cache", "cache_ttl", "tenant", "refine", "checks", "samples")
 
 
 def check_arguments(given: Mapping[str, object], *, only: Collection[str] = ()) -> None:
-    """Hold arguments to their types, by their names; of others than `only` nothing is known.
+    """Hold arguments to their types, by their names; of others than `only` nothing is known, and of
+    those None says nothing.
 
     Raises: TypeError: one is of another type; ValueError: a number is too small.
     """
     for name, value in given.items():
-        if (kind := _KINDS.get(name)) is None or (only and name not in only):
+        if (kind := _KINDS.get(name)) is None or (only and (name not in only or value is None)):
             continue
         is_flag = isinstance(value, bool) and bool not in kind.types  # which is an int, too
-        is_text = bool(kind.items) and isinstance(value, str | bytes | Mapping)
-        if name == "messages" and isinstance(value, str):
-            continue
+        is_message = name == "messages" and isinstance(value, str)
+        is_text = bool(kind.items) and isinstance(value, str | bytes | Mapping) and not is_message
         if is_flag or is_text or not isinstance(value, kind.types):
             raise TypeError(f"{name} must be {kind.words}, not {type(value).__name__}")
-        for item in value if kind.items and isinstance(value, Collection) else ():
+        if name == "messages" and not (value.strip() if isinstance(value, str) else value):
+            raise ValueError("messages is empty; say what is asked")
+        is_list = bool(kind.items) and isinstance(value, Collection) and not is_message
+        for item in value if is_list else ():  # type: ignore[attr-defined]  # a Collection
             if not isinstance(item, kind.items):
                 words = f"{name} must be {kind.words}; one of them is {type(item).__name__}"
                 raise TypeError(words)

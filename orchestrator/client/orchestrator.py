@@ -214,7 +214,7 @@ class Orchestrator(Wiring):
     @overload
     async def generate_structured(
         self,
-        messages: Messages | str,
+        messages: Messages,
         contract: type[T] | Contract[T],
         *,
         checks: Sequence[Check] = (),
@@ -229,11 +229,11 @@ class Orchestrator(Wiring):
     ) -> Generation[T]: ...
     @overload
     async def generate_structured(
-        self, messages: Messages | str, contract: Any, **options: Any
+        self, messages: Messages, contract: Any, **options: Any
     ) -> Generation[Any]: ...
     async def generate_structured(
         self,
-        messages: Messages | str,
+        messages: Messages,
         contract: Any,
         *,
         checks: Sequence[Check] = (),

@@ -15,7 +15,7 @@ from orchestrator.generation.loop import GenerationRequest
 from orchestrator.generation.prompts import ConversationPrompts, Prompts
 from orchestrator.generation.request_building import cache_use, parameters_of, without_json
 from orchestrator.types.diagnostics import Diagnostic
-from orchestrator.types.messages import LLMMessage, LLMRole, Messages, as_messages
+from orchestrator.types.messages import Messages, as_messages
 from orchestrator.types.requests import Request
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Structured:
 
     def task(
         self,
-        messages: Messages | str,
+        messages: Messages,
         wanted: Any,
         *,
         checks: Sequence[Check] = (),
@@ -85,7 +85,7 @@ class Structured:
 
     def first(
         self,
-        messages: Messages | str,
+        messages: Messages,
         contract: Contract[Any],
         route: str,
         *,
@@ -94,8 +94,6 @@ class Structured:
         parameters: Mapping[str, Any],
     ) -> Request:
         """The question that a run begins with."""
-        if isinstance(messages, str):
-            messages = [LLMMessage(LLMRole.USER, messages)]
         settings = self.loop.settings
         schema = {key: part for key, part in contract.schema.items() if key != "$schema"}
         in_words = self.prompts.schema(schema)

@@ -63,8 +63,11 @@ def check_description(prompt: object, agent_type: object) -> None:
 def parsed(given: Sequence[str | Expectation] | None) -> tuple[Expectation, ...]:
     """Expectations, read where they are text.
 
-    Raises: ValueError: one of them is none.
+    Raises: ValueError: one of them is none, or as `check_text`.
     """
+    for text in given or ():
+        if isinstance(text, str):
+            check_text("expectations", text)
     return tuple(e if isinstance(e, Expectation) else Expectation.parse(e) for e in given or ())
 
 

@@ -68,16 +68,18 @@ class LLMMessage:
         return cls(LLMRole(str(role)), content)
 
 
-#: A conversation, oldest turn first.
-Messages = Sequence[LLMMessage | Mapping[str, object]]
+#: A conversation, oldest turn first; a str is one message of the user.
+Messages = Sequence[LLMMessage | Mapping[str, object]] | str
 
 
-def as_messages(turns: Iterable[LLMMessage | Mapping[str, object]]) -> tuple[LLMMessage, ...]:
-    """The messages as `LLMMessage`, from either form.
+def as_messages(turns: Iterable[LLMMessage | Mapping[str, object]] | str) -> tuple[LLMMessage, ...]:
+    """The messages as `LLMMessage`, from either form; a str is one message of the user.
 
     Raises:
         ValueError: a dict has no known role or no text.
     """
+    if isinstance(turns, str):
+        return (LLMMessage(LLMRole.USER, turns),)
     return tuple(
         turn if isinstance(turn, LLMMessage) else LLMMessage.from_dict(turn) for turn in turns
     )

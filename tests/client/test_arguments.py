@@ -118,6 +118,7 @@ async def test_nothing_is_split_into_characters_or_converted(
         {"images": ["/dev/zero"]},
         {"cache": "sometimes"},
         {"prompt": "half \ud800"},
+        {"expectations": ["r=\ud800 within 3"]},
     ],
 )
 @pytest.mark.parametrize("method", ["generate_gmn", "plan"])
@@ -128,6 +129,22 @@ async def test_wrong_values_are_refused_before_anything_is_asked_and_by_the_plan
         await called(orc, method, **arguments)
     assert not isinstance(caught.value, AttributeError | KeyError)
     assert wire.requests == []
+
+
+@pytest.mark.parametrize("messages", ["", " \n", []])
+async def test_messages_that_say_nothing_are_refused(
+    orc: Orchestrator, wire: WireServer, messages: object
+) -> None:
+    for method in ("generate", "generate_structured"):
+        with pytest.raises(ValueError, match="messages is empty"):
+            await called(orc, method, messages=messages)
+    assert wire.requests == []
+
+
+async def test_one_string_is_one_message(orc: Orchestrator, wire: WireServer) -> None:
+    wire.plan("m", "Hello")
+    assert (await orc.generate("Hi")).text == "Hello"
+    assert [turn["content"] for turn in wire.requests[0]["messages"]] == ["Hi"]
 
 
 async def test_a_plan_takes_every_argument_of_the_request_and_knows_samples(

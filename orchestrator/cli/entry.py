@@ -1,0 +1,36 @@
+"""Where the command begins: under a handler for interrupts, before anything is imported."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+INTERRUPTED = 130
+
+
+def main() -> int:
+    """Run the command line; an interrupt at any moment ends it with exit code 130."""
+    is_heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if is_heard:  # not in the background of a script, where it is ignored
+        signal.signal(signal.SIGINT, _leave)
+    # Imported under that handler: Python reports an interrupted import with a traceback.
+    from orchestrator.cli.main import main as run  # noqa: PLC0415
+
+    try:
+        if is_heard:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        code = run()
+    except KeyboardInterrupt:  # outside of any command
+        code = INTERRUPTED
+    finally:
+        if is_heard:  # while threads end
+            signal.signal(signal.SIGINT, _leave)
+    if code == INTERRUPTED:
+        # Python would wait for threads, and end by signal 2 where an import was interrupted.
+        _leave()
+    return code
+
+
+def _leave(*received: object) -> None:
+    del received
+    os._exit(INTERRUPTED)
