@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
 
     from orchestrator.cache.keys import Question
-    from orchestrator.types.requests import CacheMode, CachePolicy, Completer
+    from orchestrator.types.caching import CacheMode, CachePolicy
+    from orchestrator.types.requests import Completer
     from orchestrator.types.run_context import RunContext
 
 T = TypeVar("T")

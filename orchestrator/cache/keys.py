@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import PydanticSerializationError, to_json
 
-from orchestrator.types.requests import CachePolicy
+from orchestrator.types.caching import AS_CONFIGURED, CachePolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,6 @@ _HARMLESS = ("max_tokens", "max_completion_tokens", "logit_bias", "top_k")
 _CONTENT = ("messages", "response_format", "tools", "functions", "form", "input", "prompt")
 _FORMAL = frozenset({"", "system", "user", "assistant", "tool", "text", "image_url"})
 _ABSENT = object()
-_SHARED = CachePolicy()
 # A union in isinstance() would be built at every call.
 _LISTS, _NUMBERS = (list, tuple), (int, float)
 _LONG = 1024  # characters; shorter texts are quoted as fast as they are hashed
@@ -95,7 +94,7 @@ def call_question(
     arguments: Mapping[str, object],
     *,
     fingerprint: str,
-    policy: CachePolicy = _SHARED,
+    policy: CachePolicy = AS_CONFIGURED,
 ) -> dict[str, object]:
     """The question of a call with LiteLLM's own arguments."""
     asked = dict(arguments)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from orchestrator.gmn.expectations import Expectation
     from orchestrator.gmn.model import GMNSpec
     from orchestrator.ledger.ledger import Ledger
-    from orchestrator.types.requests import Caching
+    from orchestrator.types.caching import Caching
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,7 @@ class GMNTasks:
         check_description(prompt, agent_type)
         router, settings = self.loop.router, self.loop.settings
         shown = examples_for(prompt, agent_type, examples, count=settings.generation.examples)
-        inferring = prompt if infer_expectations else ""
-        contract = self.contract(constraints, expectations, inferring)
+        contract = self.contract(constraints, expectations, prompt if infer_expectations else "")
         expected = tuple(str(e) for e in contract.expectations)
         asked = Description(
             prompt, agent_type, constraints or {}, expectations=expected, examples=shown
@@ -73,12 +72,7 @@ class GMNTasks:
         pictures = await asyncio.to_thread(image_parts, images)
         route = router.resolve(model, provider)
         if pictures:
-            # LiteLLM may have to be loaded for it; who leaves meanwhile has a line too.
-            with self.ledger.open(
-                "generate_gmn", route=route, agent_type=agent_type, tenant=tenant
-            ) as seeing:
-                seeing.is_detached = True
-                route = await router.seeing(route)
+            route = await self._seeing(route, agent_type, tenant)
         mode = router.mode_for(route)
         rendered = self.prompts.generate(
             prompt, agent_type=agent_type, mode=mode, constraints=constraints,
@@ -86,10 +80,19 @@ class GMNTasks:
         )  # fmt: skip
         first = initial_request(
             rendered.with_parts(pictures), route, contract,
-            settings=settings, mode=mode, cache=cache, seed=seed, tenant=tenant,
-            description=asked,
+            settings=settings, mode=mode, cache=cache, seed=seed, tenant=tenant, description=asked,
         )  # fmt: skip
         return GenerationRequest(first, contract, self.prompts, samples=samples)
+
+    async def _seeing(self, route: str, agent_type: str, tenant: str) -> str:
+        """The route that reads pictures; LiteLLM may have to be loaded to know it.
+
+        Who leaves meanwhile has a line in the ledger too; what follows has an entry of its own.
+        """
+        opened = self.ledger.open("generate_gmn", route=route, agent_type=agent_type, tenant=tenant)
+        with opened as entry:
+            entry.is_detached = True
+            return await self.loop.router.seeing(route)
 
     def refinement(
         self,

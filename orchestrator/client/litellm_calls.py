@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from orchestrator.config.settings import Settings
     from orchestrator.ledger.ledger import Ledger, LedgerEntry
     from orchestrator.routing.complete import RouterCompleter
-    from orchestrator.types.requests import CacheMode, CachePolicy
+    from orchestrator.types.caching import CacheMode, CachePolicy
     from orchestrator.types.run_context import RunContext
 
 _PARTS = (dict | list, float | int | None, dict)

@@ -25,9 +25,10 @@ from orchestrator.models.deployments import Deployments
 from orchestrator.models.health import HealthReport
 from orchestrator.routing.health_check import health_check, output_mode_check
 from orchestrator.routing.plan import Plan, plan
+from orchestrator.types.caching import Caching
 from orchestrator.types.diagnostics import Report
 from orchestrator.types.messages import Messages, as_messages
-from orchestrator.types.requests import Answer, Caching, Generation, Request
+from orchestrator.types.requests import Answer, Generation, Request
 from orchestrator.types.run_context import RunContext
 
 if TYPE_CHECKING:

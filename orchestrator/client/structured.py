@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from orchestrator.generation.findings import ValueCheck
     from orchestrator.generation.loop import GenerationLoop
     from orchestrator.ledger.ledger import Ledger, LedgerEntry
-    from orchestrator.types.requests import Caching, Contract, Generation
+    from orchestrator.types.caching import Caching
+    from orchestrator.types.requests import Contract, Generation
 
 Said = Iterable[Diagnostic | str] | str | None
 #: A rule in the caller's own code, plain or async: the typed value in, findings out.

@@ -14,8 +14,9 @@ from orchestrator.config.files import from_older, is_older, line_of, read_yaml
 from orchestrator.config.paths import shipped
 from orchestrator.config.providers import CHOICES, PROVIDERS
 from orchestrator.parsing.spelling import nearest
+from orchestrator.types.caching import CacheMode
 from orchestrator.types.errors import ConfigError
-from orchestrator.types.requests import CacheMode, OutputMode
+from orchestrator.types.requests import OutputMode
 
 APP = "orchestrator"
 _log = logging.getLogger(__name__)

@@ -101,13 +101,12 @@ class GenerationLoop:
         context = self._context(task, entry, hook)
         with entry:
             try:
-                kept = await self._accepted_before(task, context)
-                prior = kept
+                prior = kept = await self._accepted_before(task, context)
                 if not kept and task.samples > 1:
+                    deadline_s = self.settings.generation.deadline_s
                     prior = await sampled(
-                        task, self.completer, context=context,
-                        deadline_s=self.settings.generation.deadline_s,
-                    )  # fmt: skip
+                        task, self.completer, context=context, deadline_s=deadline_s
+                    )
                 if prior and prior[-1].evaluation.is_accepted:
                     made = generation(prior)
                 else:
@@ -117,13 +116,7 @@ class GenerationLoop:
                         context=context, base_document=task.base_document, prior_attempts=prior,
                     )  # fmt: skip
             except LLMError as error:
-                entry.attempts = error.attempts
-                if isinstance(error, InvalidOutputError):
-                    await self.completer.withdraw(a.request for a in error.attempts)
-                    await self._learn(error.attempts)
-                if self.accepted_runs is not None and error.attempts:
-                    kept_as = await self.accepted_runs.keep_failed(entry.id, first, error.attempts)
-                    error.run_id = kept_as
+                await self._lost(error, first, entry)
                 raise
             entry.attempts, entry.outcome = made.attempts, "accepted"
             await self._learn(made.attempts)
@@ -134,6 +127,15 @@ class GenerationLoop:
             if first.cache != "off":
                 await asyncio.to_thread(self.accepted.keep, first, made)
             return made
+
+    async def _lost(self, error: LLMError, first: Request, entry: LedgerEntry) -> None:
+        """Keep what a failed run paid for, and learn from it."""
+        entry.attempts = error.attempts
+        if isinstance(error, InvalidOutputError):
+            await self.completer.withdraw(a.request for a in error.attempts)
+            await self._learn(error.attempts)
+        if self.accepted_runs is not None and error.attempts:
+            error.run_id = await self.accepted_runs.keep_failed(entry.id, first, error.attempts)
 
     def _context(
         self, task: GenerationRequest[T], entry: LedgerEntry, hook: Hook | None
@@ -283,22 +285,7 @@ async def refine(
     try:
         async with asyncio.timeout(bounds.deadline_s):
             while isinstance(decision, Ask):
-                number = len(state.attempts) + 1
-                _enforce_token_budget(state)
-                route = decision.request.route
-                context.emit(Asked(number, route, decision.purpose, decision.reason))
-                try:
-                    answer = await completer.complete(decision.request, context)
-                except ContextWindowExceededError as refusal:
-                    if (shorter := refused_as_too_long(state, refusal)) is None:
-                        raise
-                    context.emit(Failed(number, type(refusal).__name__, str(refusal)))
-                    state, decision = shorter
-                    continue
-                context.emit(Answered(number, answer))
-                # Evaluation simulates; the event loop must go on serving others meanwhile.
-                state, decision = await asyncio.to_thread(step, state, answer)
-                context.emit(Evaluated(number, state.attempts[-1].evaluation))
+                state, decision = await _asked(state, decision, completer, context)
     except TimeoutError:
         error = DeadlineExceededError(
             f"no valid answer within {bounds.deadline_s:g} s ({len(state.attempts)} calls)",
@@ -311,6 +298,27 @@ async def refine(
     if isinstance(decision, GiveUp):
         raise _invalid(state, decision.reason)
     return generation(state.attempts)
+
+
+async def _asked(
+    state: State[T], ask: Ask, completer: Completer, context: RunContext
+) -> tuple[State[T], Decision[T]]:
+    """Ask a question; the state after its answer, and what is next."""
+    number = len(state.attempts) + 1
+    _enforce_token_budget(state)
+    context.emit(Asked(number, ask.request.route, ask.purpose, ask.reason))
+    try:
+        answer = await completer.complete(ask.request, context)
+    except ContextWindowExceededError as refusal:
+        if (shorter := refused_as_too_long(state, refusal)) is None:
+            raise
+        context.emit(Failed(number, type(refusal).__name__, str(refusal)))
+        return shorter
+    context.emit(Answered(number, answer))
+    # Evaluation simulates; the event loop must go on serving others meanwhile.
+    state, decision = await asyncio.to_thread(step, state, answer)
+    context.emit(Evaluated(number, state.attempts[-1].evaluation))
+    return state, decision
 
 
 def _carrying(failure: LLMError, attempts: tuple[Attempt[T], ...]) -> LLMError:

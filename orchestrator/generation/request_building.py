@@ -14,15 +14,9 @@ from orchestrator.gmn.expectations import Expectation
 from orchestrator.gmn.formats import write_text
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
+from orchestrator.types.caching import CacheMode, CachePolicy, Caching
 from orchestrator.types.errors import GMNError
-from orchestrator.types.requests import (
-    AgentType,
-    CacheMode,
-    CachePolicy,
-    Caching,
-    OutputMode,
-    Request,
-)
+from orchestrator.types.requests import AgentType, OutputMode, Request
 
 if TYPE_CHECKING:
     from orchestrator.config.settings import Cache, Settings

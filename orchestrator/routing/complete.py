@@ -191,8 +191,7 @@ class RouterCompleter:
                 if context.on_text is not None:
                     response = await assembled(response, context.on_text)
                 answer = _answer(response, (*attempts, *trace.ended), clock() - start)
-                answer = answer if trace.says_why_it_ended else replace(answer, finish="")
-                return await self._with_window(answer, request)
+                return await self._with_end(answer, request, trace)
             except LLMError:
                 raise
             except Exception as error:  # noqa: BLE001  LiteLLM raises its own, openai's, ValueErrors
@@ -204,8 +203,7 @@ class RouterCompleter:
                 is_refused = names_response_format(error, request.mode)
                 refused = self._refused_elsewhere(error, request)
             if refused:
-                kept = {k: v for k, v in request.parameters.items() if k not in refused}
-                request = replace(request, parameters=kept)
+                request = _without(request, refused)
                 continue
             if not is_refused or (weaker := request.mode.weaker) is None:
                 # Out here, so that the original, which can quote the prompt, is not its context.
@@ -213,8 +211,11 @@ class RouterCompleter:
             await self._refuse(failure.deployment, request.mode, f"refused it: {failure.status}")
             request = replace(request, mode=weaker)
 
-    async def _with_window(self, answer: Answer, request: Request) -> Answer:
-        """The answer with its model's context window, where that may be what cut it off."""
+    async def _with_end(self, answer: Answer, request: Request, trace: Trace) -> Answer:
+        """The answer with why it ended: only what the provider said, and the context window of
+        its model where that may be what cut it off."""
+        if not trace.says_why_it_ended:
+            return replace(answer, finish="")
         limit = request.max_tokens
         if limit is None or not is_stopped_short(answer, limit):
             return answer
@@ -369,6 +370,11 @@ def _provider_of(model: str) -> str:
         return str(litellm.get_llm_provider(model)[1])
     except litellm.BadRequestError:
         return ""
+
+
+def _without(request: Request, refused: frozenset[str]) -> Request:
+    kept = {name: value for name, value in request.parameters.items() if name not in refused}
+    return replace(request, parameters=kept)
 
 
 def _answer(response: Any, wire: tuple[WireAttempt, ...], seconds: float) -> Answer:

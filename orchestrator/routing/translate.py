@@ -125,8 +125,7 @@ def translated(
     words = f"{who} failed ({what})"
     if len(attempts) > 1:
         words += f" after {len(attempts)} attempts"
-    stated = retry_after(error)
-    wait_s = wait_s if stated is None else stated
+    wait_s = wait_s if (stated := retry_after(error)) is None else stated
     if issubclass(ours, errors.RateLimitError) and wait_s is not None:
         words += f"; {_again_in(wait_s)}"
     window, prompt = window_in(said) if ours is errors.ContextWindowExceededError else (0, 0)

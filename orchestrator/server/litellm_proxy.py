@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.client.module_level import shared
 from orchestrator.routing import _litellm
 from orchestrator.routing.offline.litellm_adapter import in_chunks
-from orchestrator.server.chat_request import RefusedError, read_request
+from orchestrator.server.chat_request import NotHonouredError, read_request
 from orchestrator.types import errors
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def custom_llm(generate: Callable[..., Awaitable[Generation[Any]]]) -> Any:
     def read(messages: Any, parameters: Mapping[str, Any], given: Any) -> ChatRequest:
         try:
             return read_request(messages, parameters, tenant_of(given or {}))
-        except RefusedError as error:
+        except NotHonouredError as error:
             words = str(error)
         raise refused(status_code=400, message=words)
 

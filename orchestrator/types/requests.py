@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
+from orchestrator.types.caching import AS_CONFIGURED, CacheMode, CachePolicy
 from orchestrator.types.presentation import Presentation
 
 if TYPE_CHECKING:
@@ -44,33 +45,6 @@ class OutputMode(StrEnum):
 
     def __repr__(self) -> str:
         return repr(self.value)  # as pydantic lists it among the values that are accepted
-
-
-#: use: read and store. refresh: call the model and store. off: neither read nor store. replay:
-#: answer from recordings alone, a miss is an error. record: as replay, but a miss is called and
-#: recorded.
-CacheMode = Literal["use", "refresh", "off", "replay", "record"]
-
-#: A mode, or a mapping with options: ``{"mode": "use", "ttl": 60, "tag": "trial"}``, and LiteLLM's
-#: ``no-cache``, ``no-store`` and ``s-maxage``.
-Caching = CacheMode | Mapping[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class CachePolicy:
-    """How long the cache keeps an answer, and how old an answer it may return.
-
-    Attributes:
-        ttl_s: seconds to keep it; 0 for the configured age.
-        tag: a tag by which entries can be removed.
-        oldest_s: largest age, in seconds, of an answer from the cache; 0 for any age.
-        tenant: who alone may be given the answer; None for everybody.
-    """
-
-    ttl_s: float = 0.0
-    tag: str = ""
-    oldest_s: float = 0.0
-    tenant: str | None = None
 
 
 #: The kinds of agents that the prompts know.
@@ -169,7 +143,7 @@ class Request:
     optional: frozenset[str] = field(default=frozenset(), compare=False)
     timeout_s: float = 60.0
     cache: CacheMode = "use"
-    keep: CachePolicy = CachePolicy()
+    keep: CachePolicy = AS_CONFIGURED
     purpose: str = ""
     description: Description | None = field(default=None, compare=False)
 

@@ -9,9 +9,9 @@ import pytest
 from pydantic import BaseModel
 
 from orchestrator import Orchestrator
+from orchestrator.types.caching import Caching
 from orchestrator.types.errors import InvalidOutputError
 from orchestrator.types.events import Event
-from orchestrator.types.requests import Caching
 from tests.support.wire import Reply, WireServer, configured
 
 ASK = "a door"

@@ -21,7 +21,7 @@ from orchestrator.cache.cached_call import CacheEntry
 from orchestrator.cache.disk import disk_store
 from orchestrator.cache.keys import LAYOUT, digest
 from orchestrator.cli.main import main
-from orchestrator.types.requests import CachePolicy
+from orchestrator.types.caching import CachePolicy
 
 pytestmark = pytest.mark.may_block
 Output = pytest.CaptureFixture[str]
