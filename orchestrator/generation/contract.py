@@ -207,12 +207,9 @@ class JsonSchemaContract(Generic[T]):
         fitting = {n: _canonical(one.text) for n, one in enumerate(read) if one.is_accepted}
         if not fitting:
             best = max(range(len(read)), key=lambda n: self._likeness(found.values[n], read[n], n))
-            is_other = found.unread and not self._likeness(found.values[best], read[best], 0)[0]
-            return (
-                unparsed("not JSON: no value that was meant can be read")
-                if is_other
-                else read[best]
-            )
+            if found.unread and not self._likeness(found.values[best], read[best], 0)[0]:
+                return unparsed("not JSON: no value that was meant can be read")
+            return read[best]
         if (at := found.chosen(fitting)) is None:
             return unparsed(f"the answer is not one value: {_SEVERAL}")
         return read[at] if len(read) == 1 else noted(read[at], "other values in the answer")

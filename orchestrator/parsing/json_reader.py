@@ -32,7 +32,7 @@ MOST_REFUSAL_CHARACTERS = 1200
 _MOST_CANDIDATES = 200
 _IS_OBJECT = re.compile(r"[{\[\s]*[{\"'“„&\\]")
 _MOST_NESTED = 200
-_THOUGHT = r"(?:seed:)?(?:think(?:ing)?|thoughts?|reasoning|reflection|scratchpad|analysis)"
+_THOUGHT = r"(?:seed:)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratchpad|analysis)"
 #: Where reasoning begins and ends, in the spellings of the common model families.
 _MARK = re.compile(
     rf"(?P<open><{_THOUGHT}(?:\s[^<>]*)?>|\[THINK\]|◁think▷|<\|begin_of_thought\|>"
