@@ -237,7 +237,8 @@ class JsonSchemaContract(Generic[T]):
         if self.bare is None or is_any_text or not 0 < len(words) <= _LONGEST_WORD:
             return None
         evaluation = self._evaluation(words)
-        return noted(evaluation, "quotes are missing") if evaluation.is_accepted else None
+        is_read = evaluation.is_accepted and not evaluation.text.startswith(("[", "{"))
+        return noted(evaluation, "quotes are missing") if is_read else None
 
     def _held(self, value: object) -> Evaluation[T]:
         """`value` as it stands, or what the object around it holds."""

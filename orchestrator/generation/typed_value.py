@@ -139,9 +139,13 @@ def _is_own_rule(core: Any, loc: Sequence[Any]) -> bool:
     """Whether the author of a type has a say in how the part at `loc` is read."""
     return any(
         node["type"] in _OWN_RULES
-        or node.get("strict", (node.get("config") or {}).get("strict")) is False
+        or (node["type"] != "tagged-union" and _stated_strict(node) is False)
         for node in _route(core, loc, core)
     )
+
+
+def _stated_strict(node: Mapping[str, Any]) -> object:
+    return node.get("strict", (node.get("config") or {}).get("strict"))
 
 
 def _route(node: Any, loc: Sequence[Any], root: Any, deep: int = 0) -> Iterator[Mapping[str, Any]]:

@@ -44,10 +44,10 @@ _MARK = re.compile(
     re.IGNORECASE,
 )
 _DECIDES = re.compile(
-    r"(?<![\w-])final(?:ly)?\b[\s*_]*(?::|$)"
+    r"(?<![\w-])final(?:ly)?\b[\s*_)\]]*(?::|$)"
     r"|(?<![\w-])(?:final|correct|corrected|right|revised|updated|fixed)\s+"
     r"(?:one|answer|version|result|output|json|object|list|value|choice|decision)\b"
-    r"|\b(?:corrected|correction|revised|revision|updated?|fixed)\b[\s*_]*(?::|$)"
+    r"|\b(?:correction|revision|(?:corrected|revised|updated?|fixed)(?:\s+\w+)?)\b[\s*_]*(?::|$)"
     r"|\b(?:instead|rather|on second thoughts?|let me (?:fix|correct|revise|redo|try again))\b",
     re.IGNORECASE,
 )
