@@ -15,15 +15,7 @@ from jsonpointer import JsonPointerException
 from jsonschema import Draft202012Validator
 from pydantic_core import from_json
 
-from orchestrator.generation.answer_schema import (
-    VALUE,
-    adapter_of,
-    check_schema,
-    identifier,
-    is_object,
-    stated,
-    wrapped,
-)
+from orchestrator.generation.answer_schema import VALUE, identifier, schema_of, wrapped
 from orchestrator.generation.findings import (
     ValueCheck,
     check_error,
@@ -387,14 +379,8 @@ def contract_of(
         if checks:
             raise ValueError("a contract of your own brings its own checks; add them there")
         return wanted
-    adapter: TypeAdapter[Any] | None = None
-    if isinstance(wanted, Mapping):
-        schema, title = stated(wanted)
-    else:
-        adapter, schema = adapter_of(wanted)
-        title = getattr(wanted, "__name__", "")
-    check_schema(schema)
-    sent, bare = (schema, None) if is_object(schema) else (wrapped(schema), schema)
+    adapter, schema, title, is_object = schema_of(wanted)
+    sent, bare = (schema, None) if is_object else (wrapped(schema), schema)
     return JsonSchemaContract(
         sent, identifier(name or title), checks, adapter, repair, complete, bare
     )
