@@ -21,7 +21,7 @@ define install
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format test-install test-pymdp test-proxy prompt-ci chaos bench bench-structured constraints canary clean
+.PHONY: help demo test check format test-install test-pymdp test-proxy prompt-ci chaos bench bench-readings bench-structured constraints canary clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -68,6 +68,9 @@ test-proxy: $(PROXY_VENV)/.installed ## with a real LiteLLM proxy, and a real Re
 
 prompt-ci: $(VENV)/.developed ## the evaluation over scripted faulty models; fails when it got worse
 	$(BIN)/python -m benchmarks.prompt_ci
+
+bench-readings: $(VENV)/.developed ## broken answers: how many get the right verdict, how many need no further call
+	$(BIN)/python -m benchmarks.readings
 
 bench-structured: $(VENV)/.developed ## ours against Instructor, pydantic-ai, DSPy and a loop by hand
 	$(BIN)/python -m benchmarks.structured --install

@@ -100,6 +100,12 @@ class Keyed(BaseModel):
     seen: set[int] = set()
 
 
+class Infinite(BaseModel):
+    """A number that may be infinite, because its author says so."""
+
+    f: Annotated[float, Field(allow_inf_nan=True)]
+
+
 class Pump(BaseModel):
     """A type whose author reads units, and converts one field leniently."""
 
@@ -136,6 +142,8 @@ CONTRACTS: dict[str, Any] = {
         "stop": Stop, "stops": list[Stop], "money": Money, "keyed": Keyed, "flag": bool,
         "weather": Literal["wet", "dry"], "maybe": Stop | None, "scores": dict[str, int],
         "either": Ticket | Stop, "text": str, "open": {"type": "object"},
+        "names": list[str], "grid": list[list[float]], "infinite": Infinite,
+        "share": Annotated[float, Field(ge=0, le=1)],
         "numbers": {"type": "array", "items": {"type": "number"}},
         "size": {"type": "object", "properties": {"size": {"type": "integer", "minimum": 0},
                  "unit": {"enum": ["m", "km"]}}, "required": ["size"],

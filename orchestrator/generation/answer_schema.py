@@ -10,24 +10,10 @@ from jsonschema.exceptions import best_match
 from pydantic import PydanticUserError, TypeAdapter
 
 from orchestrator.parsing.json_pointer import pointer_to
-from orchestrator.parsing.schema_coercion import resolved
 
 #: The key of the object around a value that is not an object, or not always one.
 VALUE = "value"
 _LONGEST_FINDING = 240
-
-
-def adapter_of(wanted: Any) -> tuple[TypeAdapter[Any], dict[str, Any]]:
-    """The adapter of a type, and its JSON Schema.
-
-    Raises: TypeError: pydantic does not understand it, or has no JSON Schema for it.
-    """
-    try:
-        adapter: TypeAdapter[Any] = TypeAdapter(wanted)
-        return adapter, adapter.json_schema()
-    except PydanticUserError as error:
-        why = error.message.partition("\n")[0]
-        raise TypeError(f"{wanted!r} is not a type with a JSON Schema: {why}") from error
 
 
 def stated(given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
@@ -40,8 +26,23 @@ def stated(given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     return dict(given), str(given.get("title") or "")
 
 
-def check_schema(schema: Mapping[str, Any]) -> None:
-    """Raises: ValueError: it is not a JSON Schema, or refers to what no provider can look up."""
+def schema_of(wanted: Any) -> tuple[TypeAdapter[Any] | None, dict[str, Any], str, bool]:
+    """What a schema or a type means: its adapter, schema and name, and whether it is an object.
+
+    Raises:
+        ValueError: it is not a JSON Schema, or refers to what no provider can look up.
+        TypeError: pydantic does not understand the type, or has no JSON Schema for it.
+    """
+    adapter: TypeAdapter[Any] | None = None
+    if isinstance(wanted, Mapping):
+        schema, name = stated(wanted)
+    else:
+        try:
+            adapter = TypeAdapter(wanted)
+            schema, name = adapter.json_schema(), getattr(wanted, "__name__", "")
+        except PydanticUserError as error:
+            why = error.message.partition("\n")[0]
+            raise TypeError(f"{wanted!r} is not a type with a JSON Schema: {why}") from error
     fault = best_match(Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(schema))
     if fault is not None:
         at = pointer_to(*fault.absolute_path) or "its root"
@@ -52,12 +53,10 @@ def check_schema(schema: Mapping[str, Any]) -> None:
                 f"the schema refers to {reference!r}, which no provider can look up; copy it under"
                 " $defs and refer to '#/$defs/…'"
             )
-
-
-def is_object(schema: Mapping[str, Any]) -> bool:
-    """Whether a schema says that every value is an object, which providers ask of a root."""
-    root = resolved(schema, schema)
-    return isinstance(root, Mapping) and root.get("type") == "object"
+    root = schema
+    while str(root.get("$ref", "")).startswith("#/$defs/"):
+        root = schema.get("$defs", {}).get(str(root["$ref"]).rpartition("/")[2], {})
+    return adapter, schema, name, root.get("type") == "object"
 
 
 def wrapped(schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,15 +13,7 @@ from jsonpatch import JsonPatch
 from jsonschema import Draft202012Validator
 from pydantic_core import from_json
 
-from orchestrator.generation.answer_schema import (
-    VALUE,
-    adapter_of,
-    check_schema,
-    identifier,
-    is_object,
-    stated,
-    wrapped,
-)
+from orchestrator.generation.answer_schema import VALUE, identifier, schema_of, wrapped
 from orchestrator.generation.answers import PatchEvaluator
 from orchestrator.generation.findings import (
     ValueCheck,
@@ -129,12 +121,9 @@ class JsonSchemaContract(Generic[T]):
         fitting = {n: _canonical(one.text) for n, one in enumerate(read) if one.is_accepted}
         if not fitting:
             best = max(range(len(read)), key=lambda n: self._likeness(found.values[n], read[n], n))
-            is_other = found.unread and not self._likeness(found.values[best], read[best], 0)[0]
-            return (
-                unparsed("not JSON: no value that was meant can be read")
-                if is_other
-                else read[best]
-            )
+            if found.unread and not self._likeness(found.values[best], read[best], 0)[0]:
+                return unparsed("not JSON: no value that was meant can be read")
+            return read[best]
         if (at := found.chosen(fitting)) is None:
             return unparsed(f"the answer is not one value: {_SEVERAL}")
         return read[at] if len(read) == 1 else noted(read[at], "other values in the answer")
@@ -162,7 +151,8 @@ class JsonSchemaContract(Generic[T]):
         if self.bare is None or is_any_text or not 0 < len(words) <= _LONGEST_WORD:
             return None
         evaluation = self._evaluation(words)
-        return noted(evaluation, "quotes are missing") if evaluation.is_accepted else None
+        is_read = evaluation.is_accepted and not evaluation.text.startswith(("[", "{"))
+        return noted(evaluation, "quotes are missing") if is_read else None
 
     def _held(self, value: object) -> Evaluation[T]:
         """`value` as it stands, or what the object around it holds."""
@@ -327,14 +317,8 @@ def contract_of(
         if checks:
             raise ValueError("a contract of your own brings its own checks; add them there")
         return wanted
-    adapter: TypeAdapter[Any] | None = None
-    if isinstance(wanted, Mapping):
-        schema, title = stated(wanted)
-    else:
-        adapter, schema = adapter_of(wanted)
-        title = getattr(wanted, "__name__", "")
-    check_schema(schema)
-    sent, bare = (schema, None) if is_object(schema) else (wrapped(schema), schema)
+    adapter, schema, title, is_object = schema_of(wanted)
+    sent, bare = (schema, None) if is_object else (wrapped(schema), schema)
     return JsonSchemaContract(
         sent, identifier(name or title), checks, adapter, repair, complete, bare
     )

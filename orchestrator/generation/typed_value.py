@@ -28,6 +28,9 @@ _SAME_VALUE = ("schema", "json_schema", "lax_schema", "strict_schema", "steps", 
 _LIKE_A_NUMBER = re.compile(
     r"\s*[-+]?(?:[\d_.,]+|nan|inf(?:inity)?)(?:e[-+]?\d+)?\s*", re.IGNORECASE
 )
+#: Keywords that pydantic holds a value to in its own way, and what is infinite as a float.
+_LOOSELY_READ = ('"date-time"', '"enum"', '"const"', '"uniqueItems"')
+_HUGE = re.compile(r"\d{309}")
 _MOST_DEEP = 200
 
 #: What is wrong with a part of a value: where, in words, and pydantic's name for it, if any.
@@ -92,7 +95,9 @@ def _misread(value: object, schema: Mapping[str, Any], core: Any) -> Iterator[Fa
     It takes "5" for five seconds of 1970, "1_000" for a decimal or the key of a number, true for
     a literal 1, a number of 400 digits for infinity, and leaves out what a set holds twice.
     """
-    for error in strict_validator(schema).iter_errors(value):
+    has_word = any(word in json.dumps(schema) for word in _LOOSELY_READ)
+    is_suspect = has_word or _HUGE.search(json.dumps(value)) is not None
+    for error in strict_validator(schema).iter_errors(value) if is_suspect else ():
         for leaf in _leaves(error):
             word, given = leaf.validator, leaf.instance
             is_time = word == "format" and leaf.validator_value == "date-time"
@@ -134,9 +139,13 @@ def _is_own_rule(core: Any, loc: Sequence[Any]) -> bool:
     """Whether the author of a type has a say in how the part at `loc` is read."""
     return any(
         node["type"] in _OWN_RULES
-        or node.get("strict", (node.get("config") or {}).get("strict")) is False
+        or (node["type"] != "tagged-union" and _stated_strict(node) is False)
         for node in _route(core, loc, core)
     )
+
+
+def _stated_strict(node: Mapping[str, Any]) -> object:
+    return node.get("strict", (node.get("config") or {}).get("strict"))
 
 
 def _route(node: Any, loc: Sequence[Any], root: Any, deep: int = 0) -> Iterator[Mapping[str, Any]]:

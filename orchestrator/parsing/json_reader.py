@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import json
 import re
 from dataclasses import dataclass, replace
@@ -31,7 +32,7 @@ MOST_REFUSAL_CHARACTERS = 1200
 _MOST_CANDIDATES = 200
 _IS_OBJECT = re.compile(r"[{\[\s]*[{\"'“„&\\]")
 _MOST_NESTED = 200
-_THOUGHT = r"(?:seed:)?(?:think(?:ing)?|thoughts?|reasoning|reflection|scratchpad|analysis)"
+_THOUGHT = r"(?:seed:)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratchpad|analysis)"
 #: Where reasoning begins and ends, in the spellings of the common model families.
 _MARK = re.compile(
     rf"(?P<open><{_THOUGHT}(?:\s[^<>]*)?>|\[THINK\]|◁think▷|<\|begin_of_thought\|>"
@@ -43,10 +44,10 @@ _MARK = re.compile(
     re.IGNORECASE,
 )
 _DECIDES = re.compile(
-    r"(?<![\w-])final(?:ly)?\b[\s*_]*(?::|$)"
+    r"(?<![\w-])final(?:ly)?\b[\s*_)\]]*(?::|$)"
     r"|(?<![\w-])(?:final|correct|corrected|right|revised|updated|fixed)\s+"
     r"(?:one|answer|version|result|output|json|object|list|value|choice|decision)\b"
-    r"|\b(?:corrected|correction|revised|revision|updated?|fixed)\b[\s*_]*(?::|$)"
+    r"|\b(?:correction|revision|(?:corrected|revised|updated?|fixed)(?:\s+\w+)?)\b[\s*_]*(?::|$)"
     r"|\b(?:instead|rather|on second thoughts?|let me (?:fix|correct|revise|redo|try again))\b",
     re.IGNORECASE,
 )
@@ -171,20 +172,20 @@ def _scan(text: str) -> Candidates:
     """The values in brackets, those outside of reasoning."""
     values: list[ParseResult] = []
     unread: list[int] = []
-    clean, at, thinks_from = text, 0, -1
-    while mark := _MARK.search(text, at):
+    thoughts: list[tuple[int, int]] = []
+    fences = [*(fence.start() for fence in _FENCE_LINE.finditer(text)), len(text)]
+    at, thinks_from = 0, -1
+    while len(unread) <= _MOST_CANDIDATES and (mark := _MARK.search(text, at)):
         at, is_inside = mark.end(), thinks_from >= 0
-        if mark["close"] or (mark["end"] and is_inside):
-            start = max(thinks_from, 0)
-            clean = clean[:start] + _blank(clean[start:at]) + clean[at:]
-            if not is_inside:  # closed and not opened: all that stands before it is reasoning
-                values, unread = [], []
+        if mark["close"] and not is_inside:  # all that stands before it is reasoning
+            values, unread, thoughts = [], [], [(0, at)]
+        elif is_inside and (mark["close"] or mark["end"]):
+            thoughts.append((thinks_from, at))
             thinks_from = -1
         elif mark["open"] and not is_inside:
             thinks_from = mark.start()
         elif mark["value"] and not is_inside and begins_value(text, mark.start()):
-            fence = _FENCE_LINE.search(text, at)
-            end = fence.start() if fence else len(text)
+            end = fences[bisect.bisect_left(fences, at)]
             if (value := value_at(text, mark.start(), end)) is not None:
                 values.append(value)
                 at = value.end
@@ -194,8 +195,17 @@ def _scan(text: str) -> Candidates:
                     unread.append(mark.start())
                 at = closed or end
     if thinks_from >= 0:
-        clean = clean[:thinks_from] + _blank(clean[thinks_from:])
-    return Candidates(tuple(values), clean, tuple(unread))
+        thoughts.append((thinks_from, len(text)))
+    return Candidates(tuple(values), _without(text, thoughts), tuple(unread))
+
+
+def _without(text: str, thoughts: Sequence[tuple[int, int]]) -> str:
+    """`text` with blanks in the place of its reasoning."""
+    made, at = "", 0
+    for start, end in thoughts:
+        made += text[at:start] + _blank(text[start:end])
+        at = end
+    return made + text[at:]
 
 
 def _blank(text: str) -> str:

@@ -27,7 +27,7 @@ _TYPOGRAPHIC = (
     r"|\u2018[^\u2018\u2019\u201c\u201d\"]*\u2019"
 )
 _ENTITY = r"&(?:quot|#34|#x22);"
-_COMMENT = r"//[^\n]*|/\*.*?\*/"
+_COMMENT = r"//[^\n]*|/\*.*?(?:\*/|\Z)"
 _ESCAPED = r"\\\".*?(?<!\\\\)\\\""
 _PIECE = re.compile(
     rf"{_ESCAPED}|{_STRING}|{_TYPOGRAPHIC}|{_ENTITY}.*?{_ENTITY}|{_COMMENT}|[{{}}\[\]()]", re.DOTALL

@@ -202,8 +202,10 @@ class _Coercion:
             inner = value[key]
         else:
             return value
-        is_container = isinstance(inner, Mapping | list | str) and bool(inner)
-        if not is_container and (kind in ("object", "array") or inner is None):
+        is_nothing = inner is None or (kind in ("object", "array") and not inner)
+        # A word inside of something is not the one word of a list.
+        is_word = isinstance(inner, str) and kind == "array" and not inner.lstrip().startswith("[")
+        if is_nothing or is_word:
             return value
         tried = self._tried(inner, schema, at)
         if tried is None or (kind == "array" and self.fulfils([value], schema)):

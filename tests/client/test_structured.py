@@ -100,8 +100,8 @@ async def test_local_repair_costs_no_call(wire: WireServer) -> None:
 
 async def test_misuse_is_said_before_anything_is_asked(wire: WireServer) -> None:
     async with Orchestrator(configured(wire.base, "m")) as orc:
-        with pytest.raises(ValueError, match="nearest they take"):
-            await orc.generate_structured(ASK, list[int])
+        with pytest.raises(ValueError, match="no provider can look up"):
+            await orc.generate_structured(ASK, {"$ref": "https://example.org/door"})
         with pytest.raises(ValueError, match="stream"):
             await orc.acompletion(model="m", messages=ASK, refine=1, stream=True)
     assert wire.requests == []

@@ -1,0 +1,123 @@
+"""What pydantic would convert silently is refused, or reported where its author asked for it."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from orchestrator.generation.contract import contract_of
+
+
+class Cat(BaseModel):
+    kind: Literal["cat"]
+    lives: Annotated[int, Field(strict=False)]
+    weight: float = 1.0
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"]
+    age: int
+
+
+class Node(BaseModel):
+    n: int
+    lenient: Annotated[int, Field(strict=False)] = 0
+    inside: list[Node] = []
+
+
+class Pets(BaseModel):
+    pets: list[Annotated[Cat | Dog, Field(discriminator="kind")]]
+    by_name: dict[str, Cat] = {}
+
+
+class Infinite(BaseModel):
+    model_config = ConfigDict(allow_inf_nan=True)
+    f: float
+
+
+class Lenient(BaseModel):
+    model_config = ConfigDict(strict=False)
+    n: int
+
+
+class Before(BaseModel):
+    n: int
+    f: float = 0.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def unpacked(cls, given: Any) -> Any:
+        return given[0] if isinstance(given, list) else given
+
+
+Words = Annotated[list[str], BeforeValidator(lambda v: v.split(", ") if isinstance(v, str) else v)]
+
+
+class Tagged(BaseModel):
+    model_config = ConfigDict(populate_by_name=True)
+    tags: Words = Field(alias="Labels")
+
+
+CAT = '{"kind": "cat", "lives": "0%d"}'
+
+
+@pytest.mark.parametrize(
+    ("wanted", "text", "pointers"),
+    [
+        (Pets, '{"pets": [{"kind": "dog", "age": 3}, %s]}' % (CAT % 9), ["/pets/1/cat/lives"]),
+        (Pets, '{"pets": [], "by_name": {"tom": %s}}' % (CAT % 9), ["/by_name/tom/lives"]),
+        (Node, '{"n": 1, "inside": [{"n": 2, "lenient": "007"}]}', ["/inside/0/lenient"]),
+        (Lenient, '{"n": "007"}', ["/n"]),
+        (Before, '{"n": "007"}', ["/n"]),
+    ],
+)
+def test_what_an_author_reads_leniently_is_read_and_reported(
+    wanted: Any, text: str, pointers: list[str]
+) -> None:
+    evaluation = contract_of(wanted).evaluate(text)
+    assert evaluation.is_accepted
+    assert [(d.code, d.pointer) for d in evaluation.report.repairs] == [
+        ("MEND8", pointer) for pointer in pointers
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "text"),
+    [
+        (Pets, '{"pets": [{"kind": "dog", "age": "03"}]}'),
+        (Pets, '{"pets": [{"kind": "cat", "lives": 9, "weight": "inf"}]}'),
+        (Node, '{"n": 1, "inside": [{"n": "02", "lenient": "007"}]}'),
+        (Before, '{"n": 1, "f": "inf"}'),
+        (Before, '{"n": 1, "f": "nan"}'),
+        (Lenient, '{"n": "seven"}'),
+    ],
+)
+def test_what_no_author_asked_for_is_a_finding(wanted: Any, text: str) -> None:
+    assert not contract_of(wanted).evaluate(text).is_accepted
+
+
+def test_rules_of_an_author_that_convert_nothing_silently_are_not_mentioned() -> None:
+    for text in ('{"Labels": "a, b"}', '{"Labels": ["a", "b"]}', '{"tags": ["a", "b"]}'):
+        evaluation = contract_of(Tagged).evaluate(text)
+        assert evaluation.value == Tagged(Labels=["a", "b"])
+        assert evaluation.report.repairs == ()
+
+
+def test_an_infinity_is_a_number_where_the_type_says_so() -> None:
+    assert contract_of(Infinite).evaluate('{"f": Infinity}').value == Infinite(f=math.inf)
+    assert (
+        not contract_of(Cat).evaluate('{"kind": "cat", "lives": 1, "weight": Infinity}').is_accepted
+    )
+
+
+@given(st.text(alphabet="0123456789._-+eEinfa% ,", min_size=1, max_size=8))
+def test_a_string_for_a_number_is_refused_or_reported(text: str) -> None:
+    evaluation = contract_of(list[float]).evaluate(f'["{text}"]')
+    if evaluation.is_accepted:
+        assert math.isfinite(evaluation.value[0])
+        assert [d.code for d in evaluation.report.repairs] == ["MEND1"]
