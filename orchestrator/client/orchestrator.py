@@ -123,23 +123,17 @@ class Orchestrator(Wiring):
         """
         check_description(prompt, agent_type)
         asked = Description(prompt, agent_type, constraints or {})
-        contract = replace(
-            self._contract(constraints, expectations, prompt if infer_expectations else ""),
-            shown=self._examples(prompt, agent_type, examples),
-            asked=asked,
-        )
+        contract = self._contract(constraints, expectations, prompt if infer_expectations else "")
+        shown = self._examples(prompt, agent_type, examples)
+        contract = replace(contract, shown=shown, asked=asked)
         await self._open()
         pictures = await asyncio.to_thread(image_parts, images)
         route = await self._route(model, provider, sees=bool(pictures))
         mode = self._router.mode_for(route)
         rendered = self._prompts.generate(
-            prompt,
-            agent_type=agent_type,
-            mode=mode,
-            constraints=constraints,
+            prompt, agent_type=agent_type, mode=mode, constraints=constraints, examples=shown,
             expectations=[str(e) for e in contract.expectations],
-            examples=contract.shown,
-        )
+        )  # fmt: skip
         first = initial_request(
             rendered.with_parts(pictures), route, contract,
             settings=self.config.orchestrator, mode=mode, cache=cache, seed=seed,
