@@ -83,6 +83,8 @@ def _is_typing_error(a: str, b: str, replaced: int) -> bool:
         return False
     if min(len(a), len(b)) < shortest or (_ROMAN.fullmatch(a) and _ROMAN.fullmatch(b)):
         return False
+    if any(a == prefix + b or b == prefix + a for prefix in _NEGATING):
+        return False
     return a.startswith(_NEGATING) == b.startswith(_NEGATING)
 
 

@@ -128,7 +128,7 @@ def test_format_keeps_comments_with_their_statement(tmp_path: Path, capsys: Outp
     assert once.startswith("# Walks a line.\n# Written by hand.\ngmn 1.0\n# who\nagent walker {")
     assert "// where it is\nnode state pos {" in once
     assert '# "no # comment" in here\nnode observation place {' in once
-    assert once.endswith("}\n# the end\n")
+    assert once.endswith("}\n# the end\nend\n")
     assert main(["format", str(path), "--check"]) == 0
     capsys.readouterr()
     assert main(["format", str(path), "--to", "json"]) == 0

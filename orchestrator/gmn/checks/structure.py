@@ -65,6 +65,7 @@ def names_are_well_formed(subject: Subject) -> Iterator[Diagnostic]:
         clean = clean if re.match(r"[A-Za-z_]", clean) else f"_{clean}"[:48]
         fix = None
         if clean not in taken:
+            taken.add(clean)  # two names that differ in a sign do not become one
             operations = tuple(_renamed(subject.spec, pointer, variable.name, clean))
             fix = safe(f"rename to {clean!r}", *operations)
         yield finding(
@@ -283,11 +284,17 @@ def labels_are_well_formed(subject: Subject) -> Iterator[Diagnostic]:
                 yield _odd_label(subject.spec, pointer, variable, i)
 
 
+def _clean(label: str) -> str:
+    """The label without what only parts words; a sign, an operator, a letter is never left out."""
+    return re.sub(r"[\s\"'`.,:;/\\|()\[\]{}*?#@&]+", "_", label).strip("_")[:48]
+
+
 def _odd_label(spec: GMNSpec, pointer: str, variable: Variable, i: int) -> Diagnostic:
     label = variable.labels[i]
-    clean = re.sub(r"[^A-Za-z0-9_+-]+", "_", label).strip("_")[:48] or f"v{i}"
+    clean = _clean(label) or f"v{i}"
     fix: Fix | None = None
-    if clean not in variable.labels and re.fullmatch(LABEL_PATTERN, clean):
+    alike = [other for other in variable.labels if clean in (other, _clean(other))]
+    if alike == [label] and re.fullmatch(LABEL_PATTERN, clean):
         operations = [put(f"{pointer}/labels/{i}", clean)]
         operations += [put(where, clean) for where in _uses(spec, variable.name, label)]
         fix = safe(f"rename to {clean!r}", *operations)
