@@ -147,7 +147,7 @@ async def cached_call(
 
 
 def is_complete(answer: Answer) -> bool:
-    """Whether an answer is worth keeping: nobody says that it was cut off, and it says something."""
+    """Whether an answer is worth keeping: nobody says that it was cut off, and it has a text."""
     ends = ("stop", "tool_calls", "")
     return answer.finish in ends and bool(answer.text) and not answer.refusal
 
