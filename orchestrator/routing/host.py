@@ -153,14 +153,20 @@ def _stream_class() -> Any:
             await super().aclose()
 
         def _should_fail_on_clean_eof(self) -> bool:
-            # LiteLLM asks this of streams in OpenAI's form alone; to the others it adds the end
-            # `stop` that nobody sent.
-            ends = (self.received_finish_reason, self.intermittent_finish_reason)
-            if self.says_end is False and set(ends) <= {None, "stop"}:
-                return True
-            return not (self.is_mock or any(ends) or self.received_any_finish_reason)
+            return _lacks_its_end(self)
 
     return RecordedStream
+
+
+def _lacks_its_end(stream: Any) -> bool:
+    """Whether a stream that is over was cut off.
+
+    LiteLLM asks this of streams in OpenAI's form alone; to the others it adds an end ``stop``.
+    """
+    ends = (stream.received_finish_reason, stream.intermittent_finish_reason)
+    if stream.says_end is False and set(ends) <= {None, "stop"}:
+        return True
+    return not (stream.is_mock or any(ends) or stream.received_any_finish_reason)
 
 
 async def _next_part(stream: Any, read: Callable[[], Awaitable[Any]]) -> Any:
