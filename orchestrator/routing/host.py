@@ -217,15 +217,16 @@ def _stream_class() -> Any:
             await super().aclose()
 
         def _should_fail_on_clean_eof(self) -> bool:
-            return _is_cut(self)
+            return _lacks_its_end(self)
 
     return RecordedStream
 
 
-def _is_cut(stream: Any) -> bool:
-    """Whether a stream that was closed in good order lacks its end."""
-    # LiteLLM asks this of streams in OpenAI's form alone; to the others it adds the end `stop`
-    # that nobody sent.
+def _lacks_its_end(stream: Any) -> bool:
+    """Whether a stream that is over was cut off.
+
+    LiteLLM asks this of streams in OpenAI's form alone; to the others it adds an end ``stop``.
+    """
     ends = (stream.received_finish_reason, stream.intermittent_finish_reason)
     if stream.says_end is False and set(ends) <= {None, "stop"}:
         return True
