@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.generation.contract import contract_of
 from orchestrator.generation.loop import GenerationRequest
 from orchestrator.generation.prompts import ConversationPrompts, Prompts
-from orchestrator.generation.request_building import cache_use, parameters_of, without_json
+from orchestrator.generation.request_building import cache_use, without_json
 from orchestrator.types.diagnostics import Diagnostic
 from orchestrator.types.messages import Messages, as_messages
 from orchestrator.types.requests import Request
@@ -99,12 +99,14 @@ class Structured:
         schema = {key: part for key, part in contract.schema.items() if key != "$schema"}
         in_words = self.prompts.schema(schema)
         use, keep = cache_use(cache, settings.cache, tenant)
-        asked, optional = parameters_of(settings, parameters)
+        sampling = settings.generation.sampling
+        has_limit = "max_completion_tokens" in parameters
+        limit = {} if has_limit else {"max_tokens": settings.generation.max_tokens}
         return Request(
             as_messages(messages),
             route,
-            parameters=asked,
-            optional=optional,
+            parameters={**limit, **sampling, **parameters},
+            optional=frozenset(sampling.keys() - parameters.keys()),
             mode=self.loop.router.mode_for(route),
             schema=schema,
             schema_name=contract.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -62,6 +63,12 @@ class GenerationSettings(_Section):
     repair: Literal["none", "safe", "suggest"] = "safe"
     episodes: int = Field(default=40, ge=1, le=1000, description="Episodes per expectation.")
     examples: int = Field(default=1, ge=0, le=4, description="Curated models shown as examples.")
+
+    @functools.cached_property
+    def sampling(self) -> Mapping[str, float]:
+        """The parameters of a first sample that are stated; a deployment may refuse them."""
+        stated = {"temperature": self.temperature, "seed": self.seed}
+        return {name: value for name, value in stated.items() if value is not None}
 
 
 class LimitSettings(_Section):

@@ -108,17 +108,17 @@ def _after_full_window(state: State[T], answer: Answer) -> Remedy[T] | None:
     return Remedy(shorter, dataclasses.replace(shorter.asked, reason=reason), reason)
 
 
-def refused_as_too_long(
-    state: State[T], error: ContextWindowExceededError
-) -> tuple[State[T], Ask] | None:
-    """What to ask after a server refused a question as too long; None: nothing shorter is left.
+def refused_as_too_long(state: State[T], error: ContextWindowExceededError) -> tuple[State[T], Ask]:
+    """What to ask after a server refused a question as too long.
 
     A limit of the answer that does not fit beside the prompt is lowered first. The call that was
     refused counts as one.
+
+    Raises: ContextWindowExceededError: `error`, where nothing shorter, or no call, is left.
     """
     most, asked, before = state.bounds.max_calls - 1, state.asked, state.asked.request
     if most <= len(state.attempts):
-        return None
+        raise error
     state = dataclasses.replace(state, bounds=dataclasses.replace(state.bounds, max_calls=most))
     room = asked.request.max_tokens or DEFAULT_MAX_TOKENS
     window, characters = error.context_tokens, _characters(asked.request)
@@ -134,10 +134,10 @@ def refused_as_too_long(
             left = window - int(read * share) - _MARGIN if window else room
             state, asked = shorter, shorter.asked
         elif left >= room or left < _FEWEST:
-            return None
+            raise error
     request = with_room(asked.request, left) if _FEWEST <= left < room else asked.request
     if request == before:
-        return None
+        raise error
     ask = dataclasses.replace(asked, request=request, reason=f"{reason}: a shorter question")
     return dataclasses.replace(state, asked=ask), ask
 

@@ -287,11 +287,8 @@ async def refine(
             while isinstance(decision, Ask):
                 state, decision = await _asked(state, decision, completer, context)
     except TimeoutError:
-        error = DeadlineExceededError(
-            f"no valid answer within {bounds.deadline_s:g} s ({len(state.attempts)} calls)",
-            attempts=state.attempts,
-        )
-        raise error from None
+        words = f"no valid answer within {bounds.deadline_s:g} s ({len(state.attempts)} calls)"
+        raise DeadlineExceededError(words, attempts=state.attempts) from None
     except LLMError as failure:
         context.emit(Failed(len(state.attempts) + 1, type(failure).__name__, str(failure)))
         raise _carrying(failure, failure.attempts or state.attempts) from failure.__cause__
@@ -310,8 +307,7 @@ async def _asked(
     try:
         answer = await completer.complete(ask.request, context)
     except ContextWindowExceededError as refusal:
-        if (shorter := refused_as_too_long(state, refusal)) is None:
-            raise
+        shorter = refused_as_too_long(state, refusal)
         context.emit(Failed(number, type(refusal).__name__, str(refusal)))
         return shorter
     context.emit(Answered(number, answer))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -99,9 +100,9 @@ class Prompts:
             prompt=defanged(prompt),
             agent_type=agent_type,
             form=_FORMS[mode],
-            constraints=_listed(constraints),
+            constraints=_listed(constraints) if constraints else "",
             expectations="; ".join(expectations),
-            examples=[in_form(example, mode) for example in examples],
+            examples=list(map(in_form, examples, itertools.repeat(mode))),
         )
         is_json = mode is not OutputMode.PROMPT
         return self._with_system("generate", text, is_json=is_json, is_short=is_short)
@@ -120,7 +121,7 @@ class Prompts:
             "feedback",
             view=view,
             feedback=defanged(feedback),
-            constraints=_listed(constraints),
+            constraints=_listed(constraints) if constraints else "",
             expectations="; ".join(expectations),
         )
         return self._with_system("feedback", text, is_json=True, is_short=is_short)
@@ -244,8 +245,8 @@ class ConversationPrompts:
         """The user's own messages stay as they are."""
 
 
-def _listed(constraints: Mapping[str, int] | None) -> str:
-    return ", ".join(f"{key}={value}" for key, value in (constraints or {}).items())
+def _listed(constraints: Mapping[str, int]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in constraints.items())
 
 
 def defanged(text: str) -> str:

@@ -117,7 +117,12 @@ def initial_request(
     tenant: str = "",
 ) -> Request:
     """The question that a run begins with."""
-    parameters, optional = parameters_of(settings, {} if seed is None else {"seed": seed})
+    generation = settings.generation
+    parameters = {"max_tokens": generation.max_tokens, **generation.sampling}
+    optional = frozenset(generation.sampling)
+    if seed is not None:
+        parameters["seed"] = seed
+        optional -= {"seed"}
     use, keep = cache_use(cache, settings.cache, tenant)
     return Request(
         rendered.messages,
@@ -128,28 +133,12 @@ def initial_request(
         schema=contract.schema if mode.sends_schema else None,
         schema_name=contract.name,
         templates=rendered.templates,
-        timeout_s=settings.generation.timeout_s,
+        timeout_s=generation.timeout_s,
         cache=use,
         keep=keep,
         purpose="generate",
         description=description,
     )
-
-
-def parameters_of(
-    settings: Settings, given: Mapping[str, object]
-) -> tuple[dict[str, object], frozenset[str]]:
-    """The parameters of a first question, and which of them a deployment may refuse.
-
-    `given` are those of the call: they outrank the configured ones and are never left out.
-    """
-    generation = settings.generation
-    sampling = {"temperature": generation.temperature, "seed": generation.seed}
-    stated: dict[str, object] = {k: v for k, v in sampling.items() if v is not None}
-    if "max_completion_tokens" not in given:
-        stated["max_tokens"] = generation.max_tokens
-    optional = frozenset(stated.keys() & sampling.keys() - given.keys())
-    return {**stated, **given}, optional
 
 
 def cache_use(given: Caching | None, settings: Cache, tenant: str) -> tuple[CacheMode, CachePolicy]:

@@ -96,6 +96,7 @@ class RouterCompleter:
         self.transport = Transport(config, self.deployments, self.monitor, router, waits=waits)
         self._deadline_s = config.orchestrator.limits.deadline_s
         self._refused: dict[str, frozenset[str]] = {}
+        self._stated: dict[str, frozenset[str]] = {}
         self._windows = ContextWindows()
         directory = cache_directory(config.orchestrator.cache, environ)
         self.modes = RefusedModes(directory / MODES_FILE)
@@ -223,8 +224,11 @@ class RouterCompleter:
 
     async def _naming_window(self, failure: LLMError) -> LLMError:
         """The error with the window that the server lists, where it named none."""
-        if isinstance(failure, ContextWindowExceededError) and not failure.context_tokens:
-            failure.context_tokens = await self._window(failure.deployment)
+        if not isinstance(failure, ContextWindowExceededError) or failure.context_tokens:
+            return failure
+        if window := await self._window(failure.deployment):
+            failure.context_tokens = window
+            failure.args = (f"{failure} Its context window holds {window} tokens.",)
         return failure
 
     async def _window(self, deployment: str) -> int:
@@ -233,24 +237,29 @@ class RouterCompleter:
         return 0 if one is None else await self._windows.of(one)
 
     def _arguments(self, route: str, request: Request, context: RunContext) -> dict[str, Any]:
-        """LiteLLM's arguments for a request to a route, a group or one deployment."""
+        """LiteLLM's arguments for a request to a route, a group or one deployment.
+
+        Of optional parameters, a deployment's own outrank those of a first sample.
+        """
+        parameters, stated = request.parameters, self._stated.get(route)
+        stated = self._stated_by(route) if stated is None else stated
+        if not request.sample and (own := stated & request.optional):
+            parameters = {name: value for name, value in parameters.items() if name not in own}
         return {
             **self._on_route(route, "acompletion"),
             "messages": messages_of(request),
             "timeout": request.timeout_s,
-            **self._parameters(route, request),
+            **parameters,
             **response_format_arguments(request),
             **({} if context.on_text is None else {"stream": True}),
         }
 
-    def _parameters(self, route: str, request: Request) -> Mapping[str, object]:
-        """Of optional ones, a deployment's own outrank those of a first sample."""
-        if request.sample or not request.optional:
-            return request.parameters
+    def _stated_by(self, route: str) -> frozenset[str]:
+        """The parameters that the deployments of a route state themselves."""
         groups = self.deployments.routes.get(route, (route,))
         ready = [one for group in groups for one in self.deployments.of_group(group)]
-        own = {name for name in request.optional if any(name in d.params.value for d in ready)}
-        return {key: value for key, value in request.parameters.items() if key not in own}
+        self._stated[route] = frozenset(name for one in ready for name in one.params.value)
+        return self._stated[route]
 
     def _refused_elsewhere(self, error: Exception, request: Request) -> frozenset[str]:
         """What to leave out of a request that a Router built elsewhere, without our host, sent."""

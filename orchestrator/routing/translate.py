@@ -128,9 +128,6 @@ def translated(
     wait_s = wait_s if (stated := retry_after(error)) is None else stated
     if issubclass(ours, errors.RateLimitError) and wait_s is not None:
         words += f"; {_again_in(wait_s)}"
-    window, prompt = window_in(said) if ours is errors.ContextWindowExceededError else (0, 0)
-    if window:
-        words += f": {prompt or 'too many'} prompt tokens, and a context window of {window}"
     failure = ours(
         f"{words}. {_ADVICE[ours]}",
         deployment=deployment,
@@ -139,8 +136,14 @@ def translated(
         retry_after_s=wait_s,
         wire_attempts=len(attempts),
     )
-    if isinstance(failure, errors.ContextWindowExceededError):
+    return _with_window(failure, *window_in(said))
+
+
+def _with_window(failure: errors.LLMError, window: int, prompt: int) -> errors.LLMError:
+    if isinstance(failure, errors.ContextWindowExceededError) and window:
         failure.context_tokens, failure.prompt_tokens = window, prompt
+        words = f"{prompt or 'too many'} prompt tokens, and a context window of {window}"
+        failure.args = (f"{failure} The server says: {words}.",)
     return failure
 
 
