@@ -128,18 +128,18 @@ class Orchestrator(Wiring):
         pictures = await asyncio.to_thread(image_parts, images)
         route = await self._route(model, provider, sees=bool(pictures))
         mode = self._router.mode_for(route)
+        shown = self._examples(prompt, agent_type, examples)
+        expected = tuple(str(e) for e in contract.expectations)
         rendered = self._prompts.generate(
-            prompt,
-            agent_type=agent_type,
-            mode=mode,
-            constraints=constraints,
-            expectations=[str(e) for e in contract.expectations],
-            examples=self._examples(prompt, agent_type, examples),
-        )
+            prompt, agent_type=agent_type, mode=mode, constraints=constraints,
+            expectations=expected, examples=shown,
+        )  # fmt: skip
         first = initial_request(
             rendered.with_parts(pictures), route, contract,
             settings=self.config.orchestrator, mode=mode, cache=cache, seed=seed,
-            description=Description(prompt, agent_type, constraints or {}),
+            description=Description(
+                prompt, agent_type, constraints or {}, expectations=expected, examples=shown
+            ),
         )  # fmt: skip
         entry = self._ledger.open("generate_gmn", route=route, agent_type=agent_type, tenant=tenant)
         task = GenerationRequest(first, contract, self._prompts, samples=samples)
@@ -173,10 +173,13 @@ class Orchestrator(Wiring):
             first = base.report.errors[0]
             raise GMNError(f"the document cannot be read: {first}", report=base.report)
         route = self._router.resolve(model, provider)
-        description = Description(document=contract.name_keyed(base), feedback=feedback)
+        description = Description(
+            constraints=constraints or {}, document=contract.name_keyed(base), feedback=feedback,
+            expectations=tuple(str(e) for e in contract.expectations),
+        )  # fmt: skip
         rendered = self._prompts.feedback(
             description.document, feedback, constraints=constraints,
-            expectations=[str(e) for e in contract.expectations],
+            expectations=description.expectations,
         )  # fmt: skip
         request = initial_request(
             rendered, route, contract, settings=self.config.orchestrator, cache=cache,

@@ -96,10 +96,14 @@ class Structured:
         schema = {key: part for key, part in contract.schema.items() if key != "$schema"}
         in_words = self.prompts.schema(schema)
         use, keep = cache_use(cache, settings.cache.mode)
+        sampling = settings.generation.sampling
+        has_limit = "max_completion_tokens" in parameters
+        limit = {} if has_limit else {"max_tokens": settings.generation.max_tokens}
         return Request(
             as_messages(messages),
             route,
-            parameters={"max_tokens": settings.generation.max_tokens, **parameters},
+            parameters={**limit, **sampling, **parameters},
+            optional=frozenset(sampling.keys() - parameters.keys()),
             mode=self.loop.router.mode_for(route),
             schema=schema,
             schema_name=contract.name,

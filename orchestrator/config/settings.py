@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -49,7 +50,10 @@ class GenerationSettings(_Section):
     timeout_s: float = Field(default=60.0, gt=0, description="Seconds for one call on the wire.")
     max_tokens: int = Field(default=4096, ge=64, description="Length limit of one answer.")
     temperature: float | None = Field(
-        default=None, ge=0, description="None: the provider's default."
+        default=0.2, ge=0, description="None: not sent, the provider's default holds."
+    )
+    seed: int | None = Field(
+        default=1, ge=0, description="Of the first sample; the next one has the next. None: none."
     )
     mode: Literal[
         "auto", OutputMode.JSON_SCHEMA, OutputMode.TOOL_CALL, OutputMode.JSON_OBJECT,
@@ -58,6 +62,12 @@ class GenerationSettings(_Section):
     repair: Literal["none", "safe", "suggest"] = "safe"
     episodes: int = Field(default=40, ge=1, le=1000, description="Episodes per expectation.")
     examples: int = Field(default=1, ge=0, le=4, description="Curated models shown as examples.")
+
+    @functools.cached_property
+    def sampling(self) -> Mapping[str, float]:
+        """The parameters of a first sample that are stated; a deployment may refuse them."""
+        stated = {"temperature": self.temperature, "seed": self.seed}
+        return {name: value for name, value in stated.items() if value is not None}
 
 
 class LimitSettings(_Section):

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from orchestrator.generation.cut_off import is_endless, refused_as_too_long
 from orchestrator.generation.policy import (
     Ask,
     Bounds,
@@ -24,16 +26,19 @@ from orchestrator.generation.policy import (
     step,
 )
 from orchestrator.generation.request_building import bounds_of
+from orchestrator.generation.request_variants import another_sample
 from orchestrator.generation.streaming import StreamHook
+from orchestrator.parsing.endings import is_looping
 from orchestrator.parsing.json_reader import is_json
 from orchestrator.types.errors import (
     BudgetExceededError,
+    ContextWindowExceededError,
     DeadlineExceededError,
     InvalidOutputError,
     LLMError,
 )
 from orchestrator.types.events import Answered, Asked, Evaluated, Failed
-from orchestrator.types.requests import Attempt, Generation, Usage
+from orchestrator.types.requests import Attempt, Generation, OutputMode, Usage
 from orchestrator.types.run_context import RunContext
 
 if TYPE_CHECKING:
@@ -153,12 +158,19 @@ class GenerationLoop:
         return kept
 
     async def _learn(self, attempts: tuple[Attempt[T], ...]) -> None:
-        """Downgrade a deployment that accepted a response_format and ignored it."""
+        """Downgrade a deployment that accepted a response_format and ignored it, or that does not
+        come to an end in it: in a loop, or cut off twice."""
+        cut_off: Counter[tuple[str, str]] = Counter()
         for attempt in attempts:
-            mode, answer = attempt.request.mode, attempt.answer
+            mode, answer, kind = attempt.request.mode, attempt.answer, attempt.evaluation.kind
             is_forced = mode.sends_schema and not answer.cached
-            if is_forced and attempt.evaluation.kind == "unparsed" and not is_json(answer.text):
+            if is_forced and kind == "unparsed" and not is_json(answer.text):
                 await self.router.ignored(answer.deployment, mode)
+            if mode is OutputMode.PROMPT or answer.cached or not is_endless(attempt):
+                continue
+            cut_off[answer.deployment, mode] += 1
+            if cut_off[answer.deployment, mode] == 2 or is_looping(answer.text, is_cut_off=True):
+                await self.router.ignored(answer.deployment, mode, "its answers do not end in it")
 
     def strong(self, route: str) -> str:
         """The stronger route of a role; a group or provider that was forced stays forced."""
@@ -208,7 +220,7 @@ async def sampled(
 async def _sample(
     task: GenerationRequest[T], completer: Completer, number: int, context: RunContext
 ) -> Attempt[T]:
-    request = dataclasses.replace(task.first, sample=task.first.sample + number)
+    request = another_sample(task.first, number)
     reason = f"sample {number + 1} of {task.samples}"
     context.emit(Asked(number + 1, request.route, "generate", reason))
     try:
@@ -256,23 +268,28 @@ async def refine(
                 _enforce_token_budget(state)
                 route = decision.request.route
                 context.emit(Asked(number, route, decision.purpose, decision.reason))
-                answer = await completer.complete(decision.request, context)
+                try:
+                    answer = await completer.complete(decision.request, context)
+                except ContextWindowExceededError as refusal:
+                    state, decision = refused_as_too_long(state, refusal)
+                    context.emit(Failed(number, type(refusal).__name__, str(refusal)))
+                    continue
                 context.emit(Answered(number, answer))
-                # Evaluation simulates; the event loop must go on serving others meanwhile.
-                state, decision = await asyncio.to_thread(step, state, answer)
+                state, decision = await asyncio.to_thread(step, state, answer)  # it simulates
                 context.emit(Evaluated(number, state.attempts[-1].evaluation))
     except TimeoutError:
-        error: LLMError = DeadlineExceededError(
-            f"no valid answer within {bounds.deadline_s:g} s ({len(state.attempts)} calls)",
-            attempts=len(state.attempts),
-        )
-        raise _carrying(error, state) from None
+        raise _too_late(state) from None
     except LLMError as failure:
         context.emit(Failed(len(state.attempts) + 1, type(failure).__name__, str(failure)))
         raise _carrying(failure, state) from failure.__cause__
     if isinstance(decision, GiveUp):
         raise _invalid(state, decision.reason)
     return generation(state.attempts)
+
+
+def _too_late(state: State[T]) -> LLMError:
+    calls, words = len(state.attempts), f"no valid answer within {state.bounds.deadline_s:g} s"
+    return _carrying(DeadlineExceededError(f"{words} ({calls} calls)", attempts=calls), state)
 
 
 def _carrying(error: LLMError, state: State[T]) -> LLMError:

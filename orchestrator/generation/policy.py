@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from orchestrator.generation.contract import changed
-from orchestrator.generation.request_variants import as_document, as_patch
+from orchestrator.generation.cut_off import after_cut_off
+from orchestrator.generation.request_variants import another_sample, as_document, as_patch
 from orchestrator.parsing.json_reader import classify
 from orchestrator.types.diagnostics import Diagnostic, Report, Severity
 from orchestrator.types.requests import Attempt, Evaluation, OutputMode
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MANY_FAULTS = 8  # beyond it a patch would touch most of the document
-MORE_TOKENS = 2  # factor on the length limit after a cut-off answer
-DEFAULT_MAX_TOKENS = 4096
 
 _WORDS: Mapping[str, str] = {
     "refusal": "the model declined",
@@ -56,6 +55,12 @@ class FollowUpPrompts(Protocol):
         self, first: Request, answer: str, findings: str
     ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
         """The first question again with the last answer and what is wrong with it."""
+        ...
+
+    def reworded(
+        self, first: Request, *, mode: OutputMode, brevity: int
+    ) -> tuple[LLMMessage, ...] | None:
+        """The first question for another mode, or shorter (`brevity` 1, 2); None: it cannot be."""
         ...
 
 
@@ -111,6 +116,7 @@ class State(Generic[T]):
         failed_patches: patches that did not apply or changed nothing.
         is_fresh: whether a fresh sample was taken.
         more_room: how often a cut-off answer was given more room.
+        brevity: how much shorter the first question has become, for a full context window.
     """
 
     first: Request
@@ -124,6 +130,7 @@ class State(Generic[T]):
     failed_patches: int = 0
     is_fresh: bool = False
     more_room: int = 0
+    brevity: int = 0
 
     @property
     def target(self) -> Evaluation[T] | None:
@@ -247,8 +254,7 @@ def _ask_next(state: State[T], ask: Ask) -> tuple[State[T], Ask]:
     """Take up the question; one that was asked before becomes another sample of itself."""
     before = [attempt.request for attempt in state.attempts]
     while ask.request in before:
-        request = dataclasses.replace(ask.request, sample=ask.request.sample + 1)
-        ask = dataclasses.replace(ask, request=request)
+        ask = dataclasses.replace(ask, request=another_sample(ask.request))
     return dataclasses.replace(state, asked=ask), ask
 
 
@@ -309,16 +315,15 @@ def _resample_or_escalate(state: State[T], reason: str) -> tuple[State[T], Ask |
     on_strong = strong and state.asked.request.route == strong
     fresh_reason = f"{reason}: a fresh sample"
     if not state.is_fresh and not on_strong:
-        request = dataclasses.replace(state.first, sample=state.first.sample + 1, purpose="fresh")
+        request = dataclasses.replace(another_sample(state.first), purpose="fresh")
         return _ask_next(
             _from_the_initial(state), Ask(request, _initial_purpose(state), fresh_reason)
         )
     if strong and not on_strong:
         return _escalate(state, reason)
     if not state.is_fresh:
-        request = dataclasses.replace(
-            state.first, route=strong, sample=state.first.sample + 1, purpose="fresh"
-        )
+        request = another_sample(state.first)
+        request = dataclasses.replace(request, route=strong, purpose="fresh")
         return _ask_next(
             _from_the_initial(state), Ask(request, _initial_purpose(state), fresh_reason)
         )
@@ -352,18 +357,12 @@ def _escalate(state: State[T], reason: str) -> tuple[State[T], Ask]:
 
 
 def _allow_more_tokens(state: State[T]) -> tuple[State[T], Ask | GiveUp]:
-    """More tokens the first time, the compact text form the second; never a blind repeat."""
-    asked = state.asked
-    limit = asked.request.parameters.get("max_tokens")
-    room = limit if isinstance(limit, int) else DEFAULT_MAX_TOKENS
-    parameters = {**asked.request.parameters, "max_tokens": room * MORE_TOKENS}
-    state = dataclasses.replace(state, more_room=state.more_room + 1)
-    request = dataclasses.replace(asked.request, parameters=parameters)
-    if state.more_room == 1:
-        return _ask_next(
-            state, Ask(request, asked.purpose, f"cut off at {room} tokens: twice the room")
-        )
-    if request.mode is not OutputMode.PROMPT and asked.purpose != "patch":
-        compact = dataclasses.replace(request, mode=OutputMode.PROMPT, schema=None)
-        return _ask_next(state, Ask(compact, asked.purpose, "cut off again: the compact text form"))
-    return _resample_or_escalate(state, "cut off again")
+    """What `after_cut_off` says; where it has no question, another sample, or another model."""
+    found = after_cut_off(state, state.attempts[-1].answer)
+    if found.ask is not None:
+        return _ask_next(found.state, found.ask)
+    if not found.needs_another_model:
+        return _resample_or_escalate(state, found.reason)
+    if state.bounds.strong_route not in ("", state.asked.request.route):
+        return _escalate(state, found.reason)
+    return state, GiveUp(f"{found.reason}; use a model that reads more, or ask for less")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import itertools
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import jinja2
 
+from orchestrator.gmn.formats import write_json
+from orchestrator.gmn.validate import validate
 from orchestrator.types.messages import LLMMessage, LLMRole
 from orchestrator.types.requests import OutputMode
 
@@ -84,21 +88,24 @@ class Prompts:
         constraints: Mapping[str, int] | None = None,
         expectations: Sequence[str] = (),
         examples: Sequence[str] = (),
+        is_short: bool = False,
     ) -> Rendered:
         """Ask for a document that does what `prompt` says.
 
-        `examples` are whole documents in block text, shown before the request.
+        `examples` are whole documents in block text, shown before the request in the form that
+        `mode` asks for. With `is_short` the system prompt holds only what cannot be left out.
         """
         text = self._render(
             "generate",
             prompt=defanged(prompt),
             agent_type=agent_type,
             form=_FORMS[mode],
-            constraints=_listed(constraints),
+            constraints=_listed(constraints) if constraints else "",
             expectations="; ".join(expectations),
-            examples=list(examples),
+            examples=list(map(in_form, examples, itertools.repeat(mode))),
         )
-        return self._with_system("generate", text)
+        is_json = mode is not OutputMode.PROMPT
+        return self._with_system("generate", text, is_json=is_json, is_short=is_short)
 
     def feedback(
         self,
@@ -107,16 +114,17 @@ class Prompts:
         *,
         constraints: Mapping[str, int] | None = None,
         expectations: Sequence[str] = (),
+        is_short: bool = False,
     ) -> Rendered:
         """Ask for a patch of a good document that does what the feedback says."""
         text = self._render(
             "feedback",
             view=view,
             feedback=defanged(feedback),
-            constraints=_listed(constraints),
+            constraints=_listed(constraints) if constraints else "",
             expectations="; ".join(expectations),
         )
-        return self._with_system("feedback", text)
+        return self._with_system("feedback", text, is_json=True, is_short=is_short)
 
     def patch(
         self, first: Request, view: str, findings: str
@@ -165,8 +173,30 @@ class Prompts:
         turns = (LLMMessage(LLMRole.ASSISTANT, document), LLMMessage(LLMRole.USER, asked))
         return (*first.messages, *turns), {name: self.versions[name]}
 
-    def _with_system(self, name: str, text: str) -> Rendered:
-        system = self._render("system")
+    def reworded(
+        self, first: Request, *, mode: OutputMode, brevity: int
+    ) -> tuple[LLMMessage, ...] | None:
+        """The first question as `mode` asks it: whole, without examples (1), or with the short
+        system prompt too (2); None where there are no other words for it."""
+        about = first.description
+        if about is None:
+            return None
+        bounds, is_short = about.constraints, brevity > 1
+        if about.document:
+            rendered = self.feedback(
+                about.document, about.feedback, constraints=bounds,
+                expectations=about.expectations, is_short=is_short,
+            )  # fmt: skip
+        else:
+            rendered = self.generate(
+                about.sentence, agent_type=about.agent_type, mode=mode, constraints=bounds,
+                expectations=about.expectations, examples=() if brevity else about.examples,
+                is_short=is_short,
+            )  # fmt: skip
+        return rendered.with_parts(first.messages[-1].pictures).messages
+
+    def _with_system(self, name: str, text: str, *, is_json: bool, is_short: bool) -> Rendered:
+        system = self._render("system", is_whole=not is_short, is_json=is_json)
         return Rendered(
             (LLMMessage(LLMRole.SYSTEM, system), LLMMessage(LLMRole.USER, text)),
             {"system": self.versions["system"], name: self.versions[name]},
@@ -174,6 +204,17 @@ class Prompts:
 
     def _render(self, name: str, **values: object) -> str:
         return self._environment.get_template(f"{name}.md.j2").render(**values).strip()
+
+
+@functools.lru_cache(maxsize=64)
+def in_form(example: str, mode: OutputMode) -> str:
+    """A document in block text, in the form that an output mode asks for.
+
+    Where a schema is sent every field stands in it, as the schema wants it.
+    """
+    spec = None if mode is OutputMode.PROMPT else validate(example, run_steps=0).spec
+    is_lean = mode is OutputMode.JSON_OBJECT
+    return example if spec is None else write_json(spec, lean=is_lean, indent=None).strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,9 +241,12 @@ class ConversationPrompts:
         """See `Prompts.rewrite`."""
         return self.prompts.rewrite(first, answer, findings)
 
+    def reworded(self, first: Request, *, mode: OutputMode, brevity: int) -> None:
+        """The user's own messages stay as they are."""
 
-def _listed(constraints: Mapping[str, int] | None) -> str:
-    return ", ".join(f"{key}={value}" for key, value in (constraints or {}).items())
+
+def _listed(constraints: Mapping[str, int]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in constraints.items())
 
 
 def defanged(text: str) -> str:

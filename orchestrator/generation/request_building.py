@@ -107,16 +107,17 @@ def initial_request(
 ) -> Request:
     """The question that a run begins with."""
     generation = settings.generation
-    parameters: dict[str, object] = {"max_tokens": generation.max_tokens}
-    if generation.temperature is not None:
-        parameters["temperature"] = generation.temperature
+    parameters = {"max_tokens": generation.max_tokens, **generation.sampling}
+    optional = frozenset(generation.sampling)
     if seed is not None:
         parameters["seed"] = seed
+        optional -= {"seed"}
     use, keep = cache_use(cache, settings.cache.mode)
     return Request(
         rendered.messages,
         route,
         parameters=parameters,
+        optional=optional,
         mode=mode,
         schema=contract.schema if mode.sends_schema else None,
         schema_name=contract.name,

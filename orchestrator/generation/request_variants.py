@@ -1,4 +1,4 @@
-"""A question put another way: asking for a patch, or for a whole document in place of one."""
+"""A question put another way: for a patch, for a whole document, for another sample."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from orchestrator.types.requests import OutputMode
 if TYPE_CHECKING:
     from orchestrator.types.requests import Contract, Request
 
+RESAMPLED_AT = 0.7  # temperature of a further sample where that of the first is 0
 _PATCH_IN_WORDS = (
     "Write the patch as a JSON list of operations: each has op and path, and value or from where"
     " its op takes one."
@@ -25,6 +26,26 @@ def as_patch(request: Request) -> Request:
         schema=PATCH_SCHEMA,
         schema_name="json_patch",
         in_words=_PATCH_IN_WORDS,
+    )
+
+
+def another_sample(request: Request, number: int = 1) -> Request:
+    """The sample that comes `number` after that of `request`; with 0 the same.
+
+    Its seed is as much higher, and a temperature of 0, which repeats itself, becomes
+    `RESAMPLED_AT`; both are left out where a deployment refuses them.
+    """
+    if not number:
+        return request
+    seed, temperature = (request.parameters.get(name) for name in ("seed", "temperature"))
+    varied: dict[str, object] = {"seed": (seed if isinstance(seed, int) else 0) + number}
+    if temperature == 0:
+        varied["temperature"] = RESAMPLED_AT
+    return dataclasses.replace(
+        request,
+        parameters={**request.parameters, **varied},
+        optional=request.optional | {"seed", "temperature"},
+        sample=request.sample + number,
     )
 
 

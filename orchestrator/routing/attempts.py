@@ -92,10 +92,14 @@ class Trace:
     Attributes:
         cost: the sums of the request of which the call is a part.
         is_recorded: whether the attempts have been added to the ledger and to health.
+        optional: arguments that are left out where a deployment refuses them.
+        refused: those that were refused before, by deployment; all calls share it.
     """
 
     cost: RequestCost
     is_recorded: bool = False
+    optional: frozenset[str] = frozenset()
+    refused: dict[str, frozenset[str]] = field(default_factory=dict)
     _attempts: list[AttemptRecord] = field(default_factory=list)
 
     @property
@@ -120,6 +124,10 @@ class Trace:
         """Add an attempt that begins now."""
         self._attempts.append(AttemptRecord(deployment, provider, model, clock(), details))
         return self._attempts[-1]
+
+    def withdraw(self) -> None:
+        """Forget the latest attempt: it did not reach the wire."""
+        self._attempts.pop()
 
     def log(self, details: Mapping[str, Any]) -> None:
         """LiteLLM's ``logger_fn``, which records the attempts of a Router that was built elsewhere.

@@ -16,9 +16,11 @@ from orchestrator.models.deployments import (
 )
 from orchestrator.models.health import Monitor
 from orchestrator.models.routes import RouteTable
+from orchestrator.parsing.endings import is_stopped_short
 from orchestrator.routing import _litellm
 from orchestrator.routing.attempts import Trace, clock
 from orchestrator.routing.build import route_arguments, router_arguments
+from orchestrator.routing.context_window import ContextWindows
 from orchestrator.routing.offline.completer import EmbeddedCompleter, are_embedded
 from orchestrator.routing.output_modes import (
     MODES_FILE,
@@ -33,12 +35,14 @@ from orchestrator.routing.translate import (
     cleaned,
     in_litellms_class,
     names_response_format,
+    refused_parameters,
     translated,
 )
 from orchestrator.routing.transport import Transport
 from orchestrator.types.errors import (
     CacheMissError,
     ConfigError,
+    ContextWindowExceededError,
     LLMError,
     NoDeploymentError,
     OrchestratorError,
@@ -86,6 +90,9 @@ class RouterCompleter:
         self.monitor = Monitor()
         self.transport = Transport(config, self.deployments, self.monitor, router)
         self._deadline_s = config.orchestrator.limits.deadline_s
+        self._refused: dict[str, frozenset[str]] = {}
+        self._stated: dict[str, frozenset[str]] = {}
+        self._windows = ContextWindows()
         directory = cache_directory(config.orchestrator.cache, environ)
         self.modes = RefusedModes(directory / MODES_FILE)
         self.routes = RouteTable(self.deployments, config.orchestrator.routes, serves)
@@ -119,12 +126,14 @@ class RouterCompleter:
             "modes": {name: self.mode_for(name) for name in names},
         }
 
-    async def ignored(self, deployment: str, mode: OutputMode) -> None:
-        """Degrade a deployment that accepted a mode and did not answer in it.
+    async def ignored(
+        self, deployment: str, mode: OutputMode, why: str = "took it and ignored it"
+    ) -> None:
+        """Degrade a deployment that accepted a mode and gave no answer in it, for the reason `why`.
 
-        Only a provider that enforces nothing can do so.
+        Only a provider that enforces nothing ignores it; one that does may never come to an end.
         """
-        await self._refuse(deployment, mode, "took it and ignored it")
+        await self._refuse(deployment, mode, why)
 
     async def _refuse(self, deployment: str, mode: OutputMode, why: str) -> None:
         for one in self.deployments.ready:
@@ -149,35 +158,82 @@ class RouterCompleter:
         start = clock()
         attempts: list[WireAttempt] = []
         while True:
-            trace = Trace(context.cost)
+            trace = Trace(context.cost, optional=request.optional, refused=self._refused)
             try:
                 sent = self._arguments(group or request.route, request, context)
                 response = await self.transport.send("acompletion", sent, self._deadline_s, trace)
                 if context.on_text is not None:
                     response = await assembled(response, context.on_text)
-                return _answer(response, (*attempts, *trace.ended), clock() - start)
+                answer = _answer(response, (*attempts, *trace.ended), clock() - start)
+                return await self._with_window(answer, request)
             except LLMError:
                 raise
             except Exception as error:  # noqa: BLE001  LiteLLM raises its own, openai's, ValueErrors
                 attempts += trace.ended
                 failure = translated(error, route=request.route, attempts=attempts)
                 is_refused = names_response_format(error, request.mode)
+                refused = self._refused_elsewhere(error, request)
+            if refused:
+                kept = {k: v for k, v in request.parameters.items() if k not in refused}
+                request = replace(request, parameters=kept)
+                continue
             if not is_refused or (weaker := request.mode.weaker) is None:
                 # Out here, so that the original, which can quote the prompt, is not its context.
-                raise failure
+                raise await self._naming_window(failure)
             await self._refuse(failure.deployment, request.mode, f"refused it: {failure.status}")
             request = replace(request, mode=weaker)
 
+    async def _with_window(self, answer: Answer, request: Request) -> Answer:
+        """The answer with its model's context window, where that may be what cut it off."""
+        limit = request.max_tokens
+        if limit is None or not is_stopped_short(answer, limit):
+            return answer
+        return replace(answer, context_tokens=await self._window(answer.deployment))
+
+    async def _naming_window(self, failure: LLMError) -> LLMError:
+        """The error with the window that the server lists, where it named none."""
+        if not isinstance(failure, ContextWindowExceededError) or failure.context_tokens:
+            return failure
+        if window := await self._window(failure.deployment):
+            failure.context_tokens = window
+            failure.args = (f"{failure} Its context window holds {window} tokens.",)
+        return failure
+
+    async def _window(self, deployment: str) -> int:
+        found = (one for one in self.deployments.ready if one.id == deployment)
+        one = next(found, None)
+        return 0 if one is None else await self._windows.of(one)
+
     def _arguments(self, route: str, request: Request, context: RunContext) -> dict[str, Any]:
-        """LiteLLM's arguments for a request to a route, a group or one deployment."""
+        """LiteLLM's arguments for a request to a route, a group or one deployment.
+
+        Of optional parameters, a deployment's own outrank those of a first sample.
+        """
+        parameters, stated = request.parameters, self._stated.get(route)
+        stated = self._stated_by(route) if stated is None else stated
+        if not request.sample and (own := stated & request.optional):
+            parameters = {name: value for name, value in parameters.items() if name not in own}
         return {
             **self._on_route(route, "acompletion"),
             "messages": messages_of(request),
             "timeout": request.timeout_s,
-            **request.parameters,
+            **parameters,
             **response_format_arguments(request),
             **({} if context.on_text is None else {"stream": True}),
         }
+
+    def _stated_by(self, route: str) -> frozenset[str]:
+        """The parameters that the deployments of a route state themselves."""
+        groups = self.deployments.routes.get(route, (route,))
+        ready = [one for group in groups for one in self.deployments.of_group(group)]
+        self._stated[route] = frozenset(name for one in ready for name in one.params.value)
+        return self._stated[route]
+
+    def _refused_elsewhere(self, error: Exception, request: Request) -> frozenset[str]:
+        """What to leave out of a request that a Router built elsewhere, without our host, sent."""
+        if self.transport.is_hosted:
+            return frozenset()
+        return refused_parameters(error, request.optional & request.parameters.keys())
 
     def _on_route(self, name: str, method: str) -> dict[str, Any]:
         """The arguments that send a call of a Router's method to a route, a group or a deployment.

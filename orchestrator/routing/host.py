@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.routing import _litellm
+from orchestrator.routing.translate import refused_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from orchestrator.routing.attempts import AttemptRecord, Trace
 
+_log = logging.getLogger(__name__)
 #: The argument of a Router's call that carries its trace to the host; it goes no further.
 TRACE = "orchestrator_trace"
 _RECORDED = ("acompletion", "aembedding")
@@ -65,14 +68,38 @@ async def _attempt(
     orchestrator_trace: Trace | None = None,
     **arguments: Any,  # LiteLLM's own, one deployment's included
 ) -> Any:
-    """One attempt: its answer, or its failure in LiteLLM's class.
+    """One attempt; another one where the deployment refuses a parameter that may be left out."""
+    if orchestrator_trace is None:
+        return await endpoint(**arguments)
+    trace, deployment = orchestrator_trace, str((arguments.get("model_info") or {}).get("id") or "")
+    known = left_out = trace.refused.get(deployment, frozenset()) & trace.optional
+    while True:
+        arguments = {key: value for key, value in arguments.items() if key not in left_out}
+        try:
+            response = await _recorded(endpoint, trace, arguments)
+            break
+        except Exception as error:
+            refused = refused_parameters(error, trace.optional & arguments.keys())
+            if not refused:
+                raise
+            if type(error).__name__ == "UnsupportedParamsError":  # LiteLLM's own: nothing was sent
+                trace.withdraw()
+        left_out |= refused
+    if left_out != known:
+        trace.refused[deployment] = trace.refused.get(deployment, frozenset()) | left_out
+        _log.info("%s takes no %s: asked without", deployment, ", ".join(sorted(left_out)))
+    return response
+
+
+async def _recorded(
+    endpoint: Callable[..., Awaitable[Any]], trace: Trace, arguments: dict[str, Any]
+) -> Any:
+    """One call: its answer, or its failure in LiteLLM's class.
 
     A stream is opened here, under the attempt's timeout, because some providers (gemini) send
     nothing before.
     """
-    if orchestrator_trace is None:
-        return await endpoint(**arguments)
-    attempt = orchestrator_trace.begin(arguments)
+    attempt = trace.begin(arguments)
     try:
         response = await endpoint(**arguments)
         is_stream = isinstance(response, _litellm.load().CustomStreamWrapper)

@@ -10,6 +10,7 @@ import types
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.parsing.endings import LONGEST_TAIL, is_looping
 from orchestrator.routing import _litellm
 from orchestrator.routing.attempts import Trace, usage_of
 from orchestrator.routing.host import Totals, says_something
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from orchestrator.types.run_context import RequestCost
+
+
+_LOOKED_AT_EVERY = 300  # characters
 
 
 def tracked(
@@ -169,8 +173,12 @@ def _class() -> Any:
 
 
 async def assembled(stream: Any, on_text: Callable[[str], None]) -> Any:
-    """A response in one piece from a stream; `on_text` is called with every piece of its text."""
+    """A response in one piece from a stream; `on_text` is called with every piece of its text.
+
+    A stream that says the same over and over is closed: what it would go on with is paid for.
+    """
     text: list[str] = []
+    unread = 0
     refusal: list[str] = []
     finish = ""
     async with contextlib.aclosing(stream) as parts:
@@ -180,8 +188,14 @@ async def assembled(stream: Any, on_text: Callable[[str], None]) -> Any:
                 if part:
                     text.append(part)
                     on_text(part)
+                    unread += len(part)
                 refusal.append(str(getattr(choice.delta, "refusal", None) or ""))
                 finish = choice.finish_reason or finish
+            if unread > _LOOKED_AT_EVERY:
+                unread = 0
+                if is_looping("".join(text)[-LONGEST_TAIL:]):
+                    finish = "length"
+                    break
     message = types.SimpleNamespace(
         content="".join(text), refusal="".join(refusal), tool_calls=None
     )

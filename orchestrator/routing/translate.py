@@ -7,11 +7,13 @@ the original exception travels on: only its class, its status, and what they mea
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.routing import _litellm
+from orchestrator.routing.context_window import window_in
 from orchestrator.types import errors
 from orchestrator.types.requests import OutputMode
 
@@ -22,7 +24,8 @@ _SHORTEST_SECRET = 6  # words this short are not secrets, and removing them woul
 #: Attributes of LiteLLM's exceptions that hold the request or the provider's whole response.
 _CARRIERS = ("litellm_debug_info", "request", "_request", "response", "body", "messages")
 _TOO_LONG = ("context length", "context window", "maximum context", "too many tokens",
-             "prompt is too long", "exceeds the maximum number of tokens", "input length",
+             "context size", "context limit", "prompt is too long", "input length",
+             "exceeds the maximum number of tokens",
              "context_length_exceeded", "longer than")  # fmt: skip
 _FORMAT_WORDS = ("response_format", "json_schema", "response format", "response_schema",
                  "structured output")  # fmt: skip
@@ -107,7 +110,7 @@ def translated(
     words = f"{who} failed ({what})"
     if len(attempts) > 1:
         words += f" after {len(attempts)} attempts"
-    return ours(
+    failure = ours(
         f"{words}. {_ADVICE[ours]}",
         deployment=deployment,
         provider=provider,
@@ -115,6 +118,15 @@ def translated(
         retry_after_s=_retry_after(error),
         attempts=len(attempts),
     )
+    return _with_window(failure, *window_in(said))
+
+
+def _with_window(failure: errors.LLMError, window: int, prompt: int) -> errors.LLMError:
+    if isinstance(failure, errors.ContextWindowExceededError) and window:
+        failure.context_tokens, failure.prompt_tokens = window, prompt
+        words = f"{prompt or 'too many'} prompt tokens, and a context window of {window}"
+        failure.args = (f"{failure} The server says: {words}.",)
+    return failure
 
 
 def _read(said: str, ours: type[errors.LLMError]) -> type[errors.LLMError]:
@@ -216,3 +228,11 @@ def names_response_format(error: Exception, mode: OutputMode) -> bool:
     status = int(getattr(error, "status_code", 0) or 0)
     said = str(error).lower()
     return status in (400, 422) and any(word in said for word in _MODE_WORDS[mode])
+
+
+def refused_parameters(error: Exception, names: Iterable[str]) -> frozenset[str]:
+    """Those of `names` that a deployment refused, or that LiteLLM knows it to refuse."""
+    if int(getattr(error, "status_code", 0) or 0) not in (400, 422):
+        return frozenset()
+    said = str(error).lower()
+    return frozenset(name for name in names if re.search(rf"\b{name}\b", said))

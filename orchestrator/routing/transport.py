@@ -60,7 +60,7 @@ class Transport:
         self._config = config
         self._deployments = deployments
         #: Whether the Router has our host; a Router built elsewhere reports through `logger_fn`.
-        self._is_hosted = router is None or isinstance(router, HostedRouter)
+        self.is_hosted = router is None or isinstance(router, HostedRouter)
         self._router = router.router if isinstance(router, HostedRouter) else router
         self.budget_limiter = BudgetLimiter(config.orchestrator.budgets, deployments)
         # A semaphore belongs to the loop that first waited on it, as LiteLLM's HTTP clients do.
@@ -159,7 +159,7 @@ class Transport:
 
     def _sent(self, arguments: Mapping[str, Any], trace: Trace) -> dict[str, Any]:
         """The arguments as the Router gets them: with the trace, and with a stream's usage."""
-        sent = {**arguments, **({TRACE: trace} if self._is_hosted else {"logger_fn": trace.log})}
+        sent = {**arguments, **({TRACE: trace} if self.is_hosted else {"logger_fn": trace.log})}
         for name in _WRITTEN_TO:
             if sent.get(name):
                 sent[name] = {**sent[name]}  # LiteLLM writes into the dicts that it is given

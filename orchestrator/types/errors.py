@@ -106,7 +106,15 @@ class BadRequestError(LLMError):
 
 
 class ContextWindowExceededError(BadRequestError):
-    """The messages exceed the context window of the model."""
+    """The messages, or the answer that is asked for with them, exceed the model's context window.
+
+    Attributes:
+        context_tokens: the window, 0 when the server does not say.
+        prompt_tokens: tokens of the messages, 0 when the server does not say.
+    """
+
+    context_tokens: int = 0
+    prompt_tokens: int = 0
 
 
 class ContentPolicyError(BadRequestError):

@@ -39,6 +39,12 @@ class LLMMessage:
             return self.content
         return "\n".join(str(part["text"]) for part in self.content if "text" in part)
 
+    @property
+    def pictures(self) -> tuple[Mapping[str, object], ...]:
+        """The parts that are not text."""
+        parts = () if isinstance(self.content, str) else self.content
+        return tuple(part for part in parts if "text" not in part)
+
     def with_parts(self, parts: Sequence[Mapping[str, object]]) -> LLMMessage:
         """The same message with `parts` after its text."""
         return LLMMessage(self.role, ({"type": "text", "text": self.text}, *parts))

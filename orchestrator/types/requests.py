@@ -110,6 +110,8 @@ class Description:
         constraints: bounds on the sizes of the model, by name.
         document: name-keyed JSON text to patch; empty where a whole document is asked for.
         feedback: what to change in `document`: the user's words, else the findings of the checks.
+        expectations: behaviour that is expected, in words.
+        examples: whole documents to show, as block text.
     """
 
     sentence: str = ""
@@ -117,6 +119,8 @@ class Description:
     constraints: Mapping[str, int] = field(default_factory=dict)
     document: str = ""
     feedback: str = ""
+    expectations: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
 
     def for_patch(self, document: str, findings: str) -> Description:
         """The description of the request for a patch of `document`; feedback outranks findings."""
@@ -137,6 +141,7 @@ class Request:
         schema_name: the name the provider sees for it.
         templates: version hash of every prompt template used, by name.
         sample: number of an independent sample of the same request.
+        optional: names of parameters that are left out where a deployment refuses them.
         timeout_s: most seconds one wire attempt may take; does not shape the answer.
         cache: whether the cache may answer; does not shape the answer.
         keep: how long the cache keeps the answer; does not shape the answer.
@@ -154,11 +159,18 @@ class Request:
     in_words: str = ""
     templates: Mapping[str, str] = field(default_factory=dict)
     sample: int = 0
+    optional: frozenset[str] = field(default=frozenset(), compare=False)
     timeout_s: float = 60.0
     cache: CacheMode = "use"
     keep: CachePolicy = CachePolicy()
     purpose: str = ""
     description: Description | None = field(default=None, compare=False)
+
+    @property
+    def max_tokens(self) -> int | None:
+        """The length limit of the answer, None where none is stated."""
+        limits = (self.parameters.get(n) for n in ("max_completion_tokens", "max_tokens"))
+        return next((limit for limit in limits if isinstance(limit, int)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +199,8 @@ class Answer:
 
     Attributes:
         text: the content, empty when there is none.
-        finish: why the model stopped: ``stop``, ``length``, ``content_filter``, ``tool_calls``.
+        finish: why the model stopped: ``stop``, ``length`` (a loop that was stopped here too),
+            ``content_filter``, ``tool_calls``.
         refusal: the refusal field of the model's message, empty when there is none.
         model, provider, deployment: where the answer came from.
         usage: tokens as counted by the provider.
@@ -196,6 +209,8 @@ class Answer:
         cached: whether the cache answered.
         seconds: time from the request to the whole answer.
         wire: every call made for it, in order; empty for an answer from the cache.
+        context_tokens: the context window, where something else than the request's limit cut the
+            answer off and the server says its window; else 0.
     """
 
     text: str
@@ -210,6 +225,7 @@ class Answer:
     cached: bool = False
     seconds: float = 0.0
     wire: tuple[WireAttempt, ...] = ()
+    context_tokens: int = 0
 
     def from_cache(self) -> Answer:
         """A copy marked as answered by the cache: billed 0, no calls on the wire."""

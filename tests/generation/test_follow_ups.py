@@ -32,7 +32,7 @@ node preference C { on: WHERE goals: {high: 3} }
 node policy pi { horizon: 2 gamma: 8 }
 """  # noqa: E501
 GOOD, FAULTY = LIFT.replace("WHERE", "door"), LIFT.replace("WHERE", "nowhere")
-REPAIR = [
+REPAIR: list[dict[str, Any]] = [
     {"op": "remove", "path": "/preferences/nowhere"},
     {
         "op": "add",
@@ -126,7 +126,7 @@ async def test_the_stronger_route_is_asked_with_the_task(wire: WireServer) -> No
 
 
 async def test_every_round_of_a_change_holds_the_wish_and_the_bounds(wire: WireServer) -> None:
-    spoil = [{"op": "replace", "path": "/policy/gamma", "value": -5}]
+    spoil: list[dict[str, Any]] = [{"op": "replace", "path": "/policy/gamma", "value": -5}]
     wire.plan("m", strictly(spoil), "no", "no", GOOD.replace("gamma: 8", "gamma: 9"))
     async with Orchestrator(configured(wire.base, "m")) as orc:
         made = await orc.refine_gmn(GOOD, 'Be sharper """', **TASK)

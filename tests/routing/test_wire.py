@@ -148,7 +148,8 @@ async def test_refine_asks_for_a_patch_of_the_given_document(wire: WireServer) -
         made = await orc.refine_gmn(GOOD, "look further ahead")
     assert made.spec.policy.horizon == 3
     assert "look further ahead" in wire.requests[0]["messages"][-1]["content"]
-    assert "response_format" not in wire.requests[0]
+    form = wire.requests[0]["response_format"]["json_schema"]
+    assert (form["name"], form["strict"]) == ("json_patch", True)
 
 
 async def test_a_refused_response_format_is_degraded_once_and_remembered(wire: WireServer) -> None:

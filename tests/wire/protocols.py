@@ -35,11 +35,12 @@ class Said:
     text: str
     finish: str = "stop"
     refusal: str = ""
+    counted: int | None = None
 
     @property
     def tokens(self) -> int:
         """What the server counts."""
-        return max(len(self.text) // 4, 1)
+        return max(len(self.text) // 4, 1) if self.counted is None else self.counted
 
     @property
     def words(self) -> list[str]:

@@ -26,6 +26,7 @@ class Reply:
         cut_after: close the connection after this many bytes of the body, or parts of a stream.
         trickle_s: pause before each byte of the body, or each part of a stream.
         stall_after: pause for good after this many parts of a stream.
+        tokens: what the server says that the answer took; None: a quarter of its characters.
     """
 
     text: str = ""
@@ -43,11 +44,12 @@ class Reply:
     cut_after: int | None = None
     trickle_s: float = 0.0
     stall_after: int | None = None
+    tokens: int | None = None
 
     @property
     def said(self) -> Said:
         """The answer, before it is spelled."""
-        return Said(self.text, self.finish, self.refusal)
+        return Said(self.text, self.finish, self.refusal, self.tokens)
 
 
 @dataclass
@@ -66,6 +68,7 @@ class WireServer:
         self.scripts: dict[str, list[Reply]] = {}
         self.decide: Callable[[Asked], Reply] | None = None
         self.requests: list[dict[str, Any]] = []
+        self.windows: dict[str, int] = {}
         self.served = Served()
         self.whole: list[tuple[Asked, Said]] = []
         self.cancelled = 0
@@ -82,6 +85,7 @@ class WireServer:
     def clear(self) -> None:
         """Forget the script and everything that was asked."""
         self.scripts.clear()
+        self.windows.clear()
         self.requests.clear()
         self.decide = None
         self.served = Served()
@@ -155,7 +159,11 @@ class WireServer:
         )
 
     async def _models(self, request: web.Request) -> web.Response:
-        return web.json_response({"object": "list", "data": [{"id": m} for m in self.scripts]})
+        listed: list[dict[str, Any]] = [
+            {"id": model} for model in self.scripts if model not in self.windows
+        ]
+        listed += [{"id": model, "max_model_len": n} for model, n in self.windows.items()]
+        return web.json_response({"object": "list", "data": listed})
 
     async def _tags(self, request: web.Request) -> web.Response:
         return web.json_response({"models": [{"name": m, "model": m} for m in self.scripts]})

@@ -1,0 +1,48 @@
+"""How an answer ended: by another limit than ours, or in one piece over and over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from orchestrator.types.requests import Answer
+
+_MOST_CHARACTERS = 20  # of one token, on average
+_NEARLY = 0.9  # of a limit: servers count a few tokens more or less than is asked for
+
+_LONGEST_PIECE = 400  # characters
+_FEWEST_COPIES = 8
+#: Characters that the copies cover before an answer is stopped: rows of equal numbers are long in
+#: good documents too, blanks and words are not.
+_OF_BLANKS, _OF_WORDS, _OF_NUMBERS = 600, 3_000, 12_000
+_ONCE_CUT_OFF = 4  # factor by which less is enough in an answer that has not come to its end
+LONGEST_TAIL = _OF_NUMBERS + _LONGEST_PIECE  # characters: all that is looked at
+
+
+def is_looping(text: str, *, is_cut_off: bool = False) -> bool:
+    """Whether the end of a text is one piece over and over, too often to be meant.
+
+    `is_cut_off` says that the text has no end of its own: then less is enough.
+    """
+    for size in range(1, min(_LONGEST_PIECE, len(text) // _FEWEST_COPIES) + 1):
+        piece = text[-size:]
+        if text.endswith(piece * _FEWEST_COPIES):
+            most = _meant(piece) // (_ONCE_CUT_OFF if is_cut_off else 1)
+            return text.endswith(piece * max(_FEWEST_COPIES, -(-most // size)))
+    return False
+
+
+def _meant(piece: str) -> int:
+    if piece.isspace():
+        return _OF_BLANKS
+    return _OF_WORDS if any(c.isalpha() for c in piece) else _OF_NUMBERS
+
+
+def is_stopped_short(answer: Answer, limit: int) -> bool:
+    """Whether an answer was cut off, and by something else than `limit`: it is far below that.
+
+    Not where its tokens are too few for its text: some servers do not count.
+    """
+    tokens = answer.usage.completion_tokens
+    is_counted = tokens * _MOST_CHARACTERS >= max(len(answer.text), 1)
+    return answer.finish == "length" and is_counted and tokens < _NEARLY * limit
