@@ -43,7 +43,8 @@ class AttemptRecord:
         free_at: when (`clock`) the provider may be asked again, if it said so.
         details: LiteLLM's own record of it, for a Router that was built elsewhere.
         was_sent: whether LiteLLM has handed it to the wire, as far as is known.
-        is_logged: whether LiteLLM tells when it does so; not of embeddings.
+        is_logged: whether LiteLLM tells when it does so; not of embeddings, of its mock answers
+            and of providers that only this process knows.
         heard: what came of the answer: the response, or the parts of a stream so far.
         is_paid: whether it costs although it failed: this side gave it up, or parts of it came.
         result: None until it has ended and the reason is known.
@@ -221,7 +222,9 @@ class Trace:
         )
         deployment = str((arguments.get("model_info") or {}).get("id") or "")
         made = self.add(deployment, provider, model)
-        made.is_logged = "messages" in arguments
+        custom = [one["provider"] for one in _litellm.load().custom_provider_map]
+        is_made_up = any(name.startswith("mock_") for name in arguments)
+        made.is_logged = "messages" in arguments and not is_made_up and provider not in custom
         return made
 
     def add(self, deployment: str, provider: str, model: str, details: Any = None) -> AttemptRecord:

@@ -50,8 +50,8 @@ _DECLINED = ("content_policy", "content policy", "content filter", "content_filt
 #: Exceptions of httpx, httpx2 and aiohttp, of a request that was sent and of one that was not.
 _ON_THE_WIRE = ("HTTPStatusError", "ReadTimeout", "ReadError", "WriteTimeout", "WriteError",
                 "RemoteProtocolError", "ClientResponseError")  # fmt: skip
-_NOT_CONNECTED = ("ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol",
-                  "ClientConnectorError", "ClientConnectorDNSError")  # fmt: skip
+_NOT_CONNECTED = ("ConnectError", "ConnectTimeout", "ClientConnectorError")
+_NO_HOST = ("ClientConnectorDNSError", "PoolTimeout", "UnsupportedProtocol")
 #: What openai's client, and LiteLLM's code for gemini, raise for a missing key; what they raise for
 #: an answer has a class of its own.
 _NO_KEY = ("openai.OpenAIError", "builtins.ValueError")
@@ -115,16 +115,14 @@ def translated(
         return errors.NoDeploymentError(_AFTER_FORK)
     ours, status = _kind_of(error, is_resting=wait_s is not None)
     last = last or (attempts[-1] if attempts else None)
-    deployment = str(
-        getattr(error, "failed_deployment_id", "") or (last.deployment if last else "")
-    )
+    named = str(getattr(error, "failed_deployment_id", "") or "")
+    deployment = named or (last.deployment if last else "")
     provider = (last.provider if last else "") or str(getattr(error, "llm_provider", "") or "")
     said = str(error).lower()
     what = _unreachable(error, said) or (f"{kind}, status {status}" if status else kind)
     who = deployment or provider or f"route {route!r}"
     words = f"{who} failed ({what})"
-    if len(attempts) > 1:
-        words += f" after {len(attempts)} attempts"
+    words += f" after {len(attempts)} attempts" if len(attempts) > 1 else ""
     wait_s = wait_s if (stated := retry_after(error)) is None else stated
     if issubclass(ours, errors.RateLimitError) and wait_s is not None:
         words += f"; {_again_in(wait_s)}"
@@ -196,11 +194,12 @@ def shows_the_wire(error: BaseException) -> bool:
 
 
 def is_before_the_wire(error: BaseException) -> bool:
-    """Whether a failure shows that no connection was made, so that nothing can have been sent."""
+    """Whether a failure shows that no host was even found, so that nothing can have been sent.
+
+    A host that refuses the connection was asked: it is down, and its health shows it.
+    """
     return any(
-        type(one).__name__ in _NOT_CONNECTED
-        or isinstance(one, socket.gaierror | ConnectionRefusedError)
-        for one in _causes(error)
+        type(one).__name__ in _NO_HOST or isinstance(one, socket.gaierror) for one in _causes(error)
     )
 
 
@@ -212,9 +211,9 @@ def misses_a_key(error: BaseException) -> bool:
 
 def is_given_up(error: BaseException) -> bool:
     """Whether this side stopped waiting for an answer that the provider may still give."""
-    return any(
-        isinstance(one, TimeoutError) or type(one).__name__ == "ReadTimeout"
-        for one in _causes(error)
+    causes = list(_causes(error))
+    return not any(type(one).__name__ in _NOT_CONNECTED for one in causes) and any(
+        isinstance(one, TimeoutError) or type(one).__name__ == "ReadTimeout" for one in causes
     )
 
 

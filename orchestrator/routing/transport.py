@@ -39,6 +39,19 @@ class _Call:
     has_place: bool = False
     reserved: Reserved = NOTHING
 
+    async def prepare(self, method: str, arguments: Mapping[str, Any]) -> None:
+        """Wait for a place, reserve money, and put the call on the bill: it is about to be sent.
+
+        Raises: BudgetExceededError: it may cost too much, or cannot be put on the bill.
+        """
+        await self.limit.acquire()
+        self.has_place = True
+        limiter, trace = self.transport.budget_limiter, self.trace
+        self.reserved = await limiter.reserve(self.router, arguments, trace.cost)
+        trace.asked = arguments
+        trace.expected = expected_attempt(limiter.deployments, method, arguments)
+        trace.cost.send(trace.expected)
+
     async def release(self, error: BaseException | None = None) -> None:
         """Release everything; what an interruption must not skip comes before any wait."""
         self.transport.record(self.trace, error)
@@ -150,12 +163,7 @@ class Transport:
         try:
             # One timeout for everything: each costs as much as all the rest of this layer.
             async with asyncio.timeout(deadline_s):
-                await call.limit.acquire()
-                call.has_place = True
-                call.reserved = await self.budget_limiter.reserve(router, arguments, trace.cost)
-                trace.asked = arguments
-                trace.expected = expected_attempt(self._deployments, method, arguments)
-                trace.cost.send(trace.expected)
+                await call.prepare(method, arguments)
                 response = await patience.answer(getattr(router, method), sent)
             if not arguments.get("stream"):
                 trace.answered(response)

@@ -148,15 +148,16 @@ async def test_a_model_without_a_price_tag_of_its_own_answers_when_the_budget_is
 
 
 async def test_an_attempt_that_never_left_is_not_one(wire: WireServer) -> None:
-    nowhere = {"lost": "http://nowhere.invalid/v1", "closed": "http://127.0.0.1:1/v1"}
-    config: dict[str, Any] = configured(wire.base, *nowhere, "nokey", cache={"mode": "off"})
+    names = ("lost", "nokey", "closed")
+    config: dict[str, Any] = configured(wire.base, *names, cache={"mode": "off"})
     config["orchestrator"]["routes"] = {"default": ["lost"]}
     config["router_settings"]["num_retries"] = 0
-    for entry in config["model_list"][:2]:
-        entry["litellm_params"]["api_base"] = nowhere[entry["model_name"]]
-    config["model_list"][2]["litellm_params"] |= {"model": "anthropic/m", "api_key": None}
+    lost, nokey, closed = (entry["litellm_params"] for entry in config["model_list"])
+    lost["api_base"] = "http://nowhere.invalid/v1"
+    nokey |= {"model": "anthropic/m", "api_key": None}
+    closed["api_base"] = "http://127.0.0.1:1/v1"
     async with Orchestrator(config) as orc:
-        for name in (*nowhere, "nokey"):
+        for name in ("lost", "nokey"):
             with pytest.raises(LLMError) as caught:
                 await orc.generate(ASK, model=name)
             line = (await orc.usage())[-1]
@@ -167,11 +168,15 @@ async def test_an_attempt_that_never_left_is_not_one(wire: WireServer) -> None:
             ), name
             assert [one["deployment"] for one in line["unsent"]] == [f"{name}-id"]
             assert caught.value.deployment == f"{name}-id"
+        with pytest.raises(LLMError) as caught:  # a host that refuses was asked
+            await orc.generate(ASK, model="closed")
+        line = (await orc.usage())[-1]
+        assert (len(line["wire"]), line["billed_usd"], caught.value.wire_attempts) == (1, 0.0, 1)
         health = {one.name: one for one in (await orc.health_check()).deployments}
     assert health["lost-id"].consecutive_failures == 1
     async with Orchestrator(config) as later:
         health = {one.name: one for one in (await later.health_check()).deployments}
-    assert health["closed-id"].consecutive_failures == 1
+    assert health["lost-id"].consecutive_failures == 1
 
 
 async def test_an_answer_without_a_choice_is_not_an_answer(wire: WireServer) -> None:
