@@ -44,8 +44,9 @@ def _lines(found: Mapping[str, Sum], by: str) -> Iterator[str]:
 
 
 def _row(name: str, entry: Sum) -> tuple[str, ...]:
-    unpriced = f" + {entry.unpriced} unpriced" if entry.unpriced else ""
+    marks = f" + {entry.unpriced} unpriced" if entry.unpriced else ""
+    marks += f" ({entry.estimated} estimated)" if entry.estimated else ""
     counts = (entry.requests, entry.calls, entry.failed, entry.hits)
     tokens = (entry.prompt_tokens, entry.completion_tokens)
-    cost, median = f"{entry.usd:.4f}{unpriced}", f"{entry.p50_s:.2f} s"
+    cost, median = f"{entry.usd:.4f}{marks}", f"{entry.p50_s:.2f} s"
     return (name, *map(str, counts), *map(str, tokens), cost, median)

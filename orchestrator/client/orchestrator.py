@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from orchestrator.client.structured import Check
     from orchestrator.generation.images import Image
+    from orchestrator.ledger.ledger import LedgerEntry
     from orchestrator.types.events import Hook
 
 
@@ -116,31 +117,29 @@ class Orchestrator(Wiring):
         Raises:
             InvalidOutputError: no answer was valid; carries every attempt.
             LLMError: a provider failed, or a deadline or budget was reached.
-            TypeError: `prompt` is not a str.
-            ValueError: `prompt` is blank, an agent type, constraint or expectation is unknown, or
-                an image is not one.
+            TypeError: `prompt` is not a str, `samples` not an int.
+            ValueError: `prompt` is blank, an agent type, constraint or expectation is unknown, an
+                image is not one, or `samples` is below 1 or beyond ``limits.wire_attempts``.
             NoDeploymentError: there are images, and no model on the route reads them.
         """
         check_description(prompt, agent_type)
         contract = self._contract(constraints, expectations, prompt if infer_expectations else "")
         await self._open()
         pictures = await asyncio.to_thread(image_parts, images)
-        route = await self._route(model, provider, sees=bool(pictures))
+        named = self._router.resolve(model, provider)
+        entry = self._ledger.open("generate_gmn", route=named, agent_type=agent_type, tenant=tenant)
+        route = await self._seeing(entry) if pictures else named
         mode = self._router.mode_for(route)
         rendered = self._prompts.generate(
-            prompt,
-            agent_type=agent_type,
-            mode=mode,
-            constraints=constraints,
+            prompt, agent_type=agent_type, mode=mode, constraints=constraints,
             expectations=[str(e) for e in contract.expectations],
             examples=self._examples(prompt, agent_type, examples),
-        )
+        )  # fmt: skip
         first = initial_request(
             rendered.with_parts(pictures), route, contract,
             settings=self.config.orchestrator, mode=mode, cache=cache, seed=seed,
             description=Description(prompt, agent_type, constraints or {}),
         )  # fmt: skip
-        entry = self._ledger.open("generate_gmn", route=route, agent_type=agent_type, tenant=tenant)
         task = GenerationRequest(first, contract, self._prompts, samples=samples)
         return await self._loop.run(task, entry, hook=hook)
 
@@ -249,7 +248,8 @@ class Orchestrator(Wiring):
         `refine` is the most further calls to repair an answer.
 
         Raises:
-            ValueError: no provider can take the schema; the message names the nearest one.
+            TypeError, ValueError: no provider can take the schema (the message names the nearest
+                one), or `samples` is not a number that ``limits.wire_attempts`` allows.
             InvalidOutputError, LLMError: as `generate_gmn`.
         """
         await self._open()
@@ -268,13 +268,14 @@ class Orchestrator(Wiring):
         ``cache="use"|"refresh"|"off"|"replay"`` says whether the cache may answer, ``cache_ttl``
         for how many seconds it may; a stream is kept and comes back as a stream. Requests that
         hold anything but JSON are always asked. With ``refine=2`` or ``checks=[…]`` the
-        answer is held to its ``response_format`` as `generate_structured` does; the response then
+        answer is held to its ``response_format`` as `generate_structured` does (so it is with
+        ``samples=3``: the first of three that is accepted); the response then
         has ``parsed``, the typed value, and ``generation``, with everything that led to it.
 
         Raises: what LiteLLM raises; with ``refine`` or ``checks`` what `generate_structured` does.
         """
         await self._open()
-        if "refine" in litellm_arguments or "checks" in litellm_arguments:
+        if not litellm_arguments.keys().isdisjoint(("refine", "checks", "samples")):
             return await self._structured.completion(litellm_arguments)
         return await self._litellm_calls.call("acompletion", litellm_arguments)
 
@@ -343,9 +344,13 @@ class Orchestrator(Wiring):
         """The ledger's lines at or after `since` (ISO 8601), oldest first; none without ledger."""
         return await asyncio.to_thread(self._ledger.lines, since=since)
 
-    async def _route(self, model: str | None, provider: str | None, *, sees: bool) -> str:
-        route = self._router.resolve(model, provider)
-        return await self._router.seeing(route) if sees else route
+    async def _seeing(self, entry: LedgerEntry) -> str:
+        # LiteLLM may have to be loaded for it: who leaves meanwhile has a line too.
+        entry.is_detached = True
+        with entry:
+            entry.route = await self._router.seeing(entry.route)
+        entry.is_detached = False
+        return entry.route
 
     def _contract(
         self,

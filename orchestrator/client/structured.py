@@ -125,7 +125,7 @@ class Structured:
             {"type": "object"} if wanted is None else wanted,
             checks=checks,
             refine=arguments.get("refine"),
-            samples=int(arguments.get("samples") or 1),
+            samples=arguments.get("samples", 1),
             model=arguments.get("model"),
             cache=_cache_of(arguments),
             tenant=str(arguments.get("tenant") or ""),

@@ -110,7 +110,9 @@ class Wiring:
             recorded=self._tape.routes if settings.cache.mode == "replay" else None,
         )
         self._ledger = Ledger(
-            ledger_directory(settings.ledger, self._environ), settings.budgets.usd_per_request
+            ledger_directory(settings.ledger, self._environ),
+            settings.budgets.usd_per_request,
+            must_write=settings.budgets.must_be_on_the_bill,
         )
         self._open = Once(self._load)  # an event loop must not wait for the disk
 

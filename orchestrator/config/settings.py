@@ -78,6 +78,15 @@ class Budgets(_Section):
     tokens_per_request: int | None = Field(default=None, gt=0)
     usd_per_day: float | None = Field(default=None, gt=0)
     tenants: dict[str, float] = Field(default={}, description="Dollars a day, by tenant.")
+    when_unwritable: Literal["refuse", "warn"] = Field(
+        default="refuse", description="What a budget does while the ledger cannot be written."
+    )
+
+    @property
+    def must_be_on_the_bill(self) -> bool:
+        """Whether a call is refused while it cannot be put on the bill: dollars are bounded."""
+        is_bound = self.usd_per_request is not None or self.bound_a_day
+        return is_bound and self.when_unwritable == "refuse"
 
     @property
     def bound_a_day(self) -> bool:
@@ -112,7 +121,9 @@ class LedgerSettings(_Section):
     """Whether and where the ledger is written."""
 
     enabled: bool = True
-    directory: str = Field(default="", description="Empty: beside the user's state files.")
+    directory: str = Field(
+        default="", description="Empty: ORCHESTRATOR_LEDGER_DIR, or beside the user's state files."
+    )
 
 
 class Settings(_Section):
@@ -245,11 +256,15 @@ def cassette_directory(settings: Cache, environ: Mapping[str, str]) -> Path:
 
 
 def ledger_directory(settings: LedgerSettings, environ: Mapping[str, str]) -> Path | None:
-    """Directory of the ledger; None when the ledger is disabled."""
+    """Directory of the ledger; None when the ledger is disabled.
+
+    The setting, else ORCHESTRATOR_LEDGER_DIR, else beside the answers in ORCHESTRATOR_CACHE_DIR,
+    else in the user's state directory.
+    """
     if not settings.enabled:
         return None
-    if settings.directory:
-        return Path(settings.directory).expanduser()
+    if own := settings.directory or environ.get("ORCHESTRATOR_LEDGER_DIR"):
+        return Path(own).expanduser()
     if named := environ.get("ORCHESTRATOR_CACHE_DIR"):
         return Path(named).expanduser() / "ledger"
     return Path(platformdirs.user_state_dir(APP)) / "ledger"

@@ -85,10 +85,13 @@ class GenerationLoop:
     ) -> Generation[T]:
         """Run the loop; whatever becomes of it is written into the ledger.
 
-        Raises: as `refine`.
+        Raises: TypeError, ValueError: `samples`; and as `refine`.
         """
+        first, most = task.first, task.max_calls or self.settings.generation.max_calls
+        strong = self.strong(first.route)
+        routes = [first.route, strong] if strong else [first.route]
+        self.router.enforce_samples(routes, task.samples, most)
         context = self._context(task, entry, hook)
-        first = task.first
         with entry:
             try:
                 kept = await self._accepted_before(task, context)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -24,14 +25,19 @@ class _Opened:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT
         try:
             self._handle = os.open(path, flags, 0o600)
         except FileNotFoundError:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._handle = os.open(path, flags, 0o600)
 
-        self._inode = os.fstat(self._handle).st_ino
+        found = os.fstat(self._handle)
+        self._inode = found.st_ino
+        # A process that was killed, or a full disk, may have left a line torn: the next one must
+        # not be written onto its end.
+        if found.st_size and os.pread(self._handle, 1, found.st_size - 1) != b"\n":
+            self.write(b"")
         self._checked_at = time.monotonic()
 
     def is_there(self) -> bool:
@@ -49,8 +55,12 @@ class _Opened:
             return False
 
     def write(self, line: bytes) -> None:
-        """Append one line."""
-        os.write(self._handle, line + b"\n")
+        """Append one line.
+
+        Raises: OSError: it was not written, or only a part of it.
+        """
+        if os.write(self._handle, line + b"\n") <= len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def __del__(self) -> None:
         with contextlib.suppress(AttributeError):  # os.open failed in __init__
@@ -74,10 +84,11 @@ class Appender(threading.local):
 
         Raises: OSError: the file cannot be written.
         """
-        if self._file is None or name != self._name or not self._file.is_there():
-            self._file, self._name = None, name
-            self._file = _Opened(self._directory / name)
-        self._file.write(line)
+        file, self._file = self._file, None  # after an error it is opened again, and looked at
+        if file is None or name != self._name or not file.is_there():
+            file = _Opened(self._directory / name)
+        file.write(line)
+        self._file, self._name = file, name
 
 
 def append(path: Path, line: str) -> None:

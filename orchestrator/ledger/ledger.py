@@ -1,5 +1,9 @@
 """The ledger: one line per logical request with every wire attempt, on success and on failure.
 
+Before each call a line in a file beside it (``.sent``) says what the call may take: it holds as
+long as there is no line of the request, so that a call is on the bill even when its process is
+killed.
+
 A line holds deployments, purposes, evaluations, tokens, dollars and seconds; never a prompt, an
 answer or a key. Dollars are None where a provider's price is not known.
 """
@@ -16,12 +20,13 @@ import os
 import time
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, Self, TypedDict
 
 from pydantic_core import PydanticSerializationError, to_json
 
 from orchestrator.ledger import jsonl as jsonlines
 from orchestrator.ledger.usage import stamp, sums
+from orchestrator.types.errors import BudgetExceededError
 from orchestrator.types.requests import Usage
 from orchestrator.types.run_context import RequestCost, RunContext
 
@@ -32,6 +37,7 @@ if TYPE_CHECKING:
     from orchestrator.types.requests import Attempt, WireAttempt
 
 _log = logging.getLogger(__name__)
+_UNFINISHED = "unfinished"
 
 
 def _encoded(line: Line) -> bytes:
@@ -49,11 +55,16 @@ class Line(TypedDict):
         id: unique; a line of operation ``late`` repeats the id of its request.
         operation: ``generate_gmn``, ``refine_gmn``, ``generate``, ``acompletion``, ``aembedding``,
             or ``late``: an attempt that ended after its request did.
-        outcome: ``accepted``, ``answered``, ``cancelled`` or the name of the error.
+        outcome: ``accepted``, ``answered``, ``cancelled``, the name of the error, or
+            ``unfinished``: calls were sent, and the end of the request is not recorded.
         rounds: one entry per evaluated answer, from `round_of`.
         wire: every attempt that left the process.
         hits: number of answers from the cache.
+        unsent: attempts that failed before anything was sent, if there were any.
+        pending: what the calls in flight may take, if there are any; `lines_of` adds them to the
+            wire as long as no later line says how they ended.
         usage: tokens of the wire; `served`: tokens of the cached answers.
+        estimated: whether tokens or dollars of an attempt are an estimate.
         billed_usd: dollars billed for this request; None when a price is not known.
         served_usd: billed dollars plus the former cost of the cached answers; None as above.
         seconds: wall time of the whole request.
@@ -73,7 +84,10 @@ class Line(TypedDict):
     served: Usage
     billed_usd: float | None
     served_usd: float | None
+    estimated: bool
     seconds: float
+    unsent: NotRequired[tuple[WireAttempt, ...]]
+    pending: NotRequired[tuple[WireAttempt, ...]]
 
 
 def round_of(attempt: Attempt[object]) -> dict[str, object]:
@@ -141,18 +155,41 @@ class LedgerEntry:
         self.cost_so_far.late = self._write_late
         self._write(self.operation, outcome, self.cost_so_far)
 
-    def _write_late(self, attempts: tuple[WireAttempt, ...]) -> None:
-        rest = RequestCost(self.cost_so_far.tenant, wire=list(attempts), cached_usd=0.0)
-        self._write("late", attempts[-1].outcome, rest)
+    def announce(self, expected: WireAttempt) -> None:
+        """Write a line before a call is sent, so that a killed process leaves it on the bill.
 
-    def _write(self, operation: str, outcome: str, cost_so_far: RequestCost) -> None:
-        if self.ledger.directory is not None:
-            self.ledger.write(self._line(operation, outcome, cost_so_far))
+        Raises: BudgetExceededError: the line cannot be written, and the ledger must be.
+        """
+        if not self._is_closed:
+            error = self._write(self.operation, _UNFINISHED, self.cost_so_far)
+        else:
+            error = self._write("late", _UNFINISHED, self._rest([], [expected]))
+        if error is not None and self.ledger.must_write and expected.cost_usd != 0.0:
+            raise BudgetExceededError(
+                f"the bill in {self.ledger.directory} cannot be written ({error}) and a budget is"
+                " set, so nothing is sent. Make room or give access there, keep it elsewhere"
+                " (ledger.directory, ORCHESTRATOR_LEDGER_DIR), or set budgets.when_unwritable to"
+                " warn."
+            )
+
+    def _write_late(self, attempts: tuple[WireAttempt, ...]) -> None:
+        outcome = attempts[-1].outcome if attempts else "unsent"
+        self._write("late", outcome, self._rest(list(attempts), []))
+
+    def _rest(self, wire: list[WireAttempt], pending: list[WireAttempt]) -> RequestCost:
+        return RequestCost(self.cost_so_far.tenant, wire=wire, pending=pending)
+
+    def _write(self, operation: str, outcome: str, cost_so_far: RequestCost) -> OSError | None:
+        """Write a line; the error that kept it from being written, if any."""
+        if self.ledger.directory is None:
+            return None
+        line = self._line(operation, outcome, cost_so_far)
+        return self.ledger.write(line, is_over=operation == "late" or outcome != _UNFINISHED)
 
     def _line(self, operation: str, outcome: str, cost_so_far: RequestCost) -> Line:
         billed, served = cost_so_far.billed_usd, cost_so_far.cached_usd
-        self._id = self._id or self.ledger.next_id()  # shared by the lines ``late``
-        return Line(
+        self._id = self._id or self.ledger.next_id()  # shared by all lines of a request
+        line = Line(
             at=stamp(),
             id=self._id,
             operation=operation,
@@ -167,19 +204,35 @@ class LedgerEntry:
             served=cost_so_far.cached_usage,
             billed_usd=billed,
             served_usd=None if billed is None or served is None else billed + served,
+            estimated=any(one.estimated for one in cost_so_far.wire),
             seconds=round(time.perf_counter() - self._start, 4),
         )
+        if cost_so_far.unsent:
+            line["unsent"] = tuple(cost_so_far.unsent)
+        if cost_so_far.pending:
+            line["pending"] = tuple(cost_so_far.pending)
+        return line
 
 
 class Ledger:
     """JSON lines in one file per month; several processes may append to it."""
 
-    def __init__(self, directory: Path | None, limit_usd: float | None = None) -> None:
-        """Without `directory` nothing is written; `limit_usd` bounds the cost of one request."""
+    def __init__(
+        self, directory: Path | None, limit_usd: float | None = None, *, must_write: bool = False
+    ) -> None:
+        """Without `directory` nothing is written; `limit_usd` bounds the cost of one request.
+
+        With `must_write` a call that costs is refused while its line cannot be written.
+        """
         self.directory = directory
+        self.must_write = must_write
         self._limit_usd = limit_usd
         self._is_broken = False
-        self._file = None if directory is None else jsonlines.Appender(directory)
+        self._files = (
+            {}
+            if directory is None
+            else {suffix: jsonlines.Appender(directory) for suffix in ("jsonl", "sent")}
+        )
         self._numbers = itertools.count(1)
         self._prefix = (0, "")
 
@@ -198,18 +251,28 @@ class Ledger:
         tenant: str = "",
     ) -> LedgerEntry:
         """A new entry; enter it as a context manager."""
-        return LedgerEntry(self, operation, route, agent_type, RequestCost(tenant, self._limit_usd))
+        cost_so_far = RequestCost(tenant, self._limit_usd)
+        entry = LedgerEntry(self, operation, route, agent_type, cost_so_far)
+        cost_so_far.announce = entry.announce
+        return entry
 
-    def write(self, line: Line) -> None:
-        """Append one line; an OSError is logged once and never fails the request."""
-        if self._file is None:
-            return
+    def write(self, line: Line, *, is_over: bool = True) -> OSError | None:
+        """Append one line: of a request, or of one that is not over and is about to send.
+
+        The error that kept it from being written is returned, and logged once: a request that was
+        answered never fails because of it.
+        """
+        suffix = "jsonl" if is_over else "sent"
+        if self.directory is None:
+            return None
         try:
-            self._file.append(f"{line['at'][:7]}.jsonl", _encoded(line))
+            self._files[suffix].append(f"{line['at'][:7]}.{suffix}", _encoded(line))
         except OSError as error:
             if not self._is_broken:
                 self._is_broken = True
                 _log.warning("The ledger in %s cannot be written (%s).", self.directory, error)
+            return error
+        return None
 
     def lines(self, *, since: str = "") -> list[dict[str, Any]]:
         """The lines at or after `since` (ISO 8601), oldest first; none without a directory."""
@@ -222,9 +285,52 @@ class Ledger:
 
 
 def lines_of(directory: Path, *, since: str = "") -> Iterator[dict[str, Any]]:
-    """The lines at or after `since` (ISO 8601), oldest file first; skips broken lines."""
-    paths = [path for path in sorted(directory.glob("*.jsonl")) if path.stem >= since[:7]]
+    """One line for each request at or after `since` (ISO 8601), and the lines ``late``.
+
+    Oldest first; skips broken lines. A request that is not over, or whose process was killed,
+    stands with what its calls may have taken, marked as an estimate.
+    """
+    # First what was sent: what is over by then is read afterwards, and takes its place.
+    sent = {str(line.get("id")): line for line in _read(directory, "sent", since)}
+    lines = list(_read(directory, "jsonl", since))
+    over = {str(line.get("id")) for line in lines}
+    unfinished = [line for name, line in sent.items() if name not in over]
+    if unfinished:
+        lines = sorted((*lines, *unfinished), key=lambda line: str(line.get("at", "")))
+    pending: dict[str, list[dict[str, Any]]] = {}
+    for line in lines:
+        if (announced := line.pop("pending", [])) or line.get("operation") == "late":
+            name = str(line.get("id"))
+            left = pending.get(name, [])
+            pending[name] = [*left, *announced] if announced else left[1:]
+    # A call that was still on its way stands with the first line of its request.
+    yield from (_with_pending(line, pending.pop(str(line.get("id")), [])) for line in lines)
+
+
+def _read(directory: Path, suffix: str, since: str) -> Iterator[dict[str, Any]]:
+    # A device in the place of a file may have no end.
+    paths = [
+        path
+        for path in sorted(directory.glob(f"*.{suffix}"))
+        if path.stem >= since[:7] and path.is_file()
+    ]
     return (line for line in jsonlines.read(paths) if str(line.get("at", "")) >= since)
+
+
+def _with_pending(line: dict[str, Any], pending: list[dict[str, Any]]) -> dict[str, Any]:
+    """A line with the calls whose end nothing says, as attempts at their estimated cost."""
+    if pending:
+        line["wire"] = [*line["wire"], *pending]
+        line["estimated"] = True
+        line["usage"] = {
+            key: count + sum(one["usage"][key] for one in pending)
+            for key, count in line["usage"].items()
+        }
+        costs = [one["cost_usd"] for one in pending]
+        for key in ("billed_usd", "served_usd"):
+            is_known = line[key] is not None and None not in costs
+            line[key] = line[key] + sum(costs) if is_known else None
+    return line
 
 
 def days_ago(days: float) -> str:

@@ -19,7 +19,8 @@ class Sum:
     Attributes:
         requests: logical requests in which it occurs.
         calls: attempts on the wire; `failed` of them did not answer.
-        usd: known dollars; `unpriced` counts the answers without a known price.
+        usd: known dollars; `unpriced` counts the answers without a known price, and `estimated`
+            the calls whose tokens and dollars are an estimate.
         seconds: of every attempt on the wire.
     """
 
@@ -31,6 +32,7 @@ class Sum:
     completion_tokens: int = 0
     usd: float = 0.0
     unpriced: int = 0
+    estimated: int = 0
     seconds: list[float] = field(default_factory=list)
 
     @property
@@ -42,7 +44,8 @@ class Sum:
         """JSON-ready form."""
         names = ("requests", "calls", "failed", "hits", "prompt_tokens", "completion_tokens")
         counts = {name: getattr(self, name) for name in names}
-        return {**counts, "usd": self.usd, "unpriced": self.unpriced, "p50_s": self.p50_s}
+        marks = {"unpriced": self.unpriced, "estimated": self.estimated}
+        return {**counts, "usd": self.usd, **marks, "p50_s": self.p50_s}
 
 
 def sums(lines: Iterable[Mapping[str, Any]], by: By) -> dict[str, Sum]:
@@ -71,13 +74,14 @@ def _name(line: Mapping[str, Any], by: By) -> str:
 def _add(entry: Sum, attempt: Mapping[str, Any]) -> None:
     usage = attempt.get("usage") or {}
     entry.calls += 1
-    entry.failed += attempt.get("outcome") != "answered"
+    entry.failed += attempt.get("outcome") not in ("answered", "unfinished")
+    entry.estimated += bool(attempt.get("estimated"))
     entry.prompt_tokens += int(usage.get("prompt_tokens", 0))
     entry.completion_tokens += int(usage.get("completion_tokens", 0))
     entry.seconds.append(float(attempt.get("seconds", 0.0)))
     if attempt.get("cost_usd") is not None:
         entry.usd += float(attempt["cost_usd"])
-    elif attempt.get("outcome") == "answered":
+    elif attempt.get("outcome") == "answered" or attempt.get("estimated"):
         entry.unpriced += 1
 
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 MOST_ATTEMPTS = 200
 #: Failures in a row after which a deployment counts as unavailable.
 MOST_FAILURES = 3
-_NO_VERDICT = ("cancelled", "TimeoutError")  # the caller left, or its own deadline came
+#: The caller left, its own deadline came, or its process ended.
+_NO_VERDICT = ("cancelled", "TimeoutError", "unfinished")
 
 
 class AttemptSample(NamedTuple):
@@ -102,7 +103,7 @@ class Monitor:
     def record_lines(self, lines: Iterable[Mapping[str, Any]]) -> None:
         """Remember what the ledger's lines say, oldest first."""
         for line in lines:
-            for one in line.get("wire", ()):
+            for one in (*line.get("wire", ()), *line.get("unsent", ())):
                 seen = AttemptSample(str(line["at"]), str(one["outcome"]), float(one["seconds"]))
                 self._record(str(one["deployment"]), seen)
 

@@ -5,15 +5,22 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.routing import _litellm
-from orchestrator.routing.translate import in_litellms_class
+from orchestrator.routing.prices import cost_at, prompt_tokens, written_tokens
+from orchestrator.routing.translate import (
+    in_litellms_class,
+    is_before_the_wire,
+    is_given_up,
+    misses_a_key,
+    shows_the_wire,
+)
 from orchestrator.types.requests import Usage, WireAttempt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from orchestrator.types.run_context import RequestCost
 
@@ -25,6 +32,11 @@ class AttemptRecord:
     Attributes:
         stopped_at: when it was cancelled, while it is not yet known by whom.
         details: LiteLLM's own record of it, for a Router that was built elsewhere.
+        was_sent: whether LiteLLM has handed it to the wire, as far as is known.
+        is_logged: whether LiteLLM tells when it does so; not of embeddings, of its mock answers
+            and of providers that only this process knows.
+        heard: what came of the answer: the response, or the parts of a stream so far.
+        is_paid: whether it costs although it failed: this side gave it up, or parts of it came.
         result: None until it has ended and the reason is known.
     """
 
@@ -34,11 +46,20 @@ class AttemptRecord:
     started_at: float
     details: Any = field(default=None, repr=False)
     stopped_at: float | None = None
+    was_sent: bool = False
+    is_logged: bool = True
+    heard: Sequence[Any] = field(default=(), repr=False)
+    is_paid: bool = False
     result: WireAttempt | None = None
+
+    def leaves(self, details: Mapping[str, Any]) -> None:
+        """LiteLLM's ``logger_fn``: note that the request leaves."""
+        self.was_sent = self.was_sent or details.get("log_event_type") == "pre_api_call"
 
     def answered(self, response: Any) -> None:
         """End it with a whole response, or with the totals of a finished stream."""
         hidden = getattr(response, "_hidden_params", None) or {}
+        self.heard = self.heard or (response,)
         self.deployment = self.deployment or str(hidden.get("model_id") or "")
         self.provider = self.provider or str(hidden.get("custom_llm_provider") or "")
         self.model = str(getattr(response, "model", "") or self.model)
@@ -46,10 +67,15 @@ class AttemptRecord:
 
     def took(self, usage: Usage, cost: float | None) -> None:
         """End it as answered, with its tokens and dollars."""
+        self.was_sent = self.is_paid = True
         self._end("answered", 200, usage, cost)
 
     def failed(self, error: Exception) -> Exception:
         """End it with an error, and return that error in LiteLLM's class."""
+        was_sent = self.was_sent or shows_the_wire(error)
+        was_sent = was_sent or not (self.is_logged or misses_a_key(error))
+        self.was_sent = was_sent and not is_before_the_wire(error)
+        self.is_paid = is_given_up(error)
         raised = in_litellms_class(error, model=self.model, provider=self.provider)
         self.ended_by(raised)
         return raised
@@ -57,13 +83,16 @@ class AttemptRecord:
     def cancelled(self) -> None:
         """Note when it stopped; `Trace.close` knows whether the caller left or time ran out."""
         if self.result is None:
+            self.was_sent = self.was_sent or not self.is_logged
             self.stopped_at = clock()
 
     def ended_by(self, error: BaseException | None) -> None:
         """End it with the outcome and status that `error` means; None: the caller left."""
         if error is None or isinstance(error, asyncio.CancelledError):
+            self.is_paid = True
             self._end("cancelled")
         else:
+            self.is_paid = self.is_paid or isinstance(error, TimeoutError)
             self._end(type(error).__name__, int(getattr(error, "status_code", 0) or 0))
 
     def overtaken(self) -> None:
@@ -84,6 +113,35 @@ class AttemptRecord:
         )  # fmt: skip
         self.details = None
 
+    def estimate(
+        self, asked: Mapping[str, Any], price_of: Callable[[str], tuple[float, float] | None]
+    ) -> None:
+        """Fill in what the provider did not say of what it is paid for: tokens, dollars.
+
+        `asked` are the arguments of the call, `price_of` gives the prices of a deployment.
+        """
+        result, heard, self.heard = self.result, self.heard, ()
+        if result is None or not self.was_sent:
+            return
+        known, said = result.usage, reported(heard) if heard else result.usage
+        is_said = said.prompt_tokens > 0 and said.completion_tokens > 0
+        if is_said and said == known and result.cost_usd is not None:
+            return
+        written = 0 if is_said and known.completion_tokens else written_tokens(heard)
+        if not (self.is_paid or written or said.total_tokens):
+            return
+        usage = Usage(
+            known.prompt_tokens or said.prompt_tokens or prompt_tokens(asked),
+            known.completion_tokens or max(said.completion_tokens, written),
+            known.cached_tokens or said.cached_tokens,
+        )
+        is_whole = result.outcome == "answered" and said.prompt_tokens > 0
+        estimated = not is_whole or usage.completion_tokens > said.completion_tokens == 0
+        cost = result.cost_usd
+        if cost is None or usage != known:
+            cost = cost_at(price_of(self.deployment), usage)
+        self.result = replace(result, usage=usage, cost_usd=cost, estimated=estimated)
+
 
 @dataclass(slots=True)
 class Trace:
@@ -91,10 +149,14 @@ class Trace:
 
     Attributes:
         cost: the sums of the request of which the call is a part.
+        asked: LiteLLM's arguments of the call, for estimates.
+        expected: what the call may take, as announced before it was sent.
         is_recorded: whether the attempts have been added to the ledger and to health.
     """
 
     cost: RequestCost
+    asked: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    expected: WireAttempt | None = None
     is_recorded: bool = False
     _attempts: list[AttemptRecord] = field(default_factory=list)
 
@@ -105,8 +167,19 @@ class Trace:
 
     @property
     def ended(self) -> list[WireAttempt]:
-        """The attempts that have ended."""
-        return [one.result for one in self._attempts if one.result is not None]
+        """The attempts that reached the wire and have ended."""
+        return [one.result for one in self._attempts if one.result is not None and one.was_sent]
+
+    @property
+    def unsent(self) -> list[WireAttempt]:
+        """The attempts that failed before anything was sent."""
+        failed = [one.result for one in self._attempts if not one.was_sent]
+        return [one for one in failed if one is not None]
+
+    @property
+    def last(self) -> WireAttempt | None:
+        """The attempt that began last of those that have ended, sent or not."""
+        return next((one.result for one in reversed(self._attempts) if one.result), None)
 
     def begin(self, arguments: Mapping[str, Any]) -> AttemptRecord:
         """Add the attempt that LiteLLM makes with `arguments`, one deployment's included."""
@@ -114,7 +187,11 @@ class Trace:
             str(arguments["model"]), arguments.get("custom_llm_provider")
         )
         deployment = str((arguments.get("model_info") or {}).get("id") or "")
-        return self.add(deployment, provider, model)
+        made = self.add(deployment, provider, model)
+        custom = [one["provider"] for one in _litellm.load().custom_provider_map]
+        is_made_up = any(name.startswith("mock_") for name in arguments)
+        made.is_logged = "messages" in arguments and not is_made_up and provider not in custom
+        return made
 
     def add(self, deployment: str, provider: str, model: str, details: Any = None) -> AttemptRecord:
         """Add an attempt that begins now."""
@@ -135,7 +212,7 @@ class Trace:
         deployment = str((metadata.get("model_info") or {}).get("id") or "")
         provider = str(details.get("custom_llm_provider") or "")
         model = str(details.get("model") or "")
-        self.add(deployment, provider, model, details)
+        self.add(deployment, provider, model, details).was_sent = True
 
     def answered(self, response: Any) -> None:
         """End the attempt that is still open with `response`; add one where none was seen."""
@@ -151,6 +228,16 @@ class Trace:
                 one.ended_by(error)
             else:
                 one.overtaken()
+
+    def hear(self, parts: Sequence[Any]) -> None:
+        """Note the parts of a stream whose attempt is still open, for its estimate."""
+        for one in self._open()[:1]:
+            one.heard = one.heard or parts
+
+    def estimate(self, price_of: Callable[[str], tuple[float, float] | None]) -> None:
+        """Fill in what no provider said; `price_of` gives the prices of a deployment."""
+        for one in self._attempts:
+            one.estimate(self.asked, price_of)
 
     def _open(self) -> list[AttemptRecord]:
         """Latest first."""
@@ -178,6 +265,13 @@ def usage_of(response: Any) -> Usage:
         int(getattr(usage, "completion_tokens", 0) or 0),
         int(getattr(details, "cached_tokens", 0) or 0),
     )
+
+
+def reported(parts: Sequence[Any]) -> Usage:
+    """Tokens as the provider counted them in the parts of a stream; it may do so more than once."""
+    said = [usage_of(part) for part in parts if getattr(part, "usage", None) is not None]
+    names = ("prompt_tokens", "completion_tokens", "cached_tokens")
+    return Usage(*(max((getattr(one, name) for one in said), default=0) for name in names))
 
 
 def cost_of(response: Any) -> float | None:

@@ -26,7 +26,7 @@ from orchestrator.routing.output_modes import (
     messages_of,
     response_format_arguments,
 )
-from orchestrator.routing.plan import enforce_bound
+from orchestrator.routing.plan import enforce_bound, wire_attempts_on
 from orchestrator.routing.prices import reads_pictures, serves
 from orchestrator.routing.stream import assembled, replayed, said
 from orchestrator.routing.translate import (
@@ -102,6 +102,26 @@ class RouterCompleter:
         refused = {mode for one in deployments for mode in self.modes.refused(one)}
         return next((mode for mode in modes if mode not in refused), modes[-1])
 
+    def enforce_samples(self, routes: Sequence[str], samples: int, max_calls: int) -> None:
+        """Refuse more samples than may go on the wire, beside the other calls of a loop.
+
+        Raises: TypeError: `samples` is not an int; ValueError: it is below 1, or too many.
+        """
+        if not isinstance(samples, int) or isinstance(samples, bool):
+            raise TypeError(f"samples must be an int, not {samples!r}")
+        if samples < 1:
+            raise ValueError(f"samples is {samples}; ask for at least 1")
+        most = self._config.orchestrator.limits.wire_attempts
+        asked = [self.deployments.routes.get(one, (one,)) for one in routes]
+        per_call = max(wire_attempts_on(self._config, self._settings, one) for one in asked)
+        found = (max_calls - 1 + samples) * per_call
+        if samples > 1 and found > most:
+            raise ValueError(
+                f"samples is {samples}: with retries and fallbacks that could put {found} requests"
+                f" on the wire, and limits.wire_attempts allows {most}. Ask for at most"
+                f" {max(most // per_call - max_calls + 1, 1)}, or raise the limit."
+            )
+
     async def seeing(self, route: str) -> str:
         """The first group of a route all of whose deployments read pictures.
 
@@ -160,7 +180,7 @@ class RouterCompleter:
                 raise
             except Exception as error:  # noqa: BLE001  LiteLLM raises its own, openai's, ValueErrors
                 attempts += trace.ended
-                failure = translated(error, route=request.route, attempts=attempts)
+                failure = translated(error, route=request.route, attempts=attempts, last=trace.last)
                 is_refused = names_response_format(error, request.mode)
             if not is_refused or (weaker := request.mode.weaker) is None:
                 # Out here, so that the original, which can quote the prompt, is not its context.
@@ -216,7 +236,7 @@ class RouterCompleter:
                 message=words, model=model, llm_provider=""
             )
             return timeout
-        provider = trace.ended[-1].provider if trace.ended else ""
+        provider = trace.last.provider if trace.last is not None else ""
         theirs = in_litellms_class(error, model=model, provider=provider)
         if isinstance(theirs, OrchestratorError):
             return theirs

@@ -73,11 +73,15 @@ async def _attempt(
     if orchestrator_trace is None:
         return await endpoint(**arguments)
     attempt = orchestrator_trace.begin(arguments)
+    arguments["logger_fn"] = _both(attempt.leaves, arguments.get("logger_fn"))
     try:
         response = await endpoint(**arguments)
         is_stream = isinstance(response, _litellm.load().CustomStreamWrapper)
         if is_stream:
             await response.fetch_stream()
+        elif is_empty(response):
+            attempt.heard, attempt.was_sent = (response,), True
+            raise _said_nothing(attempt.provider, attempt.model)  # noqa: TRY301  as any failure
     except asyncio.CancelledError:
         attempt.cancelled()
         raise
@@ -91,12 +95,30 @@ async def _attempt(
     raise failure
 
 
+def _both(ours: Callable[[Any], None], theirs: Any) -> Callable[[Any], None]:
+    """LiteLLM's ``logger_fn``: ours, and the caller's own where there is one."""
+    if not callable(theirs):
+        return ours
+
+    def log(details: Any) -> None:
+        ours(details)
+        theirs(details)
+
+    return log
+
+
+def is_empty(response: Any) -> bool:
+    """Whether a whole response holds no choice and no embedding: a server answered nothing."""
+    found = [getattr(response, name, None) for name in ("choices", "data")]
+    return any(one is not None for one in found) and not any(found)
+
+
 def _recorded_stream(stream: Any, attempt: AttemptRecord) -> Any:
     """The same stream; how it ends is how the attempt ends."""
     recorded = _stream_class().__new__(_stream_class())
     # The base's own constructor would begin a second stream; its whole state is in this one.
     vars(recorded).update(vars(stream))
-    recorded.attempt = attempt
+    recorded.attempt, attempt.heard = attempt, stream.chunks
     recorded.totals = None
     recorded.has_said = recorded.is_over = False
     recorded.held = []
@@ -146,7 +168,8 @@ async def _next_part(stream: Any, read: Callable[[], Awaitable[Any]]) -> Any:
         part = await read()
     except StopAsyncIteration:
         if not stream.has_said and stream.totals is None and not _ends_on_purpose(stream.held):
-            raise attempt.failed(_said_nothing(stream)) from None
+            nothing = _said_nothing(stream.custom_llm_provider, stream.model)
+            raise attempt.failed(nothing) from None
         attempt.answered(Totals(stream.totals, stream))
         raise
     except asyncio.CancelledError:
@@ -182,12 +205,12 @@ def says_something(part: Any, *, or_ends: bool = False) -> bool:
     return False
 
 
-def _said_nothing(stream: Any) -> Exception:
+def _said_nothing(provider: object, model: object) -> Exception:
     """LiteLLM makes an empty stream, or one that is not a stream, into an empty answer."""
     error: Exception = _litellm.load().APIConnectionError(
-        message="the stream ended before it said anything",
-        llm_provider=str(stream.custom_llm_provider or ""),
-        model=str(stream.model or ""),
+        message="the answer ended before it said anything",
+        llm_provider=str(provider or ""),
+        model=str(model or ""),
     )
     return error
 

@@ -76,6 +76,11 @@ def _asked(
     return made, chain_of(made, groups[0])
 
 
+def wire_attempts_on(config: Config, arguments: Mapping[str, Any], groups: Sequence[str]) -> int:
+    """Requests that one call on a route of `groups` can put on the wire."""
+    return wire_attempts(*_asked(config, arguments, groups))
+
+
 def wire_attempts(arguments: Mapping[str, Any], chain: Sequence[str]) -> int:
     """Requests that one call can put on the wire: every retry of every group of its chain."""
     tries = {group: _tries_of(arguments, group) for group in chain}

@@ -99,6 +99,7 @@ class _StreamState:
         if self.trace is not None and outcome == "answered":
             self.trace.answered(Totals(self.last, self.inner))
         elif self.trace is not None:
+            self.trace.hear(getattr(self.inner, "chunks", None) or ())
             self.trace.close(error)
         try:
             if hasattr(self.inner, "aclose"):

@@ -7,6 +7,7 @@ the original exception travels on: only its class, its status, and what they mea
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,15 @@ _MODE_WORDS = {
 }
 _DECLINED = ("content_policy", "content policy", "content filter", "content_filter",
              "safety system", "responsibleaipolicy")  # fmt: skip
+
+#: Exceptions of httpx, httpx2 and aiohttp, of a request that was sent and of one that was not.
+_ON_THE_WIRE = ("HTTPStatusError", "ReadTimeout", "ReadError", "WriteTimeout", "WriteError",
+                "RemoteProtocolError", "ClientResponseError")  # fmt: skip
+_NOT_CONNECTED = ("ConnectError", "ConnectTimeout", "ClientConnectorError")
+_NO_HOST = ("ClientConnectorDNSError", "PoolTimeout", "UnsupportedProtocol")
+#: What openai's client, and LiteLLM's code for gemini, raise for a missing key; what they raise for
+#: an answer has a class of its own.
+_NO_KEY = ("openai.OpenAIError", "builtins.ValueError")
 
 _BY_CLASS: dict[str, type[errors.LLMError]] = {
     "AuthenticationError": errors.AuthenticationError,
@@ -77,9 +87,16 @@ _ADVICE: dict[type[errors.LLMError], str] = {
 
 
 def translated(
-    error: Exception, *, route: str, attempts: Sequence[WireAttempt] = ()
+    error: Exception,
+    *,
+    route: str,
+    attempts: Sequence[WireAttempt] = (),
+    last: WireAttempt | None = None,
 ) -> errors.LLMError:
-    """The `LLMError` that says what `error` means, without anything that was sent."""
+    """The `LLMError` that says what `error` means, without anything that was sent.
+
+    `attempts` reached the wire; `last` is the latest of all, where it did not.
+    """
     kind = type(error).__name__
     if kind == _FORKED:
         return errors.NoDeploymentError(_AFTER_FORK)
@@ -97,16 +114,14 @@ def translated(
         ours, status = errors.ServiceUnavailableError, 0  # LiteLLM's own 422: not JSON came back
     elif issubclass(ours, errors.BadRequestError):
         ours = _read(said, ours)
-    last = attempts[-1] if attempts else None
-    deployment = str(
-        getattr(error, "failed_deployment_id", "") or (last.deployment if last else "")
-    )
+    last = last or (attempts[-1] if attempts else None)
+    named = str(getattr(error, "failed_deployment_id", "") or "")
+    deployment = named or (last.deployment if last else "")
     provider = (last.provider if last else "") or str(getattr(error, "llm_provider", "") or "")
     what = _unreachable(error, said) or (f"{kind}, status {status}" if status else kind)
     who = deployment or provider or f"route {route!r}"
     words = f"{who} failed ({what})"
-    if len(attempts) > 1:
-        words += f" after {len(attempts)} attempts"
+    words += f" after {len(attempts)} attempts" if len(attempts) > 1 else ""
     return ours(
         f"{words}. {_ADVICE[ours]}",
         deployment=deployment,
@@ -126,14 +141,55 @@ def _read(said: str, ours: type[errors.LLMError]) -> type[errors.LLMError]:
 
 def _unreachable(error: Exception, said: str) -> str:
     """LiteLLM reports a server that cannot be reached as its own status 500."""
-    seen: BaseException | None = error
-    while seen is not None:
+    for seen in _causes(error):
         if isinstance(seen, OSError) and (seen.errno or 0) < 0:  # what getaddrinfo says
             return "it cannot be reached: its name is not known here, or there is no network"
         if isinstance(seen, OSError) and seen.errno is not None:
             return f"it cannot be reached: {os.strerror(seen.errno)}"
-        seen = seen.__cause__ or seen.__context__
     return "it cannot be reached" if "connection error" in said or "cannot connect" in said else ""
+
+
+def shows_the_wire(error: BaseException) -> bool:
+    """Whether a failure shows that its request was sent: an HTTP status, a connection that broke.
+
+    LiteLLM refuses some requests itself (no key, a parameter that the provider does not have).
+    """
+    return not is_before_the_wire(error) and any(
+        type(one).__name__ in _ON_THE_WIRE or isinstance(one, ConnectionError | TimeoutError)
+        for one in _causes(error)
+    )
+
+
+def is_before_the_wire(error: BaseException) -> bool:
+    """Whether a failure shows that no host was even found, so that nothing can have been sent.
+
+    A host that refuses the connection was asked: it is down, and its health shows it.
+    """
+    return any(
+        type(one).__name__ in _NO_HOST or isinstance(one, socket.gaierror) for one in _causes(error)
+    )
+
+
+def misses_a_key(error: BaseException) -> bool:
+    """Whether LiteLLM, or the client that it uses, refused a request for want of a key."""
+    _, *behind = _causes(error)
+    return any(f"{type(one).__module__}.{type(one).__name__}" in _NO_KEY for one in behind)
+
+
+def is_given_up(error: BaseException) -> bool:
+    """Whether this side stopped waiting for an answer that the provider may still give."""
+    causes = list(_causes(error))
+    return not any(type(one).__name__ in _NOT_CONNECTED for one in causes) and any(
+        isinstance(one, TimeoutError) or type(one).__name__ == "ReadTimeout" for one in causes
+    )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An exception and those behind it."""
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__
 
 
 def in_litellms_class(error: Exception, *, model: str, provider: str) -> Exception:

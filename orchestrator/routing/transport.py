@@ -14,6 +14,7 @@ from orchestrator.routing.attempts import Trace
 from orchestrator.routing.budget import NOTHING, BudgetLimiter, Reserved
 from orchestrator.routing.build import build_router, prepare
 from orchestrator.routing.host import TRACE, HostedRouter
+from orchestrator.routing.prices import expected_attempt, price_of
 from orchestrator.routing.stream import tracked
 from orchestrator.routing.translate import is_rate_limit
 
@@ -38,6 +39,19 @@ class _Call:
     limit: asyncio.Semaphore
     has_place: bool = False
     reserved: Reserved = NOTHING
+
+    async def prepare(self, method: str, arguments: Mapping[str, Any]) -> None:
+        """Wait for a place, reserve money, and put the call on the bill: it is about to be sent.
+
+        Raises: BudgetExceededError: it may cost too much, or cannot be put on the bill.
+        """
+        await self.limit.acquire()
+        self.has_place = True
+        limiter, trace = self.transport.budget_limiter, self.trace
+        self.reserved = await limiter.reserve(self.router, arguments, trace.cost)
+        trace.asked = arguments
+        trace.expected = expected_attempt(limiter.deployments, method, arguments)
+        trace.cost.send(trace.expected)
 
     async def release(self, error: BaseException | None = None) -> None:
         """Release everything; what an interruption must not skip comes before any wait."""
@@ -102,10 +116,15 @@ class Transport:
             return
         trace.is_recorded = True
         trace.close(error)
-        ended = tuple(trace.ended)
-        if ended:
-            self._monitor.record(stamp(), ended)
-        trace.cost.add(ended)
+        trace.estimate(self._price_of)
+        ended, unsent = tuple(trace.ended), tuple(trace.unsent)
+        if ended or unsent:
+            self._monitor.record(stamp(), (*ended, *unsent))
+        trace.cost.add(ended, instead_of=trace.expected, unsent=unsent)
+
+    def _price_of(self, deployment: str) -> tuple[float, float] | None:
+        ready = self._deployments.of_group(deployment)
+        return price_of(ready[0]) if ready else None
 
     async def send(
         self,
@@ -131,9 +150,7 @@ class Transport:
         try:
             # One timeout for everything: each costs as much as all the rest of this layer.
             async with asyncio.timeout(deadline_s):
-                await call.limit.acquire()
-                call.has_place = True
-                call.reserved = await self.budget_limiter.reserve(router, arguments, trace.cost)
+                await call.prepare(method, arguments)
                 while True:
                     try:
                         response = await getattr(router, method)(**sent)

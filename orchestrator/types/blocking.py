@@ -38,11 +38,14 @@ class LoopThread:
         if threading.current_thread() is self._thread:
             work.close()
             raise RuntimeError("A blocking call was made from its own event loop; await instead.")
-        waiting = asyncio.run_coroutine_threadsafe(work, self._loop)
+        is_over = threading.Event()
+        waiting = asyncio.run_coroutine_threadsafe(_noting(work, is_over), self._loop)
         try:
             return waiting.result()
         except BaseException:
-            waiting.cancel()
+            # What is cancelled writes its line of the bill, and then the process may end.
+            if waiting.cancel():
+                is_over.wait(_LAST_S)
             raise
 
     def stop(self, last: Callable[[], Coroutine[object, object, None]]) -> None:
@@ -62,6 +65,13 @@ class LoopThread:
             for task in left:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
+
+
+async def _noting(work: Coroutine[object, object, T], is_over: threading.Event) -> T:
+    try:
+        return await work
+    finally:
+        is_over.set()
 
 
 _LAST_S = 3.0  # a process that takes longer to exit looks hung

@@ -167,8 +167,10 @@ class WireAttempt:
 
     Attributes:
         deployment: id of the deployment called.
-        outcome: ``answered`` or the name of the error.
+        outcome: ``answered``, the name of the error, ``cancelled``, or ``unfinished``: sent, and
+            its end is not recorded.
         cost_usd: None when the provider's price is not known.
+        estimated: whether tokens and dollars are an estimate, because the provider did not say.
     """
 
     deployment: str
@@ -179,6 +181,7 @@ class WireAttempt:
     seconds: float = 0.0
     usage: Usage = Usage()
     cost_usd: float | None = None
+    estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,10 @@ class RequestCost:
         cached_usd: dollars its cached answers cost when they were first made; None when one is
             not known.
         reserved_usd: reserved for calls in flight.
-        late: called with attempts that end after the request did.
+        pending: what each call in flight may take, until its attempts have ended.
+        unsent: attempts that failed before anything was sent: they are on nobody's bill.
+        announce: called before a call is sent, with what it may take.
+        late: called with the attempts of a call that ends after the request did.
     """
 
     tenant: str = ""
@@ -39,14 +42,40 @@ class RequestCost:
     cached_usage: Usage = Usage()  # noqa: RUF009  frozen
     cached_usd: float | None = 0.0
     reserved_usd: float = 0.0
+    pending: list[WireAttempt] = field(default_factory=list)
+    unsent: list[WireAttempt] = field(default_factory=list)
+    announce: Callable[[WireAttempt], None] | None = None
     late: Callable[[tuple[WireAttempt, ...]], None] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def add(self, attempts: tuple[WireAttempt, ...]) -> None:
-        """Add finished attempts; after the end of the request `late` gets them too."""
+    def send(self, expected: WireAttempt) -> None:
+        """Announce a call that is about to be sent, with what it may take.
+
+        Raises: BudgetExceededError: it cannot be put on the bill, and a budget is set.
+        """
+        with self._lock:
+            self.pending.append(expected)
+        if self.announce is not None:
+            self.announce(expected)
+
+    def add(
+        self,
+        attempts: tuple[WireAttempt, ...],
+        *,
+        instead_of: WireAttempt | None = None,
+        unsent: tuple[WireAttempt, ...] = (),
+    ) -> None:
+        """Add the finished attempts of a call, `instead_of` what was announced of it.
+
+        After the end of the request `late` gets them too.
+        """
         with self._lock:
             self.wire.extend(attempts)
-        if self.late is not None and attempts:
+            self.unsent.extend(unsent)
+            # Equal ones are of equal calls, so any of them will do.
+            if instead_of is not None and instead_of in self.pending:
+                self.pending.remove(instead_of)
+        if self.late is not None and (attempts or instead_of is not None):
             self.late(attempts)
 
     def add_cached(self, usage: Usage, usd: float | None) -> None:
@@ -71,7 +100,7 @@ class RequestCost:
         for one in self.wire:
             if one.cost_usd is not None:
                 total += one.cost_usd
-            elif one.outcome == "answered":
+            elif one.outcome == "answered" or one.estimated:
                 return None
         return total
 

@@ -170,3 +170,86 @@ if all(children):
     subprocess.run([sys.executable, "-c", script], check=True)
     ids = [line["id"] for line in ledger.lines()]
     assert len(ids) == len(set(ids)) == 50 + 1 + 4
+
+
+EXPECTED = WireAttempt(
+    "d", "openai", "m", "unfinished", usage=Usage(12, 100), cost_usd=0.5, estimated=True
+)
+
+
+def test_a_call_stands_at_its_estimate_until_the_line_of_its_request_is_there(
+    tmp_path: Path,
+) -> None:
+    ledger = Ledger(tmp_path)
+    with ledger.open("generate_gmn", route="r", tenant="t") as entry:
+        entry.cost_so_far.send(EXPECTED)
+        entry.cost_so_far.add((PAID,), instead_of=EXPECTED)
+        for _ in range(2):  # two samples, at once
+            entry.cost_so_far.send(EXPECTED)
+        (line,) = Ledger(tmp_path).lines()
+        assert (line["outcome"], line["tenant"], line["estimated"]) == ("unfinished", "t", True)
+        assert [one["outcome"] for one in line["wire"]] == ["answered", "unfinished", "unfinished"]
+        assert line["billed_usd"] == pytest.approx(0.02 + 2 * 0.5)
+        assert line["usage"]["completion_tokens"] == PAID.usage.completion_tokens + 2 * 100
+        assert ledger.spent_today() == {"t": pytest.approx(1.02)}
+        for _ in range(2):
+            entry.cost_so_far.add((PAID,), instead_of=EXPECTED)
+    (line,) = ledger.lines()
+    assert (line["outcome"], line["billed_usd"]) == ("answered", pytest.approx(0.06))
+    assert not line["estimated"]
+    assert "pending" not in line
+
+
+def test_a_call_that_outlives_its_request_is_on_the_bill_once(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+
+    def wires() -> list[list[str]]:
+        return [[one["outcome"] for one in line["wire"]] for line in ledger.lines()]
+
+    with ledger.open("generate", route="r") as entry:
+        entry.cost_so_far.send(EXPECTED)
+    assert wires() == [["unfinished"]]
+    entry.cost_so_far.add((PAID,), instead_of=EXPECTED)
+    assert wires() == [[], ["answered"]]
+    entry.cost_so_far.send(EXPECTED)  # its answer was of no use, and one more call is made
+    assert wires() == [["unfinished"], ["answered"], []]
+    entry.cost_so_far.add((), instead_of=EXPECTED)
+    assert wires() == [[], ["answered"], [], []]
+
+
+def test_a_line_that_was_torn_spoils_no_other(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        ledger = Ledger(tmp_path)
+        with ledger.open(name, route="r"):
+            pass
+        (path,) = tmp_path.glob("*.jsonl")
+        with path.open("a") as file:
+            file.write('{"at": "2026-11-2')
+    with Ledger(tmp_path).open("third", route="r"):
+        pass
+    assert [line["operation"] for line in written(tmp_path)] == ["first", "second", "third"]
+
+
+def test_a_line_that_is_cut_in_two_by_a_full_disk_is_an_error_and_spoils_no_other(
+    tmp_path: Path,
+) -> None:
+    script = f"""
+import resource
+from pathlib import Path
+from orchestrator.ledger.jsonl import Appender
+file = Appender(Path({str(tmp_path)!r}))
+file.append("a", b'{{"n": 1}}')
+before = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (13, before[1]))
+for _ in range(2):
+    try:
+        file.append("a", b'{{"n": 2}}')
+        print("written")
+    except OSError as error:
+        print(type(error).__name__)
+resource.setrlimit(resource.RLIMIT_FSIZE, before)
+file.append("a", b'{{"n": 3}}')
+"""
+    ran = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert ran.stdout.split() == ["OSError", "OSError"]
+    assert [line["n"] for line in jsonlines.read([tmp_path / "a"])] == [1, 3]

@@ -160,7 +160,13 @@ async def test_a_cancelled_call_closes_its_connection_and_is_recorded(wire: Wire
             "cancelled",
             ["cancelled"],
         )
-        assert sum(orc._router.transport.budget_limiter.spent.values()) == 0
+        # The provider had the prompt, and says nothing of what it took.
+        (attempt,) = line["wire"]
+        assert attempt["estimated"]
+        assert attempt["usage"]["prompt_tokens"] > 0
+        spent = sum(orc._router.transport.budget_limiter.spent.values())
+        assert 0 < spent == pytest.approx(attempt["cost_usd"])
+        assert line["billed_usd"] == attempt["cost_usd"]
 
 
 @pytest.mark.parametrize("way", ["close", "cancel"])

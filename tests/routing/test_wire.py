@@ -133,7 +133,7 @@ async def test_the_same_question_twice_is_paid_once(wire: WireServer, own_home: 
             made = await orc.generate_gmn(PROMPT)
     assert len(wire.requests) == 1
     assert (made.cached, made.cost_usd) == (True, 0.0)
-    (path,) = (own_home / "cache" / "ledger").iterdir()
+    (path,) = (own_home / "cache" / "ledger").glob("*.jsonl")
     first, second = (json.loads(line) for line in path.read_text().splitlines())
     assert first["billed_usd"] > 0
     assert (second["billed_usd"], second["served_usd"]) == (0.0, first["billed_usd"])

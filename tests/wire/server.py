@@ -145,6 +145,9 @@ class WireServer:
     async def _embeddings(self, request: web.Request) -> web.Response:
         body = await request.json()
         self.requests.append(body)
+        planned = self.scripts.get(body["model"])
+        if planned and planned[0].raw is not None:
+            return web.Response(text=planned[0].raw, content_type="application/json")
         inputs = body["input"] if isinstance(body["input"], list) else [body["input"]]
         data = [
             {"object": "embedding", "index": i, "embedding": [0.1, 0.2]} for i in range(len(inputs))
