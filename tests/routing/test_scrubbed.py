@@ -30,7 +30,7 @@ async def test_an_error_names_its_provider_and_not_its_key(
     said = f"Incorrect API key provided: {key}. Ask xai, ollama or openai for maximum help"
     wire.plan("m", *[Reply(status=401, error_message=said)] * 6)
     async with Orchestrator(keyed(wire, key, directory=str(tmp_path))) as orc:
-        with pytest.raises(litellm.AuthenticationError) as caught:
+        with pytest.raises(litellm.exceptions.AuthenticationError) as caught:
             await orc.acompletion(model="m", messages=ASK)
         with pytest.raises(LLMError) as ours:
             await orc.generate(ASK)
