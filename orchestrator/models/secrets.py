@@ -28,14 +28,14 @@ _NAMES = frozenset({
 })  # fmt: skip
 #: Keys and tokens of common services: a prefix that is not a word, then what no word looks like.
 _SHAPES = re.compile(
-    r"\bsk-(?:[A-Za-z0-9]+[-_])*(?=[A-Za-z]*\d)[A-Za-z0-9]{16,}[\w-]*"
-    r"|\b(?:[prs]k_live_|[prs]k_test_|hf_|gsk_|r8_|gh[opsu]_|github_pat_|pplx-|xai-|nvapi-)"
-    r"[A-Za-z0-9]{16,}[\w-]*|\bglpat-(?=[\w-]*\d)[\w-]{20,}"
-    r"|\bxox[abpr]-(?=[\w-]*\d)[\w-]{10,}|\bAIza(?=[\w-]*\d)[\w-]{20,}"
-    r"|\b(?:AKIA|ASIA)(?=[A-Z]*\d)[A-Z0-9]{12,}|\bya29\.[\w-]{20,}"
-    r"|\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}"
+    # Each begins at the start of a run of such characters: a long text is read once.
+    r"(?<![\w-])(?:sk-(?:[A-Za-z0-9]+[-_])*(?=[A-Za-z]*\d)[A-Za-z0-9]{16,}[\w-]*"
+    r"|(?:[prs]k_live_|[prs]k_test_|hf_|gsk_|r8_|gh[opsu]_|github_pat_|pplx-|xai-|nvapi-)"
+    r"[A-Za-z0-9]{16,}[\w-]*|glpat-(?=[\w-]*\d)[\w-]{20,}|xox[abpr]-(?=[\w-]*\d)[\w-]{10,}"
+    r"|AIza(?=[\w-]*\d)[\w-]{20,}|(?:AKIA|ASIA)(?=[A-Z]*\d)[A-Z0-9]{12,}|ya29\.[\w-]{20,}"
+    r"|eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,})"
     r"|(?i:\bbearer)\s+(?=[A-Za-z-]*[\d._~+/]\w)[\w.~+/-]{16,}=*"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----",
+    r"|-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----.{0,9999}?-----END [A-Z ]{0,30}PRIVATE KEY-----",
     re.DOTALL,
 )
 _BEFORE_A_KEY = (

@@ -6,7 +6,7 @@ import json
 import string
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.cache.cassette import Cassette, _label
@@ -23,6 +23,7 @@ SECRET = st.text(LETTERS, min_size=SHORTEST, max_size=60).filter(
 PLAIN = st.text(st.characters(exclude_categories=["Nd", "Cs"]), max_size=200)
 
 
+@settings(max_examples=50, deadline=None)
 @given(before=st.text(max_size=50), secret=SECRET, after=st.text(max_size=50))
 def test_a_secret_is_gone_whatever_stands_around_it(before: str, secret: str, after: str) -> None:
     assume(not any(secret in name for name in ("anthropic", "huggingface", "openrouter")))
@@ -31,10 +32,40 @@ def test_a_secret_is_gone_whatever_stands_around_it(before: str, secret: str, af
     assert count >= 1
 
 
+@settings(max_examples=50, deadline=None)
 @given(PLAIN, st.lists(SECRET, max_size=3))
 def test_text_without_a_secret_is_unchanged(text: str, secrets: list[str]) -> None:
     assume(not any(secret in text for secret in secrets))
     assert Secrets([*secrets, "x", "ollama", "1234567"]).removed(text) == (text, 0)
+
+
+KEYS = [
+    "sk-proj-abcdefghijklmnop1234", "sk-ant-api03-AbCdEfGh1234567890-xyz_1",
+    "hf_AbCdEfGhIjKlMnOpQr",
+    "sk-or-v1-0123456789abcdef0123", "gsk_AbCdEfGhIjKlMnOpQr12", "ghp_AbCdEfGhIjKlMnOpQrSt",
+    "AIzaSyA1234567890abcdefghij", "AKIAIOSFODNN7EXAMPLE", "xai-AbCdEfGhIjKlMnOpQr12",
+    "glpat-abcdefghij1234567890", "xoxb-123456789012-abc", "sk_live_AbCdEfGhIjKlMnOp",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0.abcdef123456",
+]  # fmt: skip
+
+
+@settings(max_examples=50, deadline=None)
+@given(before=st.text(" \n\t\"'=:,({[<", min_size=0, max_size=5), key=st.sampled_from(KEYS))
+def test_what_has_the_form_of_a_known_key_goes_without_being_configured(
+    before: str, key: str
+) -> None:
+    assert Secrets([]).removed(f"it is{before or ' '}{key}, I think") == (
+        f"it is{before or ' '}[removed], I think", 1,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "part", ["sk-", "eyJ-", "glpat-", "bearer ", "api_key ", "xoxb-a.", KEYS[0]]
+)
+def test_a_long_text_is_read_in_a_moment(part: str) -> None:
+    pem = "-----BEGIN PRIVATE KEY-----"
+    for text in (part * (200_000 // len(part)), pem * 500):  # in squares, minutes
+        assert Secrets(["x"]).removed(text)[1] <= 200_000 // len(part)
 
 
 @pytest.mark.parametrize(
@@ -116,6 +147,7 @@ def test_an_export_leaves_the_names_of_providers_and_models() -> None:
     assert (made.provenance[0]["provider"], made.provenance[0]["model"]) == ("xai", "my-secret-1")
 
 
+@settings(max_examples=50, deadline=None)
 @given(secret=SECRET, words=st.text(max_size=80))
 def test_a_recording_and_its_name_hold_no_secret(
     secret: str, words: str, tmp_path_factory: pytest.TempPathFactory
@@ -138,6 +170,7 @@ def test_a_recording_and_its_name_hold_no_secret(
     )
 
 
+@settings(max_examples=50, deadline=None)
 @given(words=st.text(max_size=200))
 def test_a_recordings_name_is_a_slug_and_a_digest_whatever_was_asked(
     words: str, tmp_path_factory: pytest.TempPathFactory
