@@ -72,6 +72,17 @@ async def test_a_free_sibling_answers(wire: WireServer, door: str, retries: int 
     assert len(outcomes) == len(wire.requests)  # none is made where nobody sees it
 
 
+@pytest.mark.parametrize("door", ["acompletion", "stream", "aembedding"])
+async def test_the_last_of_many_siblings_is_asked_too(wire: WireServer, door: str) -> None:
+    full = [f"full-{number}" for number in range(9)]
+    for name in full:
+        wire.plan(name, FAR)
+    wire.plan("free", "good")
+    async with Orchestrator(grouped(wire, (*full, "free"))) as orc:
+        for _ in range(3):
+            await through(orc, door, full[0])
+
+
 @pytest.mark.parametrize("door", ["acompletion", "stream", "generate"])
 async def test_the_fallback_answers_where_every_sibling_is_full(
     wire: WireServer, door: str
