@@ -87,16 +87,16 @@ class GenerationLoop:
 
         Raises: as `refine`.
         """
+        first, deadline_s = task.first, self.settings.generation.deadline_s
         context = self._context(task, entry, hook)
-        first = task.first
         with entry:
             try:
                 kept = await self._accepted_before(task, context)
                 prior = kept
                 if not kept and task.samples > 1:
                     prior = await sampled(
-                        task, self.completer, context=context,
-                        deadline_s=self.settings.generation.deadline_s,
+                        task, self.completer, context=context.within(deadline_s),
+                        deadline_s=deadline_s,
                     )  # fmt: skip
                 if prior and prior[-1].evaluation.is_accepted:
                     made = generation(prior)
@@ -104,7 +104,8 @@ class GenerationLoop:
                     made = await refine(
                         first, completer=self.completer, contract=task.contract,
                         follow_ups=task.follow_ups, bounds=self._bounds(task, len(kept)),
-                        context=context, base_document=task.base_document, prior_attempts=prior,
+                        context=context.within(deadline_s), base_document=task.base_document,
+                        prior_attempts=prior,
                     )  # fmt: skip
             except LLMError as error:
                 entry.attempts = error.attempts_made
@@ -175,7 +176,6 @@ async def sampled(
 
     Raises: LLMError: no sample was answered; the error of the first.
     """
-    context = context.within(deadline_s)
     tasks = [
         asyncio.create_task(_sample(task, completer, number, context))
         for number in range(task.samples)
@@ -250,7 +250,6 @@ async def refine(
     decision: Decision[T] = asked
     if prior_attempts:
         state, decision = resumed(state, prior_attempts)
-    context = context.within(bounds.deadline_s)
     try:
         async with asyncio.timeout(bounds.deadline_s):
             while isinstance(decision, Ask):
