@@ -98,22 +98,24 @@ class GenerationLoop:
         strong = self.strong(first.route)
         routes = [first.route, strong] if strong else [first.route]
         self.router.enforce_samples(routes, task.samples, most)
+        deadline_s = self.settings.generation.deadline_s
         context = self._context(task, entry, hook)
         with entry:
             try:
                 prior = kept = await self._accepted_before(task, context)
                 if not kept and task.samples > 1:
-                    deadline_s = self.settings.generation.deadline_s
                     prior = await sampled(
-                        task, self.completer, context=context, deadline_s=deadline_s
-                    )
+                        task, self.completer, context=context.within(deadline_s),
+                        deadline_s=deadline_s,
+                    )  # fmt: skip
                 if prior and prior[-1].evaluation.is_accepted:
                     made = generation(prior)
                 else:
                     made = await refine(
                         first, completer=self.completer, contract=task.contract,
                         follow_ups=task.follow_ups, bounds=self._bounds(task, len(kept)),
-                        context=context, base_document=task.base_document, prior_attempts=prior,
+                        context=context.within(deadline_s), base_document=task.base_document,
+                        prior_attempts=prior,
                     )  # fmt: skip
             except LLMError as error:
                 await self._lost(error, first, entry)
@@ -199,7 +201,6 @@ async def sampled(
         LLMError: no sample was answered; the error of the first.
         CheckError: a check of the caller raised; it carries the samples evaluated until then.
     """
-    context = context.within(deadline_s)
     tasks = [
         asyncio.create_task(_sample(task, completer, number, context))
         for number in range(task.samples)
@@ -281,7 +282,6 @@ async def refine(
     decision: Decision[T] = asked
     if prior_attempts:
         state, decision = resumed(state, prior_attempts)
-    context = context.within(bounds.deadline_s)
     try:
         async with asyncio.timeout(bounds.deadline_s):
             while isinstance(decision, Ask):

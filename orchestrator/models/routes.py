@@ -62,7 +62,11 @@ class RouteTable:
                 "provider", f"{provider!r} is not a provider", fix=f"Use one of {known}."
             )
         prefixes = PROVIDERS[provider].prefixes
-        if found := self._narrowest(lambda one: one.provider in prefixes):
+        # Such a call asks for words; the provider's embedding models may come first in the file.
+        words = self._narrowest(
+            lambda one: one.provider in prefixes and one.model_info.get("mode") != "embedding"
+        )
+        if found := words or self._narrowest(lambda one: one.provider in prefixes):
             return found
         why = why_none_of(provider, self._known.skipped)
         raise NoDeploymentError(f"{provider} cannot be called ({why}).", provider=provider)

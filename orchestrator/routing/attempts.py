@@ -267,6 +267,10 @@ class Trace:
             return deployment, max(free_at - clock(), 0.0)
         return (limited[0].deployment, None) if limited else None
 
+    def deployments(self) -> frozenset[str]:
+        """The ids of the deployments that were asked."""
+        return frozenset(one.deployment for one in self._attempts)
+
     def free_in(self) -> float | None:
         """In how many seconds the first of them is free, None where that is not known."""
         found = self.free_first()

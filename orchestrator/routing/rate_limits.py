@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.routing.translate import is_rate_limit
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+    from orchestrator.models.deployments import Deployment
     from orchestrator.routing.attempts import Trace
 
 #: Most attempts of one call that follow a wait; each goes to the deployment that is free first.
@@ -31,12 +32,14 @@ class Patience:
     Attributes:
         until: the moment (`time.monotonic`) at which the call must be over.
         left: attempts that may still follow a wait.
+        siblings: gives the deployments of the group that was asked.
     """
 
     router: Any
     trace: Trace
     until: float
     left: int
+    siblings: Callable[[], Sequence[Deployment]]
     pause_s: float = _FIRST_PAUSE_S
     unstated: int = 0
 
@@ -78,6 +81,8 @@ class Patience:
         if (found := self.trace.free_first()) is None:
             return None
         deployment, seconds = found
+        if free := await self._untried():
+            deployment, seconds = free, 0.0
         if seconds is None:
             if self.unstated == len(_UNSTATED_S) or any(w in str(error).lower() for w in _SPENT):
                 return None
@@ -89,20 +94,28 @@ class Patience:
         only = {"model": deployment, "num_retries": 0, "disable_fallbacks": True}
         return seconds, only if deployment else {}
 
+    async def _untried(self) -> str:
+        """A sibling that does not rest and was not asked: LiteLLM stops after a few."""
+        asked = self.trace.deployments()
+        others = [one.id for one in self.siblings() if one.id not in asked]
+        resting = {deployment for deployment, _ in await self._resting(others)} if others else ()
+        return next((one for one in others if one not in resting), "")
+
+    async def _resting(self, deployments: Sequence[str]) -> Sequence[tuple[str, Any]]:
+        cooldowns = self.router.health().cooldowns
+        found: Sequence[tuple[str, Any]] = await cooldowns.async_get_active_cooldowns(
+            model_ids=list(deployments), parent_otel_span=None
+        )
+        return found
+
     async def _unsent(self, error: Exception) -> tuple[float, Mapping[str, Any]] | None:
         """A limit of the Router's own, or all deployments rest after a provider's rate limit."""
         if is_rate_limit(error):
             seconds, self.pause_s = self.pause_s, min(self.pause_s * 1.5, _LONGEST_PAUSE_S)
             return seconds, {}
-        resting = getattr(error, "cooldown_list", None)
-        if not resting:
-            return None
-        active = await self.router.health().cooldowns.async_get_active_cooldowns(
-            model_ids=list(resting), parent_otel_span=None
-        )
         ends = [
             float(state["timestamp"]) + float(state["cooldown_time"])
-            for _, state in active
+            for _, state in await self._resting(getattr(error, "cooldown_list", None) or ())
             if str(state["status_code"]) == "429"
         ]
         if not ends:

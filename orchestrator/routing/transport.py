@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 import weakref
 from dataclasses import dataclass, replace
@@ -159,7 +160,8 @@ class Transport:
         call = _Call(self, router, trace, self._concurrency_limit())
         sent = self._sent(arguments, trace)
         most = self._waits if waits is None else waits
-        patience = Patience(router, trace, min(until, wait_until or until), most)
+        siblings = functools.partial(self._deployments.of_group, str(arguments.get("model")))
+        patience = Patience(router, trace, min(until, wait_until or until), most, siblings)
         try:
             # One timeout for everything: each costs as much as all the rest of this layer.
             async with asyncio.timeout(deadline_s):

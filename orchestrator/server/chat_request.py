@@ -32,7 +32,7 @@ _NEUTRAL: Mapping[str, tuple[object, ...]] = {
 _ONE_REQUEST = "this model takes one description of an agent; put everything into a user message"
 
 
-class NotHonouredError(ValueError):
+class UnservedRequestError(ValueError):
     """The request asks for what this model does not do; the message names it."""
 
 
@@ -53,11 +53,11 @@ class ChatRequest:
 def read_request(messages: Any, parameters: Mapping[str, Any], tenant: str = "") -> ChatRequest:
     """The request of `messages` and of LiteLLM's ``optional_params``, for a tenant.
 
-    Raises: NotHonouredError: something in it cannot be honoured.
+    Raises: UnservedRequestError: something in it cannot be honoured.
     """
     extra = parameters.get("extra_body")
     if extra is not None and not isinstance(extra, Mapping):
-        raise NotHonouredError("extra_body is not an object")
+        raise UnservedRequestError("extra_body is not an object")
     stated = {**(extra or {}), **{k: v for k, v in parameters.items() if k != "extra_body"}}
     stated = {name: value for name, value in stated.items() if value is not None}
     wants_json = _wants_json(stated.pop("response_format", None))
@@ -72,7 +72,7 @@ def read_request(messages: Any, parameters: Mapping[str, Any], tenant: str = "")
     try:
         _check(prompt, options)
     except (TypeError, ValueError) as error:
-        raise NotHonouredError(str(error)) from None
+        raise UnservedRequestError(str(error)) from None
     return ChatRequest(prompt, wants_json, options)
 
 
@@ -80,10 +80,12 @@ def _refuse_what_asks_for_more(name: str, value: object) -> None:
     if name in _CARRIAGE or value in ([], {}, "") or value in _NEUTRAL.get(name, ()):
         return
     if name == "tenant":
-        raise NotHonouredError("tenant: it is that of the key, and a request cannot name another")
+        raise UnservedRequestError(
+            "tenant: it is that of the key, and a request cannot name another"
+        )
     near = nearest(name, OPTIONS)
     hint = f"did you mean {near!r}?" if near else "leave it out"
-    raise NotHonouredError(f"{name}: this model does not honour it; {hint}")
+    raise UnservedRequestError(f"{name}: this model does not honour it; {hint}")
 
 
 def _wants_json(form: object) -> bool:
@@ -100,7 +102,7 @@ def _wants_json(form: object) -> bool:
         and schema.get("schema") == strict_schema()
     ):
         return True
-    raise NotHonouredError(
+    raise UnservedRequestError(
         "response_format: the answer is a GMN document; use text, json_object, or a json_schema"
         " with schemas/gmn.schema.json"
     )
@@ -109,13 +111,13 @@ def _wants_json(form: object) -> bool:
 def _read_messages(messages: Any) -> tuple[str, list[str | bytes]]:
     """The text of all user messages, joined with newlines, and their pictures."""
     if not isinstance(messages, list | tuple):
-        raise NotHonouredError("messages is not a list")
+        raise UnservedRequestError("messages is not a list")
     texts: list[str] = []
     pictures: list[str | bytes] = []
     for at, turn in enumerate(messages):
         role = turn.get("role") if isinstance(turn, Mapping) else None
         if role != "user":
-            raise NotHonouredError(f"messages[{at}] has the role {role!r}: {_ONE_REQUEST}")
+            raise UnservedRequestError(f"messages[{at}] has the role {role!r}: {_ONE_REQUEST}")
         content = turn.get("content")
         parts = content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
         for part in parts:
@@ -125,10 +127,14 @@ def _read_messages(messages: Any) -> tuple[str, list[str | bytes]]:
             elif kind == "image_url":
                 pictures.append(_picture(part.get("image_url"), at))
             else:
-                raise NotHonouredError(f"messages[{at}] has a part of the type {kind!r}: use text")
+                raise UnservedRequestError(
+                    f"messages[{at}] has a part of the type {kind!r}: use text"
+                )
     prompt = "\n".join(text for text in texts if text.strip())
     if not prompt:
-        raise NotHonouredError("no user message says what the agent is; describe it in a sentence")
+        raise UnservedRequestError(
+            "no user message says what the agent is; describe it in a sentence"
+        )
     return prompt, pictures
 
 
@@ -143,7 +149,9 @@ def _picture(stated: object, at: int) -> str | bytes:
             return base64.b64decode(data, validate=True)
     except binascii.Error:
         pass
-    raise NotHonouredError(f"messages[{at}]: image_url is neither a web address nor a data: URL")
+    raise UnservedRequestError(
+        f"messages[{at}]: image_url is neither a web address nor a data: URL"
+    )
 
 
 def _check(prompt: str, options: Mapping[str, Any]) -> None:
@@ -154,11 +162,13 @@ def _check(prompt: str, options: Mapping[str, Any]) -> None:
         if name in options and (
             not isinstance(options[name], kind) or isinstance(options[name], bool)
         ):
-            raise NotHonouredError(f"{name} has a value of the type {type(options[name]).__name__}")
+            raise UnservedRequestError(
+                f"{name} has a value of the type {type(options[name]).__name__}"
+            )
     known_constraints(options.get("constraints", {}))
     expectations = options.get("expectations", [])
     if not all(isinstance(one, str) for one in expectations):
-        raise NotHonouredError("expectations is not a list of sentences")
+        raise UnservedRequestError("expectations is not a list of sentences")
     parsed(expectations)
     cache_use(options.get("cache"), Cache(), "")
     image_parts(options.get("images", ()))

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.client.module_level import shared
 from orchestrator.routing import _litellm
 from orchestrator.routing.offline.litellm_adapter import in_chunks
-from orchestrator.server.chat_request import NotHonouredError, read_request
+from orchestrator.server.chat_request import UnservedRequestError, read_request
 from orchestrator.types import errors
 
 if TYPE_CHECKING:
@@ -50,25 +50,6 @@ _STATUS: Mapping[type[errors.OrchestratorError], int] = {
 def custom_llm(generate: Callable[..., Awaitable[Generation[Any]]]) -> Any:
     """A handler for ``custom_provider_map`` that calls `generate(prompt, route, options)`."""
     litellm = _litellm.load()
-    refused = litellm.llms.custom_llm.CustomLLMError
-
-    def read(messages: Any, parameters: Mapping[str, Any], given: Any) -> ChatRequest:
-        try:
-            return read_request(messages, parameters, tenant_of(given or {}))
-        except NotHonouredError as error:
-            words = str(error)
-        raise refused(status_code=400, message=words)
-
-    async def generated(model: str, request: ChatRequest) -> Generation[Any]:
-        try:
-            return await generate(request.prompt, model, dict(request.options))
-        except errors.OrchestratorError as error:
-            failure = refused(status_code=_status_of(error, request), message=str(error))
-        except Exception as error:  # noqa: BLE001  whatever it is, the request is not at fault
-            _log.exception("a request for %s failed", model)
-            words = f"an internal fault ({type(error).__name__}); the log of the proxy has more"
-            failure = refused(status_code=500, message=words)
-        raise failure
 
     class Handler(litellm.CustomLLM):  # type: ignore[misc, name-defined]  # known at run time only
         """Answers chat requests with documents."""
@@ -76,8 +57,8 @@ def custom_llm(generate: Callable[..., Awaitable[Generation[Any]]]) -> Any:
         async def acompletion(
             self, model: str, messages: Any, model_response: Any, optional_params: Any, **given: Any
         ) -> Any:
-            request = read(messages, optional_params, given.get("litellm_params"))
-            made = await generated(model, request)
+            request = _read(messages, optional_params, given.get("litellm_params"))
+            made = await _generated(generate, model, request)
             model_response.choices[0].message.content = _content(made, request)
             model_response.model = model
             model_response.created = int(time.time())
@@ -88,16 +69,43 @@ def custom_llm(generate: Callable[..., Awaitable[Generation[Any]]]) -> Any:
             self, model: str, messages: Any, optional_params: Any, **given: Any
         ) -> AsyncIterator[dict[str, Any]]:
             # Read before the stream begins: a refusal is then an answer with a status of its own.
-            request = read(messages, optional_params, given.get("litellm_params"))
+            request = _read(messages, optional_params, given.get("litellm_params"))
 
             async def parts() -> AsyncIterator[dict[str, Any]]:
-                made = await generated(model, request)
+                made = await _generated(generate, model, request)
                 for chunk in in_chunks(_content(made, request), _usage(made)):
                     yield chunk
 
             return parts()
 
     return Handler()
+
+
+def _read(messages: Any, parameters: Mapping[str, Any], given: Any) -> ChatRequest:
+    try:
+        return read_request(messages, parameters, tenant_of(given or {}))
+    except UnservedRequestError as error:
+        words = str(error)
+    raise _refusal(400, words)
+
+
+async def _generated(
+    generate: Callable[..., Awaitable[Generation[Any]]], model: str, request: ChatRequest
+) -> Generation[Any]:
+    try:
+        return await generate(request.prompt, model, dict(request.options))
+    except errors.OrchestratorError as error:
+        failure = _refusal(_status_of(error, request), str(error))
+    except Exception as error:  # noqa: BLE001  whatever it is, the request is not at fault
+        _log.exception("a request for %s failed", model)
+        words = f"an internal fault ({type(error).__name__}); the log of the proxy has more"
+        failure = _refusal(500, words)
+    raise failure
+
+
+def _refusal(status: int, words: str) -> Exception:
+    error: Exception = _litellm.load().llms.custom_llm.CustomLLMError(status, words)
+    return error
 
 
 def tenant_of(given: Mapping[str, Any]) -> str:

@@ -155,3 +155,15 @@ def test_a_deployment_finds_itself_in_a_table_with_or_without_its_provider() -> 
     assert one.entry_in({"y": {"mode": "chat"}}) == {"mode": "chat"}
     assert one.entry_in({}) == {}
     assert {skipped.provider for skipped in known.skipped} == {"openai", "offline"}
+
+
+def test_a_provider_that_is_named_answers_with_words_although_its_embeddings_come_first() -> None:
+    def config(*groups: dict[str, Any]) -> Config:
+        return Config.load({"model_list": [*groups]}, {})
+
+    vectors = entry("vectors", "mistral/embed", mode="embedding")
+    both = config(vectors, entry("words", "mistral/m"), entry("other", "openai/x"))
+    assert table(both).resolve(provider="mistral") == "words"
+    assert (
+        table(config(vectors, entry("other", "openai/x"))).resolve(provider="mistral") == "vectors"
+    )

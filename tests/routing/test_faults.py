@@ -40,7 +40,7 @@ FAULTS: dict[str, tuple[Reply, type[LLMError]]] = {
     "404": (Reply(status=404), BadRequestError),
     "408": (Reply(status=408), ServiceUnavailableError),
     "429": (Reply(status=429), RateLimitError),
-    "429 with Retry-After": (Reply(status=429, headers={"Retry-After": "30"}), RateLimitError),
+    "429 with Retry-After": (Reply(status=429, headers={"Retry-After": "700"}), RateLimitError),
     "500": (Reply(status=500, error_message=f"cannot {CANARY}"), ServiceUnavailableError),
     "503": (Reply(status=503), ServiceUnavailableError),
     "529": (Reply(status=529), ServiceUnavailableError),
@@ -76,9 +76,7 @@ async def test_every_fault_is_a_typed_error_without_what_was_sent(
 ) -> None:
     reply, kind = FAULTS[fault]
     wire.plan("m", reply)
-    settings: dict[str, Any] = {"generation": {"timeout_s": 0.5 if reply.delay_s else 30}}
-    if reply.headers:
-        settings["limits"] = {"deadline_s": 29}  # otherwise it is waited for
+    settings = {"generation": {"timeout_s": 0.5 if reply.delay_s else 30}}
     start = time.monotonic()
     with caplog.at_level(logging.DEBUG):
         async with Orchestrator(provider_config(wire, provider, **settings)) as orc:
@@ -88,7 +86,7 @@ async def test_every_fault_is_a_typed_error_without_what_was_sent(
     error = caught.value
     assert type(error) is kind
     if fault == "429 with Retry-After":
-        assert error.retry_after_s == 30
+        assert error.retry_after_s == 700  # beyond the deadline, so it is not waited for
     seen = f"{error}{error!r}{vars(error)}{error.__cause__}{error.__context__}{capfd.readouterr()}"
     ours = "".join(r.getMessage() for r in caplog.records if r.name.startswith("orchestrator"))
     for private in (CANARY, SECRET):

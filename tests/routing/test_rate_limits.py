@@ -72,6 +72,17 @@ async def test_a_free_sibling_answers(wire: WireServer, door: str, retries: int 
     assert len(outcomes) == len(wire.requests)  # none is made where nobody sees it
 
 
+@pytest.mark.parametrize("door", ["acompletion", "stream", "aembedding"])
+async def test_the_last_of_many_siblings_is_asked_too(wire: WireServer, door: str) -> None:
+    full = [f"full-{number}" for number in range(9)]
+    for name in full:
+        wire.plan(name, FAR)
+    wire.plan("free", "good")
+    async with Orchestrator(grouped(wire, (*full, "free"))) as orc:
+        for _ in range(3):
+            await through(orc, door, full[0])
+
+
 @pytest.mark.parametrize("door", ["acompletion", "stream", "generate"])
 async def test_the_fallback_answers_where_every_sibling_is_full(
     wire: WireServer, door: str
@@ -147,11 +158,11 @@ async def test_a_wait_beyond_the_deadline_is_an_error_at_once(wire: WireServer, 
 
 @pytest.mark.parametrize("samples", [1, 2])
 async def test_the_loop_waits_within_its_own_deadline(wire: WireServer, samples: int) -> None:
-    wire.plan("a", Reply(status=429, headers={"Retry-After": "30"}))
-    async with Orchestrator(grouped(wire, ("a",), generation={"deadline_s": 20})) as orc:
-        with pytest.raises(RateLimitError, match="again in 30 s") as caught:
+    wire.plan("a", Reply(status=429, headers={"Retry-After": "500"}))  # the Router's is 600
+    async with Orchestrator(grouped(wire, ("a",), generation={"deadline_s": 100})) as orc:
+        with pytest.raises(RateLimitError, match="again in 500 s") as caught:
             await orc.generate_structured("hi", {"type": "object"}, samples=samples)
-        assert caught.value.retry_after_s == 30
+        assert caught.value.retry_after_s == 500
         wire.plan("a", SOON, SOON, "{}")
         made = await orc.generate_structured("hi", {"type": "object"}, samples=samples)
     assert made.value == {}

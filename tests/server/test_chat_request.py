@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.gmn.formats.schema import strict_schema
-from orchestrator.server.chat_request import NotHonouredError, read_request
+from orchestrator.server.chat_request import UnservedRequestError, read_request
 from orchestrator.server.litellm_proxy import custom_llm
 from orchestrator.types import errors
 
@@ -222,7 +222,7 @@ def test_no_body_is_a_fault_of_this_side(messages: Any, parameters: dict[str, An
     for given_messages in (messages, [messages], [{"role": "user", "content": messages}], [TURN]):
         try:
             made = read_request(given_messages, parameters)
-        except NotHonouredError:
+        except UnservedRequestError:
             continue
         assert made.prompt.strip()
         assert "tenant" not in made.options
