@@ -61,13 +61,11 @@ def _verify(store: Store, arguments: argparse.Namespace) -> int:
 def _list(store: Store, arguments: argparse.Namespace) -> int:
     rows = list(store.questions())
     value = [{"key": key, "question": question} for key, question in rows]
-    shown = [(key[:12], _kind(q), _route(q), _last_message(q)) for key, q in rows]
+    shown = [
+        (key[:12], "accepted run" if "accepted" in q else "answer", _route(q), _last_message(q))
+        for key, q in rows
+    ]
     return _print(arguments, value, *table(("key", "kept", "asked of", "what"), shown))
-
-
-def _kind(question: Mapping[str, Any]) -> str:
-    is_run = "accepted" in question or "run" in question
-    return ("accepted run" if "accepted" in question else "failed run") if is_run else "answer"
 
 
 def _show(store: Store, arguments: argparse.Namespace) -> int:
