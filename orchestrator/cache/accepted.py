@@ -3,13 +3,15 @@ under its id.
 
 A later run evaluates the document with the contract of today, so what the follow-up questions are
 worded like today does not matter, and what a stricter contract refuses is repaired from there
-instead of being bought again. The answers of a failed run answer nobody, but can be looked at.
+instead of being bought again. The answers of a failed run can be looked at, and answer nobody.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,16 +21,18 @@ from pydantic import TypeAdapter, ValidationError
 from orchestrator.cache.cached_call import CacheEntry
 from orchestrator.cache.keys import LAYOUT, digest, question_of
 from orchestrator.types.diagnostics import Report
-from orchestrator.types.errors import CheckError
+from orchestrator.types.errors import CheckError, OrchestratorError
 from orchestrator.types.requests import Answer, AnswerKind, Attempt, Evaluation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from orchestrator.cache.cached_call import AnswerStore
+    from orchestrator.cache.store import Store
     from orchestrator.types.requests import Contract, Request
     from orchestrator.types.run_context import RunContext
 
+_log = logging.getLogger(__name__)
 T = TypeVar("T")
 #: Seconds for which the answers of a failed run are kept, unless the request says less.
 FAILED_AGE_S = 30 * 86_400.0
@@ -96,21 +100,6 @@ class AcceptedRuns:
         run = _adapter().dump_python((attempts[-1].evaluation.text, parts), mode="json")
         await asyncio.to_thread(self._entry(first, samples).keep, run)
 
-    async def keep_failed(
-        self, run_id: str, first: Request, attempts: Sequence[Attempt[Any]]
-    ) -> str:
-        """Keep what was answered in a run that failed; return its id, empty with the cache off."""
-        if first.cache not in ("use", "refresh"):
-            return ""
-        run = _adapter().dump_python(("", tuple(map(_kept, attempts))), mode="json")
-        ages = [age for age in (first.keep.ttl_s, self.max_age_s, FAILED_AGE_S) if age]
-        question = {"run": run_id, "route": first.route}
-        await asyncio.to_thread(
-            self.store.put, _key_of(run_id), [LAYOUT, *run], question=question,
-            max_age_s=min(ages), tag=first.keep.tag,
-        )  # fmt: skip
-        return run_id
-
     def _entry(self, first: Request, samples: int) -> CacheEntry[_KeptRun]:
         asked = question_of(first, fingerprint=self.fingerprint(first.route))
         question = {**asked, "accepted": {"contract": first.schema_name, "samples": samples}}
@@ -123,6 +112,32 @@ class AcceptedRuns:
             self.max_age_s,
             _decoded,
         )
+
+
+@dataclass(frozen=True)
+class FailedRuns:
+    """Runs that failed, in a store of their own that answers no request; `open` opens it."""
+
+    open: Callable[[], Store]
+
+    async def keep(self, run_id: str, first: Request, attempts: Sequence[Attempt[Any]]) -> str:
+        """Keep what was answered; return the id, empty where nothing is kept: the cache is off."""
+        if first.cache not in ("use", "refresh"):
+            return ""
+        run = _adapter().dump_python(("", tuple(map(_kept, attempts))), mode="json")
+        age = min(first.keep.ttl_s or FAILED_AGE_S, FAILED_AGE_S)
+
+        def put() -> None:
+            with contextlib.closing(self.open()) as store:
+                key, question = _key_of(run_id), {"run": run_id}
+                store.put(key, [LAYOUT, *run], question=question, max_age_s=age)
+
+        try:
+            await asyncio.to_thread(put)
+        except OrchestratorError as error:  # the failure of the run itself says more
+            _log.warning("The answers of run %s are not kept: %s", run_id, error)
+            return ""
+        return run_id
 
 
 def failed_run(store: AnswerStore, run_id: str) -> tuple[KeptAttempt, ...]:

@@ -67,14 +67,12 @@ def _list(store: Store, arguments: argparse.Namespace) -> int:
         value = [{"key": key, "question": question} for key, question in rows]
         echo(to_json(value, indent=2).decode())
         return GOOD
-    shown = [(key[:12], _kind(q), _route(q), _last_message(q)) for key, q in rows]
+    shown = [
+        (key[:12], "accepted run" if "accepted" in q else "answer", _route(q), _last_message(q))
+        for key, q in rows
+    ]
     echo("\n".join(table(("key", "kept", "asked of", "what"), shown)))
     return GOOD
-
-
-def _kind(question: Mapping[str, Any]) -> str:
-    is_run = "accepted" in question or "run" in question
-    return ("accepted run" if "accepted" in question else "failed run") if is_run else "answer"
 
 
 def _show(store: Store, arguments: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.cache.accepted import failed_run
 from orchestrator.cli.output import GOOD, UsageError, echo_result, table
-from orchestrator.client.wiring import store_of
+from orchestrator.client.wiring import failed_runs_of
 from orchestrator.config.settings import Config, ledger_directory
 from orchestrator.ledger.ledger import lines_of
 from orchestrator.types.requests import Evaluation
@@ -51,10 +51,7 @@ def _show(arguments: argparse.Namespace, every: Mapping[str, Run]) -> int:
         raise UsageError(f"{len(matches)} runs begin with {arguments.id!r}; name more of the ID")
     run_id = matches[0] if matches else str(arguments.id)
     line = every.get(run_id, {})
-    with contextlib.closing(
-        store_of(Config.load(None, os.environ).orchestrator.cache, os.environ)
-    ) as store:
-        kept = failed_run(store, run_id)
+    kept = _kept(run_id)
     if not kept and not line:
         raise UsageError(f"no run begins with {arguments.id!r}; see: orchestrator runs list")
     answers = [_answer(one) for one in kept] or [_round(one) for one in line["rounds"]]
@@ -62,6 +59,15 @@ def _show(arguments: argparse.Namespace, every: Mapping[str, Run]) -> int:
     value = {"id": run_id, **{name: line.get(name) for name in facts}, "answers": answers}
     echo_result(arguments, value, _lines(value, answers, is_kept=bool(kept)))
     return GOOD
+
+
+def _kept(run_id: str) -> tuple[KeptAttempt, ...]:
+    settings = Config.load(None, os.environ).orchestrator
+    ledger = ledger_directory(settings.ledger, os.environ)
+    if ledger is None or not (ledger / "runs").is_dir():
+        return ()
+    with contextlib.closing(failed_runs_of(ledger, settings.cache, os.environ)) as store:
+        return failed_run(store, run_id)
 
 
 def _answer(one: KeptAttempt) -> Run:

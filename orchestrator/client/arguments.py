@@ -62,7 +62,7 @@ _KINDS: Mapping[str, _Kind] = {
     "environ": _Kind((Mapping, NoneType), "a mapping or None"),
 }
 #: What a call with LiteLLM's arguments takes beside them; those are LiteLLM's to refuse.
-OF_COMPLETION = ("cache", "cache_ttl", "tenant", "refine", "checks", "samples")
+OF_COMPLETION = frozenset({"cache", "cache_ttl", "tenant", "refine", "checks", "samples"})
 
 
 def check_arguments(given: Mapping[str, object], *, only: Collection[str] = ()) -> None:

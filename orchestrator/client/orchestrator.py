@@ -283,7 +283,8 @@ class Orchestrator(Wiring):
 
         Raises: what LiteLLM raises; with ``refine`` or ``checks`` what `generate_structured` does.
         """
-        check_arguments(litellm_arguments, only=OF_COMPLETION)
+        if not OF_COMPLETION.isdisjoint(litellm_arguments):
+            check_arguments(litellm_arguments, only=OF_COMPLETION)
         await self._open()
         if not litellm_arguments.keys().isdisjoint(("refine", "checks", "samples")):
             return await self._structured.completion(litellm_arguments)
@@ -291,7 +292,8 @@ class Orchestrator(Wiring):
 
     async def aembedding(self, **litellm_arguments: Any) -> Any:
         """LiteLLM's ``aembedding``, as `acompletion`."""
-        check_arguments(litellm_arguments, only=OF_COMPLETION)
+        if not OF_COMPLETION.isdisjoint(litellm_arguments):
+            check_arguments(litellm_arguments, only=OF_COMPLETION)
         await self._open()
         return await self._litellm_calls.call("aembedding", litellm_arguments)
 

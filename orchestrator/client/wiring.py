@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.cache.accepted import AcceptedRuns
+from orchestrator.cache.accepted import AcceptedRuns, FailedRuns
 from orchestrator.cache.cached_call import AnswerStore, CachingCompleter
 from orchestrator.cache.cassette import Cassette
 from orchestrator.cache.disk import disk_store
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
     from orchestrator.types.events import Hook
 
 
+_FAILED_MB = 64
+
+
 def store_of(settings: Cache, environ: Mapping[str, str]) -> Store:
     """Where the settings say that answers are kept.
 
@@ -55,6 +59,15 @@ def store_of(settings: Cache, environ: Mapping[str, str]) -> Store:
         return shared_store(url, encryption=encryption)
     directory = cache_directory(settings, environ)
     return disk_store(directory, size_limit_mb=settings.size_limit_mb, encryption=encryption)
+
+
+def failed_runs_of(ledger: Path, settings: Cache, environ: Mapping[str, str]) -> Store:
+    """Where the answers of failed runs are kept: beside the ledger, encrypted as the cache is.
+
+    Raises: as `store_of`.
+    """
+    encryption = Encryption(stated(settings.encrypt, environ))
+    return disk_store(ledger / "runs", size_limit_mb=_FAILED_MB, encryption=encryption)
 
 
 def locks_of(settings: Cache, environ: Mapping[str, str]) -> Locks:
@@ -198,11 +211,16 @@ class Wiring:
         settings = self.config.orchestrator
         directory = cache_directory(settings.cache, self._environ)
         accepted = Accepted(directory / ACCEPTED if settings.cache.keep_accepted else None)
-        runs = None
+        runs, failed = None, None
         if not self._is_taped:  # a recording holds every answer, and each in a file of its own
             fingerprint = self._router.deployments.fingerprint
             runs = AcceptedRuns(self._store, fingerprint, settings.cache.max_age_s)
-        return GenerationLoop(self._router, self._completer, settings, accepted, runs, self._hook)
+            if (ledger := self._ledger.directory) is not None:
+                opened = functools.partial(failed_runs_of, ledger, settings.cache, self._environ)
+                failed = FailedRuns(opened)
+        return GenerationLoop(
+            self._router, self._completer, settings, accepted, runs, self._hook, failed
+        )
 
     @cached_property
     def _gmn_tasks(self) -> GMNTasks:

@@ -44,7 +44,7 @@ from orchestrator.types.requests import Attempt, Generation, OutputMode, Usage
 from orchestrator.types.run_context import RunContext
 
 if TYPE_CHECKING:
-    from orchestrator.cache.accepted import AcceptedRuns
+    from orchestrator.cache.accepted import AcceptedRuns, FailedRuns
     from orchestrator.cache.cached_call import CachingCompleter
     from orchestrator.config.settings import Settings
     from orchestrator.generation.evaluation.finetune import Accepted
@@ -78,7 +78,7 @@ class GenerationRequest(Generic[T]):
 
 @dataclass(frozen=True)
 class GenerationLoop:
-    """Runs the loop over the completer; without `accepted_runs` no accepted run is kept."""
+    """Runs the loop over the completer; without `accepted_runs` or `failed_runs` none is kept."""
 
     router: RouterCompleter
     completer: CachingCompleter
@@ -86,6 +86,7 @@ class GenerationLoop:
     accepted: Accepted
     accepted_runs: AcceptedRuns | None = None
     hook: Hook | None = None
+    failed_runs: FailedRuns | None = None
 
     async def run(
         self, task: GenerationRequest[T], entry: LedgerEntry, *, hook: Hook | None = None
@@ -136,8 +137,8 @@ class GenerationLoop:
         if isinstance(error, InvalidOutputError):
             await self.completer.withdraw(a.request for a in error.attempts)
             await self._learn(error.attempts)
-        if self.accepted_runs is not None and error.attempts:
-            error.run_id = await self.accepted_runs.keep_failed(entry.id, first, error.attempts)
+        if self.failed_runs is not None and error.attempts:
+            error.run_id = await self.failed_runs.keep(entry.id, first, error.attempts)
 
     def _context(
         self, task: GenerationRequest[T], entry: LedgerEntry, hook: Hook | None

@@ -75,7 +75,7 @@ class LLMError(OrchestratorError):
         attempts: rounds of the loop that were answered, and paid for, before the failure, with
             their raw answers; empty where nothing was answered.
         run_id: what ``orchestrator runs show`` takes to show them later; empty where they are not
-            kept: nothing was answered, or the cache is off.
+            kept: nothing was answered, the cache is off, or there is no ledger.
     """
 
     def __init__(
