@@ -286,10 +286,21 @@ async def refine(
     try:
         async with asyncio.timeout(bounds.deadline_s):
             while isinstance(decision, Ask):
-                state, decision = await _asked(state, decision, completer, context)
+                number = len(state.attempts) + 1
+                _enforce_token_budget(state)
+                route = decision.request.route
+                context.emit(Asked(number, route, decision.purpose, decision.reason))
+                try:
+                    answer = await completer.complete(decision.request, context)
+                except ContextWindowExceededError as refusal:
+                    state, decision = refused_as_too_long(state, refusal)
+                    context.emit(Failed(number, type(refusal).__name__, str(refusal)))
+                    continue
+                context.emit(Answered(number, answer))
+                state, decision = await asyncio.to_thread(step, state, answer)  # it simulates
+                context.emit(Evaluated(number, state.attempts[-1].evaluation))
     except TimeoutError:
-        words = f"no valid answer within {bounds.deadline_s:g} s ({len(state.attempts)} calls)"
-        raise DeadlineExceededError(words, attempts=state.attempts) from None
+        raise _too_late(state) from None
     except LLMError as failure:
         context.emit(Failed(len(state.attempts) + 1, type(failure).__name__, str(failure)))
         raise _carrying(failure, failure.attempts or state.attempts) from failure.__cause__
@@ -298,24 +309,9 @@ async def refine(
     return generation(state.attempts)
 
 
-async def _asked(
-    state: State[T], ask: Ask, completer: Completer, context: RunContext
-) -> tuple[State[T], Decision[T]]:
-    """Ask a question; the state after its answer, and what is next."""
-    number = len(state.attempts) + 1
-    _enforce_token_budget(state)
-    context.emit(Asked(number, ask.request.route, ask.purpose, ask.reason))
-    try:
-        answer = await completer.complete(ask.request, context)
-    except ContextWindowExceededError as refusal:
-        shorter = refused_as_too_long(state, refusal)
-        context.emit(Failed(number, type(refusal).__name__, str(refusal)))
-        return shorter
-    context.emit(Answered(number, answer))
-    # Evaluation simulates; the event loop must go on serving others meanwhile.
-    state, decision = await asyncio.to_thread(step, state, answer)
-    context.emit(Evaluated(number, state.attempts[-1].evaluation))
-    return state, decision
+def _too_late(state: State[T]) -> DeadlineExceededError:
+    calls, words = len(state.attempts), f"no valid answer within {state.bounds.deadline_s:g} s"
+    return DeadlineExceededError(f"{words} ({calls} calls)", attempts=state.attempts)
 
 
 def _carrying(failure: LLMError, attempts: tuple[Attempt[T], ...]) -> LLMError:

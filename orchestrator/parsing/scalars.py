@@ -39,15 +39,6 @@ def truth_in(text: str) -> bool | None:
     return _TRUTHS.get(text.strip().lower())
 
 
-def probability_in(text: str) -> int | float | None:
-    """The same for a probability, which may be a fraction too: ``"1/3"``."""
-    over, slash, under = text.partition("/")
-    if not slash:
-        return share_in(text)
-    parts = number_in(over), number_in(under)
-    return parts[0] / parts[1] if parts[0] is not None and parts[1] else None
-
-
 def is_null(text: str) -> bool:
     """Whether `text` says in a word that there is no value."""
     return text.strip().rstrip(".").lower() in _NULLS

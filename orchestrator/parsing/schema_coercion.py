@@ -23,7 +23,7 @@ from jsonschema.validators import extend
 
 from orchestrator.parsing.json_pointer import pointer_to
 from orchestrator.parsing.json_reader import read_candidates
-from orchestrator.parsing.scalars import is_null, number_in, probability_in, truth_in
+from orchestrator.parsing.scalars import is_null, number_in, share_in, truth_in
 from orchestrator.parsing.spelling import SHORTEST_REPLACED, nearest, nearest_keys
 from orchestrator.types.diagnostics import Diagnostic, Fix, Severity
 
@@ -284,7 +284,7 @@ class _Coercion:
         types = schema.get("type", [])
         made = _read(value, [types] if isinstance(types, str) else types)
         if made is None and _is_probability(schema):
-            made = probability_in(value)
+            made = share_in(value)
         if made is None or not self.fulfils(made, schema):
             return value
         self._say("MEND1", f"the string {value!r} is read as {json.dumps(made)}", at, value, made)

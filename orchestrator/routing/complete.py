@@ -204,7 +204,7 @@ class RouterCompleter:
                 is_refused = names_response_format(error, request.mode)
                 refused = self._refused_elsewhere(error, request)
             if refused:
-                request = _without(request, refused)
+                request = request.without(refused)
                 continue
             if not is_refused or (weaker := request.mode.weaker) is None:
                 # Out here, so that the original, which can quote the prompt, is not its context.
@@ -379,11 +379,6 @@ def _provider_of(model: str) -> str:
         return str(litellm.get_llm_provider(model)[1])
     except litellm.BadRequestError:
         return ""
-
-
-def _without(request: Request, refused: frozenset[str]) -> Request:
-    kept = {name: value for name, value in request.parameters.items() if name not in refused}
-    return replace(request, parameters=kept)
 
 
 def _answer(response: Any, wire: tuple[WireAttempt, ...], seconds: float) -> Answer:

@@ -5,7 +5,6 @@ LiteLLM has tried the siblings and the fallbacks by then; what is left is time.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.routing.translate import is_rate_limit
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from orchestrator.models.deployments import Deployment
     from orchestrator.routing.attempts import Trace
@@ -43,34 +42,14 @@ class Patience:
     pause_s: float = _FIRST_PAUSE_S
     unstated: int = 0
 
-    async def answer(
-        self, call: Callable[..., Awaitable[Any]], arguments: Mapping[str, Any]
-    ) -> Any:
-        """The answer to `call` with `arguments`, if need be after waiting.
-
-        A rate limit of the Router's own is waited for until the deadline: nothing has been sent.
-
-        Raises: what `call` raises, once no wait is left that fits.
-        """
-        sent = dict(arguments)
-        while True:
-            begun = self.trace.count
-            try:
-                return await call(**sent)
-            except Exception as error:
-                if (found := await self._wait(error, begun)) is None:
-                    raise
-            seconds, changed = found
-            await asyncio.sleep(seconds)
-            sent |= changed
-
-    async def _wait(
+    async def after(
         self, error: Exception, sent_before: int
     ) -> tuple[float, Mapping[str, Any]] | None:
         """Seconds to wait after `error`, and the arguments that the next attempt changes.
 
         None where the error is final. `sent_before` is how many attempts had begun before the one
-        that failed.
+        that failed. A limit of the Router's own is waited for until the deadline: nothing has been
+        sent.
         """
         if self.trace.count == sent_before:
             return await self._unsent(error)

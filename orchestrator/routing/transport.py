@@ -53,6 +53,26 @@ class _Call:
         trace.expected = expected_attempt(limiter.deployments, method, arguments)
         trace.cost.send(trace.expected)
 
+    async def over(
+        self,
+        response: Any,
+        arguments: Mapping[str, Any],
+        until: float,
+        translate: Callable[[Exception], Exception] | None,
+    ) -> Any:
+        """The response, with everything released; a stream does that once it has ended."""
+        is_stream = bool(arguments.get("stream"))
+        if is_stream and hasattr(response, "__anext__"):
+            wants_usage = bool((arguments.get("stream_options") or {}).get("include_usage"))
+            return tracked(
+                response, self.trace, until=until, wants_usage=wants_usage, done=self.release,
+                translate=translate,
+            )  # fmt: skip
+        if not is_stream:
+            self.trace.answered(response)
+        await self.release()
+        return response
+
     async def release(self, error: BaseException | None = None) -> None:
         """Release everything; what an interruption must not skip comes before any wait."""
         self.transport.record(self.trace, error)
@@ -166,20 +186,20 @@ class Transport:
             # One timeout for everything: each costs as much as all the rest of this layer.
             async with asyncio.timeout(deadline_s):
                 await call.prepare(method, arguments)
-                response = await patience.answer(getattr(router, method), sent)
-            if not arguments.get("stream"):
-                trace.answered(response)
+                while True:
+                    begun = trace.count
+                    try:
+                        response = await getattr(router, method)(**sent)
+                        break
+                    except Exception as error:
+                        if (found := await patience.after(error, begun)) is None:
+                            raise
+                    await asyncio.sleep(found[0])
+                    sent |= found[1]
         except BaseException as error:
             await call.release(error)
             raise
-        if arguments.get("stream") and hasattr(response, "__anext__"):
-            wants = bool((arguments.get("stream_options") or {}).get("include_usage"))
-            return tracked(
-                response, trace, until=until, wants_usage=wants, done=call.release,
-                translate=translate,
-            )  # fmt: skip
-        await call.release()
-        return response
+        return await call.over(response, arguments, until, translate)
 
     def _sent(self, arguments: Mapping[str, Any], trace: Trace) -> dict[str, Any]:
         """The arguments as the Router gets them: with the trace, and with a stream's usage."""

@@ -147,6 +147,11 @@ class Request:
     purpose: str = ""
     description: Description | None = field(default=None, compare=False)
 
+    def without(self, names: frozenset[str]) -> Request:
+        """The same request without these parameters."""
+        kept = {name: value for name, value in self.parameters.items() if name not in names}
+        return replace(self, parameters=kept)
+
     @property
     def max_tokens(self) -> int | None:
         """The length limit of the answer, None where none is stated."""
