@@ -108,6 +108,14 @@ class JSONBytesDisk(diskcache.Disk):  # type: ignore[misc]  # diskcache ships no
         return path
 
 
+class _Connection(sqlite3.Connection):
+    """Closes itself with its thread: diskcache leaves that to the end of the interpreter."""
+
+    def __del__(self) -> None:
+        with contextlib.suppress(sqlite3.ProgrammingError):  # another thread collects it
+            self.close()
+
+
 class _Database(diskcache.Cache):  # type: ignore[misc]  # diskcache ships no types
     """A diskcache that takes no setting from its file, into which a stranger may have written."""
 
@@ -118,7 +126,9 @@ class _Database(diskcache.Cache):  # type: ignore[misc]  # diskcache ships no ty
             self._local.pid = os.getpid()
         if (con := getattr(self._local, "con", None)) is None:
             path = Path(self._directory, _FILES[0])
-            con = sqlite3.connect(path, timeout=self._timeout, isolation_level=None)
+            con = sqlite3.connect(
+                path, timeout=self._timeout, isolation_level=None, factory=_Connection
+            )
             con.text_factory = _text
             for pragma in ("cache_size", "mmap_size", "synchronous"):
                 con.execute(f"PRAGMA {pragma} = {DEFAULT_SETTINGS[f'sqlite_{pragma}']}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,6 +45,18 @@ def test_blocking_code_closes_with_with() -> None:
     assert made.report.is_accepted
     assert made.as_dict()["spec"] == made.spec.to_json()
     assert orc.sync.usage()[-1]["operation"] == "generate_gmn"
+
+
+def test_a_script_that_never_closes_ends_without_a_word(tmp_path: Path) -> None:
+    # Python 3.13 and later warn of databases that are left open.
+    script = f"""
+from orchestrator import Orchestrator
+print(repr(Orchestrator({OFFLINE!r}).sync.generate_gmn({SENTENCE!r})))
+"""
+    command = [sys.executable, "-W", "always::ResourceWarning", "-c", script]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith("<Generation of GMNSpec: valid, runs: yes; 1 call; ")
 
 
 def test_streams_say_of_themselves_what_they_give() -> None:
