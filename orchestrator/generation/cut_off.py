@@ -66,8 +66,9 @@ def after_cut_off(state: State[T], answer: Answer) -> Remedy[T]:
 
 def is_endless(attempt: Attempt[T]) -> bool:
     """Whether our own limit, or a loop, kept an answer from its end, and no limit of the server."""
-    limit = attempt.request.max_tokens or DEFAULT_MAX_TOKENS
-    return attempt.evaluation.kind == "truncated" and not is_stopped_short(attempt.answer, limit)
+    answer, limit = attempt.answer, attempt.request.max_tokens or DEFAULT_MAX_TOKENS
+    is_ours = is_looping(answer.text, is_cut_off=True) or not is_stopped_short(answer, limit)
+    return attempt.evaluation.kind == "truncated" and is_ours
 
 
 def _in_text_form(state: State[T], reason: str) -> Remedy[T]:

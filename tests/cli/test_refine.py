@@ -63,7 +63,7 @@ def test_comments_stay_with_their_statements(
     out = capsys.readouterr().out
     assert "# where it is\nnode state pos" in out
     assert "# how far it looks\nnode policy pi {\n  horizon: 1" in out
-    assert out.endswith("# the end\n")
+    assert out.endswith("# the end\nend\n")
 
 
 def test_comments_are_known_by_name_when_places_move() -> None:

@@ -96,7 +96,7 @@ async def test_rewrites_and_fresh_samples_are_answered_with_the_document(prompts
 async def test_a_faulty_document_gets_a_patch_of_itself(prompts: Prompts) -> None:
     made = await refined(prompts, question(prompts, GRID), WRONG_ROW)
     purposes = [attempt.purpose for attempt in made.attempts]
-    assert purposes == ["generate", "patch", "fresh"]
+    assert purposes == ["generate", "patch", "patch", "rewrite"]  # notes alone change nothing
     patched = made.attempts[1]
     assert "/metadata" in patched.answer.text
     assert patched.request.description is not None
