@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterator, Mapping
 
 #: One RFC 6902 operation on the canonical JSON of a document: op, path, and value where needed.
 PatchOperation = dict[str, object]
@@ -99,9 +99,15 @@ class Diagnostic:
         return {key: value for key, value in found.items() if value not in ("", None)}
 
 
-@dataclass(frozen=True)
-class Report(tuple[bool, tuple[Diagnostic, ...]]):
-    """Everything found in one document; it is the pair ``is_valid, errors``, with more to say.
+if TYPE_CHECKING:
+    _Pair = tuple[bool, tuple[Diagnostic, ...]]  # so the types of both parts are known
+else:
+    _Pair = object
+
+
+@dataclass(frozen=True, slots=True)
+class Report(_Pair):
+    """Everything found in one document; unpacks as the pair ``is_valid, errors``.
 
     *Valid*, *runs* and *behaves* are three separate answers: no error-level finding; a few steps
     were simulated without a fault; the expectations held. None means not checked.
@@ -121,22 +127,21 @@ class Report(tuple[bool, tuple[Diagnostic, ...]]):
     behaves: bool | None = None
     behaviour: tuple[str, ...] = ()
 
-    # A tuple, so that type checkers know both parts of ``is_valid, errors = report``.
-    def __new__(cls, diagnostics: Iterable[Diagnostic] = (), *_: object, **__: object) -> Self:
-        """The pair; `__init__` sets the attributes."""
-        errors = tuple(d for d in diagnostics if d.severity is Severity.ERROR)
-        return super().__new__(cls, (not errors, errors))
+    if not TYPE_CHECKING:
 
-    def __ne__(self, other: object) -> bool:  # the tuple's would compare the pair alone
-        return not self == other
+        def __iter__(self) -> Iterator[object]:
+            return iter((self.is_valid, self.errors))
 
-    def __getnewargs__(self) -> tuple[tuple[Diagnostic, ...]]:
-        return (self.diagnostics,)  # what a copy or a pickle is made from
+        def __len__(self) -> int:
+            return 2
+
+        def __getitem__(self, at: object) -> object:
+            return (self.is_valid, self.errors)[at]
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
         """The findings that block use."""
-        return self[1]
+        return tuple(d for d in self.diagnostics if d.severity is Severity.ERROR)
 
     @property
     def warnings(self) -> tuple[Diagnostic, ...]:
@@ -146,7 +151,7 @@ class Report(tuple[bool, tuple[Diagnostic, ...]]):
     @property
     def is_valid(self) -> bool:
         """Whether no error remains."""
-        return self[0]
+        return not self.errors
 
     @property
     def is_accepted(self) -> bool:

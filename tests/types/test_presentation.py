@@ -9,6 +9,7 @@ import pickle
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
 
 from orchestrator import Diagnostic, Generation, Report, Severity, Usage
 
@@ -59,7 +60,10 @@ def test_a_report_is_its_two_parts_also_after_copies() -> None:
     report = Report((WRONG, NOTED), behaves=False)
     is_valid, errors = report
     assert (is_valid, errors) == (False, (WRONG,))
-    for same in (copy.copy(report), copy.deepcopy(report), pickle.loads(pickle.dumps(report))):
+    read = TypeAdapter(Report)
+    again = read.validate_python(read.dump_python(report, mode="json"))
+    copies = (copy.copy(report), copy.deepcopy(report), pickle.loads(pickle.dumps(report)), again)
+    for same in copies:
         assert same == report
         assert tuple(same) == (False, (WRONG,))
     assert report != Report((WRONG,), behaves=False)
