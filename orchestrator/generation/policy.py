@@ -236,7 +236,8 @@ def _is_stuck(before: State[T], evaluation: Evaluation[T]) -> bool:
         return False
     old = sorted((d.code, d.pointer) for d in before.best.report.errors)
     new = sorted((d.code, d.pointer) for d in evaluation.report.errors)
-    return new == old or rank(evaluation) > rank(before.best)
+    lacked, lacks = missing(before.best)[0], missing(evaluation)[0]
+    return new == old or (lacks, len(new)) > (lacked, len(old))
 
 
 def _why_unusable(state: State[T], evaluation: Evaluation[T]) -> str:
