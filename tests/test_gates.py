@@ -46,14 +46,14 @@ BUDGET = {
     "generation": Budget(1500, 2293, "candidates, strict types, cut-off answers; 295 evaluate"),
     "routing": Budget(1900, 3277, "the embedded provider holds 1,107; estimates, rate limits"),
     "models": Budget(800),
-    "cache": Budget(750, 1187, "a store that others write to; Redis, encryption, cassette: 223"),
+    "cache": Budget(750, 1193, "a store that others write to; Redis, encryption, cassette: 223"),
     "config": Budget(330, 354, "a key for each bound that a user may set"),
     "ledger": Budget(320, 396, "intent lines, estimates, private files"),
     "parsing": Budget(400, 1094, "candidates, reasoning, containers, several patches"),
     "gmn": Budget(6500),
-    "types": Budget(400, 712, "results that show themselves, RunContext, blocking twins"),
+    "types": Budget(400, 716, "results that show themselves, RunContext, blocking twins"),
 }
-CORE = Budget(4500, 7109, "its rooms are over their aims")
+CORE = Budget(4500, 7121, "its rooms are over their aims")
 CORE_ROOMS = ("types", "client", "generation", "cache", "routing", "ledger")
 BESIDE_THE_CORE = (
     "generation/evaluation",
