@@ -209,6 +209,7 @@ OPERATIONS = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.no_cover  # thousands of documents
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.lists(OPERATIONS, max_size=3) | VALUES, min_size=1, max_size=3),
        st.sampled_from(["\n", " Final: ", " or ", "```\n", "{"]))  # fmt: skip

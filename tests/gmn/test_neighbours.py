@@ -61,6 +61,7 @@ def document(labels: list[str], used: str) -> GMNSpec:
     return GMNSpec.model_validate(tree)
 
 
+@pytest.mark.no_cover  # thousands of documents
 @MANY
 @given(labels_and_a_neighbour(), st.sampled_from(["safe", "suggest"]))
 def test_no_repair_takes_a_label_for_its_neighbour(
@@ -79,6 +80,7 @@ def test_no_repair_takes_a_label_for_its_neighbour(
         assert made.transitions[0].table.rules[0].then[0].value == used
 
 
+@pytest.mark.no_cover  # thousands of documents
 @MANY
 @given(labels_and_a_neighbour())
 def test_no_repair_takes_a_name_for_its_neighbour(drawn: tuple[list[str], str]) -> None:
