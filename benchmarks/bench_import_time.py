@@ -25,7 +25,7 @@ def main() -> None:
     print(bare.line("import_time", "import orchestrator", "bare interpreter"))
     print(f"import_time: the import itself takes {spell(bare.a_s - bare.b_s)} (bound 50 ms)")
     validate = interleaved(
-        lambda: run("-m", "orchestrator.cli.main", "validate", MODEL),
+        lambda: run("-m", "orchestrator", "validate", MODEL),
         lambda: run("-c", FLOOR),
     )
     print(validate.line("import_time", "validate one file", "numpy and pydantic alone"))

@@ -40,7 +40,7 @@ def console(example: Any) -> None:
     for block in re.split(r"^\$ ", example.parsed, flags=re.MULTILINE)[1:]:
         command, _, expected = block.partition("\n")
         ran = subprocess.run(
-            command.replace("orchestrator", f"{sys.executable} -m orchestrator.cli.main", 1),
+            command.replace("orchestrator", f"{sys.executable} -m orchestrator", 1),
             shell=True,
             cwd=ROOT,
             stdout=subprocess.PIPE,

@@ -71,12 +71,12 @@ def test_the_installed_wheel_generates_a_model_in_another_directory(
     where = run(python, "-c", "import orchestrator; print(orchestrator.__file__)", cwd=elsewhere)
     assert str(site) in where.stdout
     made = run(
-        *(python, "-m", "orchestrator.cli.main", "generate"),
+        *(python, "-m", "orchestrator", "generate"),
         *("Create a cautious explorer for a 5x5 grid world", "--agent-type", "explorer"),
         *("--provider", "offline", "-o", "explorer.gmn"),
         cwd=elsewhere,
         HOME=str(tmp_path / "home"),
     )
     assert made.returncode == 0, made.stderr
-    checked = run(python, "-m", "orchestrator.cli.main", "validate", "explorer.gmn", cwd=elsewhere)
+    checked = run(python, "-m", "orchestrator", "validate", "explorer.gmn", cwd=elsewhere)
     assert checked.returncode == 0, checked.stdout + checked.stderr

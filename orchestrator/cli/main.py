@@ -320,8 +320,3 @@ if TYPE_CHECKING:
 
     Command = Callable[[str, str], argparse.ArgumentParser]
     Add = Callable[..., argparse.Action]  # an `add_argument`
-
-if __name__ == "__main__":
-    from orchestrator.cli.entry import main as entered
-
-    sys.exit(entered())

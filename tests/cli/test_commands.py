@@ -45,7 +45,7 @@ def stdin(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
 
 def shell(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "orchestrator.cli.main", *arguments],
+        [sys.executable, "-m", "orchestrator", *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -370,7 +370,7 @@ def test_checking_a_file_does_not_bring_litellm() -> None:
 
 def test_a_reader_that_stops_early_is_no_error() -> None:
     ran = subprocess.run(
-        f"{sys.executable} -m orchestrator.cli.main simulate {TMAZE} --steps 500 | head -n 1",
+        f"{sys.executable} -m orchestrator simulate {TMAZE} --steps 500 | head -n 1",
         shell=True,
         capture_output=True,
         text=True,
@@ -393,7 +393,7 @@ def test_control_c_is_one_line_and_exit_code_130(tmp_path: Path) -> None:
             f" api_base: 'http://127.0.0.1:{port}/v1'}}}}]"
         )
         running = subprocess.Popen(
-            [sys.executable, "-m", "orchestrator.cli.main", "generate", "x"],
+            [sys.executable, "-m", "orchestrator", "generate", "x"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.cli.main import main
 from orchestrator.gmn.formats import comments_of, moved, read
 from tests.support.documents import GOOD
-from tests.support.wire import WireServer, configured
+from tests.support.wire import WireServer, configured, for_commands
 
 Output = pytest.CaptureFixture[str]
 COMMENTED = GOOD.replace("node state", "# where it is\nnode state", 1).replace(
@@ -27,10 +27,8 @@ def document(tmp_path: Path) -> str:
 
 @pytest.fixture
 def asked(wire: WireServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WireServer:
-    config = tmp_path / "config.yaml"
     settings = {"generation": {"max_calls": 1, "mode": "prompt"}}
-    config.write_text(json.dumps(configured(wire.base, "m", **settings)))
-    monkeypatch.setenv("ORCHESTRATOR_CONFIG", str(config))
+    for_commands(configured(wire.base, "m", **settings), tmp_path, monkeypatch)
     return wire
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import sys
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 
 from orchestrator.cli.main import main
 from tests.support.documents import GOOD
-from tests.support.wire import Reply, WireServer, configured
+from tests.support.wire import Reply, WireServer, configured, for_commands
 
 Output = pytest.CaptureFixture[str]
 FAULTY = GOOD.replace("rows: [[0.5, 0.3, 0.2]]", "rows: [[0.5, 0.1, 0.1]]")
@@ -20,10 +19,8 @@ FAULTY = GOOD.replace("rows: [[0.5, 0.3, 0.2]]", "rows: [[0.5, 0.1, 0.1]]")
 @pytest.fixture
 def asked(wire: WireServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WireServer:
     """A configured server that answers with a model that is not valid."""
-    config = tmp_path / "config.yaml"
     settings = {"generation": {"max_calls": 1, "mode": "prompt"}}
-    config.write_text(json.dumps(configured(wire.base, "m", **settings)))
-    monkeypatch.setenv("ORCHESTRATOR_CONFIG", str(config))
+    for_commands(configured(wire.base, "m", **settings), tmp_path, monkeypatch)
     wire.plan("m", FAULTY)
     return wire
 
@@ -51,9 +48,7 @@ def test_without_a_file_it_is_printed_beside_the_report(asked: WireServer, capsy
 def test_what_was_paid_before_a_provider_failed_is_kept_too(
     wire: WireServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
 ) -> None:
-    config = tmp_path / "config.yaml"
-    config.write_text(json.dumps(configured(wire.base, "m", generation={"mode": "prompt"})))
-    monkeypatch.setenv("ORCHESTRATOR_CONFIG", str(config))
+    for_commands(configured(wire.base, "m", generation={"mode": "prompt"}), tmp_path, monkeypatch)
     wire.plan("m", FAULTY, Reply(status=400))
     out = tmp_path / "model.gmn"
     assert main(["generate", "a walker", "-o", str(out)]) == 3

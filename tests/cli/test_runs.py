@@ -12,7 +12,7 @@ import pytest
 from orchestrator import DeadlineExceededError, InvalidOutputError, LLMError, Orchestrator
 from orchestrator.cli.main import main
 from tests.support.documents import GOOD
-from tests.support.wire import Reply, WireServer, configured
+from tests.support.wire import Reply, WireServer, configured, for_commands
 
 Output = pytest.CaptureFixture[str]
 FAULTY = GOOD.replace("rows: [[0.5, 0.3, 0.2]]", "rows: [[0.5, 0.1, 0.1]]")
@@ -22,10 +22,8 @@ NO_PATCH = '[{"op": "replace", "path": "/nowhere/x", "value": 1}]'
 @pytest.fixture
 def asked(wire: WireServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WireServer:
     """A configured server that answers twice with what is not valid."""
-    config = tmp_path / "config.yaml"
     settings = {"generation": {"max_calls": 2, "mode": "prompt"}}
-    config.write_text(json.dumps(configured(wire.base, "m", **settings)))
-    monkeypatch.setenv("ORCHESTRATOR_CONFIG", str(config))
+    for_commands(configured(wire.base, "m", **settings), tmp_path, monkeypatch)
     wire.plan("m", FAULTY, NO_PATCH)
     return wire
 
@@ -76,9 +74,7 @@ def test_with_the_cache_off_no_answer_is_kept_and_none_is_promised(
 def test_an_answer_before_a_provider_failed_is_kept(
     wire: WireServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
 ) -> None:
-    config = tmp_path / "config.yaml"
-    config.write_text(json.dumps(configured(wire.base, "m", generation={"mode": "prompt"})))
-    monkeypatch.setenv("ORCHESTRATOR_CONFIG", str(config))
+    for_commands(configured(wire.base, "m", generation={"mode": "prompt"}), tmp_path, monkeypatch)
     wire.plan("m", FAULTY, Reply(status=400))
     assert main(["generate", "a walker", "-q", "--json"]) == 3
     printed = capsys.readouterr()

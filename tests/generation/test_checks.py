@@ -63,7 +63,7 @@ async def test_a_check_that_raises_names_itself_and_carries_the_answers(
         assert not raised.value.attempts[0].evaluation.is_accepted
         assert len(line["wire"]) >= 1
         count = len(wire.requests)
-        if wanted is Cup and samples == 1:  # the answer is in the cache for the mended check
+        if wanted is Cup and samples == 1:  # the answer is in the cache for the corrected check
             made = await orc.generate_structured("a cup", Cup)
             assert (made.value, len(wire.requests)) == (Cup(ml=200), count)
     again = pickle.loads(pickle.dumps(raised.value))

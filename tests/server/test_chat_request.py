@@ -23,7 +23,7 @@ TOOL = {"type": "function", "function": {"name": "add", "parameters": {"type": "
 
 
 class Generator:
-    """In place of `generate_gmn`: notes what it is asked, gives or raises what it is told."""
+    """In place of `generate_gmn`: notes what it is asked, gives or raises what the test says."""
 
     def __init__(self, fault: Exception | None = None) -> None:
         self.fault = fault

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.wire.server import Reply, WireServer
 
@@ -12,6 +17,7 @@ __all__ = [
     "Reply",
     "WireServer",
     "configured",
+    "for_commands",
     "provider_config",
     "with_providers",
 ]
@@ -75,3 +81,12 @@ def with_providers(wire: WireServer, *providers: str, **settings: Any) -> dict[s
             "model": f"{prefix}/{provider}", "api_base": f"{wire.root}{path}",
         }  # fmt: skip
     return config
+
+
+def for_commands(
+    config: Mapping[str, object], directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Make `config` the one that the command line finds."""
+    path = directory / "config.yaml"
+    path.write_text(json.dumps(config))
+    monkeypatch.setenv("ORCHESTRATOR_CONFIG", str(path))
