@@ -39,9 +39,18 @@ async def test_a_sentence_becomes_a_model_with_a_line_in_the_ledger() -> None:
     )  # fmt: skip
 
 
-def test_blocking_code_closes_with_with() -> None:
+def test_blocking_code_closes_with_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    close, closed = Orchestrator.aclose, []
+
+    async def noted(orc: Orchestrator) -> None:
+        closed.append(orc)
+        await close(orc)
+
+    monkeypatch.setattr(Orchestrator, "aclose", noted)
     with Orchestrator(OFFLINE) as orc:
         made = orc.sync.generate_gmn(SENTENCE)
+        assert closed == []
+    assert closed == [orc]
     assert made.report.is_accepted
     assert made.as_dict()["spec"] == made.spec.to_json()
     assert orc.sync.usage()[-1]["operation"] == "generate_gmn"
