@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from orchestrator.cli.files import read_source
 from orchestrator.cli.output import GOOD, INVALID, UsageError, echo_result, refused, table
+from orchestrator.gmn.codes import finding
 from orchestrator.gmn.expectations import Expectation, Measured, check_names, measure
 from orchestrator.gmn.limits import DEFAULT_LIMITS, HARD_LIMITS
-from orchestrator.gmn.simulate import Run, simulate
+from orchestrator.gmn.simulate import Run, doubts, simulate
 from orchestrator.gmn.validate import validate
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
     value = _as_json(arguments.file, episode, measured)
     if checked is not None:
         value["cross_check"] = checked
-    lines = (*episode_lines(episode), *_verdicts(measured), *_agreement(checked))
+    warned = [str(finding("GMN904", words)) for words in doubts(episode)]
+    lines = (*episode_lines(episode), *warned, *_verdicts(measured), *_agreement(checked))
     echo_result(arguments, value, lines)
     return GOOD if all(one.held for one in measured) else INVALID
 
@@ -82,6 +84,7 @@ def _as_json(name: str, episode: Run, measured: Sequence[Measured]) -> dict[str,
     return {
         "file": name,
         "seed": episode.seed,
+        "warnings": list(doubts(episode)),
         "steps": [
             {
                 **asdict(step),

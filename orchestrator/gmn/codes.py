@@ -147,6 +147,7 @@ _TABLE = """
 709 E - too many table entries in total
 710 E 8 string too long
 711 E - constraint of the request not met
+712 E - exact inference not possible
 801 W - axis order ambiguous
 802 E - continuous or hierarchical model
 803 W - section ignored
@@ -156,7 +157,7 @@ _TABLE = """
 901 E - compile failed
 902 E - engine missing
 903 E - observation not possible for its modality
-904 W - beliefs had ruled out what was observed
+904 W - beliefs that cannot be relied on
 905 I - engines disagree
 906 E - expectation not met
 907 E - copy of an example

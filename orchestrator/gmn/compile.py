@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from orchestrator.gmn.model import Conditional, GMNSpec, Preference, Selection
+    from orchestrator.gmn.model import Conditional, GMNSpec, Inference, Preference, Selection
 
     Array = NDArray[np.float64]
 
@@ -43,6 +43,7 @@ class Compiled:
         policies: action indices, shape [policies, horizon, actions], in C order of the actions of
             each step, the first step varying slowest.
         gamma: precision over policies.
+        inference: how beliefs are computed; see `orchestrator.gmn.engine`.
     """
 
     states: tuple[Variable, ...]
@@ -62,6 +63,7 @@ class Compiled:
     gamma: float
     selection: Selection
     info_gain: bool
+    inference: Inference = "auto"
 
     @property
     def has_state_utility(self) -> bool:
@@ -127,6 +129,7 @@ def compile_spec(spec: GMNSpec) -> Compiled:
         gamma=spec.policy.gamma,
         selection=spec.policy.selection,
         info_gain=spec.policy.info_gain,
+        inference=spec.policy.inference,
     )
     _require_finite(compiled)
     return compiled

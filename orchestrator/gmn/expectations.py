@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from orchestrator.gmn.codes import finding
+from orchestrator.gmn.engine.engine import Engine
 from orchestrator.gmn.simulate import Run, Step, simulate
 from orchestrator.parsing.spelling import nearest
 
@@ -191,7 +192,8 @@ def measure(
     if not expectations:
         return ()
     steps = max(expectation.steps for expectation in expectations)
-    runs = [simulate(model, steps=steps, seed=seed + i) for i in range(episodes)]
+    engine = Engine(model)
+    runs = [simulate(engine, steps=steps, seed=seed + i) for i in range(episodes)]
     return tuple(_measured(expectation, runs) for expectation in expectations)
 
 

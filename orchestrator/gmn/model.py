@@ -25,6 +25,7 @@ TableKind = Literal["rows", "map", "identity", "uniform", "shift", "grid", "rule
 Boundary = Literal["stay", "clamp", "wrap"]
 NoiseKind = Literal["uniform", "others", "stay"]
 Selection = Literal["deterministic", "stochastic"]
+Inference = Literal["auto", "exact", "mean_field"]
 Trigger = Literal[
     "on_start", "on_observation", "on_uncertainty", "every_n_steps", "on_goal", "on_error"
 ]
@@ -165,12 +166,14 @@ class Policy(_Part):
         gamma: precision over policies, above 0.
         selection: the best action, or a sample of the posterior.
         info_gain: whether expected information gain about states counts.
+        inference: exact, by mean field, or exact wherever the joint of what meets is small.
     """
 
     horizon: int = 1
     gamma: float = 8.0
     selection: Selection = "deterministic"
     info_gain: bool = True
+    inference: Inference = "auto"
 
 
 class Query(_Part):

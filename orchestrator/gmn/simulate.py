@@ -1,9 +1,6 @@
-"""The numpy engine: an active-inference agent, and a world sampled from its model.
+"""An active-inference agent in a world sampled from its own model.
 
-Inference is mean-field fixed-point iteration and policies are compared by expected free energy,
-as in pymdp 1.0.4 (Heins et al. 2022, "pymdp: A Python library for active inference in discrete
-state spaces"; Da Costa et al. 2020, "Active inference on discrete state-spaces: a synthesis").
-Utilities of hidden states are added exactly, which pymdp cannot express.
+Beliefs and plans are those of `orchestrator.gmn.engine`; docs/engine.md states the formulas.
 """
 
 from __future__ import annotations
@@ -13,152 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from orchestrator.gmn.engine.engine import Engine
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from orchestrator.gmn.compile import Compiled
+    from orchestrator.gmn.engine.engine import Beliefs
 
     Array = NDArray[np.float64]
-
-SWEEPS = 16
-EPSILON = 2.220446049250313e-16  # logarithms are clipped here, as pymdp does
-
-
-def _log(values: Array) -> Array:
-    clipped: Array = np.log(np.clip(values, EPSILON, None))
-    return clipped
-
-
-def _softmax(logits: Array) -> Array:
-    raised = np.exp(logits - logits.max())
-    normalised: Array = raised / raised.sum()
-    return normalised
-
-
-def infer_states(
-    model: Compiled, observation: Sequence[int | None], prior: Sequence[Array]
-) -> tuple[Array, ...]:
-    """Posterior q(s_f) of every factor, by fixed-point iteration.
-
-    `observation` holds one index per modality, None for one that was not observed; `prior` is
-    q(s_f) before the observation, shape [|s_f|] each.
-
-    Raises: ValueError: an index is out of range (903).
-    """
-    evidence: list[tuple[Array, tuple[int, ...]]] = []
-    for m, index in enumerate(observation):
-        if index is None:
-            continue
-        if not 0 <= index < model.A[m].shape[0]:
-            name = model.observations[m].name
-            raise ValueError(f"GMN903: observation {index} is not possible for {name}")
-        evidence.append((_log(model.A[m][index]), model.A_dependencies[m]))
-    log_prior = [_log(p) for p in prior]
-    if len(prior) == 1:  # with one factor, one sweep is exact
-        total = log_prior[0] + sum((log_a for log_a, _ in evidence), np.zeros_like(log_prior[0]))
-        return (_softmax(total),)
-    logits = [np.zeros_like(p) for p in log_prior]
-    beliefs = [_softmax(x) for x in logits]
-    for _ in range(SWEEPS):
-        messages = [p.copy() for p in log_prior]
-        for log_a, parents in evidence:
-            for axis, f in enumerate(parents):
-                messages[f] += _marginal(log_a, parents, axis, beliefs)
-        beliefs = [_softmax(message) for message in messages]
-    return tuple(beliefs)
-
-
-def _marginal(log_a: Array, parents: Sequence[int], keep: int, beliefs: Sequence[Array]) -> Array:
-    """Expected log-likelihood as a function of the parent on axis `keep`."""
-    result = log_a
-    for axis in reversed(range(len(parents))):
-        if axis != keep:
-            result = np.tensordot(result, beliefs[parents[axis]], axes=([axis], [0]))
-    return result
-
-
-@dataclass(frozen=True, slots=True)
-class _Planner:
-    """Arrays that planning reads, computed once per model."""
-
-    model: Compiled
-    ambiguity: tuple[Array, ...]
-    joint_actions: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, model: Compiled) -> _Planner:
-        ambiguity = tuple(-(a * _log(a)).sum(axis=0) for a in model.A)
-        per_step = round(len(model.policies) ** (1 / model.horizon))
-        joint = model.policies[:per_step, -1, :]
-        return cls(model, ambiguity, joint)
-
-    def value(self, beliefs: Sequence[Array]) -> Array:
-        """Negative expected free energy of one step, shape [batch], for beliefs [batch, |s_f|]."""
-        total = np.zeros(len(beliefs[0]))
-        for m, a in enumerate(self.model.A):
-            parents = [beliefs[f] for f in self.model.A_dependencies[m]]
-            predicted = _expected(a, parents)
-            total += predicted @ self.model.C[m]
-            if self.model.info_gain:
-                entropy = -(predicted * _log(predicted)).sum(axis=1)
-                total += entropy - _expected(self.ambiguity[m][None], parents)[:, 0]
-        for f, v in enumerate(self.model.V):
-            total += beliefs[f] @ v
-        return total
-
-    def predict(self, beliefs: Sequence[Array]) -> tuple[Array, ...]:
-        """Beliefs after every joint action, [batch * actions, |s_f|], actions varying fastest."""
-        batch, n_actions = len(beliefs[0]), len(self.joint_actions)
-        made: list[Array] = []
-        for f, b in enumerate(self.model.B):
-            parents = [beliefs[g] for g in self.model.B_dependencies[f]]
-            controls = self.model.B_action_dependencies[f]
-            at: tuple[Any, ...] = (..., *(self.joint_actions[:, k] for k in controls))
-            chosen = b[at] if controls else b[..., None]
-            moved = _expected_by_action(chosen, parents)
-            made.append(
-                np.broadcast_to(moved, (batch, n_actions, b.shape[0])).reshape(-1, b.shape[0])
-            )
-        return tuple(made)
-
-
-def _expected(array: Array, parents: Sequence[Array]) -> Array:
-    """Contract every axis but the first with a batch of beliefs: [batch, axis 0]."""
-    result = np.tensordot(parents[-1], array, axes=([1], [array.ndim - 1]))
-    for parent in reversed(parents[:-1]):
-        result = np.einsum("b...s,bs->b...", result, parent)
-    return result
-
-
-def _expected_by_action(array: Array, parents: Sequence[Array]) -> Array:
-    """As `_expected`, but keeps a trailing action axis: [batch, actions, axis 0]."""
-    moved = np.moveaxis(array, -1, 0)  # [actions, next, parents…]
-    result = np.tensordot(parents[-1], moved, axes=([1], [moved.ndim - 1]))
-    for parent in reversed(parents[:-1]):
-        result = np.einsum("b...s,bs->b...", result, parent)
-    return result
-
-
-def negative_expected_free_energy(model: Compiled, beliefs: Sequence[Array]) -> Array:
-    """-G of every policy, in nats, shape [policies]: utility plus, if asked, information gain.
-
-    Per step: q(o).C + q(s).V + [H(q(o)) - E_q(s) H(p(o|s))]. Policies
-    with the same first steps share their computation.
-    """
-    planner = _Planner.of(model)
-    front: tuple[Array, ...] = tuple(belief[None] for belief in beliefs)
-    total = np.zeros(1)
-    for _ in range(model.horizon):
-        front = planner.predict(front)
-        total = np.repeat(total, len(planner.joint_actions)) + planner.value(front)
-    return total
-
-
-def policy_posterior(model: Compiled, neg_efe: Array) -> Array:
-    """softmax(gamma * neg_efe + ln E), shape [policies]."""
-    return _softmax(model.gamma * neg_efe + _log(model.E))
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,40 +45,44 @@ class Run:
     """One episode; equal seeds give equal runs.
 
     Attributes:
-        surprised: number of steps whose observation had probability 0 under the beliefs (904).
-            Mean-field beliefs can exclude a combination that is true.
+        surprised: number of steps at which a modality showed what the beliefs had ruled out (904).
+        unsettled: number of steps whose mean-field beliefs did not converge (904).
     """
 
     seed: int
     steps: tuple[Step, ...]
     surprised: int = 0
+    unsettled: int = 0
 
 
-def predicted_prior(
-    model: Compiled, beliefs: Sequence[Array], action: NDArray[np.int64]
-) -> tuple[Array, ...]:
-    """q(s_f) of the next step, before its observation, after the joint `action`."""
-    made: list[Array] = []
-    for f, b in enumerate(model.B):
-        at: tuple[Any, ...] = (..., *(int(action[k]) for k in model.B_action_dependencies[f]))
-        chosen = b[at]
-        parents = [beliefs[g][None] for g in model.B_dependencies[f]]
-        made.append(_expected(chosen, parents)[0])
-    return tuple(made)
+def doubts(run: Run) -> Iterator[str]:
+    """Why the beliefs of an episode cannot be relied on (904)."""
+    count = len(run.steps)
+    if run.surprised:
+        yield (
+            f"at {run.surprised} of {count} steps nothing the agent held possible explained what it"
+            " observed: its beliefs had ruled it out"
+        )
+    if run.unsettled:
+        yield f"at {run.unsettled} of {count} steps the mean-field beliefs did not converge"
 
 
-def choose(
-    model: Compiled, beliefs: Sequence[Array], rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """First joint action, shape [actions], of the best policy or of a sampled one."""
-    posterior = policy_posterior(model, negative_expected_free_energy(model, beliefs))
+def choose(engine: Engine, beliefs: Beliefs, rng: np.random.Generator) -> NDArray[np.int64]:
+    """First joint action, shape [actions]: the most probable one, or a sampled one.
+
+    Its probability is that of all policies that begin with it.
+    """
+    model = engine.model
+    posterior = engine.policy_posterior(engine.negative_expected_free_energy(beliefs))
+    # Policies are in C order, the first step varying slowest: those of one action lie together.
+    first = posterior.reshape(len(engine.joint_actions), -1).sum(axis=1)
     if model.selection == "stochastic":
-        index = int(rng.choice(len(posterior), p=posterior))
+        index = int(rng.choice(len(first), p=first / first.sum()))
     else:
-        # Rounding must not decide between equal policies, so the first one is taken.
-        index = int(np.flatnonzero(posterior >= posterior.max() * (1 - 1e-9))[0])
-    first: NDArray[np.int64] = model.policies[index, 0]
-    return first
+        # Rounding must not decide between equal actions, so the first one is taken.
+        index = int(np.flatnonzero(first >= first.max() * (1 - 1e-9))[0])
+    chosen: NDArray[np.int64] = engine.joint_actions[index]
+    return chosen
 
 
 class World:
@@ -253,49 +119,46 @@ def _column(array: Array, context: Sequence[int]) -> Array:
     return column
 
 
-def simulate(model: Compiled, *, steps: int, seed: int) -> Run:
+def simulate(model: Compiled | Engine, *, steps: int, seed: int) -> Run:
     """Run the agent for `steps` steps in a world sampled from its own model.
+
+    An engine saves the preparation of the arrays where a model has several episodes.
 
     Raises: ValueError: steps below 1.
     """
     if steps < 1:
         raise ValueError(f"steps must be at least 1, got {steps}")
+    engine = model if isinstance(model, Engine) else Engine(model)
     rng = np.random.default_rng(seed)
-    world = World(model, rng)
-    prior: tuple[Array, ...] = model.D
+    world = World(engine.model, rng)
+    prior = engine.start()
     made: list[Step] = []
-    surprised = 0
+    surprised = unsettled = 0
     for _ in range(steps):
         seen = world.observe()
-        surprised += _is_impossible(model, seen, prior)
-        beliefs = infer_states(model, seen, prior)
-        action = choose(model, beliefs, rng)
-        made.append(_in_labels(model, world.state, seen, beliefs, action))
+        inferred = engine.observe(prior, seen)
+        surprised += bool(inferred.impossible)
+        unsettled += not inferred.converged
+        action = choose(engine, inferred.beliefs, rng)
+        made.append(_in_labels(engine, world.state, seen, inferred.beliefs, action))
         world.act(action)
-        prior = predicted_prior(model, beliefs, action)
-    return Run(seed, tuple(made), surprised)
-
-
-def _is_impossible(model: Compiled, seen: Sequence[int], prior: Sequence[Array]) -> bool:
-    """Whether an observation has probability 0 under the beliefs before it."""
-    return any(
-        _expected(a[index][None], [prior[f][None] for f in parents])[0, 0] < EPSILON
-        for a, parents, index in zip(model.A, model.A_dependencies, seen, strict=True)
-    )
+        prior = engine.predict(inferred.beliefs, action)
+    return Run(seed, tuple(made), surprised, unsettled)
 
 
 def _in_labels(
-    model: Compiled,
+    engine: Engine,
     state: Sequence[int],
     seen: Sequence[int],
-    beliefs: Sequence[Array],
+    beliefs: Beliefs,
     action: NDArray[np.int64],
 ) -> Step:
+    model = engine.model
     return Step(
         observation={v.name: v.names[i] for v, i in zip(model.observations, seen, strict=True)},
         belief={
             v.name: (v.names[int(q.argmax())], float(q.max()))
-            for v, q in zip(model.states, beliefs, strict=True)
+            for v, q in zip(model.states, engine.marginals(beliefs), strict=True)
         },
         state={v.name: v.names[i] for v, i in zip(model.states, state, strict=True)},
         action={v.name: v.names[int(i)] for v, i in zip(model.actions, action, strict=True)},

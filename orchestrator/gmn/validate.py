@@ -25,7 +25,7 @@ from orchestrator.gmn.formats.candidates import (
 from orchestrator.gmn.gradient import with_gradients
 from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
 from orchestrator.gmn.model import GMNSpec
-from orchestrator.gmn.simulate import simulate
+from orchestrator.gmn.simulate import doubts, simulate
 from orchestrator.parsing.reasoning import without_reasoning
 from orchestrator.types.diagnostics import Diagnostic, Report, Severity
 from orchestrator.types.errors import GMNError
@@ -298,13 +298,7 @@ def _run(
     more: list[Diagnostic] = []
     if run_steps:
         run = simulate(compiled, steps=run_steps, seed=0)
-        if run.surprised:
-            words = (
-                f"at {run.surprised} of {run_steps} steps nothing the agent held possible explained"
-            )
-            more.append(
-                finding("GMN904", f"{words} what it observed: its beliefs had ruled it out")
-            )
+        more += [finding("GMN904", words) for words in doubts(run)]
     valid = dataclasses.replace(valid, compiled=compiled)
     if not expectations:
         return _with(valid, more, runs=True if run_steps else None)

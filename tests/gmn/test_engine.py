@@ -9,16 +9,10 @@ import numpy as np
 import pytest
 
 from orchestrator.gmn.compile import Compiled, compile_spec, joint_size
+from orchestrator.gmn.engine.engine import Engine
 from orchestrator.gmn.formats import coerce, read
 from orchestrator.gmn.model import GMNSpec
-from orchestrator.gmn.simulate import (
-    choose,
-    infer_states,
-    negative_expected_free_energy,
-    policy_posterior,
-    predicted_prior,
-    simulate,
-)
+from orchestrator.gmn.simulate import choose, simulate
 from orchestrator.types.errors import GMNError
 from tests.support.documents import GOOD, plus, swapped, without
 
@@ -78,7 +72,7 @@ def test_habits_weigh_policies_as_a_product_over_time() -> None:
     model = model_of(swapped("gamma: 8", "gamma: 8 habit: {go: [0, 1, 3]}"))
     weights = [(0.0, 0.25, 0.75)[i] * (0.0, 0.25, 0.75)[j] for i, j in model.policies[:, :, 0]]
     np.testing.assert_allclose(model.E, weights)
-    assert policy_posterior(model, np.zeros(9))[0] < 1e-12
+    assert Engine(model).policy_posterior(np.zeros(9))[0] < 1e-12
 
 
 @pytest.mark.parametrize(
@@ -107,21 +101,23 @@ def test_what_cannot_be_compiled_says_why(text: str, why: str) -> None:
 
 def test_inference_is_bayes_rule_for_one_factor() -> None:
     model = model_of(GOOD)
-    (belief,) = infer_states(model, [1], model.D)
+    engine = Engine(model)
+    (belief,) = engine.marginals(engine.observe(engine.start(), [1]).beliefs)
     expected = model.A[0][1] * model.D[0]
     np.testing.assert_allclose(belief, expected / expected.sum(), atol=1e-12)
 
 
 def test_an_unobserved_modality_leaves_the_prior_alone() -> None:
     model = model_of(GOOD)
-    (belief,) = infer_states(model, [None], model.D)
+    engine = Engine(model)
+    (belief,) = engine.marginals(engine.observe(engine.start(), [None]).beliefs)
     np.testing.assert_allclose(belief, model.D[0], atol=1e-12)
 
 
 def test_an_impossible_observation_index_is_refused() -> None:
     model = model_of(GOOD)
     with pytest.raises(ValueError, match="GMN903"):
-        infer_states(model, [3], model.D)
+        Engine(model).observe(Engine(model).start(), [3])
 
 
 def test_numbers_that_add_up_beyond_a_float_are_refused_before_they_run() -> None:
@@ -133,22 +129,23 @@ def test_numbers_that_add_up_beyond_a_float_are_refused_before_they_run() -> Non
 
 
 def test_free_energy_over_policies_equals_the_sum_over_their_steps() -> None:
-    model = model_of((LIBRARY / "tmaze.gmn").read_text())
-    efe = negative_expected_free_energy(model, model.D)
-    one = dataclasses.replace(model, horizon=1, policies=model.policies[:4, -1:, :])
+    engine = Engine(model_of((LIBRARY / "tmaze.gmn").read_text()))
+    efe = engine.negative_expected_free_energy(engine.start())
+    policies = engine.model.policies
+    one = Engine(dataclasses.replace(engine.model, horizon=1, policies=policies[:4, -1:, :]))
     for index in (0, 5, 11, 15):
-        beliefs, total = model.D, 0.0
-        for action in model.policies[index]:
-            k = int(action[0])
-            total += negative_expected_free_energy(one, beliefs)[k]
-            beliefs = predicted_prior(model, beliefs, action)
+        beliefs, total = engine.start(), 0.0
+        for action in policies[index]:
+            total += one.negative_expected_free_energy(beliefs)[int(action[0])]
+            beliefs = engine.predict(beliefs, action)
         assert efe[index] == pytest.approx(total, abs=1e-9)
 
 
 def test_without_information_gain_only_utility_counts() -> None:
     model = dataclasses.replace(model_of((LIBRARY / "tmaze.gmn").read_text()), info_gain=False)
-    efe = negative_expected_free_energy(model, model.D)
-    assert choose(model, model.D, np.random.default_rng(0)).tolist() == [0]
+    engine = Engine(model)
+    efe = engine.negative_expected_free_energy(engine.start())
+    assert choose(engine, engine.start(), np.random.default_rng(0)).tolist() == [0]
     assert efe.max() == pytest.approx(0.0, abs=1e-9)
 
 

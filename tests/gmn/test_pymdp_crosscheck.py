@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from orchestrator.gmn.compile import Compiled
+from orchestrator.gmn.engine.engine import Engine
 from orchestrator.gmn.pymdp import cross_check, to_pymdp
-from orchestrator.gmn.simulate import negative_expected_free_energy, predicted_prior
 from orchestrator.gmn.validate import validate
 from orchestrator.types.errors import GMNError, MissingExtraError
 from tests.support.documents import SHARED
@@ -79,13 +79,16 @@ def test_state_utility_adds_exactly_its_expected_value() -> None:
     model = compiled(STATE_UTILITY)
     without = dataclasses.replace(model, V=tuple(np.zeros_like(v) for v in model.V))
     assert cross_check(without) == ()
-    total = negative_expected_free_energy(model, model.D)
-    base = negative_expected_free_energy(without, model.D)
+    engine, other = Engine(model), Engine(without)
+    total = engine.negative_expected_free_energy(engine.start())
+    base = other.negative_expected_free_energy(other.start())
     for index, policy in enumerate(model.policies):
-        beliefs, gained = model.D, 0.0
+        beliefs, gained = engine.start(), 0.0
         for action in policy:
-            beliefs = predicted_prior(model, beliefs, action)
-            gained += sum(float(q @ v) for q, v in zip(beliefs, model.V, strict=True))
+            beliefs = engine.predict(beliefs, action)
+            gained += sum(
+                float(q @ v) for q, v in zip(engine.marginals(beliefs), model.V, strict=True)
+            )
         assert total[index] - base[index] == pytest.approx(gained, abs=1e-9)
 
 

@@ -52,6 +52,7 @@ node belief D1 { about: first rows: [[0.6, 0.4]] }
 node belief D2 { about: second rows: [[0.4, 0.6]] }
 node belief D3 { about: time map: [before] }
 node preference C { on: shown values: [0, 1, 0] }
+node policy pi { inference: mean_field }
 """
 
 #: code -> a document that raises it, as a finding or as a repair.
@@ -165,7 +166,7 @@ SPECIMENS: dict[str, str] = {
     "506": plus("node state w { size: 2 }\nnode transition W { from: [w] to: w identity }").replace(
         f"from: [pos] to: place {ROWS}",
         "from: [pos, w] to: place rules: [{when: {w: 1}, then: {a: 0.5, b: 0.5}}, {then: {c: 1}}]",
-    ),
+    ).replace("gamma: 8", "gamma: 8 inference: mean_field"),
     "507": rules("{when: {pos: a}, then: {a: 0.9, b: 0.1}}, {then: {c: 1}}").replace(
         SHIFT, "rules: [{when: {go: left}, then: {a: 1}}, {then: {c: 1}}]"
     ),
@@ -218,6 +219,10 @@ SPECIMENS: dict[str, str] = {
     "803": json.dumps({"A": [[[1, 0], [0, 1]]], "B": [[[1, 0], [0, 1]]], "dirichlet_A": [1]}),
     "806": json.dumps({"nodes": [{"id": "s", "type": "state"}], "edges": []}),
     "901": swapped("gamma: 8", "gamma: 1e308"),
+    "712": plus(
+        "node state x { size: 70 }\nnode state y { size: 70 }\n"
+        "node transition X { from: [x, y] to: x rules: [{then: {@stay: 1}}] }"
+    ).replace("gamma: 8", "gamma: 8 inference: exact"),
     "904": RULED_OUT,
 }  # fmt: skip
 

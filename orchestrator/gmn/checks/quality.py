@@ -10,6 +10,7 @@ import numpy as np
 
 from orchestrator.gmn.checks.registry import Subject, check
 from orchestrator.gmn.codes import finding
+from orchestrator.gmn.engine.parts import parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -187,20 +188,22 @@ def traps_are_reported(subject: Subject) -> Iterator[Diagnostic]:
             yield finding("GMN505", words, pointer="/transitions", variable=model.states[0].name)
 
 
-@check("GMN506")
-def coupled_factors_are_reported(subject: Subject) -> Iterator[Diagnostic]:
-    """Factors with a common child: mean-field beliefs lose their correlation."""
+@check("GMN506", "GMN712")
+def beliefs_are_exact(subject: Subject) -> Iterator[Diagnostic]:
+    """Factors that meet and have too many joint values, or are kept apart on request."""
     model = subject.compiled
     if model is None:
         return
-    coupled = sorted(
-        {f for parents in model.A_dependencies if len(parents) > 1 for f in parents}
-        | {f for parents in model.B_dependencies if len(parents) > 1 for f in parents}
-    )
-    if coupled:
-        names = ", ".join(model.states[f].name for f in coupled)
-        words = f"beliefs about {names} are inferred as if independent (mean field)"
-        yield finding("GMN506", words, pointer="/states")
+    for part in parts_of(model):
+        names = ", ".join(model.states[f].name for f in part.factors)
+        if part.reason and model.inference == "exact":
+            words = f"exact inference is not possible: {names} have {part.reason}"
+            words += "; write inference: auto, or make them smaller"
+            yield finding("GMN712", words, pointer="/policy/inference")
+        elif len(part.factors) > 1 and (part.reason or model.inference == "mean_field"):
+            why = part.reason or "inference: mean_field"
+            words = f"beliefs about {names} are inferred as if independent (mean field): {why}"
+            yield finding("GMN506", words, pointer="/states")
 
 
 @check("GMN507")

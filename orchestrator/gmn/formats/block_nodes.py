@@ -63,7 +63,7 @@ _PREFERENCE_KEYS = {
 }  # fmt: skip
 _POLICY_KEYS = {
     **dict.fromkeys(("horizon", "policy_len", "planning_horizon"), "horizon"),
-    **{key: key for key in ("gamma", "selection", "info_gain")},
+    **{key: key for key in ("gamma", "selection", "info_gain", "inference")},
     **dict.fromkeys(("habit", "habits"), "habit"),
     "description": "description",
 }

@@ -38,6 +38,7 @@ _WORDS = {
     "horizon": "steps looked ahead",
     "gamma": "precision over policies",
     "info_gain": "whether expected information gain counts",
+    "inference": "auto unless asked otherwise",
     "agent_type": "explorer, trader, coordinator or general",
 }
 

@@ -222,6 +222,8 @@ def _policy(policy: Policy, habits: Sequence[Habit]) -> Iterator[str]:
         yield f"selection: {policy.selection}"
     if not policy.info_gain:
         yield "info_gain: false"
+    if policy.inference != "auto":
+        yield f"inference: {policy.inference}"
     if habits:
         items = ", ".join(
             f"{_word(h.action)}: [{', '.join(map(_number, h.weights))}]" for h in habits

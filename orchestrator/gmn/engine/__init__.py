@@ -1,0 +1,1 @@
+"""Beliefs and plans of a compiled model: exact where the joint is small, else by mean field."""

@@ -1,0 +1,130 @@
+"""The engine of a compiled model: beliefs, plans and choices of an active-inference agent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from orchestrator.gmn.engine.exact import ExactPart
+from orchestrator.gmn.engine.mean_field import MeanFieldPart, clipped_log, softmax
+from orchestrator.gmn.engine.parts import parts_of
+from orchestrator.types.errors import GMNError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from orchestrator.gmn.compile import Compiled
+    from orchestrator.gmn.engine.parts import Part
+    from orchestrator.gmn.model import Inference
+
+    Array = NDArray[np.float64]
+
+#: One belief per part of the model: a joint distribution, or one distribution per factor.
+Beliefs = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Inferred:
+    """Beliefs after an observation.
+
+    Attributes:
+        impossible: how many modalities showed what the beliefs before had ruled out.
+        converged: False where mean-field beliefs were still moving.
+    """
+
+    beliefs: Beliefs
+    impossible: int
+    converged: bool
+
+
+def _made(model: Compiled, part: Part, inference: Inference) -> ExactPart | MeanFieldPart:
+    if inference == "mean_field" or (inference == "auto" and not part.can_be_exact):
+        return MeanFieldPart(model, part)
+    if not part.can_be_exact:
+        names = ", ".join(model.states[f].name for f in part.factors)
+        raise GMNError(f"exact inference is not possible: {names} have {part.reason}")
+    return ExactPart(model, part)
+
+
+class Engine:
+    """Prepares a model's arrays once; holds no beliefs of its own."""
+
+    def __init__(self, model: Compiled, *, inference: Inference | None = None) -> None:
+        """`inference` overrides the model's own.
+
+        Raises: GMNError: exact inference is asked for and a part is too large for it.
+        """
+        self.model = model
+        self.parts = tuple(
+            _made(model, part, inference or model.inference) for part in parts_of(model)
+        )
+        self._places = [self._place(part) for part in self.parts]
+        per_step = round(len(model.policies) ** (1 / model.horizon))
+        self.joint_actions: NDArray[np.int64] = model.policies[:per_step, -1, :]
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every belief is the exact posterior."""
+        return all(isinstance(part, ExactPart) for part in self.parts)
+
+    def _place(self, part: ExactPart | MeanFieldPart) -> NDArray[np.int64]:
+        """For every policy, the index of the part's own sequence of actions."""
+        index = np.zeros(len(self.model.policies), dtype=np.int64)
+        for step in range(self.model.horizon):
+            for k in part.part.controls:
+                index = index * self.model.actions[k].n + self.model.policies[:, step, k]
+        return index
+
+    def start(self) -> Beliefs:
+        """The priors."""
+        return tuple(part.start() for part in self.parts)
+
+    def from_marginals(self, marginals: Sequence[Array]) -> Beliefs:
+        """Beliefs in which the factors are independent, from q(s_f) of every factor."""
+        return tuple(part.joint([marginals[f] for f in part.part.factors]) for part in self.parts)
+
+    def marginals(self, beliefs: Beliefs) -> tuple[Array, ...]:
+        """q(s_f) of every factor, in declaration order."""
+        found: dict[int, Array] = {}
+        for part, belief in zip(self.parts, beliefs, strict=True):
+            found.update(zip(part.part.factors, part.marginals(belief), strict=True))
+        return tuple(found[f] for f in range(len(found)))
+
+    def observe(self, beliefs: Beliefs, seen: Sequence[int | None]) -> Inferred:
+        """Beliefs after one index per modality, None for one that was not observed.
+
+        Raises: ValueError: an index is out of range (903).
+        """
+        for variable, index in zip(self.model.observations, seen, strict=True):
+            if index is not None and not 0 <= index < variable.n:
+                raise ValueError(f"GMN903: observation {index} is not possible for {variable.name}")
+        found = [
+            part.observe(belief, seen) for part, belief in zip(self.parts, beliefs, strict=True)
+        ]
+        converged = all(p.converged for p in self.parts if isinstance(p, MeanFieldPart))
+        return Inferred(tuple(b for b, _ in found), sum(n for _, n in found), converged)
+
+    def predict(self, beliefs: Beliefs, action: Sequence[int] | NDArray[np.int64]) -> Beliefs:
+        """Beliefs of the next step, before its observation, after a joint action."""
+        return tuple(
+            part.predict(belief, [int(action[k]) for k in part.part.controls])
+            for part, belief in zip(self.parts, beliefs, strict=True)
+        )
+
+    def negative_expected_free_energy(self, beliefs: Beliefs) -> Array:
+        """-G of every policy in nats, shape [policies]: utility plus, if asked, information gain.
+
+        Parts do not meet, so -G is a sum over them, each planned over its own actions.
+        """
+        total = np.zeros(len(self.model.policies))
+        for part, belief, place in zip(self.parts, beliefs, self._places, strict=True):
+            total += part.plan(belief, self.model.horizon)[place]
+        return total
+
+    def policy_posterior(self, neg_efe: Array) -> Array:
+        """softmax(gamma * neg_efe + ln E), shape [policies]."""
+        return softmax(self.model.gamma * neg_efe + clipped_log(self.model.E))

@@ -1,0 +1,109 @@
+"""Splits a model into parts that never meet, and says which of them can be exact.
+
+Factors meet when they are parents of one likelihood, or when one is a parent of the other's
+transition. Beliefs over factors that never meet stay independent, so each part has a joint
+distribution of its own and the joint of the whole model is never needed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestrator.gmn.compile import Compiled
+
+#: The most joint states of a part whose beliefs are exact.
+EXACT_STATES = 4096
+#: The most numbers that one exact step may hold at once (32 MB).
+EXACT_NUMBERS = 2**22
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """State factors that meet each other and no other factor; all are indices into the model.
+
+    Attributes:
+        factors: its state factors, in declaration order.
+        modalities: the observations that depend on them.
+        controls: the actions that drive them.
+        sizes: how many values each of the factors has.
+        numbers: the most numbers that moving one joint belief holds at once.
+    """
+
+    factors: tuple[int, ...]
+    modalities: tuple[int, ...]
+    controls: tuple[int, ...]
+    sizes: tuple[int, ...]
+    numbers: int
+
+    @property
+    def states(self) -> int:
+        """Number of joint states."""
+        return math.prod(self.sizes)
+
+    @property
+    def can_be_exact(self) -> bool:
+        """Whether its joint distribution stays within the bounds."""
+        return not self.reason
+
+    @property
+    def reason(self) -> str:
+        """Why its joint distribution cannot be exact; empty when it can."""
+        if self.states > EXACT_STATES:
+            return f"{self.states} joint states, more than {EXACT_STATES}"
+        if self.numbers > EXACT_NUMBERS:
+            return f"a step of {self.numbers} numbers, more than {EXACT_NUMBERS}"
+        return ""
+
+
+def parts_of(model: Compiled) -> tuple[Part, ...]:
+    """The parts of a model, in order of their first factor."""
+    group = list(range(len(model.states)))
+    for meeting in (*model.A_dependencies, *model.B_dependencies):
+        joined = {group[f] for f in meeting}
+        group = [min(joined) if g in joined else g for g in group]
+    return tuple(
+        _part(model, tuple(f for f, g in enumerate(group) if g == one))
+        for one in sorted(set(group))
+    )
+
+
+def _part(model: Compiled, factors: tuple[int, ...]) -> Part:
+    controls = {k for f in factors for k in model.B_action_dependencies[f]}
+    return Part(
+        factors,
+        tuple(m for m, parents in enumerate(model.A_dependencies) if parents[0] in factors),
+        tuple(sorted(controls)),
+        tuple(model.states[f].n for f in factors),
+        max(held for _, held in elimination(model, factors)),
+    )
+
+
+def elimination(model: Compiled, factors: Sequence[int]) -> list[tuple[int, int]]:
+    """An order in which the factors move, each with how many numbers are held at that moment.
+
+    A factor's previous value is summed out once nothing that has yet to move depends on it. The
+    next to move is the one that leaves the fewest numbers.
+    """
+    size = {f: model.states[f].n for f in factors}
+    before, after, left = set(factors), set[int](), list(factors)
+    order: list[tuple[int, int]] = []
+    while left:
+        f, kept = min(
+            ((f, _needed(model, [g for g in left if g != f], before)) for f in left),
+            key=lambda choice: size[choice[0]] * math.prod(size[g] for g in choice[1]),
+        )
+        held = math.prod(size[g] for g in (*before, *after, f))
+        order.append((f, held))
+        left.remove(f)
+        before, after = kept, after | {f}
+    return order
+
+
+def _needed(model: Compiled, left: Sequence[int], before: set[int]) -> set[int]:
+    """The factors whose previous value is still a parent of one that has yet to move."""
+    return before & {g for f in left for g in model.B_dependencies[f]}
