@@ -1,9 +1,10 @@
 """Exact beliefs over one part of a model: Bayes' rule on the joint of its factors.
 
-Filtering: q(s') is proportional to p(o | s') sum_s p(s' | s, u) q(s); Särkkä 2013, "Bayesian
-Filtering and Smoothing", theorem 4.1. Expected free energy: Da Costa et al. 2020, "Active inference
-on discrete state-spaces: a synthesis", eq. D.3; information gain is the mutual information between
-the joint state and all observations of the part together.
+Filtering: q(s') is proportional to p(o | s') sum_s p(s' | s, u) q(s) (Kaelbling, Littman and
+Cassandra 1998, "Planning and acting in partially observable stochastic domains", section 3.3).
+Expected free energy: utility plus information gain (Da Costa et al. 2020, "Active inference on
+discrete state-spaces: a synthesis", section 6); the gain is the mutual information between the
+joint state and all observations of the part together.
 """
 
 from __future__ import annotations
