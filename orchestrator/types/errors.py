@@ -25,6 +25,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from orchestrator.types.installation import install_command
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -202,6 +204,6 @@ class MissingExtraError(OrchestratorError):
 
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(
-            f"{feature} needs the extra {extra!r}. Install it: pip install 'orchestrator[{extra}]'."
+            f"{feature} needs the extra {extra!r}. Install it: {install_command(extra)}"
         )
         self.extra = extra
