@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from urllib.parse import quote
@@ -38,7 +39,9 @@ def pins(name: str) -> dict[str, str]:
     return {block.partition("==")[0]: block for block in blocks if block}
 
 
-def told_by(monkeypatch: pytest.MonkeyPatch, site: Path, origin: dict[str, object] | None) -> str:
+def message_of(
+    monkeypatch: pytest.MonkeyPatch, site: Path, origin: Mapping[str, object] | None
+) -> str:
     """The message of an error, where the package was installed from `origin`."""
     info = site / "gmn_orchestrator-0.1.0.dist-info"
     info.mkdir(parents=True)
@@ -72,7 +75,9 @@ def test_the_search_for_the_old_name_finds_it(words: str) -> None:
 def test_an_installation_from_the_index_is_sent_to_our_name_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert told_by(monkeypatch, tmp_path, None).endswith(": pip install 'gmn-orchestrator[redis]'")
+    assert message_of(monkeypatch, tmp_path, None).endswith(
+        ": pip install 'gmn-orchestrator[redis]'"
+    )
 
 
 @pytest.mark.parametrize(("editable", "flag"), [(True, "-e "), (False, "")])
@@ -87,7 +92,7 @@ def test_an_installation_from_a_checkout_is_sent_to_the_checkout(
         "url": f"file://{quote(str(checkout))}",
         "dir_info": {"editable": True} if editable else {},
     }
-    message = told_by(monkeypatch, tmp_path / "site", origin)
+    message = message_of(monkeypatch, tmp_path / "site", origin)
     command = message.partition("Install it: ")[2]
     # What a shell makes of it is what pip gets.
     words = subprocess.run(
@@ -100,7 +105,7 @@ def test_a_checkout_that_is_gone_is_not_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     origin = {"url": f"file://{tmp_path}/gone", "dir_info": {"editable": True}}
-    assert "gone" not in told_by(monkeypatch, tmp_path / "site", origin)
+    assert "gone" not in message_of(monkeypatch, tmp_path / "site", origin)
 
 
 def test_a_folder_that_is_not_installed_at_all_still_gives_a_command(tmp_path: Path) -> None:
