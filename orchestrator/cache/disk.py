@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 import os
 import re
 import sqlite3
@@ -22,13 +21,14 @@ from orchestrator.cache.store import RefusedError, Store
 from orchestrator.ledger.private import make_private, open_private
 from orchestrator.ledger.usage import stamp
 from orchestrator.types.errors import ConfigError
+from orchestrator.types.visible import logger_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from orchestrator.cache.encryption import Encryption
 
-_log = logging.getLogger(__name__)
+_log = logger_of(__name__)
 _FILE_NAME = re.compile(r"[0-9a-f]{2}[/\\][0-9a-f]{2}[/\\][0-9a-f]{28}\.val")
 # What a damaged or unusable database raises.
 _FAULTS = (sqlite3.Error, OSError, diskcache.Timeout)

@@ -10,10 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field, ValidationError
-from pydantic_core import to_json
+from pydantic_core import to_jsonable_python
 
 from orchestrator.cache.keys import differences, digest
-from orchestrator.cli.output import GOOD, INVALID, UsageError, echo, echo_json, echo_result, table
+from orchestrator.cli.output import (
+    GOOD,
+    INVALID,
+    UsageError,
+    echo_json,
+    echo_lines,
+    echo_result,
+    table,
+)
 from orchestrator.client.wiring import store_of
 from orchestrator.config.settings import Config
 from orchestrator.ledger.private import open_private
@@ -65,13 +73,13 @@ def _list(store: Store, arguments: argparse.Namespace) -> int:
     rows = store.questions()
     if arguments.json:
         value = [{"key": key, "question": question} for key, question in rows]
-        echo(to_json(value, indent=2).decode())
+        echo_json(to_jsonable_python(value))
         return GOOD
     shown = [
         (key[:12], "accepted run" if "accepted" in q else "answer", _route(q), _last_message(q))
         for key, q in rows
     ]
-    echo("\n".join(table(("key", "kept", "asked of", "what"), shown)))
+    echo_lines(table(("key", "kept", "asked of", "what"), shown))
     return GOOD
 
 

@@ -9,7 +9,10 @@ from orchestrator.generation.answers import NOTES
 from orchestrator.types.events import Answered, Asked, Delta, Evaluated, Failed, Partial
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from orchestrator.gmn.model import GMNSpec
+    from orchestrator.types.diagnostics import Diagnostic
     from orchestrator.types.events import Event
     from orchestrator.types.requests import Generation
 
@@ -42,15 +45,19 @@ def show_event(event: Event) -> None:
 def show_live(event: Event) -> None:
     """Print the text of a streamed answer as it arrives, and its findings, on stderr."""
     if isinstance(event, Delta):
-        echo_stderr(event.text, end="")
+        echo_stderr(event.text, end="", lines=True)
     elif isinstance(event, Asked) and event.attempt > 1:
         echo_stderr("")
     elif isinstance(event, Partial):
-        for finding in event.findings:
-            echo_stderr(f"\n{finding}", "yellow")
+        _show_findings(event.findings)
     elif isinstance(event, Evaluated):
-        for finding in event.evaluation.report.diagnostics:
-            echo_stderr(f"\n{finding}", "yellow")
+        _show_findings(event.evaluation.report.diagnostics)
+
+
+def _show_findings(findings: Iterable[Diagnostic]) -> None:
+    for finding in findings:
+        echo_stderr("")  # the answer stops anywhere in a line
+        echo_stderr(str(finding), "yellow")
 
 
 def _count(n: int, what: str) -> str:

@@ -10,6 +10,7 @@ from orchestrator.cli.output import GOOD, echo_result, table
 from orchestrator.config.settings import Config, ledger_directory
 from orchestrator.ledger.ledger import lines_of
 from orchestrator.ledger.usage import Sum, bars, since_of, sums
+from orchestrator.types.visible import visible
 
 if TYPE_CHECKING:
     import argparse
@@ -34,10 +35,13 @@ def run(arguments: argparse.Namespace) -> int:
 def _lines(found: Mapping[str, Sum], by: str) -> Iterator[str]:
     yield from table((by, *_HEADER), [_row(name, entry) for name, entry in found.items()])
     has_cost = any(entry.usd for entry in found.values())
-    yield f"\n{'USD' if has_cost else 'tokens'} by {by}"
+    yield ""
+    yield f"{'USD' if has_cost else 'tokens'} by {by}"
     yield from bars(
         {
-            name: entry.usd if has_cost else float(entry.prompt_tokens + entry.completion_tokens)
+            visible(name): entry.usd
+            if has_cost
+            else float(entry.prompt_tokens + entry.completion_tokens)
             for name, entry in found.items()
         }
     )

@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
-import logging
 import os
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.types.visible import logger_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-_log = logging.getLogger(__name__)
+_log = logger_of(__name__)
 #: Seconds between checks that an open file still has its name (log rotation renames it).
 CHECK_S = 1.0
 

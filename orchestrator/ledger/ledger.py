@@ -15,7 +15,6 @@ import dataclasses
 import datetime
 import itertools
 import json
-import logging
 import os
 import time
 import uuid
@@ -29,6 +28,7 @@ from orchestrator.ledger.usage import stamp, sums
 from orchestrator.types.errors import BudgetExceededError
 from orchestrator.types.requests import Usage
 from orchestrator.types.run_context import RequestCost, RunContext
+from orchestrator.types.visible import logger_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from orchestrator.types.requests import Attempt, WireAttempt
 
-_log = logging.getLogger(__name__)
+_log = logger_of(__name__)
 _UNFINISHED = "unfinished"
 
 

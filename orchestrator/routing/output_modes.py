@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import os
 import tempfile
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from filelock import FileLock
 
 from orchestrator.ledger.usage import stamp
 from orchestrator.types.requests import OutputMode
+from orchestrator.types.visible import logger_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from orchestrator.models.deployments import Deployment
     from orchestrator.types.requests import Request
 
-_log = logging.getLogger(__name__)
+_log = logger_of(__name__)
 MODES_FILE = "modes.json"  # in the cache directory
 _STRICT_WORDS = frozenset({
     "type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf",

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
+from orchestrator.types.visible import visible
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -79,7 +81,7 @@ class Diagnostic:
 
     def __str__(self) -> str:
         where = f"{self.place.line}:{self.place.column}: " if self.place else ""
-        return f"{where}{self.code} {self.severity}: {self.message}"
+        return visible(f"{where}{self.code} {self.severity}: {self.message}")
 
     def as_dict(self) -> dict[str, object]:
         """JSON-ready form; empty fields are left out."""
