@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from orchestrator.config.providers import PROVIDERS
+from orchestrator.models.surroundings import is_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -118,11 +119,24 @@ def secret_values(config: Config, environ: Mapping[str, str]) -> list[str]:
     ]
 
 
+def _in_address(address: str) -> Iterator[str]:
+    """The user, the password and the keys that stand in an address."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return
+    access = parts.netloc.rpartition("@")[0]
+    yield from (text for part in access.split(":", 1) for text in (part, unquote(part)))
+    yield from (text for name, text in parse_qsl(parts.query) if is_secret(name))
+
+
 def private_values(value: Any, *, is_private: bool = False) -> Iterator[str]:
-    """Every text under a name that says that it is secret."""
+    """Every text under a name that says that it is secret, and what an address carries of one."""
     if isinstance(value, str):
         if is_private:
             yield value
+        elif value.startswith(("http://", "https://")):
+            yield from _in_address(value)
     elif isinstance(value, Mapping):
         for name, part in value.items():
             yield from private_values(
