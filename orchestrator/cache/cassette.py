@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.cache.keys import as_kept
 from orchestrator.ledger.private import make_private, open_private
+from orchestrator.parsing.bounds import json_value
 from orchestrator.types.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class Cassette:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json_value(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(str(path), f"it cannot be read ({error})", fix="Record again.") from error
     return found if isinstance(found, dict) else {}

@@ -25,6 +25,7 @@ from orchestrator.cli.output import (
 from orchestrator.client.wiring import store_of
 from orchestrator.config.settings import Config
 from orchestrator.ledger.private import open_private
+from orchestrator.parsing.bounds import json_value
 
 if TYPE_CHECKING:
     import argparse
@@ -184,9 +185,11 @@ def _question(store: Store, name: str) -> tuple[str, Mapping[str, Any]]:
     """Key and question of the entry whose key begins with `name`, or of the file `name`."""
     if Path(name).is_file():
         try:
-            found = json.loads(Path(name).read_text(encoding="utf-8"))
+            found = json_value(Path(name).read_text(encoding="utf-8"))
         except ValueError as error:
             raise UsageError(f"{name} is not JSON: {error}") from error
+        if not isinstance(found, Mapping):
+            raise UsageError(f"{name} holds a {type(found).__name__}, not a question")
         question = found.get("question", found)
         return str(found.get("key") or digest(question)), question
     matches = [(key, question) for key, question in store.questions() if key.startswith(name)]

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 #: Raise it whenever the same text could be evaluated differently under the same schema.
-READING_VERSION = "2"
+READING_VERSION = "3"
 MOST_EXPLAINED = 12
 _LONGEST_WORD = 200  # characters; a longer answer without quotes is prose
 _SEVERAL = "it holds several values, and does not say which is the final one; send that one alone"
@@ -165,6 +165,12 @@ class JsonSchemaContract(Generic[T]):
         return whole if whole.is_accepted else inside
 
     def _evaluation(self, value: object) -> Evaluation[T]:
+        try:
+            return self._evaluated(value)
+        except RecursionError:  # how deep is too deep depends on the schema
+            return unparsed("the value is nested too deep to be held against the schema")
+
+    def _evaluated(self, value: object) -> Evaluation[T]:
         repairs: tuple[Diagnostic, ...] = ()
         if self.repair:
             value, repairs = coerced(value, self._wanted)

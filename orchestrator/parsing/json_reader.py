@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pyjson5
 from pydantic_core import from_json
 
+from orchestrator.parsing.bounds import MOST_NESTED, json_value
 from orchestrator.parsing.lenient_json import ParseResult, begins_value, span_end, value_at
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ _REFUSAL = re.compile(
 MOST_REFUSAL_CHARACTERS = 1200
 _MOST_CANDIDATES = 200
 _IS_OBJECT = re.compile(r"[{\[\s]*[{\"'“„&\\]")
-_MOST_NESTED = 200
 _THOUGHT = r"(?:seed:)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratchpad|analysis)"
 #: Where reasoning begins and ends, in the spellings of the common model families.
 _MARK = re.compile(
@@ -249,17 +249,17 @@ def _why_not(text: str, found: Candidates, count: int) -> str:
     if not found.text.strip() and text.strip():
         return "not JSON: nothing but reasoning stands in the answer"
     try:
-        json.loads(unfence(found.text).body)
+        json_value(unfence(found.text).body)
     except json.JSONDecodeError as error:
         return f"not JSON at line {error.lineno}, column {error.colno}: {error.msg}"
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         return f"not JSON: {error}"
     return "not JSON: no value stands in the answer"
 
 
 def _is_cut_off(body: str) -> bool:
     try:
-        pyjson5.decode(body, _MOST_NESTED)
+        pyjson5.decode(body, MOST_NESTED)
     except pyjson5.Json5EOF:
         return True
     except pyjson5.Json5Exception:

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 import pyjson5
 
+from orchestrator.parsing.bounds import MOST_NESTED, measured
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_MOST_NESTED = 200
 _NOT_THAT = (
     ValueError, SyntaxError, RecursionError, MemoryError, TypeError, pyjson5.Json5Exception
 )  # fmt: skip
@@ -74,6 +75,7 @@ def value_at(text: str, start: int, end: int) -> ParseResult | None:
     keys = _Keys()
     try:
         value, stop = json.JSONDecoder(object_pairs_hook=keys).raw_decode(text, start)
+        measured(value)
     except (ValueError, RecursionError):
         stop = span_end(text, start, end)
         return _leniently(text[start:stop], start) if stop else None
@@ -130,6 +132,7 @@ def _leniently(body: str, start: int) -> ParseResult | None:
     for read, fix in readers:
         try:
             value = read(body)
+            measured(value)
         except _NOT_THAT:
             continue
         if isinstance(value, dict | list):
@@ -138,7 +141,7 @@ def _leniently(body: str, start: int) -> ParseResult | None:
 
 
 def _json5(body: str) -> object:
-    value: object = pyjson5.decode(body, _MOST_NESTED)
+    value: object = pyjson5.decode(body, MOST_NESTED)
     return value
 
 

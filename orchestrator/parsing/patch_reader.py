@@ -17,6 +17,7 @@ from orchestrator.parsing.json_patch import plain_operation
 from orchestrator.parsing.json_reader import read_candidates
 
 _OPERATIONS = ("add", "remove", "replace", "move", "copy", "test")
+_MOST_OPERATIONS = 500  # those of several patches are compared with each other
 _MEMBERS = ("op", "path", "from", "value")
 _LAST_COUNTS = re.compile(r"\b(final|corrected|revised|instead|actually|wait)\b", re.IGNORECASE)
 _NOTHING = re.compile(r"[\s,;]*")
@@ -91,6 +92,9 @@ def read_patch(text: str, names: Container[str] = ()) -> PatchReading:
     if not patches:
         words = "a JSON Patch is a list of operations with op and path" if found else "no JSON"
         return PatchReading(None, f"the answer is not a JSON Patch: {words}", (), is_alone=False)
+    if (count := sum(len(patch.operations) for patch in patches)) > _MOST_OPERATIONS:
+        words = f"{count} operations, more than {_MOST_OPERATIONS}; send the whole document"
+        return PatchReading(patches[-1].operations, words)
     if wrong := [key for key in strangers if key in names or "/" in key]:
         return PatchReading(patches[-1].operations, f"{wrong[0]!r} stands beside the operations")
     if re.search(r"""["']op["']""", around):

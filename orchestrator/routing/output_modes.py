@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from orchestrator.ledger.usage import stamp
+from orchestrator.parsing.bounds import json_value
 from orchestrator.types.requests import OutputMode
 from orchestrator.types.visible import logger_of
 
@@ -79,7 +80,7 @@ class RefusedModes:
 
     def _read(self) -> dict[str, Any]:
         try:
-            found = json.loads(self.path.read_text(encoding="utf-8"))
+            found = json_value(self.path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:

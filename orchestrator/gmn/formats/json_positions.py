@@ -80,7 +80,7 @@ def _end(text: str, at: int) -> int:
     if text[at : at + 1] in ("{", "[", '"'):
         try:
             return _DECODER.raw_decode(text, at)[1]
-        except (json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):
             pass  # not valid JSON, so its brackets are counted
     depth = 0
     for piece in _PIECE.finditer(text, at):
