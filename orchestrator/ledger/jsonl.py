@@ -12,7 +12,6 @@ import time
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from orchestrator.ledger.private import open_private
-
 from orchestrator.types.visible import logger_of
 
 if TYPE_CHECKING:
