@@ -20,6 +20,7 @@ from orchestrator.generation.request_variants import as_patch
 from orchestrator.gmn.checks import known_constraints
 from orchestrator.types.errors import GMNError
 from orchestrator.types.requests import Description
+from orchestrator.types.work import judge_within
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,7 +63,10 @@ class GMNTasks:
         """A document for a description; see `Orchestrator.generate_gmn`, also for its errors."""
         check_description(prompt, agent_type)
         router, settings = self.loop.router, self.loop.settings
-        shown = examples_for(prompt, agent_type, examples, count=settings.generation.examples)
+        shown = await judge_within(
+            settings.generation.deadline_s, examples_for, prompt, agent_type, examples,
+            count=settings.generation.examples,
+        )  # fmt: skip
         contract = self.contract(constraints, expectations, prompt if infer_expectations else "")
         expected = tuple(str(e) for e in contract.expectations)
         asked = Description(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.simulate import Run, Step, simulate
 from orchestrator.parsing.spelling import nearest
+from orchestrator.types.work import doing, look, repeated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -111,6 +112,7 @@ class Expectation:
         return all(map(self._at, steps))
 
     def _at(self, step: Step) -> bool:
+        look(4)
         return all(wanted.holds(step) for wanted in self.wanted)
 
     def __str__(self) -> str:
@@ -187,11 +189,22 @@ def measure(
     episodes: int = EPISODES,
     seed: int = 0,
 ) -> tuple[Measured, ...]:
-    """Simulate the episodes once (seeds seed, seed+1, …); measure every expectation in them."""
+    """Simulate the episodes once (seeds seed, seed+1, …); measure every expectation in them.
+
+    Raises: TooMuchWork: an allowance does not suffice for them.
+    """
     if not expectations:
         return ()
     steps = max(expectation.steps for expectation in expectations)
-    runs = [simulate(model, steps=steps, seed=seed + i) for i in range(episodes)]
+    doing(
+        f"simulating {episodes} episodes of {steps} steps",
+        "expect it within fewer steps, simulate fewer episodes, compare fewer policies or make the"
+        " model smaller",
+    )
+    runs: list[Run] = []
+    for number in range(episodes):
+        with repeated(0 if runs else episodes - 1):
+            runs.append(simulate(model, steps=steps, seed=seed + number))
     return tuple(_measured(expectation, runs) for expectation in expectations)
 
 
