@@ -10,7 +10,9 @@ from orchestrator.generation.gmn_contract import GMNContract
 from orchestrator.generation.images import image_parts
 from orchestrator.generation.loop import GenerationRequest
 from orchestrator.generation.request_building import (
+    MOST_SHOWN,
     check_description,
+    check_length,
     check_text,
     examples_for,
     initial_request,
@@ -122,6 +124,7 @@ class GMNTasks:
             constraints=constraints or {}, document=contract.name_keyed(base), feedback=feedback,
             expectations=tuple(str(e) for e in contract.expectations),
         )  # fmt: skip
+        check_length("spec", len(description.document), MOST_SHOWN)
         rendered = self.prompts.feedback(
             description.document, feedback, constraints=constraints,
             expectations=description.expectations,

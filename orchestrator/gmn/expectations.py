@@ -35,6 +35,7 @@ _WHOLE = re.compile(
 )
 _CONDITION = re.compile(r"\s*([A-Za-z_]\w*)\s*=\s*([^\s=]+(?:\s*\|\s*[^\s=]+)*)\s*\Z")
 EPISODES = 40
+MOST_CHARACTERS = 2_000
 MOST_TRACE_STEPS = 12
 
 
@@ -80,6 +81,9 @@ class Expectation:
 
         Raises: ValueError: `text` is not one; the message shows the form and an example.
         """
+        if len(text) > MOST_CHARACTERS:
+            words = f"an expectation has {len(text):,} characters, more than {MOST_CHARACTERS:,}"
+            raise ValueError(f"{words}; write {_FORM}, for example {_EXAMPLE!r}")
         whole = _WHOLE.match(text)
         parts = (
             [_CONDITION.match(p) for p in re.split(r"\s+and\s+", whole["what"])] if whole else []

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from orchestrator.types.diagnostics import Diagnostic
 
+_COUNTED = 10**15  # sizes beyond it are not written out
 #: Constraints that a request may set, and what each counts.
 CONSTRAINTS = {
     "max_states": "joint hidden states",
@@ -39,6 +40,8 @@ def known_constraints(constraints: Mapping[str, int]) -> dict[str, int]:
             raise ValueError(f"{name!r} is not a constraint; use one of {', '.join(CONSTRAINTS)}")
         if not isinstance(bound, int) or isinstance(bound, bool) or bound < 1:
             raise ValueError(f"{name} is {bound!r}, expected a whole number of at least 1")
+        if bound >= _COUNTED:
+            raise ValueError(f"{name} is {shown(bound)}, which bounds nothing; leave it out")
     return dict(constraints)
 
 
@@ -112,7 +115,7 @@ def tables_are_small(subject: Subject) -> Iterator[Diagnostic]:
 
 def shown(count: int) -> str:
     """A count in words: Python refuses to write out an integer of thousands of digits."""
-    return str(count) if count < 10**15 else "over 10^15"
+    return str(count) if count < _COUNTED else "over 10^15"
 
 
 def n_policies(subject: Subject, horizon: int) -> int:
