@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from orchestrator.generation.request_variants import as_patch
 from orchestrator.gmn.checks import known_constraints
 from orchestrator.types.errors import GMNError
 from orchestrator.types.requests import Description
-from orchestrator.types.work import judge_within
+from orchestrator.types.work import judge, judge_within
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,10 +81,11 @@ class GMNTasks:
         if pictures:
             route = await self._seeing(route, agent_type, tenant)
         mode = router.mode_for(route)
-        rendered = self.prompts.generate(
-            prompt, agent_type=agent_type, mode=mode, constraints=constraints,
-            expectations=expected, examples=shown,
+        render = functools.partial(
+            self.prompts.generate, prompt, agent_type=agent_type, mode=mode,
+            constraints=constraints, expectations=expected, examples=shown,
         )  # fmt: skip
+        rendered = await judge(render) if examples else render()  # which are read in another form
         first = initial_request(
             rendered.with_parts(pictures), route, contract,
             settings=settings, mode=mode, cache=cache, seed=seed, tenant=tenant, description=asked,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -28,7 +27,7 @@ from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.simulate import simulate
 from orchestrator.parsing.reasoning import without_reasoning
-from orchestrator.types.diagnostics import Diagnostic, Report, Severity
+from orchestrator.types.diagnostics import Diagnostic, Report, Severity, listed
 from orchestrator.types.errors import GMNError
 from orchestrator.types.work import TooMuchWork, allowance, doing, look
 
@@ -194,8 +193,7 @@ def _checked(
     places = reading.places
     verdict = Validation(None, Report(), None, reading.spelling, reading.is_whole, reading.missing)
     if spec is None:
-        listed, done = _listed(found, limits), _listed(repairs, limits)
-        report = Report(_placed(listed, places), _placed(done, places))
+        report = _report(found, repairs, places, limits)
         return None, dataclasses.replace(verdict, report=report)
     subject = Subject(spec, limits, bounds)
     try:
@@ -206,8 +204,7 @@ def _checked(
             checked = run_checks(subject)
     except TooMuchWork as error:
         checked = [_too_much(error)]
-    listed, done = _listed([*found, *checked], limits), _listed(repairs, limits)
-    report = Report(_placed(listed, places), _placed(done, places))
+    report = _report([*found, *checked], repairs, places, limits)
     return subject, dataclasses.replace(verdict, spec=subject.spec, report=report)
 
 
@@ -360,16 +357,14 @@ def _with(
     return dataclasses.replace(valid, report=report)
 
 
-def _listed(found: Sequence[Diagnostic], limits: Limits) -> Sequence[Diagnostic]:
-    """At most so many as the limits say, errors before others, and one that counts the rest."""
-    if len(found) <= limits.findings:
-        return found
-    ranked = sorted(range(len(found)), key=lambda n: (found[n].severity is not Severity.ERROR, n))
-    rest = Counter(found[n].code for n in ranked[limits.findings :])
-    codes = ", ".join(f"{count:,} {code}" for code, count in rest.most_common())
-    words = f"and {rest.total():,} more: {codes}"
-    last = finding("GMN713", words, got=len(found), expected=limits.findings)
-    return [*(found[n] for n in sorted(ranked[: limits.findings])), last]
+def _report(
+    found: Sequence[Diagnostic], repairs: Sequence[Diagnostic], places: SourceMap, limits: Limits
+) -> Report:
+    most = limits.findings
+    return Report(
+        _placed(listed(found, most, "GMN713"), places),
+        _placed(listed(repairs, most, "GMN713"), places),
+    )
 
 
 def _placed(found: Iterable[Diagnostic], places: SourceMap) -> tuple[Diagnostic, ...]:

@@ -54,7 +54,7 @@ async def test_a_change_of_a_document_has_the_same_limits(wire: WireServer) -> N
     async with Orchestrator(configured(wire.base, "small")) as orc:
         with pytest.raises(ValueError, match=f"^feedback{SHOWN}"):
             await orc.refine_gmn(GOOD, LONG)
-        with pytest.raises(ValueError, match="^spec: "):
+        with pytest.raises(ValueError, match=r"^spec: "):
             await orc.refine_gmn(large, "look farther ahead")
     assert wire.requests == []
 

@@ -14,6 +14,7 @@ import pytest
 
 from orchestrator import DeadlineExceededError, Orchestrator
 from orchestrator.cli.main import main
+from orchestrator.generation.contract import contract_of
 from orchestrator.gmn.expectations import Expectation
 from orchestrator.gmn.limits import DEFAULT_LIMITS
 from orchestrator.gmn.validate import Validation, validate
@@ -253,3 +254,10 @@ def test_a_long_answer_is_not_read_again_and_again_while_it_comes() -> None:
     for at in range(0, len(document), 500):
         hook.on_text(document[at : at + 500])
     assert 0 < max(read) <= MOST_READ
+
+
+def test_the_findings_of_a_schema_are_counted_too() -> None:
+    wanted = {"type": "object", "properties": {"a": {"items": {"type": "integer"}}}}
+    report = contract_of(wanted).evaluate(json.dumps({"a": ["no"] * 9000})).report
+    assert (len(report.diagnostics), report.is_valid) == (101, False)
+    assert report.diagnostics[-1].message == "and 8,900 more: 8,900 SCHEMA"
