@@ -187,8 +187,9 @@ def _checked(
         reading = Reading(None, spelling="spec")
         typed: _Typed = (source, [], [])
     else:
-        reading = read(source, limits=limits)
-        typed = _typed(reading, limits)
+        with allowance(limits.work // 8):  # the longest text takes a fifth of that
+            reading = read(source, limits=limits)
+            typed = _typed(reading, limits)
     spec, found, repairs = typed
     places = reading.places
     verdict = Validation(None, Report(), None, reading.spelling, reading.is_whole, reading.missing)

@@ -261,3 +261,27 @@ def test_the_findings_of_a_schema_are_counted_too() -> None:
     report = contract_of(wanted).evaluate(json.dumps({"a": ["no"] * 9000})).report
     assert (len(report.diagnostics), report.is_valid) == (101, False)
     assert report.diagnostics[-1].message == "and 8,900 more: 8,900 SCHEMA"
+
+
+@pytest.mark.parametrize("n", [7, 8, 12])
+def test_the_orders_of_many_axes_are_not_all_tried(n: int) -> None:
+    rows: object = 0.5
+    for _ in range(n):
+        rows = [rows, rows]
+    document = {
+        "states": [{"name": f"s{i}", "size": 2} for i in range(n - 1)],
+        "observations": [{"name": "o", "size": 2}],
+        "likelihoods": [
+            {"of": "o", "given": [f"s{i}" for i in range(n - 1)], "table": {"rows": rows}}
+        ],
+    }
+    with work.allowance(2_000_000):
+        found = {d.code for d in validate(json.dumps(document)).report.errors}
+    assert "GMN712" not in found
+    assert "GMN707" in found
+
+
+def test_many_arrays_are_read_within_their_share_of_the_steps() -> None:
+    document = {"A": [[[1.0]]] * 9000, "B": [[[[1.0]]]] * 6000}
+    (error,) = validate(json.dumps(document)).report.errors
+    assert str(error).startswith("GMN712 error: reading takes more than 5,000,000 steps of work")
