@@ -23,6 +23,7 @@ from orchestrator.types.diagnostics import Report
 from orchestrator.types.errors import CheckError, OrchestratorError
 from orchestrator.types.requests import Answer, AnswerKind, Attempt, Evaluation
 from orchestrator.types.visible import logger_of
+from orchestrator.types.work import judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -83,7 +84,7 @@ class AcceptedRuns:
             then: Evaluation[T] = Evaluation(part.kind, None, "", part.report)
             attempts.append(Attempt(request, part.answer, then, part.purpose, part.reason))
         try:
-            now = await asyncio.to_thread(contract.evaluate, document)
+            now = await judge(contract.evaluate, document)
         except CheckError as error:
             error.attempts = tuple(attempts)
             raise

@@ -30,6 +30,7 @@ from orchestrator.types.diagnostics import Report
 from orchestrator.types.messages import Messages, as_messages
 from orchestrator.types.requests import Answer, Generation, Request
 from orchestrator.types.run_context import RunContext
+from orchestrator.types.work import judge_within
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -158,9 +159,10 @@ class Orchestrator(Wiring):
         """
         check_arguments(locals())
         await self._open()
-        task = await asyncio.to_thread(
-            self._gmn_tasks.refinement, spec, feedback, constraints=constraints,
-            expectations=expectations, model=model, provider=provider, cache=cache, tenant=tenant,
+        task = await judge_within(
+            self.config.orchestrator.generation.deadline_s, self._gmn_tasks.refinement, spec,
+            feedback, constraints=constraints, expectations=expectations, model=model,
+            provider=provider, cache=cache, tenant=tenant,
         )  # fmt: skip
         base = task.base_document
         agent_type = base.value.agent_type if base and base.value else ""
@@ -178,10 +180,16 @@ class Orchestrator(Wiring):
     ) -> Report:
         """Judge a document without asking any model; unpacks as ``is_valid, errors``.
 
-        Raises: ValueError: a constraint or an expectation is unknown.
+        Raises:
+            ValueError: a constraint or an expectation is unknown.
+            DeadlineExceededError: it took longer than a request may.
         """
         check_arguments(locals())
-        return validate(spec, constraints=constraints, expectations=parsed(expectations)).report
+        verdict = await judge_within(
+            self.config.orchestrator.generation.deadline_s, validate, spec,
+            constraints=constraints, expectations=parsed(expectations),
+        )  # fmt: skip
+        return verdict.report
 
     async def generate(
         self,

@@ -52,6 +52,11 @@ _NOT_APPLICABLE = (
 )  # fmt: skip
 
 
+_TOO_LATE = Diagnostic("ANSWER", Severity.ERROR, "the deadline passed before it was judged")
+#: What is known of an answer that is paid for and whose judging was stopped.
+NOT_JUDGED: Evaluation[Any] = Evaluation("unparsed", None, "", Report((_TOO_LATE,)))
+
+
 def patch_finding(code: str, message: str) -> Diagnostic:
     """A finding about a patch rather than about the document.
 

@@ -37,9 +37,10 @@ from orchestrator.parsing.json_patch import (
 from orchestrator.parsing.json_pointer import pointer_to
 from orchestrator.parsing.json_reader import bare_text, is_json, last_value, read_candidates
 from orchestrator.parsing.schema_coercion import coerced, is_finite, strict_validator
-from orchestrator.types.diagnostics import Diagnostic, Report, Severity
+from orchestrator.types.diagnostics import Diagnostic, Report, Severity, listed
 from orchestrator.types.errors import CheckError
 from orchestrator.types.requests import Contract, Evaluation, PartialReading
+from orchestrator.types.work import elsewhere, look
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -51,6 +52,7 @@ T = TypeVar("T")
 #: Raise it whenever the same text could be evaluated differently under the same schema.
 READING_VERSION = "3"
 MOST_EXPLAINED = 12
+MOST_LISTED = 100
 _LONGEST_WORD = 200  # characters; a longer answer without quotes is prose
 _SEVERAL = "it holds several values, and does not say which is the final one; send that one alone"
 
@@ -184,7 +186,11 @@ class JsonSchemaContract(Generic[T]):
             report = Report((fault("CHECK", str(error), ""),), (*repairs, *own))
             error.evaluation = Evaluation("parsed", made, text, report)
             raise
-        return Evaluation("parsed", made, text, Report((*found, *said), (*repairs, *own)))
+        report = Report(
+            tuple(listed([*found, *said], MOST_LISTED, "MORE")),
+            tuple(listed([*repairs, *own], MOST_LISTED, "MORE")),
+        )
+        return Evaluation("parsed", made, text, report)
 
     def _typed(self, value: object) -> tuple[list[Diagnostic], Any, list[Diagnostic]]:
         if not is_finite(value) and not self._takes_infinity:
@@ -192,14 +198,19 @@ class JsonSchemaContract(Generic[T]):
         if self.adapter is None:
             return self._faults(value), value, []
         try:
-            made, faults, own = typed(self.adapter, value, self._wanted)
-        except Exception as error:  # validators in the type are the caller's own code too
+            with elsewhere():  # validators in the type are the caller's own code too
+                made, faults, own = typed(self.adapter, value, self._wanted)
+        except Exception as error:
             raise check_error(self.name, error) from error
         found = [of_pydantic(pointer_to(*loc), words, kind) for loc, words, kind in faults]
         return found, made, own
 
     def _faults(self, value: object) -> list[Diagnostic]:
-        return [of_schema(e) for e in Draft202012Validator(self._wanted).iter_errors(value)]
+        found = []
+        for error in Draft202012Validator(self._wanted).iter_errors(value):
+            look()
+            found.append(of_schema(error))
+        return found
 
     def read_partial(self, text: str) -> PartialReading | None:
         """What can be read of the beginning of an answer; pointers go two levels deep."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.simulate import Run, Step, simulate
 from orchestrator.parsing.spelling import nearest
+from orchestrator.types.work import doing, look, repeated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,6 +35,7 @@ _WHOLE = re.compile(
 )
 _CONDITION = re.compile(r"\s*([A-Za-z_]\w*)\s*=\s*([^\s=]+(?:\s*\|\s*[^\s=]+)*)\s*\Z")
 EPISODES = 40
+MOST_CHARACTERS = 2_000
 MOST_TRACE_STEPS = 12
 
 
@@ -79,6 +81,9 @@ class Expectation:
 
         Raises: ValueError: `text` is not one; the message shows the form and an example.
         """
+        if len(text) > MOST_CHARACTERS:
+            words = f"an expectation has {len(text):,} characters, more than {MOST_CHARACTERS:,}"
+            raise ValueError(f"{words}; write {_FORM}, for example {_EXAMPLE!r}")
         whole = _WHOLE.match(text)
         parts = (
             [_CONDITION.match(p) for p in re.split(r"\s+and\s+", whole["what"])] if whole else []
@@ -111,6 +116,7 @@ class Expectation:
         return all(map(self._at, steps))
 
     def _at(self, step: Step) -> bool:
+        look(4)
         return all(wanted.holds(step) for wanted in self.wanted)
 
     def __str__(self) -> str:
@@ -187,11 +193,22 @@ def measure(
     episodes: int = EPISODES,
     seed: int = 0,
 ) -> tuple[Measured, ...]:
-    """Simulate the episodes once (seeds seed, seed+1, …); measure every expectation in them."""
+    """Simulate the episodes once (seeds seed, seed+1, …); measure every expectation in them.
+
+    Raises: TooMuchWork: an allowance does not suffice for them.
+    """
     if not expectations:
         return ()
     steps = max(expectation.steps for expectation in expectations)
-    runs = [simulate(model, steps=steps, seed=seed + i) for i in range(episodes)]
+    doing(
+        f"simulating {episodes} episodes of {steps} steps",
+        "expect it within fewer steps, simulate fewer episodes, compare fewer policies or make the"
+        " model smaller",
+    )
+    runs: list[Run] = []
+    for number in range(episodes):
+        with repeated(0 if runs else episodes - 1):
+            runs.append(simulate(model, steps=steps, seed=seed + number))
     return tuple(_measured(expectation, runs) for expectation in expectations)
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from orchestrator.types.work import look
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -81,6 +83,7 @@ class _Names:
             return list(range(int(match[1]), last + 1))
         if "*" not in pattern:
             return []
+        look(len(self.names))
         # Only * is special in the language; fnmatch would read [ and ? as well.
         glob = pattern.replace("[", "[[]").replace("?", "[?]")
         return [i for i, name in enumerate(self.names) if fnmatch.fnmatchcase(name, glob)]
@@ -154,6 +157,7 @@ def assign(table: Table, of: Variable, given: Sequence[Variable]) -> Assignment:
     names = [_names(parent) for parent in given]
     rule_of = np.full(sizes, -1, dtype=np.int64)
     for number, rule in enumerate(table.rules):
+        look(10, numbers=rule_of.size * (1 + len(rule.when)))
         holds = np.ones([1] * len(sizes), dtype=bool)
         for at, condition in enumerate(rule.when):
             where = f"/rules/{number}/when/{at}"
@@ -166,6 +170,7 @@ def assign(table: Table, of: Variable, given: Sequence[Variable]) -> Assignment:
                 raise TableError("GMN105", words, field=f"{where}/var")
             mask = np.zeros(sizes[axis], dtype=bool)
             for v, value in enumerate(condition.values):
+                look(2)
                 mask[names[axis].found(value, f"{where}/values/{v}")] = True
             holds = holds & mask.reshape([-1 if i == axis else 1 for i in range(len(sizes))])
         rule_of[(rule_of == -1) & holds] = number
@@ -214,6 +219,7 @@ def _fill(
     made: NDArray[np.float64], rows: NDArray[np.int64], rule: Rule, ground: _Ground, *, field: str
 ) -> None:
     for number, outcome in enumerate(rule.then):
+        look(10, numbers=40 * len(rows))
         where = f"{field}/then/{number}/value"
         if outcome.value.startswith("@"):
             targets = _relative(rows, outcome, ground, where)

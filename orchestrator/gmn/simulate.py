@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from orchestrator.types.work import look, repeated
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 SWEEPS = 16
+MOST_NUMBERS = 2**23  # products computed between two looks at whether anybody still waits
 EPSILON = 2.220446049250313e-16  # logarithms are clipped here, as pymdp does
 
 
@@ -75,7 +78,9 @@ def _marginal(log_a: Array, parents: Sequence[int], keep: int, beliefs: Sequence
     result = log_a
     for axis in reversed(range(len(parents))):
         if axis != keep:
-            result = np.tensordot(result, beliefs[parents[axis]], axes=([axis], [0]))
+            look(10, numbers=result.size)
+            belief = beliefs[parents[axis]]  # of the last axis, and before `keep` of the one before
+            result = result @ belief if axis > keep else belief @ result
     return result
 
 
@@ -89,6 +94,7 @@ class _Planner:
 
     @classmethod
     def of(cls, model: Compiled) -> _Planner:
+        look(100, numbers=8 * sum(a.size for a in model.A))
         ambiguity = tuple(-(a * _log(a)).sum(axis=0) for a in model.A)
         per_step = round(len(model.policies) ** (1 / model.horizon))
         joint = model.policies[:per_step, -1, :]
@@ -126,19 +132,33 @@ class _Planner:
 
 def _expected(array: Array, parents: Sequence[Array]) -> Array:
     """Contract every axis but the first with a batch of beliefs: [batch, axis 0]."""
-    result = np.tensordot(parents[-1], array, axes=([1], [array.ndim - 1]))
-    for parent in reversed(parents[:-1]):
-        result = np.einsum("b...s,bs->b...", result, parent)
-    return result
+    return _in_slices(array, parents)
 
 
 def _expected_by_action(array: Array, parents: Sequence[Array]) -> Array:
     """As `_expected`, but keeps a trailing action axis: [batch, actions, axis 0]."""
     moved = np.moveaxis(array, -1, 0)  # [actions, next, parents…]
-    result = np.tensordot(parents[-1], moved, axes=([1], [moved.ndim - 1]))
+    return _in_slices(moved, parents)
+
+
+def _contracted(array: Array, parents: Sequence[Array]) -> Array:
+    result = parents[-1] @ array.reshape(-1, array.shape[-1]).T
+    result = result.reshape(len(result), *array.shape[:-1])
     for parent in reversed(parents[:-1]):
         result = np.einsum("b...s,bs->b...", result, parent)
     return result
+
+
+def _in_slices(array: Array, parents: Sequence[Array]) -> Array:
+    """The same for slices of the batch, so that each takes little memory and little time."""
+    batch = len(parents[0])
+    size = max(1, MOST_NUMBERS // array.size)
+    made = []
+    for start in range(0, batch, size):
+        part = [parent[start : start + size] for parent in parents]
+        look(20 * len(parents), numbers=array.size * len(part[0]))
+        made.append(_contracted(array, part))
+    return made[0] if len(made) == 1 else np.concatenate(made)
 
 
 def negative_expected_free_energy(model: Compiled, beliefs: Sequence[Array]) -> Array:
@@ -209,6 +229,7 @@ def choose(
     model: Compiled, beliefs: Sequence[Array], rng: np.random.Generator
 ) -> NDArray[np.int64]:
     """First joint action, shape [actions], of the best policy or of a sampled one."""
+    look(100, numbers=16 * len(model.policies))
     posterior = policy_posterior(model, negative_expected_free_energy(model, beliefs))
     if model.selection == "stochastic":
         index = int(rng.choice(len(posterior), p=posterior))
@@ -229,6 +250,7 @@ class World:
 
     def observe(self) -> list[int]:
         """Sample one observation index per modality."""
+        look(30 * len(self.model.A))
         return [
             self._draw(_column(a, [self.state[f] for f in parents]))
             for a, parents in zip(self.model.A, self.model.A_dependencies, strict=True)
@@ -256,7 +278,7 @@ def _column(array: Array, context: Sequence[int]) -> Array:
 def simulate(model: Compiled, *, steps: int, seed: int) -> Run:
     """Run the agent for `steps` steps in a world sampled from its own model.
 
-    Raises: ValueError: steps below 1.
+    Raises: ValueError: steps below 1; TooMuchWork: an allowance does not suffice for them.
     """
     if steps < 1:
         raise ValueError(f"steps must be at least 1, got {steps}")
@@ -265,14 +287,15 @@ def simulate(model: Compiled, *, steps: int, seed: int) -> Run:
     prior: tuple[Array, ...] = model.D
     made: list[Step] = []
     surprised = 0
-    for _ in range(steps):
-        seen = world.observe()
-        surprised += _is_impossible(model, seen, prior)
-        beliefs = infer_states(model, seen, prior)
-        action = choose(model, beliefs, rng)
-        made.append(_in_labels(model, world.state, seen, beliefs, action))
-        world.act(action)
-        prior = predicted_prior(model, beliefs, action)
+    for number in range(steps):
+        with repeated(0 if number else steps - 1):
+            seen = world.observe()
+            surprised += _is_impossible(model, seen, prior)
+            beliefs = infer_states(model, seen, prior)
+            action = choose(model, beliefs, rng)
+            made.append(_in_labels(model, world.state, seen, beliefs, action))
+            world.act(action)
+            prior = predicted_prior(model, beliefs, action)
     return Run(seed, tuple(made), surprised)
 
 

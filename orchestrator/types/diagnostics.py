@@ -6,6 +6,7 @@ terminal, the body of an HTTP error and the statistics.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from orchestrator.types.visible import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 #: One RFC 6902 operation on the canonical JSON of a document: op, path, and value where needed.
 PatchOperation = dict[str, object]
@@ -170,3 +171,15 @@ class Report(_Pair):
             "repairs": [d.as_dict() for d in self.repairs],
             "behaviour": list(self.behaviour),
         }
+
+
+def listed(found: Sequence[Diagnostic], most: int, code: str) -> Sequence[Diagnostic]:
+    """At most so many, errors before others, and one of code `code` that counts the rest."""
+    if len(found) <= most:
+        return found
+    ranked = sorted(range(len(found)), key=lambda n: (found[n].severity is not Severity.ERROR, n))
+    rest = Counter(found[n].code for n in ranked[most:])
+    codes = ", ".join(f"{count:,} {of}" for of, count in rest.most_common())
+    words = f"and {rest.total():,} more: {codes}"
+    last = Diagnostic(code, Severity.WARNING, words, got=str(len(found)), expected=str(most))
+    return [*(found[n] for n in sorted(ranked[:most])), last]

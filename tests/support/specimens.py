@@ -261,7 +261,10 @@ REPAIRED = (
 #: Codes that need more than a document (a request, or a running engine), and the file of their test.
 ELSEWHERE = {
     "015": "tests/generation/test_gmn_answers.py",
+    "515": "tests/security/test_work.py",
     "711": "tests/gmn/test_validate.py",
+    "712": "tests/security/test_work.py",
+    "713": "tests/security/test_work.py",
     "902": "tests/gmn/test_pymdp_crosscheck.py",
     "903": "tests/gmn/test_engine.py",
     "905": "tests/gmn/test_pymdp_crosscheck.py",

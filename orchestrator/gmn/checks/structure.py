@@ -12,6 +12,7 @@ from orchestrator.gmn.codes import finding
 from orchestrator.gmn.model import LABEL_PATTERN, NAME_PATTERN
 from orchestrator.gmn.tables import labels_matching
 from orchestrator.parsing.spelling import nearest
+from orchestrator.types.work import look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -82,6 +83,7 @@ def names_are_well_formed(subject: Subject) -> Iterator[Diagnostic]:
 def _renamed(spec: GMNSpec, pointer: str, old: str, new: str) -> Iterator[PatchOperation]:
     yield put(f"{pointer}/name", new)
     for where, name in references(spec):
+        look()
         if name == old:
             yield put(where, new)
 
@@ -106,6 +108,7 @@ def references(spec: GMNSpec) -> Iterator[tuple[str, str]]:
 def references_are_defined(subject: Subject) -> Iterator[Diagnostic]:
     """Every reference names a declared variable."""
     for pointer, name in references(subject.spec):
+        look()
         if name in subject.variables:
             if pointer.startswith("/preferences") and subject.kinds[name] == "action":
                 words = f"preference on action {name!r}; prefer an observation or a state"
@@ -123,6 +126,7 @@ def references_are_defined(subject: Subject) -> Iterator[Diagnostic]:
 def labels_are_known(subject: Subject) -> Iterator[Diagnostic]:
     """Labels in maps, rules, moves, walls and goals belong to their variable."""
     for pointer, label, variable in _labels(subject):
+        look()
         if labels_matching(label, variable) or label.startswith("@"):
             continue
         near = nearest(label, variable.names)
@@ -291,6 +295,7 @@ def _clean(label: str) -> str:
 
 def _odd_label(spec: GMNSpec, pointer: str, variable: Variable, i: int) -> Diagnostic:
     label = variable.labels[i]
+    look(2 * len(variable.labels))
     clean = _clean(label) or f"v{i}"
     fix: Fix | None = None
     alike = [other for other in variable.labels if clean in (other, _clean(other))]
@@ -311,6 +316,7 @@ def _odd_label(spec: GMNSpec, pointer: str, variable: Variable, i: int) -> Diagn
 def _uses(spec: GMNSpec, variable: str, label: str) -> Iterator[str]:
     subject = Subject(spec)
     for pointer, used, owner in _labels(subject):
+        look()
         if used == label and owner.name == variable:
             yield pointer
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
+import functools
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -34,5 +37,12 @@ class SourceMap:
 
     def at(self, offset: int) -> Position:
         """Line and column, both from 1, of a character offset."""
-        line = self.text.count("\n", 0, offset) + 1
-        return Position(line, offset - (self.text.rfind("\n", 0, offset) + 1) + 1)
+        starts = _line_starts(self.text)
+        line = bisect.bisect_right(starts, offset)
+        return Position(line, offset - starts[line - 1] + 1)
+
+
+@functools.lru_cache(maxsize=8)
+def _line_starts(text: str) -> list[int]:
+    lengths = (len(line) + 1 for line in text.split("\n"))
+    return [0, *itertools.accumulate(lengths)]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from orchestrator.gmn.codes import finding
 from orchestrator.parsing.json_pointer import pointer_to
 from orchestrator.parsing.scalars import share_in
+from orchestrator.types.work import look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,6 +104,7 @@ def tokens_of(text: str, places: SourceMap, found: list[Diagnostic]) -> Iterator
     """
     bad = 0
     for match in _TOKEN.finditer(text):
+        look(2)
         kind, raw, offset = match.lastgroup, match.group(), match.start()
         if kind == "blank":
             continue
