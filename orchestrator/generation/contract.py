@@ -10,7 +10,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from jsonpatch import JsonPatch
-from jsonschema import Draft202012Validator
 from pydantic_core import from_json
 
 from orchestrator.generation.answer_schema import VALUE, identifier, schema_of, wrapped
@@ -37,10 +36,11 @@ from orchestrator.parsing.json_patch import (
 from orchestrator.parsing.json_pointer import pointer_to
 from orchestrator.parsing.json_reader import bare_text, is_json, last_value, read_candidates
 from orchestrator.parsing.schema_coercion import coerced, is_finite, strict_validator
+from orchestrator.parsing.schemas import MOST_STEPS, TooMuchWorkError, validator
 from orchestrator.types.diagnostics import Diagnostic, Report, Severity, listed
 from orchestrator.types.errors import CheckError
 from orchestrator.types.requests import Contract, Evaluation, PartialReading
-from orchestrator.types.work import elsewhere, look
+from orchestrator.types.work import elsewhere
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -53,6 +53,7 @@ T = TypeVar("T")
 READING_VERSION = "3"
 MOST_EXPLAINED = 12
 MOST_LISTED = 100
+_STEPS_OF_A_PART = MOST_STEPS // 10  # of an answer that is still arriving
 _LONGEST_WORD = 200  # characters; a longer answer without quotes is prose
 _SEVERAL = "it holds several values, and does not say which is the final one; send that one alone"
 
@@ -171,6 +172,8 @@ class JsonSchemaContract(Generic[T]):
             return self._evaluated(value)
         except RecursionError:  # how deep is too deep depends on the schema
             return unparsed("the value is nested too deep to be held against the schema")
+        except TooMuchWorkError as error:
+            return unparsed(str(error))
 
     def _evaluated(self, value: object) -> Evaluation[T]:
         repairs: tuple[Diagnostic, ...] = ()
@@ -205,12 +208,8 @@ class JsonSchemaContract(Generic[T]):
         found = [of_pydantic(pointer_to(*loc), words, kind) for loc, words, kind in faults]
         return found, made, own
 
-    def _faults(self, value: object) -> list[Diagnostic]:
-        found = []
-        for error in Draft202012Validator(self._wanted).iter_errors(value):
-            look()
-            found.append(of_schema(error))
-        return found
+    def _faults(self, value: object, steps: int = MOST_STEPS) -> list[Diagnostic]:
+        return [of_schema(e) for e in validator(self._wanted, steps=steps).iter_errors(value)]
 
     def read_partial(self, text: str) -> PartialReading | None:
         """What can be read of the beginning of an answer; pointers go two levels deep."""
@@ -222,8 +221,11 @@ class JsonSchemaContract(Generic[T]):
             at = pointer_to(VALUE)
             value = value[VALUE]
             closed = tuple(p.removeprefix(at) for p in closed if p.startswith(f"{at}/"))
-        made, _ = coerced(value, self._wanted) if self.repair else (value, ())
-        faults = tuple(f for f in self._faults(made) if f.pointer in closed)
+        try:
+            made, _ = coerced(value, self._wanted, _STEPS_OF_A_PART) if self.repair else (value, ())
+            faults = tuple(f for f in self._faults(made, _STEPS_OF_A_PART) if f.pointer in closed)
+        except (RecursionError, TooMuchWorkError):
+            faults = ()  # the whole answer will say so
         return PartialReading(value, closed, faults, len(text) - len(body))
 
     def name_keyed(self, evaluation: Evaluation[T]) -> str:

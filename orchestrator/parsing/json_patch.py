@@ -22,7 +22,7 @@ from orchestrator.parsing.schema_coercion import resolved
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orchestrator.parsing.schema_coercion import Schema
+    from orchestrator.parsing.schemas import Schema
 
 #: Stands for a part that is well and stays as it is.
 LEFT_OUT = "…"

@@ -45,6 +45,8 @@ def load_cases(path: Path) -> tuple[Case, ...]:
     """
     try:
         tree = yaml_value(path)
+        if not isinstance(tree, list | None):
+            raise TypeError(f"it holds a {type(tree).__name__}")  # noqa: TRY301  reported below
         entries = [{"prompt": e} if isinstance(e, str) else e for e in tree or ()]
         cases = tuple(TypeAdapter(list[Case]).validate_python(entries))
     except OSError as error:
