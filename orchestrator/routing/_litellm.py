@@ -28,6 +28,8 @@ _ENVIRONMENT = {
     "LITELLM_OFFLINE_MODE": "true",  # otherwise prices, headers and tokenizers are fetched
     "LITELLM_MODE": "PRODUCTION",  # otherwise the user's .env is loaded into the process
     "LITELLM_LOG": "CRITICAL",
+    # Otherwise it fetches pictures that a prompt names, for providers that take no addresses.
+    "MAX_IMAGE_URL_DOWNLOAD_SIZE_MB": "0",
 }
 
 

@@ -121,8 +121,9 @@ def has_own_arguments(fallbacks: object) -> bool:
     if isinstance(fallbacks, dict):
         return "model" in fallbacks or any(map(has_own_arguments, fallbacks.values()))
     # Names of groups are most of what is met here, on the way of every call.
-    is_list = isinstance(fallbacks, list | tuple)
-    return is_list and any(has_own_arguments(one) for one in fallbacks if type(one) is not str)
+    if not isinstance(fallbacks, list | tuple):
+        return False
+    return any(has_own_arguments(one) for one in fallbacks if type(one) is not str)
 
 
 def _targets(

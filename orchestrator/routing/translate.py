@@ -86,6 +86,9 @@ _AFTER_FORK = (
     "this process was forked from one that had called a model, and LiteLLM cannot call any from"
     " here. Fork before the first call, or start workers with spawn or forkserver."
 )
+_NO_ADDRESS = (
+    "It takes no picture by this address, and nothing is fetched here: pass its bytes or a Path."
+)
 _ADVICE: dict[type[errors.LLMError], str] = {
     errors.AuthenticationError: "Check the key of this deployment: orchestrator doctor.",
     errors.RateLimitError: "Wait, lower the rate, or add a fallback to the route.",
@@ -131,8 +134,9 @@ def translated(
     wait_s = wait_s if (stated := retry_after(error)) is None else stated
     if issubclass(ours, errors.RateLimitError) and wait_s is not None:
         words += f"; {_again_in(wait_s)}"
+    advice = _NO_ADDRESS if kind == "ImageFetchError" else _ADVICE[ours]
     failure = ours(
-        f"{words}. {_ADVICE[ours]}",
+        f"{words}. {advice}",
         deployment=deployment,
         provider=provider,
         status=status,
