@@ -105,7 +105,7 @@ def credentials_in(given: Mapping[str, Any]) -> set[str]:
     found -= {"prompt_cache_key"}
     for name in HEADERS:
         stated = given.get(name)
-        if isinstance(stated, Mapping) and any(map(is_secret, stated)):
+        if isinstance(stated, Mapping) and any(is_secret(str(key)) for key in stated):
             found.add(name)
     return found
 

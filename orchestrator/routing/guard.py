@@ -118,9 +118,12 @@ def _concerns(argument: tuple[str, Any]) -> bool:
 
 def has_own_arguments(fallbacks: object) -> bool:
     """Whether fallbacks state arguments of their own: ``{"model": …, "api_base": …}``."""
-    if isinstance(fallbacks, Mapping):
+    if isinstance(fallbacks, dict):
         return "model" in fallbacks or any(map(has_own_arguments, fallbacks.values()))
-    return isinstance(fallbacks, list | tuple) and any(map(has_own_arguments, fallbacks))
+    # Names of groups are most of what is met here, on the way of every call.
+    if not isinstance(fallbacks, list | tuple):
+        return False
+    return any(has_own_arguments(one) for one in fallbacks if type(one) is not str)
 
 
 def _targets(

@@ -188,6 +188,7 @@ class Transport:
         most = self._waits if waits is None else waits
         siblings = functools.partial(self._deployments.of_group, str(arguments.get("model")))
         patience = Patience(router, trace, min(until, wait_until or until), most, siblings)
+        token = _litellm.OURS.set(True)
         try:
             # One timeout for everything: each costs as much as all the rest of this layer.
             async with asyncio.timeout(deadline_s):
@@ -205,6 +206,8 @@ class Transport:
         except BaseException as error:
             await call.release(error)
             raise
+        finally:
+            _litellm.OURS.reset(token)
         return await call.over(response, arguments, until, translate)
 
     def _sent(self, arguments: Mapping[str, Any], trace: Trace) -> dict[str, Any]:
