@@ -46,10 +46,12 @@ _BESIDE_ARGUMENTS = frozenset(
 #: What parts several words, or says that there is none.
 _LISTING = re.compile(r"[\s,;|/&]|^\W*$")
 _FORMATS = {
-    "date": r"\d{4}-\d\d-\d\d",
-    "date-time": r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d.*",
-    "time": r"\d\d:\d\d.*",
-    "uuid": r"(?:urn:uuid:)?\{?[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}\}?",
+    "date": re.compile(r"\d{4}-\d\d-\d\d"),
+    "date-time": re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d.*"),
+    "time": re.compile(r"\d\d:\d\d.*"),
+    "uuid": re.compile(
+        r"(?:urn:uuid:)?\{?[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}\}?"
+    ),
 }
 
 _CONTAINERS: Mapping[str, type] = {"object": dict, "array": list}
@@ -60,7 +62,7 @@ Schema = Mapping[str, Any] | bool
 def _formats() -> FormatChecker:
     checker = FormatChecker(())
     for name, pattern in _FORMATS.items():
-        fits = re.compile(pattern).fullmatch
+        fits = pattern.fullmatch
         checker.checks(name)(lambda v, fits=fits: not isinstance(v, str) or fits(v) is not None)
     return checker
 
