@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _RANGE = re.compile(r"(\d{1,9})\.\.(\d{1,9})\Z")
 _STEP = re.compile(r"@([+-]\d{1,9})\Z")
-_VECTOR = re.compile(r"@\(\s*([+-]?\d{1,9}(?:\s*,\s*[+-]?\d{1,9})*)\s*,?\s*\)\Z")
+_VECTOR = re.compile(r"@\(\s*+([+-]?\d{1,9}+(?:\s*+,\s*+[+-]?\d{1,9}+)*)\s*+(?:,\s*+)?\)\Z")
 
 
 class TableError(ValueError):

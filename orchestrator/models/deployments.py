@@ -156,7 +156,10 @@ class Deployments:
 def _fits(name: str, group: str) -> bool:
     if "*" not in group:
         return False
-    return re.fullmatch(".*".join(map(re.escape, group.split("*"))), name) is not None
+    first, *inner, last = map(re.escape, group.split("*"))
+    # Atomic: what stands between two stars is looked for once.
+    pattern = "".join([first, *(f"(?>.*?{part})" for part in inner), ".*", last])
+    return re.fullmatch(pattern, name) is not None
 
 
 def ad_hoc_deployment(model: str, provider: str) -> Deployment:

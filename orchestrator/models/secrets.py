@@ -36,7 +36,10 @@ _SHAPES = re.compile(
     r"|AIza(?=[\w-]*\d)[\w-]{20,}|(?:AKIA|ASIA)(?=[A-Z]*\d)[A-Z0-9]{12,}|ya29\.[\w-]{20,}"
     r"|eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,})"
     r"|(?i:\bbearer)\s+(?=[A-Za-z-]*[\d._~+/]\w)[\w.~+/-]{16,}=*"
-    r"|-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----.{0,9999}?-----END [A-Z ]{0,30}PRIVATE KEY-----",
+    # A key without its end was cut off: what is there of it are its whole lines.
+    r"|-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?:"
+    r"(?:(?!-----(?:BEGIN|END) ).){0,9999}+-----END [A-Z ]{0,30}PRIVATE KEY-----"
+    r"|(?:(?:\s|\\[nr])*+[A-Za-z0-9+/=]{16,}+){1,400}+)",
     re.DOTALL,
 )
 _BEFORE_A_KEY = (

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 #: A fenced block, its body in group 2; one that is never closed runs to the end.
 FENCE = re.compile(
-    r"^[ \t]*(`{3,}|~{3,})[^\n]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
+    r"^[ \t]*+(`{3,}+|~{3,}+)[^\n]*+\n(.*?)(?:^[ \t]*+\1[ \t]*+$|\Z)", re.DOTALL | re.MULTILINE
 )
-_FENCE_LINE = re.compile(r"^[ \t]*(?:`{3,}|~{3,})[^\n]*$", re.MULTILINE)
+_FENCE_LINE = re.compile(r"^[ \t]*+(?:`{3}|~{3})[^\n]*+$", re.MULTILINE)
 _REFUSAL = re.compile(
     r"^\W*(?:(?:i'?m|i am) (?:very )?sorry|sorry|i (?:can'?t|cannot|won'?t|am unable|am not able)|"
     r"as an ai|unfortunately,? i)\b",
@@ -174,7 +174,7 @@ def _scan(text: str) -> Candidates:
     unread: list[int] = []
     thoughts: list[tuple[int, int]] = []
     fences = [*(fence.start() for fence in _FENCE_LINE.finditer(text)), len(text)]
-    at, thinks_from = 0, -1
+    at, thinks_from, careless = 0, -1, 0
     while len(unread) <= _MOST_CANDIDATES and (mark := _MARK.search(text, at)):
         at, is_inside = mark.end(), thinks_from >= 0
         if mark["close"] and not is_inside:  # all that stands before it is reasoning
@@ -186,7 +186,9 @@ def _scan(text: str) -> Candidates:
             thinks_from = mark.start()
         elif mark["value"] and not is_inside and begins_value(text, mark.start()):
             end = fences[bisect.bisect_left(fences, at)]
-            if (value := value_at(text, mark.start(), end)) is not None:
+            value = value_at(text, mark.start(), end, is_lenient=careless < _MOST_CANDIDATES)
+            careless += value is None or bool(value.fixes)
+            if value is not None:
                 values.append(value)
                 at = value.end
             else:

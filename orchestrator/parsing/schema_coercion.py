@@ -46,13 +46,12 @@ _BESIDE_ARGUMENTS = frozenset(
 #: What parts several words, or says that there is none.
 _LISTING = re.compile(r"[\s,;|/&]|^\W*$")
 _FORMATS = {
-    name: re.compile(pattern).fullmatch
-    for name, pattern in {
-        "date": r"\d{4}-\d\d-\d\d",
-        "date-time": r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d.*",
-        "time": r"\d\d:\d\d.*",
-        "uuid": r"(?:urn:uuid:)?\{?[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}\}?",
-    }.items()
+    "date": re.compile(r"\d{4}-\d\d-\d\d"),
+    "date-time": re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d.*"),
+    "time": re.compile(r"\d\d:\d\d.*"),
+    "uuid": re.compile(
+        r"(?:urn:uuid:)?\{?[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}\}?"
+    ),
 }
 
 _CONTAINERS: Mapping[str, type] = {"object": dict, "array": list}
@@ -63,7 +62,8 @@ def strict_validator(schema: Schema, steps: int = MOST_STEPS) -> Any:
 
     It takes no 1.0 for an integer, and for a number no integer beyond the range of a float.
     """
-    return validator(schema, kind=STRICT, formats=_FORMATS, steps=steps)
+    formats = {name: pattern.fullmatch for name, pattern in _FORMATS.items()}
+    return validator(schema, kind=STRICT, formats=formats, steps=steps)
 
 
 def coerced(

@@ -13,9 +13,12 @@ from collections.abc import Iterator, Mapping
 from orchestrator.gmn.formats.syntax import unquoted
 from orchestrator.parsing.json_pointer import pointer_to
 
-_BLANK = re.compile(r"(?:[\s,:]|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
+# What is never closed runs to the end: the text was read, so at most its places are lost.
+_COMMENT = r"//[^\n]*+|/\*(?:[^*]++|\*(?!/))*+(?:\*/|\Z)"
+_BLANK = re.compile(rf"(?:[\s,:]++|{_COMMENT})*+")
 _PIECE = re.compile(
-    r"""//[^\n]*|/\*.*?\*/|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[{}\[\]()]|[^\s,:{}\[\]()"'/]+""",
+    rf"{_COMMENT}|\"(?:[^\"\\]++|\\.)*+(?:\"|\\?\Z)|'(?:[^'\\]++|\\.)*+(?:'|\\?\Z)"
+    r"|[{}\[\]()]|[^\s,:{}\[\]()\"'/]++",
     re.DOTALL,
 )
 _DECODER = json.JSONDecoder()

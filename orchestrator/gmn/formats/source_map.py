@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import bisect
-import functools
-import itertools
+import re
+from bisect import bisect_right
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from orchestrator.types.diagnostics import Position
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_LINE_END = re.compile("\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,10 @@ class SourceMap:
     def at(self, offset: int) -> Position:
         """Line and column, both from 1, of a character offset."""
         starts = _line_starts(self.text)
-        line = bisect.bisect_right(starts, offset)
+        line = bisect_right(starts, offset)
         return Position(line, offset - starts[line - 1] + 1)
 
 
-@functools.lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def _line_starts(text: str) -> list[int]:
-    lengths = (len(line) + 1 for line in text.split("\n"))
-    return [0, *itertools.accumulate(lengths)]
+    return [0, *(found.end() for found in _LINE_END.finditer(text))]
