@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from orchestrator.gmn.codes import finding
+from orchestrator.gmn.model import nfc
 from orchestrator.gmn.simulate import Run, Step, simulate
 from orchestrator.parsing.spelling import nearest
 
@@ -79,6 +80,7 @@ class Expectation:
 
         Raises: ValueError: `text` is not one; the message shows the form and an example.
         """
+        text = nfc(text)
         whole = _WHOLE.match(text)
         parts = (
             [_CONDITION.match(p) for p in re.split(r"\s+and\s+", whole["what"])] if whole else []
