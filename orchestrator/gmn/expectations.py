@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from orchestrator.gmn.codes import finding
+from orchestrator.gmn.model import nfc
 from orchestrator.gmn.simulate import Run, Step, simulate
 from orchestrator.parsing.spelling import nearest
 from orchestrator.types.work import doing, look, repeated
@@ -85,7 +86,7 @@ class Expectation:
         if len(text) > MOST_CHARACTERS:
             words = f"an expectation has {len(text):,} characters, more than {MOST_CHARACTERS:,}"
             raise ValueError(f"{words}: {text[:40]!r}…; write several, or a glob for many labels")
-        said = " ".join(text.split())
+        said = " ".join(nfc(text).split())
         times = _TIMES.search(said)
         what = said[: times.start()] if times else ""
         quantity: Quantity = "at" if times and times["span"] == "at" else "within"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from orchestrator.gmn.model import nfc
 from orchestrator.types.work import look
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class _Names:
         self.index = {name: i for i, name in enumerate(self.names)}
 
     def matching(self, pattern: str) -> list[int]:
+        pattern = nfc(pattern)
         if (exact := self.index.get(pattern)) is not None:
             return [exact]
         if match := _RANGE.match(pattern):

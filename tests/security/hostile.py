@@ -101,8 +101,7 @@ def _evaluated(call: ast.Call, module: ModuleType) -> re.Pattern[str]:
     place = at.get(call.func.attr, 9)  # type: ignore[attr-defined]
     stated = [*call.args[place : place + 1], *(k.value for k in call.keywords if k.arg == "flags")]
     text, *flags = (
-        eval(compile(ast.Expression(part), "", "eval"), vars(module))
-        for part in (words, *stated)
+        eval(compile(ast.Expression(part), "", "eval"), vars(module)) for part in (words, *stated)
     )
     return re.compile(text, *flags)
 

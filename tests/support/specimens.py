@@ -96,6 +96,7 @@ SPECIMENS: dict[str, str] = {
     "119": swapped("about: pos", "about: [pos, place]"),
     "120": without("node belief"),
     "121": GOOD.replace("[a, b, c]", '[a, "1..2", c]'),
+    "123": swapped("pos { labels: [a, b, c] }", "pos { labels: [a, b, \u0430] }"),
     "122": swapped("node state pos { labels: [a, b, c] }",
                    'node state pos { size: 3 description: "where (a, b, c)" }'),
     "201": swapped("[0.8, 0.1, 0.1], [0.1, 0.8", "[0.8, 0.11, 0.1], [0.1, 0.8"),

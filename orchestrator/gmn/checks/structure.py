@@ -1,4 +1,4 @@
-"""GMN101-122: variables are declared once, connected, and referred to by their names."""
+"""GMN101-123: variables are declared once, connected, and referred to by their names."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.checks.fixes import drop, insert, put, safe
-from orchestrator.gmn.checks.registry import Subject, check
+from orchestrator.gmn.checks.look_alike import skeleton, told_apart
+from orchestrator.gmn.checks.registry import MOST_SHOWN, Subject, check
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.model import LABEL_PATTERN, NAME_PATTERN
 from orchestrator.gmn.tables import labels_matching
 from orchestrator.parsing.spelling import nearest
+from orchestrator.types.visible import visible
 from orchestrator.types.work import look
 
 if TYPE_CHECKING:
@@ -53,6 +55,21 @@ def names_are_unique(subject: Subject) -> Iterator[Diagnostic]:
             words = f"{kind} {variable.name!r} is already declared; names are shared by all kinds"
             yield finding("GMN103", words, pointer=f"{pointer}/name", variable=variable.name)
         seen.add(variable.name)
+
+
+@check("GMN115")
+def names_hold_what_is_seen(subject: Subject) -> Iterator[Diagnostic]:
+    """The names of the agent and of queries, its type, and keys hold no hidden character."""
+    spec = subject.spec
+    names = [("/name", spec.name), ("/agent_type", spec.agent_type)]
+    names += [(f"/queries/{i}/name", query.name) for i, query in enumerate(spec.queries)]
+    names += [(f"/metadata/{i}/key", entry.key) for i, entry in enumerate(spec.metadata)]
+    for pointer, name in names:
+        if visible(name) != name:
+            clean = "".join(c if visible(c) == c else "_" for c in name)
+            fix = safe(f"rename to {clean!r}", put(pointer, clean))
+            words = f"{name!r} holds characters that are not seen"
+            yield finding("GMN115", words, pointer=pointer, got=name, fix=fix)
 
 
 @check("GMN115")
@@ -132,9 +149,12 @@ def labels_are_known(subject: Subject) -> Iterator[Diagnostic]:
         near = nearest(label, variable.names)
         shown = ", ".join(variable.names[:12]) + (", …" if variable.n > 12 else "")
         fix = safe(f"read as {near!r}", put(pointer, near)) if near else None
+        words = f"label {label!r} is not in {variable.name}: {shown}"
+        if twin := next((n for n in variable.names if skeleton(n) == skeleton(label)), None):
+            words += "; {} only looks like {}".format(*told_apart(label, twin))
         yield finding(
             "GMN106",
-            f"label {label!r} is not in {variable.name}: {shown}",
+            words,
             pointer=pointer,
             variable=variable.name,
             got=label,
@@ -288,6 +308,30 @@ def labels_are_well_formed(subject: Subject) -> Iterator[Diagnostic]:
                 yield _odd_label(subject.spec, pointer, variable, i)
 
 
+@check("GMN123")
+def labels_are_told_apart(subject: Subject) -> Iterator[Diagnostic]:
+    """No two labels of a variable look alike; equal ones are another finding."""
+    for _, pointer, variable in pointers(subject.spec):
+        found = list(_alike(variable))
+        for i, first in found[:MOST_SHOWN]:
+            one, other = told_apart(first, variable.labels[i])
+            words = f"labels {one} and {other} of {variable.name} look alike"
+            at = f"{pointer}/labels/{i}"
+            yield finding("GMN123", words, pointer=at, variable=variable.name)
+        if more := len(found[MOST_SHOWN:]):
+            words = f"{more} more labels of {variable.name} look like another"
+            yield finding("GMN123", words, pointer=f"{pointer}/labels", variable=variable.name)
+
+
+def _alike(variable: Variable) -> Iterator[tuple[int, str]]:
+    """Index of each label that looks like an earlier one, and the first such label."""
+    first: dict[str, str] = {}
+    for i, label in enumerate(variable.labels):
+        known = first.setdefault(skeleton(label), label)
+        if known != label:
+            yield i, known
+
+
 def _clean(label: str) -> str:
     """The label without what only parts words; a sign, an operator, a letter is never left out."""
     return re.sub(r"[\s\"'`.,:;/\\|()\[\]{}*?#@&]+", "_", label).strip("_")[:48]
@@ -303,9 +347,13 @@ def _odd_label(spec: GMNSpec, pointer: str, variable: Variable, i: int) -> Diagn
         operations = [put(f"{pointer}/labels/{i}", clean)]
         operations += [put(where, clean) for where in _uses(spec, variable.name, label)]
         fix = safe(f"rename to {clean!r}", *operations)
+    is_seen = visible(label) == label
+    why = (
+        "could be read as a range or a pattern" if is_seen else "holds characters that are not seen"
+    )
     return finding(
         "GMN121",
-        f"label {label!r} of {variable.name} could be read as a range or a pattern",
+        f"label {label!r} of {variable.name} {why}",
         pointer=f"{pointer}/labels/{i}",
         variable=variable.name,
         got=label,
