@@ -33,8 +33,8 @@ def write(directory: Path, count: int) -> None:
             usd = round(usage["prompt_tokens"] * 1.5e-7, 10)
             call = {
                 "deployment": "d", "provider": "acme", "model": f"m{draw.randrange(4)}",
-                "outcome": "answered", "status": 200, "seconds": round(draw.lognormvariate(0, 1), 4),
-                "usage": usage, "cost_usd": usd, "estimated": False,
+                "outcome": "answered", "status": 200, "usage": usage, "cost_usd": usd,
+                "seconds": round(draw.lognormvariate(0, 1), 4), "estimated": False,
             }  # fmt: skip
             line = {
                 "at": f"{MONTH}-{day + 1:02d}T{second // 3600:02d}:00:00.000+00:00",

@@ -6,13 +6,12 @@ A project's tests replay them without a key and without a network; what changed 
 from __future__ import annotations
 
 import json
-import os
 import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cache.keys import as_kept
-from orchestrator.ledger.private import make_private, open_private
+from orchestrator.ledger.private import write_private
 from orchestrator.parsing.bounds import json_value
 from orchestrator.types.errors import ConfigError
 
@@ -102,10 +101,7 @@ class Cassette:
     def _write(self, name: str, content: Mapping[str, Any]) -> None:
         text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False)
         try:
-            make_private(self.directory)
-            file = open_private(self.directory / name, os.O_WRONLY | os.O_TRUNC)
-            with os.fdopen(file, "w", encoding="utf-8") as opened:
-                opened.write(f"{text}\n")
+            write_private(self.directory / name, f"{text}\n".encode())
         except OSError as error:
             raise ConfigError(
                 "orchestrator.cache.cassette",

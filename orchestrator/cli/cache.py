@@ -113,7 +113,8 @@ def _export(store: Store, arguments: argparse.Namespace) -> int:
         for at, entry in enumerate(entries, 1)
     ]
     try:
-        with os.fdopen(open_private(Path(name), os.O_WRONLY | os.O_TRUNC), "wb") as file:
+        handle = open_private(Path(name), os.O_WRONLY | os.O_TRUNC, is_named=True)
+        with os.fdopen(handle, "wb") as file:
             file.writelines(line.encode(errors="replace") for line in lines)
     except OSError as error:
         raise UsageError(f"{name}: {error.strerror}. Name a file that can be written.") from None

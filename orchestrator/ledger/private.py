@@ -21,11 +21,17 @@ if TYPE_CHECKING:
 _FLAGS = os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
-def make_private(directory: Path) -> None:
-    """Make a directory, and the parents it lacks, with mode 0700; one that exists stays as it is.
+class NotPrivateError(PermissionError):
+    """A file or a directory that is not used, because somebody else may have a hand in it."""
 
-    Raises: OSError: it cannot be made; it is a link, belongs to another user, or others may write
-        to it.
+
+def make_private(directory: Path, *, is_ours: bool = False) -> None:
+    """Make a directory, and the parents it lacks, with mode 0700.
+
+    One that exists gets that mode with `is_ours`, and else stays as it is.
+
+    Raises: NotPrivateError: it is a link or a file, belongs to another user, or others may write to
+        it; OSError: it cannot be made.
     """
     if not os.path.lexists(directory):
         if not directory.parent.is_dir():
@@ -35,31 +41,38 @@ def make_private(directory: Path) -> None:
             directory.chmod(0o700)  # the umask may have taken more away
     found = directory.lstat()
     if not stat.S_ISDIR(found.st_mode):
-        raise _refused(directory, "it is a link or a file, where a directory should be")
+        raise _refused(directory, "it is a link that leads elsewhere, or a file: not a directory")
+    if not hasattr(os, "geteuid"):
+        return
     _require_own(directory, found)
-    is_shared = found.st_mode & stat.S_IWOTH or (
-        found.st_mode & stat.S_IWGRP and found.st_gid != os.getegid()
-    )
-    if hasattr(os, "getuid") and is_shared and not found.st_mode & stat.S_ISVTX:
+    if is_ours:
+        directory.chmod(0o700)
+    # A group that is the user's own has, as a rule, no other members.
+    elif not found.st_mode & stat.S_ISVTX and (
+        found.st_mode & stat.S_IWOTH
+        or (found.st_mode & stat.S_IWGRP and found.st_gid != os.getegid())
+    ):
         raise _refused(directory, "other users may write there; take that away with chmod go-w")
 
 
-def open_private(path: Path, flags: int) -> int:
+def open_private(path: Path, flags: int, *, is_named: bool = False) -> int:
     """The descriptor of a regular file, made where it is not there; its mode is 0600 from now on.
 
-    Its directory is made as `make_private` does.
+    Its directory is made as `make_private` does; with `is_named` the user names the file, and may
+    put it where others write.
 
-    Raises: OSError: it cannot be opened; it is a link, a pipe or a device, or belongs to another
-        user; its directory is refused.
+    Raises: NotPrivateError: it is a link, a pipe or a device, or belongs to another user, or its
+        directory is refused; OSError: it cannot be opened.
     """
-    make_private(path.parent)
-    if path.is_symlink():
-        raise _refused(path, "it is a link, which may lead anywhere; remove it")
+    if not is_named:
+        make_private(path.parent)
+    if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
+        raise _refused(path, "it is a link that leads elsewhere, or not a file at all; remove it")
     handle = os.open(path, (flags & ~os.O_TRUNC) | _FLAGS, 0o600)
     try:
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode):
-            raise _refused(path, "it is not a regular file; remove it")
+            raise _refused(path, "it is not a file")
         _require_own(path, found)
         if hasattr(os, "fchmod") and stat.S_IMODE(found.st_mode) != 0o600:  # of an earlier version
             os.fchmod(handle, 0o600)
@@ -74,7 +87,8 @@ def open_private(path: Path, flags: int) -> int:
 def write_private(path: Path, content: bytes) -> None:
     """Put a private file at `path`, in the place of what is there, whole or not at all.
 
-    Raises: OSError: the directory is refused, or it cannot be written; what was there is as it was.
+    Raises: NotPrivateError: its directory is refused; OSError: it cannot be written. What was there
+        is as it was.
     """
     beside = path.with_name(f".{uuid.uuid4().hex}")
     try:
@@ -88,7 +102,7 @@ def write_private(path: Path, content: bytes) -> None:
 def private_lock(path: Path) -> FileLock:
     """A lock on a private file, not yet taken.
 
-    Raises: OSError: as `open_private`.
+    Raises: as `open_private`.
     """
     os.close(open_private(path, os.O_RDONLY))
     return FileLock(path, mode=0o600, thread_local=False)
@@ -99,5 +113,5 @@ def _require_own(path: Path, found: os.stat_result) -> None:
         raise _refused(path, f"it belongs to user {found.st_uid}, not to you")
 
 
-def _refused(path: Path, why: str) -> PermissionError:
-    return PermissionError(errno.EPERM, why, str(path))
+def _refused(path: Path, why: str) -> NotPrivateError:
+    return NotPrivateError(errno.EPERM, why, str(path))

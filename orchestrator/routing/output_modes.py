@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
-
+from orchestrator.ledger.private import private_lock, write_private
 from orchestrator.ledger.usage import stamp
 from orchestrator.parsing.bounds import json_value
 from orchestrator.types.requests import OutputMode
@@ -63,10 +60,10 @@ class RefusedModes:
         refused = {**self.refused(one), mode: {"why": why, "at": stamp()}}
         self._known[one.id] = {"model": one.model, "refused": refused}
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             # Several may learn at once, in this process and in others.
-            with FileLock(self.path.with_suffix(".lock"), thread_local=False):
-                self._write({**self._read(), one.id: self._known[one.id]})
+            with private_lock(self.path.with_suffix(".lock")):
+                known = {**self._read(), one.id: self._known[one.id]}
+                write_private(self.path, json.dumps(known, indent=1).encode())
         except OSError as error:
             _log.warning("%s cannot be written (%s).", self.path, error)
 
@@ -87,12 +84,6 @@ class RefusedModes:
             _log.warning("%s cannot be read (%s): starting without it.", self.path, error)
             return {}
         return found if isinstance(found, dict) else {}
-
-    def _write(self, known: Mapping[str, Any]) -> None:
-        handle, name = tempfile.mkstemp(dir=self.path.parent, prefix="modes-")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(known, file, indent=1)
-        os.replace(name, self.path)  # noqa: PTH105  whole or not at all
 
 
 def messages_of(request: Request) -> list[dict[str, Any]]:
