@@ -17,8 +17,7 @@ from orchestrator.gmn.expectations import Expectation
 from orchestrator.gmn.explain import explain
 from orchestrator.gmn.formats import comments_of, read, with_shares, write_text
 from orchestrator.gmn.validate import validate
-from orchestrator.ledger import jsonl
-from orchestrator.ledger.usage import sums
+from orchestrator.ledger.months import sums_of
 from orchestrator.models.secrets import Secrets
 from orchestrator.routing.offline.wording import read_wording
 from orchestrator.server.chat_request import UnservedRequestError, read_request
@@ -113,7 +112,7 @@ def config(text: str) -> None:
 
 def ledger(text: str) -> None:
     """A line of the ledger."""
-    in_a_file(text, lambda path: sums(jsonl.read([path]), "model"), "ledger.jsonl")
+    in_a_file(text, lambda path: sums_of(path.parent, "model"), "2026-01.jsonl")
 
 
 def cassette(text: str) -> None:
