@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from orchestrator.config.providers import CHOICES, LOCAL_PREFIXES, OFFLINE, PROVIDERS
+from orchestrator.models.local_servers import why_not_taken
 from orchestrator.models.origins import NOT_HERE, base_of, is_here, why_it_leaves
 from orchestrator.models.routes import reasons_of, routes_of, why_none_of
 from orchestrator.models.surroundings import SETTINGS, Surroundings, surroundings, without_secrets
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from orchestrator.config.settings import Config
 
 _ENV = "os.environ/"
-_PROBE_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,9 +326,11 @@ def _nothing_left(named: str, skipped: Sequence[SkippedDeployment]) -> ConfigErr
 
 
 def _auto(kept: list[Deployment], skipped: list[SkippedDeployment]) -> list[Deployment]:
-    """Keyed providers if there are any; else local servers that answer; else the embedded one."""
+    """Keyed providers if there are any; else local servers that say who they are; else the embedded
+    one."""
     to_name_keyed = [one for one in kept if not one.is_local]
     chosen: list[Deployment] = []
+    known: dict[str, str] = {}
     for one in kept:
         if one.provider == OFFLINE:
             continue
@@ -340,11 +340,10 @@ def _auto(kept: list[Deployment], skipped: list[SkippedDeployment]) -> list[Depl
             skipped.append(
                 SkippedDeployment(one.group, one.model, "not probed: a provider has a key")
             )
-        elif _answers(str(one.params.value.get("api_base", ""))):
-            chosen.append(one)
+        elif why := why_not_taken(one, known):
+            skipped.append(SkippedDeployment(one.group, one.model, why))
         else:
-            base = one.params.value.get("api_base")
-            skipped.append(SkippedDeployment(one.group, one.model, f"no server answers at {base}"))
+            chosen.append(one)
     embedded = [one for one in kept if one.provider == OFFLINE]
     if chosen:
         reason = f"{chosen[0].group} can be called; LLM_PROVIDER=offline chooses this one"
@@ -356,14 +355,3 @@ def _auto(kept: list[Deployment], skipped: list[SkippedDeployment]) -> list[Depl
 def _is_shipped_local(one: Deployment) -> bool:
     """Local servers are probed; a loopback address with any other provider was chosen."""
     return one.provider in LOCAL_PREFIXES
-
-
-def _answers(base: str) -> bool:
-    parts = urlsplit(base)
-    try:
-        with socket.create_connection(
-            (parts.hostname or "localhost", parts.port or 80), timeout=_PROBE_S
-        ):
-            return True
-    except OSError:
-        return False

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import re
-import urllib.request
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -157,8 +156,12 @@ def _surrounded(one: Deployment, base: str, now: Surroundings) -> str:
         if name.lower().endswith("_proxy") and value
     }
     host = (origin_of(stated[0]) if stated else "http://localhost:0").partition("://")[2]
-    if not proxies.keys().isdisjoint(("http", "https", "all")) and not (
-        urllib.request.proxy_bypass_environment(host.rpartition(":")[0], proxies)  # type: ignore[attr-defined]
-    ):
+    if proxies.keys().isdisjoint(("http", "https", "all")):
+        return ""
+    from urllib.request import (  # type: ignore[attr-defined]  # noqa: PLC0415  40 ms
+        proxy_bypass_environment,
+    )
+
+    if not proxy_bypass_environment(host.rpartition(":")[0], proxies):
         return f"a proxy of the environment would carry it; set NO_PROXY={host.rpartition(':')[0]}"
     return ""
