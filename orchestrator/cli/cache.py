@@ -13,15 +13,7 @@ from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import to_jsonable_python
 
 from orchestrator.cache.keys import differences, digest
-from orchestrator.cli.output import (
-    GOOD,
-    INVALID,
-    UsageError,
-    echo_json,
-    echo_lines,
-    echo_result,
-    table,
-)
+from orchestrator.cli.output import GOOD, INVALID, UsageError, echo_json, echo_result, table
 from orchestrator.client.wiring import store_of
 from orchestrator.config.settings import Config
 from orchestrator.ledger.private import open_private
@@ -71,16 +63,12 @@ def _verify(store: Store, arguments: argparse.Namespace) -> int:
 
 def _list(store: Store, arguments: argparse.Namespace) -> int:
     rows = store.questions()
-    if arguments.json:
-        value = [{"key": key, "question": question} for key, question in rows]
-        echo_json(to_jsonable_python(value))
-        return GOOD
+    value = to_jsonable_python([{"key": key, "question": question} for key, question in rows])
     shown = [
         (key[:12], "accepted run" if "accepted" in q else "answer", _route(q), _last_message(q))
         for key, q in rows
     ]
-    echo_lines(table(("key", "kept", "asked of", "what"), shown))
-    return GOOD
+    return _print(arguments, value, *table(("key", "kept", "asked of", "what"), shown))
 
 
 def _show(store: Store, arguments: argparse.Namespace) -> int:
