@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.cache.keys import as_kept
 from orchestrator.ledger.private import make_private, open_private
 from orchestrator.types.errors import ConfigError
+from orchestrator.types.visible import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -99,7 +100,7 @@ class Cassette:
         return found
 
     def _write(self, name: str, content: Mapping[str, Any]) -> None:
-        text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False)
+        text = json_text(content, indent=2, sort_keys=True)
         try:
             make_private(self.directory)
             file = open_private(self.directory / name, os.O_WRONLY | os.O_TRUNC)

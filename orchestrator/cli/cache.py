@@ -17,6 +17,7 @@ from orchestrator.cli.output import GOOD, INVALID, UsageError, echo_json, echo_r
 from orchestrator.client.wiring import store_of
 from orchestrator.config.settings import Config
 from orchestrator.ledger.private import open_private
+from orchestrator.types.visible import json_text
 
 if TYPE_CHECKING:
     import argparse
@@ -96,12 +97,11 @@ def _export(store: Store, arguments: argparse.Namespace) -> int:
     count = len(entries)
     # Each line says where it stands, so that an import sees where a file was cut off.
     lines = [
-        f"{json.dumps({**entry, 'line': at, 'of': count}, ensure_ascii=False)}\n"
-        for at, entry in enumerate(entries, 1)
+        f"{json_text({**entry, 'line': at, 'of': count})}\n" for at, entry in enumerate(entries, 1)
     ]
     try:
         with os.fdopen(open_private(Path(name), os.O_WRONLY | os.O_TRUNC), "wb") as file:
-            file.writelines(line.encode(errors="replace") for line in lines)
+            file.writelines(line.encode() for line in lines)
     except OSError as error:
         raise UsageError(f"{name}: {error.strerror}. Name a file that can be written.") from None
     return _print(arguments, {"exported": count, "file": name}, f"{name}: {count} entries")

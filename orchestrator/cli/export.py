@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from orchestrator.cli.output import GOOD, UsageError, echo_result
 from orchestrator.config.settings import Config, cache_directory
 from orchestrator.generation.evaluation.finetune import ACCEPTED, Accepted, examples_of
 from orchestrator.models.secrets import secrets_of
+from orchestrator.types.visible import json_text
 
 if TYPE_CHECKING:
     import argparse
@@ -55,5 +55,5 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _write(path: Path, lines: Sequence[dict[str, Any]]) -> None:
-    text = "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines)
+    text = "".join(f"{json_text(line)}\n" for line in lines)
     write_result(text, str(path))

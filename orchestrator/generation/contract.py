@@ -40,6 +40,7 @@ from orchestrator.parsing.schema_coercion import coerced, is_finite, strict_vali
 from orchestrator.types.diagnostics import Diagnostic, Report, Severity
 from orchestrator.types.errors import CheckError
 from orchestrator.types.requests import Contract, Evaluation, PartialReading
+from orchestrator.types.visible import json_text
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -168,7 +169,7 @@ class JsonSchemaContract(Generic[T]):
         repairs: tuple[Diagnostic, ...] = ()
         if self.repair:
             value, repairs = coerced(value, self._wanted)
-        text = json.dumps(value, ensure_ascii=False)
+        text = json_text(value)
         made: Any = value
         own: list[Diagnostic] = []
         try:

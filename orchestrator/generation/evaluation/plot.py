@@ -26,7 +26,7 @@ def check_plot(path: Path) -> None:
     if importlib.util.find_spec("matplotlib") is None:
         raise MissingExtraError("a plot", "plot")
     if path.suffix not in (".png", ".svg"):
-        raise ValueError(f"{path} is neither .png nor .svg")
+        raise ValueError(f"{visible(str(path))} is neither .png nor .svg")
 
 
 def plotted(now: EvaluationRun, before: EvaluationRun | None, path: Path) -> None:
