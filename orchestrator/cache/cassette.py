@@ -5,7 +5,6 @@ A project's tests replay them without a key and without a network; what changed 
 
 from __future__ import annotations
 
-import json
 import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from orchestrator.cache.keys import as_kept
 from orchestrator.ledger.private import write_private
 from orchestrator.parsing.bounds import json_value
 from orchestrator.types.errors import ConfigError
+from orchestrator.types.visible import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -99,7 +99,7 @@ class Cassette:
         return found
 
     def _write(self, name: str, content: Mapping[str, Any]) -> None:
-        text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False)
+        text = json_text(content, indent=2, sort_keys=True)
         try:
             write_private(self.directory / name, f"{text}\n".encode())
         except OSError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,19 +12,12 @@ from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import to_jsonable_python
 
 from orchestrator.cache.keys import differences, digest
-from orchestrator.cli.output import (
-    GOOD,
-    INVALID,
-    UsageError,
-    echo_json,
-    echo_lines,
-    echo_result,
-    table,
-)
+from orchestrator.cli.output import GOOD, INVALID, UsageError, echo_json, echo_result, table
 from orchestrator.client.wiring import store_of
 from orchestrator.config.settings import Config
 from orchestrator.ledger.private import open_private
 from orchestrator.parsing.bounds import json_value
+from orchestrator.types.visible import json_text
 
 if TYPE_CHECKING:
     import argparse
@@ -72,16 +64,12 @@ def _verify(store: Store, arguments: argparse.Namespace) -> int:
 
 def _list(store: Store, arguments: argparse.Namespace) -> int:
     rows = store.questions()
-    if arguments.json:
-        value = [{"key": key, "question": question} for key, question in rows]
-        echo_json(to_jsonable_python(value))
-        return GOOD
+    value = to_jsonable_python([{"key": key, "question": question} for key, question in rows])
     shown = [
         (key[:12], "accepted run" if "accepted" in q else "answer", _route(q), _last_message(q))
         for key, q in rows
     ]
-    echo_lines(table(("key", "kept", "asked of", "what"), shown))
-    return GOOD
+    return _print(arguments, value, *table(("key", "kept", "asked of", "what"), shown))
 
 
 def _show(store: Store, arguments: argparse.Namespace) -> int:
@@ -109,8 +97,7 @@ def _export(store: Store, arguments: argparse.Namespace) -> int:
     count = len(entries)
     # Each line says where it stands, so that an import sees where a file was cut off.
     lines = [
-        f"{json.dumps({**entry, 'line': at, 'of': count}, ensure_ascii=False)}\n"
-        for at, entry in enumerate(entries, 1)
+        f"{json_text({**entry, 'line': at, 'of': count})}\n" for at, entry in enumerate(entries, 1)
     ]
     try:
         handle = open_private(Path(name), os.O_WRONLY | os.O_TRUNC, is_named=True)

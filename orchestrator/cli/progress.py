@@ -9,10 +9,7 @@ from orchestrator.generation.answers import NOTES
 from orchestrator.types.events import Answered, Asked, Delta, Evaluated, Failed, Partial
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from orchestrator.gmn.model import GMNSpec
-    from orchestrator.types.diagnostics import Diagnostic
     from orchestrator.types.events import Event
     from orchestrator.types.requests import Generation
 
@@ -49,15 +46,11 @@ def show_live(event: Event) -> None:
     elif isinstance(event, Asked) and event.attempt > 1:
         echo_stderr("")
     elif isinstance(event, Partial):
-        _show_findings(event.findings)
+        for finding in event.findings:
+            echo_stderr(f"\n{finding}", "yellow", lines=True)
     elif isinstance(event, Evaluated):
-        _show_findings(event.evaluation.report.diagnostics)
-
-
-def _show_findings(findings: Iterable[Diagnostic]) -> None:
-    for finding in findings:
-        echo_stderr("")  # the answer stops anywhere in a line
-        echo_stderr(str(finding), "yellow")
+        for finding in event.evaluation.report.diagnostics:
+            echo_stderr(f"\n{finding}", "yellow", lines=True)
 
 
 def _count(n: int, what: str) -> str:

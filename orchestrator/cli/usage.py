@@ -10,7 +10,6 @@ from orchestrator.cli.output import GOOD, echo_result, table
 from orchestrator.config.settings import Config, ledger_directory
 from orchestrator.ledger.months import sums_of
 from orchestrator.ledger.usage import Sum, bars, since_of
-from orchestrator.types.visible import visible
 
 if TYPE_CHECKING:
     import argparse
@@ -38,9 +37,7 @@ def _lines(found: Mapping[str, Sum], by: str) -> Iterator[str]:
     yield f"{'USD' if has_cost else 'tokens'} by {by}"
     yield from bars(
         {
-            visible(name): entry.usd
-            if has_cost
-            else float(entry.prompt_tokens + entry.completion_tokens)
+            name: entry.usd if has_cost else float(entry.prompt_tokens + entry.completion_tokens)
             for name, entry in found.items()
         }
     )

@@ -40,6 +40,7 @@ from orchestrator.parsing.schemas import MOST_STEPS, TooMuchWorkError, validator
 from orchestrator.types.diagnostics import Diagnostic, Report, Severity, listed
 from orchestrator.types.errors import CheckError
 from orchestrator.types.requests import Contract, Evaluation, PartialReading
+from orchestrator.types.visible import json_text
 from orchestrator.types.work import elsewhere
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ class JsonSchemaContract(Generic[T]):
         repairs: tuple[Diagnostic, ...] = ()
         if self.repair:
             value, repairs = coerced(value, self._wanted)
-        text = json.dumps(value, ensure_ascii=False)
+        text = json_text(value)
         made: Any = value
         own: list[Diagnostic] = []
         try:

@@ -22,6 +22,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestrator import Generation, Orchestrator, Report, Usage
 from orchestrator.cli.main import main, parser
 from orchestrator.gmn.explain import explain
 from orchestrator.gmn.formats import comments_of, read, write_json, write_text
@@ -269,6 +270,47 @@ def test_no_command_lets_a_text_drive_the_terminal(
 # What follows looks at single doors.
 
 
+@pytest.mark.may_block
+@pytest.mark.parametrize("command", [["export", "--finetune"], ["cache", "export"]])
+def test_files_of_json_lines_hold_escapes_that_read_back_equal(
+    command: list[str], world: World, capfdbinary: Raw
+) -> None:
+    out = Path(world.words["new"])
+    assert main([*command, str(out)]) == 0
+    capfdbinary.readouterr()
+    lines = out.read_text(encoding="utf-8")
+    assert driving(lines) == []
+    assert any(
+        CLIPBOARD in text for line in lines.splitlines() for text in strings(json.loads(line))
+    )
+
+
+def strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from strings(part)
+
+
+@pytest.mark.may_block
+def test_a_typed_result_and_its_recording_are_plain(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wire: WireServer
+) -> None:
+    config = config_of(wire)
+    wire.decide = lambda asked: Reply(json.dumps({"said": HOSTILE}, ensure_ascii=False))
+    monkeypatch.setenv("ORCHESTRATOR_CACHE_MODE", "record")
+    monkeypatch.setenv("ORCHESTRATOR_CASSETTE", str(tmp_path / "cassette"))
+    schema = {"type": "object", "properties": {"said": {"type": "string"}}, "required": ["said"]}
+    with Orchestrator(config) as orc:
+        made = orc.sync.generate_structured(f"say {HOSTILE}", schema)
+    assert made.spec == {"said": HOSTILE}
+    assert driving(str(made)) == []
+    recorded = [path.read_text(encoding="utf-8") for path in (tmp_path / "cassette").iterdir()]
+    assert recorded
+    assert driving("".join(recorded)) == []
+
+
 def test_what_is_hidden_is_shown_as_an_escape(world: World, capfdbinary: Raw) -> None:
     assert main(["explain", world.words["doc"]]) == 0
     out = capfdbinary.readouterr().out
@@ -368,8 +410,6 @@ def test_every_module_that_logs_has_such_a_logger() -> None:
 
 
 def test_a_notebook_shows_no_markup_of_a_stranger() -> None:
-    from orchestrator import Generation, Report, Usage
-
     found = Diagnostic(
         "CHECK", Severity.ERROR, "<img src=x onerror=alert(1)> ```` [x](javascript:)"
     )
