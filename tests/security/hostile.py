@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import importlib
 import itertools
-import pkgutil
 import re
 import time
 from collections import defaultdict
@@ -22,7 +21,8 @@ if TYPE_CHECKING:
 
 _SEARCHING = {"search", "finditer", "findall", "sub", "subn", "split"}
 _METHODS = {*_SEARCHING, "match", "fullmatch"}
-_ENDS = ("", "\x00", "\n!", '"')
+_USES_PATTERNS = re.compile(rf"^import re$|^from re |\.(?:{'|'.join(_METHODS)})\(|Scanner", re.M)
+_ENDS = ("\x00", "\n!")
 #: What a text is made of that no pattern in particular is feared to be weak against.
 GENERAL = (
     " ", "\t", "\n", "a", "1", "_", "-", ".", ",", "|", "{", "[", "(", '"', "'", "\\", '\\"', "`",
@@ -32,25 +32,27 @@ GENERAL = (
 
 
 class Pattern(NamedTuple):
-    """One pattern, where it stands, and whether it is looked for from every character."""
+    """One pattern, where it stands, and by which of its methods it is used."""
 
     where: str
     compiled: re.Pattern[str]
-    searches: bool
+    methods: frozenset[str]
 
-
-def modules() -> Iterator[ModuleType]:
-    """Every module of the package, imported."""
-    yield orchestrator
-    for found in pkgutil.walk_packages(orchestrator.__path__, "orchestrator."):
-        if not found.name.endswith("__main__"):
-            yield importlib.import_module(found.name)
+    def run(self, text: str) -> object:
+        """Use it as the program does: from every place of a text, or from its beginning."""
+        if not _SEARCHING.isdisjoint(self.methods):
+            return sum(1 for _ in self.compiled.finditer(text))
+        return [getattr(self.compiled, method)(text) for method in self.methods]
 
 
 def trees() -> Iterator[tuple[ModuleType, ast.Module]]:
-    """Every module with its source."""
-    for module in modules():
-        yield module, ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
+    """Every module of the package that has a pattern, or uses one, with its source."""
+    root = Path(str(orchestrator.__file__)).parent
+    for path in sorted(root.rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        if _USES_PATTERNS.search(text):
+            steps = path.relative_to(root.parent).with_suffix("").parts
+            yield importlib.import_module(".".join(steps)), ast.parse(text)
 
 
 def is_of_re(node: ast.AST) -> bool:
@@ -66,7 +68,7 @@ def is_of_re(node: ast.AST) -> bool:
 
 def patterns() -> tuple[list[Pattern], list[str]]:
     """The patterns that are known before the program runs, and where others are made."""
-    found: dict[tuple[str, int], Pattern] = {}
+    found: dict[re.Pattern[str], Pattern] = {}
     made_later: list[str] = []
     uses: dict[re.Pattern[str], set[str]] = defaultdict(set)
     calls: list[tuple[ModuleType, ast.Call]] = []
@@ -87,10 +89,10 @@ def patterns() -> tuple[list[Pattern], list[str]]:
             continue
         method = call.func.attr  # type: ignore[attr-defined]
         used = uses[compiled] & _METHODS or _SEARCHING
-        searches = not _SEARCHING.isdisjoint(used if method == "compile" else {method})
-        key = (compiled.pattern, compiled.flags)
-        searches = searches or (key in found and found[key].searches)
-        found[key] = Pattern(where, compiled, searches)
+        methods = frozenset(used if method == "compile" else {method})
+        before = found.get(compiled)
+        methods |= before.methods if before else frozenset()
+        found[compiled] = Pattern(where, compiled, methods)
     return list(found.values()), made_later
 
 

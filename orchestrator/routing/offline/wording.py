@@ -23,10 +23,10 @@ _COUNTED = re.compile(
     rf"\b{COUNT}[\s-]+(?:different\s+|possible\s+)?([a-z]{{3,20}}?)s?\b(?!\s*%)", re.IGNORECASE
 )
 _PERCENT = r"(\d{1,3}(?:\.\d+)?)\s*(?:%|percent)"
-_CELL = r"(?:r(\d{1,3})c(\d{1,3})|\(?\s*(\d{1,3})\s*,\s*(\d{1,3})\s*\)?)"
+_CELL = r"(?:r(\d{1,3})c(\d{1,3})|(?:\(\s*+)?(\d{1,3})\s*+,\s*+(\d{1,3})(?:\s*+\))?)"
 _PLACE = re.compile(
-    rf"{_CELL}|\b((?:top|upper|bottom|lower|north|south|far|near)?[\s-]*"
-    r"(?:left|right|east|west)?)[\s-]*(corner|cent(?:re|er)|middle)\b",
+    rf"{_CELL}|\b(?:top|upper|bottom|lower|north|south|far|near)?[\s-]*+"
+    r"(?:(?:left|right|east|west)[\s-]*+)?(?:corner|cent(?:re|er)|middle)\b",
     re.IGNORECASE,
 )
 _ARTICLES = r"\s+(?:the\s+|a\s+|an\s+|state\s+|cell\s+)*"
@@ -39,21 +39,21 @@ _START = re.compile(
     rf"\b(?:start(?:s|ing)?|begin(?:s|ning)?)(?:\s+(?:at|in|from))?{_ARTICLES}", re.IGNORECASE
 )
 _LABEL = re.compile(r"[A-Za-z][\w]*(?:[ _-][A-Za-z]\w*)?")
-_CELLS = rf"\s+((?:{_CELL}(?:\s*(?:,|and)\s*)*)+)"
+_CELLS = rf"\s++((?:{_CELL}(?:\s*+(?:,|and)\s*+)*)+)"
 _AVOIDED = re.compile(
     r"\b(?:avoid(?:s|ing)?|trap(?:s)?(?:\s+at)?|pit(?:s)?(?:\s+at)?|"
     rf"hazard(?:s)?(?:\s+at)?|danger(?:s)?(?:\s+at)?){_CELLS}",
     re.IGNORECASE,
 )
 _BLOCKED = re.compile(
-    rf"\b(?:obstacles?|walls?|blocked|blocks?)(?:\s+(?:at|on|in|cells?))*{_CELLS}", re.IGNORECASE
+    rf"\b(?:obstacles?|walls?|blocked|blocks?)(?:\s++(?:at|on|in|cells?))*{_CELLS}", re.IGNORECASE
 )
 _NOISE_OF = re.compile(
     rf"{_PERCENT}\s+(?:of\s+)?(?:(?:sensor|observation|sensory|sensing|measurement|camera)\s*)?nois",
     re.IGNORECASE,
 )
 _NOISE_BY = re.compile(
-    rf"nois\w*\s+(?:sensors?\s+|observations?\s+)?(?:of\s+|by\s+|at\s+|level\s+)?{_PERCENT}",
+    rf"\bnois\w*+\s+(?:sensors?\s+|observations?\s+)?(?:of\s+|by\s+|at\s+|level\s+)?{_PERCENT}",
     re.IGNORECASE,
 )
 _HORIZON = re.compile(
@@ -134,7 +134,7 @@ def _lists(text: str) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for match in _LIST.finditer(text):
         what = match["what"].lower().rstrip("s")
-        parts = re.split(r"\s*,\s*(?:and\s+|or\s+)?|\s+and\s+|\s+or\s+|/", match["names"].strip())
+        parts = re.split(r" ?, ?(?:and |or )?| and | or |/", " ".join(match["names"].split()))
         names = tuple(dict.fromkeys(slug(part) for part in parts if slug(part)))
         if len(names) >= 2 and all(len(part.split()) <= 3 for part in parts):
             found[kinds.get(what, what)] = names
@@ -191,7 +191,7 @@ def _noise(text: str) -> float | None:
 
 
 def _slip(text: str) -> float | None:
-    if match := re.search(rf"\bslip\w*[^.%]{{0,30}}?{_PERCENT}", text, re.I) or re.search(
+    if match := re.search(rf"\bslip[a-z]*+[^.%]{{0,30}}?{_PERCENT}", text, re.I) or re.search(
         rf"{_PERCENT}[^.%]{{0,20}}?\bslip", text, re.I
     ):
         return _share(match[1])
