@@ -4,24 +4,34 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYMDP_VENV := .venv-pymdp
 PROXY_VENV := .venv-proxy
+TOOLS_VENV := .venv-tools
 # Twice the cores of a small machine: half of the time a test waits for a server.
 WORKERS ?= 4
 
 # The constraint files are complete, so nothing is resolved and nothing but what they name is
-# installed: the same today and next month, with whatever pip the machine brings.
+# installed: the same today and next month, with whatever pip the machine brings. Wheels only, so
+# that installing runs no code of a package.
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation
-# $(call install,directory,constraint files,what it is)
+PINNED := $(PIP_INSTALL) --require-hashes --only-binary :all:
+# The one exception: a test tool, blockbuster, brings it, and it is published as an sdist alone.
+DEV_PINNED := $(PINNED) --no-binary forbiddenfruit
+# $(call install,directory,pip's arguments,constraint files,what it is)
+# What builds the editable install lies in a directory that is removed: nothing imports it later.
+# Python 3.11 brings an old setuptools into each environment, which nothing imports either.
 define install
-@test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
-@echo "Installing $(3) into $(1) ..." >&2
-@for file in $(2); do $(1)/bin/python $(PIP_INSTALL) --require-hashes -r $$file || exit 1; done
-@$(1)/bin/python $(PIP_INSTALL) --editable .
+@test -x $(1)/bin/python || { $(PYTHON) -m venv $(1) && $(1)/bin/python -m pip uninstall -qq --yes setuptools; }
+@echo "Installing $(4) into $(1) ..." >&2
+@for file in $(3); do $(1)/bin/python $(2) -r $$file || exit 1; done
+@rm -rf $(1)/.build
+@$(1)/bin/python $(PINNED) --target $(1)/.build -r constraints-build.txt
+@PYTHONPATH="$(CURDIR)/$(1)/.build" $(1)/bin/python $(PIP_INSTALL) --editable .
+@rm -rf $(1)/.build
 @found=$$($(1)/bin/python -m pip --disable-pip-version-check check) || { echo "$$found" >&2; exit 1; }
 @touch $@
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format test-install test-pymdp test-proxy prompt-ci chaos bench bench-readings bench-structured constraints canary clean
+.PHONY: help demo test check format test-install test-pymdp test-proxy prompt-ci chaos bench bench-readings bench-structured constraints audit canary clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,10 +39,10 @@ help: ## what can be made
 # A stamp is newer than what it was made from, so a second run installs nothing and needs no network.
 $(VENV)/.installed: pyproject.toml constraints-build.txt constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' || { echo "Python 3.11, 3.12, 3.13 or 3.14 is needed; name one: make PYTHON=python3.12 demo" >&2; exit 1; }
-	$(call install,$(VENV),constraints-build.txt constraints.txt,orchestrator (once; about a minute))
+	$(call install,$(VENV),$(PINNED),constraints.txt,orchestrator (once; about a minute))
 
-$(VENV)/.developed: $(VENV)/.installed constraints-dev.txt
-	$(call install,$(VENV),constraints-dev.txt,the tools of the tests (once; about a minute))
+$(VENV)/.developed: $(VENV)/.installed constraints-setup.txt constraints-dev.txt
+	$(call install,$(VENV),$(DEV_PINNED),constraints-setup.txt constraints-dev.txt,the tools of the tests (once; about a minute))
 
 demo: $(VENV)/.installed ## a sentence becomes a running model, with no key and no network
 	@$(BIN)/orchestrator demo
@@ -54,14 +64,14 @@ format: $(VENV)/.developed ## rewrite the code in the house format
 test-install: $(VENV)/.developed ## fresh clones on every Python here, and pip install into an empty environment
 	$(BIN)/python -m pytest -q -n 2 -m install --no-cov
 
-$(PYMDP_VENV)/.installed: pyproject.toml constraints-build.txt constraints-pymdp.txt
-	$(call install,$(PYMDP_VENV),constraints-build.txt constraints-pymdp.txt,pymdp and JAX (about 850 MB))
+$(PYMDP_VENV)/.installed: pyproject.toml constraints-build.txt constraints-setup.txt constraints-pymdp.txt
+	$(call install,$(PYMDP_VENV),$(DEV_PINNED),constraints-setup.txt constraints-pymdp.txt,pymdp and JAX (about 850 MB))
 
 test-pymdp: $(PYMDP_VENV)/.installed ## beliefs and expected free energy against pymdp
 	$(PYMDP_VENV)/bin/python -m pytest -q -m pymdp
 
-$(PROXY_VENV)/.installed: pyproject.toml constraints-build.txt constraints-proxy.txt
-	$(call install,$(PROXY_VENV),constraints-build.txt constraints-proxy.txt,LiteLLM's proxy)
+$(PROXY_VENV)/.installed: pyproject.toml constraints-build.txt constraints-setup.txt constraints-proxy.txt
+	$(call install,$(PROXY_VENV),$(DEV_PINNED),constraints-setup.txt constraints-proxy.txt,LiteLLM's proxy)
 
 test-proxy: $(PROXY_VENV)/.installed ## with a real LiteLLM proxy, and a real Redis server where there is one
 	$(PROXY_VENV)/bin/python -m pytest -q -m "proxy or redis" $$(command -v redis-server > /dev/null && echo --cov --cov-config=tests/cache/coverage.ini)
@@ -82,18 +92,28 @@ chaos: $(VENV)/.developed ## 50,000 requests through a faulty server, with a see
 bench: $(VENV)/.developed ## every performance claim, as a ratio measured here and now
 	@for script in benchmarks/bench_*.py; do $(BIN)/python -m benchmarks.$$(basename $$script .py) || exit 1; done
 
-COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header --no-annotate
+# uv and pip-audit have an environment of their own.
+$(TOOLS_VENV)/.installed: constraints-tools.txt
+	@$(PYTHON) -m venv $(TOOLS_VENV)
+	@$(TOOLS_VENV)/bin/python $(PINNED) -r constraints-tools.txt
+	@touch $@
 
-constraints: $(VENV)/.developed ## pin the newest releases within our bounds, with hashes and without addresses
-	$(BIN)/python -m pip install --quiet 'uv>=0.13,<0.14'
-	printf 'hatchling>=1.27,<2\nsetuptools>=80\n' | $(COMPILE) - -o constraints-build.txt
+COMPILE := $(TOOLS_VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header --no-annotate
+
+constraints: $(TOOLS_VENV)/.installed ## pin the newest releases within our bounds, with hashes and without addresses
+	echo 'hatchling>=1.27,<2' | $(COMPILE) - -o constraints-build.txt
+	echo 'setuptools>=80' | $(COMPILE) - -o constraints-setup.txt
+	printf 'uv>=0.13,<0.14\npip-audit>=2.10,<3\n' | $(COMPILE) - -o constraints-tools.txt
 	$(COMPILE) pyproject.toml -o constraints.txt
 	$(COMPILE) pyproject.toml --extra dev -c constraints.txt -c constraints-build.txt -o constraints-dev.txt
 	$(COMPILE) pyproject.toml --extra dev --extra pymdp -c constraints-dev.txt -o constraints-pymdp.txt
-	$(COMPILE) pyproject.toml tests/server/requirements.in --extra dev --extra redis -c constraints-dev.txt -o constraints-proxy.txt
+	$(COMPILE) pyproject.toml tests/server/requirements.in --extra dev --extra redis -c constraints.txt -o constraints-proxy.txt
+
+audit: $(TOOLS_VENV)/.installed ## known vulnerabilities of every pin, where an index of advisories can be reached
+	@$(TOOLS_VENV)/bin/python -m tests.install.audit
 
 canary: $(VENV)/.developed ## the newest releases beyond our bounds: what breaks, and by which package
 	$(BIN)/python -m tests.install.canary
 
 clean: ## remove the environments and everything generated
-	rm -rf $(VENV) $(PYMDP_VENV) $(PROXY_VENV) .venv-peers .venv-canary dist build .coverage .coverage.* .mypy_cache .ruff_cache .hypothesis .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(PYMDP_VENV) $(PROXY_VENV) $(TOOLS_VENV) .venv-peers .venv-canary dist build .coverage .coverage.* .mypy_cache .ruff_cache .hypothesis .pytest_cache .import_linter_cache

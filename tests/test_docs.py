@@ -31,6 +31,7 @@ PACKAGE = ROOT / "orchestrator"
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
 PAGES = [README, *sorted(DOCS.glob("*.md"))]
+RULES = [ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
 ROOMS = sorted(path.parent for path in PACKAGE.glob("*/__init__.py"))
 MOST_PROCESSES = 15  # of all console blocks together: each takes a second or two
 
@@ -95,7 +96,7 @@ def test_the_console_blocks_stay_cheap() -> None:
 
 
 def test_links_lead_to_pages_and_headings_that_exist() -> None:
-    for page in [*PAGES, ROOT / "CONTRIBUTING.md"]:
+    for page in [*PAGES, *RULES]:
         for target, anchor in re.findall(r"\]\(([\w./-]+\.md)?(?:#([\w-]+))?\)", page.read_text()):
             path = page.parent / target if target else page
             assert path.is_file(), f"{page.name}: {target}"
@@ -201,7 +202,7 @@ def test_every_operation_is_in_the_library_page() -> None:
 
 def test_the_pages_name_files_and_tests_that_exist() -> None:
     """A path, or a bare name that some file has; ``x.py::test_y`` is a test in it."""
-    for page in [*PAGES, ROOT / "CONTRIBUTING.md", *(room / "README.md" for room in ROOMS)]:
+    for page in [*PAGES, *RULES, *(room / "README.md" for room in ROOMS)]:
         for name, test in re.findall(r"`([\w./]+\.py)(?:::(\w+))?`", page.read_text()):
             if name.startswith("litellm/"):
                 continue

@@ -72,7 +72,7 @@ BANNED = re.compile(
     r"|(?<!there )\bis no\b(?! longer| more)",
     re.IGNORECASE,
 )
-PROSE = ("README.md", "CONTRIBUTING.md", "docs", "prompts")
+PROSE = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs", "prompts")
 #: Sentences that stay, by file, each with its reason.
 EXEMPT = {
     # What is sent to a model: its recorded answers belong to these very words.

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import venv
 import zipfile
 from pathlib import Path
@@ -47,7 +48,22 @@ def test_the_wheel_carries_schemas_prompts_and_the_default_config(wheel: Path) -
     for path in (ROOT / "prompts").rglob("*"):
         if path.is_file():
             assert f"orchestrator/_shipped/{path.relative_to(ROOT)}" in names
-    assert not [name for name in names if name.startswith(("tests/", "benchmarks/"))]
+    kinds = {name.partition("/")[0] for name in names}
+    assert kinds == {"orchestrator", "gmn_orchestrator-0.1.0.dist-info"}
+    written = {str(p.relative_to(ROOT)) for p in (ROOT / "orchestrator").rglob("*") if p.is_file()}
+    of_python = {name for name in names if name.endswith(".py")}
+    assert of_python <= written, "a stray file"
+
+
+def test_the_source_archive_says_what_is_promised(tmp_path: Path) -> None:
+    built = run(
+        *(sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", tmp_path, ROOT),
+        cwd=tmp_path,
+    )
+    assert built.returncode == 0, built.stderr
+    with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as archive:
+        names = set(archive.getnames())
+    assert {f"gmn_orchestrator-0.1.0/{name}" for name in ("SECURITY.md", "constraints.txt")} < names
 
 
 def test_the_installed_wheel_generates_a_model_in_another_directory(
@@ -70,6 +86,14 @@ def test_the_installed_wheel_generates_a_model_in_another_directory(
     elsewhere.mkdir()
     where = run(python, "-c", "import orchestrator; print(orchestrator.__file__)", cwd=elsewhere)
     assert str(site) in where.stdout
+    asked = (
+        "from importlib.metadata import distribution as d, version as v;"
+        "one, = [e for e in d('gmn-orchestrator').entry_points if e.group == 'console_scripts'];"
+        "print(one.name, one.value, 'gmn-orchestrator', v('gmn-orchestrator'))"
+    )
+    stated = run(python, "-c", asked, cwd=elsewhere).stdout.strip()
+    said = run(python, "-m", "orchestrator", "--version", cwd=elsewhere).stdout.strip()
+    assert stated == f"orchestrator orchestrator.cli.entry:main {said}"
     made = run(
         *(python, "-m", "orchestrator", "generate"),
         *("Create a cautious explorer for a 5x5 grid world", "--agent-type", "explorer"),

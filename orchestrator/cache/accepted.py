@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,6 +22,8 @@ from orchestrator.cache.keys import LAYOUT, digest, question_of
 from orchestrator.types.diagnostics import Report
 from orchestrator.types.errors import CheckError, OrchestratorError
 from orchestrator.types.requests import Answer, AnswerKind, Attempt, Evaluation
+from orchestrator.types.visible import logger_of
+from orchestrator.types.work import judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from orchestrator.types.requests import Contract, Request
     from orchestrator.types.run_context import RunContext
 
-_log = logging.getLogger(__name__)
+_log = logger_of(__name__)
 T = TypeVar("T")
 #: Seconds for which the answers of a failed run are kept, unless the request says less.
 FAILED_AGE_S = 30 * 86_400.0
@@ -83,7 +84,7 @@ class AcceptedRuns:
             then: Evaluation[T] = Evaluation(part.kind, None, "", part.report)
             attempts.append(Attempt(request, part.answer, then, part.purpose, part.reason))
         try:
-            now = await asyncio.to_thread(contract.evaluate, document)
+            now = await judge(contract.evaluate, document)
         except CheckError as error:
             error.attempts = tuple(attempts)
             raise

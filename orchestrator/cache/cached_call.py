@@ -215,11 +215,11 @@ def missing(store: AnswerStore, question: Question) -> CacheMissError:
     lines = [f"nothing is kept for this question (key {digest(question)[:12]})"]
     if kept:
         key, nearest = max(kept, key=lambda one: similarity(asked, one[1]))
-        lines.append(f"the nearest is {key[:12]}; what is asked is what is kept there:")
-        lines += [f"  {line}" for line in list(differences(asked, nearest))[:_MOST_DIFFERENCES]]
+        lines.append(f"the nearest is {key[:12]}; what is asked, and what is kept there")
+        lines += list(differences(asked, nearest))[:_MOST_DIFFERENCES]
     else:
         lines.append("nothing at all is kept there; record first")
-    return CacheMissError("\n".join(lines))
+    return CacheMissError("; ".join(lines))
 
 
 def _encoded(answer: Answer) -> list[object] | None:

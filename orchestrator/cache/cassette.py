@@ -5,15 +5,15 @@ A project's tests replay them without a key and without a network; what changed 
 
 from __future__ import annotations
 
-import json
-import os
 import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cache.keys import as_kept
-from orchestrator.ledger.private import make_private, open_private
+from orchestrator.ledger.private import write_private
+from orchestrator.parsing.bounds import json_value
 from orchestrator.types.errors import ConfigError
+from orchestrator.types.visible import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -99,12 +99,9 @@ class Cassette:
         return found
 
     def _write(self, name: str, content: Mapping[str, Any]) -> None:
-        text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False)
+        text = json_text(content, indent=2, sort_keys=True)
         try:
-            make_private(self.directory)
-            file = open_private(self.directory / name, os.O_WRONLY | os.O_TRUNC)
-            with os.fdopen(file, "w", encoding="utf-8") as opened:
-                opened.write(f"{text}\n")
+            write_private(self.directory / name, f"{text}\n".encode())
         except OSError as error:
             raise ConfigError(
                 "orchestrator.cache.cassette",
@@ -114,7 +111,7 @@ class Cassette:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json_value(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(str(path), f"it cannot be read ({error})", fix="Record again.") from error
     return found if isinstance(found, dict) else {}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 import os
 import re
 import sqlite3
@@ -19,16 +18,17 @@ import diskcache
 from diskcache.core import DEFAULT_SETTINGS, ENOVAL, METADATA, MODE_BINARY, MODE_RAW
 
 from orchestrator.cache.store import RefusedError, Store
-from orchestrator.ledger.private import make_private, open_private
+from orchestrator.ledger.private import NotPrivateError, make_private, open_private
 from orchestrator.ledger.usage import stamp
 from orchestrator.types.errors import ConfigError
+from orchestrator.types.visible import logger_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from orchestrator.cache.encryption import Encryption
 
-_log = logging.getLogger(__name__)
+_log = logger_of(__name__)
 _FILE_NAME = re.compile(r"[0-9a-f]{2}[/\\][0-9a-f]{2}[/\\][0-9a-f]{28}\.val")
 # What a damaged or unusable database raises.
 _FAULTS = (sqlite3.Error, OSError, diskcache.Timeout)
@@ -91,7 +91,7 @@ class JSONBytesDisk(diskcache.Disk):  # type: ignore[misc]  # diskcache ships no
 
     def _write(self, full_path: str, iterator: Iterable[bytes], *_: object) -> int:
         path = Path(full_path)
-        make_private(path.parent)
+        make_private(path.parent, is_ours=True)
         with os.fdopen(open_private(path, os.O_WRONLY | os.O_EXCL), "wb") as file:
             return sum(file.write(chunk) for chunk in iterator)
 
@@ -150,7 +150,6 @@ class DiskBackend:
 
     def __init__(self, directory: Path, size_limit_mb: int) -> None:
         """Raises: ConfigError: as `disk_store`; sqlite3.Error, OSError: it cannot be used."""
-        _own(directory)
         self._directory = directory
         self._foreign: list[str] = []
         try:
@@ -164,9 +163,7 @@ class DiskBackend:
             self._disk = self._opened(size_limit_mb)
 
     def _opened(self, size_limit_mb: int) -> _Database:
-        for name in _FILES:  # the others get the mode of the first one from SQLite
-            if name == _FILES[0] or (self._directory / name).exists():
-                os.close(open_private(self._directory / name, os.O_RDONLY))
+        _own(self._directory)
         self._foreign = _without_foreign_settings(self._directory / _FILES[0])
         if self._foreign:
             _log.warning("The cache in %s: %s.", self._directory, "; ".join(self._foreign))
@@ -336,23 +333,18 @@ def _is_setting(key: object, value: object) -> bool:
 
 
 def _own(directory: Path) -> None:
-    """Raises: ConfigError: it belongs to another user; OSError: it cannot be made."""
-    if directory.exists() and not directory.is_dir():
-        fix = "Name a writable directory in ORCHESTRATOR_CACHE_DIR, or set cache.mode: off."
-        raise _refused(directory, "is not a directory", fix)
-    make_private(directory)
-    owner = directory.stat().st_uid
-    if hasattr(os, "getuid") and owner != os.getuid():
-        fix = "Name a directory of your own in ORCHESTRATOR_CACHE_DIR."
-        raise _refused(directory, f"belongs to user {owner}, not to you", fix)
-    for name in _FILES:
-        if (directory / name).is_symlink():
-            raise _refused(directory / name, "is a link that leads elsewhere", "Remove it.")
-    directory.chmod(0o700)
-
-
-def _refused(path: Path, words: str, fix: str) -> ConfigError:
-    return ConfigError("orchestrator.cache.directory", f"{str(path)!r} {words}", fix=fix)
+    """Raises: ConfigError: it is refused, or a file in it; OSError: it cannot be made."""
+    try:
+        make_private(directory, is_ours=True)
+        for name in _FILES:  # the log and the index get the mode of the database from SQLite
+            if name == _FILES[0] or os.path.lexists(directory / name):
+                os.close(open_private(directory / name, os.O_RDONLY))
+    except NotPrivateError as error:
+        raise ConfigError(
+            "orchestrator.cache.directory",
+            f"{error.filename!r} cannot be used: {error.strerror}",
+            fix="Name a directory of your own in ORCHESTRATOR_CACHE_DIR, or set cache.mode: off.",
+        ) from error
 
 
 def _set_aside(directory: Path) -> Path:

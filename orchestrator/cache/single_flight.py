@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
-from orchestrator.ledger.private import make_private
+from orchestrator.ledger.private import make_private, private_lock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -56,10 +57,10 @@ class FileLocks:
     @contextlib.asynccontextmanager
     async def held(self, key: str) -> AsyncIterator[None]:
         """See `Locks`; the operating system frees the lock of a dead process at once."""
-        lock = FileLock(self._directory / f"{key[:32]}.lock", mode=0o600, thread_local=False)
+        lock = None
         try:
             with contextlib.suppress(OSError):  # the directory cannot be used
-                make_private(self._directory)
+                lock = private_lock(self._directory / f"{key[:32]}.lock")
                 while not lock.is_locked:
                     try:
                         lock.acquire(timeout=0)
@@ -67,12 +68,15 @@ class FileLocks:
                         await asyncio.sleep(_PAUSE_S)
             yield
         finally:
-            lock.release()
+            if lock is not None:
+                lock.release()
 
     def sweep(self) -> None:
         """Remove the lock files that nobody has used for `STALE_S`."""
         with contextlib.suppress(OSError):
-            for path in self._directory.iterdir():
+            if os.path.lexists(self._directory):
+                make_private(self._directory)  # in no other place
+            for path in self._directory.glob("*.lock"):
                 if time.time() - path.stat().st_mtime > STALE_S:
                     path.unlink(missing_ok=True)
 

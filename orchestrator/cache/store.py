@@ -6,7 +6,6 @@ A store that fails is a miss that is logged once, and never fails a request.
 from __future__ import annotations
 
 import json
-import logging
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -15,6 +14,7 @@ from pydantic_core import from_json
 
 from orchestrator.cache.encryption import Encryption, EncryptionError
 from orchestrator.cache.keys import as_kept, redacted
+from orchestrator.types.visible import logger_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from orchestrator.cache.keys import Question
 
 T = TypeVar("T")
-_log = logging.getLogger(__name__)
+_log = logger_of(__name__)
 _REST_S = 5.0
 #: Added to the key of an answer it names the row that holds the question.
 _QUESTION = ".question"

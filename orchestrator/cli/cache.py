@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field, ValidationError
-from pydantic_core import to_json
+from pydantic_core import to_jsonable_python
 
 from orchestrator.cache.keys import differences, digest
-from orchestrator.cli.output import GOOD, INVALID, UsageError, echo, echo_json, echo_result, table
+from orchestrator.cli.output import GOOD, INVALID, UsageError, echo_json, echo_result, table
 from orchestrator.client.wiring import store_of
 from orchestrator.config.settings import Config
 from orchestrator.ledger.private import open_private
+from orchestrator.parsing.bounds import json_value
+from orchestrator.types.visible import json_text
 
 if TYPE_CHECKING:
     import argparse
@@ -63,16 +64,12 @@ def _verify(store: Store, arguments: argparse.Namespace) -> int:
 
 def _list(store: Store, arguments: argparse.Namespace) -> int:
     rows = store.questions()
-    if arguments.json:
-        value = [{"key": key, "question": question} for key, question in rows]
-        echo(to_json(value, indent=2).decode())
-        return GOOD
+    value = to_jsonable_python([{"key": key, "question": question} for key, question in rows])
     shown = [
         (key[:12], "accepted run" if "accepted" in q else "answer", _route(q), _last_message(q))
         for key, q in rows
     ]
-    echo("\n".join(table(("key", "kept", "asked of", "what"), shown)))
-    return GOOD
+    return _print(arguments, value, *table(("key", "kept", "asked of", "what"), shown))
 
 
 def _show(store: Store, arguments: argparse.Namespace) -> int:
@@ -100,11 +97,11 @@ def _export(store: Store, arguments: argparse.Namespace) -> int:
     count = len(entries)
     # Each line says where it stands, so that an import sees where a file was cut off.
     lines = [
-        f"{json.dumps({**entry, 'line': at, 'of': count}, ensure_ascii=False)}\n"
-        for at, entry in enumerate(entries, 1)
+        f"{json_text({**entry, 'line': at, 'of': count})}\n" for at, entry in enumerate(entries, 1)
     ]
     try:
-        with os.fdopen(open_private(Path(name), os.O_WRONLY | os.O_TRUNC), "wb") as file:
+        handle = open_private(Path(name), os.O_WRONLY | os.O_TRUNC, is_named=True)
+        with os.fdopen(handle, "wb") as file:
             file.writelines(line.encode(errors="replace") for line in lines)
     except OSError as error:
         raise UsageError(f"{name}: {error.strerror}. Name a file that can be written.") from None
@@ -176,9 +173,11 @@ def _question(store: Store, name: str) -> tuple[str, Mapping[str, Any]]:
     """Key and question of the entry whose key begins with `name`, or of the file `name`."""
     if Path(name).is_file():
         try:
-            found = json.loads(Path(name).read_text(encoding="utf-8"))
+            found = json_value(Path(name).read_text(encoding="utf-8"))
         except ValueError as error:
             raise UsageError(f"{name} is not JSON: {error}") from error
+        if not isinstance(found, Mapping):
+            raise UsageError(f"{name} holds a {type(found).__name__}, not a question")
         question = found.get("question", found)
         return str(found.get("key") or digest(question)), question
     matches = [(key, question) for key, question in store.questions() if key.startswith(name)]

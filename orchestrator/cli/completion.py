@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         text = _bash(commands)
         if arguments.shell == "zsh":
             text = f"autoload -U +X bashcompinit && bashcompinit\n{text}"
-    echo_result(arguments, {"shell": arguments.shell, "script": text}, [text.rstrip("\n")])
+    echo_result(arguments, {"shell": arguments.shell, "script": text}, text.splitlines())
     return GOOD
 
 

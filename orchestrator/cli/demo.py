@@ -36,8 +36,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _lines(made: Generation[GMNSpec], steps: int) -> Iterator[str]:
-    yield made.text
+    yield from made.text.split("\n")
     yield from report_lines(made)
     yield from (f"expected: {line}" for line in made.report.behaviour)
-    yield f"\n{steps} simulated steps:"
+    yield ""
+    yield f"{steps} simulated steps:"
     yield from episode_lines(simulate(compile_spec(made.spec), steps=steps, seed=0))

@@ -20,6 +20,7 @@ from orchestrator.client.wiring import stated, store_of
 from orchestrator.config.settings import Config, cache_directory, ledger_directory
 from orchestrator.models.deployments import deployments_of
 from orchestrator.models.retirement import retirement
+from orchestrator.models.surroundings import without_secrets
 from orchestrator.routing.prices import model_table, takes_schema
 from orchestrator.types.errors import ConfigError, MissingExtraError
 
@@ -146,9 +147,9 @@ def _server(one: Deployment) -> Checked:
         body: Any = httpx.get(url, timeout=_SERVER_TIMEOUT_S).json()
         models = [str(m.get("name") or m.get("id")) for m in body.get("models", body.get("data"))]
     except (httpx.HTTPError, ValueError, TypeError, AttributeError) as error:
-        words = f"{url} does not list its models ({type(error).__name__})"
+        words = f"{without_secrets(url)} does not list its models ({type(error).__name__})"
         return Checked(f"server of {one.id}", words, "Start the server, or correct api_base.")
-    wanted = one.model.partition("/")[2]
+    wanted, base = one.model.partition("/")[2], without_secrets(base)
     listed = ", ".join(models) or "none"
     if any(wanted == model.removesuffix(":latest") or wanted == model for model in models):
         return Checked(f"server of {one.id}", f"{base} offers {listed}")

@@ -73,13 +73,15 @@ def _history() -> Path | None:
 
 
 def _lines(made: EvaluationRun, before: EvaluationRun | None) -> Iterator[str]:
-    yield f"route {made.route}, templates {made.templates}, cases {made.cases}\n"
+    yield f"route {made.route}, templates {made.templates}, cases {made.cases}"
+    yield ""
     yield from table(_HEAD, [_row(name, one) for name, one in made.scores.items()])
+    yield ""
     if before is None:
-        yield "\nno earlier run over the same cases and route"
+        yield "no earlier run over the same cases and route"
         return
     changed = "" if before.templates == made.templates else f", templates {before.templates}"
-    yield f"\nbefore ({before.at[:16]}{changed}):"
+    yield f"before ({before.at[:16]}{changed}):"
     yield from table(_HEAD, [_row(name, one) for name, one in before.scores.items()])
 
 

@@ -19,5 +19,5 @@ def run(arguments: argparse.Namespace) -> int:
     if verdict.spec is None or not verdict.report.is_valid:
         return refused(arguments, verdict.report)
     text = explain(verdict.spec)
-    echo_result(arguments, {"file": arguments.file, "explanation": text}, [text])
+    echo_result(arguments, {"file": arguments.file, "explanation": text}, text.split("\n"))
     return GOOD

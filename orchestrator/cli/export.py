@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.cli.files import write_result
-from orchestrator.cli.output import GOOD, UsageError, echo_result
+from orchestrator.cli.output import GOOD, OutputError, UsageError, echo_result
 from orchestrator.config.settings import Config, cache_directory
 from orchestrator.generation.evaluation.finetune import ACCEPTED, Accepted, examples_of
+from orchestrator.ledger.private import open_private
 from orchestrator.models.secrets import secrets_of
+from orchestrator.types.visible import json_text
 
 if TYPE_CHECKING:
     import argparse
@@ -55,5 +55,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _write(path: Path, lines: Sequence[dict[str, Any]]) -> None:
-    text = "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines)
-    write_result(text, str(path))
+    """Only the user can read it: what was asked and answered is kept so too."""
+    text = "".join(f"{json_text(line)}\n" for line in lines)
+    try:
+        handle = open_private(path, os.O_WRONLY | os.O_TRUNC, is_named=True)
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode(errors="backslashreplace"))
+    except (OSError, ValueError) as error:
+        words = f"{path} cannot be written: {getattr(error, 'strerror', None) or error}"
+        raise OutputError(f"{words}. Name a file that can be.") from None

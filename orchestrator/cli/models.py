@@ -42,7 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _lines(config: Config, found: Deployments) -> Iterator[str]:
-    yield f"config: {config.source}\n"
+    yield f"config: {config.source}"
+    yield ""
     yield from table(("group", "model", "id"), [(r.group, r.model, r.id) for r in found.ready])
     yield ""
     routes = [(role, ", then ".join(groups)) for role, groups in found.routes.items()]

@@ -1,4 +1,7 @@
-"""What is printed: results on stdout, progress and errors on stderr, colour on terminals."""
+"""What is printed: results on stdout, progress and errors on stderr, colour on terminals.
+
+No text drives the terminal: what it would obey or hide is shown as an escape.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from orchestrator.types.diagnostics import Severity
 from orchestrator.types.errors import OrchestratorError
+from orchestrator.types.visible import json_text, visible
 
 if TYPE_CHECKING:
     import argparse
@@ -24,6 +28,32 @@ _COLOURS = {"red": 31, "green": 32, "yellow": 33, "blue": 34, "dim": 2, "bold": 
 _OF_SEVERITY = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "blue"}
 
 
+class Shown(str):
+    """Text that is visible as it is; the colours in it are ours."""
+
+    __slots__ = ()
+
+
+class _Door:
+    """A stream behind which text of others is made visible: warnings, logs, tracebacks."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        return self.stream.write(text if isinstance(text, Shown) else visible(text, lines=True))
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.stream, name)
+
+
+def close_doors() -> None:
+    """From now on all that this process prints passes `visible`, also what others print."""
+    for name in ("stdout", "stderr"):
+        if (stream := getattr(sys, name)) is not None:
+            setattr(sys, name, _Door(stream))
+
+
 class UsageError(OrchestratorError):
     """The arguments are wrong, or a file that they name; exit code 2."""
 
@@ -34,7 +64,7 @@ class OutputError(OrchestratorError):
 
 def painted(text: str, colour: str, stream: TextIO) -> str:
     """The text in `colour` if `stream` is a terminal and NO_COLOR is not set."""
-    if not stream.isatty() or os.environ.get("NO_COLOR"):
+    if not colour or not stream.isatty() or os.environ.get("NO_COLOR"):
         return text
     return f"\033[{_COLOURS[colour]}m{text}\033[0m"
 
@@ -46,7 +76,7 @@ def require_stdout() -> None:
 
 
 def echo(text: str = "", end: str = "\n") -> None:
-    """Print a part of the result on stdout, by default as a line.
+    """Print a text on stdout, by default with the end of a line.
 
     What the stream's encoding cannot hold is written as an escape, and said so on stderr.
 
@@ -54,13 +84,15 @@ def echo(text: str = "", end: str = "\n") -> None:
     """
     require_stdout()
     encoding = sys.stdout.encoding or "utf-8"
+    text = text if isinstance(text, Shown) else visible(text, lines=True)
     try:
         text.encode(encoding)
     except UnicodeEncodeError as error:
         _note_escapes(encoding, error.object[error.start])
         text = text.encode(encoding, "backslashreplace").decode(encoding)
     try:
-        print(text, end=end, flush=True)
+        sys.stdout.write(Shown(text + end))
+        sys.stdout.flush()
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -84,15 +116,15 @@ def silence(stream: TextIO | None) -> None:
 
 
 def echo_lines(lines: Iterable[str]) -> None:
-    """Print several lines of the result on stdout."""
+    """Print several lines of the result on stdout; none of them makes two."""
     for line in lines:
-        echo(line)
+        echo(line if isinstance(line, Shown) else visible(line))
 
 
 def echo_json(value: object) -> None:
     """Print the result on stdout as indented JSON; in ASCII where the stream holds no more."""
     require_stdout()
-    text = json.dumps(value, indent=2, ensure_ascii=False)
+    text = json_text(value, indent=2)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
@@ -108,13 +140,17 @@ def echo_result(arguments: argparse.Namespace, value: object, lines: Iterable[st
         echo_lines(lines)
 
 
-def echo_stderr(text: str, colour: str = "", end: str = "\n") -> None:
-    """Print a line of progress, or an error, on stderr; it is lost where stderr takes nothing."""
-    if sys.stderr is None:  # closed; `print` would take stdout instead
+def echo_stderr(text: str, colour: str = "", end: str = "\n", *, lines: bool = False) -> None:
+    """Print a line of progress, or an error, on stderr; it is lost where stderr takes nothing.
+
+    With `lines` the text may hold several.
+    """
+    if sys.stderr is None:  # closed
         return
+    shown = text if isinstance(text, Shown) else visible(text, lines=lines)
     try:
-        shown = painted(text, colour, sys.stderr) if colour else text
-        print(shown, end=end, file=sys.stderr, flush=True)
+        sys.stderr.write(Shown(painted(shown, colour, sys.stderr) + end))
+        sys.stderr.flush()
     except OSError:
         silence(sys.stderr)
 
@@ -129,7 +165,8 @@ def diagnostic_line(
     word = "repaired" if is_repaired else str(diagnostic.severity)
     colour = "green" if is_repaired else _OF_SEVERITY[diagnostic.severity]
     severity = word if stream is None else painted(word, colour, stream)
-    return f"{where}: {diagnostic.code} {severity}: {diagnostic.message}"
+    shown = f"{visible(f'{where}: {diagnostic.code}')} {severity}: {visible(diagnostic.message)}"
+    return Shown(shown)
 
 
 def diagnostic_lines(
@@ -160,7 +197,7 @@ def refused(arguments: argparse.Namespace, report: Report) -> int:
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """Lines of a table whose columns are as wide as their widest cell."""
-    cells = [list(header), *(list(row) for row in rows)]
+    cells = [list(header), *([visible(cell) for cell in row] for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
     lines = [
         "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.client_call import call_client
@@ -11,6 +12,9 @@ from orchestrator.cli.output import GOOD, echo_result
 
 if TYPE_CHECKING:
     import argparse
+
+#: How what is not the name of a picture's file begins.
+_TEXTS = ("https://", "http://", "data:")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -36,6 +40,6 @@ def request_of(arguments: argparse.Namespace) -> dict[str, Any]:
         "cache": arguments.cache,
         "seed": arguments.seed,
         "samples": arguments.samples,
-        "images": arguments.image,
+        "images": [one if one.startswith(_TEXTS) else Path(one) for one in arguments.image],
         "infer_expectations": arguments.infer,
     }

@@ -42,15 +42,15 @@ def show_event(event: Event) -> None:
 def show_live(event: Event) -> None:
     """Print the text of a streamed answer as it arrives, and its findings, on stderr."""
     if isinstance(event, Delta):
-        echo_stderr(event.text, end="")
+        echo_stderr(event.text, end="", lines=True)
     elif isinstance(event, Asked) and event.attempt > 1:
         echo_stderr("")
     elif isinstance(event, Partial):
         for finding in event.findings:
-            echo_stderr(f"\n{finding}", "yellow")
+            echo_stderr(f"\n{finding}", "yellow", lines=True)
     elif isinstance(event, Evaluated):
         for finding in event.evaluation.report.diagnostics:
-            echo_stderr(f"\n{finding}", "yellow")
+            echo_stderr(f"\n{finding}", "yellow", lines=True)
 
 
 def _count(n: int, what: str) -> str:

@@ -28,7 +28,7 @@ def keep_rejected(error: LLMError, output: str | None) -> None:
         except OutputError as problem:
             echo_stderr(f"orchestrator: {problem}", "red")
     if not is_written:
-        echo_stderr(f"The best of {count} answers:\n{text}")
+        echo_stderr(f"The best of {count} answers:\n{text}", lines=True)
     if error.run_id:
         echo_stderr(f"See all of them: orchestrator runs show {error.run_id}")
 

@@ -112,16 +112,18 @@ def _lines(value: Run, answers: Sequence[Run], *, is_kept: bool) -> Iterator[str
         why = f" ({one['reason']})" if one["reason"] else ""
         source = f"{'the cache, first ' if one['cached'] else ''}{one['deployment']}"
         tokens = f"{one['prompt_tokens']} + {one['completion_tokens']} tokens"
-        yield f"\n[{number}] {one['purpose']}{why}: {one['kind']}"
+        yield ""
+        yield f"[{number}] {one['purpose']}{why}: {one['kind']}"
         yield f"    {source} ({one['model']}), {tokens}, {_usd(one['cost_usd'])} USD"
         for mark, name in (("", "findings"), (" [repaired]", "repairs")):
             for found in one[name]:
                 yield f"    {found['code']}{mark}: {found.get('message', '')}".removesuffix(": ")
         if one["text"] is not None:
-            yield str(one["text"])
+            yield from str(one["text"]).split("\n")
     if not is_kept:
+        yield ""
         yield (
-            "\nThe texts are not kept: those of an accepted run are in the cache (orchestrator"
+            "The texts are not kept: those of an accepted run are in the cache (orchestrator"
             " cache list), those of a failed one are kept for 30 days unless the cache is off."
         )
 

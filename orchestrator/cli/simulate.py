@@ -12,6 +12,7 @@ from orchestrator.gmn.expectations import Expectation, Measured, check_names, me
 from orchestrator.gmn.limits import DEFAULT_LIMITS, HARD_LIMITS
 from orchestrator.gmn.simulate import Run, doubts, simulate
 from orchestrator.gmn.validate import validate
+from orchestrator.types.work import TooMuchWork, allowance, doing
 
 if TYPE_CHECKING:
     import argparse
@@ -32,10 +33,15 @@ def run(arguments: argparse.Namespace) -> int:
     unknown = [d for e in expectations for d in check_names(e, verdict.spec)]
     if unknown:
         raise UsageError(unknown[0].message)
-    episode = simulate(verdict.compiled, steps=arguments.steps, seed=arguments.seed)
-    measured = measure(
-        verdict.compiled, expectations, episodes=arguments.episodes, seed=arguments.seed
-    )
+    try:
+        with allowance(DEFAULT_LIMITS.work):
+            doing(f"simulating {arguments.steps} steps", "lower --steps")
+            episode = simulate(verdict.compiled, steps=arguments.steps, seed=arguments.seed)
+            measured = measure(
+                verdict.compiled, expectations, episodes=arguments.episodes, seed=arguments.seed
+            )
+    except TooMuchWork as error:
+        raise UsageError(str(error)) from None
     checked = _cross_checked(verdict.compiled, arguments) if arguments.cross_check else None
     value = _as_json(arguments.file, episode, measured)
     if checked is not None:

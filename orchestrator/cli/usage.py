@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from orchestrator.cli.output import GOOD, echo_result, table
 from orchestrator.config.settings import Config, ledger_directory
-from orchestrator.ledger.ledger import lines_of
-from orchestrator.ledger.usage import Sum, bars, since_of, sums
+from orchestrator.ledger.months import sums_of
+from orchestrator.ledger.usage import Sum, bars, since_of
 
 if TYPE_CHECKING:
     import argparse
@@ -22,8 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print requests, calls, tokens and cost from the ledger, as a table and a bar chart."""
     since = since_of(arguments.since, datetime.datetime.now(datetime.UTC))
     directory = ledger_directory(Config.load(None, os.environ).orchestrator.ledger, os.environ)
-    lines = [] if directory is None else list(lines_of(directory, since=since))
-    found = sums(lines, arguments.by)
+    found = {} if directory is None else sums_of(directory, arguments.by, since=since)
     by_name = {name: entry.as_dict() for name, entry in found.items()}
     value = {"ledger": str(directory), "since": since, "by": arguments.by, "sums": by_name}
     nothing = f"the ledger holds no request{f' since {since}' if since else ''}: {directory}"
@@ -34,7 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _lines(found: Mapping[str, Sum], by: str) -> Iterator[str]:
     yield from table((by, *_HEADER), [_row(name, entry) for name, entry in found.items()])
     has_cost = any(entry.usd for entry in found.values())
-    yield f"\n{'USD' if has_cost else 'tokens'} by {by}"
+    yield ""
+    yield f"{'USD' if has_cost else 'tokens'} by {by}"
     yield from bars(
         {
             name: entry.usd if has_cost else float(entry.prompt_tokens + entry.completion_tokens)

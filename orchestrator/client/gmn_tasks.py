@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,9 @@ from orchestrator.generation.gmn_contract import GMNContract
 from orchestrator.generation.images import image_parts
 from orchestrator.generation.loop import GenerationRequest
 from orchestrator.generation.request_building import (
+    MOST_SHOWN,
     check_description,
+    check_length,
     check_text,
     examples_for,
     initial_request,
@@ -20,6 +23,7 @@ from orchestrator.generation.request_variants import as_patch
 from orchestrator.gmn.checks import known_constraints
 from orchestrator.types.errors import GMNError
 from orchestrator.types.requests import Description
+from orchestrator.types.work import judge, judge_within
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,7 +66,10 @@ class GMNTasks:
         """A document for a description; see `Orchestrator.generate_gmn`, also for its errors."""
         check_description(prompt, agent_type)
         router, settings = self.loop.router, self.loop.settings
-        shown = examples_for(prompt, agent_type, examples, count=settings.generation.examples)
+        shown = await judge_within(
+            settings.generation.deadline_s, examples_for, prompt, agent_type, examples,
+            count=settings.generation.examples,
+        )  # fmt: skip
         contract = self.contract(constraints, expectations, prompt if infer_expectations else "")
         expected = tuple(str(e) for e in contract.expectations)
         asked = Description(
@@ -74,10 +81,11 @@ class GMNTasks:
         if pictures:
             route = await self._seeing(route, agent_type, tenant)
         mode = router.mode_for(route)
-        rendered = self.prompts.generate(
-            prompt, agent_type=agent_type, mode=mode, constraints=constraints,
-            expectations=expected, examples=shown,
+        render = functools.partial(
+            self.prompts.generate, prompt, agent_type=agent_type, mode=mode,
+            constraints=constraints, expectations=expected, examples=shown,
         )  # fmt: skip
+        rendered = await judge(render) if examples else render()  # which are read in another form
         first = initial_request(
             rendered.with_parts(pictures), route, contract,
             settings=settings, mode=mode, cache=cache, seed=seed, tenant=tenant, description=asked,
@@ -118,6 +126,7 @@ class GMNTasks:
             constraints=constraints or {}, document=contract.name_keyed(base), feedback=feedback,
             expectations=tuple(str(e) for e in contract.expectations),
         )  # fmt: skip
+        check_length("spec", len(description.document), MOST_SHOWN)
         rendered = self.prompts.feedback(
             description.document, feedback, constraints=constraints,
             expectations=description.expectations,

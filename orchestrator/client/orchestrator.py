@@ -30,6 +30,7 @@ from orchestrator.types.diagnostics import Report
 from orchestrator.types.messages import Messages, as_messages
 from orchestrator.types.requests import Answer, Generation, Request
 from orchestrator.types.run_context import RunContext
+from orchestrator.types.work import judge_within
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,9 +111,9 @@ class Orchestrator(Wiring):
         max_policies. `examples` are documents to show (None: a curated one that suits).
         `expectations` are simulated: ``cell=r4c4 within 12 in 80%``. `samples` asks for so many
         candidates at once and takes the first that behaves, or the simplest. `images` are
-        pictures of what is meant: files, bytes or addresses. `infer_expectations` also holds the
-        model to what the sentence implies (marked as inferred). `model` names a route, a model
-        group or a model of the configuration, `provider` forces a provider. `tenant` names
+        pictures of what is meant: a `Path`, bytes, an address or a data: URL. `infer_expectations`
+        also holds the model to what the sentence implies (marked as inferred). `model` names a
+        route, a model group or a model of the configuration, `provider` forces one. `tenant` names
         whose budget pays; the ledger shows it. `cache` says whether the cache may answer, and how
         the answer is kept: ``{"mode": "use", "ttl": 3600, "tag": "trial"}``.
 
@@ -158,9 +159,10 @@ class Orchestrator(Wiring):
         """
         check_arguments(locals())
         await self._open()
-        task = await asyncio.to_thread(
-            self._gmn_tasks.refinement, spec, feedback, constraints=constraints,
-            expectations=expectations, model=model, provider=provider, cache=cache, tenant=tenant,
+        task = await judge_within(
+            self.config.orchestrator.generation.deadline_s, self._gmn_tasks.refinement, spec,
+            feedback, constraints=constraints, expectations=expectations, model=model,
+            provider=provider, cache=cache, tenant=tenant,
         )  # fmt: skip
         base = task.base_document
         agent_type = base.value.agent_type if base and base.value else ""
@@ -178,10 +180,16 @@ class Orchestrator(Wiring):
     ) -> Report:
         """Judge a document without asking any model; unpacks as ``is_valid, errors``.
 
-        Raises: ValueError: a constraint or an expectation is unknown.
+        Raises:
+            ValueError: a constraint or an expectation is unknown.
+            DeadlineExceededError: it took longer than a request may.
         """
         check_arguments(locals())
-        return validate(spec, constraints=constraints, expectations=parsed(expectations)).report
+        verdict = await judge_within(
+            self.config.orchestrator.generation.deadline_s, validate, spec,
+            constraints=constraints, expectations=parsed(expectations),
+        )  # fmt: skip
+        return verdict.report
 
     async def generate(
         self,

@@ -17,6 +17,7 @@ from orchestrator.generation.request_building import cache_use, without_json
 from orchestrator.types.diagnostics import Diagnostic
 from orchestrator.types.messages import Messages, as_messages
 from orchestrator.types.requests import Request
+from orchestrator.types.work import result_of
 
 if TYPE_CHECKING:
     from orchestrator.generation.findings import ValueCheck
@@ -187,7 +188,7 @@ def _plain(check: Check) -> ValueCheck:
     def plain(value: Any) -> Said:
         said = check(value)
         if inspect.iscoroutine(said):
-            made: Said = asyncio.run_coroutine_threadsafe(said, loop).result()
+            made: Said = result_of(asyncio.run_coroutine_threadsafe(said, loop))
             return made
         return said  # type: ignore[return-value]  # an awaitable of another kind is not iterable
 

@@ -156,7 +156,7 @@ class Wiring:
         self._router.modes.load()
         if self.config.orchestrator.budgets.bound_a_day:
             self._router.remember(self._ledger.spent_today())
-        self._router.monitor.record_lines(self._ledger.lines(since=days_ago(1)))
+        self._router.monitor.record_lines(self._ledger.recent_lines(days_ago(1)))
 
     @cached_property
     def _prompts(self) -> Prompts:

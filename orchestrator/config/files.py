@@ -8,11 +8,15 @@ from typing import Any
 
 import yaml
 
+from orchestrator.parsing.bounds import MOST_NESTED
 from orchestrator.types.errors import ConfigError
 
 Tree = dict[str, Any]
 
 _MOST_BYTES = 4 * 2**20  # a device such as /dev/zero has no end
+_MOST_NODES = 100_000
+_LONGEST_NUMBER = 100  # characters; with colons PyYAML reads them to the base of 60
+_NUMBERS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "timestamp"))
 
 #: Keys of the older shape that LiteLLM spells differently.
 _OLDER_KEYS = {"base_url": "api_base", "max_retries": "num_retries"}
@@ -48,24 +52,88 @@ def _included(tree: Tree, path: Path, seen: set[Path]) -> Tree:
 
 def _mapping(path: Path) -> Tree:
     try:
-        with path.open("rb") as file:
-            raw = file.read(_MOST_BYTES + 1)
-        if len(raw) > _MOST_BYTES:
-            raise ConfigError("config", f"{str(path)!r} holds more than {_MOST_BYTES} bytes")
-        tree = yaml.safe_load(raw.decode())
+        tree = yaml_value(path)
     except OSError as error:
         problem = f"{str(path)!r} cannot be read ({error.strerror or error})"
         fix = "Name an existing file in ORCHESTRATOR_CONFIG, or unset it for the defaults."
         raise ConfigError("config", problem, fix=fix) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise ConfigError("config", f"{str(path)!r} is not YAML{where}") from error
+    except ValueError as error:
+        raise ConfigError("config", f"{str(path)!r} is not usable: {error}") from error
     if tree is None:
         return {}
     if not isinstance(tree, dict):
         raise ConfigError("config", f"{str(path)!r} holds a {type(tree).__name__}, not a mapping")
     return tree
+
+
+def yaml_value(path: Path) -> Any:
+    """The value of a YAML file.
+
+    It is measured with its aliases and merge keys written out, before they are.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is not YAML, too large or too deep, or an object in it has a key twice.
+    """
+    with path.open("rb") as file:
+        raw = file.read(_MOST_BYTES + 1)
+    if len(raw) > _MOST_BYTES:
+        raise ValueError(f"it holds more than {_MOST_BYTES} bytes")
+    try:
+        loader = yaml.SafeLoader(raw.decode())
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _measure(node)
+        return loader.construct_document(node)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise ValueError(f"it is not YAML{_place(mark) if mark else ''}") from error
+    except RecursionError:
+        raise ValueError(f"it is nested in more than {MOST_NESTED} levels") from None
+    except (KeyError, IndexError, AttributeError, TypeError, OverflowError) as error:
+        raise ValueError("it is not YAML: a value is not what its tag says") from error
+
+
+def _measure(root: yaml.Node) -> None:
+    """Look at every node as often as it is reached, before merge keys copy what they refer to.
+
+    Raises: ValueError: as `yaml_value`.
+    """
+    count, level = 1, [root]
+    for _ in range(MOST_NESTED):
+        below: list[yaml.Node] = []
+        for node in level:
+            parts = _parts(node)
+            count += len(parts)
+            if count > _MOST_NODES:
+                raise ValueError(f"it holds more than {_MOST_NODES} values, aliases written out")
+            below.extend(parts)
+        if not below:
+            return
+        level = below
+    where = _place(level[0].start_mark)
+    raise ValueError(f"it is nested in more than {MOST_NESTED} levels, or in itself{where}")
+
+
+def _parts(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.SequenceNode):
+        return list(node.value)
+    if isinstance(node, yaml.MappingNode):
+        seen: set[tuple[str, str]] = set()
+        for key, _ in node.value:
+            name = (key.tag, str(key.value))
+            if name in seen:
+                raise ValueError(f"the key {key.value!r} is given twice{_place(key.start_mark)}")
+            seen |= {name} if isinstance(key, yaml.ScalarNode) else set()
+        return [part for pair in node.value for part in pair]
+    if node.tag in _NUMBERS and len(node.value) > _LONGEST_NUMBER:
+        raise ValueError(f"a number is longer than {_LONGEST_NUMBER}{_place(node.start_mark)}")
+    return []
+
+
+def _place(mark: yaml.Mark) -> str:
+    return f" at line {mark.line + 1}, column {mark.column + 1}"
 
 
 def line_of(path: Path, steps: Sequence[str | int]) -> int | None:

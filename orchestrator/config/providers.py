@@ -39,6 +39,15 @@ PROVIDERS: Mapping[str, Provider] = {
     "offline": Provider((OFFLINE,), is_local=True),
     "mock": Provider((OFFLINE,), is_local=True),
 }
+#: Where the keys of providers belong whose address nothing states, by LiteLLM's prefix.
+ORIGINS: Mapping[str, str] = {
+    "openai": "https://api.openai.com:443",
+    "anthropic": "https://api.anthropic.com:443",
+    "gemini": "https://generativelanguage.googleapis.com:443",
+    "openrouter": "https://openrouter.ai:443",
+    "groq": "https://api.groq.com:443",
+    "mistral": "https://api.mistral.ai:443",
+}
 #: Values of ``provider:`` and ``LLM_PROVIDER``.
 CHOICES = ("auto", *PROVIDERS)
 #: Prefixes of models served by a local or self-hosted server.

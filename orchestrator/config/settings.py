@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
@@ -18,9 +17,10 @@ from orchestrator.parsing.spelling import nearest
 from orchestrator.types.caching import CacheMode
 from orchestrator.types.errors import ConfigError
 from orchestrator.types.requests import OutputMode
+from orchestrator.types.visible import logger_of
 
 APP = "orchestrator"
-_log = logging.getLogger(__name__)
+_log = logger_of(__name__)
 
 
 class _Section(BaseModel):

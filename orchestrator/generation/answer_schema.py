@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
 from pydantic import PydanticUserError, TypeAdapter
 
-from orchestrator.parsing.json_pointer import pointer_to
+from orchestrator.parsing.schema_coercion import resolved
+from orchestrator.parsing.schemas import check_schema
 
 #: The key of the object around a value that is not an object, or not always one.
 VALUE = "value"
 _LONGEST_FINDING = 240
 
 
-def stated(given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+def stated(given: Mapping[str, Any]) -> tuple[Any, str]:
     """The schema that a JSON Schema or LiteLLM's ``response_format`` states, and its name."""
     if given.get("type") == "json_schema" and isinstance(given.get("json_schema"), Mapping):
         inner = given["json_schema"]
-        return dict(inner.get("schema") or {}), str(inner.get("name") or "")
+        return _given(inner.get("schema"), {}), str(inner.get("name") or "")
     if given.get("type") == "json_object" and "properties" not in given:
-        return dict(given.get("response_schema") or {"type": "object"}), ""
+        return _given(given.get("response_schema"), {"type": "object"}), ""
     return dict(given), str(given.get("title") or "")
+
+
+def _given(schema: Any, otherwise: Mapping[str, Any]) -> Any:
+    return otherwise if schema is None else schema
 
 
 def schema_of(wanted: Any) -> tuple[TypeAdapter[Any] | None, dict[str, Any], str, bool]:
@@ -43,20 +46,9 @@ def schema_of(wanted: Any) -> tuple[TypeAdapter[Any] | None, dict[str, Any], str
         except PydanticUserError as error:
             why = error.message.partition("\n")[0]
             raise TypeError(f"{wanted!r} is not a type with a JSON Schema: {why}") from error
-    fault = best_match(Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(schema))
-    if fault is not None:
-        at = pointer_to(*fault.absolute_path) or "its root"
-        raise ValueError(f"the schema is wrong at {at}: {shortened_words(fault.message)}")
-    for reference in _references(schema):
-        if not reference.startswith("#"):
-            raise ValueError(
-                f"the schema refers to {reference!r}, which no provider can look up; copy it under"
-                " $defs and refer to '#/$defs/…'"
-            )
-    root = schema
-    while str(root.get("$ref", "")).startswith("#/$defs/"):
-        root = schema.get("$defs", {}).get(str(root["$ref"]).rpartition("/")[2], {})
-    return adapter, schema, name, root.get("type") == "object"
+    check_schema(schema, has_own_patterns=adapter is not None)
+    root = resolved(schema, schema)
+    return adapter, schema, name, isinstance(root, Mapping) and root.get("type") == "object"
 
 
 def wrapped(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,17 +77,6 @@ def _rebased(part: Any) -> Any:
     if isinstance(reference, str) and not reference.startswith("#/$defs/"):
         made["$ref"] = f"#/properties/{VALUE}{reference[1:]}"
     return made
-
-
-def _references(schema: object) -> Iterable[str]:
-    if isinstance(schema, Mapping):
-        if isinstance(schema.get("$ref"), str):
-            yield schema["$ref"]
-        for part in schema.values():
-            yield from _references(part)
-    elif isinstance(schema, list):
-        for part in schema:
-            yield from _references(part)
 
 
 def shortened_words(message: str) -> str:

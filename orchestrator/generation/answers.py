@@ -6,7 +6,6 @@ answer that is neither, or could be two things, is a finding on the document as 
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +15,13 @@ import jsonpatch
 from jsonpointer import JsonPointerException
 
 from orchestrator.gmn.model import GMNSpec
-from orchestrator.parsing.json_patch import LEFT_OUT, filled, holds_left_out, root_names
+from orchestrator.parsing.json_patch import (
+    LEFT_OUT,
+    apply_patch,
+    filled,
+    holds_left_out,
+    root_names,
+)
 from orchestrator.parsing.json_pointer import pointer_to, steps_of
 from orchestrator.parsing.json_reader import classify
 from orchestrator.parsing.patch_reader import PatchReading, is_open, json_values, read_patch
@@ -45,6 +50,11 @@ _NOT_APPLICABLE = (
     jsonpatch.JsonPatchException, JsonPointerException, TypeError, KeyError, AttributeError,
     ValueError, IndexError,
 )  # fmt: skip
+
+
+_TOO_LATE = Diagnostic("ANSWER", Severity.ERROR, "the deadline passed before it was judged")
+#: What is known of an answer that is paid for and whose judging was stopped.
+NOT_JUDGED: Evaluation[Any] = Evaluation("unparsed", None, "", Report((_TOO_LATE,)))
 
 
 def patch_finding(code: str, message: str) -> Diagnostic:
@@ -119,7 +129,7 @@ class PatchEvaluator(Generic[T]):
         if reading.problem:
             return with_finding(old, patch_finding("PATCH3", reading.problem))
         try:
-            made: Any = jsonpatch.apply_patch(copy.deepcopy(view), reading.operations or [])
+            made = apply_patch(view, reading.operations or [])
         except _NOT_APPLICABLE as error:
             return with_finding(old, patch_finding("PATCH1", f"the patch does not apply: {error}"))
         made = filled(made, view)

@@ -10,7 +10,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from jsonpatch import JsonPatch
-from jsonschema import Draft202012Validator
 from pydantic_core import from_json
 
 from orchestrator.generation.answer_schema import VALUE, identifier, schema_of, wrapped
@@ -37,9 +36,12 @@ from orchestrator.parsing.json_patch import (
 from orchestrator.parsing.json_pointer import pointer_to
 from orchestrator.parsing.json_reader import bare_text, is_json, last_value, read_candidates
 from orchestrator.parsing.schema_coercion import coerced, is_finite, strict_validator
-from orchestrator.types.diagnostics import Diagnostic, Report, Severity
+from orchestrator.parsing.schemas import MOST_STEPS, TooMuchWorkError, validator
+from orchestrator.types.diagnostics import Diagnostic, Report, Severity, listed
 from orchestrator.types.errors import CheckError
 from orchestrator.types.requests import Contract, Evaluation, PartialReading
+from orchestrator.types.visible import json_text
+from orchestrator.types.work import elsewhere
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -49,8 +51,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 #: Raise it whenever the same text could be evaluated differently under the same schema.
-READING_VERSION = "2"
+READING_VERSION = "3"
 MOST_EXPLAINED = 12
+MOST_LISTED = 100
+_STEPS_OF_A_PART = MOST_STEPS // 10  # of an answer that is still arriving
 _LONGEST_WORD = 200  # characters; a longer answer without quotes is prose
 _SEVERAL = "it holds several values, and does not say which is the final one; send that one alone"
 
@@ -165,10 +169,18 @@ class JsonSchemaContract(Generic[T]):
         return whole if whole.is_accepted else inside
 
     def _evaluation(self, value: object) -> Evaluation[T]:
+        try:
+            return self._evaluated(value)
+        except RecursionError:  # how deep is too deep depends on the schema
+            return unparsed("the value is nested too deep to be held against the schema")
+        except TooMuchWorkError as error:
+            return unparsed(str(error))
+
+    def _evaluated(self, value: object) -> Evaluation[T]:
         repairs: tuple[Diagnostic, ...] = ()
         if self.repair:
             value, repairs = coerced(value, self._wanted)
-        text = json.dumps(value, ensure_ascii=False)
+        text = json_text(value)
         made: Any = value
         own: list[Diagnostic] = []
         try:
@@ -178,7 +190,11 @@ class JsonSchemaContract(Generic[T]):
             report = Report((fault("CHECK", str(error), ""),), (*repairs, *own))
             error.evaluation = Evaluation("parsed", made, text, report)
             raise
-        return Evaluation("parsed", made, text, Report((*found, *said), (*repairs, *own)))
+        report = Report(
+            tuple(listed([*found, *said], MOST_LISTED, "MORE")),
+            tuple(listed([*repairs, *own], MOST_LISTED, "MORE")),
+        )
+        return Evaluation("parsed", made, text, report)
 
     def _typed(self, value: object) -> tuple[list[Diagnostic], Any, list[Diagnostic]]:
         if not is_finite(value) and not self._takes_infinity:
@@ -186,14 +202,15 @@ class JsonSchemaContract(Generic[T]):
         if self.adapter is None:
             return self._faults(value), value, []
         try:
-            made, faults, own = typed(self.adapter, value, self._wanted)
-        except Exception as error:  # validators in the type are the caller's own code too
+            with elsewhere():  # validators in the type are the caller's own code too
+                made, faults, own = typed(self.adapter, value, self._wanted)
+        except Exception as error:
             raise check_error(self.name, error) from error
         found = [of_pydantic(pointer_to(*loc), words, kind) for loc, words, kind in faults]
         return found, made, own
 
-    def _faults(self, value: object) -> list[Diagnostic]:
-        return [of_schema(e) for e in Draft202012Validator(self._wanted).iter_errors(value)]
+    def _faults(self, value: object, steps: int = MOST_STEPS) -> list[Diagnostic]:
+        return [of_schema(e) for e in validator(self._wanted, steps=steps).iter_errors(value)]
 
     def read_partial(self, text: str) -> PartialReading | None:
         """What can be read of the beginning of an answer; pointers go two levels deep."""
@@ -205,8 +222,11 @@ class JsonSchemaContract(Generic[T]):
             at = pointer_to(VALUE)
             value = value[VALUE]
             closed = tuple(p.removeprefix(at) for p in closed if p.startswith(f"{at}/"))
-        made, _ = coerced(value, self._wanted) if self.repair else (value, ())
-        faults = tuple(f for f in self._faults(made) if f.pointer in closed)
+        try:
+            made, _ = coerced(value, self._wanted, _STEPS_OF_A_PART) if self.repair else (value, ())
+            faults = tuple(f for f in self._faults(made, _STEPS_OF_A_PART) if f.pointer in closed)
+        except (RecursionError, TooMuchWorkError):
+            faults = ()  # the whole answer will say so
         return PartialReading(value, closed, faults, len(text) - len(body))
 
     def name_keyed(self, evaluation: Evaluation[T]) -> str:

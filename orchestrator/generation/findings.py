@@ -13,6 +13,7 @@ from orchestrator.parsing.json_pointer import pointer_to
 from orchestrator.types.diagnostics import Diagnostic, Report, Severity
 from orchestrator.types.errors import CheckError
 from orchestrator.types.requests import Evaluation
+from orchestrator.types.work import elsewhere
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError as SchemaFault
@@ -41,7 +42,8 @@ def said_by(check: ValueCheck, value: object) -> list[Diagnostic]:
     Raises: CheckError: the check raised, or answered neither in sentences nor in findings.
     """
     try:
-        said = check(value)
+        with elsewhere():
+            said = check(value)
         parts = [said] if isinstance(said, str) else [] if said is None else list(said)
         return [p if isinstance(p, Diagnostic) else fault("CHECK", p, "") for p in parts]
     except Exception as error:

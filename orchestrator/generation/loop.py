@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
-from orchestrator.generation.answers import evaluate_answer
+from orchestrator.generation.answers import NOT_JUDGED, evaluate_answer
 from orchestrator.generation.cut_off import is_endless, refused_as_too_long
 from orchestrator.generation.policy import (
     Ask,
@@ -42,6 +42,7 @@ from orchestrator.types.errors import (
 from orchestrator.types.events import Answered, Asked, Evaluated, Failed
 from orchestrator.types.requests import Attempt, Generation, OutputMode, Usage
 from orchestrator.types.run_context import RunContext
+from orchestrator.types.work import judge
 
 if TYPE_CHECKING:
     from orchestrator.cache.accepted import AcceptedRuns, FailedRuns
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from orchestrator.ledger.ledger import LedgerEntry
     from orchestrator.routing.complete import RouterCompleter
     from orchestrator.types.events import Hook
-    from orchestrator.types.requests import Completer, Contract, Evaluation, Request
+    from orchestrator.types.requests import Answer, Completer, Contract, Evaluation, Request
 
 T = TypeVar("T")
 
@@ -163,7 +164,15 @@ class GenerationLoop:
         if self.accepted_runs is None:
             return ()
         first = task.first
-        kept = await self.accepted_runs.find(first, task.contract, context, samples=task.samples)
+        deadline_s = self.settings.generation.deadline_s
+        try:
+            async with asyncio.timeout(deadline_s):
+                kept = await self.accepted_runs.find(
+                    first, task.contract, context, samples=task.samples
+                )
+        except TimeoutError:
+            words = f"the answer in the cache was not judged within {deadline_s:g} s"
+            raise DeadlineExceededError(words) from None
         for number, attempt in enumerate(kept, 1):  # as if they had just been made
             context.emit(Asked(number, first.route, attempt.purpose, attempt.reason))
             context.emit(Answered(number, attempt.answer))
@@ -202,8 +211,9 @@ async def sampled(
         LLMError: no sample was answered; the error of the first.
         CheckError: a check of the caller raised; it carries the samples evaluated until then.
     """
+    unjudged: dict[int, Attempt[T]] = {}
     tasks = [
-        asyncio.create_task(_sample(task, completer, number, context))
+        asyncio.create_task(_sample(task, completer, number, context, unjudged))
         for number in range(task.samples)
     ]
     made: list[Attempt[T]] = []
@@ -222,8 +232,10 @@ async def sampled(
                     return tuple(made)
     except TimeoutError:
         if not made:
-            words = f"none of {task.samples} samples was answered within {deadline_s:g} s"
-            raise DeadlineExceededError(words) from None
+            words = f"none of {task.samples} samples was answered and judged in {deadline_s:g} s"
+            paid = tuple(unjudged.values())
+            raise DeadlineExceededError(words, attempts=paid) from None
+        made += unjudged.values()
     finally:
         for sample in tasks:
             sample.cancel()
@@ -236,7 +248,11 @@ async def sampled(
 
 
 async def _sample(
-    task: GenerationRequest[T], completer: Completer, number: int, context: RunContext
+    task: GenerationRequest[T],
+    completer: Completer,
+    number: int,
+    context: RunContext,
+    unjudged: dict[int, Attempt[T]],
 ) -> Attempt[T]:
     request = another_sample(task.first, number)
     reason = f"sample {number + 1} of {task.samples}"
@@ -247,11 +263,13 @@ async def _sample(
         context.emit(Failed(number + 1, type(error).__name__, str(error)))
         raise
     context.emit(Answered(number + 1, answer))
+    unjudged[number] = Attempt(request, answer, NOT_JUDGED, "generate", reason)
     try:
-        evaluation = await asyncio.to_thread(evaluate_answer, task.contract, answer)
+        evaluation = await judge(evaluate_answer, task.contract, answer)
     except CheckError as error:
         error.attempts = (Attempt(request, answer, error.evaluation, "generate", reason),)
         raise
+    del unjudged[number]
     context.emit(Evaluated(number + 1, evaluation))
     return Attempt(request, answer, evaluation, "generate", reason)
 
@@ -281,6 +299,7 @@ async def refine(
     asked = Ask(first, "patch" if base_document is not None else "generate")
     state = State(first, contract, follow_ups, bounds, asked, base_document=base_document)
     decision: Decision[T] = asked
+    unjudged: Answer | None = None
     if prior_attempts:
         state, decision = resumed(state, prior_attempts)
     try:
@@ -297,10 +316,12 @@ async def refine(
                     context.emit(Failed(number, type(refusal).__name__, str(refusal)))
                     continue
                 context.emit(Answered(number, answer))
-                state, decision = await asyncio.to_thread(step, state, answer)  # it simulates
+                unjudged = answer
+                state, decision = await judge(step, state, answer)  # it simulates
+                unjudged = None
                 context.emit(Evaluated(number, state.attempts[-1].evaluation))
     except TimeoutError:
-        raise _too_late(state) from None
+        raise _too_late(state, unjudged) from None
     except LLMError as failure:
         context.emit(Failed(len(state.attempts) + 1, type(failure).__name__, str(failure)))
         raise _carrying(failure, failure.attempts or state.attempts) from failure.__cause__
@@ -309,9 +330,13 @@ async def refine(
     return generation(state.attempts)
 
 
-def _too_late(state: State[T]) -> DeadlineExceededError:
-    calls, words = len(state.attempts), f"no valid answer within {state.bounds.deadline_s:g} s"
-    return DeadlineExceededError(f"{words} ({calls} calls)", attempts=state.attempts)
+def _too_late(state: State[T], unjudged: Answer | None) -> DeadlineExceededError:
+    attempts, asked = state.attempts, state.asked
+    if unjudged is not None:
+        last = Attempt(asked.request, unjudged, NOT_JUDGED, asked.purpose, asked.reason)
+        attempts = (*attempts, last)
+    words = f"no valid answer within {state.bounds.deadline_s:g} s ({len(attempts)} calls)"
+    return DeadlineExceededError(words, attempts=attempts)
 
 
 def _carrying(failure: LLMError, attempts: tuple[Attempt[T], ...]) -> LLMError:

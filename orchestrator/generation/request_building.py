@@ -12,6 +12,7 @@ from orchestrator.generation.policy import Bounds
 from orchestrator.gmn.examples import Example, choose, load
 from orchestrator.gmn.expectations import Expectation
 from orchestrator.gmn.formats import write_text
+from orchestrator.gmn.limits import DEFAULT_LIMITS
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
 from orchestrator.types.caching import CacheMode, CachePolicy, Caching
@@ -29,13 +30,18 @@ Source = str | bytes | Mapping[str, object] | GMNSpec
 
 _CACHE_KEYS = frozenset({"mode", "ttl", "tag", "no-cache", "no-store", "s-maxage"})
 AGENT_TYPES = get_args(AgentType)
+#: Characters of a description or a feedback, and of all expectations of one request.
+MOST_PROMPT = 32_768
+#: Characters of the documents that a question shows, together.
+MOST_SHOWN = DEFAULT_LIMITS.document_bytes
 
 
 def check_text(name: str, text: object) -> None:
-    """Raises: TypeError: the argument `name` is not a str; ValueError: it says nothing, or holds
-    what UTF-8 cannot encode."""
+    """Raises: TypeError: the argument `name` is not a str; ValueError: it says nothing, is longer
+    than `MOST_PROMPT`, or holds what UTF-8 cannot encode."""
     if not isinstance(text, str):
         raise TypeError(f"{name} must be a str, not {type(text).__name__}")
+    check_length(name, len(text), MOST_PROMPT)
     if not text.strip():
         raise ValueError(f"{name} is empty; describe what is wanted in a sentence")
     try:
@@ -44,6 +50,13 @@ def check_text(name: str, text: object) -> None:
         # Bytes of the command line that are not UTF-8 arrive like this.
         words = f"{name} holds {text[error.start]!a} at {error.start}, which is not a character"
         raise ValueError(f"{words}; write it in UTF-8") from None
+
+
+def check_length(name: str, length: int, most: int) -> None:
+    """Raises: ValueError: the argument `name` has more characters than a question may show."""
+    if length > most:
+        words = f"{name}: {length:,} characters, more than {most:,}"
+        raise ValueError(f"{words}; nothing was asked: shorten it")
 
 
 def check_description(prompt: object, agent_type: object) -> None:
@@ -62,6 +75,7 @@ def parsed(given: Sequence[str | Expectation] | None) -> tuple[Expectation, ...]
     for text in given or ():
         if isinstance(text, str):
             check_text("expectations", text)
+    check_length("expectations", sum(len(str(e)) for e in given or ()), MOST_PROMPT)
     return tuple(e if isinstance(e, Expectation) else Expectation.parse(e) for e in given or ())
 
 
@@ -75,10 +89,14 @@ def examples_for(
 ) -> tuple[str, ...]:
     """Documents to show, as block text: those given, or `count` curated ones that suit.
 
-    Raises: GMNError: a given document is not valid.
+    Raises:
+        GMNError: a given document is not valid.
+        ValueError: together they are longer than `MOST_SHOWN`.
     """
     if given is not None:
-        return tuple(_as_text(example) for example in given)
+        shown = tuple(_as_text(example) for example in given)
+        check_length("examples", sum(map(len, shown)), MOST_SHOWN)
+        return shown
     if not count:
         return ()
     chosen = choose(prompt, agent_type, load_library(), count)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
+MOST_READ = 32_768  # characters of an answer that are read as it comes, on the event loop
 _CLOSING = frozenset('}],"\n')
 _WHOLE = ("generate", "rewrite", "fresh", "escalate")
 
@@ -72,11 +73,15 @@ class StreamHook:
         self._attempt, self._text, self._length_read = attempt, "", 0
 
     def _read(self) -> None:
-        """Emit what is closed since the last reading, and what is wrong with it."""
-        is_read = self._length_read == len(self._text)
+        """Emit what is closed since the last reading, and what is wrong with it.
+
+        An answer that grows long is judged at its end only.
+        """
+        length = len(self._text)
+        is_read = self._length_read == length or length > MOST_READ
         if self.contract is None or self._purpose not in _WHOLE or is_read:
             return
-        self._length_read = len(self._text)
+        self._length_read = length
         if (found := self.contract.read_partial(self._text)) is None:
             return
         if found.start != self._start:  # what came before was a draft

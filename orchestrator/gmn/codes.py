@@ -1,9 +1,9 @@
 """The catalogue of findings: code, severity, when it is repaired locally, what it is about.
 
 The words with the values in them are written by the check that raises the code; severity and the
-order of repairs stand here and nowhere else. GMN001-016 are about syntax, 101-122 structure,
-201-217 probabilities, 301-312 shapes, 401-414 preferences and policies, 501-514 quality (never
-blocking), 601-607 queries, 701-711 limits, 801-806 import, 901-907 the engine.
+order of repairs stand here and nowhere else. GMN001-016 are about syntax, 101-123 structure,
+201-217 probabilities, 301-312 shapes, 401-414 preferences and policies, 501-515 quality (never
+blocking), 601-607 queries, 701-713 limits, 801-806 import, 901-907 the engine.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.types.diagnostics import Diagnostic, Fix, Position, Severity
+from orchestrator.types.work import look
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+_STEPS = 20  # that a finding takes, with all that is done with it later
 _LETTERS = {"E": Severity.ERROR, "W": Severity.WARNING, "I": Severity.INFO}
 
 
@@ -75,6 +77,7 @@ _TABLE = """
 120 I - prior missing: uniform
 121 W 1 label looks like a range or a glob
 122 I 1 labels recovered from the description
+123 W - labels that look alike
 201 E 5 row does not sum to 1
 202 E 4 negative probability
 203 E - not a finite number
@@ -129,6 +132,7 @@ _TABLE = """
 512 W - observation label that never occurs
 513 I - utility range against information gain
 514 W - nothing uncertain to infer
+515 I - too much work to look for this
 601 E - unknown trigger or effect
 602 E - query input or target undefined
 603 E 7 placeholder not among the inputs
@@ -147,7 +151,9 @@ _TABLE = """
 709 E - too many table entries in total
 710 E 8 string too long
 711 E - constraint of the request not met
-712 E - exact inference not possible
+712 E - too much work to judge
+713 W - more findings than are listed
+714 E - exact inference not possible
 801 W - axis order ambiguous
 802 E - continuous or hierarchical model
 803 W - section ignored
@@ -204,6 +210,7 @@ def finding(
     """
     if fix is not None and not CATALOGUE[code].group:
         raise ValueError(f"{code} has a fix ({fix.description}) but no group in the catalogue")
+    look(_STEPS)
     return Diagnostic(
         code,
         CATALOGUE[code].severity,

@@ -12,6 +12,7 @@ import numpy as np
 from orchestrator.gmn.model import Variable
 from orchestrator.gmn.tables import TableError, labels_matching, matrix
 from orchestrator.types.errors import GMNError
+from orchestrator.types.work import doing, look
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,6 +104,7 @@ def compile_spec(spec: GMNSpec) -> Compiled:
 
     Raises: GMNError: the document cannot be compiled; the message names the table and the reason.
     """
+    doing("compiling the tables")
     layout = _Layout(spec)
     try:
         likelihoods = [layout.likelihood(o) for o in spec.observations]
@@ -173,6 +175,7 @@ class _Layout:
     ) -> tuple[Array, tuple[int, ...], tuple[int, ...]]:
         """The table as [of, states in declaration order, actions in declaration order]."""
         expanded = matrix(self.spec, conditional)
+        look(100, numbers=16 * expanded.size)
         given = conditional.given
         sizes = [v.n for name in given if (v := self.spec.variable(name)) is not None]
         array = np.moveaxis(expanded.reshape([*sizes, of.n]), -1, 0)
@@ -250,6 +253,7 @@ def utilities(preferences: Sequence[Preference], target: Variable) -> Array:
             with np.errstate(over="ignore"):  # _require_finite reports it for the whole model
                 total += np.array(preference.values)
         for goal in preference.goals:
+            look(4)
             matches = labels_matching(goal.value, target)
             if not matches:
                 raise GMNError(
@@ -263,6 +267,7 @@ def utilities(preferences: Sequence[Preference], target: Variable) -> Array:
 def _policies(sizes: Sequence[int], horizon: int) -> NDArray[np.int64]:
     joint = np.array(list(itertools.product(*(range(n) for n in sizes))), dtype=np.int64)
     count = len(joint) ** horizon
+    look(len(joint), numbers=8 * count * horizon * len(sizes))
     steps = np.unravel_index(np.arange(count), [len(joint)] * horizon)
     return np.stack([joint[step] for step in steps], axis=1).reshape(count, horizon, len(sizes))
 

@@ -115,7 +115,10 @@ def _stem(word: str) -> str:
 
 
 def score(prompt: str, agent_type: str, example: Example) -> float:
-    """How well an example suits: shared words, and a bonus for the same agent type."""
+    """How well an example suits: shared words, and a bonus for the same agent type.
+
+    The words of a prompt are looked for once, however many examples there are.
+    """
     shared = len(words_of(prompt) & example.words)
     same = agent_type == example.agent_type and agent_type != "general"
     return shared + (0.5 if same else 0.0)

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Literal
 
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.engine.engine import Engine
+from orchestrator.gmn.model import nfc
 from orchestrator.gmn.simulate import Run, Step, simulate
 from orchestrator.parsing.spelling import nearest
+from orchestrator.types.work import doing, look, repeated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,12 +31,14 @@ Quantity = Literal["within", "at", "never", "always"]
 
 _FORM = "[never|always] VAR=LABEL [and VAR=LABEL] within N [in P%]"
 _EXAMPLE = "cell=r4c4 within 12 in 80%"
-_WHOLE = re.compile(
-    r"\s*(?:(?P<quantity>never|always)\s+)?(?P<what>.+?)\s+(?P<span>within|at)\s+(?P<steps>\d{1,6})"
-    r"(?:\s+steps?)?(?:\s+in\s+(?P<share>\d{1,3}(?:\.\d+)?)\s*%(?:\s+of\s+(?:runs|episodes))?)?\s*\Z"
+_TIMES = re.compile(
+    r" (?P<span>within|at) (?P<steps>\d{1,6})(?: steps?)?"
+    r"(?: in (?P<share>\d{1,3}(?:\.\d{1,9})?) ?%(?: of (?:runs|episodes))?)?\Z"
 )
-_CONDITION = re.compile(r"\s*([A-Za-z_]\w*)\s*=\s*([^\s=]+(?:\s*\|\s*[^\s=]+)*)\s*\Z")
+_NAME = re.compile(r"[A-Za-z_]\w*")
+_LABEL = re.compile(r"[^\s=]*")
 EPISODES = 40
+MOST_CHARACTERS = 2_000  # of one expectation
 MOST_TRACE_STEPS = 12
 
 
@@ -80,25 +84,26 @@ class Expectation:
 
         Raises: ValueError: `text` is not one; the message shows the form and an example.
         """
-        whole = _WHOLE.match(text)
-        parts = (
-            [_CONDITION.match(p) for p in re.split(r"\s+and\s+", whole["what"])] if whole else []
-        )
-        found = [part for part in parts if part is not None]
-        if whole is None or len(found) != len(parts) or not 1 <= int(whole["steps"]) <= 10_000:
+        if len(text) > MOST_CHARACTERS:
+            words = f"an expectation has {len(text):,} characters, more than {MOST_CHARACTERS:,}"
+            raise ValueError(f"{words}: {text[:40]!r}…; write several, or a glob for many labels")
+        said = " ".join(nfc(text).split())
+        times = _TIMES.search(said)
+        what = said[: times.start()] if times else ""
+        quantity: Quantity = "at" if times and times["span"] == "at" else "within"
+        if what.startswith(("never ", "always ")):
+            quantity = "never" if what.startswith("never ") else "always"
+            what = what.removeprefix(quantity)
+        wanted = [_wanted(part) for part in what.split(" and ")]
+        found = tuple(one for one in wanted if one is not None)
+        if times is None or len(found) < len(wanted) or not 1 <= int(times["steps"]) <= 10_000:
             raise ValueError(
                 f"{text!r} is not an expectation; write {_FORM}, for example {_EXAMPLE!r}"
             )
-        share = float(whole["share"] or 100) / 100
+        share = float(times["share"] or 100) / 100
         if share > 1:
             raise ValueError(f"{text!r} asks for more than 100% of the episodes")
-        quantity: Quantity = "at" if whole["span"] == "at" else "within"
-        if whole["quantity"]:
-            quantity = "never" if whole["quantity"] == "never" else "always"
-        wanted = tuple(
-            Wanted(part[1], tuple(label.strip() for label in part[2].split("|"))) for part in found
-        )
-        return cls(quantity, wanted, int(whole["steps"]), share)
+        return cls(quantity, found, int(times["steps"]), share)
 
     def holds(self, run: Run) -> bool:
         """Whether one episode fulfils it."""
@@ -112,6 +117,7 @@ class Expectation:
         return all(map(self._at, steps))
 
     def _at(self, step: Step) -> bool:
+        look(4)
         return all(wanted.holds(step) for wanted in self.wanted)
 
     def __str__(self) -> str:
@@ -119,6 +125,14 @@ class Expectation:
         span = "at" if self.quantity == "at" else "within"
         what = " and ".join(map(str, self.wanted))
         return f"{head}{what} {span} {self.steps} in {round(self.share * 100, 6):g}%"
+
+
+def _wanted(part: str) -> Wanted | None:
+    """What ``name=label|label`` says; None where it is something else."""
+    name, _, said = part.partition("=")
+    labels = tuple(label.strip() for label in said.split("|"))
+    is_one = _NAME.fullmatch(name.strip()) and any(labels) and all(map(_LABEL.fullmatch, labels))
+    return Wanted(name.strip(), labels) if is_one else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,12 +202,23 @@ def measure(
     episodes: int = EPISODES,
     seed: int = 0,
 ) -> tuple[Measured, ...]:
-    """Simulate the episodes once (seeds seed, seed+1, …); measure every expectation in them."""
+    """Simulate the episodes once (seeds seed, seed+1, …); measure every expectation in them.
+
+    Raises: TooMuchWork: an allowance does not suffice for them.
+    """
     if not expectations:
         return ()
     steps = max(expectation.steps for expectation in expectations)
+    doing(
+        f"simulating {episodes} episodes of {steps} steps",
+        "expect it within fewer steps, simulate fewer episodes, compare fewer policies or make the"
+        " model smaller",
+    )
     engine = Engine(model)
-    runs = [simulate(engine, steps=steps, seed=seed + i) for i in range(episodes)]
+    runs: list[Run] = []
+    for number in range(episodes):
+        with repeated(0 if runs else episodes - 1):
+            runs.append(simulate(engine, steps=steps, seed=seed + number))
     return tuple(_measured(expectation, runs) for expectation in expectations)
 
 

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.compile import utilities
+from orchestrator.types.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,7 +29,7 @@ def explain(spec: GMNSpec) -> str:
     ]
     if assumed := spec.meta("assumptions"):
         parts.append(f"Assumed: {assumed}.")
-    return "\n\n".join(part for part in parts if part)
+    return "\n\n".join(visible(part) for part in parts if part)
 
 
 def _who(spec: GMNSpec) -> str:

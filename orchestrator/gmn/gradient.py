@@ -9,6 +9,7 @@ import numpy as np
 from orchestrator.gmn.checks.registry import Subject
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.tables import labels_matching
+from orchestrator.types.work import look
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,6 +95,7 @@ def _distance(moves: NDArray[np.bool_], goals: Sequence[int]) -> NDArray[np.int6
     front, steps = list(goals), 0
     while front:
         steps += 1
+        look(20, numbers=len(distance) * len(front))
         reach = np.flatnonzero(moves[:, front].any(axis=1) & (distance < 0))
         distance[reach] = steps
         front = reach.tolist()

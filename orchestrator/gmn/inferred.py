@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.expectations import Expectation, Wanted
+from orchestrator.gmn.model import nfc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +32,7 @@ REACHED, AVOIDED = 0.5, 0.8  # least shares of the episodes; a sentence promises
 
 def inferred_from(prompt: str, spec: GMNSpec) -> tuple[Expectation, ...]:
     """The expectations that the description of an agent implies for a model of it."""
-    found = [*_reached(prompt, spec), *_avoided(prompt, spec)]
+    found = [*_reached(prompt, spec), *_avoided(nfc(prompt), spec)]
     return tuple(replace(expectation, is_inferred=True) for expectation in found)
 
 

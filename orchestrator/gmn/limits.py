@@ -23,8 +23,11 @@ class Limits:
         horizon, policies: steps looked ahead; action sequences compared.
         planning_bytes: policies times the largest transition per action, at 4 bytes a number.
         queries, prompt_bytes: how many queries, and the length of one prompt.
-        search_states, search_expansions: joint states and expansions of graph searches in lints.
+        search_states: joint states of graph searches in lints.
         simulation_steps: steps of one run.
+        parts: entries of one section, goals of one preference, or labels of one list.
+        findings: how many are listed.
+        work: steps that judging may take, each about a microsecond.
     """
 
     document_bytes: int = 256 * 1024
@@ -47,8 +50,10 @@ class Limits:
     queries: int = 8
     prompt_bytes: int = 4 * 1024
     search_states: int = 4096
-    search_expansions: int = 1_000_000
     simulation_steps: int = 1000
+    parts: int = 512
+    findings: int = 100
+    work: int = 40_000_000
 
 
 DEFAULT_LIMITS = Limits()
@@ -70,4 +75,6 @@ HARD_LIMITS = Limits(
     policies=20_000,
     planning_bytes=512 * 1024 * 1024,
     simulation_steps=10_000,
+    parts=4096,
+    work=400_000_000,
 )

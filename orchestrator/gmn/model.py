@@ -10,9 +10,11 @@ context in C order of `given` (the first listed varies slowest) and each row is 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+import unicodedata
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +35,13 @@ Effect = Literal["observe", "set_preference", "set_prior", "suggest_action", "no
 VariableKind = Literal["state", "observation", "action"]
 
 
+#: Normalisation form C, in which labels and names are compared and written: Unicode says that a
+#: text and its NFC are the same one. What people read (descriptions, prompts) stays as it is.
+nfc = partial(unicodedata.normalize, "NFC")
+Label = Annotated[str, AfterValidator(nfc)]
+Labels = Annotated[tuple[str, ...], AfterValidator(lambda labels: tuple(map(nfc, labels)))]
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=True)
 
@@ -46,9 +55,9 @@ class Variable(_Part):
         shape: sizes of a grid whose product is `size`; empty for a plain list of values.
     """
 
-    name: str
+    name: Label
     description: str = ""
-    labels: tuple[str, ...] = ()
+    labels: Labels = ()
     size: int = 0
     shape: tuple[int, ...] = ()
 
@@ -78,21 +87,21 @@ class Variable(_Part):
 class Move(_Part):
     """Where one action label leads, as a step along each axis of the shape."""
 
-    action: str
+    action: Label
     delta: tuple[int, ...]
 
 
 class Condition(_Part):
     """True when `var` has one of `values`: labels, ``*`` globs or ``n..m`` index ranges."""
 
-    var: str
-    values: tuple[str, ...]
+    var: Label
+    values: Labels
 
 
 class Outcome(_Part):
     """Probability `p` for a label, a glob, ``@stay``, ``@+k``, ``@-k`` or ``@(d1,d2)``."""
 
-    value: str
+    value: Label
     p: float
 
 
@@ -118,10 +127,10 @@ class Table(_Part):
 
     kind: TableKind
     rows: tuple[tuple[float, ...], ...] = ()
-    map: tuple[str, ...] = ()
+    map: Labels = ()
     moves: tuple[Move, ...] = ()
     boundary: Boundary = "stay"
-    blocked: tuple[str, ...] = ()
+    blocked: Labels = ()
     rules: tuple[Rule, ...] = ()
     noise: float = 0.0
     noise_kind: NoiseKind = "uniform"
@@ -130,22 +139,22 @@ class Table(_Part):
 class Conditional(_Part):
     """P(of | given): a likelihood, a transition or, with nothing given, a prior."""
 
-    of: str
-    given: tuple[str, ...] = ()
+    of: Label
+    given: Labels = ()
     table: Table
 
 
 class Goal(_Part):
     """Utility in nats of one label (or glob) of the target."""
 
-    value: str
+    value: Label
     utility: float
 
 
 class Preference(_Part):
     """Log-preferences in nats over an observation, or utilities over a hidden state."""
 
-    on: str
+    on: Label
     values: tuple[float, ...] = ()
     goals: tuple[Goal, ...] = ()
     reason: str = ""
@@ -154,7 +163,7 @@ class Preference(_Part):
 class Habit(_Part):
     """Unnormalised weights over the labels of one action."""
 
-    action: str
+    action: Label
     weights: tuple[float, ...]
 
 
@@ -182,10 +191,10 @@ class Query(_Part):
     name: str
     trigger: Trigger
     trigger_value: float = 0.0
-    inputs: tuple[str, ...] = ()
+    inputs: Labels = ()
     prompt: str
     effect: Effect
-    target: str = ""
+    target: Label = ""
 
 
 class Entry(_Part):

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from orchestrator.types.work import look
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 #: Largest |sum - 1| at which an axis still counts as the outcome of a distribution.
 BAND = 1e-2
+MOST_AXES = 8  # the orders of more are too many to try, and no table has so many parents
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,10 +49,13 @@ def oriented(
     """
     if array.ndim != len(sizes) or sorted(array.shape) != sorted(sizes):
         return None
+    if array.ndim > MOST_AXES:
+        return None
     fitting = [
         order
         for order in permutations(range(array.ndim))
-        if tuple(array.shape[axis] for axis in order) == tuple(sizes)
+        if _is_looked_at(array)
+        and tuple(array.shape[axis] for axis in order) == tuple(sizes)
         and np.all(np.abs(array.transpose(order).sum(axis=-1) - 1.0) <= BAND)
     ]
     if not fitting:
@@ -58,5 +64,14 @@ def oriented(
         others = [order for order in fitting if order[-1] != prefer[-1]]
         fitting = [tuple(prefer), *others]
     used = array.transpose(fitting[0])
-    others = [order for order in fitting[1:] if not np.array_equal(array.transpose(order), used)]
+    others = [
+        order
+        for order in fitting[1:]
+        if _is_looked_at(array) and not np.array_equal(array.transpose(order), used)
+    ]
     return Oriented(used, (fitting[0], *others))
+
+
+def _is_looked_at(array: NDArray[np.float64]) -> bool:
+    look(20, numbers=2 * array.size)
+    return True

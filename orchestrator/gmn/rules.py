@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from orchestrator.gmn.model import nfc
+from orchestrator.types.work import look
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 
 _RANGE = re.compile(r"(\d{1,9})\.\.(\d{1,9})\Z")
 _STEP = re.compile(r"@([+-]\d{1,9})\Z")
-_VECTOR = re.compile(r"@\(\s*([+-]?\d{1,9}(?:\s*,\s*[+-]?\d{1,9})*)\s*,?\s*\)\Z")
+_VECTOR = re.compile(r"@\(\s*+([+-]?\d{1,9}+(?:\s*+,\s*+[+-]?\d{1,9}+)*)\s*+(?:,\s*+)?\)\Z")
 
 
 class TableError(ValueError):
@@ -74,6 +77,7 @@ class _Names:
         self.index = {name: i for i, name in enumerate(self.names)}
 
     def matching(self, pattern: str) -> list[int]:
+        pattern = nfc(pattern)
         if (exact := self.index.get(pattern)) is not None:
             return [exact]
         if match := _RANGE.match(pattern):
@@ -81,6 +85,7 @@ class _Names:
             return list(range(int(match[1]), last + 1))
         if "*" not in pattern:
             return []
+        look(len(self.names))
         # Only * is special in the language; fnmatch would read [ and ? as well.
         glob = pattern.replace("[", "[[]").replace("?", "[?]")
         return [i for i, name in enumerate(self.names) if fnmatch.fnmatchcase(name, glob)]
@@ -154,6 +159,7 @@ def assign(table: Table, of: Variable, given: Sequence[Variable]) -> Assignment:
     names = [_names(parent) for parent in given]
     rule_of = np.full(sizes, -1, dtype=np.int64)
     for number, rule in enumerate(table.rules):
+        look(10, numbers=rule_of.size * (1 + len(rule.when)))
         holds = np.ones([1] * len(sizes), dtype=bool)
         for at, condition in enumerate(rule.when):
             where = f"/rules/{number}/when/{at}"
@@ -166,6 +172,7 @@ def assign(table: Table, of: Variable, given: Sequence[Variable]) -> Assignment:
                 raise TableError("GMN105", words, field=f"{where}/var")
             mask = np.zeros(sizes[axis], dtype=bool)
             for v, value in enumerate(condition.values):
+                look(2)
                 mask[names[axis].found(value, f"{where}/values/{v}")] = True
             holds = holds & mask.reshape([-1 if i == axis else 1 for i in range(len(sizes))])
         rule_of[(rule_of == -1) & holds] = number
@@ -214,6 +221,7 @@ def _fill(
     made: NDArray[np.float64], rows: NDArray[np.int64], rule: Rule, ground: _Ground, *, field: str
 ) -> None:
     for number, outcome in enumerate(rule.then):
+        look(10, numbers=40 * len(rows))
         where = f"{field}/then/{number}/value"
         if outcome.value.startswith("@"):
             targets = _relative(rows, outcome, ground, where)

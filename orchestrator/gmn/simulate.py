@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from orchestrator.gmn.engine.engine import Engine
+from orchestrator.types.work import look, repeated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -73,6 +74,7 @@ def choose(engine: Engine, beliefs: Beliefs, rng: np.random.Generator) -> NDArra
     Its probability is that of all policies that begin with it.
     """
     model = engine.model
+    look(100, numbers=16 * len(model.policies))
     posterior = engine.policy_posterior(engine.negative_expected_free_energy(beliefs))
     # Policies are in C order, the first step varying slowest: those of one action lie together.
     first = posterior.reshape(len(engine.joint_actions), -1).sum(axis=1)
@@ -95,6 +97,7 @@ class World:
 
     def observe(self) -> list[int]:
         """Sample one observation index per modality."""
+        look(30 * len(self.model.A))
         return [
             self._draw(_column(a, [self.state[f] for f in parents]))
             for a, parents in zip(self.model.A, self.model.A_dependencies, strict=True)
@@ -124,7 +127,7 @@ def simulate(model: Compiled | Engine, *, steps: int, seed: int) -> Run:
 
     An engine saves the preparation of the arrays where a model has several episodes.
 
-    Raises: ValueError: steps below 1.
+    Raises: ValueError: steps below 1; TooMuchWork: an allowance does not suffice for them.
     """
     if steps < 1:
         raise ValueError(f"steps must be at least 1, got {steps}")
@@ -134,15 +137,16 @@ def simulate(model: Compiled | Engine, *, steps: int, seed: int) -> Run:
     prior = engine.start()
     made: list[Step] = []
     surprised = unsettled = 0
-    for _ in range(steps):
-        seen = world.observe()
-        inferred = engine.observe(prior, seen)
-        surprised += bool(inferred.impossible)
-        unsettled += not inferred.converged
-        action = choose(engine, inferred.beliefs, rng)
-        made.append(_in_labels(engine, world.state, seen, inferred.beliefs, action))
-        world.act(action)
-        prior = engine.predict(inferred.beliefs, action)
+    for number in range(steps):
+        with repeated(0 if number else steps - 1):
+            seen = world.observe()
+            inferred = engine.observe(prior, seen)
+            surprised += bool(inferred.impossible)
+            unsettled += not inferred.converged
+            action = choose(engine, inferred.beliefs, rng)
+            made.append(_in_labels(engine, world.state, seen, inferred.beliefs, action))
+            world.act(action)
+            prior = engine.predict(inferred.beliefs, action)
     return Run(seed, tuple(made), surprised, unsettled)
 
 

@@ -19,6 +19,7 @@ from orchestrator.gmn.rules import (
     sizes_disagree,
     unknown_label,
 )
+from orchestrator.types.work import look
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +59,7 @@ def expand(table: Table, of: Variable, given: Sequence[Variable]) -> Array:
     """
     require_sizes((of, *given))
     rows = math.prod(parent.n for parent in given)
+    look(100, numbers=8 * rows * of.n + 64 * len(table.map))
     if table.kind == "rows":
         made = _rows(table, of, rows)
     elif table.kind == "map":

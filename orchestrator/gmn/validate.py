@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import jsonpatch
 
-from orchestrator.gmn.checks import Subject, known_constraints, run_checks
+from orchestrator.gmn.checks import Subject, is_too_large, known_constraints, run_checks
 from orchestrator.gmn.codes import REPAIR_GROUPS, finding
 from orchestrator.gmn.compile import compile_spec
 from orchestrator.gmn.expectations import EPISODES, check_names, measure
@@ -27,8 +27,9 @@ from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.simulate import doubts, simulate
 from orchestrator.parsing.reasoning import without_reasoning
-from orchestrator.types.diagnostics import Diagnostic, Report, Severity
+from orchestrator.types.diagnostics import Diagnostic, Report, Severity, listed
 from orchestrator.types.errors import GMNError
+from orchestrator.types.work import TooMuchWork, allowance, doing, look
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -105,8 +106,17 @@ def validate(
         subject, verdict = _checked(document, limits, bounds, repair)
         if subject is not None and verdict.report.is_valid:
             verdict = _run(subject, verdict, expectations, episodes=episodes, run_steps=run_steps)
-        return _with_findings(verdict, also(verdict)) if also else verdict
+        with allowance(None):
+            return _with_findings(verdict, also(verdict)) if also else verdict
 
+    try:
+        with allowance(limits.work):
+            return _read(source, one, limits)
+    except TooMuchWork as error:  # while reading: later ones are findings of what is read
+        return Validation(None, Report((_too_much(error),)))
+
+
+def _read(source: Source, one: Callable[[Source], Validation], limits: Limits) -> Validation:
     if isinstance(source, bytes) and len(source) <= limits.document_bytes:
         with contextlib.suppress(UnicodeDecodeError):  # which reading it reports
             source = source.decode("utf-8-sig")
@@ -177,21 +187,25 @@ def _checked(
         reading = Reading(None, spelling="spec")
         typed: _Typed = (source, [], [])
     else:
-        reading = read(source, limits=limits)
-        typed = _typed(reading, limits)
+        with allowance(limits.work // 8):  # the longest text takes a fifth of that
+            reading = read(source, limits=limits)
+            typed = _typed(reading, limits)
     spec, found, repairs = typed
     places = reading.places
     verdict = Validation(None, Report(), None, reading.spelling, reading.is_whole, reading.missing)
     if spec is None:
-        report = Report(_placed(found, places), _placed(repairs, places))
+        report = _report(found, repairs, places, limits)
         return None, dataclasses.replace(verdict, report=report)
     subject = Subject(spec, limits, bounds)
-    checked = run_checks(subject)
-    if _fixable(checked, repair):
-        subject, applied = _repaired(subject, repair)
-        repairs += applied
+    try:
         checked = run_checks(subject)
-    report = Report(_placed([*found, *checked], places), _placed(repairs, places))
+        if _fixable(checked, repair) and not is_too_large(checked):
+            subject, applied = _repaired(subject, repair)
+            repairs += applied
+            checked = run_checks(subject)
+    except TooMuchWork as error:
+        checked = [_too_much(error)]
+    report = _report([*found, *checked], repairs, places, limits)
     return subject, dataclasses.replace(verdict, spec=subject.spec, report=report)
 
 
@@ -221,6 +235,7 @@ def _beside(partial: GMNSpec, found: Sequence[Diagnostic], limits: Limits) -> It
         return
     kinds = [pointer.removesuffix("/kind") for pointer in wrong]
     for diagnostic in run_checks(Subject(partial, limits)):
+        look(len(kinds))
         is_apart = not any(_overlap(diagnostic.pointer, pointer) for pointer in kinds)
         if diagnostic.severity is Severity.ERROR and diagnostic.fix is None and is_apart:
             yield diagnostic
@@ -253,16 +268,19 @@ def _patched(
     spec: GMNSpec, fixable: Sequence[Diagnostic]
 ) -> tuple[GMNSpec | None, list[Diagnostic]]:
     """Operations of one round, each pointer once; removals last, from the end."""
-    touched: set[str] = set()
+    touched, above = set[str](), set[str]()
     used: list[Diagnostic] = []
     changes: list[PatchOperation] = []
     removals: list[PatchOperation] = []
     for diagnostic in fixable:
         operations = diagnostic.fix.patch if diagnostic.fix else ()
         paths = {str(operation["path"]) for operation in operations}
-        if any(_overlap(path, other) for path in paths for other in touched):
+        parents = {path[:at] for path in paths for at, sign in enumerate(path) if sign == "/"}
+        if not (paths | parents).isdisjoint(touched) or not paths.isdisjoint(above):
             continue
+        look(20 * len(operations))
         touched |= paths
+        above |= parents
         used.append(diagnostic)
         for operation in operations:
             (removals if operation["op"] == "remove" else changes).append(operation)
@@ -290,29 +308,41 @@ def _run(
     run_steps: int,
 ) -> Validation:
     """Compile, run a few steps, and measure the expectations in simulated episodes."""
-    spec, report = subject.spec, valid.report
     try:
-        compiled = subject.compiled or compile_spec(spec)  # which says why there is none
+        compiled = subject.compiled or compile_spec(subject.spec)  # which says why there is none
     except GMNError as error:
         return _with(valid, [finding("GMN901", str(error))], runs=False)
     more: list[Diagnostic] = []
-    if run_steps:
-        run = simulate(compiled, steps=run_steps, seed=0)
-        more += [finding("GMN904", words) for words in doubts(run)]
-    valid = dataclasses.replace(valid, compiled=compiled)
-    if not expectations:
-        return _with(valid, more, runs=True if run_steps else None)
-    unknown = [d for expectation in expectations for d in check_names(expectation, spec)]
-    if unknown:
-        return _with(valid, [*more, *unknown], runs=True, behaves=False)
-    measured = measure(compiled, expectations, episodes=episodes)
+    try:
+        if run_steps:
+            more += _doubts(compiled, run_steps)
+        valid = dataclasses.replace(valid, compiled=compiled)
+        if not expectations:
+            return _with(valid, more, runs=True if run_steps else None)
+        unknown = [d for one in expectations for d in check_names(one, subject.spec)]
+        if unknown:
+            return _with(valid, [*more, *unknown], runs=True, behaves=False)
+        measured = measure(compiled, expectations, episodes=episodes)
+    except TooMuchWork as error:
+        return _with(valid, [*more, _too_much(error)], runs=None)
     for one in measured:
         if not one.held:
             trace = "; ".join(one.trace)
             more.append(finding("GMN906", f"{one}. For example: {trace}", got=f"{one.rate:.0%}"))
-    report = dataclasses.replace(report, behaviour=tuple(map(str, measured)))
+    report = dataclasses.replace(valid.report, behaviour=tuple(map(str, measured)))
     valid = dataclasses.replace(valid, report=report)
     return _with(valid, more, runs=True, behaves=all(one.held for one in measured))
+
+
+def _doubts(model: Compiled, steps: int) -> Iterator[Diagnostic]:
+    doing(f"simulating {steps} steps", "plan fewer steps, or make the model smaller")
+    for words in doubts(simulate(model, steps=steps, seed=0)):
+        yield finding("GMN904", words)
+
+
+def _too_much(error: TooMuchWork) -> Diagnostic:
+    with allowance(None):
+        return finding("GMN712", str(error))
 
 
 def _with(
@@ -325,6 +355,16 @@ def _with(
         behaves=behaves,
     )
     return dataclasses.replace(valid, report=report)
+
+
+def _report(
+    found: Sequence[Diagnostic], repairs: Sequence[Diagnostic], places: SourceMap, limits: Limits
+) -> Report:
+    most = limits.findings
+    return Report(
+        _placed(listed(found, most, "GMN713"), places),
+        _placed(listed(repairs, most, "GMN713"), places),
+    )
 
 
 def _placed(found: Iterable[Diagnostic], places: SourceMap) -> tuple[Diagnostic, ...]:

@@ -1,23 +1,29 @@
-"""JSON-lines files, mode 0600, to which several processes can append."""
+"""Private JSON-lines files, to which several processes can append."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import json
-import logging
 import os
+import stat
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from orchestrator.ledger.private import open_private
+from orchestrator.types.visible import logger_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-_log = logging.getLogger(__name__)
+_log = logger_of(__name__)
 #: Seconds between checks that an open file still has its name (log rotation renames it).
 CHECK_S = 1.0
+#: A longer line is not one of a ledger, and is read in pieces.
+_MOST_BYTES = 2**24
+_BLOCK = 2**20
 
 
 class _Opened:
@@ -25,13 +31,7 @@ class _Opened:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT
-        try:
-            self._handle = os.open(path, flags, 0o600)
-        except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._handle = os.open(path, flags, 0o600)
-
+        self._handle = open_private(path, os.O_RDWR | os.O_APPEND)
         found = os.fstat(self._handle)
         self._inode = found.st_ino
         # A process that was killed, or a full disk, may have left a line torn: the next one must
@@ -99,18 +99,66 @@ def append(path: Path, line: str) -> None:
     _Opened(path).write(line.encode(errors="replace"))
 
 
-def read(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
-    """The JSON objects of the files, in order; skips other lines and logs their number once."""
+def read(paths: Iterable[Path], *, last_bytes: int = 0) -> Iterator[dict[str, Any]]:
+    """The JSON objects of the files, in order; skips other lines and logs their number once.
+
+    With `last_bytes` only lines that begin within so many bytes before the end of each file.
+    """
     broken, where = 0, ""
     for path in paths:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            for raw in file:
-                try:
-                    line = json.loads(raw)
-                except ValueError:
-                    broken, where = broken + 1, str(path.parent)
-                    continue
-                if isinstance(line, dict):
-                    yield line
+        for raw in _lines(path, last_bytes):
+            try:
+                line = json.loads(raw.decode(errors="replace"))
+            except (ValueError, RecursionError):
+                broken, where = broken + 1, str(path.parent)
+                continue
+            if isinstance(line, dict):
+                yield line
     if broken:
         _log.warning("%d lines in %s are not JSON and were skipped.", broken, where)
+
+
+def _lines(path: Path, last_bytes: int) -> Iterator[bytes]:
+    with contextlib.suppress(FileNotFoundError), opened(path) as file:
+        end = os.fstat(file.fileno()).st_size
+        start = max(0, end - last_bytes) if last_bytes else 0
+        if start:  # in the middle of a line
+            file.seek(start - 1)
+            start += len(file.readline(_MOST_BYTES)) - 1
+        for _, _, lines in blocks(file, start, end, is_last=True):
+            yield from lines
+
+
+def opened(path: Path) -> BinaryIO:
+    """A file to read; the place of a device or a pipe, which may have no end, counts as empty.
+
+    Raises: FileNotFoundError: there is no regular file; OSError: it cannot be read.
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise FileNotFoundError(errno.ENOENT, "not a regular file", str(path))
+    return os.fdopen(handle, "rb")
+
+
+def blocks(
+    file: BinaryIO, start: int, end: int, *, is_last: bool = False
+) -> Iterator[tuple[int, int, list[bytes]]]:
+    """Where portions of the file begin and end, and their lines, between two places.
+
+    With `is_last` a line that has no end yet is among them.
+    """
+    file.seek(start)
+    rest = b""
+    while block := file.read(min(end - start - len(rest), _BLOCK)):
+        block, cut, after = (rest + block).rpartition(b"\n")
+        if not cut and len(after) < _MOST_BYTES:
+            rest = after
+            continue
+        if not cut:  # not a line of ours: it is read in pieces
+            block, after = after, b""
+        end_of_block = start + len(block) + len(cut)
+        yield start, end_of_block, block.split(b"\n")
+        start, rest = end_of_block, after
+    if rest and is_last:
+        yield start, end, [rest]

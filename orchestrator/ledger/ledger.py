@@ -15,8 +15,8 @@ import dataclasses
 import datetime
 import itertools
 import json
-import logging
 import os
+import threading
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -25,10 +25,12 @@ from typing import TYPE_CHECKING, Any, NotRequired, Self, TypedDict
 from pydantic_core import PydanticSerializationError, to_json
 
 from orchestrator.ledger import jsonl as jsonlines
-from orchestrator.ledger.usage import stamp, sums
+from orchestrator.ledger.months import keep_sums, sums_of
+from orchestrator.ledger.usage import stamp
 from orchestrator.types.errors import BudgetExceededError
 from orchestrator.types.requests import Usage
 from orchestrator.types.run_context import RequestCost, RunContext
+from orchestrator.types.visible import logger_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,8 +38,12 @@ if TYPE_CHECKING:
 
     from orchestrator.types.requests import Attempt, WireAttempt
 
-_log = logging.getLogger(__name__)
+_log = logger_of(__name__)
 _UNFINISHED = "unfinished"
+#: After so many bytes of its own a process brings the kept sums up to date.
+SUMMED_AFTER = 4 * 2**20
+#: Health is measured by the attempts within so many bytes at the end of a file.
+_RECENT_BYTES = 2**20
 
 
 def _encoded(line: Line) -> bytes:
@@ -240,6 +246,7 @@ class Ledger:
         )
         self._numbers = itertools.count(1)
         self._prefix = (0, "")
+        self._not_summed = 0
 
     def next_id(self) -> str:
         """A unique id: a random prefix per process, then a counter."""
@@ -270,23 +277,38 @@ class Ledger:
         suffix = "jsonl" if is_over else "sent"
         if self.directory is None:
             return None
+        month, encoded = line["at"][:7], _encoded(line)
         try:
-            self._files[suffix].append(f"{line['at'][:7]}.{suffix}", _encoded(line))
+            self._files[suffix].append(f"{month}.{suffix}", encoded)
         except OSError as error:
             if not self._is_broken:
                 self._is_broken = True
                 _log.warning("The ledger in %s cannot be written (%s).", self.directory, error)
             return error
+        self._not_summed += len(encoded)
+        if self._not_summed > SUMMED_AFTER:
+            self._not_summed = 0
+            args = (self.directory, month)
+            threading.Thread(target=keep_sums, args=args, name="sums").start()
         return None
 
     def lines(self, *, since: str = "") -> list[dict[str, Any]]:
         """The lines at or after `since` (ISO 8601), oldest first; none without a directory."""
         return [] if self.directory is None else list(lines_of(self.directory, since=since))
 
+    def recent_lines(self, since: str) -> list[dict[str, Any]]:
+        """The last lines at or after `since` (ISO 8601) of requests that are over, oldest first."""
+        paths = [] if self.directory is None else _paths(self.directory, "jsonl", since)
+        lines = jsonlines.read(paths, last_bytes=_RECENT_BYTES)
+        return [line for line in lines if str(line.get("at", "")) >= since]
+
     def spent_today(self) -> dict[str, float]:
         """Dollars of the current day (UTC) by tenant, ``(none)`` for requests without one."""
+        if self.directory is None:
+            return {}
         today = datetime.datetime.now(datetime.UTC).date().isoformat()
-        return {name: entry.usd for name, entry in sums(self.lines(since=today), "tenant").items()}
+        found = sums_of(self.directory, "tenant", since=today, is_checked=False)
+        return {name: entry.usd for name, entry in found.items()}
 
 
 def lines_of(directory: Path, *, since: str = "") -> Iterator[dict[str, Any]]:
@@ -313,13 +335,12 @@ def lines_of(directory: Path, *, since: str = "") -> Iterator[dict[str, Any]]:
 
 
 def _read(directory: Path, suffix: str, since: str) -> Iterator[dict[str, Any]]:
-    # A device in the place of a file may have no end.
-    paths = [
-        path
-        for path in sorted(directory.glob(f"*.{suffix}"))
-        if path.stem >= since[:7] and path.is_file()
-    ]
-    return (line for line in jsonlines.read(paths) if str(line.get("at", "")) >= since)
+    lines = jsonlines.read(_paths(directory, suffix, since))
+    return (line for line in lines if str(line.get("at", "")) >= since)
+
+
+def _paths(directory: Path, suffix: str, since: str) -> list[Path]:
+    return [path for path in sorted(directory.glob(f"*.{suffix}")) if path.stem >= since[:7]]
 
 
 def _with_pending(line: dict[str, Any], pending: list[dict[str, Any]]) -> dict[str, Any]:

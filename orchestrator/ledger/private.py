@@ -1,30 +1,117 @@
-"""Files and directories that only their owner can read, whatever the umask."""
+"""The one way to make files that only their owner can read, whatever the umask.
+
+A link is not followed, a pipe is not waited for, and nothing of another user is written to. Where
+the system knows neither owners nor modes (Windows) only links and pipes are refused.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import stat
+import uuid
 from typing import TYPE_CHECKING
+
+from filelock import FileLock
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+_FLAGS = os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
-def make_private(directory: Path) -> None:
-    """Make a directory, and the parents it lacks, with mode 0700; one that exists stays as it is.
 
-    Raises: OSError: it cannot be made.
+class NotPrivateError(PermissionError):
+    """A file or a directory that is not used, because somebody else may have a hand in it."""
+
+
+def make_private(directory: Path, *, is_ours: bool = False) -> None:
+    """Make a directory, and the parents it lacks, with mode 0700.
+
+    One that exists gets that mode with `is_ours`, and else stays as it is.
+
+    Raises: NotPrivateError: it is a link or a file, belongs to another user, or others may write to
+        it; OSError: it cannot be made.
     """
-    if not directory.is_dir():
-        make_private(directory.parent)
-        directory.mkdir(exist_ok=True)
+    if not os.path.lexists(directory):
+        if not directory.parent.is_dir():
+            make_private(directory.parent)
+        with contextlib.suppress(FileExistsError):  # another process has made it since
+            directory.mkdir(0o700)
+            directory.chmod(0o700)  # the umask may have taken more away
+    found = directory.lstat()
+    if not stat.S_ISDIR(found.st_mode):
+        raise _refused(directory, "it is a link that leads elsewhere, or a file: not a directory")
+    if not hasattr(os, "geteuid"):
+        return
+    _require_own(directory, found)
+    if is_ours:
         directory.chmod(0o700)
+    # A group that is the user's own has, as a rule, no other members.
+    elif not found.st_mode & stat.S_ISVTX and (
+        found.st_mode & stat.S_IWOTH
+        or (found.st_mode & stat.S_IWGRP and found.st_gid != os.getegid())
+    ):
+        raise _refused(directory, "other users may write there; take that away with chmod go-w")
 
 
-def open_private(path: Path, flags: int) -> int:
-    """The descriptor of a file, made where it is not there; its mode is 0600 from now on.
+def open_private(path: Path, flags: int, *, is_named: bool = False) -> int:
+    """The descriptor of a regular file, made where it is not there; its mode is 0600 from now on.
 
-    Raises: OSError: it cannot be opened, or belongs to another user.
+    Its directory is made as `make_private` does; with `is_named` the user names the file, and may
+    put it where others write.
+
+    Raises: NotPrivateError: it is a link, a pipe or a device, or belongs to another user, or its
+        directory is refused; OSError: it cannot be opened.
     """
-    handle = os.open(path, flags | os.O_CREAT, 0o600)
-    path.chmod(0o600)
+    if not is_named:
+        make_private(path.parent)
+    if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
+        raise _refused(path, "it is a link that leads elsewhere, or not a file at all; remove it")
+    handle = os.open(path, (flags & ~os.O_TRUNC) | _FLAGS, 0o600)
+    try:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise _refused(path, "it is not a file")
+        _require_own(path, found)
+        if hasattr(os, "fchmod") and stat.S_IMODE(found.st_mode) != 0o600:  # of an earlier version
+            os.fchmod(handle, 0o600)
+        if flags & os.O_TRUNC:
+            os.ftruncate(handle, 0)
+    except OSError:
+        os.close(handle)
+        raise
     return handle
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Put a private file at `path`, in the place of what is there, whole or not at all.
+
+    Raises: NotPrivateError: its directory is refused; OSError: it cannot be written. What was there
+        is as it was.
+    """
+    beside = path.with_name(f".{uuid.uuid4().hex}")
+    try:
+        with os.fdopen(open_private(beside, os.O_WRONLY | os.O_EXCL), "wb") as file:
+            file.write(content)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def private_lock(path: Path) -> FileLock:
+    """A lock on a private file, not yet taken.
+
+    Raises: as `open_private`.
+    """
+    os.close(open_private(path, os.O_RDONLY))
+    return FileLock(path, mode=0o600, thread_local=False)
+
+
+def _require_own(path: Path, found: os.stat_result) -> None:
+    if hasattr(os, "geteuid") and found.st_uid != os.geteuid():
+        raise _refused(path, f"it belongs to user {found.st_uid}, not to you")
+
+
+def _refused(path: Path, why: str) -> NotPrivateError:
+    return NotPrivateError(errno.EPERM, why, str(path))

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 By = Literal["model", "route", "agent_type", "tenant", "operation", "day"]
 BYS: tuple[By, ...] = get_args(By)
+
+
+#: Dollars are added as whole millionths of a millionth: floats would depend on the order.
+_PICO = 10**12
 
 
 @dataclass(slots=True)
@@ -19,9 +25,9 @@ class Sum:
     Attributes:
         requests: logical requests in which it occurs.
         calls: attempts on the wire; `failed` of them did not answer.
-        usd: known dollars; `unpriced` counts the answers without a known price, and `estimated`
-            the calls whose tokens and dollars are an estimate.
-        seconds: of every attempt on the wire.
+        pico_usd: known dollars, times 10 to the 12; `unpriced` counts the answers without a known
+            price, and `estimated` the calls whose tokens and dollars are an estimate.
+        seconds: how many attempts on the wire took so long, by seconds with three digits.
     """
 
     requests: int = 0
@@ -30,15 +36,25 @@ class Sum:
     hits: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    usd: float = 0.0
+    pico_usd: int = 0
     unpriced: int = 0
     estimated: int = 0
-    seconds: list[float] = field(default_factory=list)
+    seconds: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def usd(self) -> float:
+        """Known dollars."""
+        return self.pico_usd / _PICO
 
     @property
     def p50_s(self) -> float:
-        """Median seconds of an attempt, 0 without one."""
-        return sorted(self.seconds)[len(self.seconds) // 2] if self.seconds else 0.0
+        """Median seconds of an attempt, with three digits; 0 without one."""
+        left = sum(self.seconds.values()) // 2
+        for seconds in sorted(self.seconds, key=float):
+            left -= self.seconds[seconds]
+            if left < 0:
+                return float(seconds)
+        return 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready form."""
@@ -47,42 +63,39 @@ class Sum:
         marks = {"unpriced": self.unpriced, "estimated": self.estimated}
         return {**counts, "usd": self.usd, **marks, "p50_s": self.p50_s}
 
+    def add_attempt(self, attempt: Mapping[str, Any]) -> None:
+        """Add an attempt on the wire."""
+        self.calls += 1
+        outcome = attempt.get("outcome")
+        self.failed += outcome not in ("answered", "unfinished")
+        is_estimate = attempt.get("estimated")
+        if is_estimate:
+            self.estimated += 1
+        if usage := attempt.get("usage"):
+            self.prompt_tokens += usage.get("prompt_tokens", 0)
+            self.completion_tokens += usage.get("completion_tokens", 0)
+        cost = attempt.get("cost_usd")
+        if cost is not None:
+            self.pico_usd += round(cost * _PICO)
+        elif outcome == "answered" or is_estimate:
+            self.unpriced += 1
+        seconds = f"{attempt.get('seconds', 0.0):.3g}"
+        self.seconds[seconds] = self.seconds.get(seconds, 0) + 1
 
-def sums(lines: Iterable[Mapping[str, Any]], by: By) -> dict[str, Sum]:
-    """Sums by one property, by descending dollars, then by descending calls."""
-    found: dict[str, Sum] = {}
-    for line in lines:
-        touched = set()
-        for attempt in line.get("wire", ()):
-            name = str(attempt.get("model") or "?") if by == "model" else _name(line, by)
-            touched.add(name)
-            _add(found.setdefault(name, Sum()), attempt)
-        if line.get("operation") == "late":
-            continue
-        for name in touched or {"(cache)" if by == "model" else _name(line, by)}:
-            entry = found.setdefault(name, Sum())
-            entry.requests += 1
-            entry.hits += 0 if by == "model" and touched else int(line.get("hits", 0))
-    return dict(sorted(found.items(), key=lambda item: (-item[1].usd, -item[1].calls, item[0])))
-
-
-def _name(line: Mapping[str, Any], by: By) -> str:
-    found = line.get("at", "")[:10] if by == "day" else line.get(by, "")
-    return str(found or "(none)")
-
-
-def _add(entry: Sum, attempt: Mapping[str, Any]) -> None:
-    usage = attempt.get("usage") or {}
-    entry.calls += 1
-    entry.failed += attempt.get("outcome") not in ("answered", "unfinished")
-    entry.estimated += bool(attempt.get("estimated"))
-    entry.prompt_tokens += int(usage.get("prompt_tokens", 0))
-    entry.completion_tokens += int(usage.get("completion_tokens", 0))
-    entry.seconds.append(float(attempt.get("seconds", 0.0)))
-    if attempt.get("cost_usd") is not None:
-        entry.usd += float(attempt["cost_usd"])
-    elif attempt.get("outcome") == "answered" or attempt.get("estimated"):
-        entry.unpriced += 1
+    def add(self, other: Sum, *, requests: bool = True) -> None:
+        """Add another sum: its attempts on the wire, and its requests with their hits."""
+        if requests:
+            self.requests += other.requests
+            self.hits += other.hits
+        self.calls += other.calls
+        self.failed += other.failed
+        self.prompt_tokens += other.prompt_tokens
+        self.completion_tokens += other.completion_tokens
+        self.pico_usd += other.pico_usd
+        self.unpriced += other.unpriced
+        self.estimated += other.estimated
+        for seconds, count in other.seconds.items():
+            self.seconds[seconds] = self.seconds.get(seconds, 0) + count
 
 
 def stamp(moment: datetime.datetime | None = None) -> str:
@@ -103,7 +116,8 @@ def since_of(text: str, now: datetime.datetime) -> str:
         moment = now - datetime.timedelta(**{unit: int(match[1])})
         return stamp(moment)
     try:
-        return datetime.datetime.fromisoformat(text).isoformat(timespec="milliseconds")
+        moment = datetime.datetime.fromisoformat(text)
+        return stamp(moment) if moment.tzinfo else moment.isoformat(timespec="milliseconds")
     except ValueError:
         raise ValueError(f"--since {text!r} is not a time; write 7d, 12h or 2026-11-01") from None
 

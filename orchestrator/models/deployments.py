@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from orchestrator.config.providers import CHOICES, LOCAL_PREFIXES, OFFLINE, PROVIDERS
+from orchestrator.models.local_servers import why_not_taken
+from orchestrator.models.origins import NOT_HERE, base_of, is_here, why_it_leaves
 from orchestrator.models.routes import reasons_of, routes_of, why_none_of
 from orchestrator.models.surroundings import SETTINGS, Surroundings, surroundings, without_secrets
 from orchestrator.types.errors import ConfigError
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from orchestrator.config.settings import Config
 
 _ENV = "os.environ/"
-_PROBE_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ class Deployment:
     group: str
     model: str
     id: str
-    params: _Secret
+    params: Secret
     model_info: Mapping[str, Any]
 
     @property
@@ -57,10 +56,8 @@ class Deployment:
     @property
     def is_local(self) -> bool:
         """Whether calls stay on this machine."""
-        base = self.params.value.get("api_base")
-        if base:
-            return urlsplit(str(base)).hostname in ("localhost", "127.0.0.1", "::1")
-        return self.provider in LOCAL_PREFIXES
+        base = base_of(self.params.value)
+        return is_here(base) if base else self.provider in LOCAL_PREFIXES
 
     def entry_in(self, table: Mapping[str, Any]) -> Mapping[str, Any]:
         """The entry about its model in LiteLLM's table; empty when there is none."""
@@ -70,7 +67,7 @@ class Deployment:
         return found
 
 
-class _Secret:
+class Secret:
     """Holds parameters without ever showing them."""
 
     __slots__ = ("value",)
@@ -95,7 +92,7 @@ class Deployments:
     ready: tuple[Deployment, ...]
     skipped: tuple[SkippedDeployment, ...]
     routes: Mapping[str, tuple[str, ...]]
-    router_settings: _Secret
+    router_settings: Secret
     is_default_stated: bool = True
     defaults: Mapping[str, Any] = field(default_factory=dict, repr=False)
     _prints: dict[str, tuple[Surroundings, str]] = field(
@@ -157,14 +154,17 @@ class Deployments:
 def _fits(name: str, group: str) -> bool:
     if "*" not in group:
         return False
-    return re.fullmatch(".*".join(map(re.escape, group.split("*"))), name) is not None
+    first, *inner, last = map(re.escape, group.split("*"))
+    # Atomic: what stands between two stars is looked for once.
+    pattern = "".join([first, *(f"(?>.*?{part})" for part in inner), ".*", last])
+    return re.fullmatch(pattern, name) is not None
 
 
 def ad_hoc_deployment(model: str, provider: str) -> Deployment:
     """A deployment for a model that is not configured; LiteLLM finds its credentials."""
     params = {"model": model, "max_retries": 0}
     full = model if model.startswith(f"{provider}/") else f"{provider}/{model}"
-    return Deployment(model, full, model, _Secret(params), {})
+    return Deployment(model, full, model, Secret(params), {})
 
 
 def replayed_deployments(config: Config, recorded: Mapping[str, Any]) -> Deployments:
@@ -174,13 +174,13 @@ def replayed_deployments(config: Config, recorded: Mapping[str, Any]) -> Deploym
             one.model_name,
             str(one.litellm_params.get("model", "")),
             str(one.model_info.get("id") or f"{one.model_name}-{index}"),
-            _Secret({"model": str(one.litellm_params.get("model", ""))}),
+            Secret({"model": str(one.litellm_params.get("model", ""))}),
             one.model_info,
         )
         for index, one in enumerate(config.model_list)
     )
     routes = {role: tuple(groups) for role, groups in recorded.get("routes", {}).items()}
-    return Deployments(ready, (), routes or routes_of(config, ready), _Secret({}))
+    return Deployments(ready, (), routes or routes_of(config, ready), Secret({}))
 
 
 def deployments_of(config: Config, environ: Mapping[str, str]) -> Deployments:
@@ -203,24 +203,33 @@ def deployments_of(config: Config, environ: Mapping[str, str]) -> Deployments:
         stated = deployment.model_info.get("id")
         made = str(stated) if stated else f"{deployment.model_name}-{index}"
         ready.append(
-            Deployment(deployment.model_name, model, made, _Secret(params), deployment.model_info)
+            Deployment(deployment.model_name, model, made, Secret(params), deployment.model_info)
         )
+    settings, missing = resolved(config.router_settings, environ)
+    if missing:
+        raise ConfigError("router_settings", f"{', '.join(missing)} is not set")
+    general = config.litellm_settings
+    defaults = {
+        **(settings.get("default_litellm_params") or {}),
+        **{name: general[name] for name in SETTINGS if name in general},
+    }
+    if config.orchestrator.privacy == "local_only":
+        ready = [one for one in ready if _stays(one, defaults, skipped)]
     ready, skipped = _allowed(config, environ, ready, skipped)
     if wanted:
         _require_callable(wanted, ready, skipped)
     routes = routes_of(config, ready, skipped, wanted=wanted)
     most = 1 + config.orchestrator.limits.fallbacks
     routes = {role: groups[:most] for role, groups in routes.items()}
-    settings, missing = resolved(config.router_settings, environ)
-    if missing:
-        raise ConfigError("router_settings", f"{', '.join(missing)} is not set")
     is_stated = bool(wanted or config.orchestrator.routes.default or "default" in routes["default"])
-    general = config.litellm_settings
-    defaults = {
-        **(settings.get("default_litellm_params") or {}),
-        **{name: general[name] for name in SETTINGS if name in general},
-    }
-    return Deployments(tuple(ready), tuple(skipped), routes, _Secret(settings), is_stated, defaults)
+    return Deployments(tuple(ready), tuple(skipped), routes, Secret(settings), is_stated, defaults)
+
+
+def _stays(one: Deployment, defaults: Mapping[str, Any], skipped: list[SkippedDeployment]) -> bool:
+    if why := why_it_leaves(one, defaults, surroundings()):
+        reason = "privacy is local_only" + ("" if why == NOT_HERE else f": {why}")
+        skipped.append(SkippedDeployment(one.group, one.model, reason))
+    return not why
 
 
 def _with_default_model(config: Config, environ: Mapping[str, str]) -> tuple[Config, str]:
@@ -283,7 +292,7 @@ def _allowed(
     ready: list[Deployment],
     skipped: list[SkippedDeployment],
 ) -> tuple[list[Deployment], list[SkippedDeployment]]:
-    """Hold the deployments against privacy, the chosen provider, and local servers' silence."""
+    """Hold the deployments against the chosen provider, and local servers' silence."""
     named = environ.get("LLM_PROVIDER") or config.orchestrator.provider
     if named != "auto" and named not in PROVIDERS:
         known = ", ".join(CHOICES)
@@ -292,9 +301,7 @@ def _allowed(
         )
     kept: list[Deployment] = []
     for one in ready:
-        if config.orchestrator.privacy == "local_only" and not one.is_local:
-            skipped.append(SkippedDeployment(one.group, one.model, "privacy is local_only"))
-        elif named != "auto" and one.provider not in PROVIDERS[named].prefixes:
+        if named != "auto" and one.provider not in PROVIDERS[named].prefixes:
             skipped.append(
                 SkippedDeployment(one.group, one.model, f"the provider is set to {named}")
             )
@@ -319,9 +326,11 @@ def _nothing_left(named: str, skipped: Sequence[SkippedDeployment]) -> ConfigErr
 
 
 def _auto(kept: list[Deployment], skipped: list[SkippedDeployment]) -> list[Deployment]:
-    """Keyed providers if there are any; else local servers that answer; else the embedded one."""
+    """Keyed providers if there are any; else local servers that say who they are; else the embedded
+    one."""
     to_name_keyed = [one for one in kept if not one.is_local]
     chosen: list[Deployment] = []
+    known: dict[str, str] = {}
     for one in kept:
         if one.provider == OFFLINE:
             continue
@@ -331,11 +340,10 @@ def _auto(kept: list[Deployment], skipped: list[SkippedDeployment]) -> list[Depl
             skipped.append(
                 SkippedDeployment(one.group, one.model, "not probed: a provider has a key")
             )
-        elif _answers(str(one.params.value.get("api_base", ""))):
-            chosen.append(one)
+        elif why := why_not_taken(one, known):
+            skipped.append(SkippedDeployment(one.group, one.model, why))
         else:
-            base = one.params.value.get("api_base")
-            skipped.append(SkippedDeployment(one.group, one.model, f"no server answers at {base}"))
+            chosen.append(one)
     embedded = [one for one in kept if one.provider == OFFLINE]
     if chosen:
         reason = f"{chosen[0].group} can be called; LLM_PROVIDER=offline chooses this one"
@@ -347,14 +355,3 @@ def _auto(kept: list[Deployment], skipped: list[SkippedDeployment]) -> list[Depl
 def _is_shipped_local(one: Deployment) -> bool:
     """Local servers are probed; a loopback address with any other provider was chosen."""
     return one.provider in LOCAL_PREFIXES
-
-
-def _answers(base: str) -> bool:
-    parts = urlsplit(base)
-    try:
-        with socket.create_connection(
-            (parts.hostname or "localhost", parts.port or 80), timeout=_PROBE_S
-        ):
-            return True
-    except OSError:
-        return False

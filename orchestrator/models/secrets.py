@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from orchestrator.config.providers import PROVIDERS
+from orchestrator.models.surroundings import is_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -35,7 +36,10 @@ _SHAPES = re.compile(
     r"|AIza(?=[\w-]*\d)[\w-]{20,}|(?:AKIA|ASIA)(?=[A-Z]*\d)[A-Z0-9]{12,}|ya29\.[\w-]{20,}"
     r"|eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,})"
     r"|(?i:\bbearer)\s+(?=[A-Za-z-]*[\d._~+/]\w)[\w.~+/-]{16,}=*"
-    r"|-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----.{0,9999}?-----END [A-Z ]{0,30}PRIVATE KEY-----",
+    # A key without its end was cut off: what is there of it are its whole lines.
+    r"|-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?:"
+    r"(?:(?!-----(?:BEGIN|END) ).){0,9999}+-----END [A-Z ]{0,30}PRIVATE KEY-----"
+    r"|(?:(?:\s|\\[nr])*+[A-Za-z0-9+/=]{16,}+){1,400}+)",
     re.DOTALL,
 )
 _BEFORE_A_KEY = (
@@ -118,11 +122,24 @@ def secret_values(config: Config, environ: Mapping[str, str]) -> list[str]:
     ]
 
 
+def _in_address(address: str) -> Iterator[str]:
+    """The user, the password and the keys that stand in an address."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return
+    access = parts.netloc.rpartition("@")[0]
+    yield from (text for part in access.split(":", 1) for text in (part, unquote(part)))
+    yield from (text for name, text in parse_qsl(parts.query) if is_secret(name))
+
+
 def private_values(value: Any, *, is_private: bool = False) -> Iterator[str]:
-    """Every text under a name that says that it is secret."""
+    """Every text under a name that says that it is secret, and what an address carries of one."""
     if isinstance(value, str):
         if is_private:
             yield value
+        elif value.startswith(("http://", "https://")):
+            yield from _in_address(value)
     elif isinstance(value, Mapping):
         for name, part in value.items():
             yield from private_values(

@@ -5,6 +5,7 @@ LiteLLM reads both at every call, so they identify a question as the deployments
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import operator
@@ -44,7 +45,8 @@ _OF_ALL = (
     "LITELLM_PROXY_API_BASE",
     "LITELLM_DEFAULT_EMBEDDING_ENCODING_FORMAT",
 )
-_ADDRESS = re.compile(r"_(API_BASE|BASE_URL|API_URL|URL|ENDPOINT|HOST)(_\w+)?$")
+_ADDRESS = re.compile(r"_(API_BASE|BASE_URL|API_URL|URL|ENDPOINT|HOST)(?:_\w|$)")
+_BASE = re.compile(r"_(API_BASE|BASE_URL|API_URL)$")
 _PLACE = re.compile(
     r"_(API_VERSION|API_TYPE|ORGANIZATION|PROJECT(_ID)?|LOCATION|REGION(_NAME)?|ACCOUNT_ID|SPACE_ID"
     r"|TENANT_ID|DISABLE_URL_SUFFIX)$"
@@ -67,11 +69,17 @@ _IN_ADDRESS = re.compile(
 )
 
 
+@functools.lru_cache(maxsize=1024)
+def is_secret(name: str) -> bool:
+    """Whether an argument or a header of this name holds a secret."""
+    return _SECRET.search(name) is not None
+
+
 def without_secrets(value: Any) -> Any:
     """A value as text and containers of text, without what a name or an address says is secret."""
     if isinstance(value, Mapping):
         named = {str(key): without_secrets(part) for key, part in value.items()}
-        return {key: part for key, part in named.items() if not _SECRET.search(key)}
+        return {key: part for key, part in named.items() if not is_secret(key)}
     if isinstance(value, list | tuple):
         return [without_secrets(part) for part in value]
     return _IN_ADDRESS.sub("", str(value))
@@ -96,15 +104,42 @@ class Surroundings:
 
     def _read_for(self, one: Deployment) -> Iterable[str]:
         """The variables that LiteLLM reads for a deployment; of a model without prefix, any."""
-        params = one.params.value
-        prefixes = {one.provider if "/" in one.model else "", params.get("custom_llm_provider")}
-        stems = tuple(stem for prefix in prefixes if prefix for stem in _stems_of(str(prefix)))
+        params, stems = one.params.value, _stems(one)
         is_addressed = bool(params.get("api_base") or params.get("base_url"))
         for name in self.environ:
             if name.startswith(stems or "") and (
                 _PLACE.search(name) or (not is_addressed and _ADDRESS.search(name))
             ):
                 yield name
+
+
+def _stems(one: Deployment) -> tuple[str, ...]:
+    prefixes = {
+        one.provider if "/" in one.model else "",
+        one.params.value.get("custom_llm_provider"),
+    }
+    return tuple(stem for prefix in prefixes if prefix for stem in _stems_of(str(prefix)))
+
+
+def addresses_for(one: Deployment, now: Surroundings) -> list[str]:
+    """The addresses that LiteLLM reads from the environment for a deployment that states none."""
+    return _named(one, now, _BASE)
+
+
+def keys_for(one: Deployment, now: Surroundings) -> list[str]:
+    """The keys that LiteLLM finds for a deployment that states none: the environment's, its own."""
+    module = vars(sys.modules.get("litellm") or object)
+    own = [module.get(name) for name in ("api_key", f"{one.provider.partition('_')[0]}_key")]
+    return [*_named(one, now, _SECRET), *(str(key) for key in own if key)]
+
+
+def _named(one: Deployment, now: Surroundings, names: re.Pattern[str]) -> list[str]:
+    stems = _stems(one) or ("",)
+    return [
+        value
+        for name, value in now.environ.items()
+        if value and name.startswith(stems) and names.search(name)
+    ]
 
 
 def _stems_of(provider: str) -> tuple[str, ...]:

@@ -6,10 +6,15 @@ large parts without a fault are left out, because every word is paid for.
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from jsonpatch import JsonPatch
+from jsonpointer import resolve_pointer
+
+from orchestrator.parsing.bounds import MOST_NESTED, measured
 from orchestrator.parsing.json_pointer import pointer_to, steps_of
 from orchestrator.parsing.json_reader import read_json
 from orchestrator.parsing.schema_coercion import resolved
@@ -17,7 +22,7 @@ from orchestrator.parsing.schema_coercion import resolved
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orchestrator.parsing.schema_coercion import Schema
+    from orchestrator.parsing.schemas import Schema
 
 #: Stands for a part that is well and stays as it is.
 LEFT_OUT = "…"
@@ -41,6 +46,8 @@ PATCH_SCHEMA: Mapping[str, Any] = {
     "required": ["operations"],
     "additionalProperties": False,
 }
+#: Characters and parts that the operations of one patch may set, copy and move in all.
+MOST_WRITTEN = 1_000_000
 _WORTH_SHOWING = 48  # characters; what is shorter costs less than the reader's doubt
 
 
@@ -101,6 +108,27 @@ def from_name_keyed(view: Any, schema: Schema, root: Schema) -> Any:
     return view
 
 
+def apply_patch(document: Any, operations: Sequence[Any]) -> Any:
+    """A document after a JSON Patch; the document itself stays as it is.
+
+    What an operation sets, copies or moves is measured before it is applied.
+
+    Raises:
+        ValueError: the outcome would be nested too deep, or the operations write too much.
+        JsonPatchException, JsonPointerException, TypeError, KeyError, AttributeError, IndexError:
+            the patch does not apply.
+    """
+    made, left = copy.deepcopy(document), MOST_WRITTEN
+    for operation in operations:
+        one = JsonPatch([operation])  # which says what is malformed
+        taken = operation["op"] in ("copy", "move")
+        value = resolve_pointer(made, operation["from"]) if taken else operation.get("value")
+        depth = operation["path"].count("/")
+        left -= measured(value, nested=max(MOST_NESTED - depth, 0), most=left)
+        made = one.apply(made, in_place=True)
+    return made
+
+
 def plain_operation(operation: Mapping[str, Any]) -> Mapping[str, Any]:
     """An operation in the form of `PATCH_SCHEMA` as RFC 6902 has it; any other as it is.
 
@@ -117,7 +145,7 @@ def plain_operation(operation: Mapping[str, Any]) -> Mapping[str, Any]:
         return made
     try:
         json.loads(made["value"])
-    except ValueError:
+    except (ValueError, RecursionError):
         return made
     found = read_json(made["value"])
     if found.clashing:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pyjson5
 from pydantic_core import from_json
 
+from orchestrator.parsing.bounds import MOST_NESTED, json_value
 from orchestrator.parsing.lenient_json import ParseResult, begins_value, span_end, value_at
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 
 #: A fenced block, its body in group 2; one that is never closed runs to the end.
 FENCE = re.compile(
-    r"^[ \t]*(`{3,}|~{3,})[^\n]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
+    r"^[ \t]*+(`{3,}+|~{3,}+)[^\n]*+\n(.*?)(?:^[ \t]*+\1[ \t]*+$|\Z)", re.DOTALL | re.MULTILINE
 )
-_FENCE_LINE = re.compile(r"^[ \t]*(?:`{3,}|~{3,})[^\n]*$", re.MULTILINE)
+_FENCE_LINE = re.compile(r"^[ \t]*+(?:`{3}|~{3})[^\n]*+$", re.MULTILINE)
 _REFUSAL = re.compile(
     r"^\W*(?:(?:i'?m|i am) (?:very )?sorry|sorry|i (?:can'?t|cannot|won'?t|am unable|am not able)|"
     r"as an ai|unfortunately,? i)\b",
@@ -31,7 +32,6 @@ _REFUSAL = re.compile(
 MOST_REFUSAL_CHARACTERS = 1200
 _MOST_CANDIDATES = 200
 _IS_OBJECT = re.compile(r"[{\[\s]*[{\"'“„&\\]")
-_MOST_NESTED = 200
 _THOUGHT = r"(?:seed:)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratchpad|analysis)"
 #: Where reasoning begins and ends, in the spellings of the common model families.
 _MARK = re.compile(
@@ -174,7 +174,7 @@ def _scan(text: str) -> Candidates:
     unread: list[int] = []
     thoughts: list[tuple[int, int]] = []
     fences = [*(fence.start() for fence in _FENCE_LINE.finditer(text)), len(text)]
-    at, thinks_from = 0, -1
+    at, thinks_from, careless = 0, -1, 0
     while len(unread) <= _MOST_CANDIDATES and (mark := _MARK.search(text, at)):
         at, is_inside = mark.end(), thinks_from >= 0
         if mark["close"] and not is_inside:  # all that stands before it is reasoning
@@ -186,7 +186,9 @@ def _scan(text: str) -> Candidates:
             thinks_from = mark.start()
         elif mark["value"] and not is_inside and begins_value(text, mark.start()):
             end = fences[bisect.bisect_left(fences, at)]
-            if (value := value_at(text, mark.start(), end)) is not None:
+            value = value_at(text, mark.start(), end, is_lenient=careless < _MOST_CANDIDATES)
+            careless += value is None or bool(value.fixes)
+            if value is not None:
                 values.append(value)
                 at = value.end
             else:
@@ -249,17 +251,17 @@ def _why_not(text: str, found: Candidates, count: int) -> str:
     if not found.text.strip() and text.strip():
         return "not JSON: nothing but reasoning stands in the answer"
     try:
-        json.loads(unfence(found.text).body)
+        json_value(unfence(found.text).body)
     except json.JSONDecodeError as error:
         return f"not JSON at line {error.lineno}, column {error.colno}: {error.msg}"
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         return f"not JSON: {error}"
     return "not JSON: no value stands in the answer"
 
 
 def _is_cut_off(body: str) -> bool:
     try:
-        pyjson5.decode(body, _MOST_NESTED)
+        pyjson5.decode(body, MOST_NESTED)
     except pyjson5.Json5EOF:
         return True
     except pyjson5.Json5Exception:

@@ -14,23 +14,31 @@ from typing import TYPE_CHECKING
 
 import pyjson5
 
+from orchestrator.parsing.bounds import MOST_NESTED, measured
+from orchestrator.parsing.scanning import Scanner
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_MOST_NESTED = 200
+_MOST_TWICE = 20  # keys that are named
 _NOT_THAT = (
     ValueError, SyntaxError, RecursionError, MemoryError, TypeError, pyjson5.Json5Exception
 )  # fmt: skip
-_STRING = r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'"
+_STRINGS = {"double": ('"', r'[^"\\]++|\\.', '"'), "single": ("'", r"[^'\\]++|\\.", "'")}
 _TYPOGRAPHIC = (
-    r"[\u201c\u201e][^\u201c\u201d\u201e\"]*[\u201d\u201c]"
-    r"|\u2018[^\u2018\u2019\u201c\u201d\"]*\u2019"
+    r"[\u201c\u201e][^\u201c\u201d\u201e\"]*+[\u201d\u201c]"
+    r"|\u2018[^\u2018\u2019\u201c\u201d\"]*+\u2019"
 )
 _ENTITY = r"&(?:quot|#34|#x22);"
-_COMMENT = r"//[^\n]*|/\*.*?(?:\*/|\Z)"
-_ESCAPED = r"\\\".*?(?<!\\\\)\\\""
-_PIECE = re.compile(
-    rf"{_ESCAPED}|{_STRING}|{_TYPOGRAPHIC}|{_ENTITY}.*?{_ENTITY}|{_COMMENT}|[{{}}\[\]()]", re.DOTALL
+_COMMENT = r"//[^\n]*+|/\*(?:[^*]++|\*(?!/))*+(?:\*/|\Z)"
+_ESCAPED_END = r'(?<!\\\\)\\"'
+_PIECES = Scanner(
+    {
+        "escaped": (r'\\"', rf"[^\\]++|(?!{_ESCAPED_END})\\", _ESCAPED_END),
+        **_STRINGS,
+        "entity": (_ENTITY, rf"[^&]++|(?!{_ENTITY})&", _ENTITY),
+    },
+    rf"{_TYPOGRAPHIC}|{_COMMENT}|[{{}}\[\]()]",
 )
 #: What can follow the bracket of a value, rather than of a word in brackets.
 _BEGINS = re.compile(
@@ -38,10 +46,14 @@ _BEGINS = re.compile(
     rf"|\[\s*(?:[\"'\[\]{{\u201c\u201e\u2018\\+.\d-]|{_ENTITY}|/[/*]|(?:true|false|null|None|nan|inf)\b)",
     re.IGNORECASE,
 )
-_TOKEN = re.compile(rf"{_STRING}|{_COMMENT}|[{{}}\[\]():,]|[^\s{{}}\[\]():,\"'/]+", re.DOTALL)
+_TOKENS = Scanner(_STRINGS, rf"{_COMMENT}|[{{}}\[\]():,]|[^\s{{}}\[\]():,\"'/]+")
 # "000.5" in "[1,000.5]" is a part of a number, and "010" has two readings.
 _UNCLEAR_NUMBER = re.compile(r"[-+]?0[0-9]+(?:\.[0-9]*)?|[-+]?[0-9]+(?:_[0-9]+)+(?:\.[0-9_]*)?")
-_BARE_SHARE = re.compile(rf"({_STRING})|(?<=[:,\[])(\s*)(\d+(?:\.\d+)?\s?%|\d+/\d+)(?=\s*[,}}\]])")
+_BARE_SHARES = Scanner(
+    _STRINGS,
+    r"(?<=[:,\[])(?P<blank>\s*+)(?P<share>\d++(?:\.\d++)?\s?%|\d++/\d++)(?=\s*+[,}\]])",
+)
+_QUOTED = Scanner(_STRINGS, rf"(?P<typographic>{_TYPOGRAPHIC})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +81,25 @@ def begins_value(text: str, start: int) -> bool:
     return _BEGINS.match(text, start) is not None
 
 
-def value_at(text: str, start: int, end: int) -> ParseResult | None:
-    """The value that begins at `start`; None where none can be read before `end`."""
+def value_at(text: str, start: int, end: int, *, is_lenient: bool = True) -> ParseResult | None:
+    """The value that begins at `start`; None where none can be read before `end`.
+
+    Without `is_lenient` only what is JSON is read.
+    """
     keys = _Keys()
     try:
         value, stop = json.JSONDecoder(object_pairs_hook=keys).raw_decode(text, start)
+        measured(value)
     except (ValueError, RecursionError):
-        stop = span_end(text, start, end)
+        stop = span_end(text, start, end) if is_lenient else 0
         return _leniently(text[start:stop], start) if stop else None
-    return ParseResult(value, (), start, stop, *keys.given_twice)
+    return ParseResult(value, (), start, stop, *map(tuple, keys.given_twice))
 
 
 def span_end(text: str, start: int, end: int) -> int:
     """Where the bracket at `start` is closed, brackets in strings aside; 0 when it is not."""
     depth = 0
-    for piece in _PIECE.finditer(text, start, end):
+    for piece in _PIECES.pieces(text, start, end):
         if piece[0] in "{[(":
             depth += 1
         elif piece[0] in ")]}":
@@ -94,10 +110,10 @@ def span_end(text: str, start: int, end: int) -> int:
 
 
 class _Keys:
-    """Makes objects of their pairs, and notes the keys that one of them has twice."""
+    """Makes objects of their pairs, and notes the first keys that one of them has twice."""
 
     def __init__(self) -> None:
-        self.given_twice: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+        self.given_twice: tuple[list[str], list[str]] = ([], [])
 
     def __call__(self, pairs: list[tuple[str, object]]) -> dict[str, object]:
         made = dict(pairs)
@@ -105,13 +121,12 @@ class _Keys:
             same, clashing = self.given_twice
             seen: dict[str, object] = {}
             for key, value in pairs:
-                # As text, because True equals 1 and is another value.
-                if key in seen and json.dumps(seen[key]) == json.dumps(value):
-                    same = (*same, key)
-                elif key in seen:
-                    clashing = (*clashing, key)
+                if key in seen:
+                    # Also as text, because True equals 1 and is another value.
+                    is_same = seen[key] == value and json.dumps(seen[key]) == json.dumps(value)
+                    noted = same if is_same else clashing
+                    noted += [key] if len(noted) < _MOST_TWICE else []
                 seen[key] = value
-            self.given_twice = (same, clashing)
         return made
 
 
@@ -120,16 +135,17 @@ def _leniently(body: str, start: int) -> ParseResult | None:
         (lambda part: json.loads(part, strict=False), "raw line breaks in strings"),
         (_json5, "comments, trailing commas, quotes or bare keys"),
         (_python_literal, "Python's spelling"),
-        (lambda part: _json5(_BARE_SHARE.sub(_quoted, part)), "a share without quotes"),
+        (lambda part: _json5(_BARE_SHARES.replaced(part, _quoted)), "a share without quotes"),
         (lambda part: _json5(_straightened(part)), "typographic quotes"),
         (lambda part: _json5(_unescaped(part)), "HTML entities"),
         (lambda part: _json5(json.loads(f'"{part}"')), "escaped quotes"),
     )
-    if any(_UNCLEAR_NUMBER.fullmatch(token) for token in _TOKEN.findall(body)):
+    if any(_UNCLEAR_NUMBER.fullmatch(token[0]) for token in _TOKENS.pieces(body)):
         return None
     for read, fix in readers:
         try:
             value = read(body)
+            measured(value)
         except _NOT_THAT:
             continue
         if isinstance(value, dict | list):
@@ -138,7 +154,7 @@ def _leniently(body: str, start: int) -> ParseResult | None:
 
 
 def _json5(body: str) -> object:
-    value: object = pyjson5.decode(body, _MOST_NESTED)
+    value: object = pyjson5.decode(body, MOST_NESTED)
     return value
 
 
@@ -151,13 +167,13 @@ def _python_literal(body: str) -> object:
 
 
 def _quoted(share: re.Match[str]) -> str:
-    return share[1] or f'{share[2]}"{share[3]}"'
+    return f'{share["blank"]}"{share["share"]}"' if share.lastgroup else share[0]
 
 
 def _straightened(body: str) -> str:
     """`body` with straight quotes in the place of typographic ones, outside straight ones."""
-    return re.sub(
-        rf"({_STRING})|{_TYPOGRAPHIC}", lambda found: found[1] or f'"{found[0][1:-1]}"', body
+    return _QUOTED.replaced(
+        body, lambda found: f'"{found[0][1:-1]}"' if found.lastgroup else found[0]
     )
 
 
@@ -172,14 +188,15 @@ def _twice(body: str) -> tuple[str, ...]:
     twice: list[str] = []
     within: list[set[str] | None] = []
     before = ""
-    for token in _TOKEN.findall(re.sub(_ENTITY, '"', _straightened(body).replace('\\"', '"'))):
+    plain = re.sub(_ENTITY, '"', _straightened(body).replace('\\"', '"'))
+    for token in (piece[0] for piece in _TOKENS.pieces(plain)):
         if token in "{[(":
             within.append(set() if token == "{" else None)
         elif token in "}])" and within:
             within.pop()
         elif token == ":" and within and (keys := within[-1]) is not None:
             key = before.strip("\"'")
-            twice += [key] if key in keys else []
+            twice += [key] if key in keys and len(twice) < _MOST_TWICE else []
             keys.add(key)
         before = token if not token.startswith(("//", "/*")) else before
     return tuple(twice)

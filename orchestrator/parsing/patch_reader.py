@@ -17,9 +17,11 @@ from orchestrator.parsing.json_patch import plain_operation
 from orchestrator.parsing.json_reader import read_candidates
 
 _OPERATIONS = ("add", "remove", "replace", "move", "copy", "test")
+_MOST_OPERATIONS = 500  # those of several patches are compared with each other
 _MEMBERS = ("op", "path", "from", "value")
 _LAST_COUNTS = re.compile(r"\b(final|corrected|revised|instead|actually|wait)\b", re.IGNORECASE)
 _NOTHING = re.compile(r"[\s,;]*")
+_MOST_COMPARED = 500  # operations of several patches in one answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,9 @@ def read_patch(text: str, names: Container[str] = ()) -> PatchReading:
     if not patches:
         words = "a JSON Patch is a list of operations with op and path" if found else "no JSON"
         return PatchReading(None, f"the answer is not a JSON Patch: {words}", (), is_alone=False)
+    if (count := sum(len(patch.operations) for patch in patches)) > _MOST_OPERATIONS:
+        words = f"{count} operations, more than {_MOST_OPERATIONS}; send the whole document"
+        return PatchReading(patches[-1].operations, words)
     if wrong := [key for key in strangers if key in names or "/" in key]:
         return PatchReading(patches[-1].operations, f"{wrong[0]!r} stands beside the operations")
     if re.search(r"""["']op["']""", around):
@@ -128,6 +133,10 @@ def _operations(value: Any, names: Container[str]) -> tuple[list[Any] | None, li
 def _together(patches: list[_Patch], notes: tuple[str, ...], *, is_alone: bool) -> PatchReading:
     """One patch of those in an answer: the same one, the one said to be final, or all of them."""
     kinds: list[_Patch] = []
+    count = sum(len(patch.operations) for patch in patches)
+    if len(patches) > 1 and count > _MOST_COMPARED:
+        words = f"the answer holds {len(patches)} patches of {count} operations in all"
+        return PatchReading(patches[-1].operations, f"{words}, more than {_MOST_COMPARED}")
     for patch in patches:
         if patch.operations not in [one.operations for one in kinds]:
             kinds.append(patch)

@@ -16,14 +16,14 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from jsonpointer import JsonPointerException, resolve_pointer
-from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.validators import extend
 
 from orchestrator.parsing.json_pointer import pointer_to
 from orchestrator.parsing.json_reader import read_candidates
 from orchestrator.parsing.scalars import is_null, number_in, share_in, truth_in
+from orchestrator.parsing.schemas import MOST_STEPS, STRICT, Schema, validator
 from orchestrator.parsing.spelling import SHORTEST_REPLACED, nearest, nearest_keys
 from orchestrator.types.diagnostics import Diagnostic, Fix, Severity
 
@@ -46,52 +46,31 @@ _BESIDE_ARGUMENTS = frozenset(
 #: What parts several words, or says that there is none.
 _LISTING = re.compile(r"[\s,;|/&]|^\W*$")
 _FORMATS = {
-    "date": r"\d{4}-\d\d-\d\d",
-    "date-time": r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d.*",
-    "time": r"\d\d:\d\d.*",
-    "uuid": r"(?:urn:uuid:)?\{?[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}\}?",
+    "date": re.compile(r"\d{4}-\d\d-\d\d"),
+    "date-time": re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d.*"),
+    "time": re.compile(r"\d\d:\d\d.*"),
+    "uuid": re.compile(
+        r"(?:urn:uuid:)?\{?[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}\}?"
+    ),
 }
 
 _CONTAINERS: Mapping[str, type] = {"object": dict, "array": list}
 
-Schema = Mapping[str, Any] | bool
 
-
-def _formats() -> FormatChecker:
-    checker = FormatChecker(())
-    for name, pattern in _FORMATS.items():
-        fits = re.compile(pattern).fullmatch
-        checker.checks(name)(lambda v, fits=fits: not isinstance(v, str) or fits(v) is not None)
-    return checker
-
-
-def _is_within_float(value: object) -> bool:
-    return type(value) is int and abs(value) < 1 << sys.float_info.max_exp
-
-
-# JSON Schema counts 1.0 among the integers; a typed value has to be one.
-_Strict: Any = extend(  # type: ignore[no-untyped-call]  # jsonschema's own is not annotated
-    Draft202012Validator,
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(
-        {
-            "integer": lambda _, value: type(value) is int,
-            "number": lambda _, value: type(value) is float or _is_within_float(value),
-        }
-    ),
-)
-
-
-def strict_validator(schema: Schema) -> Any:
+def strict_validator(schema: Schema, steps: int = MOST_STEPS) -> Any:
     """A validator that also checks dates, times and UUIDs.
 
     It takes no 1.0 for an integer, and for a number no integer beyond the range of a float.
     """
-    return _Strict(schema, format_checker=_formats())
+    formats = {name: pattern.fullmatch for name, pattern in _FORMATS.items()}
+    return validator(schema, kind=STRICT, formats=formats, steps=steps)
 
 
-def coerced(value: object, schema: Schema) -> tuple[object, tuple[Diagnostic, ...]]:
+def coerced(
+    value: object, schema: Schema, steps: int = MOST_STEPS
+) -> tuple[object, tuple[Diagnostic, ...]]:
     """`value` after its schema, and what was changed; the value itself when it is valid."""
-    work = _Coercion(schema, strict_validator(schema))
+    work = _Coercion(schema, strict_validator(schema, steps))
     return work.walk(value, schema, "", 0), tuple(work.found)
 
 
@@ -114,7 +93,7 @@ def resolved(schema: Schema, root: Schema) -> Schema:
             return schema
         beside = {key: part for key, part in schema.items() if key != "$ref"}
         try:
-            found = resolve_pointer(root, str(schema["$ref"]).removeprefix("#"))
+            found = resolve_pointer(root, unquote(str(schema["$ref"]).removeprefix("#")))
         except JsonPointerException:
             return beside
         schema = {**found, **beside} if isinstance(found, Mapping) else found

@@ -8,6 +8,8 @@ from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from orchestrator.types.work import look
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
@@ -38,6 +40,7 @@ def nearest(word: str, known: Iterable[str], *, replaced: int = _SHORTEST) -> st
     options = dict.fromkeys(known)
     if word in options:
         return word
+    look(5 * len(options))
     letters = _unspaced(word)
     alike: tuple[Callable[[str], bool], ...] = (
         lambda option: option.casefold() == word.casefold(),

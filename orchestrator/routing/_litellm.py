@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import contextvars
 import functools
 import inspect
 import logging
@@ -13,17 +14,22 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.routing.redirects import hold_redirects
 from orchestrator.types import blocking as sync
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+#: Whether a call of this package is under way: a proxy's own are not held to our promises.
+OURS: contextvars.ContextVar[bool] = contextvars.ContextVar("OURS", default=False)
 _PROXY = "litellm.proxy.proxy_server"
 # Read at import or at the first call; what the user has set stays as it is.
 _ENVIRONMENT = {
     "LITELLM_OFFLINE_MODE": "true",  # otherwise prices, headers and tokenizers are fetched
     "LITELLM_MODE": "PRODUCTION",  # otherwise the user's .env is loaded into the process
     "LITELLM_LOG": "CRITICAL",
+    # Otherwise it fetches pictures that a prompt names, for providers that take no addresses.
+    "MAX_IMAGE_URL_DOWNLOAD_SIZE_MB": "0",
 }
 
 
@@ -36,6 +42,7 @@ def load() -> Any:
     if _PROXY in sys.modules:
         import litellm  # noqa: PLC0415  long loaded
 
+        hold_redirects(litellm, OURS.get)
         return litellm
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
@@ -48,6 +55,7 @@ def load() -> Any:
     litellm.suppress_debug_info = True
     litellm.expose_router_debug_in_errors = False
     litellm.cache = None
+    hold_redirects(litellm, lambda: True)
     # Registered after LiteLLM's own hook, and so run before it: ours ends the loop it would use.
     atexit.register(sync.stop, _wind_up)
     return litellm

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.config.providers import OFFLINE
@@ -11,6 +10,7 @@ from orchestrator.routing import _litellm
 from orchestrator.routing.host import HostedRouter, hosted_router
 from orchestrator.routing.offline.litellm_adapter import offline_provider
 from orchestrator.types.errors import MissingExtraError
+from orchestrator.types.visible import logger_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from orchestrator.config.settings import Config
     from orchestrator.models.deployments import Deployment, Deployments
 
-_log = logging.getLogger(__name__)
+_log = logger_of(__name__)
 #: Not taken from router_settings: the Router gets the deployments that can be called, and no cache.
 _OURS = ("model_list", "search_tools", "cache_responses", "ignore_invalid_deployments")
 #: Of a group with a fallback, where the file does not say how often to retry: LiteLLM sleeps a

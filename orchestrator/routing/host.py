@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.routing import _litellm
 from orchestrator.routing.translate import refused_parameters
+from orchestrator.types.visible import logger_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from orchestrator.routing.attempts import AttemptRecord, Trace
 
-_log = logging.getLogger(__name__)
+_log = logger_of(__name__)
 #: The argument of a Router's call that carries its trace to the host; it goes no further.
 TRACE = "orchestrator_trace"
 _RECORDED = ("acompletion", "aembedding")

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
-import os
-import tempfile
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
-
+from orchestrator.ledger.private import private_lock, write_private
 from orchestrator.ledger.usage import stamp
+from orchestrator.parsing.bounds import json_value
 from orchestrator.types.requests import OutputMode
+from orchestrator.types.visible import logger_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
     from orchestrator.models.deployments import Deployment
     from orchestrator.types.requests import Request
 
-_log = logging.getLogger(__name__)
+_log = logger_of(__name__)
 MODES_FILE = "modes.json"  # in the cache directory
 _STRICT_WORDS = frozenset({
     "type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf",
@@ -62,10 +60,10 @@ class RefusedModes:
         refused = {**self.refused(one), mode: {"why": why, "at": stamp()}}
         self._known[one.id] = {"model": one.model, "refused": refused}
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             # Several may learn at once, in this process and in others.
-            with FileLock(self.path.with_suffix(".lock"), thread_local=False):
-                self._write({**self._read(), one.id: self._known[one.id]})
+            with private_lock(self.path.with_suffix(".lock")):
+                known = {**self._read(), one.id: self._known[one.id]}
+                write_private(self.path, json.dumps(known, indent=1).encode())
         except OSError as error:
             _log.warning("%s cannot be written (%s).", self.path, error)
 
@@ -79,19 +77,13 @@ class RefusedModes:
 
     def _read(self) -> dict[str, Any]:
         try:
-            found = json.loads(self.path.read_text(encoding="utf-8"))
+            found = json_value(self.path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
             _log.warning("%s cannot be read (%s): starting without it.", self.path, error)
             return {}
         return found if isinstance(found, dict) else {}
-
-    def _write(self, known: Mapping[str, Any]) -> None:
-        handle, name = tempfile.mkstemp(dir=self.path.parent, prefix="modes-")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(known, file, indent=1)
-        os.replace(name, self.path)  # noqa: PTH105  whole or not at all
 
 
 def messages_of(request: Request) -> list[dict[str, Any]]:

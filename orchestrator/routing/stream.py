@@ -183,7 +183,8 @@ async def assembled(stream: Any, on_text: Callable[[str], None]) -> Any:
     text: list[str] = []
     unread = 0
     refusal: list[str] = []
-    finish = ""
+    finish = tail = ""
+    looked_at = 0
     async with contextlib.aclosing(stream) as parts:
         async for chunk in parts:
             for choice in chunk.choices[:1]:
@@ -196,7 +197,8 @@ async def assembled(stream: Any, on_text: Callable[[str], None]) -> Any:
                 finish = choice.finish_reason or finish
             if unread > _LOOKED_AT_EVERY:
                 unread = 0
-                if is_looping("".join(text)[-LONGEST_TAIL:]):
+                tail, looked_at = "".join([tail, *text[looked_at:]])[-LONGEST_TAIL:], len(text)
+                if is_looping(tail):
                     finish = "length"
                     break
     message = types.SimpleNamespace(

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.models.secrets import Secrets, private_values
 from orchestrator.routing import _litellm
 from orchestrator.routing.context_window import window_in
+from orchestrator.routing.redirects import RedirectRefusedError
 from orchestrator.types import errors
 from orchestrator.types.requests import OutputMode
 
@@ -85,6 +86,9 @@ _AFTER_FORK = (
     "this process was forked from one that had called a model, and LiteLLM cannot call any from"
     " here. Fork before the first call, or start workers with spawn or forkserver."
 )
+_NO_ADDRESS = (
+    "It takes no picture by this address, and nothing is fetched here: pass its bytes or a Path."
+)
 _ADVICE: dict[type[errors.LLMError], str] = {
     errors.AuthenticationError: "Check the key of this deployment: orchestrator doctor.",
     errors.RateLimitError: "Wait, lower the rate, or add a fallback to the route.",
@@ -119,15 +123,20 @@ def translated(
     deployment = named or (last.deployment if last else "")
     provider = (last.provider if last else "") or str(getattr(error, "llm_provider", "") or "")
     said = str(error).lower()
-    what = _unreachable(error, said) or (f"{kind}, status {status}" if status else kind)
+    what = (
+        str(_redirect(error) or "")
+        or _unreachable(error, said)
+        or (f"{kind}, status {status}" if status else kind)
+    )
     who = deployment or provider or f"route {route!r}"
     words = f"{who} failed ({what})"
     words += f" after {len(attempts)} attempts" if len(attempts) > 1 else ""
     wait_s = wait_s if (stated := retry_after(error)) is None else stated
     if issubclass(ours, errors.RateLimitError) and wait_s is not None:
         words += f"; {_again_in(wait_s)}"
+    advice = _NO_ADDRESS if kind == "ImageFetchError" else _ADVICE[ours]
     failure = ours(
-        f"{words}. {_ADVICE[ours]}",
+        f"{words}. {advice}",
         deployment=deployment,
         provider=provider,
         status=status,
@@ -233,6 +242,10 @@ def in_litellms_class(error: Exception, *, model: str, provider: str) -> Excepti
     included. openai 3 brings a transport with exceptions of its own.
     """
     litellm = _litellm.load()
+    if (refused := _redirect(error)) is not None:
+        made = litellm.BadRequestError(message=str(refused), model=model, llm_provider=provider)
+        made.__cause__ = refused
+        return made  # type: ignore[no-any-return]
     import httpx  # noqa: PLC0415  70 ms before LiteLLM is loaded, nothing after it
 
     raw = [litellm.llms.base_llm.chat.transformation.BaseLLMException, httpx.HTTPError]
@@ -248,6 +261,11 @@ def in_litellms_class(error: Exception, *, model: str, provider: str) -> Excepti
                 setattr(made, stamp, value)
         return made
     return error
+
+
+def _redirect(error: Exception) -> RedirectRefusedError | None:
+    found = (one for one in _causes(error) if isinstance(one, RedirectRefusedError))
+    return next(found, None)
 
 
 def cleaned(error: Exception, sent: Mapping[str, Any], secrets: Iterable[str]) -> Exception:

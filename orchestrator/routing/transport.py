@@ -14,6 +14,7 @@ from orchestrator.routing import _litellm
 from orchestrator.routing.attempts import Trace
 from orchestrator.routing.budget import NOTHING, BudgetLimiter, Reserved
 from orchestrator.routing.build import build_router, prepare
+from orchestrator.routing.guard import guard_of
 from orchestrator.routing.host import TRACE, HostedRouter
 from orchestrator.routing.prices import expected_attempt, price_of
 from orchestrator.routing.rate_limits import MOST_WAITS, Patience
@@ -104,6 +105,9 @@ class Transport:
         #: Whether the Router has our host; a Router built elsewhere reports through `logger_fn`.
         self.is_hosted = router is None or isinstance(router, HostedRouter)
         self._router = router.router if isinstance(router, HostedRouter) else router
+        self._guard = guard_of(config, deployments)
+        if router is not None:
+            self._guard.hold_router(self._router)
         self.budget_limiter = BudgetLimiter(config.orchestrator.budgets, deployments)
         # A semaphore belongs to the loop that first waited on it, as LiteLLM's HTTP clients do.
         self._loops: weakref.WeakKeyDictionary[
@@ -173,15 +177,18 @@ class Transport:
         and not beyond `wait_until` (`time.monotonic`). A stream raises what `translate` makes of
         the error that it met.
 
-        Raises: TimeoutError: the deadline; BudgetExceededError; and what LiteLLM raises.
+        Raises: TimeoutError: the deadline; BudgetExceededError; what LiteLLM raises; and what
+            `Guard.check` does, before anything is sent.
         """
         until = time.monotonic() + deadline_s
         router = await self.router() if self._router is None else self._router
+        self._guard.check(self._deployments, router, arguments)
         call = _Call(self, router, trace, self._concurrency_limit())
         sent = self._sent(arguments, trace)
         most = self._waits if waits is None else waits
         siblings = functools.partial(self._deployments.of_group, str(arguments.get("model")))
         patience = Patience(router, trace, min(until, wait_until or until), most, siblings)
+        token = _litellm.OURS.set(True)
         try:
             # One timeout for everything: each costs as much as all the rest of this layer.
             async with asyncio.timeout(deadline_s):
@@ -199,6 +206,8 @@ class Transport:
         except BaseException as error:
             await call.release(error)
             raise
+        finally:
+            _litellm.OURS.reset(token)
         return await call.over(response, arguments, until, translate)
 
     def _sent(self, arguments: Mapping[str, Any], trace: Trace) -> dict[str, Any]:

@@ -16,7 +16,6 @@ refused with a 400. The tenant is that of the proxy's key.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -26,6 +25,7 @@ from orchestrator.routing import _litellm
 from orchestrator.routing.offline.litellm_adapter import in_chunks
 from orchestrator.server.chat_request import UnservedRequestError, read_request
 from orchestrator.types import errors
+from orchestrator.types.visible import logger_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from orchestrator.server.chat_request import ChatRequest
     from orchestrator.types.requests import Generation
 
-_log = logging.getLogger(__name__)
+_log = logger_of(__name__)
 _STATUS: Mapping[type[errors.OrchestratorError], int] = {
     errors.RateLimitError: 429,
     errors.AuthenticationError: 401,

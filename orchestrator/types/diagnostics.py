@@ -6,12 +6,15 @@ terminal, the body of an HTTP error and the statistics.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
+from orchestrator.types.visible import visible
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 #: One RFC 6902 operation on the canonical JSON of a document: op, path, and value where needed.
 PatchOperation = dict[str, object]
@@ -79,7 +82,7 @@ class Diagnostic:
 
     def __str__(self) -> str:
         where = f"{self.place.line}:{self.place.column}: " if self.place else ""
-        return f"{where}{self.code} {self.severity}: {self.message}"
+        return visible(f"{where}{self.code} {self.severity}: {self.message}")
 
     def as_dict(self) -> dict[str, object]:
         """JSON-ready form; empty fields are left out."""
@@ -168,3 +171,15 @@ class Report(_Pair):
             "repairs": [d.as_dict() for d in self.repairs],
             "behaviour": list(self.behaviour),
         }
+
+
+def listed(found: Sequence[Diagnostic], most: int, code: str) -> Sequence[Diagnostic]:
+    """At most so many, errors before others, and one of code `code` that counts the rest."""
+    if len(found) <= most:
+        return found
+    ranked = sorted(range(len(found)), key=lambda n: (found[n].severity is not Severity.ERROR, n))
+    rest = Counter(found[n].code for n in ranked[most:])
+    codes = ", ".join(f"{count:,} {of}" for of, count in rest.most_common())
+    words = f"and {rest.total():,} more: {codes}"
+    last = Diagnostic(code, Severity.WARNING, words, got=str(len(found)), expected=str(most))
+    return [*(found[n] for n in sorted(ranked[:most])), last]

@@ -25,6 +25,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from orchestrator.types.installation import install_command
+from orchestrator.types.visible import visible
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -32,7 +35,13 @@ if TYPE_CHECKING:
 
 
 class OrchestratorError(Exception):
-    """Root of every error this package raises on purpose; survives pickling."""
+    """Root of every error this package raises on purpose; survives pickling.
+
+    Its text is one line, whatever it quotes; `args` hold it as it is.
+    """
+
+    def __str__(self) -> str:
+        return visible(super().__str__())
 
     def __reduce__(self) -> tuple[Callable[..., OrchestratorError], tuple[object, ...]]:
         return _rebuilt, (type(self), self.args, self.__dict__)
@@ -202,6 +211,6 @@ class MissingExtraError(OrchestratorError):
 
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(
-            f"{feature} needs the extra {extra!r}. Install it: pip install 'orchestrator[{extra}]'."
+            f"{feature} needs the extra {extra!r}. Install it: {install_command(extra)}"
         )
         self.extra = extra

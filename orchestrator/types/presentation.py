@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.types.visible import json_text, visible
+
 if TYPE_CHECKING:
     from orchestrator.types.diagnostics import Report
     from orchestrator.types.requests import Attempt, Usage
@@ -39,12 +41,14 @@ class Presentation:
         return f"<Generation of {type(self.spec).__name__}: {self._summary()}>"
 
     def _repr_markdown_(self) -> str:
-        """The form that notebooks show: the text in a code block, what it took, the findings."""
-        longest = max((len(ticks) for ticks in re.findall("`+", self.text)), default=0)
-        fence = "`" * max(_FEWEST_BACKTICKS, longest + 1)
+        """The form that notebooks show, in code blocks, where no text is markup: the text, what it
+        took, the findings."""
         found = [*self.report.diagnostics, *self.report.repairs]
-        lines = "".join(f"\n- {finding}" for finding in found)
-        return f"{fence}\n{self.text.rstrip()}\n{fence}\n{self._summary()}\n{lines}".rstrip()
+        lines = "\n".join([self._summary(), *(f"- {finding}" for finding in found)])
+        text = visible(self.text.rstrip(), lines=True)
+        longest = max((len(ticks) for ticks in re.findall("`+", f"{text} {lines}")), default=0)
+        fence = "`" * max(_FEWEST_BACKTICKS, longest + 1)
+        return f"{fence}\n{text}\n{fence}\n{fence}\n{lines}\n{fence}"
 
     def _summary(self) -> str:
         verdicts = {"runs": self.report.runs, "behaves": self.report.behaves}
@@ -62,7 +66,7 @@ class Presentation:
             "from the cache" if self.cached else cost,
             self.model,
         ]
-        return "; ".join(part for part in parts if part)
+        return visible("; ".join(part for part in parts if part))
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready form: text, value, report, what it took, and every answer on the way."""
@@ -100,7 +104,7 @@ class Presentation:
         file = Path(path)
         text = self.text
         if file.suffix.lower() == ".json":
-            text = json.dumps(self._data(), ensure_ascii=False, indent=2)
+            text = json_text(self._data(), indent=2)
         file.write_text(text if text.endswith("\n") else f"{text}\n", encoding="utf-8")
         return file
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -340,7 +341,9 @@ def test_the_version_and_the_help_are_there(capsys: Output) -> None:
         with pytest.raises(SystemExit) as caught:
             main([option])
         assert caught.value.code == 0
-    assert "exit codes" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert re.match(r"gmn-orchestrator \d+\.\d+\.\d+\n", printed)
+    assert "exit codes" in printed
 
 
 def test_colour_is_for_terminals_and_for_those_who_want_it(

@@ -42,7 +42,10 @@ def test_local_servers_are_asked_for_their_models(
     assert f"ok    server of m0-0: {wire.root} offers here" in out
     assert "offers here, not gone\n      ollama pull gone" in out
     assert f"ok    server of m2-2: {wire.base} offers here" in out
-    assert "does not list its models" in out
+    assert "m3 left out: no server of its kind answers" in out
+    monkeypatch.setenv("LLM_PROVIDER", "lmstudio")
+    assert main(["doctor"]) == 0
+    assert "does not list its models" in capsys.readouterr().out
 
 
 def test_retired_models_are_named_with_their_date_and_successor(

@@ -185,6 +185,7 @@ async def test_a_model_that_only_litellm_knows_is_called_as_litellm_would(
 ) -> None:
     wire.plan("gpt-4o", "hello")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-from-the-environment")
+    monkeypatch.setenv("OPENAI_API_BASE", wire.base)
     async with Orchestrator(configured(wire.base, "m")) as orc:
         for model in ("gpt-4o", "openai/gpt-4o", "gpt-4o"):
             answer = await orc.acompletion(

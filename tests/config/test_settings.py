@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +24,7 @@ from orchestrator.config.settings import (
 from orchestrator.models.deployments import deployments_of
 from orchestrator.routing.complete import RouterCompleter
 from orchestrator.types.errors import ConfigError
+from tests.support.wire import WireServer
 
 KEY = "sk-canary-0815"
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,9 +48,8 @@ def test_a_key_in_the_environment_brings_its_provider_and_retires_the_embedded_o
     }
 
 
-def test_local_servers_are_used_when_they_answer_and_no_key_is_set() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        base = f"http://127.0.0.1:{server.getsockname()[1]}"
+def test_local_servers_are_used_when_they_answer_and_no_key_is_set(wire: WireServer) -> None:
+    for base, groups in ((wire.root, ("ollama",)), ("http://127.0.0.1:1", ("offline",))):
         config = {
             "model_list": [
                 {"model_name": "ollama",
@@ -58,8 +57,7 @@ def test_local_servers_are_used_when_they_answer_and_no_key_is_set() -> None:
                 {"model_name": "offline", "litellm_params": {"model": "offline/library"}},
             ]
         }  # fmt: skip
-        assert deployments_of(Config.load(config, {}), {}).groups() == ("ollama",)
-    assert deployments_of(Config.load(config, {}), {}).groups() == ("offline",)
+        assert deployments_of(Config.load(config, {}), {}).groups() == groups
 
 
 def test_a_provider_can_be_forced_by_the_environment() -> None:

@@ -55,7 +55,7 @@ async def test_where_nobody_sees_nothing_is_asked(wire: WireServer) -> None:
     ("images", "words"),
     [
         ([b"not a picture"], "the given bytes: no PNG"),
-        (["/no/such/file.png"], "cannot be read: No such file"),
+        ([Path("/no/such/file.png")], "cannot be read: No such file"),
         ([PNG] * (MOST_IMAGES + 1), "at most 8"),
         ([b"\x89PNG\r\n\x1a\n" + b"0" * 11_000_000] * 2, "shrink"),
     ],

@@ -53,7 +53,7 @@ def test_without_the_extra_the_error_names_it() -> None:
     try:
         import pymdp  # noqa: F401
     except ModuleNotFoundError:
-        with pytest.raises(MissingExtraError, match=r"GMN902.*orchestrator\[pymdp\]"):
+        with pytest.raises(MissingExtraError, match=r"GMN902.*pip install .*\[pymdp\]"):
             to_pymdp(compiled(SHARED))
 
 

@@ -21,7 +21,7 @@ HOME = ROOT / ".venv-canary"
 PYTHON = HOME / "bin" / "python"
 PIP = (PYTHON, "-m", "pip", "--disable-pip-version-check")
 TESTS = ("tests/routing", "tests/cache", "tests/cli", "tests/config/test_settings.py")
-PINS = ("constraints-build.txt", "constraints-dev.txt")
+PINS = ("constraints-setup.txt", "constraints-dev.txt")
 
 
 def run(*command: object, is_quiet: bool = True) -> subprocess.CompletedProcess[str]:

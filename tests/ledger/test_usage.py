@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from orchestrator.cli.main import main
-from orchestrator.ledger.usage import bars, since_of, sums
+from orchestrator.ledger.sums import sums
+from orchestrator.ledger.usage import bars, since_of
 
 Output = pytest.CaptureFixture[str]
 

@@ -97,6 +97,7 @@ SPECIMENS: dict[str, str] = {
     "119": swapped("about: pos", "about: [pos, place]"),
     "120": without("node belief"),
     "121": GOOD.replace("[a, b, c]", '[a, "1..2", c]'),
+    "123": swapped("pos { labels: [a, b, c] }", "pos { labels: [a, b, \u0430] }"),
     "122": swapped("node state pos { labels: [a, b, c] }",
                    'node state pos { size: 3 description: "where (a, b, c)" }'),
     "201": swapped("[0.8, 0.1, 0.1], [0.1, 0.8", "[0.8, 0.11, 0.1], [0.1, 0.8"),
@@ -219,7 +220,7 @@ SPECIMENS: dict[str, str] = {
     "803": json.dumps({"A": [[[1, 0], [0, 1]]], "B": [[[1, 0], [0, 1]]], "dirichlet_A": [1]}),
     "806": json.dumps({"nodes": [{"id": "s", "type": "state"}], "edges": []}),
     "901": swapped("gamma: 8", "gamma: 1e308"),
-    "712": plus(
+    "714": plus(
         "node state x { size: 70 }\nnode state y { size: 70 }\n"
         "node transition X { from: [x, y] to: x rules: [{then: {@stay: 1}}] }"
     ).replace("gamma: 8", "gamma: 8 inference: exact"),
@@ -266,7 +267,10 @@ REPAIRED = (
 #: Codes that need more than a document (a request, or a running engine), and the file of their test.
 ELSEWHERE = {
     "015": "tests/generation/test_gmn_answers.py",
+    "515": "tests/security/test_work.py",
     "711": "tests/gmn/test_validate.py",
+    "712": "tests/security/test_work.py",
+    "713": "tests/security/test_work.py",
     "902": "tests/gmn/test_pymdp_crosscheck.py",
     "903": "tests/gmn/test_engine.py",
     "905": "tests/gmn/test_pymdp_crosscheck.py",

@@ -108,6 +108,7 @@ class WireServer:
         application = web.Application(client_max_size=2**24)
         add = application.router.add_post
         add("/v1/chat/completions", self._openai)
+        add("/openai/deployments/{model}/chat/completions", self._openai)
         add("/v1/embeddings", self._embeddings)
         add("/v1/messages", self._anthropic)
         add("/v1beta/models/{call}", self._gemini)

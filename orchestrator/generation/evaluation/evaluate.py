@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
+from orchestrator.config.files import yaml_value
 from orchestrator.generation.request_building import check_description, parsed
 from orchestrator.gmn.checks import known_constraints
 from orchestrator.ledger import jsonl as jsonlines
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 #: Numbers of calls after which the share of valid models is measured.
 CALLS = (1, 2, 3, 4)
-_MOST_BYTES = 4 * 2**20
 
 
 class Case(BaseModel):
@@ -45,16 +44,14 @@ def load_cases(path: Path) -> tuple[Case, ...]:
     Raises: ConfigError: the file cannot be read, or an entry is wrong: none is asked then.
     """
     try:
-        with path.open("rb") as file:
-            raw = file.read(_MOST_BYTES + 1)  # a device has no end
-        if len(raw) > _MOST_BYTES:
-            raise ValueError(f"more than {_MOST_BYTES} bytes")  # noqa: TRY301  reported below
-        tree = yaml.safe_load(raw.decode())
+        tree = yaml_value(path)
+        if not isinstance(tree, list | None):
+            raise TypeError(f"it holds a {type(tree).__name__}")  # noqa: TRY301  reported below
         entries = [{"prompt": e} if isinstance(e, str) else e for e in tree or ()]
         cases = tuple(TypeAdapter(list[Case]).validate_python(entries))
     except OSError as error:
         raise ConfigError(str(path), f"cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, ValueError, TypeError) as error:
+    except (ValueError, TypeError) as error:
         words = str(error).splitlines()[0]
         raise ConfigError(str(path), f"not a list of cases: {words}") from error
     for number, case in enumerate(cases, 1):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from orchestrator.ledger import jsonl as jsonlines
 from orchestrator.ledger.usage import stamp
 from orchestrator.models.secrets import Secrets
 from orchestrator.types.messages import LLMRole
+from orchestrator.types.visible import logger_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from orchestrator.types.requests import Generation, Request
 
-_log = logging.getLogger(__name__)
+_log = logger_of(__name__)
 ACCEPTED = "accepted.jsonl"  # in the cache directory
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.generation.evaluation.evaluate import CALLS
 from orchestrator.types.errors import MissingExtraError
+from orchestrator.types.visible import visible
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +26,7 @@ def check_plot(path: Path) -> None:
     if importlib.util.find_spec("matplotlib") is None:
         raise MissingExtraError("a plot", "plot")
     if path.suffix not in (".png", ".svg"):
-        raise ValueError(f"{path} is neither .png nor .svg")
+        raise ValueError(f"{visible(str(path))} is neither .png nor .svg")
 
 
 def plotted(now: EvaluationRun, before: EvaluationRun | None, path: Path) -> None:
@@ -52,12 +53,14 @@ def plotted(now: EvaluationRun, before: EvaluationRun | None, path: Path) -> Non
             pairs = zip(at, kinds, strict=True)
             known = [(x, before.scores[k].valid_at[n]) for x, k in pairs if k in before.scores]
             axes.plot(*zip(*known, strict=True), "_", color="black", markersize=9, zorder=3)
-    axes.set_xticks(range(len(kinds)), [f"{kind} ({now.scores[kind].cases})" for kind in kinds])
+    ticks = [f"{visible(kind)} ({now.scores[kind].cases})" for kind in kinds]
+    axes.set_xticks(range(len(kinds)), ticks, parse_math=False)  # a $ is a $
     axes.set_ylim(0, 1.05)
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.set_ylabel("valid models")
     note = "; strokes: the run before" if before is not None else ""
-    axes.set_title(f"{now.route}, templates {now.templates}{note}", fontsize=10)
+    title = f"{visible(now.route)}, templates {now.templates}{note}"
+    axes.set_title(title, fontsize=10, parse_math=False)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, ncols=len(CALLS), loc="upper center", bbox_to_anchor=(0.5, -0.1))
     figure.savefig(path, dpi=150)

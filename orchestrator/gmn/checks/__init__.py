@@ -15,13 +15,14 @@ from orchestrator.gmn.checks import (
     structure,
 )  # isort: skip
 from orchestrator.gmn.checks.bounds import CONSTRAINTS, known_constraints
-from orchestrator.gmn.checks.registry import Subject, check, run_checks
+from orchestrator.gmn.checks.registry import Subject, check, is_too_large, run_checks
 
 __all__ = [
     "CONSTRAINTS",
     "Subject",
     "bounds",
     "check",
+    "is_too_large",
     "known_constraints",
     "preference",
     "probability",

@@ -1,4 +1,7 @@
-"""GMN701-711: bounds on sizes, in Python integers and without allocating arrays."""
+"""GMN701-711: bounds on sizes, in Python integers and without allocating arrays.
+
+They run first, and where one says that a document is too large nothing else looks at it.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 
     from orchestrator.types.diagnostics import Diagnostic
 
+_COUNTED = 10**15  # sizes beyond it are not written out
 #: Constraints that a request may set, and what each counts.
 CONSTRAINTS = {
     "max_states": "joint hidden states",
@@ -36,10 +40,12 @@ def known_constraints(constraints: Mapping[str, int]) -> dict[str, int]:
             raise ValueError(f"{name!r} is not a constraint; use one of {', '.join(CONSTRAINTS)}")
         if not isinstance(bound, int) or isinstance(bound, bool) or bound < 1:
             raise ValueError(f"{name} is {bound!r}, expected a whole number of at least 1")
+        if bound >= _COUNTED:
+            raise ValueError(f"{name} is {shown(bound)}, which bounds nothing; leave it out")
     return dict(constraints)
 
 
-@check("GMN701", "GMN708")
+@check("GMN701", "GMN707", "GMN708")
 def variables_are_few_and_small(subject: Subject) -> Iterator[Diagnostic]:
     """Bounds on the number of variables and on the size of each."""
     limits, spec = subject.limits, subject.spec
@@ -49,16 +55,34 @@ def variables_are_few_and_small(subject: Subject) -> Iterator[Diagnostic]:
             words = f"{found} {section} are declared, more than {most}"
             yield finding("GMN708", words, pointer=f"/{section}", got=found, expected=most)
         for index, variable in enumerate(getattr(spec, section)):
-            if variable.n > limits.variable_size:
-                words = f"|{variable.name}| = {variable.n}, more than {limits.variable_size}"
+            # Where they disagree any of them could be meant.
+            size = max(variable.n, len(variable.labels), math.prod(variable.shape or (0,)))
+            if size > limits.variable_size:
+                words = f"|{variable.name}| = {shown(size)}, more than {limits.variable_size}"
                 yield finding(
                     "GMN701",
                     words,
                     pointer=f"/{section}/{index}",
                     variable=variable.name,
-                    got=variable.n,
+                    got=shown(size),
                     expected=limits.variable_size,
                 )
+
+
+@check("GMN707")
+def lists_are_short(subject: Subject) -> Iterator[Diagnostic]:
+    """Bounds on the number of tables, preferences, goals, habits, moves and walls."""
+    spec, most = subject.spec, subject.limits.parts
+    sections = ("likelihoods", "transitions", "priors", "preferences", "habits", "queries")
+    lists: list[tuple[str, int]] = [(f"/{name}", len(getattr(spec, name))) for name in sections]
+    lists += [(f"/preferences/{i}/goals", len(p.goals)) for i, p in enumerate(spec.preferences)]
+    for pointer, table in subject.tables:
+        lists += [(f"{pointer}/table/moves", len(table.table.moves))]
+        lists += [(f"{pointer}/table/blocked", len(table.table.blocked))]
+    for pointer, found in lists:
+        if found > most:
+            words = f"{found} entries in {pointer[1:]}, more than {most}"
+            yield finding("GMN707", words, pointer=pointer, got=found, expected=most)
 
 
 @check("GMN702", "GMN707", "GMN709")
@@ -66,27 +90,32 @@ def tables_are_small(subject: Subject) -> Iterator[Diagnostic]:
     """Bounds on parents, rules and the entries of expanded tables."""
     limits, total = subject.limits, 0
     for pointer, conditional in subject.tables:
-        of, given = subject.variables.get(conditional.of), subject.given(conditional)
-        if of is None or given is None:
-            continue
-        size = entries(of, given)
-        total += size
         where, name = f"{pointer}/table", conditional.of
-        if size > limits.table_entries:
-            words = f"the table of {name} would have {size} entries, more than "
-            words += str(limits.table_entries)
-            yield finding("GMN702", words, pointer=where, variable=name, got=size)
+        if (found := len(conditional.given)) > limits.parents:
+            words = f"{name} has {found} parents, more than {limits.parents}"
+            yield finding("GMN707", words, pointer=f"{pointer}/given", variable=name)
+            continue
         n_rules = len(conditional.table.rules)
-        work = n_rules * (size // max(of.n, 1))
+        of, given = subject.variables.get(conditional.of), subject.given(conditional)
+        size = entries(of, given) if of is not None and given is not None else 0
+        total += size
+        if size > limits.table_entries:
+            words = f"the table of {name} would have {shown(size)} entries, more than "
+            words += str(limits.table_entries)
+            yield finding("GMN702", words, pointer=where, variable=name, got=shown(size))
+        work = n_rules * (size // max(of.n if of is not None else 1, 1))
         if n_rules > limits.rules or work > limits.rule_work:
             words = f"{n_rules} rules for {name}, more than {limits.rules} or too many contexts"
             yield finding("GMN707", words, pointer=f"{where}/rules", variable=name, got=n_rules)
-        if len(given) > limits.parents:
-            words = f"{name} has {len(given)} parents, more than {limits.parents}"
-            yield finding("GMN707", words, pointer=f"{pointer}/given", variable=name)
     if total > limits.total_entries:
-        words = f"all tables together would have {total} entries, more than {limits.total_entries}"
-        yield finding("GMN709", words, got=total, expected=limits.total_entries)
+        words = f"all tables together would have {shown(total)} entries, more than "
+        words += str(limits.total_entries)
+        yield finding("GMN709", words, got=shown(total), expected=limits.total_entries)
+
+
+def shown(count: int) -> str:
+    """A count in words: Python refuses to write out an integer of thousands of digits."""
+    return str(count) if count < _COUNTED else "over 10^15"
 
 
 def n_policies(subject: Subject, horizon: int) -> int:
@@ -107,18 +136,17 @@ def planning_is_bounded(subject: Subject) -> Iterator[Diagnostic]:
             h for h in range(1, limits.horizon + 1) if n_policies(subject, h) <= limits.policies
         ]
         fix = safe(f"plan {max(fitting)} steps", put(where, max(fitting))) if fitting else None
-        shown = str(count) if count < 10**15 else "over 10^15"
-        words = f"horizon {horizon} makes {shown} policies, more than {limits.policies}"
+        words = f"horizon {horizon} makes {shown(count)} policies, more than {limits.policies}"
         if horizon > limits.horizon:
-            words = f"horizon {horizon} is beyond {limits.horizon} ({shown} policies)"
+            words = f"horizon {horizon} is beyond {limits.horizon} ({shown(count)} policies)"
         yield finding("GMN705", words, pointer=where, got=horizon, fix=fix)
         return
     largest = max((_per_action(subject, state.name) for state in subject.spec.states), default=0)
     memory = count * largest * 4
     if memory > limits.planning_bytes:
-        words = f"planning would need about {memory // 2**20} MB, more than "
+        words = f"planning would need about {shown(memory // 2**20)} MB, more than "
         words += f"{limits.planning_bytes // 2**20}; lower the horizon"
-        yield finding("GMN706", words, pointer=where, got=memory)
+        yield finding("GMN706", words, pointer=where, got=shown(memory))
 
 
 def _per_action(subject: Subject, state: str) -> int:
@@ -168,6 +196,7 @@ def constraints_are_met(subject: Subject) -> Iterator[Diagnostic]:
     places = {"max_horizon": "/policy/horizon", "max_policies": "/policy/horizon"}
     for name, bound in (subject.constraints or {}).items():
         if counted[name] > bound:
-            words = f"{counted[name]} {CONSTRAINTS[name]}, but the request allows {name}={bound}"
+            got = shown(counted[name])
+            words = f"{got} {CONSTRAINTS[name]}, but the request allows {name}={bound}"
             where = places.get(name, f"/{name.removeprefix('max_').replace('factors', 'states')}")
-            yield finding("GMN711", words, pointer=where, got=counted[name], expected=bound)
+            yield finding("GMN711", words, pointer=where, got=got, expected=bound)

@@ -11,6 +11,7 @@ import numpy as np
 from orchestrator.gmn.checks.fixes import drop, put, safe, suggested
 from orchestrator.gmn.checks.registry import Subject, check
 from orchestrator.gmn.codes import finding
+from orchestrator.types.work import look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,6 +113,7 @@ def goals_can_be_seen(subject: Subject) -> Iterator[Diagnostic]:
         if rows is None or target is None:
             continue
         for number, goal in enumerate(preference.goals):
+            look(4, numbers=4 * len(rows))
             if goal.utility <= 0 or goal.value not in target.names:
                 continue
             if np.all(rows[:, target.names.index(goal.value)] == 0):

@@ -13,6 +13,7 @@ from orchestrator.gmn.checks.registry import MOST_SHOWN, Subject, WrittenTable, 
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.rules import assign
 from orchestrator.gmn.tables import TableError, sizes_disagree
+from orchestrator.types.work import look
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -149,6 +150,7 @@ def _whole_rows(pointer: str, conditional: Conditional, of: Variable) -> list[Di
     """What is wrong with the rows of the right length in a table of the wrong shape."""
     found = []
     for number, row in enumerate(conditional.table.rows):
+        look(20)
         numbers = np.array([row], dtype=np.float64)
         if len(row) == of.n and repairs.unnormalised(numbers).size:
             total = f"{float(repairs.row_sums(numbers)[0]):.6g}"
@@ -240,6 +242,7 @@ def _rule(where: str, of: str, rule: Rule) -> Iterator[Diagnostic]:
         words = f"p of outcome {outcome.value!r} of {of} is {outcome.p!r}, expected [0, 1]"
         place = f"{where}/then/{number}/p"
         yield finding("GMN209", words, pointer=place, variable=of, got=outcome.p)
+    look(2 * len(rule.then))
     counts = Counter(outcome.value for outcome in rule.then)
     repeated = next((value for value, count in counts.items() if count > 1), None)
     if repeated is not None:
@@ -271,6 +274,7 @@ def _rule_sum(where: str, of: str, then: Sequence[Outcome]) -> Diagnostic | None
 
 def _added_up(then: Sequence[Outcome]) -> list[tuple[str, float]]:
     values = dict.fromkeys(outcome.value for outcome in then)
+    look(len(values) * len(then) // 8)
     return [(value, sum(o.p for o in then if o.value == value)) for value in values]
 
 

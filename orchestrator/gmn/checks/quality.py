@@ -11,6 +11,7 @@ import numpy as np
 from orchestrator.gmn.checks.registry import Subject, check
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.engine.parts import parts_of
+from orchestrator.types.work import look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,7 @@ def likelihoods_tell_something(subject: Subject) -> Iterator[Diagnostic]:
         rows = subject.matrix(table)
         if rows is None:
             continue
+        look(40, numbers=8 * rows.size)
         where = f"/likelihoods/{index}"
         if len(rows) > 1 and rows.shape[1] > 1 and np.allclose(rows, rows[:1]):
             parents = ", ".join(table.given)
@@ -64,7 +66,7 @@ def actions_differ(subject: Subject) -> Iterator[Diagnostic]:
             (i, j)
             for i in range(action.n)
             for j in range(i + 1, action.n)
-            if all(np.allclose(table[i], table[j]) for table in tables)
+            if all(_are_close(table[i], table[j]) for table in tables)
         ]
         where = f"/actions/{k}"
         if len(alike) == action.n * (action.n - 1) // 2:
@@ -76,6 +78,11 @@ def actions_differ(subject: Subject) -> Iterator[Diagnostic]:
             yield finding("GMN508", words, pointer=where, variable=action.name)
 
 
+def _are_close(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
+    look(40, numbers=4 * one.size)
+    return np.allclose(one, other)
+
+
 @check("GMN503", "GMN504")
 def goals_are_within_reach(subject: Subject) -> Iterator[Diagnostic]:
     """Unreachable states, and single goals farther away than the horizon."""
@@ -83,10 +90,7 @@ def goals_are_within_reach(subject: Subject) -> Iterator[Diagnostic]:
     if model is None:
         return
     n_joint = math.prod(v.n for v in model.states)
-    n_actions = math.prod(v.n for v in model.actions)
     if n_joint > subject.limits.search_states:
-        return
-    if n_joint * n_actions > subject.limits.search_expansions:
         return
     distance = _distances(model)
     unreachable = int(np.sum(distance < 0))
@@ -146,6 +150,7 @@ def _successors(model: Compiled, here: tuple[np.intp, ...], sizes: list[int]) ->
     """Joint states that some joint action reaches with at least 0.2 of its largest p."""
     found: set[int] = set()
     for action in _joint_actions(model):
+        look(20)
         options: list[NDArray[np.int64]] = []
         for f, b in enumerate(model.B):
             parents = [int(here[g]) for g in model.B_dependencies[f]]
@@ -153,6 +158,7 @@ def _successors(model: Compiled, here: tuple[np.intp, ...], sizes: list[int]) ->
             at: tuple[Any, ...] = (slice(None), *parents, *controls)
             row = b[at]
             options.append(np.flatnonzero(row >= 0.2 * row.max()))
+        look(20 * len(sizes) + math.prod(map(len, options)) // 8)
         grid = np.array(np.meshgrid(*options, indexing="ij")).reshape(len(sizes), -1)
         found.update(np.atleast_1d(np.ravel_multi_index(tuple(grid), sizes)).tolist())
     return np.fromiter(found, dtype=np.int64)
@@ -176,6 +182,7 @@ def traps_are_reported(subject: Subject) -> Iterator[Diagnostic]:
         if model.A_dependencies[m] == (0,):
             utility = utility + c @ model.A[m]
     for s, name in enumerate(model.states[0].names):
+        look(40)
         absorbing = np.all(b[s, s, :] > 1 - 1e-9)
         by_default = np.any(
             (model.D[0] > 1e-6) & (b[s, :, 0] > 0.01) & (np.arange(len(utility)) != s)
@@ -188,7 +195,7 @@ def traps_are_reported(subject: Subject) -> Iterator[Diagnostic]:
             yield finding("GMN505", words, pointer="/transitions", variable=model.states[0].name)
 
 
-@check("GMN506", "GMN712")
+@check("GMN506", "GMN714")
 def beliefs_are_exact(subject: Subject) -> Iterator[Diagnostic]:
     """Factors that meet and have too many joint values, or are kept apart on request."""
     model = subject.compiled
@@ -199,7 +206,7 @@ def beliefs_are_exact(subject: Subject) -> Iterator[Diagnostic]:
         if part.reason and model.inference == "exact":
             words = f"exact inference is not possible: {names} have {part.reason}"
             words += "; write inference: auto, or make them smaller"
-            yield finding("GMN712", words, pointer="/policy/inference")
+            yield finding("GMN714", words, pointer="/policy/inference")
         elif len(part.factors) > 1 and (part.reason or model.inference == "mean_field"):
             why = part.reason or "inference: mean_field"
             words = f"beliefs about {names} are inferred as if independent (mean field): {why}"
@@ -239,6 +246,7 @@ def _signatures(model: Compiled, f: int) -> NDArray[np.float64] | None:
             parts.append(np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1))
     if sum(part.shape[1] for part in parts) * len(parts[0]) > 4_000_000:
         return None
+    look(40, numbers=16 * sum(part.size for part in parts))
     rounded: NDArray[np.float64] = np.concatenate(parts, axis=1).round(12)
     return rounded
 

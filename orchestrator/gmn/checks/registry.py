@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from orchestrator.gmn import repairs
+from orchestrator.gmn.codes import finding
 from orchestrator.gmn.compile import Compiled, compile_spec
 from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
 from orchestrator.gmn.rules import own_axis
 from orchestrator.gmn.tables import TableError, context_labels, entries, expand, sizes_disagree
 from orchestrator.types.diagnostics import Diagnostic, Severity
 from orchestrator.types.errors import GMNError
+from orchestrator.types.work import TooMuchWork, allowance, doing, look
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -172,6 +174,7 @@ class Subject:
             return None
         if len(table.rows) != contexts or any(len(row) != of.n for row in table.rows):
             return None
+        look(numbers=64 * contexts * of.n)  # made from Python numbers, and read by many checks
         rows = np.array(table.rows, dtype=np.float64)
         return WrittenTable(pointer, conditional, of, given, rows)
 
@@ -179,6 +182,16 @@ class Subject:
         """The expanded table; None when it is too large or cannot be expanded."""
         found = self.expansion(conditional)
         return None if isinstance(found, TableError) else found
+
+    @cached_property
+    def _findings(self) -> dict[Check, list[Diagnostic]]:
+        return {}
+
+    def findings_of(self, function: Check) -> list[Diagnostic]:
+        """What one check finds, computed once."""
+        if function not in self._findings:
+            self._findings[function] = list(function(self))
+        return self._findings[function]
 
     @cached_property
     def compiled(self) -> Compiled | None:
@@ -191,6 +204,8 @@ class Subject:
 
 Check = Callable[[Subject], Iterator[Diagnostic]]
 
+#: What says that a document is beyond a limit, where no local repair brings it back.
+_TOO_LARGE = frozenset({"GMN701", "GMN702", "GMN707", "GMN708", "GMN709"})
 _CHECKS: list[tuple[frozenset[str], Check]] = []
 
 
@@ -204,10 +219,18 @@ def check(*codes: str) -> Callable[[Check], Check]:
     return declared
 
 
+def is_too_large(found: Sequence[Diagnostic]) -> bool:
+    """Whether one of the findings says that the document is too large to be looked at."""
+    return any(d.code in _TOO_LARGE for d in found)
+
+
 def run_checks(subject: Subject, *, codes: frozenset[str] | None = None) -> list[Diagnostic]:
     """The findings of all checks, or of `codes` alone.
 
-    Quality checks (5xx) run only when no error was found and the document compiles.
+    Bounds on sizes come first, and no other check looks at what is beyond them. Quality checks
+    (5xx) run only when no error was found and the document compiles.
+
+    Raises: TooMuchWork: an allowance is used up.
     """
     found: list[Diagnostic] = []
     quality: list[Check] = []
@@ -216,9 +239,27 @@ def run_checks(subject: Subject, *, codes: frozenset[str] | None = None) -> list
             continue
         if all(code.startswith("GMN5") for code in raises):
             quality.append(function)
-        else:
-            found.extend(function(subject))
+        elif all(code.startswith("GMN7") for code in raises) or not is_too_large(found):
+            doing(f"checking that {_words_of(function)}")
+            look()
+            found.extend(subject.findings_of(function))
     if not any(d.severity is Severity.ERROR for d in found) and quality:
         for function in quality:
-            found.extend(function(subject))
+            found.extend(_looked_for(function, subject))
     return [d for d in found if codes is None or d.code in codes]
+
+
+def _looked_for(function: Check, subject: Subject) -> list[Diagnostic]:
+    """The findings of a quality check, or that it takes too much work: the model is valid."""
+    words = f"looking whether {_words_of(function)}"
+    try:
+        with allowance(subject.limits.work // 20):
+            doing(words, "it is left out")
+            look()
+            return subject.findings_of(function)
+    except TooMuchWork as error:
+        return [finding("GMN515", str(error))]
+
+
+def _words_of(function: Check) -> str:
+    return function.__name__.replace("_", " ")

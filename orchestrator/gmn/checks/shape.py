@@ -19,6 +19,7 @@ from orchestrator.gmn.codes import finding
 from orchestrator.gmn.model import Condition
 from orchestrator.gmn.rules import relative_step, require_own
 from orchestrator.gmn.tables import TableError, acting_axis, entries
+from orchestrator.types.work import look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -142,6 +143,7 @@ def _relative_faults(subject: Subject, conditional: Conditional) -> Iterator[Tab
     """Each relative outcome of a rule that has nothing to start from, or says no step."""
     of = subject.variables[conditional.of]
     for r, rule in enumerate(conditional.table.rules if conditional.table.kind == "rules" else ()):
+        look(len(rule.then))
         for t, outcome in enumerate(rule.then):
             where = f"/rules/{r}/then/{t}/value"
             if outcome.value.startswith("@"):
@@ -190,7 +192,9 @@ def _is_reported_elsewhere(subject: Subject, pointer: str, failed: TableError) -
     if failed.code not in ("GMN105", "GMN106"):
         return False
     check_of = references_are_defined if failed.code == "GMN105" else labels_are_known
-    return any(found.pointer.startswith(f"{pointer}/") for found in check_of(subject))
+    reported = subject.findings_of(check_of)
+    look(len(reported) // 8)
+    return any(found.pointer.startswith(f"{pointer}/") for found in reported)
 
 
 def _expansion_finding(

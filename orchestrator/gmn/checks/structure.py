@@ -1,4 +1,4 @@
-"""GMN101-122: variables are declared once, connected, and referred to by their names."""
+"""GMN101-123: variables are declared once, connected, and referred to by their names."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.checks.fixes import drop, insert, put, safe
-from orchestrator.gmn.checks.registry import Subject, check
+from orchestrator.gmn.checks.look_alike import skeleton, told_apart
+from orchestrator.gmn.checks.registry import MOST_SHOWN, Subject, check
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.model import LABEL_PATTERN, NAME_PATTERN
 from orchestrator.gmn.tables import labels_matching
 from orchestrator.parsing.spelling import nearest
+from orchestrator.types.visible import visible
+from orchestrator.types.work import look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,6 +58,21 @@ def names_are_unique(subject: Subject) -> Iterator[Diagnostic]:
 
 
 @check("GMN115")
+def names_hold_what_is_seen(subject: Subject) -> Iterator[Diagnostic]:
+    """The names of the agent and of queries, its type, and keys hold no hidden character."""
+    spec = subject.spec
+    names = [("/name", spec.name), ("/agent_type", spec.agent_type)]
+    names += [(f"/queries/{i}/name", query.name) for i, query in enumerate(spec.queries)]
+    names += [(f"/metadata/{i}/key", entry.key) for i, entry in enumerate(spec.metadata)]
+    for pointer, name in names:
+        if visible(name) != name:
+            clean = "".join(c if visible(c) == c else "_" for c in name)
+            fix = safe(f"rename to {clean!r}", put(pointer, clean))
+            words = f"{name!r} holds characters that are not seen"
+            yield finding("GMN115", words, pointer=pointer, got=name, fix=fix)
+
+
+@check("GMN115")
 def names_are_well_formed(subject: Subject) -> Iterator[Diagnostic]:
     """Names consist of at most 48 letters, digits and underscores."""
     taken = set(subject.variables)
@@ -82,6 +100,7 @@ def names_are_well_formed(subject: Subject) -> Iterator[Diagnostic]:
 def _renamed(spec: GMNSpec, pointer: str, old: str, new: str) -> Iterator[PatchOperation]:
     yield put(f"{pointer}/name", new)
     for where, name in references(spec):
+        look()
         if name == old:
             yield put(where, new)
 
@@ -106,6 +125,7 @@ def references(spec: GMNSpec) -> Iterator[tuple[str, str]]:
 def references_are_defined(subject: Subject) -> Iterator[Diagnostic]:
     """Every reference names a declared variable."""
     for pointer, name in references(subject.spec):
+        look()
         if name in subject.variables:
             if pointer.startswith("/preferences") and subject.kinds[name] == "action":
                 words = f"preference on action {name!r}; prefer an observation or a state"
@@ -123,14 +143,18 @@ def references_are_defined(subject: Subject) -> Iterator[Diagnostic]:
 def labels_are_known(subject: Subject) -> Iterator[Diagnostic]:
     """Labels in maps, rules, moves, walls and goals belong to their variable."""
     for pointer, label, variable in _labels(subject):
+        look()
         if labels_matching(label, variable) or label.startswith("@"):
             continue
         near = nearest(label, variable.names)
         shown = ", ".join(variable.names[:12]) + (", …" if variable.n > 12 else "")
         fix = safe(f"read as {near!r}", put(pointer, near)) if near else None
+        words = f"label {label!r} is not in {variable.name}: {shown}"
+        if twin := next((n for n in variable.names if skeleton(n) == skeleton(label)), None):
+            words += "; {} only looks like {}".format(*told_apart(label, twin))
         yield finding(
             "GMN106",
-            f"label {label!r} is not in {variable.name}: {shown}",
+            words,
             pointer=pointer,
             variable=variable.name,
             got=label,
@@ -284,6 +308,30 @@ def labels_are_well_formed(subject: Subject) -> Iterator[Diagnostic]:
                 yield _odd_label(subject.spec, pointer, variable, i)
 
 
+@check("GMN123")
+def labels_are_told_apart(subject: Subject) -> Iterator[Diagnostic]:
+    """No two labels of a variable look alike; equal ones are another finding."""
+    for _, pointer, variable in pointers(subject.spec):
+        found = list(_alike(variable))
+        for i, first in found[:MOST_SHOWN]:
+            one, other = told_apart(first, variable.labels[i])
+            words = f"labels {one} and {other} of {variable.name} look alike"
+            at = f"{pointer}/labels/{i}"
+            yield finding("GMN123", words, pointer=at, variable=variable.name)
+        if more := len(found[MOST_SHOWN:]):
+            words = f"{more} more labels of {variable.name} look like another"
+            yield finding("GMN123", words, pointer=f"{pointer}/labels", variable=variable.name)
+
+
+def _alike(variable: Variable) -> Iterator[tuple[int, str]]:
+    """Index of each label that looks like an earlier one, and the first such label."""
+    first: dict[str, str] = {}
+    for i, label in enumerate(variable.labels):
+        known = first.setdefault(skeleton(label), label)
+        if known != label:
+            yield i, known
+
+
 def _clean(label: str) -> str:
     """The label without what only parts words; a sign, an operator, a letter is never left out."""
     return re.sub(r"[\s\"'`.,:;/\\|()\[\]{}*?#@&]+", "_", label).strip("_")[:48]
@@ -291,6 +339,7 @@ def _clean(label: str) -> str:
 
 def _odd_label(spec: GMNSpec, pointer: str, variable: Variable, i: int) -> Diagnostic:
     label = variable.labels[i]
+    look(2 * len(variable.labels))
     clean = _clean(label) or f"v{i}"
     fix: Fix | None = None
     alike = [other for other in variable.labels if clean in (other, _clean(other))]
@@ -298,9 +347,13 @@ def _odd_label(spec: GMNSpec, pointer: str, variable: Variable, i: int) -> Diagn
         operations = [put(f"{pointer}/labels/{i}", clean)]
         operations += [put(where, clean) for where in _uses(spec, variable.name, label)]
         fix = safe(f"rename to {clean!r}", *operations)
+    is_seen = visible(label) == label
+    why = (
+        "could be read as a range or a pattern" if is_seen else "holds characters that are not seen"
+    )
     return finding(
         "GMN121",
-        f"label {label!r} of {variable.name} could be read as a range or a pattern",
+        f"label {label!r} of {variable.name} {why}",
         pointer=f"{pointer}/labels/{i}",
         variable=variable.name,
         got=label,
@@ -311,6 +364,7 @@ def _odd_label(spec: GMNSpec, pointer: str, variable: Variable, i: int) -> Diagn
 def _uses(spec: GMNSpec, variable: str, label: str) -> Iterator[str]:
     subject = Subject(spec)
     for pointer, used, owner in _labels(subject):
+        look()
         if used == label and owner.name == variable:
             yield pointer
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from orchestrator.gmn.engine.parts import elimination
+from orchestrator.types.work import look
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +35,8 @@ DENSE_NUMBERS = 2**21
 OUTCOME_NUMBERS = 2**18
 #: The most numbers of beliefs that planning holds at once.
 FRONT_NUMBERS = 2**21
+#: The most products between two looks at whether anybody still waits.
+PRODUCTS = 2**23
 
 
 def entropies(distributions: Array) -> Array:
@@ -95,6 +98,7 @@ class ExactPart:
 
         An observation that the belief rules out is left out: Bayes' rule has no answer to it.
         """
+        look(50, numbers=8 * belief.size * (1 + len(self.part.modalities)))
         with np.errstate(divide="ignore"):
             logits = np.log(belief).reshape(self.part.sizes)
         impossible = 0
@@ -124,6 +128,7 @@ class ExactPart:
 
     def _moved(self, beliefs: Array, action: Sequence[int]) -> Array:
         """Beliefs [batch, joint states] after one action, factor by factor."""
+        look(100, numbers=len(beliefs) * self.part.numbers)
         before = dict(zip(self.part.factors, ascii_lowercase, strict=False))
         after = dict(zip(self.part.factors, ascii_uppercase, strict=False))
         front, axes = beliefs.reshape(len(beliefs), *self.part.sizes), "".join(before.values())
@@ -149,6 +154,7 @@ class ExactPart:
     def _joint_transition(self) -> Array:
         """[joint states, actions * joint states], so that one product moves a batch every way."""
         count, states = len(self.part.factors), self.part.states
+        look(100, numbers=count * len(self.actions) * states**2)
         blocks = []
         for action in self.actions:
             block = np.ones([1] * (2 * count))
@@ -193,6 +199,7 @@ class ExactPart:
         together = math.prod(table.shape[1] for table in flat)
         if not flat or together * states > OUTCOME_NUMBERS:
             return [np.ascontiguousarray(table) for table in flat]
+        look(100, numbers=together * states)
         joint = flat[0]
         for table in flat[1:]:
             joint = (joint[:, :, None] * table[:, None, :]).reshape(states, -1)
@@ -200,8 +207,16 @@ class ExactPart:
 
     def worth(self, beliefs: Array) -> Array:
         """-G of one step for predicted beliefs [batch, joint states], in nats, [batch]."""
+        products = sum(table.size for table in self._outcomes) + beliefs.shape[1]
+        at_once = max(1, PRODUCTS // products)
+        return np.concatenate(
+            [self._worth_of(beliefs[at : at + at_once]) for at in range(0, len(beliefs), at_once)]
+        )
+
+    def _worth_of(self, beliefs: Array) -> Array:
         total = beliefs @ self._worth
         for table in self._outcomes:
+            look(20, numbers=len(beliefs) * table.size)
             total = total + entropies(beliefs @ table)
         return total
 
@@ -213,7 +228,8 @@ class ExactPart:
         if not horizon:
             return np.zeros(len(front))
         states, actions = self.part.states, len(self.actions)
-        most = max(1, FRONT_NUMBERS // (states * actions))
+        moving = actions * states**2 if self._matrix is not None else self.part.numbers
+        most = max(1, min(FRONT_NUMBERS // (states * actions), PRODUCTS // moving))
         if len(front) > most:
             cuts = range(0, len(front), most)
             return np.concatenate([self._from(front[at : at + most], horizon) for at in cuts])
@@ -228,6 +244,7 @@ class ExactPart:
     def _every_way(self, front: Array) -> Array:
         """Beliefs after every action, [batch * actions, joint states], actions fastest."""
         if self._matrix is not None:
+            look(100, numbers=len(front) * self._matrix.size)
             return (front @ self._matrix).reshape(-1, self.part.states)
         ways = [self._moved(front, list(action)) for action in self.actions]
         return np.stack(ways, axis=1).reshape(-1, self.part.states)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from orchestrator.gmn.engine.exact import FRONT_NUMBERS, entropies
+from orchestrator.gmn.engine.exact import FRONT_NUMBERS, PRODUCTS, entropies
+from orchestrator.types.work import look
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,11 +49,20 @@ def softmax(logits: Array) -> Array:
 
 
 def expected(table: Array, parents: Sequence[Array]) -> Array:
-    """Every axis but the first weighed by a batch of beliefs: [batch, axis 0]."""
-    result = np.tensordot(parents[-1], table, axes=([1], [table.ndim - 1]))
-    for parent in reversed(parents[:-1]):
-        result = np.einsum("b...s,bs->b...", result, parent)
-    return result
+    """Every axis but the first ones weighed by a batch of beliefs: [batch, first axes].
+
+    In slices of the batch, so that each takes little memory and little time.
+    """
+    batch = len(parents[0])
+    at_once = max(1, PRODUCTS // table.size)
+    made = []
+    for at in range(0, batch, at_once):
+        look(20 * len(parents), numbers=table.size * min(at_once, batch - at))
+        result = np.tensordot(parents[-1][at : at + at_once], table, axes=([1], [table.ndim - 1]))
+        for parent in reversed(parents[:-1]):
+            result = np.einsum("b...s,bs->b...", result, parent[at : at + at_once])
+        made.append(result)
+    return made[0] if len(made) == 1 else np.concatenate(made)
 
 
 class MeanFieldPart:
@@ -152,9 +162,7 @@ class MeanFieldPart:
             chosen = table[place]
             moved = np.moveaxis(chosen, -1, 0)  # [actions, next, parents...]
             parents = [front[self._axis[g]] for g in self._model.B_dependencies[f]]
-            result = np.tensordot(parents[-1], moved, axes=([1], [moved.ndim - 1]))
-            for parent in reversed(parents[:-1]):
-                result = np.einsum("b...s,bs->b...", result, parent)
+            result = expected(moved, parents)
             shape = (len(front[0]), len(self.actions), table.shape[0])
             made.append(np.broadcast_to(result, shape).reshape(-1, table.shape[0]))
         return made
@@ -191,6 +199,7 @@ def message(log_a: Array, parents: Sequence[int], to: int, beliefs: Sequence[Arr
     result = log_a
     for axis in reversed(range(len(parents))):
         if parents[axis] != to:
+            look(10, numbers=result.size)
             result = np.tensordot(result, beliefs[parents[axis]], axes=([axis], [0]))
     return result
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.codes import finding
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 #: How a statement begins, at the beginning of a line.
 STATEMENT = re.compile(
-    r"^[ \t]*(?:gmn[ \t]+[\w.]|agent[ \t]+\S|node[ \t]+\w+[ \t]+\S)", re.MULTILINE
+    r"^[ \t]*+(?:gmn[ \t]++[\w.]|agent[ \t]++\S|node[ \t]++\w++[ \t]++\S)", re.MULTILINE
 )
 _ALIASES = {
     "hidden_state": "state",
@@ -148,13 +149,26 @@ def _node_type(written: str, offset: int, builder: Builder) -> str:
 
 def _resume(parser: Parser) -> None:
     """Go to the next word that starts a statement, or to the end, at the beginning of a line."""
+    text = parser.places.text
     while not parser.at_end():
         parser.take()
         token = parser.here
-        text = parser.places.text
-        # A label may be called end: the document ends at a line without statements after it.
-        is_end = token.text == "end" and not STATEMENT.search(text, token.offset)
-        if token.kind != "word" or not (token.text in _STARTS or is_end):
+        if token.kind != "word" or token.text not in (*_STARTS, "end"):
             continue
-        if not text[text.rfind("\n", 0, token.offset) + 1 : token.offset].strip():
+        if not _begins_line(text, token.offset):
+            continue
+        # A label may be called end: the document ends at a line without statements after it.
+        if token.text != "end" or token.offset > _last_statement(text):
             return
+
+
+def _begins_line(text: str, offset: int) -> bool:
+    while offset and text[offset - 1].isspace() and text[offset - 1] != "\n":
+        offset -= 1
+    return offset == 0 or text[offset - 1] == "\n"
+
+
+@lru_cache(maxsize=1)
+def _last_statement(text: str) -> int:
+    """Where the last statement of a text begins; -1 where there is none."""
+    return max((found.start() for found in STATEMENT.finditer(text)), default=-1)

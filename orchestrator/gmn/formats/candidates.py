@@ -9,6 +9,7 @@ from orchestrator.gmn.formats.blocktext import STATEMENT
 from orchestrator.gmn.formats.source_map import SourceMap
 from orchestrator.gmn.formats.syntax import tokens_of
 from orchestrator.parsing.json_reader import FENCE
+from orchestrator.parsing.scanning import Scanner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,8 +22,8 @@ _HEAD = re.compile(
     r"^[ \t]*(gmn)[ \t]+\w|^[ \t]*(agent)[ \t]+[^\s{]+\s*\{|^[ \t]*(node)[ \t]+\w+[ \t]+\S+\s*\{",
     re.MULTILINE,
 )
-_JSON = re.compile(r'"(?:[^"\\\n]|\\.)*"|[{}\[\]]')
-_END = re.compile(r"\s*end\b", re.IGNORECASE)
+_JSON = Scanner({"string": ('"', r'[^"\\\n]++|\\[^\n]', '"')}, r"[{}\[\]]")
+_END = re.compile(r"\s*+end\b", re.IGNORECASE)
 _IS_FINAL = re.compile(
     r"\b(?:final|finished|corrected|revised|fixed|improved|complete answer|answer is|use this)\b",
     re.IGNORECASE,
@@ -53,27 +54,34 @@ def documents_in(text: str) -> list[Document]:
     That is each fence with statements, sections or JSON in it, and outside of fences each run of
     statements up to the next ``gmn`` or ``agent``, and each JSON value; the last few of them.
     """
-    found: list[Document] = []
-    outside, end = "", 0
+    found: list[tuple[Span, Span]] = []
+    between: list[str] = []
+    end = 0
     for fence in FENCE.finditer(text):
         parts = [Span(fence.start(2) + a, fence.start(2) + b) for a, b in _parts(fence[2])]
         if parts:
-            found += _apart(text, Span(*fence.span()), parts)
-            outside += text[end : fence.start()] + blank(fence[0])
+            found += _apart(Span(*fence.span()), parts)
+            between += (text[end : fence.start()], blank(fence[0]))
             end = fence.end()
-    outside += text[end:]
-    found += _apart(outside, Span(0, len(text)), list(_parts(outside)))
-    return sorted(found, key=lambda document: document.span)[-MOST_DOCUMENTS:]
+    outside = "".join([*between, text[end:]])
+    fenced = set(found)
+    found += _apart(Span(0, len(text)), list(_parts(outside)))
+    return [
+        Document(span, _alone(text if (span, room) in fenced else outside, room))
+        for span, room in sorted(found)[-MOST_DOCUMENTS:]
+    ]
 
 
-def _apart(text: str, within: Span, spans: Sequence[Span]) -> Iterator[Document]:
-    """Each document, with the prose up to its neighbours."""
+def _apart(within: Span, spans: Sequence[Span]) -> Iterator[tuple[Span, Span]]:
+    """Where each document stands, and the same with the prose up to its neighbours."""
     ends = [within.start, *(span.end for span in spans)]
     starts = [*(span.start for span in spans), within.end]
-    for n in range(max(0, len(spans) - MOST_DOCUMENTS), len(spans)):
-        room = Span(ends[n], starts[n + 1])
-        alone = blank(text[: room.start]) + text[room.start : room.end] + blank(text[room.end :])
-        yield Document(spans[n], alone)
+    for n, span in enumerate(spans):
+        yield span, Span(ends[n], starts[n + 1])
+
+
+def _alone(text: str, room: Span) -> str:
+    return blank(text[: room.start]) + text[room.start : room.end] + blank(text[room.end :])
 
 
 def blank(text: str) -> str:
@@ -157,16 +165,18 @@ def _starts(text: str, first: int) -> list[int]:
 def _line_start(text: str, offset: int) -> int:
     """Where the line begins, or the comments right above it."""
     start = text.rfind("\n", 0, offset) + 1
-    above = text[:start].splitlines(keepends=True)
-    while above and above[-1].lstrip().startswith(("#", "//")):
-        start -= len(above.pop())
+    while start:
+        above = text.rfind("\n", 0, start - 1) + 1
+        if not text[above:start].lstrip().startswith(("#", "//")):
+            break
+        start = above
     return start
 
 
 def _json_values(text: str) -> Iterator[Span]:
     """Every ``{…}`` or ``[{…}]`` with a string in it; one that is never closed runs to the end."""
     depth = start = strings = 0
-    for match in _JSON.finditer(text):
+    for match in _JSON.pieces(text):
         mark = match.group()
         if mark in "{[":
             if depth == 0:

@@ -23,6 +23,7 @@ from orchestrator.gmn.model import VERSION, GMNSpec
 from orchestrator.parsing.json_pointer import pointer_to
 from orchestrator.parsing.scalars import number_in, share_in, truth_in
 from orchestrator.parsing.spelling import nearest, nearest_keys
+from orchestrator.types.work import look
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -130,6 +131,7 @@ class _Walk:
         return made
 
     def value(self, kind: Any, value: object, pointer: str) -> object:
+        look(5)
         origin = typing.get_origin(kind)
         if origin is tuple:
             return self._tuple(typing.get_args(kind)[0], value, pointer)

@@ -13,9 +13,12 @@ from collections.abc import Iterator, Mapping
 from orchestrator.gmn.formats.syntax import unquoted
 from orchestrator.parsing.json_pointer import pointer_to
 
-_BLANK = re.compile(r"(?:[\s,:]|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
+# What is never closed runs to the end: the text was read, so at most its places are lost.
+_COMMENT = r"//[^\n]*+|/\*(?:[^*]++|\*(?!/))*+(?:\*/|\Z)"
+_BLANK = re.compile(rf"(?:[\s,:]++|{_COMMENT})*+")
 _PIECE = re.compile(
-    r"""//[^\n]*|/\*.*?\*/|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[{}\[\]()]|[^\s,:{}\[\]()"'/]+""",
+    rf"{_COMMENT}|\"(?:[^\"\\]++|\\.)*+(?:\"|\\?\Z)|'(?:[^'\\]++|\\.)*+(?:'|\\?\Z)"
+    r"|[{}\[\]()]|[^\s,:{}\[\]()\"'/]++",
     re.DOTALL,
 )
 _DECODER = json.JSONDecoder()
@@ -80,7 +83,7 @@ def _end(text: str, at: int) -> int:
     if text[at : at + 1] in ("{", "[", '"'):
         try:
             return _DECODER.raw_decode(text, at)[1]
-        except (json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):
             pass  # not valid JSON, so its brackets are counted
     depth = 0
     for piece in _PIECE.finditer(text, at):

@@ -39,9 +39,11 @@ _PROPERTIES = frozenset(
     "description", "from", "to", "of", "given", "on", "about", "state", "observation",
     "transition", "preferred_observation", "preference_strength",
 }  # fmt: skip
-_HEADER = re.compile(r"^[ \t]*\[(nodes|edges)\][ \t]*$", re.IGNORECASE | re.MULTILINE)
-_NODE = re.compile(r"^\s*([A-Za-z_]\w*)\s*:\s*([A-Za-z_]+)\s*(\{.*\})?\s*$", re.DOTALL)
-_EDGE = re.compile(r"^\s*([A-Za-z_]\w*)\s*->\s*([A-Za-z_]\w*)\s*(?::\s*([A-Za-z_]+))?\s*$")
+_HEADER = re.compile(r"^[ \t]*+\[(nodes|edges)\][ \t]*+$", re.IGNORECASE | re.MULTILINE)
+_NODE = re.compile(r"\s*+([A-Za-z_]\w*+)\s*+:\s*+([A-Za-z_]++)\s*+(?:(\{.*\})\s*+)?\Z", re.DOTALL)
+_EDGE = re.compile(r"\s*+([A-Za-z_]\w*+)\s*+->\s*+([A-Za-z_]\w*+)\s*+(?::\s*+([A-Za-z_]++)\s*+)?\Z")
+#: Nodes and edges, several times what any document within the limits needs.
+MOST_PARTS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +114,16 @@ def read_sections(
 
 def _entries(body: str) -> list[str]:
     """One entry per line; a ``{`` left open goes on until it is closed."""
-    entries: list[str] = []
+    entries: list[list[str]] = []
     depth = 0
     for raw in body.splitlines():
         line = raw.split("#", 1)[0].rstrip()
         if depth:
-            entries[-1] += f"\n{line}"
+            entries[-1].append(line)
         elif line.strip():
-            entries.append(line)
+            entries.append([line])
         depth = max(0, depth + line.count("{") - line.count("}"))
-    return entries
+    return ["\n".join(lines) for lines in entries]
 
 
 def _node(node: object) -> Node:
@@ -146,6 +148,9 @@ def _edge(edge: Mapping[str, object]) -> Edge:
 def _tree(
     nodes: Sequence[Node], edges: Sequence[Edge], source: Mapping[str, object], spelling: str
 ) -> tuple[Tree | None, list[Diagnostic]]:
+    if len(nodes) + len(edges) > MOST_PARTS:
+        words = f"{len(nodes)} nodes and {len(edges)} edges, more than {MOST_PARTS} of both"
+        return None, [finding("GMN708", words, got=len(nodes) + len(edges), expected=MOST_PARTS)]
     graph = _Graph({node.name: node for node in nodes}, edges)
     found = [finding("GMN804", f"read as {spelling}, an older spelling")]
     if not any(key in node.properties for node in nodes for key in (*_TABLES, *_PRIORS)):
@@ -209,10 +214,10 @@ class _Graph:
     def __init__(self, nodes: Mapping[str, Node], edges: Sequence[Edge]) -> None:
         self.nodes = nodes
         self.edges = edges
-        self.tied: dict[str, list[str]] = defaultdict(list)
+        self.tied: dict[str, set[str]] = defaultdict(set)
         for edge in edges:
-            self.tied[edge.source].append(edge.target)
-            self.tied[edge.target].append(edge.source)
+            self.tied[edge.source].add(edge.target)
+            self.tied[edge.target].add(edge.source)
 
     def of_type(self, *types: str) -> list[Node]:
         return [node for node in self.nodes.values() if node.type in types]

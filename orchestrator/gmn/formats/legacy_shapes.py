@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Tree = dict[str, object]
 
+_SIZES = re.compile(r"(?<!\d)(\d{1,9}+)\s*+[xX\u00d7]\s*+(\d{1,9}+)(?!\d)")
 _DROP_FOR_INFO_GAIN = ("exploration_bonus", "information_gain")
 _AS_KIND = ("uniform", "identity")
 _GRID = "deterministic_grid_transitions"
@@ -247,7 +248,7 @@ def _as_grid(tree: Tree, entry: Tree, table: Tree) -> bool:
 
 
 def _grid_shape(variable: Tree, size: int) -> tuple[int, int] | None:
-    match = re.search(r"(\d+)\s*[xX\u00d7]\s*(\d+)", str(variable.get("description", "")))
+    match = _SIZES.search(str(variable.get("description", "")))
     if match and int(match[1]) * int(match[2]) == size:
         return int(match[1]), int(match[2])
     side = math.isqrt(size)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from orchestrator.types.diagnostics import Position
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_LINE_END = re.compile("\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,5 +39,11 @@ class SourceMap:
 
     def at(self, offset: int) -> Position:
         """Line and column, both from 1, of a character offset."""
-        line = self.text.count("\n", 0, offset) + 1
-        return Position(line, offset - (self.text.rfind("\n", 0, offset) + 1) + 1)
+        starts = _line_starts(self.text)
+        line = bisect_right(starts, offset)
+        return Position(line, offset - starts[line - 1] + 1)
+
+
+@lru_cache(maxsize=4)
+def _line_starts(text: str) -> list[int]:
+    return [0, *(found.end() for found in _LINE_END.finditer(text))]

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from orchestrator.gmn.codes import finding
 from orchestrator.parsing.json_pointer import pointer_to
 from orchestrator.parsing.scalars import share_in
+from orchestrator.parsing.scanning import Scanner
+from orchestrator.types.work import look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,20 +28,23 @@ MOST_ILLEGAL = 1000
 _LEADING_ZERO = re.compile(r"[-+]?0\d")
 TokenKind = Literal["string", "number", "word", "mark", "end"]
 
-_TOKEN = re.compile(
-    r"""
-      (?P<blank>\s+|\#[^\n]*|//[^\n]*)
-    | (?P<long>\"\"\".*?\"\"\")
-    | (?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
+_NUMBER = r"[-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d++)?"
+_TOKENS = Scanner(
+    {
+        "long": ('"""', r'[^"]++|"(?!"")', '"""'),
+        "double": ('"', r'[^"\\\n]++|\\.', '"'),
+        "single": ("'", r"[^'\\\n]++|\\.", "'"),
+        "step": (r"@\(", r"[^)\n]++", r"\)"),
+    },
+    rf"""(?x:
+      (?P<blank>\s++|\#[^\n]*+|//[^\n]*+)
     | (?P<open>\"\"\"|"|')
-    | (?P<share>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?[ \t]*%|\d+[ \t]*/[ \t]*\d+(?![\w.*+-]))
-    | (?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w.*+-])
-        |[-+]?(?:Infinity|NaN|inf|nan)\b)
-    | (?P<word>@\([^)\n]*\)|@[+-]?\w+|[\w*?](?:[\w.*+?]|-(?!>))*)
-    | (?P<mark>[{}\[\]:,;])
-    | (?P<bad>.)
-    """,
-    re.VERBOSE | re.DOTALL,
+    | (?P<share>{_NUMBER}[ \t]*+%|\d++[ \t]*+/[ \t]*+\d++(?![\w.*+-]))
+    | (?P<number>{_NUMBER}(?![\w.*+-])|[-+]?(?:Infinity|NaN|inf|nan)\b)
+    | (?P<word>@[+-]?\w++|[\w*?](?:[\w\u0300-\u036f.*+?]++|-(?!>))*+)
+    | (?P<mark>[{{}}\[\]:,;])
+    | (?P<bad>.))
+    """.strip(),
 )
 
 
@@ -102,14 +107,16 @@ def tokens_of(text: str, places: SourceMap, found: list[Diagnostic]) -> Iterator
     What could not be one goes into `found`: at most a handful of findings, then a count.
     """
     bad = 0
-    for match in _TOKEN.finditer(text):
+    for match in _TOKENS.pieces(text):
+        look(2)
         kind, raw, offset = match.lastgroup, match.group(), match.start()
         if kind == "blank":
             continue
-        if kind == "long":
-            yield Token("string", raw[3:-3], offset)
-        elif kind == "string":
-            yield Token("string", unquoted(raw), offset)
+        if kind is None and raw[0] == "@":
+            yield Token("word", raw, offset)
+        elif kind is None:
+            is_long = raw.startswith('"""')
+            yield Token("string", raw[3:-3] if is_long else unquoted(raw), offset)
         elif kind in ("open", "bad"):
             bad += 1
             if bad <= 5:
@@ -117,7 +124,7 @@ def tokens_of(text: str, places: SourceMap, found: list[Diagnostic]) -> Iterator
             elif bad == MOST_ILLEGAL:
                 break  # this is not a document; no later text would make it one
         else:
-            yield Token(_KINDS[kind or ""], raw, offset)
+            yield Token(_KINDS[kind], raw, offset)
     if bad > 5:
         more = "at least " if bad == MOST_ILLEGAL else ""
         found.append(finding("GMN001", f"{more}{bad - 5} more illegal characters"))
@@ -139,7 +146,7 @@ def remarks(text: str) -> list[Remark]:
     """Every comment of `text`, in order."""
     found: list[Remark] = []
     depth, ends_at, line_taken = 0, 0, False
-    for match in _TOKEN.finditer(text):
+    for match in _TOKENS.pieces(text):
         raw, offset = match.group(), match.start()
         if match.lastgroup == "blank":
             if raw[0] in "#/":

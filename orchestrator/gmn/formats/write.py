@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.formats.comments import END
 from orchestrator.gmn.formats.shares import Written
 from orchestrator.gmn.model import LABEL_PATTERN, VERSION
+from orchestrator.types.visible import json_text, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,11 +34,14 @@ def write_text(spec: GMNSpec, comments: Mapping[str, Sequence[str]] | None = Non
     """Canonical block text, one property per line, closed by the line ``end``; reads back equal.
 
     `comments` are lines to put above a statement, by its pointer, as `comments_of` finds them.
+    What an editor or a terminal would obey or hide is an escape: in a string one that reads back
+    equal, in a comment one to read.
     """
     lines: list[str] = []
-    for pointer, block in _statements(spec):
-        lines += [*(comments or {}).get(pointer, ()), block]
-    return "\n".join([*lines, *(comments or {}).get(END, ()), "end"]) + "\n"
+    for pointer, block in (*_statements(spec), (END, "end")):
+        said = (comments or {}).get(pointer, ())
+        lines += [*(visible(line, lines=True) for line in said), block]
+    return "\n".join(lines) + "\n"
 
 
 def _statements(spec: GMNSpec) -> Iterator[tuple[str, str]]:
@@ -75,7 +78,7 @@ def write_json(spec: GMNSpec, *, lean: bool = False, indent: int | None = 2) -> 
     if lean:
         tree = {"gmn": spec.gmn, **tree}
     separators = None if indent else (",", ":")
-    return json.dumps(tree, indent=indent, separators=separators, ensure_ascii=False) + "\n"
+    return json_text(tree, indent=indent, separators=separators) + "\n"
 
 
 def _node(head: str, lines: Iterable[str]) -> str:
@@ -89,7 +92,8 @@ def _names(prefix: str, targets: Sequence[str]) -> list[str]:
     """Node names carry no meaning; they are unique and say what the table is about."""
     made: list[str] = []
     for target in targets:
-        stem = f"{prefix}_{target}" if re.fullmatch(r"[A-Za-z_]\w*", target) else prefix
+        is_shown = re.fullmatch(r"[A-Za-z_]\w*", target) and visible(target) == target
+        stem = f"{prefix}_{target}" if is_shown else prefix
         name, number = stem, 2
         while name in made:
             name, number = f"{stem}_{number}", number + 1
@@ -255,8 +259,9 @@ def _list(words: Sequence[str]) -> str:
 
 
 def _word(text: str) -> str:
-    return text if _BARE.match(text) and text not in _NOT_BARE else _quoted(text)
+    is_bare = _BARE.match(text) and text not in _NOT_BARE and visible(text) == text
+    return text if is_bare else _quoted(text)
 
 
 def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+    return json_text(text)

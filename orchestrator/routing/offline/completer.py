@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from orchestrator.config.providers import OFFLINE
 from orchestrator.routing.attempts import Trace, clock
 from orchestrator.routing.offline.litellm_adapter import completed, pieces
 from orchestrator.types.requests import Answer
+from orchestrator.types.work import judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,7 +36,7 @@ class EmbeddedCompleter:
         trace, start = Trace(context.cost), clock()
         model = self.deployment.model.partition("/")[2]
         attempt = trace.add(self.deployment.id, OFFLINE, model)
-        text, usage = await asyncio.to_thread(completed, request)
+        text, usage = await judge(completed, request)
         attempt.took(usage, 0.0)
         self.record(trace)
         if context.on_text is not None:

@@ -23,12 +23,51 @@ _COUNTED = re.compile(
     rf"\b{COUNT}[\s-]+(?:different\s+|possible\s+)?([a-z]{{3,20}}?)s?\b(?!\s*%)", re.IGNORECASE
 )
 _PERCENT = r"(\d{1,3}(?:\.\d+)?)\s*(?:%|percent)"
-_CELL = r"(?:r(\d{1,3})c(\d{1,3})|\(?\s*(\d{1,3})\s*,\s*(\d{1,3})\s*\)?)"
+_CELL = r"(?:r(\d{1,3})c(\d{1,3})|(?:\(\s*+)?(\d{1,3})\s*+,\s*+(\d{1,3})(?:\s*+\))?)"
 _PLACE = re.compile(
-    rf"{_CELL}|\b((?:top|upper|bottom|lower|north|south|far|near)?[\s-]*"
-    r"(?:left|right|east|west)?)[\s-]*(corner|cent(?:re|er)|middle)\b",
+    rf"{_CELL}|\b(?:top|upper|bottom|lower|north|south|far|near)?[\s-]*+"
+    r"(?:(?:left|right|east|west)[\s-]*+)?(?:corner|cent(?:re|er)|middle)\b",
     re.IGNORECASE,
 )
+_ARTICLES = r"\s+(?:the\s+|a\s+|an\s+|state\s+|cell\s+)*"
+_GOAL = re.compile(
+    r"\b(?:reach(?:es)?|goal(?:\s+is)?(?:\s+at)?|get(?:s)? to|go(?:es)? to|"
+    rf"arrive(?:s)? (?:at|in)|find(?:s)?|prefers?|likes?|target(?:\s+is)?){_ARTICLES}",
+    re.IGNORECASE,
+)
+_START = re.compile(
+    rf"\b(?:start(?:s|ing)?|begin(?:s|ning)?)(?:\s+(?:at|in|from))?{_ARTICLES}", re.IGNORECASE
+)
+_LABEL = re.compile(r"[A-Za-z][\w]*(?:[ _-][A-Za-z]\w*)?")
+_CELLS = rf"\s++((?:{_CELL}(?:\s*+(?:,|and)\s*+)*)+)"
+_AVOIDED = re.compile(
+    r"\b(?:avoid(?:s|ing)?|trap(?:s)?(?:\s+at)?|pit(?:s)?(?:\s+at)?|"
+    rf"hazard(?:s)?(?:\s+at)?|danger(?:s)?(?:\s+at)?){_CELLS}",
+    re.IGNORECASE,
+)
+_BLOCKED = re.compile(
+    rf"\b(?:obstacles?|walls?|blocked|blocks?)(?:\s++(?:at|on|in|cells?))*{_CELLS}", re.IGNORECASE
+)
+_NOISE_OF = re.compile(
+    rf"{_PERCENT}\s+(?:of\s+)?(?:(?:sensor|observation|sensory|sensing|measurement|camera)\s*)?nois",
+    re.IGNORECASE,
+)
+_NOISE_BY = re.compile(
+    rf"\bnois\w*+\s+(?:sensors?\s+|observations?\s+)?(?:of\s+|by\s+|at\s+|level\s+)?{_PERCENT}",
+    re.IGNORECASE,
+)
+_HORIZON = re.compile(
+    rf"\bhorizon\s+(?:of\s+|to\s+)?{COUNT}\b|\b{COUNT}\s+(?:steps?|moves?)\s+ahead\b", re.IGNORECASE
+)
+_TEMPERS = {
+    "cautious": re.compile(
+        r"\b(?:more )?(?:cautious|careful|prudent|risk-averse|safe(?:ly|r)?|timid)\b", re.I
+    ),
+    "curious": re.compile(
+        r"\b(?:curious|inquisitive|exploratory|information-seeking|epistemic)\b", re.I
+    ),
+    "greedy": re.compile(r"\b(?:greedy|bold|reckless|impatient|risk-seeking|aggressive)\b", re.I),
+}
 _THINGS = frozenset((
     "state", "room", "location", "place", "site", "level", "zone", "station", "spot", "area",
     "node", "city", "shelf", "shelve", "floor", "mode", "phase",
@@ -73,18 +112,16 @@ def read_wording(text: str) -> Wording:
         states=lists.get("state", ()) or _counted_states(text),
         observations=lists.get("observation", ()),
         actions=lists.get("action", ()),
-        goal=_after(text, r"(?:reach(?:es)?|goal(?:\s+is)?(?:\s+at)?|get(?:s)? to|go(?:es)? to|"
-                          r"arrive(?:s)? (?:at|in)|find(?:s)?|prefers?|likes?|target(?:\s+is)?)"),
-        start=_after(text, r"(?:start(?:s|ing)?|begin(?:s|ning)?)(?:\s+(?:at|in|from))?"),
-        avoid=_cells(text, r"(?:avoid(?:s|ing)?|trap(?:s)?(?:\s+at)?|pit(?:s)?(?:\s+at)?|"
-                           r"hazard(?:s)?(?:\s+at)?|danger(?:s)?(?:\s+at)?)"),
-        blocked=_cells(text, r"(?:obstacles?|walls?|blocked|blocks?)(?:\s+(?:at|on|in|cells?))*"),
+        goal=_after(text, _GOAL),
+        start=_after(text, _START),
+        avoid=_cells(text, _AVOIDED),
+        blocked=_cells(text, _BLOCKED),
         n_obstacles=_obstacle_count(text),
         noise=_noise(text),
         slip=_slip(text),
         horizon=_horizon(text),
-        temper=_temper(text),
-    )  # fmt: skip
+        temper=frozenset(name for name, temper in _TEMPERS.items() if temper.search(text)),
+    )
 
 
 def slug(words: str) -> str:
@@ -97,7 +134,7 @@ def _lists(text: str) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for match in _LIST.finditer(text):
         what = match["what"].lower().rstrip("s")
-        parts = re.split(r"\s*,\s*(?:and\s+|or\s+)?|\s+and\s+|\s+or\s+|/", match["names"].strip())
+        parts = re.split(r" ?, ?(?:and |or )?| and | or |/", " ".join(match["names"].split()))
         names = tuple(dict.fromkeys(slug(part) for part in parts if slug(part)))
         if len(names) >= 2 and all(len(part.split()) <= 3 for part in parts):
             found[kinds.get(what, what)] = names
@@ -113,19 +150,18 @@ def _counted_states(text: str) -> tuple[str, ...]:
     return ()
 
 
-def _after(text: str, verb: str) -> str:
+def _after(text: str, verb: re.Pattern[str]) -> str:
     """The place or label that follows a verb."""
-    for match in re.finditer(rf"\b{verb}\s+(?:the\s+|a\s+|an\s+|state\s+|cell\s+)*", text, re.I):
-        rest = text[match.end() :]
-        if place := _PLACE.match(rest):
+    for match in verb.finditer(text):
+        if place := _PLACE.match(text, match.end()):
             return place[0].strip().lower()
-        if word := re.match(r"[A-Za-z][\w]*(?:[ _-][A-Za-z]\w*)?", rest):
+        if word := _LABEL.match(text, match.end()):
             return slug(word[0])
     return ""
 
 
-def _cells(text: str, noun: str) -> tuple[str, ...]:
-    match = re.search(rf"\b{noun}\s+((?:{_CELL}(?:\s*(?:,|and)\s*)*)+)", text, re.I)
+def _cells(text: str, noun: re.Pattern[str]) -> tuple[str, ...]:
+    match = noun.search(text)
     if match is None:
         return ()
     return tuple(dict.fromkeys(m[0].strip() for m in re.finditer(_CELL, match[1])))
@@ -143,11 +179,7 @@ def _share(text: str) -> float:
 
 
 def _noise(text: str) -> float | None:
-    near = (
-        rf"{_PERCENT}\s+(?:of\s+)?(?:sensor|observation|sensory|sensing|measurement|camera)?\s*nois"
-    )
-    other = rf"nois\w*\s+(?:sensors?\s+|observations?\s+)?(?:of\s+|by\s+|at\s+|level\s+)?{_PERCENT}"
-    if match := re.search(near, text, re.I) or re.search(other, text, re.I):
+    if match := _NOISE_OF.search(text) or _NOISE_BY.search(text):
         return _share(match[1])
     if re.search(
         r"\b(?:perfect|exact|noise-?free|reliable)\s+(?:sensors?|observations?|sight)", text, re.I
@@ -159,7 +191,7 @@ def _noise(text: str) -> float | None:
 
 
 def _slip(text: str) -> float | None:
-    if match := re.search(rf"\bslip\w*[^.%]{{0,30}}?{_PERCENT}", text, re.I) or re.search(
+    if match := re.search(rf"\bslip[a-z]*+[^.%]{{0,30}}?{_PERCENT}", text, re.I) or re.search(
         rf"{_PERCENT}[^.%]{{0,20}}?\bslip", text, re.I
     ):
         return _share(match[1])
@@ -169,18 +201,8 @@ def _slip(text: str) -> float | None:
 
 
 def _horizon(text: str) -> int | None:
-    pattern = rf"\bhorizon\s+(?:of\s+|to\s+)?{COUNT}\b|\b{COUNT}\s+(?:steps?|moves?)\s+ahead\b"
-    match = re.search(pattern, text, re.I)
+    match = _HORIZON.search(text)
     return max(1, number(match[1] or match[2])) if match else None
-
-
-def _temper(text: str) -> frozenset[str]:
-    tempers = {
-        "cautious": r"\b(?:more )?(?:cautious|careful|prudent|risk-averse|safe(?:ly|r)?|timid)\b",
-        "curious": r"\b(?:curious|inquisitive|exploratory|information-seeking|epistemic)\b",
-        "greedy": r"\b(?:greedy|bold|reckless|impatient|risk-seeking|aggressive)\b",
-    }
-    return frozenset(name for name, pattern in tempers.items() if re.search(pattern, text, re.I))
 
 
 def cells(rows: int, columns: int) -> list[str]:

@@ -1,0 +1,41 @@
+"""Labels that a reader cannot tell apart.
+
+Two labels look alike when their `skeleton` is the same. It covers other widths and forms of a
+character, characters that are not seen, dashes, spaces and quotation marks, and the Cyrillic and
+Greek letters that look like a Latin one. It does not cover look-alikes within one script (``0``
+and ``O``, ``l`` and ``1``) nor those of other scripts.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+
+from orchestrator.types.visible import visible
+
+_LOOKS_LIKE = str.maketrans(
+    "АВЕКМНОРСТУХІЈЅԚԜаеорсухіјѕһԁԛԝѵΑΒΕΖΗΙΚΜΝΟΡΤΥΧαικνορυϲϳ‘’ʼ“”",  # noqa: RUF001  that is the point
+    "ABEKMHOPCTYXIJSQWaeopcyxijshdqwvABEZHIKMNOPTYXaikvopucj'''\"\"",
+)
+
+
+@lru_cache(maxsize=4096)
+def skeleton(label: str) -> str:
+    """What `label` looks like: equal for labels that look alike, not itself a label."""
+    seen = (c for c in unicodedata.normalize("NFKC", label) if _is_seen(c))
+    plain = ("-" if unicodedata.category(c) == "Pd" or c == "\u2212" else c for c in seen)
+    return " ".join("".join(plain).translate(_LOOKS_LIKE).split())
+
+
+def _is_seen(character: str) -> bool:
+    return visible(character, lines=True) == character and not "\ufe00" <= character <= "\ufe0f"
+
+
+def told_apart(one: str, other: str) -> tuple[str, str]:
+    """Both labels with the code points in which they differ: ``'a' (U+0061)``."""
+    return _with_points(one, other), _with_points(other, one)
+
+
+def _with_points(label: str, other: str) -> str:
+    differ = [c for c in label if c not in other] or label
+    return f"{label!r} ({' '.join(f'U+{ord(c):04X}' for c in differ)})"

@@ -1,0 +1,194 @@
+"""What a call may carry where: keys to the origins they belong to, private prompts nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.models.deployments import Deployment, Secret, ad_hoc_deployment
+from orchestrator.models.origins import (
+    HEADERS,
+    base_of,
+    credentials_in,
+    elsewhere,
+    home_of,
+    hosts_in,
+    keys_at_risk,
+    origin_of,
+    says_where,
+    why_it_leaves,
+)
+from orchestrator.models.surroundings import is_secret, surroundings
+from orchestrator.routing.prices import FALLBACKS, fallbacks_of
+from orchestrator.types.errors import AuthenticationError, ConfigError, NoDeploymentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from orchestrator.config.settings import Config
+    from orchestrator.models.deployments import Deployments
+
+#: Under ``local_only`` an argument passes that is a number or one of these: of others nobody knows
+#: whether LiteLLM, or a service that it calls for them, sends a prompt elsewhere.
+_STAYS = frozenset({
+    "model", "messages", "input", "prompt", "stream", "stream_options", "response_format", "tools",
+    "tool_choice", "functions", "function_call", "parallel_tool_calls", "stop", "logit_bias",
+    "logprobs", "user", "metadata", "modalities", "reasoning_effort", "thinking", "think",
+    "verbosity", "prediction", "extra_body", "drop_params", "allowed_openai_params",
+    "additional_drop_params", "encoding_format", "input_type", "truncate", "keep_alive", "format",
+    "caching", "no-log", "disable_fallbacks", "retry_policy", "model_group_retry_policy",
+    "store", "service_tier", "safety_identifier", "prompt_cache_key", "chat_template_kwargs",
+    "guided_json", "guided_choice", "guided_regex", "guided_grammar", "structured_outputs",
+    "ignore_eos", "do_sample", "stop_token_ids", "skip_special_tokens", "api_key", "logger_fn",
+    "litellm_metadata", *FALLBACKS, *HEADERS,
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Holds each call to the origins of its deployments, and to this machine where that is set.
+
+    Attributes:
+        defaults: what the configuration adds to the parameters of every deployment.
+        has_targets: whether the configuration's fallbacks state arguments of their own.
+    """
+
+    is_local_only: bool
+    defaults: Mapping[str, Any]
+    has_targets: bool = False
+
+    def check(self, deployments: Deployments, router: Any, arguments: Mapping[str, Any]) -> None:
+        """Refuse a call that would take a key, or a private prompt, to another origin.
+
+        Raises: AuthenticationError: a configured key would go to another origin than its own.
+            NoDeploymentError: privacy is local_only, and the call may leave this machine.
+        """
+        if not (self.is_local_only or self.has_targets or any(map(_concerns, arguments.items()))):
+            return
+        stated = {name: value for name, value in arguments.items() if value is not None}
+        targets = list(_targets(deployments, router, stated))
+        if self.is_local_only:
+            for layer in (stated, *(entry for _, entry in targets)):
+                _hold_here(layer)
+            for one, _ in targets:
+                is_known = one in deployments.ready
+                self.hold(one, "" if is_known else "it is not configured")
+        _hold_keys(stated, targets)
+
+    def hold(self, one: Deployment, why: str = "") -> None:
+        """Raises: NoDeploymentError: privacy is local_only, and a deployment is not on this machine
+        now, or must not be asked for the reason `why`."""
+        why = why or why_it_leaves(one, self.defaults, surroundings())
+        if self.is_local_only and why:
+            words = f"privacy is local_only, and the call could go to {one.model}: {why}."
+            raise NoDeploymentError(words, deployment=one.id)
+
+    def hold_router(self, router: Any) -> None:
+        """Raises: ConfigError: privacy is local_only, and a Router that was built elsewhere knows a
+        deployment that is not on this machine."""
+        for entry in router.registry().all() if self.is_local_only else ():
+            params = dict(entry["litellm_params"])
+            one = Deployment(entry["model_name"], str(params["model"]), "", Secret(params), {})
+            if why := why_it_leaves(one, self.defaults, surroundings()):
+                fix = "Take it out, or let privacy be any."
+                raise ConfigError(
+                    "orchestrator.privacy", f"the Router asks {one.model}: {why}", fix=fix
+                )
+
+
+def guard_of(config: Config, deployments: Deployments) -> Guard:
+    """The guard that a configuration asks for."""
+    stated = [{**config.litellm_settings, **config.router_settings}.get(n) for n in FALLBACKS]
+    is_local_only = config.orchestrator.privacy == "local_only"
+    return Guard(is_local_only, deployments.defaults, has_own_arguments(stated))
+
+
+#: A deployment that a call may reach, and what the call states for it alone.
+_Target = tuple["Deployment", Mapping[str, Any]]
+
+
+def _concerns(argument: tuple[str, Any]) -> bool:
+    """Whether an argument says where to go, with which key, or does so for a fallback alone."""
+    name, value = argument
+    if name in FALLBACKS and value:
+        return has_own_arguments(value)
+    return says_where(name) or is_secret(name) or name in HEADERS
+
+
+def has_own_arguments(fallbacks: object) -> bool:
+    """Whether fallbacks state arguments of their own: ``{"model": …, "api_base": …}``."""
+    if isinstance(fallbacks, dict):
+        return "model" in fallbacks or any(map(has_own_arguments, fallbacks.values()))
+    # Names of groups are most of what is met here, on the way of every call.
+    if not isinstance(fallbacks, list | tuple):
+        return False
+    return any(has_own_arguments(one) for one in fallbacks if type(one) is not str)
+
+
+def _targets(
+    deployments: Deployments, router: Any, arguments: Mapping[str, Any]
+) -> Iterator[_Target]:
+    """Every deployment that LiteLLM may ask for a call, its fallbacks included."""
+    is_alone = arguments.get("disable_fallbacks") and not arguments.get("stream")
+    stated = {} if is_alone else fallbacks_of(router, arguments)
+    found: list[tuple[str, Mapping[str, Any]]] = [(str(arguments["model"]), {})]
+    for group, _ in found:  # grows while it is walked: fallbacks chain
+        for entries in stated.values():
+            for entry in entries or ():
+                for target in (*entry.get(group, ()), *entry.get("*", ())):
+                    is_own = isinstance(target, Mapping)
+                    made = (
+                        (str(target.get("model") or group), target) if is_own else (str(target), {})
+                    )
+                    if made not in found:
+                        found.append(made)
+    for group, entry in found:
+        ready = deployments.of_group(group)
+        for one in ready or (ad_hoc_deployment(group, group.partition("/")[0]),):
+            yield one, entry
+
+
+def _hold_here(given: Mapping[str, Any]) -> None:
+    """Raises: NoDeploymentError: an argument may lead elsewhere than to the configured server."""
+    tools = given.get("tools") or ()
+    for name, value in given.items():
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        is_known = name in _STAYS or name.startswith("mock_")
+        if not (is_number or value is None or is_known) or (name in HEADERS and hosts_in(value)):
+            raise NoDeploymentError(
+                f"privacy is local_only, and {name} may send the call elsewhere: leave it out, or"
+                " state it in the litellm_params of a deployment on this machine."
+            )
+    if any(not isinstance(one, Mapping) or one.get("type") != "function" for one in tools):
+        raise NoDeploymentError("privacy is local_only, and a tool of tools is not a function.")
+
+
+def _hold_keys(given: Mapping[str, Any], targets: Sequence[_Target]) -> None:
+    """Raises: AuthenticationError: see `Guard.check`."""
+    now, own = surroundings(), credentials_in(given)
+    for one, entry in targets:
+        for name, origin in elsewhere(one, {**given, **entry}, now):
+            layer, over = (entry, {}) if name in entry else (given, entry)
+            needed = sorted(n for n in keys_at_risk(one, now) if not layer.get(n) or n in over)
+            if needed:
+                raise AuthenticationError(
+                    f"{name} sends the call to {origin}, and the keys of {one.id} belong to"
+                    f" {home_of(one, now)}. Pass {_and(needed)} for that origin with {name}.",
+                    deployment=one.id, provider=one.provider,
+                )  # fmt: skip
+    homes = {
+        origin_of(base_of({**given, **entry})) or home_of(one, now)
+        for one, entry in targets
+        if not own <= entry.keys()
+    }
+    if own and len(homes) > 1:
+        raise AuthenticationError(
+            f"{_and(sorted(own))} of this call would go to {_and(sorted(homes))}. Name a model"
+            " group of one origin, pass disable_fallbacks=True, or give each fallback its own:"
+            ' fallbacks=[{"model": …, "api_key": …}].'
+        )
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join(names)

@@ -1,0 +1,97 @@
+"""No pattern of the package takes longer than in proportion to the length of a text.
+
+Each is run over texts that are hostile to it, made from the pattern itself, of growing length.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.security import hostile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LENGTH = 2400
+#: Patterns that the program makes while it runs; the tests below run each of them.
+MADE_LATER = {
+    "orchestrator.models.deployments: pattern",
+    "orchestrator.models.secrets: f'{_BEFORE_A_KEY}(?:{short})(?!\\\\w)'",
+    "orchestrator.models.secrets: pattern",
+    "orchestrator.parsing.scanning: '|'.join([*parts, self._others])",
+    "orchestrator.routing.translate: f'\\\\b{name}\\\\b'",  # a name of ours and nothing else
+}
+
+
+@lru_cache
+def known() -> tuple[list[hostile.Pattern], list[str]]:
+    return hostile.patterns()
+
+
+def slow_on(pattern: re.Pattern[str], work: Callable[[str], object]) -> str:
+    """The first hostile text on which a pattern takes longer than it should, in words."""
+    for make in hostile.hostile_to(pattern):
+        if why := hostile.grows_faster(work, make, LENGTH):
+            return f"{pattern.pattern!r} on {make(24)!r}: {why}"
+    return ""
+
+
+def test_every_pattern_of_the_package_is_found() -> None:
+    found, made_later = known()
+    assert len(found) > 100
+    assert set(made_later) == MADE_LATER
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_no_pattern_takes_longer_than_the_length_of_a_text_allows(part: int) -> None:
+    slow = [slow_on(one.compiled, one.run) for one in known()[0][part::8]]
+    assert not any(slow), [one for one in slow if one]
+
+
+def test_no_scanner_takes_longer_than_the_length_of_a_text_allows() -> None:
+    scanners = [
+        (f"{module.__name__}.{name}", made)
+        for module, _ in hostile.trees()
+        for name, made in vars(module).items()
+        if isinstance(made, Scanner)
+    ]
+    assert len(scanners) >= 6
+    for name, one in scanners:
+        slow = slow_on(one.pattern(), lambda text, one=one: sum(1 for _ in one.pieces(text)))
+        assert not slow, (name, slow)
+
+
+def test_patterns_that_a_configuration_shapes_are_no_slower() -> None:
+    secrets = Secrets(["short", "abcdefgh", "sk-another-1234"])
+    assert secrets._short is not None
+    assert not slow_on(secrets._short, secrets.removed)
+    stars = re.compile("a*b*c*d*")  # for its texts only
+    assert not slow_on(stars, lambda text: _fits(text, "*a*a*a*a*a*b"))
+
+
+def test_the_patterns_of_our_schemas_are_no_slower() -> None:
+    def patterns_in(part: object) -> set[str]:
+        parts = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+        stated = part.get("pattern") if isinstance(part, dict) else None
+        return ({stated} if isinstance(stated, str) else set()).union(*map(patterns_in, parts))
+
+    for path in Path("schemas").glob("*.json"):
+        for stated in patterns_in(json.loads(path.read_text(encoding="utf-8"))):
+            made = re.compile(stated.replace(r"\z", r"\Z"))
+            assert not slow_on(made, made.search), path
+
+
+@pytest.mark.parametrize(
+    ("pattern", "is_slow"),
+    [
+        (r"(a|a)*b", True), (r"(a+)+\Z", True), (r"\s*x?\s*!", True), (r"@\([^)]*\)", True),
+        (r"\d+\s*/\s*\d+", True), (r"(?:[^\s=]+(?:\s*\|\s*[^\s=]+)*)\s*\Z", True),
+        (r"a*+b", True), (r"(?<!\d)\d++\s*+/\s*+\d++", False), (r"ab*+c|d", False),
+    ],
+)  # fmt: skip
+def test_a_slow_pattern_is_seen(pattern: str, *, is_slow: bool) -> None:
+    made = re.compile(pattern)
+    assert bool(slow_on(made, lambda text: sum(1 for _ in made.finditer(text)))) is is_slow
