@@ -100,9 +100,7 @@ def read_arrays(source: Mapping[str, object]) -> tuple[Tree, list[Diagnostic]]:
     found += unread(source, _ARRAYS_KEYS, "the document")
     a, b = _tables(source, "A", found), _tables(source, "B", found)
     n_factors = len(b)
-    # More factors are refused later, and are not listed once for each of many tables.
-    every = range(min(n_factors, MOST_AXES))
-    a_parents = _parents(source.get("A_dependencies"), [every] * len(a))
+    a_parents = _parents(source.get("A_dependencies"), [range(min(n_factors, MOST_AXES))] * len(a))
     b_parents = _parents(source.get("B_dependencies"), [[f] for f in range(n_factors)])
     b_actions = _parents(
         source.get("B_action_dependencies"),
