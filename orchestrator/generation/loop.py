@@ -292,12 +292,12 @@ async def refine(
 
     Raises:
         InvalidOutputError: no answer did; carries every attempt and the reason.
-        DeadlineExceededError, BudgetExceededError: a bound came first; `attempts` holds the answers.
+        DeadlineExceededError, BudgetExceededError: a bound was reached first; `attempts`
+            holds what was answered until then.
         LLMError: a route failed; `attempts` likewise.
     """
-    asked = Ask(first, "patch" if base_document is not None else "generate")
-    state = State(first, contract, follow_ups, bounds, asked, base_document=base_document)
-    decision: Decision[T] = asked
+    decision: Decision[T] = Ask(first, "patch" if base_document is not None else "generate")
+    state = State(first, contract, follow_ups, bounds, decision, base_document=base_document)
     if prior_attempts:
         state, decision = resumed(state, prior_attempts)
     try:
