@@ -296,15 +296,15 @@ async def refine(
             holds what was answered until then.
         LLMError: a route failed; `attempts` likewise.
     """
-    decision: Decision[T] = Ask(first, "patch" if base_document is not None else "generate")
-    state = State(first, contract, follow_ups, bounds, decision, base_document=base_document)
+    asked = Ask(first, "patch" if base_document is not None else "generate")
+    state = State(first, contract, follow_ups, bounds, asked, base_document=base_document)
+    decision: Decision[T] = asked
     if prior_attempts:
         state, decision = resumed(state, prior_attempts)
     try:
         async with asyncio.timeout(bounds.deadline_s):
             while isinstance(decision, Ask):
-                number = len(state.attempts) + 1
-                _enforce_token_budget(state)
+                number = _next_call(state)
                 route = decision.request.route
                 context.emit(Asked(number, route, decision.purpose, decision.reason))
                 try:
@@ -346,13 +346,17 @@ def _carrying(failure: LLMError, attempts: tuple[Attempt[T], ...]) -> LLMError:
     return error
 
 
-def _enforce_token_budget(state: State[T]) -> None:
-    """Raises: BudgetExceededError: the answers so far took the tokens of this request."""
+def _next_call(state: State[T]) -> int:
+    """The number of the next call, from 1.
+
+    Raises: BudgetExceededError: the answers so far took the tokens of this request.
+    """
     most, answers = state.bounds.budget_tokens, [a.answer for a in state.attempts]
     tokens = sum(a.usage.total_tokens for a in answers if not a.cached)
     if most is not None and answers and tokens >= most:
         words = f"{tokens} of {most} tokens are used after {len(answers)} calls"
         raise BudgetExceededError(words)
+    return len(state.attempts) + 1
 
 
 def generation(attempts: tuple[Attempt[T], ...]) -> Generation[T]:
