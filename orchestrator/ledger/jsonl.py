@@ -107,7 +107,7 @@ def read(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
             for raw in file:
                 try:
                     line = json.loads(raw)
-                except ValueError:
+                except (ValueError, RecursionError):
                     broken, where = broken + 1, str(path.parent)
                     continue
                 if isinstance(line, dict):

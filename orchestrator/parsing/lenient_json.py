@@ -34,7 +34,7 @@ _COMMENT = r"//[^\n]*+|/\*(?:[^*]++|\*(?!/))*+(?:\*/|\Z)"
 _ESCAPED_END = r'(?<!\\\\)\\"'
 _PIECES = Scanner(
     {
-        "escaped": (r'\\"', rf'[^\\]++|(?!{_ESCAPED_END})\\', _ESCAPED_END),
+        "escaped": (r'\\"', rf"[^\\]++|(?!{_ESCAPED_END})\\", _ESCAPED_END),
         **_STRINGS,
         "entity": (_ENTITY, rf"[^&]++|(?!{_ENTITY})&", _ENTITY),
     },

@@ -77,9 +77,10 @@ def patterns() -> tuple[list[Pattern], list[str]]:
         for node in ast.walk(tree):
             if is_of_re(node):
                 calls.append((module, node))  # type: ignore[arg-type]
-            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-                if isinstance(found_there := known.get(node.value.id), re.Pattern):
-                    uses[found_there].add(node.attr)
+            elif isinstance(node, ast.Attribute) and isinstance(
+                owner := known.get(getattr(node.value, "id", "")), re.Pattern
+            ):
+                uses[owner].add(node.attr)
     for module, call in calls:
         where = f"{module.__name__}:{call.lineno}"
         try:
@@ -103,14 +104,13 @@ def _evaluated(call: ast.Call, module: ModuleType) -> re.Pattern[str]:
     place = at.get(call.func.attr, 9)  # type: ignore[attr-defined]
     stated = [*call.args[place : place + 1], *(k.value for k in call.keywords if k.arg == "flags")]
     text, *flags = (
-        eval(compile(ast.Expression(part), "", "eval"), vars(module))  # noqa: S307  our own code
-        for part in (words, *stated)
+        eval(compile(ast.Expression(part), "", "eval"), vars(module)) for part in (words, *stated)
     )
     return re.compile(text, *flags)
 
 
 def hostile_to(pattern: re.Pattern[str]) -> list[Callable[[int], str]]:
-    """Makers of texts of any length: each repeat many times over, each beginning many times over."""
+    """Makers of texts of any length: each repeat, and each beginning, many times over."""
     tree = _parser.parse(pattern.pattern, pattern.flags & ~re.DEBUG)
     made: dict[tuple[str, str, str], None] = {}
     for before, bodies in _repeats(tree, ""):
@@ -186,7 +186,7 @@ def _samples(part: Any) -> Iterable[str]:
 
 def _members(kind: Any, about: Any) -> list[str]:
     """Some characters of a class."""
-    probe = 'a1_ \n-+.,:;|/\\"\'`~*[]{}()<>=@#%&?!xe0AZ\u201c\u2018\u00b5\u25c1\u2014'
+    probe = "a1_ \n-+.,:;|/\\\"'`~*[]{}()<>=@#%&?!xe0AZ\u201c\u2018\u00b5\u25c1\u2014"
     if kind is op.ANY:
         return ["a", " ", "\n"]
     if kind is op.NOT_LITERAL:
@@ -198,7 +198,7 @@ def _members(kind: Any, about: Any) -> list[str]:
 
 
 def _compiled(tree: Any) -> Callable[[str], bool]:
-    from re import _compiler  # type: ignore[attr-defined]  # noqa: PLC0415
+    from re import _compiler  # type: ignore[attr-defined]
 
     tree.state.str = ""
     return lambda c: _compiler.compile(tree).match(c) is not None
@@ -220,7 +220,12 @@ def cpu(work: Callable[[], object], times: int = 1) -> float:
 
 
 def grows_faster(
-    work: Callable[[str], object], make: Callable[[int], str], length: int, *, most: int = 40
+    work: Callable[[str], object],
+    make: Callable[[int], str],
+    length: int,
+    *,
+    ramp: tuple[int, ...] = _RAMP,
+    most: int = 40,
 ) -> str:
     """How much longer four times the text takes, where it is much more than four times; else "".
 
@@ -228,7 +233,7 @@ def grows_faster(
     a few characters that takes as long as `most` passes over the longest text is.
     """
     plain = _plain(length)
-    for size in (n for n in _RAMP if n < length // 4):
+    for size in (n for n in ramp if n < length // 4):
         text = make(size)
         if cpu(lambda text=text: work(text)) > most * plain and (
             cpu(lambda text=text: work(text), 3) > most * plain

@@ -41,9 +41,7 @@ _PROPERTIES = frozenset(
 }  # fmt: skip
 _HEADER = re.compile(r"^[ \t]*+\[(nodes|edges)\][ \t]*+$", re.IGNORECASE | re.MULTILINE)
 _NODE = re.compile(r"\s*+([A-Za-z_]\w*+)\s*+:\s*+([A-Za-z_]++)\s*+(?:(\{.*\})\s*+)?\Z", re.DOTALL)
-_EDGE = re.compile(
-    r"\s*+([A-Za-z_]\w*+)\s*+->\s*+([A-Za-z_]\w*+)\s*+(?::\s*+([A-Za-z_]++)\s*+)?\Z"
-)
+_EDGE = re.compile(r"\s*+([A-Za-z_]\w*+)\s*+->\s*+([A-Za-z_]\w*+)\s*+(?::\s*+([A-Za-z_]++)\s*+)?\Z")
 #: Nodes and edges, several times what any document within the limits needs.
 MOST_PARTS = 2000
 
