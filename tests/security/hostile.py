@@ -243,7 +243,7 @@ def grows_faster(
     if cpu(lambda: work(long)) < 20 * plain:
         return ""
     for times in (1, 5):
-        ratio = cpu(lambda: work(long), times) / max(cpu(lambda: work(short), 3 * times), plain / 4)
+        ratio = cpu(lambda: work(long), times) / max(cpu(lambda: work(short), times + 1), plain / 4)
         if ratio < _MOST * len(long) / max(1, len(short)):
             return ""
     return f"{ratio:.0f} times the time for {len(long) / len(short):.1f} times the length"
