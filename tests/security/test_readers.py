@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from orchestrator.gmn.expectations import Expectation
 from orchestrator.gmn.formats import read
+from orchestrator.models.secrets import Secrets
 from tests.security import hostile
 from tests.security.targets import TARGETS, run
 from tests.support.documents import GOOD
@@ -59,7 +60,7 @@ def test_any_text_is_read_or_refused(name: str) -> None:
 
 
 def fuzzed(name: str, *, examples: int, most_seconds: float = 60.0) -> None:
-    """Read random texts; an error that is not the reader's own fails, and so does an endless one."""
+    """Read random texts; an error that is not the reader's own fails, an endless one too."""
 
     @settings(
         max_examples=examples, deadline=None, database=None,
@@ -90,3 +91,15 @@ def test_a_graph_with_too_many_parts_is_refused_with_a_sentence() -> None:
     found = read(f"[nodes]\n{nodes}")
     assert found.tree is None
     assert "3000 nodes and 0 edges, more than 2000" in str(found.findings[0])
+
+
+def test_what_is_there_of_a_key_that_was_cut_off_is_removed() -> None:
+    key = f"-----BEGIN RSA PRIVATE KEY-----\n{'A' * 64}\n{'B' * 64}\n"
+    for text in (f"{key}and more", f"{key}{key}-----END RSA PRIVATE KEY----- and more"):
+        clean, found = Secrets([]).removed(text)
+        assert found
+        assert "AAAA" not in clean
+        assert "BBBB" not in clean
+        assert clean.endswith("and more")
+    words = "-----BEGIN PRIVATE KEY----- is how it begins"
+    assert Secrets([]).removed(words) == (words, 0)
