@@ -15,6 +15,7 @@ from tests.security import hostile
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.timeout(900)  # much work, on machines that do other work too
 LENGTH = 2400
 #: Patterns that the program makes while it runs; the tests below run each of them.
 MADE_LATER = {
