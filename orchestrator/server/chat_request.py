@@ -119,10 +119,7 @@ def read_request(messages: Any, parameters: Mapping[str, Any], tenant: str = "")
         options["images"] = pictures
     if tenant:
         options["tenant"] = tenant
-    try:
-        _check(prompt, options)
-    except (TypeError, ValueError) as error:
-        raise UnservedRequestError(str(error)) from None
+    _check(prompt, options)
     return ChatRequest(prompt, wants_json, options)
 
 
@@ -203,13 +200,19 @@ def _picture(stated: object, at: int) -> str | bytes:
 
 
 def _check(prompt: str, options: Mapping[str, Any]) -> None:
-    """Raises: TypeError, ValueError: an option is wrong, as `generate_gmn` would say."""
-    check_text("messages", prompt)
-    check_description(prompt, options.get("agent_type", "general"))
-    known_constraints(options.get("constraints", {}))
+    """Raises: UnservedRequestError: an option is wrong, as `generate_gmn` would say."""
     expectations = options.get("expectations", [])
     if not all(isinstance(one, str) for one in expectations):
         raise UnservedRequestError("expectations is not a list of sentences")
-    parsed(expectations)
-    cache_use(options.get("cache"), Cache(), "")
-    image_parts(options.get("images", ()))
+    for name, check in (
+        ("messages", lambda: check_text("the text", prompt)),
+        ("agent_type", lambda: check_description(prompt, options.get("agent_type", "general"))),
+        ("constraints", lambda: known_constraints(options.get("constraints", {}))),
+        ("expectations", lambda: parsed(expectations)),
+        ("cache", lambda: cache_use(options.get("cache"), Cache(), "")),
+        ("messages", lambda: image_parts(options.get("images", ()))),
+    ):
+        try:
+            check()
+        except (TypeError, ValueError) as error:
+            raise UnservedRequestError(f"{name}: {error}") from None

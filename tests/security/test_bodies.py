@@ -69,7 +69,7 @@ async def test_an_odd_field_is_honoured_or_refused_by_its_name(name: str, stream
         ):
             status, words = await status_of(body, stream=stream)
             assert status in (200, 400), words
-            is_named = name.replace("_", " ").rstrip("s") in words.replace("_", " ")
+            is_named = name in words
             is_named = is_named or words.startswith("a:")  # the name inside of extra_body
             assert status == 200 or is_named or "message" in words, (words, value)
 
