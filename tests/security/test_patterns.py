@@ -5,11 +5,17 @@ Each is run over texts that are hostile to it, made from the pattern itself, of 
 
 from __future__ import annotations
 
+import json
 import re
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
+from orchestrator.models.deployments import _fits
+from orchestrator.models.secrets import Secrets
+from orchestrator.parsing.scanning import Scanner
 from tests.security import hostile
 
 if TYPE_CHECKING:
