@@ -31,7 +31,7 @@ define install
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format test-install test-pymdp test-proxy prompt-ci chaos bench bench-readings bench-structured constraints audit canary clean
+.PHONY: help demo test check format test-install test-pymdp test-proxy prompt-ci chaos fuzz bench bench-readings bench-structured constraints audit canary clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -88,6 +88,10 @@ bench-structured: $(VENV)/.developed ## ours against Instructor, pydantic-ai, DS
 CHAOS_REQUESTS ?= 50000
 chaos: $(VENV)/.developed ## 50,000 requests through a faulty server, with a seed of its own each time
 	CHAOS_REQUESTS=$(CHAOS_REQUESTS) CHAOS_SEED=$${CHAOS_SEED:-$$(date +%s)} $(BIN)/python -m pytest -q -o timeout=7200 tests/routing/test_chaos.py
+
+FUZZ_SECONDS ?= 60
+fuzz: $(VENV)/.developed ## one minute of random texts for every reader, with bounds of time and memory
+	$(BIN)/python -m tests.security.fuzz $(FUZZ_SECONDS)
 
 bench: $(VENV)/.developed ## every performance claim, as a ratio measured here and now
 	@for script in benchmarks/bench_*.py; do $(BIN)/python -m benchmarks.$$(basename $$script .py) || exit 1; done

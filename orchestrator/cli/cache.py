@@ -63,7 +63,7 @@ def _verify(store: Store, arguments: argparse.Namespace) -> int:
 
 
 def _list(store: Store, arguments: argparse.Namespace) -> int:
-    rows = store.questions()
+    rows = list(store.questions())
     value = to_jsonable_python([{"key": key, "question": question} for key, question in rows])
     shown = [
         (key[:12], "accepted run" if "accepted" in q else "answer", _route(q), _last_message(q))

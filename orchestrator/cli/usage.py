@@ -48,5 +48,5 @@ def _row(name: str, entry: Sum) -> tuple[str, ...]:
     marks += f" ({entry.estimated} estimated)" if entry.estimated else ""
     counts = (entry.requests, entry.calls, entry.failed, entry.hits)
     tokens = (entry.prompt_tokens, entry.completion_tokens)
-    cost, median = f"{entry.usd:.4f}{marks}", f"{entry.p50_s:.2f} s"
+    cost, median = f"{entry.usd:.4f}{marks}", f"{entry.p50_s:g} s"
     return (name, *map(str, counts), *map(str, tokens), cost, median)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -66,10 +65,7 @@ class GMNTasks:
         """A document for a description; see `Orchestrator.generate_gmn`, also for its errors."""
         check_description(prompt, agent_type)
         router, settings = self.loop.router, self.loop.settings
-        shown = await judge_within(
-            settings.generation.deadline_s, examples_for, prompt, agent_type, examples,
-            count=settings.generation.examples,
-        )  # fmt: skip
+        shown = await self._shown(prompt, agent_type, examples)
         contract = self.contract(constraints, expectations, prompt if infer_expectations else "")
         expected = tuple(str(e) for e in contract.expectations)
         asked = Description(
@@ -81,16 +77,23 @@ class GMNTasks:
         if pictures:
             route = await self._seeing(route, agent_type, tenant)
         mode = router.mode_for(route)
-        render = functools.partial(
+        rendered = await judge(
             self.prompts.generate, prompt, agent_type=agent_type, mode=mode,
             constraints=constraints, expectations=expected, examples=shown,
         )  # fmt: skip
-        rendered = await judge(render) if examples else render()  # which are read in another form
         first = initial_request(
             rendered.with_parts(pictures), route, contract,
             settings=settings, mode=mode, cache=cache, seed=seed, tenant=tenant, description=asked,
         )  # fmt: skip
         return GenerationRequest(first, contract, self.prompts, samples=samples)
+
+    async def _shown(
+        self, prompt: str, agent_type: str, given: Sequence[Source] | None
+    ) -> tuple[str, ...]:
+        settings = self.loop.settings.generation
+        return await judge_within(
+            settings.deadline_s, examples_for, prompt, agent_type, given, count=settings.examples
+        )
 
     async def _seeing(self, route: str, agent_type: str, tenant: str) -> str:
         """The route that reads pictures; LiteLLM may have to be loaded to know it.

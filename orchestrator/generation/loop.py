@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from orchestrator.ledger.ledger import LedgerEntry
     from orchestrator.routing.complete import RouterCompleter
     from orchestrator.types.events import Hook
-    from orchestrator.types.requests import Answer, Completer, Contract, Evaluation, Request
+    from orchestrator.types.requests import Completer, Contract, Evaluation, Request
 
 T = TypeVar("T")
 
@@ -299,14 +299,12 @@ async def refine(
     asked = Ask(first, "patch" if base_document is not None else "generate")
     state = State(first, contract, follow_ups, bounds, asked, base_document=base_document)
     decision: Decision[T] = asked
-    unjudged: Answer | None = None
     if prior_attempts:
         state, decision = resumed(state, prior_attempts)
     try:
         async with asyncio.timeout(bounds.deadline_s):
             while isinstance(decision, Ask):
-                number = len(state.attempts) + 1
-                _enforce_token_budget(state)
+                number = _next_call(state)
                 route = decision.request.route
                 context.emit(Asked(number, route, decision.purpose, decision.reason))
                 try:
@@ -316,12 +314,11 @@ async def refine(
                     context.emit(Failed(number, type(refusal).__name__, str(refusal)))
                     continue
                 context.emit(Answered(number, answer))
-                unjudged = answer
+                state = dataclasses.replace(state, unjudged=answer)
                 state, decision = await judge(step, state, answer)  # it simulates
-                unjudged = None
                 context.emit(Evaluated(number, state.attempts[-1].evaluation))
     except TimeoutError:
-        raise _too_late(state, unjudged) from None
+        raise _too_late(state) from None
     except LLMError as failure:
         context.emit(Failed(len(state.attempts) + 1, type(failure).__name__, str(failure)))
         raise _carrying(failure, failure.attempts or state.attempts) from failure.__cause__
@@ -330,10 +327,10 @@ async def refine(
     return generation(state.attempts)
 
 
-def _too_late(state: State[T], unjudged: Answer | None) -> DeadlineExceededError:
+def _too_late(state: State[T]) -> DeadlineExceededError:
     attempts, asked = state.attempts, state.asked
-    if unjudged is not None:
-        last = Attempt(asked.request, unjudged, NOT_JUDGED, asked.purpose, asked.reason)
+    if state.unjudged is not None:
+        last = Attempt(asked.request, state.unjudged, NOT_JUDGED, asked.purpose, asked.reason)
         attempts = (*attempts, last)
     words = f"no valid answer within {state.bounds.deadline_s:g} s ({len(attempts)} calls)"
     return DeadlineExceededError(words, attempts=attempts)
@@ -349,13 +346,17 @@ def _carrying(failure: LLMError, attempts: tuple[Attempt[T], ...]) -> LLMError:
     return error
 
 
-def _enforce_token_budget(state: State[T]) -> None:
-    """Raises: BudgetExceededError: the answers so far took the tokens of this request."""
+def _next_call(state: State[T]) -> int:
+    """The number of the next call, from 1.
+
+    Raises: BudgetExceededError: the answers so far took the tokens of this request.
+    """
     most, answers = state.bounds.budget_tokens, [a.answer for a in state.attempts]
     tokens = sum(a.usage.total_tokens for a in answers if not a.cached)
     if most is not None and answers and tokens >= most:
         words = f"{tokens} of {most} tokens are used after {len(answers)} calls"
         raise BudgetExceededError(words)
+    return len(state.attempts) + 1
 
 
 def generation(attempts: tuple[Attempt[T], ...]) -> Generation[T]:

@@ -109,6 +109,7 @@ class State(Generic[T]):
         failed_patches: patches that did not apply or changed nothing.
         is_fresh: whether a fresh sample was taken.
         more_room: how often a cut-off answer was given more room.
+        unjudged: the answer that is being judged.
         brevity: how much shorter the first question has become, for a full context window.
     """
 
@@ -124,6 +125,7 @@ class State(Generic[T]):
     is_fresh: bool = False
     more_room: int = 0
     brevity: int = 0
+    unjudged: Answer | None = None
 
     @property
     def target(self) -> Evaluation[T] | None:
@@ -154,6 +156,7 @@ def _decided(state: State[T], attempt: Attempt[T]) -> tuple[State[T], Decision[T
     state = dataclasses.replace(
         state,
         attempts=(*state.attempts, attempt),
+        unjudged=None,
         best=_better(state.best, evaluation),
         failed_patches=state.failed_patches + _is_failed_patch(evaluation),
     )

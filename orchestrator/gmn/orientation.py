@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 #: Largest |sum - 1| at which an axis still counts as the outcome of a distribution.
 BAND = 1e-2
-MOST_AXES = 8  # the orders of more are too many to try, and no table has so many parents
+MOST_AXES = 6  # the orders of more are too many to try, and tables have five parents at most
 
 
 @dataclass(frozen=True, slots=True, eq=False)

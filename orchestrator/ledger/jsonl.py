@@ -155,7 +155,7 @@ def blocks(
         if not cut and len(after) < _MOST_BYTES:
             rest = after
             continue
-        if not cut:  # not a line of ours: it is read in pieces
+        if not cut:  # not a line of a ledger: it is read in pieces
             block, after = after, b""
         end_of_block = start + len(block) + len(cut)
         yield start, end_of_block, block.split(b"\n")

@@ -6,7 +6,6 @@ the system knows neither owners nor modes (Windows) only links and pipes are ref
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import stat
@@ -33,13 +32,11 @@ def make_private(directory: Path, *, is_ours: bool = False) -> None:
     Raises: NotPrivateError: it is a link or a file, belongs to another user, or others may write to
         it; OSError: it cannot be made.
     """
-    if not os.path.lexists(directory):
-        if not directory.parent.is_dir():
-            make_private(directory.parent)
-        with contextlib.suppress(FileExistsError):  # another process has made it since
-            directory.mkdir(0o700)
-            directory.chmod(0o700)  # the umask may have taken more away
-    found = directory.lstat()
+    try:
+        found = os.lstat(directory)
+    except FileNotFoundError:
+        _make(directory)
+        found = os.lstat(directory)
     if not stat.S_ISDIR(found.st_mode):
         raise _refused(directory, "it is a link that leads elsewhere, or a file: not a directory")
     if not hasattr(os, "geteuid"):
@@ -55,6 +52,18 @@ def make_private(directory: Path, *, is_ours: bool = False) -> None:
         raise _refused(directory, "other users may write there; take that away with chmod go-w")
 
 
+def _make(directory: Path) -> None:
+    try:
+        directory.mkdir(0o700)
+    except FileExistsError:  # another process has made it since
+        return
+    except FileNotFoundError:
+        make_private(directory.parent)
+        _make(directory)
+        return
+    directory.chmod(0o700)  # the umask may have taken more away
+
+
 def open_private(path: Path, flags: int, *, is_named: bool = False) -> int:
     """The descriptor of a regular file, made where it is not there; its mode is 0600 from now on.
 
@@ -66,7 +75,7 @@ def open_private(path: Path, flags: int, *, is_named: bool = False) -> int:
     """
     if not is_named:
         make_private(path.parent)
-    if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
+    if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
         raise _refused(path, "it is a link that leads elsewhere, or not a file at all; remove it")
     handle = os.open(path, (flags & ~os.O_TRUNC) | _FLAGS, 0o600)
     try:

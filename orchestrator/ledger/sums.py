@@ -63,19 +63,18 @@ class Sums:
         """The sums by one property."""
         found: dict[str, Sum] = {}
         for day, properties in self.days().items():
-            for name, entry in properties["operation" if by == "day" else by].items():
+            for name, entry in properties[_counted(by)].items():
                 place = (day or "(none)") if by == "day" else name
                 found.setdefault(place, Sum()).add(entry)
         return found
 
-    def add_days(self, days: Days, since: str) -> None:
-        """Add the sums of the days at or after one (ISO 8601)."""
+    def add_days(self, days: Days, by: By, since: str) -> None:
+        """Add the sums by one property of the days at or after one (ISO 8601)."""
         for day, properties in days.items():
             if day >= since:
-                own = self._days.setdefault(day, {by: {} for by in properties})
-                for by, names in properties.items():
-                    for name, entry in names.items():
-                        own[by].setdefault(name, Sum()).add(entry)
+                own = self._days.setdefault(day, {name: {} for name in properties})[_counted(by)]
+                for name, entry in properties[_counted(by)].items():
+                    own.setdefault(name, Sum()).add(entry)
 
     def _settle(self) -> None:
         fresh, self._fresh = self._fresh, {}
@@ -89,6 +88,11 @@ class Sums:
                 for by, name in zip(_PROPERTIES, names, strict=True):
                     whole = properties[by].setdefault(name or "(none)", Sum())
                     whole.add(entry, requests=model == _NO_MODEL)
+
+
+def _counted(by: By) -> str:
+    """The property whose names are added up; each line has one operation, so days are theirs."""
+    return "operation" if by == "day" else by
 
 
 def ranked(found: Mapping[str, Sum]) -> dict[str, Sum]:

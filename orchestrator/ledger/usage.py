@@ -27,7 +27,7 @@ class Sum:
         calls: attempts on the wire; `failed` of them did not answer.
         pico_usd: known dollars, times 10 to the 12; `unpriced` counts the answers without a known
             price, and `estimated` the calls whose tokens and dollars are an estimate.
-        seconds: how many attempts on the wire took so long, by seconds with three digits.
+        seconds: how many attempts on the wire took so long, by seconds with two digits.
     """
 
     requests: int = 0
@@ -48,7 +48,7 @@ class Sum:
 
     @property
     def p50_s(self) -> float:
-        """Median seconds of an attempt, with three digits; 0 without one."""
+        """Median seconds of an attempt, with two digits; 0 without one."""
         left = sum(self.seconds.values()) // 2
         for seconds in sorted(self.seconds, key=float):
             left -= self.seconds[seconds]
@@ -79,7 +79,7 @@ class Sum:
             self.pico_usd += round(cost * _PICO)
         elif outcome == "answered" or is_estimate:
             self.unpriced += 1
-        seconds = f"{attempt.get('seconds', 0.0):.3g}"
+        seconds = f"{attempt.get('seconds', 0.0):.2g}"
         self.seconds[seconds] = self.seconds.get(seconds, 0) + 1
 
     def add(self, other: Sum, *, requests: bool = True) -> None:

@@ -61,7 +61,8 @@ def is_here(address: object) -> bool:
 @functools.lru_cache(maxsize=1024)
 def says_where(name: str) -> bool:
     """Whether an argument of this name can send a call elsewhere."""
-    return name in _ELSEWHERE or _PLACE.search(name) is not None
+    is_place = _PLACE.search(name) is not None and name != "allowed_model_region"
+    return name in _ELSEWHERE or is_place
 
 
 def base_of(params: Mapping[str, Any]) -> str:

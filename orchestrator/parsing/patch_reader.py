@@ -21,7 +21,6 @@ _MOST_OPERATIONS = 500  # those of several patches are compared with each other
 _MEMBERS = ("op", "path", "from", "value")
 _LAST_COUNTS = re.compile(r"\b(final|corrected|revised|instead|actually|wait)\b", re.IGNORECASE)
 _NOTHING = re.compile(r"[\s,;]*")
-_MOST_COMPARED = 500  # operations of several patches in one answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +132,6 @@ def _operations(value: Any, names: Container[str]) -> tuple[list[Any] | None, li
 def _together(patches: list[_Patch], notes: tuple[str, ...], *, is_alone: bool) -> PatchReading:
     """One patch of those in an answer: the same one, the one said to be final, or all of them."""
     kinds: list[_Patch] = []
-    count = sum(len(patch.operations) for patch in patches)
-    if len(patches) > 1 and count > _MOST_COMPARED:
-        words = f"the answer holds {len(patches)} patches of {count} operations in all"
-        return PatchReading(patches[-1].operations, f"{words}, more than {_MOST_COMPARED}")
     for patch in patches:
         if patch.operations not in [one.operations for one in kinds]:
             kinds.append(patch)

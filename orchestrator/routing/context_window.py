@@ -21,14 +21,15 @@ _KEYS = ("max_model_len", "loaded_context_length", "context_length", "context_wi
 #: As OpenAI, vLLM, llama.cpp, LM Studio, Anthropic, Gemini, Mistral and TGI say it.
 _WINDOW = re.compile(
     r"(?:maximum context length|context (?:length|size|window|limit))(?: is| of)?(?: only)?\D{0,9}?"
-    r"(?P<a>\d{1,12})\b(?! \+)|limit: \d{1,12} \+ \d{1,12} > (?P<b>\d{1,12})|n_ctx\W+(?P<c>\d{1,12})"
-    r"|> (?P<d>\d{1,12}) maximum|tokens allowed \((?P<e>\d{1,12})|with (?P<f>\d{1,12}) maximum context"
-    r"|must be <= (?P<g>\d{1,12})"
+    r"(?P<a>\d{1,12})\b(?! \+)|limit: \d{1,12} \+ \d{1,12} > (?P<b>\d{1,12})"
+    r"|n_ctx\W+(?P<c>\d{1,12})|> (?P<d>\d{1,12}) maximum|tokens allowed \((?P<e>\d{1,12})"
+    r"|with (?P<f>\d{1,12}) maximum context|must be <= (?P<g>\d{1,12})"
 )
 _PROMPT = re.compile(
     r"(?P<a>\d{1,12}) (?:tokens )?in the (?:messages|prompt|input)|(?P<b>\d{1,12}) input tokens"
     r"|n_prompt_tokens\W+(?P<c>\d{1,12})|too long: (?P<d>\d{1,12})|limit: (?P<e>\d{1,12}) \+"
-    r"|token count \((?P<f>\d{1,12})|prompt contains (?:at least )?(?P<g>\d{1,12})|(?P<h>\d{1,12}) of text input"
+    r"|token count \((?P<f>\d{1,12})|prompt contains (?:at least )?(?P<g>\d{1,12})"
+    r"|(?P<h>\d{1,12}) of text input"
     r"|resulted in (?P<i>\d{1,12})|given: (?P<j>\d{1,12})|the first (?P<k>\d{1,12}) tokens"
 )
 

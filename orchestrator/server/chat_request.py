@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.config.settings import Cache
 from orchestrator.generation.images import image_parts
-from orchestrator.generation.request_building import cache_use, check_description, parsed
+from orchestrator.generation.request_building import (
+    cache_use,
+    check_description,
+    check_text,
+    parsed,
+)
 from orchestrator.gmn.checks import known_constraints
 from orchestrator.gmn.formats.schema import strict_schema
 from orchestrator.parsing.spelling import nearest
@@ -29,6 +34,16 @@ _NEUTRAL: Mapping[str, tuple[object, ...]] = {
     "presence_penalty": (0,), "frequency_penalty": (0,), "logprobs": (False,),
     "modalities": (["text"],),
 }  # fmt: skip
+#: The types of the fields that LiteLLM itself reads before this model is asked.
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "messages": (list, tuple), "metadata": (Mapping,), "litellm_metadata": (Mapping,),
+    "response_format": (Mapping,), "tools": (list,), "functions": (list,), "fallbacks": (list,),
+    "extra_body": (Mapping,), "extra_headers": (Mapping,), "headers": (Mapping,),
+    "stream": (bool,), "stream_options": (Mapping,), "timeout": (int, float), "n": (int,),
+    "num_retries": (int,), "max_retries": (int,), "user": (str,), "agent_type": (str,),
+    "constraints": (Mapping,), "expectations": (list,), "cache": (str, Mapping), "seed": (int,),
+}  # fmt: skip
+_LONGEST_TIMEOUT_S = 1e6
 _ONE_REQUEST = "this model takes one description of an agent; put everything into a user message"
 
 
@@ -50,14 +65,49 @@ class ChatRequest:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+def check_body(body: Mapping[str, Any]) -> None:
+    """Check the fields of a chat request for values that no chat request has.
+
+    Raises: UnservedRequestError: a field has one; the message names it.
+    """
+    for name, types in _TYPES.items():
+        value = body.get(name)
+        if value is not None and (
+            not isinstance(value, types) or (isinstance(value, bool) and bool not in types)
+        ):
+            raise UnservedRequestError(f"{name} has a value of the type {type(value).__name__}")
+    timeout = body.get("timeout")
+    if timeout is not None and not 0 < timeout < _LONGEST_TIMEOUT_S:
+        raise UnservedRequestError("timeout is not a number of seconds above 0")
+    for name in ("messages", "tools", "functions"):
+        for at, part in enumerate(body.get(name) or ()):
+            if not isinstance(part, Mapping):
+                raise UnservedRequestError(f"{name}[{at}] is of the type {type(part).__name__}")
+    _check_contents(body.get("messages") or ())
+
+
+def _check_contents(messages: Sequence[Mapping[str, Any]]) -> None:
+    for at, turn in enumerate(messages):
+        content = turn.get("content")
+        if not isinstance(content, str | list | None):
+            words = f"messages[{at}] has a content of the type {type(content).__name__}"
+            raise UnservedRequestError(words)
+        for part in content if isinstance(content, list) else ():
+            kind = part.get("type", "text") if isinstance(part, Mapping) else None
+            if not isinstance(kind, str):
+                raise UnservedRequestError(f"messages[{at}] has a part without a type: use text")
+
+
 def read_request(messages: Any, parameters: Mapping[str, Any], tenant: str = "") -> ChatRequest:
     """The request of `messages` and of LiteLLM's ``optional_params``, for a tenant.
 
     Raises: UnservedRequestError: something in it cannot be honoured.
     """
+    if messages is None:
+        raise UnservedRequestError("messages is missing: describe the agent in a user message")
+    check_body({**parameters, "messages": messages})
     extra = parameters.get("extra_body")
-    if extra is not None and not isinstance(extra, Mapping):
-        raise UnservedRequestError("extra_body is not an object")
+    check_body(extra or {})
     stated = {**(extra or {}), **{k: v for k, v in parameters.items() if k != "extra_body"}}
     stated = {name: value for name, value in stated.items() if value is not None}
     wants_json = _wants_json(stated.pop("response_format", None))
@@ -69,10 +119,7 @@ def read_request(messages: Any, parameters: Mapping[str, Any], tenant: str = "")
         options["images"] = pictures
     if tenant:
         options["tenant"] = tenant
-    try:
-        _check(prompt, options)
-    except (TypeError, ValueError) as error:
-        raise UnservedRequestError(str(error)) from None
+    _check(prompt, options)
     return ChatRequest(prompt, wants_json, options)
 
 
@@ -110,18 +157,16 @@ def _wants_json(form: object) -> bool:
 
 def _read_messages(messages: Any) -> tuple[str, list[str | bytes]]:
     """The text of all user messages, joined with newlines, and their pictures."""
-    if not isinstance(messages, list | tuple):
-        raise UnservedRequestError("messages is not a list")
     texts: list[str] = []
     pictures: list[str | bytes] = []
     for at, turn in enumerate(messages):
-        role = turn.get("role") if isinstance(turn, Mapping) else None
+        role = turn.get("role")
         if role != "user":
             raise UnservedRequestError(f"messages[{at}] has the role {role!r}: {_ONE_REQUEST}")
         content = turn.get("content")
         parts = content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
         for part in parts:
-            kind = part.get("type", "text") if isinstance(part, Mapping) else None
+            kind = part.get("type", "text")
             if kind == "text" and isinstance(part.get("text"), str):
                 texts.append(part["text"])
             elif kind == "image_url":
@@ -155,20 +200,19 @@ def _picture(stated: object, at: int) -> str | bytes:
 
 
 def _check(prompt: str, options: Mapping[str, Any]) -> None:
-    """Raises: TypeError, ValueError: an option is wrong, as `generate_gmn` would say."""
-    check_description(prompt, options.get("agent_type", "general"))
-    kinds = {"constraints": dict, "expectations": list, "cache": str | dict, "seed": int}
-    for name, kind in kinds.items():
-        if name in options and (
-            not isinstance(options[name], kind) or isinstance(options[name], bool)
-        ):
-            raise UnservedRequestError(
-                f"{name} has a value of the type {type(options[name]).__name__}"
-            )
-    known_constraints(options.get("constraints", {}))
+    """Raises: UnservedRequestError: an option is wrong, as `generate_gmn` would say."""
     expectations = options.get("expectations", [])
     if not all(isinstance(one, str) for one in expectations):
         raise UnservedRequestError("expectations is not a list of sentences")
-    parsed(expectations)
-    cache_use(options.get("cache"), Cache(), "")
-    image_parts(options.get("images", ()))
+    for name, check in (
+        ("messages", lambda: check_text("the text", prompt)),
+        ("agent_type", lambda: check_description(prompt, options.get("agent_type", "general"))),
+        ("constraints", lambda: known_constraints(options.get("constraints", {}))),
+        ("expectations", lambda: parsed(expectations)),
+        ("cache", lambda: cache_use(options.get("cache"), Cache(), "")),
+        ("messages", lambda: image_parts(options.get("images", ()))),
+    ):
+        try:
+            check()
+        except (TypeError, ValueError) as error:
+            raise UnservedRequestError(f"{name}: {error}") from None

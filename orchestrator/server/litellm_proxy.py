@@ -16,6 +16,7 @@ refused with a 400. The tenant is that of the proxy's key.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.client.module_level import shared
 from orchestrator.routing import _litellm
 from orchestrator.routing.offline.litellm_adapter import in_chunks
-from orchestrator.server.chat_request import UnservedRequestError, read_request
+from orchestrator.server.chat_request import UnservedRequestError, check_body, read_request
 from orchestrator.types import errors
 from orchestrator.types.visible import logger_of
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from orchestrator.server.chat_request import ChatRequest
     from orchestrator.types.requests import Generation
 
+_PROXY = "litellm.proxy.proxy_server"
 _log = logger_of(__name__)
 _STATUS: Mapping[type[errors.OrchestratorError], int] = {
     errors.RateLimitError: 429,
@@ -81,6 +83,33 @@ def custom_llm(generate: Callable[..., Awaitable[Generation[Any]]]) -> Any:
     return Handler()
 
 
+def body_check() -> Any:
+    """A callback of the proxy that refuses odd bodies before LiteLLM itself reads them."""
+    litellm = _litellm.load()
+
+    class BodyCheck(litellm.integrations.custom_logger.CustomLogger):  # type: ignore[misc, name-defined]  # as above
+        """Looks at the requests for models of this module; the others are not its business."""
+
+        async def async_pre_call_hook(
+            self, user_api_key_dict: Any, cache: Any, data: Any, call_type: str
+        ) -> None:
+            router = getattr(sys.modules.get(_PROXY), "llm_router", None)
+            named = router.get_model_list(model_name=data.get("model")) if router else None
+            models = [str(one["litellm_params"].get("model")) for one in named or ()]
+            if any(model.startswith("gmn/") for model in models):
+                _checked(data)
+
+    return BodyCheck()
+
+
+def _checked(data: Mapping[str, Any]) -> None:
+    try:
+        return check_body(data)
+    except UnservedRequestError as error:
+        words = str(error)
+    raise _refusal(400, words)
+
+
 def _read(messages: Any, parameters: Mapping[str, Any], given: Any) -> ChatRequest:
     try:
         return read_request(messages, parameters, tenant_of(given or {}))
@@ -113,7 +142,8 @@ def tenant_of(given: Mapping[str, Any]) -> str:
 
     It is ``tenant`` of the key's or the team's metadata, else the team, else the key.
     """
-    places = [given.get(name) or {} for name in ("metadata", "litellm_metadata")]
+    stated = [given.get(name) for name in ("metadata", "litellm_metadata")]
+    places: list[Mapping[str, Any]] = [s if isinstance(s, Mapping) else {} for s in stated]
     for place in places:
         auth = place.get("user_api_key_auth")
         # The proxy's own object: what a request's body says can only be JSON.
@@ -164,3 +194,5 @@ async def _generate(prompt: str, route: str, options: dict[str, Any]) -> Generat
 
 
 handler = custom_llm(_generate)
+if _PROXY in sys.modules:  # which imports this file for its custom_provider_map
+    _litellm.load().callbacks.append(body_check())

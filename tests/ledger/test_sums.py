@@ -223,7 +223,11 @@ def test_a_process_that_writes_much_keeps_the_sums(
 
 
 def test_a_request_that_crosses_the_end_of_a_month_is_on_the_bill_once(tmp_path: Path) -> None:
-    sent = {"outcome": "unfinished", "wire": [], "pending": [attempt(0.5, estimated=True)]}
+    sent: dict[str, Any] = {
+        "outcome": "unfinished",
+        "wire": [],
+        "pending": [attempt(0.5, estimated=True)],
+    }
     last, first = "2026-11-30T23:59:59.000+00:00", "2026-12-01T00:00:02.000+00:00"
     (tmp_path / "2026-11.sent").write_bytes(line(1, at=last, **sent) + line(2, at=last, **sent))
     over = line(3, at=last, pending=[attempt(0.7), attempt(0.9)])
@@ -245,7 +249,7 @@ def test_a_time_in_the_middle_of_a_day_is_kept_to(tmp_path: Path, since: str) ->
     times = [f"{hour:02d}:00:00.{ms}+00:00" for hour in (10, 3, 23) for ms in ("000", "501")]
     days = [f"{MONTH}-{day:02d}T{time}" for day in (1, 2, 3, 9, 2) for time in times]
     raw = b"".join(line(number, at=at) for number, at in enumerate(days))
-    sent = {"wire": [], "pending": [attempt(0.5)], "outcome": "unfinished"}
+    sent: dict[str, Any] = {"wire": [], "pending": [attempt(0.5)], "outcome": "unfinished"}
     (tmp_path / f"{MONTH}.jsonl").write_bytes(raw)
     (tmp_path / f"{MONTH}.sent").write_bytes(line(0, at=days[0], **sent) + line(99, **sent))
     (tmp_path / "2026-12.jsonl").write_bytes(line(100, at="2026-12-01T00:00:00.000+00:00"))

@@ -77,9 +77,10 @@ def patterns() -> tuple[list[Pattern], list[str]]:
         for node in ast.walk(tree):
             if is_of_re(node):
                 calls.append((module, node))  # type: ignore[arg-type]
-            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-                if isinstance(found_there := known.get(node.value.id), re.Pattern):
-                    uses[found_there].add(node.attr)
+            elif isinstance(node, ast.Attribute) and isinstance(
+                owner := known.get(getattr(node.value, "id", "")), re.Pattern
+            ):
+                uses[owner].add(node.attr)
     for module, call in calls:
         where = f"{module.__name__}:{call.lineno}"
         try:
@@ -109,7 +110,7 @@ def _evaluated(call: ast.Call, module: ModuleType) -> re.Pattern[str]:
 
 
 def hostile_to(pattern: re.Pattern[str]) -> list[Callable[[int], str]]:
-    """Makers of texts of any length: each repeat many times over, each beginning many times over."""
+    """Makers of texts of any length: each repeat, and each beginning, many times over."""
     tree = _parser.parse(pattern.pattern, pattern.flags & ~re.DEBUG)
     made: dict[tuple[str, str, str], None] = {}
     for before, bodies in _repeats(tree, ""):
@@ -219,7 +220,12 @@ def cpu(work: Callable[[], object], times: int = 1) -> float:
 
 
 def grows_faster(
-    work: Callable[[str], object], make: Callable[[int], str], length: int, *, most: int = 40
+    work: Callable[[str], object],
+    make: Callable[[int], str],
+    length: int,
+    *,
+    ramp: tuple[int, ...] = _RAMP,
+    most: int = 40,
 ) -> str:
     """How much longer four times the text takes, where it is much more than four times; else "".
 
@@ -227,7 +233,7 @@ def grows_faster(
     a few characters that takes as long as `most` passes over the longest text is.
     """
     plain = _plain(length)
-    for size in (n for n in _RAMP if n < length // 4):
+    for size in (n for n in ramp if n < length // 4):
         text = make(size)
         if cpu(lambda text=text: work(text)) > most * plain and (
             cpu(lambda text=text: work(text), 3) > most * plain
@@ -237,7 +243,7 @@ def grows_faster(
     if cpu(lambda: work(long)) < 20 * plain:
         return ""
     for times in (1, 5):
-        ratio = cpu(lambda: work(long), times) / max(cpu(lambda: work(short), 3 * times), plain / 4)
+        ratio = cpu(lambda: work(long), times) / max(cpu(lambda: work(short), times + 1), plain / 4)
         if ratio < _MOST * len(long) / max(1, len(short)):
             return ""
     return f"{ratio:.0f} times the time for {len(long) / len(short):.1f} times the length"

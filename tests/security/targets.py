@@ -1,4 +1,4 @@
-"""Every reader of the package by its door: a text of a stranger in, a value or its own error out."""
+"""Every reader of the package by its door: a stranger's text in, a value or its own error out."""
 
 from __future__ import annotations
 
@@ -157,5 +157,5 @@ def run(target: Callable[[str], None], text: str) -> None:
     except (OrchestratorError, UnservedRequestError, ValueError):
         pass  # ValueError: of json and of the readers that say so
     except RecursionError:
-        if target not in (chat_body, schema):  # json.loads of the target itself
+        if target not in (chat_body, schema, config, cassette):  # in what parses the text before us
             raise

@@ -5,16 +5,23 @@ Each is run over texts that are hostile to it, made from the pattern itself, of 
 
 from __future__ import annotations
 
+import json
 import re
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
+from orchestrator.models.deployments import _fits
+from orchestrator.models.secrets import Secrets
+from orchestrator.parsing.scanning import Scanner
 from tests.security import hostile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.timeout(900)  # much work, on machines that do other work too
 LENGTH = 2400
 #: Patterns that the program makes while it runs; the tests below run each of them.
 MADE_LATER = {

@@ -133,7 +133,8 @@ CASES: dict[str, list[str]] = {
              "--prompts {cases} --plot {missing}"],
     "export": ["--finetune {new}", "--finetune {missing}/x", "--json --finetune {new}"],
     "cache": [
-        "info", "list", "list --json", "show {hostile}", "explain {hostile} {hostile}",
+        "info", "list", "show aaaa", "explain aaaa {doc}", "list --json",
+        "show {hostile}", "explain {hostile} {hostile}",
         "explain {doc} {raw}", "verify", "export {new}", "export {missing}/x", "import {missing}",
         "import {broken}", "show {broken}", "{hostile}", "clear --tag {hostile}", "prune",
     ],
@@ -216,15 +217,15 @@ def kept(
         patch.setenv("ORCHESTRATOR_CACHE_DIR", str(directory / "cache"))
         for_commands(config_of(wire_server), directory, patch)
         for prompt in (f"x{HOSTILE}", "faulty", "refused"):
-            assert main(["generate", prompt, "-o", str(directory / "new")]) != 2
+            assert main(["generate", prompt, "-o", str(directory / "new"), "--cache", "use"]) != 2
+        question = {"route": f"r{HOSTILE}", "messages": [["user", HOSTILE]]}
+        entry = {"key": "a" * 64, "question": question, "answer": [3, 0.0, HOSTILE]}
+        (directory / "entries").write_text(json.dumps(entry))
+        assert main(["cache", "import", str(directory / "entries")]) == 0
     for ledger in (directory / "cache" / "ledger").glob("*.jsonl"):
         text = ledger.read_text(encoding="utf-8")
-        for field in ("tenant", "route", "agent_type"):
-            text = re.sub(
-                f'("{field}": ?)"[^"]*"',
-                rf"\1{json.dumps(f'x{HOSTILE}')}".replace("\\u", r"\\u"),
-                text,
-            )
+        fields = re.compile(r'("(?:tenant|route|agent_type)": ?)"[^"]*"')
+        text = fields.sub(lambda found: found[1] + json.dumps(f"x{HOSTILE}"), text)
         ledger.write_text(text, encoding="utf-8")
     yield directory / "cache", err.getvalue().partition("orchestrator runs show ")[2].split()[0]
     wire_server.clear()
@@ -311,11 +312,20 @@ def test_a_typed_result_and_its_recording_are_plain(
     assert driving("".join(recorded)) == []
 
 
-def test_what_is_hidden_is_shown_as_an_escape(world: World, capfdbinary: Raw) -> None:
-    assert main(["explain", world.words["doc"]]) == 0
+@pytest.mark.may_block
+@pytest.mark.parametrize(
+    ("command", "call"),
+    [("explain", "{doc}"), ("simulate", "{doc}"), ("validate", "--no-repair {names}"),
+     ("usage", "--by tenant"), ("usage", "--by route"), ("models", ""), ("doctor", ""),
+     ("runs", "show {run}")],
+)  # fmt: skip
+def test_what_is_hidden_is_shown_as_an_escape(
+    command: str, call: str, world: World, capfdbinary: Raw
+) -> None:
+    run(world.arguments(command, call))
     out = capfdbinary.readouterr().out
-    for seen in (rb"\x1b]52;c;ZXZpbA==\x07", rb"\x9b2J\x7f\x08\r\u202e\u2066\u200b", rb"\nFORGED"):
-        assert seen in out
+    seen = rb"\x1b]52;c;ZXZpbA==\x07\x9b2J\x7f\x08\r\u202e\u2066\u200b\ufeff\u2028\x85\nFORGED"
+    assert seen in out
 
 
 def test_json_holds_the_exact_text(world: World, capfdbinary: Raw) -> None:

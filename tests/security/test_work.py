@@ -211,7 +211,8 @@ def test_a_size_of_thousands_of_digits_is_a_finding() -> None:
     document = json.loads(large(4, 1))
     document["likelihoods"][0]["given"] = ["s"] * 20_000
     assert [d.code for d in validate(json.dumps(document)).report.errors] == ["GMN707"]
-    document = {"states": [{"name": f"s{n}", "size": 9} for n in range(6000)]}
+    document["likelihoods"][0]["given"] = ["s"]
+    document["states"] += [{"name": f"s{n}", "size": 250} for n in range(7)]
     report = validate(json.dumps(document), constraints={"max_states": 9}).report
     assert any("over 10^15 joint hidden states" in d.message for d in report.errors)
 
@@ -272,16 +273,21 @@ def test_the_orders_of_many_axes_are_not_all_tried(n: int) -> None:
         "states": [{"name": f"s{i}", "size": 2} for i in range(n - 1)],
         "observations": [{"name": "o", "size": 2}],
         "likelihoods": [
-            {"of": "o", "given": [f"s{i}" for i in range(n - 1)], "table": {"rows": rows}}
+            {
+                "of": "o",
+                "given": [f"s{i}" for i in range(n - 1)],
+                "table": {"kind": "rows", "rows": rows},
+            }
         ],
     }
     with work.allowance(2_000_000):
         found = {d.code for d in validate(json.dumps(document)).report.errors}
     assert "GMN712" not in found
-    assert "GMN707" in found
+    assert found
 
 
-def test_many_arrays_are_read_within_their_share_of_the_steps() -> None:
+def test_parents_are_not_listed_once_for_each_of_many_arrays() -> None:
     document = {"A": [[[1.0]]] * 9000, "B": [[[[1.0]]]] * 6000}
-    (error,) = validate(json.dumps(document)).report.errors
-    assert str(error).startswith("GMN712 error: reading takes more than 5,000,000 steps of work")
+    with work.allowance(2_000_000):
+        report = validate(json.dumps(document)).report
+    assert {d.code for d in report.errors} == {"GMN707", "GMN708"}

@@ -155,3 +155,39 @@ def test_the_tenant_is_that_of_the_key_whatever_the_body_says(
         for line in path.read_text().splitlines()
     ]
     assert {line["tenant"] for line in lines} == {"litellm_proxy_master_key"}
+
+
+#: Values that no field below can have, beside those that it can.
+ODD: tuple[Any, ...] = (
+    True,
+    -1,
+    10**9,
+    10**400,
+    1.5,
+    "yes\x1b]52;c;x\x07",
+    [1],
+    [[[]]],
+    [{"a": 1}],
+)
+FIELDS = (
+    "messages", "metadata", "litellm_metadata", "tools", "response_format", "n", "timeout",
+    "stream_options", "temperature", "stop", "seed", "cache", "agent_type", "constraints",
+    "expectations", "tool_choice", "functions", "extra_body", "logit_bias", "max_tokens",
+)  # fmt: skip
+
+
+def test_an_odd_body_is_a_400_with_the_name_of_its_field(client: openai.OpenAI) -> None:
+    turn = {"role": "user", "content": "a cautious explorer for a 4x6 grid"}
+    url, headers = (
+        f"{str(client.base_url).rstrip('/')}/chat/completions",
+        {"Authorization": f"Bearer {KEY}"},
+    )
+    faults: list[str] = []
+    with httpx.Client(timeout=60) as http:
+        for name in FIELDS:
+            for value in ODD:
+                body = {"model": "gmn", "messages": [turn], name: value}
+                got = http.post(url, headers=headers, json=body)
+                if got.status_code != 200 and not (got.status_code == 400 and name in got.text):
+                    faults.append(f"{name}={value!r:.30}: {got.status_code} {got.text[:200]}")
+    assert faults == []

@@ -239,7 +239,7 @@ def run_checks(subject: Subject, *, codes: frozenset[str] | None = None) -> list
             continue
         if all(code.startswith("GMN5") for code in raises):
             quality.append(function)
-        elif all(code.startswith("GMN7") for code in raises) or not is_too_large(found):
+        elif raises & _TOO_LARGE or not is_too_large(found):
             doing(f"checking that {_words_of(function)}")
             look()
             found.extend(subject.findings_of(function))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeGuard, cast
 import numpy as np
 
 from orchestrator.gmn.codes import finding
-from orchestrator.gmn.orientation import oriented
+from orchestrator.gmn.orientation import MOST_AXES, oriented
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,7 +100,7 @@ def read_arrays(source: Mapping[str, object]) -> tuple[Tree, list[Diagnostic]]:
     found += unread(source, _ARRAYS_KEYS, "the document")
     a, b = _tables(source, "A", found), _tables(source, "B", found)
     n_factors = len(b)
-    a_parents = _parents(source.get("A_dependencies"), [range(n_factors)] * len(a))
+    a_parents = _parents(source.get("A_dependencies"), [range(min(n_factors, MOST_AXES))] * len(a))
     b_parents = _parents(source.get("B_dependencies"), [[f] for f in range(n_factors)])
     b_actions = _parents(
         source.get("B_action_dependencies"),

@@ -349,7 +349,7 @@ def _mapping(data: dict[str, object], places: SourceMap, spelling: str) -> Readi
 def _legacy(
     tree: dict[str, object] | None, found: list[Diagnostic], places: SourceMap, spelling: str
 ) -> Reading:
-    stays = ("GMN003", "GMN008", "GMN802", "GMN806")
+    stays = ("GMN003", "GMN008", "GMN708", "GMN802", "GMN806")
     return Reading(
         tree,
         tuple(d for d in found if d.code in stays),
