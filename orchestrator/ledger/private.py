@@ -54,12 +54,12 @@ def make_private(directory: Path, *, is_ours: bool = False) -> None:
 
 def _make(directory: Path) -> None:
     try:
-        directory.mkdir(0o700)
-    except FileExistsError:  # another process has made it since
-        return
+        os.lstat(directory.parent)
     except FileNotFoundError:
         make_private(directory.parent)
-        _make(directory)
+    try:
+        directory.mkdir(0o700)
+    except FileExistsError:  # another process has made it since
         return
     directory.chmod(0o700)  # the umask may have taken more away
 

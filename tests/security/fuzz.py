@@ -6,14 +6,14 @@ hypothesis always; atheris, which is led by the branches that a text reaches, wh
 from __future__ import annotations
 
 import faulthandler
+import importlib
 import importlib.util
+import logging
 import resource
 import subprocess
 import sys
 import time
-
-from tests.security.targets import TARGETS
-from tests.security.test_readers import fuzzed
+from typing import Any
 
 MOST_SECONDS = 20  # for one text; then the stack is printed and the fuzzing fails
 MOST_BYTES = 4 * 2**30  # of address space, of which LiteLLM and numpy take one
@@ -21,6 +21,10 @@ MOST_BYTES = 4 * 2**30  # of address space, of which LiteLLM and numpy take one
 
 def by_hypothesis(seconds: float) -> None:
     """Every target in turn until the time is over."""
+    from tests.security.targets import TARGETS  # not before atheris looks at it
+    from tests.security.test_readers import fuzzed
+
+    logging.disable()
     over, rounds = time.monotonic() + seconds, 0
     while rounds == 0 or time.monotonic() < over:
         for name in TARGETS:
@@ -34,10 +38,10 @@ def by_hypothesis(seconds: float) -> None:
 
 def by_atheris(name: str, seconds: float) -> None:
     """One target; atheris ends the process, so each target has one of its own."""
-    import atheris  # type: ignore[import-not-found]
+    atheris: Any = importlib.import_module("atheris")  # not a dependency
 
-    with atheris.instrument_imports(include=["orchestrator.parsing", "orchestrator.gmn.formats"]):
-        from tests.security import targets
+    with atheris.instrument_imports(include=["orchestrator.parsing", "orchestrator.gmn"]):
+        targets = importlib.import_module("tests.security.targets")
 
     def reads(raw: bytes) -> None:
         targets.run(targets.TARGETS[name], atheris.FuzzedDataProvider(raw).ConsumeUnicode(4096))
@@ -60,13 +64,11 @@ def main() -> int:
     if not has_atheris:
         print("atheris is not installed here (pip install atheris): hypothesis alone")  # noqa: T201
         return 0
+    from tests.security.targets import TARGETS
+
     each = max(1.0, seconds / 2 / len(TARGETS))
-    return max(
-        subprocess.run(
-            [sys.executable, "-m", "tests.security.fuzz", str(each), name], check=False
-        ).returncode
-        for name in TARGETS
-    )
+    command = [sys.executable, "-m", "tests.security.fuzz", str(each)]
+    return max(subprocess.run([*command, name], check=False).returncode for name in TARGETS)
 
 
 if __name__ == "__main__":

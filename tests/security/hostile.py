@@ -8,6 +8,7 @@ import itertools
 import re
 import time
 from collections import defaultdict
+from functools import partial
 from pathlib import Path
 from re import _constants as op  # type: ignore[attr-defined]  # typeshed does not know it
 from re import _parser  # type: ignore[attr-defined]
@@ -235,9 +236,7 @@ def grows_faster(
     plain = _plain(length)
     for size in (n for n in ramp if n < length // 4):
         text = make(size)
-        if cpu(lambda text=text: work(text)) > most * plain and (
-            cpu(lambda text=text: work(text), 3) > most * plain
-        ):
+        if cpu(partial(work, text)) > most * plain and (cpu(partial(work, text), 3) > most * plain):
             return f"{size} characters take as long as {most * length} should"
     short, long = make(length // 4), make(length)
     if cpu(lambda: work(long)) < 20 * plain:
