@@ -153,7 +153,6 @@ _TABLE = """
 711 E - constraint of the request not met
 712 E - too much work to judge
 713 W - more findings than are listed
-714 E - exact inference not possible
 801 W - axis order ambiguous
 802 E - continuous or hierarchical model
 803 W - section ignored

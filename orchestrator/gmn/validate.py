@@ -14,6 +14,7 @@ import jsonpatch
 from orchestrator.gmn.checks import Subject, is_too_large, known_constraints, run_checks
 from orchestrator.gmn.codes import REPAIR_GROUPS, finding
 from orchestrator.gmn.compile import compile_spec
+from orchestrator.gmn.engine.parts import require_possible
 from orchestrator.gmn.expectations import EPISODES, check_names, measure
 from orchestrator.gmn.formats import Reading, SourceMap, coerce, read
 from orchestrator.gmn.formats.candidates import (
@@ -310,6 +311,7 @@ def _run(
     """Compile, run a few steps, and measure the expectations in simulated episodes."""
     try:
         compiled = subject.compiled or compile_spec(subject.spec)  # which says why there is none
+        require_possible(compiled)
     except GMNError as error:
         return _with(valid, [finding("GMN901", str(error))], runs=False)
     more: list[Diagnostic] = []

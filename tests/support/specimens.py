@@ -220,10 +220,6 @@ SPECIMENS: dict[str, str] = {
     "803": json.dumps({"A": [[[1, 0], [0, 1]]], "B": [[[1, 0], [0, 1]]], "dirichlet_A": [1]}),
     "806": json.dumps({"nodes": [{"id": "s", "type": "state"}], "edges": []}),
     "901": swapped("gamma: 8", "gamma: 1e308"),
-    "714": plus(
-        "node state x { size: 70 }\nnode state y { size: 70 }\n"
-        "node transition X { from: [x, y] to: x rules: [{then: {@stay: 1}}] }"
-    ).replace("gamma: 8", "gamma: 8 inference: exact"),
     "904": RULED_OUT,
 }  # fmt: skip
 

@@ -195,20 +195,14 @@ def traps_are_reported(subject: Subject) -> Iterator[Diagnostic]:
             yield finding("GMN505", words, pointer="/transitions", variable=model.states[0].name)
 
 
-@check("GMN506", "GMN714")
+@check("GMN506")
 def beliefs_are_exact(subject: Subject) -> Iterator[Diagnostic]:
     """Factors that meet and have too many joint values, or are kept apart on request."""
     model = subject.compiled
-    if model is None:
-        return
-    for part in parts_of(model):
-        names = ", ".join(model.states[f].name for f in part.factors)
-        if part.reason and model.inference == "exact":
-            words = f"exact inference is not possible: {names} have {part.reason}"
-            words += "; write inference: auto, or make them smaller"
-            yield finding("GMN714", words, pointer="/policy/inference")
-        elif len(part.factors) > 1 and (part.reason or model.inference == "mean_field"):
-            why = part.reason or "inference: mean_field"
+    for part in parts_of(model) if model is not None else ():
+        why = part.reason or ("inference: mean_field" if model.inference == "mean_field" else "")
+        if why and len(part.factors) > 1:
+            names = ", ".join(model.states[f].name for f in part.factors)
             words = f"beliefs about {names} are inferred as if independent (mean field): {why}"
             yield finding("GMN506", words, pointer="/states")
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from orchestrator.gmn.engine.exact import ExactPart
 from orchestrator.gmn.engine.mean_field import MeanFieldPart, clipped_log, softmax
-from orchestrator.gmn.engine.parts import parts_of
-from orchestrator.types.errors import GMNError
+from orchestrator.gmn.engine.parts import parts_of, require_possible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from orchestrator.gmn.compile import Compiled
-    from orchestrator.gmn.engine.parts import Part
     from orchestrator.gmn.model import Inference
 
     Array = NDArray[np.float64]
@@ -41,15 +39,6 @@ class Inferred:
     converged: bool
 
 
-def _made(model: Compiled, part: Part, inference: Inference) -> ExactPart | MeanFieldPart:
-    if inference == "mean_field" or (inference == "auto" and not part.can_be_exact):
-        return MeanFieldPart(model, part)
-    if not part.can_be_exact:
-        names = ", ".join(model.states[f].name for f in part.factors)
-        raise GMNError(f"exact inference is not possible: {names} have {part.reason}")
-    return ExactPart(model, part)
-
-
 class Engine:
     """Prepares a model's arrays once; holds no beliefs of its own."""
 
@@ -58,9 +47,12 @@ class Engine:
 
         Raises: GMNError: exact inference is asked for and a part is too large for it.
         """
-        self.model = model
+        self.model = model if inference is None else replace(model, inference=inference)
+        require_possible(self.model)
+        is_exact = self.model.inference != "mean_field"
         self.parts = tuple(
-            _made(model, part, inference or model.inference) for part in parts_of(model)
+            (ExactPart if is_exact and part.can_be_exact else MeanFieldPart)(model, part)
+            for part in parts_of(model)
         )
         self._places = [self._place(part) for part in self.parts]
         per_step = round(len(model.policies) ** (1 / model.horizon))

@@ -11,6 +11,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from orchestrator.types.errors import GMNError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -81,6 +83,17 @@ def _part(model: Compiled, factors: tuple[int, ...]) -> Part:
         tuple(model.states[f].n for f in factors),
         max(held for _, held in elimination(model, factors)),
     )
+
+
+def require_possible(model: Compiled) -> None:
+    """Raises: GMNError: exact inference is asked for, and a part is too large for it."""
+    for part in parts_of(model) if model.inference == "exact" else ():
+        if part.reason:
+            names = ", ".join(model.states[f].name for f in part.factors)
+            raise GMNError(
+                f"exact inference is not possible: {names} have {part.reason}; write inference:"
+                " auto, or make them smaller"
+            )
 
 
 def elimination(model: Compiled, factors: Sequence[int]) -> list[tuple[int, int]]:
