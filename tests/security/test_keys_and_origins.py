@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import litellm
@@ -63,7 +63,7 @@ async def test_a_configured_key_goes_to_no_other_origin(
     wire.plan("m", '{"ok": true}')
     given = elsewhere(stranger)[way]
     async with Orchestrator(configured(wire.base, "m", cache={"mode": "off"})) as orc:
-        calls = [
+        calls: list[Callable[[], Awaitable[object]]] = [
             lambda: orc.acompletion(model="m", messages=ASK, **given),
             lambda: orc.acompletion(model="m", messages=ASK, stream=True, **given),
             lambda: orc.acompletion(
@@ -281,7 +281,7 @@ async def test_local_only_holds_for_litellms_own_settings(
 async def test_local_only_holds_for_a_router_that_was_built_elsewhere(wire: WireServer) -> None:
     cloud = {"model_name": "m", "litellm_params": {"model": "openai/gpt-4o", "api_key": "k"}}
     ours = private(wire.base)
-    theirs = litellm.Router(model_list=[*ours["model_list"], cloud])
+    theirs = litellm.router.Router(model_list=[*ours["model_list"], cloud])
     with pytest.raises(ConfigError, match="the Router asks openai/gpt-4o"):
         Orchestrator(ours, router=theirs)
 

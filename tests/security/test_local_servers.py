@@ -145,7 +145,7 @@ def silent(asked: bytes) -> Iterator[bytes]:
         http({"version": "0.9.6", "data": []}, "302 Found", "Location: http://127.0.0.1:1/"),
         trickled, endless, silent,
     ],
-    ids=str,
+    ids=lambda reply: getattr(reply, "__name__", str(reply)[:60]),
 )  # fmt: skip
 def test_what_is_something_else_gets_no_prompt(
     listener: Listener, caplog: pytest.LogCaptureFixture, kind: str, reply: Any

@@ -15,9 +15,11 @@ from typing import Any
 import litellm
 import openai
 import pytest
+from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
 
 from orchestrator import Orchestrator
 from orchestrator.routing import _litellm
+from orchestrator.routing.redirects import hold_redirects
 from orchestrator.types.errors import BadRequestError
 from tests.support.wire import PROVIDERS, Reply, WireServer, configured, provider_config
 
@@ -86,7 +88,7 @@ async def test_nothing_follows_to_another_origin(
         for status in STATUSES:
             wire.plan("m", Reply(status=status, headers={"Location": there + PATHS[provider]}))
             asked = len(wire.requests)
-            with pytest.raises(litellm.BadRequestError) as caught:
+            with pytest.raises(litellm.exceptions.BadRequestError) as caught:
                 await asked_to_the_end(orc, stream=stream)
             assert there in str(caught.value)
             assert wire.root in str(caught.value)
@@ -135,10 +137,10 @@ async def test_a_client_that_was_closed_is_held_when_it_is_made_again(
     wire.plan("m", Reply(status=307, headers={"Location": there}))
     async with Orchestrator(config_for(wire, "anthropic")) as orc:
         for _ in range(2):
-            with pytest.raises(litellm.BadRequestError, match="redirects to"):
+            with pytest.raises(litellm.exceptions.BadRequestError, match="redirects to"):
                 await orc.acompletion(model="m", messages=ASK)
             for handler in list(litellm.in_memory_llm_clients_cache.cache_dict.values()):
-                if isinstance(handler, litellm.llms.custom_httpx.http_handler.AsyncHTTPHandler):
+                if isinstance(handler, AsyncHTTPHandler):
                     await handler.client.aclose()
     assert recorder.seen == []
 
@@ -149,7 +151,7 @@ async def test_a_proxys_own_calls_stay_its_owners(wire: WireServer, recorder: An
     module = _litellm.load()
     cache = module.in_memory_llm_clients_cache
     try:
-        await asyncio.to_thread(_litellm.hold_redirects, module, _litellm.OURS.get)
+        await asyncio.to_thread(hold_redirects, module, _litellm.OURS.get)
         there = f"http://127.0.0.1:{recorder.server_port}/v1/messages"
         wire.plan("m", Reply(status=307, headers={"Location": there}))
         with pytest.raises(openai.OpenAIError):  # what came back is not an answer
@@ -158,7 +160,7 @@ async def test_a_proxys_own_calls_stay_its_owners(wire: WireServer, recorder: An
             )
         assert len(recorder.seen) == 1
         async with Orchestrator(config_for(wire, "anthropic")) as orc:
-            with pytest.raises(litellm.BadRequestError, match="redirects to"):
+            with pytest.raises(litellm.exceptions.BadRequestError, match="redirects to"):
                 await orc.acompletion(model="m", messages=ASK)
         assert len(recorder.seen) == 1
     finally:
