@@ -75,7 +75,7 @@ async def asked(wire: WireServer) -> Any:
 
 @pytest.mark.parametrize(
     ("answer", "expected"),
-    [(GOOD, LONG[0]), (large(128, 6), "o=1 at 250"), (large(16, 6), "o=1 at 400")],
+    [(GOOD, LONG[0]), (large(128, 6), "o=1 at 200"), (large(16, 6), "o=1 at 400")],
     ids=["many steps", "largest tables", "most policies"],
 )
 async def test_nothing_of_a_request_runs_on_after_its_deadline(
