@@ -40,7 +40,9 @@ class Budget(NamedTuple):
 BUDGET = {
     "__init__": Budget(60, 65, "type checkers need one import line for each of the 34 names"),
     "__main__": Budget(10),
-    "cli": Budget(1200, 1743, "checks before a call, runs, completion, any stream, the output door"),
+    "cli": Budget(
+        1200, 1743, "checks before a call, runs, completion, any stream, the output door"
+    ),
     "server": Budget(1200),
     "client": Budget(600, 1036, "argument types, overloads, GMN tasks, a method per operation"),
     "generation": Budget(1500, 2364, "candidates, strict types, cut-off answers; 295 evaluate"),

@@ -11,7 +11,6 @@ import contextlib
 import datetime
 import functools
 import json
-import logging
 import os
 import re
 import zlib
@@ -26,6 +25,7 @@ from pydantic_core import SchemaValidator, ValidationError, core_schema
 from orchestrator.ledger import jsonl as jsonlines
 from orchestrator.ledger.private import write_private
 from orchestrator.ledger.sums import Days, Sums, ranked
+from orchestrator.types.visible import logger_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from orchestrator.ledger.usage import By, Sum
 
-_log = logging.getLogger(__name__)
+_log = logger_of(__name__)
 _LAYOUT = 1
 _EDGE = 4096
 _PARTS = 16

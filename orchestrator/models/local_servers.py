@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import re
 import selectors
 import socket
@@ -15,11 +14,12 @@ from urllib.parse import urlsplit
 
 from orchestrator.models.origins import base_of, origin_of
 from orchestrator.models.surroundings import addresses_for, surroundings, without_secrets
+from orchestrator.types.visible import logger_of
 
 if TYPE_CHECKING:
     from orchestrator.models.deployments import Deployment
 
-_log = logging.getLogger(__name__)
+_log = logger_of(__name__)
 _CONNECT_S = 0.3
 _ANSWER_S = 1.0
 _MOST_BYTES = 2**18

@@ -47,7 +47,9 @@ _ONE = ("items", "additionalProperties", "contains", "propertyNames", "not", "if
 _LIST = ("allOf", "anyOf", "oneOf", "prefixItems")
 _MAP = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 _PER_PART = ("items", "additionalProperties", "contains", "propertyNames")
-_PIECE = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{(\d+)(?:,(\d*))?\}|.", re.DOTALL)
+_PIECE = re.compile(
+    r"\\.|\[\^?+\]?+(?:\\.|[^\]\\])*+(?:\]|\\?\Z)|\{(\d++)(?:,(\d*+))?\}|.", re.DOTALL
+)
 
 
 class TooMuchWorkError(ValueError):

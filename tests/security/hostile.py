@@ -107,6 +107,7 @@ def _evaluated(call: ast.Call, module: ModuleType) -> re.Pattern[str]:
     text, *flags = (
         eval(compile(ast.Expression(part), "", "eval"), vars(module)) for part in (words, *stated)
     )
+    text = text.decode("latin-1") if isinstance(text, bytes) else text
     return re.compile(text, *flags)
 
 

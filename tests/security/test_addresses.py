@@ -31,7 +31,8 @@ SECRET = "what stood at the address"
 CONNECTS = {
     "routing/context_window.py": "the base of a configured deployment",
     "routing/translate.py": "nothing: it knows the errors of connections",
-    "models/deployments.py": "the port of Ollama on this machine",
+    "models/local_servers.py": "the port of a server on this machine",
+    "models/origins.py": "nothing: it reads what an address names",
     "cli/doctor.py": "the servers that doctor looks for on this machine",
 }
 

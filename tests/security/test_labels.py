@@ -128,10 +128,10 @@ def test_labels_that_differ_to_the_eye_are_no_finding(labels: tuple[str, ...]) -
 
 
 def test_many_labels_that_look_alike_are_a_handful_of_findings() -> None:
-    labels = ["a" + "\u200b" * n for n in range(200)]
+    labels = ["a" + "\u200b" * n for n in range(46)]
     found = [d for d in validate(states(*labels)).report.diagnostics if d.code == "GMN123"]
     assert len(found) == 6
-    assert "194 more" in found[-1].message
+    assert "40 more" in found[-1].message
 
 
 def test_a_reference_that_only_looks_like_a_label_is_told_from_it() -> None:

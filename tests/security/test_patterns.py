@@ -105,4 +105,5 @@ def test_the_patterns_of_our_schemas_are_no_slower() -> None:
 )  # fmt: skip
 def test_a_slow_pattern_is_seen(pattern: str, *, is_slow: bool) -> None:
     made = re.compile(pattern)
-    assert bool(slow_on(made, lambda text: sum(1 for _ in made.finditer(text)))) is is_slow
+    asked = (slow_on(made, lambda text: sum(1 for _ in made.finditer(text))) for _ in range(3))
+    assert any(asked) is is_slow  # a busy machine hides one that is only a little slow

@@ -283,6 +283,7 @@ ALLOWED = {
     ("cli/files.py", "open"): "a result, which has the mode of the user's umask",
     ("cli/files.py", "write_bytes"): "a result, which has the mode of the user's umask",
     ("cli/output.py", "open"): "the null device",
+    ("generation/images.py", "open"): "a picture of the caller, read only",
     ("cache/disk.py", "connect"): "a database whose file is private by then",
     ("generation/evaluation/plot.py", "savefig"): "a picture, which has the mode of the umask",
     ("types/presentation.py", "write_text"): "a result, which has the mode of the user's umask",

@@ -72,7 +72,7 @@ def test_the_command_line_and_the_proxy_have_the_same_limits(
     assert f"feedback{SHOWN}" in capsys.readouterr().err
     assert main(["simulate", str(document), "--expect", LONG]) == 2
     assert "an expectation has 100,000 characters, more than 2,000" in capsys.readouterr().err
-    with pytest.raises(UnservedRequestError, match=f"^prompt{SHOWN}"):
+    with pytest.raises(UnservedRequestError, match=f"^messages: the text{SHOWN}"):
         read_request([{"role": "user", "content": LONG}], {})
     assert wire.requests == []
 
