@@ -335,7 +335,9 @@ def _is_setting(key: object, value: object) -> bool:
 def _own(directory: Path) -> None:
     """Raises: ConfigError: it is refused, or a file in it; OSError: it cannot be made."""
     try:
-        make_private(directory, is_ours=True)
+        held = {path.name for path in directory.iterdir()} if directory.is_dir() else set()
+        # A directory of other things that is named for the store keeps its mode.
+        make_private(directory, is_ours=not held or _FILES[0] in held)
         for name in _FILES:  # the log and the index get the mode of the database from SQLite
             if name == _FILES[0] or os.path.lexists(directory / name):
                 os.close(open_private(directory / name, os.O_RDONLY))

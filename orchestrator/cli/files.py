@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 import time
+import uuid
 from pathlib import Path
 
 from orchestrator.cli.output import OutputError, UsageError, echo, require_stdout
@@ -122,11 +123,15 @@ def _write(path: Path, text: str) -> None:
     if path.exists() and not path.is_file():
         path.write_bytes(raw)
         return
-    beside = path.with_name(f".{path.name[:100]}.{os.getpid()}")
+    beside = path.with_name(f".{uuid.uuid4().hex}")
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
     try:
-        beside.write_bytes(raw)
-        if path.exists():
-            beside.chmod(stat.S_IMODE(path.stat().st_mode))
+        # A new file under a name that nobody foresees: no link that waits there is followed.
+        new = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        with os.fdopen(os.open(beside, new, 0o666 if mode is None else 0o600), "wb") as file:
+            file.write(raw)
+        if mode is not None:
+            beside.chmod(mode)
         beside.replace(path)
     except PermissionError:  # a directory in which nothing can be made
         path.write_bytes(raw)

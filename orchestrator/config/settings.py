@@ -169,6 +169,11 @@ class ModelListEntry(BaseModel):
     litellm_params: dict[str, Any]
     model_info: dict[str, Any] = {}
 
+    def __repr__(self) -> str:
+        return f"ModelListEntry({self.model_name!r})"  # its parameters hold keys
+
+    __str__ = __repr__
+
 
 class Config(BaseModel):
     """The whole file. Sections of LiteLLM's that are not used load and are listed in `unused`."""
@@ -183,6 +188,11 @@ class Config(BaseModel):
     search_tools: tuple[dict[str, Any], ...] = ()
     orchestrator: Settings = Settings()
     source: str = Field(default="", exclude=True)
+
+    def __repr__(self) -> str:
+        return f"Config({self.source!r}, models={[one.model_name for one in self.model_list]})"
+
+    __str__ = __repr__
 
     @property
     def unused(self) -> tuple[str, ...]:

@@ -27,7 +27,8 @@ class NotPrivateError(PermissionError):
 def make_private(directory: Path, *, is_ours: bool = False) -> None:
     """Make a directory, and the parents it lacks, with mode 0700.
 
-    One that exists gets that mode with `is_ours`, and else stays as it is.
+    One that exists gets that mode with `is_ours`, if it is not one that users share; else it stays
+    as it is.
 
     Raises: NotPrivateError: it is a link or a file, belongs to another user, or others may write to
         it; OSError: it cannot be made.
@@ -42,7 +43,7 @@ def make_private(directory: Path, *, is_ours: bool = False) -> None:
     if not hasattr(os, "geteuid"):
         return
     _require_own(directory, found)
-    if is_ours:
+    if is_ours and not found.st_mode & stat.S_ISVTX:
         directory.chmod(0o700)
     # A group that is the user's own has, as a rule, no other members.
     elif not found.st_mode & stat.S_ISVTX and (

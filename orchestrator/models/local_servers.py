@@ -83,16 +83,17 @@ def _got(address: str) -> dict[str, Any]:
     """The JSON object at an address; empty for anything else, a redirect, or what takes long."""
     import http.client  # noqa: PLC0415  25 ms, for those alone who have no key
 
-    parts = urlsplit(address)
-    asked = f"GET {parts.path} HTTP/1.1\r\nHost: {origin_of(address).partition('://')[2]}\r\n"
     try:
+        parts = urlsplit(address)
+        host = origin_of(address).partition("://")[2]
+        asked = f"GET {parts.path} HTTP/1.1\r\nHost: {host}\r\n"
         raw = _exchanged(
             parts.hostname or "", parts.port or 80, asked + "Connection: close\r\n\r\n"
         )
         response = http.client.HTTPResponse(_Said(raw))  # type: ignore[arg-type]  # all it asks
         response.begin()
         made = json.loads(response.read()) if response.status == http.client.OK else {}
-    except (OSError, ValueError, RecursionError, http.client.HTTPException):
+    except (OSError, ValueError, OverflowError, RecursionError, http.client.HTTPException):
         return {}
     return made if isinstance(made, dict) else {}
 

@@ -22,6 +22,7 @@ from orchestrator.routing.context_window import window_in
 from orchestrator.routing.redirects import RedirectRefusedError
 from orchestrator.types import errors
 from orchestrator.types.requests import OutputMode
+from orchestrator.types.visible import visible
 
 if TYPE_CHECKING:
     from orchestrator.types.requests import WireAttempt
@@ -278,8 +279,10 @@ def cleaned(error: Exception, sent: Mapping[str, Any], secrets: Iterable[str]) -
         if name in _CARRIERS:
             setattr(error, name, None)
         elif isinstance(value, str) and name not in _NAMED:
-            setattr(error, name, private.removed(value)[0])
-    error.args = tuple(private.removed(a)[0] if isinstance(a, str) else a for a in error.args)
+            setattr(error, name, visible(private.removed(value)[0], lines=True))
+    error.args = tuple(
+        visible(private.removed(a)[0], lines=True) if isinstance(a, str) else a for a in error.args
+    )
     error.__context__ = error.__cause__ = None
     return error
 

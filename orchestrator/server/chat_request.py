@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -162,7 +161,8 @@ def _read_messages(messages: Any) -> tuple[str, list[str | bytes]]:
     for at, turn in enumerate(messages):
         role = turn.get("role")
         if role != "user":
-            raise UnservedRequestError(f"messages[{at}] has the role {role!r}: {_ONE_REQUEST}")
+            shown = repr(role) if isinstance(role, str) else f"of type {type(role).__name__}"
+            raise UnservedRequestError(f"messages[{at}] has the role {shown}: {_ONE_REQUEST}")
         content = turn.get("content")
         parts = content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
         for part in parts:
@@ -192,7 +192,7 @@ def _picture(stated: object, at: int) -> str | bytes:
     try:
         if head.startswith("data:image/") and head.endswith(";base64"):
             return base64.b64decode(data, validate=True)
-    except binascii.Error:
+    except ValueError:  # of base64, or of a text that is not even ASCII
         pass
     raise UnservedRequestError(
         f"messages[{at}]: image_url is neither a web address nor a data: URL"

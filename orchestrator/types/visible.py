@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from collections.abc import Mapping
 from typing import Any
 
 #: Control characters, lone surrogates, line and paragraph separators, format characters (marks of
@@ -45,11 +46,15 @@ def logger_of(module: str) -> logging.Logger:
     return logger
 
 
+def _in_a_line(value: object) -> object:
+    return value if isinstance(value, int | float) else visible(str(value))
+
+
 def _one_line(record: logging.LogRecord) -> bool:
-    if isinstance(record.args, tuple):
-        record.args = tuple(
-            one if isinstance(one, int | float) else visible(str(one)) for one in record.args
-        )
+    if isinstance(record.args, Mapping):
+        record.args = {name: _in_a_line(one) for name, one in record.args.items()}
+    elif record.args:
+        record.args = tuple(map(_in_a_line, record.args))
     if record.exc_info:  # formatted here, since every handler would format it as it is
         text = logging.Formatter().formatException(record.exc_info)
         record.exc_text = visible(text, lines=True)

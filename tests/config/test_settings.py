@@ -314,3 +314,11 @@ def test_retries_that_multiply_beyond_the_limit_are_refused() -> None:
     }
     with pytest.raises(ConfigError, match=r"96 requests on the wire \(4 calls over a, b, c, d, e"):
         RouterCompleter(Config.load(tree, {}), environ={})
+
+
+def test_no_representation_of_a_configuration_holds_a_key() -> None:
+    params = {"model": "openai/m", "api_key": "sk-CANARY"}
+    config = Config.load({"model_list": [{"model_name": "m", "litellm_params": params}]}, {})
+    for shown in (repr(config), str(config), f"{config.model_list}"):
+        assert "CANARY" not in shown
+        assert "m" in shown

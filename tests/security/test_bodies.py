@@ -92,6 +92,13 @@ async def test_odd_turns_are_refused_by_their_place(value: Any) -> None:
         assert status == 200 if is_text else "messages" in words, words
 
 
+async def test_a_picture_that_is_not_even_ascii_is_refused_by_its_place() -> None:
+    part = {"type": "image_url", "image_url": {"url": "data:image/png;base64,\u00e9"}}
+    turn = {"role": "user", "content": [{"type": "text", "text": "x"}, part]}
+    status, words = await status_of({"messages": [turn]})
+    assert (status, "messages[0]: image_url" in words) == (400, True), words
+
+
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),

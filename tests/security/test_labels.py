@@ -82,6 +82,8 @@ def test_text_that_people_read_stays_as_it_was_written() -> None:
 
 
 PAIRS = [
+    ("\u00e1", "\u0430\u0301", "U+00E1", "U+0430 U+0301"),
+    ("o", "\u0585", "U+006F", "U+0585"),  # Armenian
     ("a", "\u0430", "U+0061", "U+0430"),  # Cyrillic
     ("up", "u\u0440", "U+0070", "U+0440"),
     ("K", "\u039a", "U+004B", "U+039A"),  # Greek

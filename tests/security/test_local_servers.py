@@ -143,6 +143,8 @@ def silent(asked: bytes) -> Iterator[bytes]:
         http({"version": "\x1b[31m", "data": "x"}), http("[" * 100_000), http("9" * 100_000),
         http({"version": "0.9.6", "data": []}, "500 Oops"),
         http({"version": "0.9.6", "data": []}, "302 Found", "Location: http://127.0.0.1:1/"),
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffffffffff\r\n{}",
         trickled, endless, silent,
     ],
     ids=lambda reply: getattr(reply, "__name__", str(reply)[:60]),
@@ -156,6 +158,13 @@ def test_what_is_something_else_gets_no_prompt(
     assert found.groups() == ("offline",)
     assert "no server of its kind answers" in found.skipped[0].reason
     assert caplog.messages == []
+
+
+def test_an_address_that_is_none_is_no_server() -> None:
+    config = config_of(1)
+    del config["model_list"][0]["litellm_params"]["api_base"]
+    environ = {"OLLAMA_API_BASE": "http://[1.2]:3"}
+    assert deployments_of(Config.load(config, environ), environ).groups() == ("offline",)
 
 
 def test_nobody_listens(unused_port: int) -> None:

@@ -17,6 +17,7 @@ import pytest
 from orchestrator.cache.cassette import Cassette
 from orchestrator.cache.disk import disk_store
 from orchestrator.cache.single_flight import FileLocks
+from orchestrator.cli.files import write_result
 from orchestrator.cli.main import main
 from orchestrator.ledger import jsonl, months
 from orchestrator.ledger.ledger import Ledger
@@ -174,6 +175,25 @@ def test_the_directory_of_the_cache_is_taken_back_from_others(tmp_path: Path) ->
     (tmp_path / "cache").mkdir(0o777)
     write_answers(tmp_path / "cache")
     assert stat.S_IMODE((tmp_path / "cache").stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o1777])
+def test_a_directory_of_other_things_keeps_its_mode(tmp_path: Path, mode: int) -> None:
+    (tmp_path / "notes.txt").write_text("of the user")
+    tmp_path.chmod(mode)
+    write_answers(tmp_path)
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == mode
+    assert stat.S_IMODE((tmp_path / "cache.db").stat().st_mode) == 0o600
+
+
+def test_a_result_goes_through_no_link_that_waits_beside_it(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("as it was")
+    (tmp_path / f".out.gmn.{os.getpid()}").symlink_to(victim)
+    write_result("a model", str(tmp_path / "out.gmn"))
+    assert victim.read_text() == "as it was"
+    assert not (tmp_path / "out.gmn").is_symlink()
+    assert (tmp_path / "out.gmn").read_text() == "a model"
 
 
 def test_files_of_earlier_versions_are_tightened_when_they_are_written(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_a_graph_with_too_many_parts_is_refused_with_a_sentence() -> None:
     nodes = "".join(f"n{i}: state {{size: 2}}\n" for i in range(3000))
     found = read(f"[nodes]\n{nodes}")
     assert found.tree is None
-    assert "3000 nodes and 0 edges, more than 2,000" in str(found.findings[0])
+    assert "3000 nodes and 0 edges, more than 2000" in str(found.findings[0])
 
 
 def test_what_is_there_of_a_key_that_was_cut_off_is_removed() -> None:

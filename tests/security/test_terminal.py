@@ -403,6 +403,7 @@ def test_no_record_of_ours_forges_a_line_of_a_log(caplog: pytest.LogCaptureFixtu
         Path(NAME).read_bytes()
     except OSError:
         logger.exception("failed: %s", HOSTILE)
+    logger.warning("%(what)s", {"what": HOSTILE})
     first, *_ = caplog.text.splitlines()
     assert first.endswith(r"\nFORGED')") or "FORGED" in first
     assert driving(caplog.text) == []

@@ -14,15 +14,15 @@ from functools import lru_cache
 from orchestrator.types.visible import visible
 
 _LOOKS_LIKE = str.maketrans(
-    "АВЕКМНОРСТУХІЈЅԚԜаеорсухіјѕһԁԛԝѵΑΒΕΖΗΙΚΜΝΟΡΤΥΧαικνορυϲϳ‘’ʼ“”",  # noqa: RUF001  that is the point
-    "ABEKMHOPCTYXIJSQWaeopcyxijshdqwvABEZHIKMNOPTYXaikvopucj'''\"\"",
+    "АВЕКМНОРСТУХІЈЅԚԜаеорсухіјѕһԁԛԝѵΑΒΕΖΗΙΚΜΝΟΡΤΥΧαικνορυϲϳ‘’ʼ“”օոսӏɡɑıǀᎪꓮ\u2800",  # noqa: RUF001  that is the point
+    "ABEKMHOPCTYXIJSQWaeopcyxijshdqwvABEZHIKMNOPTYXaikvopucj'''\"\"onulgaiIAA ",
 )
 
 
 @lru_cache(maxsize=4096)
 def skeleton(label: str) -> str:
     """What `label` looks like: equal for labels that look alike, not itself a label."""
-    seen = (c for c in unicodedata.normalize("NFKC", label) if _is_seen(c))
+    seen = (c for c in unicodedata.normalize("NFKD", label) if _is_seen(c))
     plain = ("-" if unicodedata.category(c) == "Pd" or c == "\u2212" else c for c in seen)
     return " ".join("".join(plain).translate(_LOOKS_LIKE).split())
 
