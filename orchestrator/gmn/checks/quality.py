@@ -199,7 +199,9 @@ def traps_are_reported(subject: Subject) -> Iterator[Diagnostic]:
 def beliefs_are_exact(subject: Subject) -> Iterator[Diagnostic]:
     """Factors that meet and have too many joint values, or are kept apart on request."""
     model = subject.compiled
-    for part in parts_of(model) if model is not None else ():
+    if model is None:
+        return
+    for part in parts_of(model):
         why = part.reason or ("inference: mean_field" if model.inference == "mean_field" else "")
         if why and len(part.factors) > 1:
             names = ", ".join(model.states[f].name for f in part.factors)
