@@ -36,6 +36,11 @@ _ELSEWHERE = frozenset({
     "custom_llm_provider", "model_list", "deployment_id", "azure", "api_type", "user_config",
     "litellm_credential_name", "context_window_fallback_dict",
 })  # fmt: skip
+#: Parameters of a deployment by which LiteLLM itself asks others, past the Router and its guard.
+CHAINS = (
+    "fallbacks", "context_window_fallbacks", "content_policy_fallbacks", "default_fallbacks",
+    "context_window_fallback_dict", "model_list",
+)  # fmt: skip
 #: LiteLLM asks OpenAI where these have no address.
 _WITHOUT_DEFAULT = ("hosted_vllm", "lm_studio")
 _HOST_HEADERS = ("host", "x-forwarded-host", "forwarded", ":authority")
@@ -129,7 +134,7 @@ def why_it_leaves(one: Deployment, defaults: Mapping[str, Any], now: Surrounding
     params = {**defaults, **one.params.value}
     for name, value in params.items():
         is_near = is_here(value) or (name == "custom_llm_provider" and value in LOCAL_PREFIXES)
-        if value and says_where(name) and not is_near:
+        if value and (says_where(name) or name in CHAINS) and not is_near:
             return NOT_HERE if name == "api_base" else f"{name} is not on this machine"
         if name in HEADERS and hosts_in(value):
             return f"{name} names another host"

@@ -166,6 +166,32 @@ async def test_the_configurations_own_fallbacks_are_held_too(
     assert wire.requests == stranger.requests == []
 
 
+@pytest.mark.parametrize("place", ["litellm_params", "default_litellm_params", "Router"])
+@pytest.mark.parametrize("privacy", ["any", "local_only"])
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("fallbacks", lambda base: [{"model": "openai/x", "api_base": base}]),
+        ("fallbacks", lambda base: ["openai/x"]),
+        ("context_window_fallback_dict", lambda base: {"m": "gpt-4o"}),
+        ("model_list", lambda base: [{"model_name": "m", "litellm_params": {"api_base": base}}]),
+    ],
+)
+def test_a_deployment_has_no_fallbacks_past_the_router(
+    stranger: WireServer, name: str, make: Callable[[str], Any], privacy: str, place: str
+) -> None:
+    config: dict[str, Any] = configured(stranger.base, "m", privacy=privacy)
+    if place == "default_litellm_params":
+        config["router_settings"][place] = {name: make(stranger.base)}
+    else:
+        config["model_list"][0]["litellm_params"][name] = make(stranger.base)
+    with pytest.raises(ConfigError, match=rf"litellm_params.{name}: .*router_settings.fallbacks"):
+        if place == "Router":
+            orchestrator.Router(model_list=config["model_list"])
+        else:
+            Orchestrator(config)
+
+
 def private(base: str) -> dict[str, Any]:
     config: dict[str, Any] = configured(base, "m", privacy="local_only", cache={"mode": "off"})
     return config
