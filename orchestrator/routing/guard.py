@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,7 +26,7 @@ from orchestrator.routing.prices import FALLBACKS, fallbacks_of
 from orchestrator.types.errors import AuthenticationError, ConfigError, NoDeploymentError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from orchestrator.config.settings import Config
     from orchestrator.models.deployments import Deployments
@@ -43,6 +45,9 @@ _STAYS = frozenset({
     "ignore_eos", "do_sample", "stop_token_ids", "skip_special_tokens", "api_key", "logger_fn",
     "litellm_metadata", *FALLBACKS, *HEADERS,
 })  # fmt: skip
+#: Members of LiteLLM's Router that say something and ask nobody.
+_READS = re.compile(r"(get|is|has)_|(registry|settings|health|discard)\Z")
+_ADDRESSED_MODEL = re.compile(r"[^\s:/]+/\S*://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,45 @@ class Guard:
                 raise ConfigError(
                     "orchestrator.privacy", f"the Router asks {one.model}: {why}", fix=fix
                 )
+
+
+def held_member(name: str, member: Any, *, is_local_only: bool) -> Any:
+    """A member of LiteLLM's Router whose calls nothing else here guards.
+
+    When it is called it raises AuthenticationError for an argument that leads elsewhere, and
+    NoDeploymentError under ``local_only``.
+    """
+    if not callable(member) or _READS.match(name):
+        return member
+    return functools.partial(_unguarded, name, member, is_local_only)
+
+
+def _unguarded(
+    name: str, member: Callable[..., Any], is_local_only: bool, *given: Any, **arguments: Any
+) -> Any:
+    if is_local_only:
+        raise NoDeploymentError(
+            f"privacy is local_only, and Router.{name} is LiteLLM's own: only completion,"
+            " acompletion, embedding and aembedding are held to this machine."
+        )
+    layers = [arguments, *(one for one in given if isinstance(one, Mapping))]
+    places = [key for layer in layers for key, value in layer.items() if _leads(key, value)]
+    if any(isinstance(one, str) and _ADDRESSED_MODEL.match(one) for one in given):
+        places.append("model")
+    if places and not name.startswith("set_"):
+        raise AuthenticationError(
+            f"{_and(sorted(places))} of Router.{name} may take a configured key elsewhere: name the"
+            " place in the litellm_params of a deployment."
+        )
+    return member(*given, **arguments)
+
+
+def _leads(name: str, value: Any) -> bool:
+    if name in ("model", "models", *FALLBACKS) and value:
+        return "://" in str(value) or has_own_arguments(value)
+    if name in ("request", "request_kwargs") and isinstance(value, Mapping):
+        return any(_leads(*one) for one in value.items())
+    return bool(value) and (says_where(name) or (name in HEADERS and bool(hosts_in(value))))
 
 
 def guard_of(config: Config, deployments: Deployments) -> Guard:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import litellm
@@ -14,7 +16,7 @@ from orchestrator import Config, Orchestrator
 from orchestrator.models.origins import is_here, origin_of
 from orchestrator.models.secrets import secrets_of
 from orchestrator.types.errors import AuthenticationError, ConfigError, NoDeploymentError
-from tests.support.wire import SECRET, Reply, WireServer, configured
+from tests.support.wire import SECRET, Reply, WireServer, configured, for_commands
 
 ASK = [{"role": "user", "content": "a private sentence"}]
 
@@ -312,6 +314,7 @@ async def test_local_only_holds_for_a_router_that_was_built_elsewhere(wire: Wire
         Orchestrator(ours, router=theirs)
 
 
+@pytest.mark.may_block
 async def test_the_routers_class_holds_keys_too(wire: WireServer, stranger: WireServer) -> None:
     config: dict[str, Any] = configured(wire.base, "m")
     router = orchestrator.Router(model_list=config["model_list"])
@@ -319,6 +322,67 @@ async def test_the_routers_class_holds_keys_too(wire: WireServer, stranger: Wire
         await router.acompletion(model="m", messages=ASK, api_base=stranger.base)
     await router.aclose()
     assert stranger.requests == []
+
+
+#: Calls of LiteLLM's Router that it makes by itself, and what they take.
+OTHERS: Mapping[str, Mapping[str, Any]] = {
+    "atext_completion": {"prompt": "private"}, "text_completion": {"prompt": "private"},
+    "aresponses": {"input": "private"}, "responses": {"input": "private"},
+    "aimage_generation": {"prompt": "private"}, "image_generation": {"prompt": "private"},
+    "aspeech": {"input": "private", "voice": "v"}, "amoderation": {"input": "private"},
+    "arerank": {"query": "private", "documents": ["a"]},
+    "aanthropic_messages": {"messages": ASK, "max_tokens": 5},
+    "abatch_completion": {"models": ["m"], "messages": ASK},
+    "schedule_acompletion": {"messages": ASK, "priority": 0},
+}  # fmt: skip
+
+
+async def called(method: Any, *given: Any, **arguments: Any) -> Any:
+    made = method(*given, **arguments)
+    return await made if inspect.isawaitable(made) else made
+
+
+@pytest.mark.may_block  # LiteLLM reads files when it is loaded
+@pytest.mark.parametrize("name", OTHERS)
+async def test_the_routers_other_methods_take_no_address(
+    wire: WireServer,
+    stranger: WireServer,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    name: str,
+) -> None:
+    config: dict[str, Any] = configured(wire.base, "m")
+    given = {"model": "m", **OTHERS[name]}
+    router = orchestrator.Router(model_list=config["model_list"])
+    for way in ({"api_base": stranger.base}, {"custom_llm_provider": "anthropic"},
+                {"extra_headers": {"Host": "example.org"}}, {"model": f"oobabooga/{stranger.root}"},
+                {"fallbacks": [{"model": "m", "api_base": stranger.base}]}):  # fmt: skip
+        with pytest.raises(AuthenticationError, match=f"of Router.{name} may take"):
+            await called(getattr(router, name), **{**given, **way})
+        with pytest.raises(AuthenticationError, match="of Router.call may take"):
+            await called(router.call, name, {**given, **way})
+    with pytest.raises(AuthenticationError, match="model of Router"):
+        await called(getattr(router, name), f"oobabooga/{stranger.root}", "private")
+    await router.aclose()
+    for_commands(private(wire.base), tmp_path, monkeypatch)
+    router = orchestrator.Router(model_list=config["model_list"])
+    with pytest.raises(NoDeploymentError, match="local_only.*only completion, acompletion"):
+        await called(getattr(router, name), **given)
+    assert router.registry().names(kind="groups") == ["m"]
+    await router.aclose()
+    assert stranger.requests == wire.requests == []
+
+
+@pytest.mark.may_block
+async def test_the_routers_other_methods_still_ask_what_is_configured(wire: WireServer) -> None:
+    config: dict[str, Any] = configured(wire.base, "m")
+    wire.plan("m", "mine")
+    router = orchestrator.Router(model_list=config["model_list"])
+    made = await router.schedule_acompletion(model="m", messages=ASK, priority=0)
+    assert made.choices[0].message.content == "mine"
+    router.set_model_list(model_list=config["model_list"])
+    assert router.registry().names(kind="groups") == ["m"]
+    await router.aclose()
 
 
 def test_origins_are_read_in_one_way_or_not_at_all() -> None:
