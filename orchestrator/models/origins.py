@@ -41,6 +41,12 @@ CHAINS = (
     "fallbacks", "context_window_fallbacks", "content_policy_fallbacks", "default_fallbacks",
     "context_window_fallback_dict", "model_list",
 )  # fmt: skip
+#: Providers whose calls go where the address of the deployment says. LiteLLM has others that read
+#: no address, or ask a service of theirs first.
+_HEED_ADDRESS = LOCAL_PREFIXES | {
+    "openai", "custom_openai", "text-completion-openai", "llamafile", "xinference",
+    "litellm_proxy", "anthropic", "gemini", "azure",
+}  # fmt: skip
 #: LiteLLM asks OpenAI where these have no address.
 _WITHOUT_DEFAULT = ("hosted_vllm", "lm_studio")
 _HOST_HEADERS = ("host", "x-forwarded-host", "forwarded", ":authority")
@@ -139,6 +145,9 @@ def why_it_leaves(one: Deployment, defaults: Mapping[str, Any], now: Surrounding
         if name in HEADERS and hosts_in(value):
             return f"{name} names another host"
     base = base_of(params)
+    if base and (params.get("custom_llm_provider") or one.provider) not in _HEED_ADDRESS:
+        heed = ", ".join(sorted(_HEED_ADDRESS - {OFFLINE}))
+        return f"not every call of {one.provider!r} goes to api_base; these heed it: {heed}"
     if not base and one.provider not in LOCAL_PREFIXES:
         return NOT_HERE
     if one.provider in _WITHOUT_DEFAULT and not (base or addresses_for(one, now)):

@@ -270,6 +270,18 @@ def test_local_only_reads_every_parameter_of_a_deployment(params: dict[str, Any]
 
 
 @pytest.mark.parametrize(
+    "model",
+    ["replicate/a/b", "bytez/m", "sagemaker/m", "sagemaker_chat/m", "watsonx/m", "gigachat/m",
+     "huggingface/m", "oci/m", "predibase/m", "vertex_ai/m", "meta/llama-2-70b-chat", "gpt-4o"],
+)  # fmt: skip
+def test_local_only_takes_no_provider_that_may_ignore_its_address(model: str) -> None:
+    config = private("http://localhost:1/v1")
+    config["model_list"][0]["litellm_params"]["model"] = model
+    with pytest.raises(ConfigError, match="not every call of .* goes to api_base; .*hosted_vllm"):
+        Orchestrator(config)
+
+
+@pytest.mark.parametrize(
     ("variable", "value"),
     [
         ("OLLAMA_API_BASE", "http://192.0.2.1:11434"),
