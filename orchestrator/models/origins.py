@@ -31,6 +31,7 @@ HEADERS = ("extra_headers", "headers", "default_headers")
 _PLACE = re.compile(
     r"(^|_)(base|url|uri|endpoint|host|domain|proxy|proxies|region|location)(_name)?$"
 )
+_IN_MODEL = re.compile(r"[^/:]*://.*", re.DOTALL)
 #: Further arguments of LiteLLM's by which somebody else may be asked.
 _ELSEWHERE = frozenset({
     "custom_llm_provider", "model_list", "deployment_id", "azure", "api_type", "user_config",
@@ -44,7 +45,7 @@ CHAINS = (
 #: Providers whose calls go where the address of the deployment says. LiteLLM has others that read
 #: no address, or ask a service of theirs first.
 _HEED_ADDRESS = LOCAL_PREFIXES | {
-    "openai", "custom_openai", "text-completion-openai", "llamafile", "xinference",
+    "openai", "custom_openai", "llamafile", "xinference",
     "litellm_proxy", "anthropic", "gemini", "azure",
 }  # fmt: skip
 #: LiteLLM asks OpenAI where these have no address.
@@ -77,7 +78,12 @@ def says_where(name: str) -> bool:
 
 
 def base_of(params: Mapping[str, Any]) -> str:
-    """The address that parameters state, as LiteLLM reads them; empty for none."""
+    """The address that parameters state, as LiteLLM reads them; empty for none.
+
+    For huggingface and oobabooga an address in the model's name goes before every other.
+    """
+    if found := _IN_MODEL.search(str(params.get("model"))):
+        return found[0]
     return next((str(params[name]) for name in _BASES if params.get(name)), "")
 
 
@@ -145,6 +151,8 @@ def why_it_leaves(one: Deployment, defaults: Mapping[str, Any], now: Surrounding
         if name in HEADERS and hosts_in(value):
             return f"{name} names another host"
     base = base_of(params)
+    if base and not is_here(base):
+        return NOT_HERE
     if base and (params.get("custom_llm_provider") or one.provider) not in _HEED_ADDRESS:
         heed = ", ".join(sorted(_HEED_ADDRESS - {OFFLINE}))
         return f"not every call of {one.provider!r} goes to api_base; these heed it: {heed}"

@@ -56,7 +56,7 @@ class Guard:
 
     Attributes:
         defaults: what the configuration adds to the parameters of every deployment.
-        has_targets: whether the configuration's fallbacks state arguments of their own.
+        has_targets: whether the configuration's fallbacks state arguments or addresses of their own.
     """
 
     is_local_only: bool
@@ -134,8 +134,10 @@ def _unguarded(
 
 
 def _leads(name: str, value: Any) -> bool:
-    if name in ("model", "models", *FALLBACKS) and value:
-        return "://" in str(value) or has_own_arguments(value)
+    if name == "models":
+        return "://" in str(value)
+    if name == "model" or (name in FALLBACKS and value):
+        return _concerns((name, value))
     if name in ("request", "request_kwargs") and isinstance(value, Mapping):
         return any(_leads(*one) for one in value.items())
     return bool(value) and (says_where(name) or (name in HEADERS and bool(hosts_in(value))))
@@ -145,7 +147,8 @@ def guard_of(config: Config, deployments: Deployments) -> Guard:
     """The guard that a configuration asks for."""
     stated = [{**config.litellm_settings, **config.router_settings}.get(n) for n in FALLBACKS]
     is_local_only = config.orchestrator.privacy == "local_only"
-    return Guard(is_local_only, deployments.defaults, has_own_arguments(stated))
+    has_targets = "://" in str(stated) or has_own_arguments(stated)
+    return Guard(is_local_only, deployments.defaults, has_targets)
 
 
 #: A deployment that a call may reach, and what the call states for it alone.
@@ -155,8 +158,8 @@ _Target = tuple["Deployment", Mapping[str, Any]]
 def _concerns(argument: tuple[str, Any]) -> bool:
     """Whether an argument says where to go, with which key, or does so for a fallback alone."""
     name, value = argument
-    if name in FALLBACKS and value:
-        return has_own_arguments(value)
+    if name == "model" or (name in FALLBACKS and value):
+        return "://" in str(value) or has_own_arguments(value)
     return says_where(name) or is_secret(name) or name in HEADERS
 
 
@@ -189,6 +192,11 @@ def _targets(
                         found.append(made)
     for group, entry in found:
         ready = deployments.of_group(group)
+        if "://" in group and not any(group in (one.model, one.group, one.id) for one in ready):
+            raise NoDeploymentError(
+                f"the model {group!r} names an address that is not configured: add it to model_list"
+                " as a deployment with its own key."
+            )
         for one in ready or (ad_hoc_deployment(group, group.partition("/")[0]),):
             yield one, entry
 

@@ -15,7 +15,12 @@ import orchestrator
 from orchestrator import Config, Orchestrator
 from orchestrator.models.origins import is_here, origin_of
 from orchestrator.models.secrets import secrets_of
-from orchestrator.types.errors import AuthenticationError, ConfigError, NoDeploymentError
+from orchestrator.types.errors import (
+    AuthenticationError,
+    ConfigError,
+    NoDeploymentError,
+    OrchestratorError,
+)
 from tests.support.wire import SECRET, Reply, WireServer, configured, for_commands
 
 ASK = [{"role": "user", "content": "a private sentence"}]
@@ -272,7 +277,7 @@ def test_local_only_reads_every_parameter_of_a_deployment(params: dict[str, Any]
 @pytest.mark.parametrize(
     "model",
     ["replicate/a/b", "bytez/m", "sagemaker/m", "sagemaker_chat/m", "watsonx/m", "gigachat/m",
-     "huggingface/m", "oci/m", "predibase/m", "vertex_ai/m", "meta/llama-2-70b-chat", "gpt-4o"],
+     "huggingface/m", "oci/m", "text-completion-openai/m", "vertex_ai/m", "meta/llama-2-70b-chat", "gpt-4o"],
 )  # fmt: skip
 def test_local_only_takes_no_provider_that_may_ignore_its_address(model: str) -> None:
     config = private("http://localhost:1/v1")
@@ -395,6 +400,57 @@ async def test_the_routers_other_methods_still_ask_what_is_configured(wire: Wire
     router.set_model_list(model_list=config["model_list"])
     assert router.registry().names(kind="groups") == ["m"]
     await router.aclose()
+
+
+@pytest.mark.parametrize("privacy", ["any", "local_only"])
+@pytest.mark.parametrize("provider", ["oobabooga", "huggingface"])
+async def test_a_model_that_names_an_address_is_a_place(
+    wire: WireServer,
+    stranger: WireServer,
+    monkeypatch: pytest.MonkeyPatch,
+    provider: str,
+    privacy: str,
+) -> None:
+    for name in ("HUGGINGFACE_API_KEY", "HF_TOKEN", "OOBABOOGA_API_KEY"):
+        monkeypatch.setenv(name, SECRET)
+    config: dict[str, Any] = configured(wire.base, "m", "w", privacy=privacy)
+    config["model_list"][1]["model_name"] = f"{provider}/*"
+    if privacy == "any":  # local_only leaves it out as it stands
+        config["model_list"][1]["litellm_params"]["model"] = f"{provider}/*"
+    config["orchestrator"]["routes"] = {"default": ["m"]}
+    model = f"{provider}/{stranger.root}"
+    async with Orchestrator(config) as orc:
+        for call in (
+            lambda: orc.acompletion(model=model, messages=ASK),
+            lambda: orc.acompletion(model="m", messages=ASK, fallbacks=[model]),
+            lambda: orc.acompletion(model="m", messages=ASK, fallbacks=[{"m": [model]}]),
+            lambda: orc.aembedding(model=model, input=["private"]),
+            lambda: orc.generate(ASK, model=model),
+        ):
+            with pytest.raises(OrchestratorError, match="names an address|local_only|model group"):
+                await call()
+    config["router_settings"]["fallbacks"] = [{"m": [model]}]
+    with pytest.raises(OrchestratorError):
+        async with Orchestrator(config) as orc:
+            await orc.acompletion(model="m", messages=ASK)
+    assert stranger.requests == wire.requests == []
+
+
+async def test_a_configured_model_that_names_an_address_belongs_there(
+    wire: WireServer, stranger: WireServer
+) -> None:
+    config: dict[str, Any] = configured(wire.base, "m")
+    params = config["model_list"][0]["litellm_params"]
+    params["model"] = f"oobabooga/{stranger.root}"
+    del params["api_base"]
+    async with Orchestrator(config) as orc:
+        with pytest.raises(AuthenticationError, match=rf"belong to {stranger.root}"):
+            await orc.acompletion(model="m", messages=ASK, api_base=wire.base)
+    assert stranger.requests == wire.requests == []
+    params |= {"model": "oobabooga/http://example.org", "api_base": wire.base}
+    config["orchestrator"]["privacy"] = "local_only"
+    with pytest.raises(ConfigError, match="privacy is local_only"):
+        Orchestrator(config)
 
 
 def test_origins_are_read_in_one_way_or_not_at_all() -> None:
