@@ -56,8 +56,8 @@ class Router:
     """LiteLLM's ``Router`` with cache, ledger and deadline around its completions.
 
     Takes the arguments of ``litellm.Router``; the default configuration says where answers are
-    kept. Everything that is not defined here is the attribute of LiteLLM's Router behind it; its calls
-    take no address, and under ``local_only`` they are refused.
+    kept. Everything that is not defined here is the attribute of LiteLLM's Router behind it:
+    its calls take no address, and under ``local_only`` they are refused.
     """
 
     def __init__(self, *given: Any, **arguments: Any) -> None:

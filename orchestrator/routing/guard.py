@@ -56,7 +56,7 @@ class Guard:
 
     Attributes:
         defaults: what the configuration adds to the parameters of every deployment.
-        has_targets: whether the configuration's fallbacks state arguments or addresses of their own.
+        has_targets: whether the configuration's fallbacks state arguments or addresses.
     """
 
     is_local_only: bool
@@ -110,13 +110,11 @@ def held_member(name: str, member: Any, *, is_local_only: bool) -> Any:
     """
     if not callable(member) or _READS.match(name):
         return member
-    return functools.partial(_unguarded, name, member, is_local_only)
+    return functools.partial(_unguarded, name, member if not is_local_only else None)
 
 
-def _unguarded(
-    name: str, member: Callable[..., Any], is_local_only: bool, *given: Any, **arguments: Any
-) -> Any:
-    if is_local_only:
+def _unguarded(name: str, member: Callable[..., Any] | None, *given: Any, **arguments: Any) -> Any:
+    if member is None:
         raise NoDeploymentError(
             f"privacy is local_only, and Router.{name} is LiteLLM's own: only completion,"
             " acompletion, embedding and aembedding are held to this machine."

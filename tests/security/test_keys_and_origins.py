@@ -192,11 +192,11 @@ def test_a_deployment_has_no_fallbacks_past_the_router(
         config["router_settings"][place] = {name: make(stranger.base)}
     else:
         config["model_list"][0]["litellm_params"][name] = make(stranger.base)
+    make_one: Callable[[], object] = lambda: Orchestrator(config)  # noqa: E731
+    if place == "Router":
+        make_one = lambda: orchestrator.Router(model_list=config["model_list"])  # noqa: E731
     with pytest.raises(ConfigError, match=rf"litellm_params.{name}: .*router_settings.fallbacks"):
-        if place == "Router":
-            orchestrator.Router(model_list=config["model_list"])
-        else:
-            Orchestrator(config)
+        make_one()
 
 
 def private(base: str) -> dict[str, Any]:
@@ -277,12 +277,13 @@ def test_local_only_reads_every_parameter_of_a_deployment(params: dict[str, Any]
 @pytest.mark.parametrize(
     "model",
     ["replicate/a/b", "bytez/m", "sagemaker/m", "sagemaker_chat/m", "watsonx/m", "gigachat/m",
-     "huggingface/m", "oci/m", "text-completion-openai/m", "vertex_ai/m", "meta/llama-2-70b-chat", "gpt-4o"],
+     "huggingface/m", "oci/m", "text-completion-openai/m", "vertex_ai/m",
+     "meta/llama-2-70b-chat", "gpt-4o"],
 )  # fmt: skip
 def test_local_only_takes_no_provider_that_may_ignore_its_address(model: str) -> None:
     config = private("http://localhost:1/v1")
     config["model_list"][0]["litellm_params"]["model"] = model
-    with pytest.raises(ConfigError, match="not every call of .* goes to api_base; .*hosted_vllm"):
+    with pytest.raises(ConfigError, match=r"not every call of .* goes to api_base; .*hosted_vllm"):
         Orchestrator(config)
 
 
@@ -374,16 +375,16 @@ async def test_the_routers_other_methods_take_no_address(
     for way in ({"api_base": stranger.base}, {"custom_llm_provider": "anthropic"},
                 {"extra_headers": {"Host": "example.org"}}, {"model": f"oobabooga/{stranger.root}"},
                 {"fallbacks": [{"model": "m", "api_base": stranger.base}]}):  # fmt: skip
-        with pytest.raises(AuthenticationError, match=f"of Router.{name} may take"):
+        with pytest.raises(AuthenticationError, match=rf"of Router\.{name} may take"):
             await called(getattr(router, name), **{**given, **way})
-        with pytest.raises(AuthenticationError, match="of Router.call may take"):
+        with pytest.raises(AuthenticationError, match=r"of Router\.call may take"):
             await called(router.call, name, {**given, **way})
     with pytest.raises(AuthenticationError, match="model of Router"):
         await called(getattr(router, name), f"oobabooga/{stranger.root}", "private")
     await router.aclose()
     for_commands(private(wire.base), tmp_path, monkeypatch)
     router = orchestrator.Router(model_list=config["model_list"])
-    with pytest.raises(NoDeploymentError, match="local_only.*only completion, acompletion"):
+    with pytest.raises(NoDeploymentError, match=r"local_only.*only completion, acompletion"):
         await called(getattr(router, name), **given)
     assert router.registry().names(kind="groups") == ["m"]
     await router.aclose()
@@ -427,7 +428,7 @@ async def test_a_model_that_names_an_address_is_a_place(
             lambda: orc.aembedding(model=model, input=["private"]),
             lambda: orc.generate(ASK, model=model),
         ):
-            with pytest.raises(OrchestratorError, match="names an address|local_only|model group"):
+            with pytest.raises(OrchestratorError, match=r"names an address|local_only|model group"):
                 await call()
     config["router_settings"]["fallbacks"] = [{"m": [model]}]
     with pytest.raises(OrchestratorError):
