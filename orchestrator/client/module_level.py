@@ -9,6 +9,7 @@ from typing import Any
 from orchestrator.client.orchestrator import Orchestrator
 from orchestrator.client.typed_calls import typed, typed_async
 from orchestrator.config.settings import Config
+from orchestrator.routing.guard import held_member
 from orchestrator.routing.host import hosted_router
 
 
@@ -55,7 +56,8 @@ class Router:
     """LiteLLM's ``Router`` with cache, ledger and deadline around its completions.
 
     Takes the arguments of ``litellm.Router``; the default configuration says where answers are
-    kept. Everything that is not defined here is the attribute of LiteLLM's Router behind it.
+    kept. Everything that is not defined here is the attribute of LiteLLM's Router behind it:
+    its calls take no address, and under ``local_only`` they are refused.
     """
 
     def __init__(self, *given: Any, **arguments: Any) -> None:
@@ -78,7 +80,8 @@ class Router:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):  # while it is being built or unpickled there is no `_router` yet
             raise AttributeError(name)
-        return getattr(self._router, name)
+        is_local_only = self._orchestrator.config.orchestrator.privacy == "local_only"
+        return held_member(name, getattr(self._router, name), is_local_only=is_local_only)
 
     @typed_async
     async def acompletion(self, *given: Any, **arguments: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.config.providers import CHOICES, LOCAL_PREFIXES, OFFLINE, PROVIDERS
 from orchestrator.models.local_servers import why_not_taken
-from orchestrator.models.origins import NOT_HERE, base_of, is_here, why_it_leaves
+from orchestrator.models.origins import CHAINS, NOT_HERE, base_of, is_here, why_it_leaves
 from orchestrator.models.routes import reasons_of, routes_of, why_none_of
 from orchestrator.models.surroundings import SETTINGS, Surroundings, surroundings, without_secrets
 from orchestrator.types.errors import ConfigError
@@ -194,6 +194,7 @@ def deployments_of(config: Config, environ: Mapping[str, str]) -> Deployments:
     skipped: list[SkippedDeployment] = []
     config, wanted = _with_default_model(config, environ)
     for index, deployment in enumerate(config.model_list):
+        _refuse_chains(f"model_list.{index}.litellm_params", deployment.litellm_params)
         params, missing = resolved(deployment.litellm_params, environ)
         model = str(params.get("model", ""))
         if missing:
@@ -209,8 +210,10 @@ def deployments_of(config: Config, environ: Mapping[str, str]) -> Deployments:
     if missing:
         raise ConfigError("router_settings", f"{', '.join(missing)} is not set")
     general = config.litellm_settings
+    of_all = settings.get("default_litellm_params") or {}
+    _refuse_chains("router_settings.default_litellm_params", of_all)
     defaults = {
-        **(settings.get("default_litellm_params") or {}),
+        **of_all,
         **{name: general[name] for name in SETTINGS if name in general},
     }
     if config.orchestrator.privacy == "local_only":
@@ -223,6 +226,13 @@ def deployments_of(config: Config, environ: Mapping[str, str]) -> Deployments:
     routes = {role: groups[:most] for role, groups in routes.items()}
     is_stated = bool(wanted or config.orchestrator.routes.default or "default" in routes["default"])
     return Deployments(tuple(ready), tuple(skipped), routes, Secret(settings), is_stated, defaults)
+
+
+def _refuse_chains(place: str, params: Mapping[str, Any]) -> None:
+    if name := next((name for name in CHAINS if params.get(name)), ""):
+        what = "LiteLLM would ask others there, past the Router, its keys and budgets"
+        fix = "Name their groups in router_settings.fallbacks (or context_window_fallbacks)."
+        raise ConfigError(f"{place}.{name}", what, fix=fix)
 
 
 def _stays(one: Deployment, defaults: Mapping[str, Any], skipped: list[SkippedDeployment]) -> bool:

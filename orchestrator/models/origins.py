@@ -31,11 +31,23 @@ HEADERS = ("extra_headers", "headers", "default_headers")
 _PLACE = re.compile(
     r"(^|_)(base|url|uri|endpoint|host|domain|proxy|proxies|region|location)(_name)?$"
 )
+_IN_MODEL = re.compile(r"[^/:]*://.*", re.DOTALL)
 #: Further arguments of LiteLLM's by which somebody else may be asked.
 _ELSEWHERE = frozenset({
     "custom_llm_provider", "model_list", "deployment_id", "azure", "api_type", "user_config",
     "litellm_credential_name", "context_window_fallback_dict",
 })  # fmt: skip
+#: Parameters of a deployment by which LiteLLM itself asks others, past the Router and its guard.
+CHAINS = (
+    "fallbacks", "context_window_fallbacks", "content_policy_fallbacks", "default_fallbacks",
+    "context_window_fallback_dict", "model_list",
+)  # fmt: skip
+#: Providers whose calls go where the address of the deployment says. LiteLLM has others that read
+#: no address, or ask a service of theirs first.
+_HEED_ADDRESS = LOCAL_PREFIXES | {
+    "openai", "custom_openai", "llamafile", "xinference",
+    "litellm_proxy", "anthropic", "gemini", "azure",
+}  # fmt: skip
 #: LiteLLM asks OpenAI where these have no address.
 _WITHOUT_DEFAULT = ("hosted_vllm", "lm_studio")
 _HOST_HEADERS = ("host", "x-forwarded-host", "forwarded", ":authority")
@@ -66,7 +78,12 @@ def says_where(name: str) -> bool:
 
 
 def base_of(params: Mapping[str, Any]) -> str:
-    """The address that parameters state, as LiteLLM reads them; empty for none."""
+    """The address that parameters state, as LiteLLM reads them; empty for none.
+
+    For huggingface and oobabooga an address in the model's name goes before every other.
+    """
+    if found := _IN_MODEL.search(str(params.get("model"))):
+        return found[0]
     return next((str(params[name]) for name in _BASES if params.get(name)), "")
 
 
@@ -129,11 +146,16 @@ def why_it_leaves(one: Deployment, defaults: Mapping[str, Any], now: Surrounding
     params = {**defaults, **one.params.value}
     for name, value in params.items():
         is_near = is_here(value) or (name == "custom_llm_provider" and value in LOCAL_PREFIXES)
-        if value and says_where(name) and not is_near:
+        if value and (says_where(name) or name in CHAINS) and not is_near:
             return NOT_HERE if name == "api_base" else f"{name} is not on this machine"
         if name in HEADERS and hosts_in(value):
             return f"{name} names another host"
     base = base_of(params)
+    if base and not is_here(base):
+        return NOT_HERE
+    if base and (params.get("custom_llm_provider") or one.provider) not in _HEED_ADDRESS:
+        heed = ", ".join(sorted(_HEED_ADDRESS - {OFFLINE}))
+        return f"not every call of {one.provider!r} goes to api_base; these heed it: {heed}"
     if not base and one.provider not in LOCAL_PREFIXES:
         return NOT_HERE
     if one.provider in _WITHOUT_DEFAULT and not (base or addresses_for(one, now)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,7 +26,7 @@ from orchestrator.routing.prices import FALLBACKS, fallbacks_of
 from orchestrator.types.errors import AuthenticationError, ConfigError, NoDeploymentError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from orchestrator.config.settings import Config
     from orchestrator.models.deployments import Deployments
@@ -43,6 +45,9 @@ _STAYS = frozenset({
     "ignore_eos", "do_sample", "stop_token_ids", "skip_special_tokens", "api_key", "logger_fn",
     "litellm_metadata", *FALLBACKS, *HEADERS,
 })  # fmt: skip
+#: Members of LiteLLM's Router that say something and ask nobody.
+_READS = re.compile(r"(get|is|has)_|(registry|settings|health|discard)\Z")
+_ADDRESSED_MODEL = re.compile(r"[^\s:/]+/\S*://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,7 @@ class Guard:
 
     Attributes:
         defaults: what the configuration adds to the parameters of every deployment.
-        has_targets: whether the configuration's fallbacks state arguments of their own.
+        has_targets: whether the configuration's fallbacks state arguments or addresses.
     """
 
     is_local_only: bool
@@ -97,11 +102,51 @@ class Guard:
                 )
 
 
+def held_member(name: str, member: Any, *, is_local_only: bool) -> Any:
+    """A member of LiteLLM's Router whose calls nothing else here guards.
+
+    When it is called it raises AuthenticationError for an argument that leads elsewhere, and
+    NoDeploymentError under ``local_only``.
+    """
+    if not callable(member) or _READS.match(name):
+        return member
+    return functools.partial(_unguarded, name, member if not is_local_only else None)
+
+
+def _unguarded(name: str, member: Callable[..., Any] | None, *given: Any, **arguments: Any) -> Any:
+    if member is None:
+        raise NoDeploymentError(
+            f"privacy is local_only, and Router.{name} is LiteLLM's own: only completion,"
+            " acompletion, embedding and aembedding are held to this machine."
+        )
+    layers = [arguments, *(one for one in given if isinstance(one, Mapping))]
+    places = [key for layer in layers for key, value in layer.items() if _leads(key, value)]
+    if any(isinstance(one, str) and _ADDRESSED_MODEL.match(one) for one in given):
+        places.append("model")
+    if places and not name.startswith("set_"):
+        raise AuthenticationError(
+            f"{_and(sorted(places))} of Router.{name} may take a configured key elsewhere: name the"
+            " place in the litellm_params of a deployment."
+        )
+    return member(*given, **arguments)
+
+
+def _leads(name: str, value: Any) -> bool:
+    if name == "models":
+        return "://" in str(value)
+    if name == "model" or (name in FALLBACKS and value):
+        return _concerns((name, value))
+    if name in ("request", "request_kwargs") and isinstance(value, Mapping):
+        return any(_leads(*one) for one in value.items())
+    return bool(value) and (says_where(name) or (name in HEADERS and bool(hosts_in(value))))
+
+
 def guard_of(config: Config, deployments: Deployments) -> Guard:
     """The guard that a configuration asks for."""
     stated = [{**config.litellm_settings, **config.router_settings}.get(n) for n in FALLBACKS]
     is_local_only = config.orchestrator.privacy == "local_only"
-    return Guard(is_local_only, deployments.defaults, has_own_arguments(stated))
+    has_targets = "://" in str(stated) or has_own_arguments(stated)
+    return Guard(is_local_only, deployments.defaults, has_targets)
 
 
 #: A deployment that a call may reach, and what the call states for it alone.
@@ -111,8 +156,8 @@ _Target = tuple["Deployment", Mapping[str, Any]]
 def _concerns(argument: tuple[str, Any]) -> bool:
     """Whether an argument says where to go, with which key, or does so for a fallback alone."""
     name, value = argument
-    if name in FALLBACKS and value:
-        return has_own_arguments(value)
+    if name == "model" or (name in FALLBACKS and value):
+        return "://" in str(value) or has_own_arguments(value)
     return says_where(name) or is_secret(name) or name in HEADERS
 
 
@@ -145,6 +190,11 @@ def _targets(
                         found.append(made)
     for group, entry in found:
         ready = deployments.of_group(group)
+        if "://" in group and not any(group in (one.model, one.group, one.id) for one in ready):
+            raise NoDeploymentError(
+                f"the model {group!r} names an address that is not configured: add it to model_list"
+                " as a deployment with its own key."
+            )
         for one in ready or (ad_hoc_deployment(group, group.partition("/")[0]),):
             yield one, entry
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import litellm
@@ -13,8 +15,13 @@ import orchestrator
 from orchestrator import Config, Orchestrator
 from orchestrator.models.origins import is_here, origin_of
 from orchestrator.models.secrets import secrets_of
-from orchestrator.types.errors import AuthenticationError, ConfigError, NoDeploymentError
-from tests.support.wire import SECRET, Reply, WireServer, configured
+from orchestrator.types.errors import (
+    AuthenticationError,
+    ConfigError,
+    NoDeploymentError,
+    OrchestratorError,
+)
+from tests.support.wire import SECRET, Reply, WireServer, configured, for_commands
 
 ASK = [{"role": "user", "content": "a private sentence"}]
 
@@ -166,6 +173,32 @@ async def test_the_configurations_own_fallbacks_are_held_too(
     assert wire.requests == stranger.requests == []
 
 
+@pytest.mark.parametrize("place", ["litellm_params", "default_litellm_params", "Router"])
+@pytest.mark.parametrize("privacy", ["any", "local_only"])
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("fallbacks", lambda base: [{"model": "openai/x", "api_base": base}]),
+        ("fallbacks", lambda base: ["openai/x"]),
+        ("context_window_fallback_dict", lambda base: {"m": "gpt-4o"}),
+        ("model_list", lambda base: [{"model_name": "m", "litellm_params": {"api_base": base}}]),
+    ],
+)
+def test_a_deployment_has_no_fallbacks_past_the_router(
+    stranger: WireServer, name: str, make: Callable[[str], Any], privacy: str, place: str
+) -> None:
+    config: dict[str, Any] = configured(stranger.base, "m", privacy=privacy)
+    if place == "default_litellm_params":
+        config["router_settings"][place] = {name: make(stranger.base)}
+    else:
+        config["model_list"][0]["litellm_params"][name] = make(stranger.base)
+    make_one: Callable[[], object] = lambda: Orchestrator(config)  # noqa: E731
+    if place == "Router":
+        make_one = lambda: orchestrator.Router(model_list=config["model_list"])  # noqa: E731
+    with pytest.raises(ConfigError, match=rf"litellm_params.{name}: .*router_settings.fallbacks"):
+        make_one()
+
+
 def private(base: str) -> dict[str, Any]:
     config: dict[str, Any] = configured(base, "m", privacy="local_only", cache={"mode": "off"})
     return config
@@ -242,6 +275,19 @@ def test_local_only_reads_every_parameter_of_a_deployment(params: dict[str, Any]
 
 
 @pytest.mark.parametrize(
+    "model",
+    ["replicate/a/b", "bytez/m", "sagemaker/m", "sagemaker_chat/m", "watsonx/m", "gigachat/m",
+     "huggingface/m", "oci/m", "text-completion-openai/m", "vertex_ai/m",
+     "meta/llama-2-70b-chat", "gpt-4o"],
+)  # fmt: skip
+def test_local_only_takes_no_provider_that_may_ignore_its_address(model: str) -> None:
+    config = private("http://localhost:1/v1")
+    config["model_list"][0]["litellm_params"]["model"] = model
+    with pytest.raises(ConfigError, match=r"not every call of .* goes to api_base; .*hosted_vllm"):
+        Orchestrator(config)
+
+
+@pytest.mark.parametrize(
     ("variable", "value"),
     [
         ("OLLAMA_API_BASE", "http://192.0.2.1:11434"),
@@ -286,6 +332,7 @@ async def test_local_only_holds_for_a_router_that_was_built_elsewhere(wire: Wire
         Orchestrator(ours, router=theirs)
 
 
+@pytest.mark.may_block
 async def test_the_routers_class_holds_keys_too(wire: WireServer, stranger: WireServer) -> None:
     config: dict[str, Any] = configured(wire.base, "m")
     router = orchestrator.Router(model_list=config["model_list"])
@@ -293,6 +340,118 @@ async def test_the_routers_class_holds_keys_too(wire: WireServer, stranger: Wire
         await router.acompletion(model="m", messages=ASK, api_base=stranger.base)
     await router.aclose()
     assert stranger.requests == []
+
+
+#: Calls of LiteLLM's Router that it makes by itself, and what they take.
+OTHERS: Mapping[str, Mapping[str, Any]] = {
+    "atext_completion": {"prompt": "private"}, "text_completion": {"prompt": "private"},
+    "aresponses": {"input": "private"}, "responses": {"input": "private"},
+    "aimage_generation": {"prompt": "private"}, "image_generation": {"prompt": "private"},
+    "aspeech": {"input": "private", "voice": "v"}, "amoderation": {"input": "private"},
+    "arerank": {"query": "private", "documents": ["a"]},
+    "aanthropic_messages": {"messages": ASK, "max_tokens": 5},
+    "abatch_completion": {"models": ["m"], "messages": ASK},
+    "schedule_acompletion": {"messages": ASK, "priority": 0},
+}  # fmt: skip
+
+
+async def called(method: Any, *given: Any, **arguments: Any) -> Any:
+    made = method(*given, **arguments)
+    return await made if inspect.isawaitable(made) else made
+
+
+@pytest.mark.may_block  # LiteLLM reads files when it is loaded
+@pytest.mark.parametrize("name", OTHERS)
+async def test_the_routers_other_methods_take_no_address(
+    wire: WireServer,
+    stranger: WireServer,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    name: str,
+) -> None:
+    config: dict[str, Any] = configured(wire.base, "m")
+    given = {"model": "m", **OTHERS[name]}
+    router = orchestrator.Router(model_list=config["model_list"])
+    for way in ({"api_base": stranger.base}, {"custom_llm_provider": "anthropic"},
+                {"extra_headers": {"Host": "example.org"}}, {"model": f"oobabooga/{stranger.root}"},
+                {"fallbacks": [{"model": "m", "api_base": stranger.base}]}):  # fmt: skip
+        with pytest.raises(AuthenticationError, match=rf"of Router\.{name} may take"):
+            await called(getattr(router, name), **{**given, **way})
+        with pytest.raises(AuthenticationError, match=r"of Router\.call may take"):
+            await called(router.call, name, {**given, **way})
+    with pytest.raises(AuthenticationError, match="model of Router"):
+        await called(getattr(router, name), f"oobabooga/{stranger.root}", "private")
+    await router.aclose()
+    for_commands(private(wire.base), tmp_path, monkeypatch)
+    router = orchestrator.Router(model_list=config["model_list"])
+    with pytest.raises(NoDeploymentError, match=r"local_only.*only completion, acompletion"):
+        await called(getattr(router, name), **given)
+    assert router.registry().names(kind="groups") == ["m"]
+    await router.aclose()
+    assert stranger.requests == wire.requests == []
+
+
+@pytest.mark.may_block
+async def test_the_routers_other_methods_still_ask_what_is_configured(wire: WireServer) -> None:
+    config: dict[str, Any] = configured(wire.base, "m")
+    wire.plan("m", "mine")
+    router = orchestrator.Router(model_list=config["model_list"])
+    made = await router.schedule_acompletion(model="m", messages=ASK, priority=0)
+    assert made.choices[0].message.content == "mine"
+    router.set_model_list(model_list=config["model_list"])
+    assert router.registry().names(kind="groups") == ["m"]
+    await router.aclose()
+
+
+@pytest.mark.parametrize("privacy", ["any", "local_only"])
+@pytest.mark.parametrize("provider", ["oobabooga", "huggingface"])
+async def test_a_model_that_names_an_address_is_a_place(
+    wire: WireServer,
+    stranger: WireServer,
+    monkeypatch: pytest.MonkeyPatch,
+    provider: str,
+    privacy: str,
+) -> None:
+    for name in ("HUGGINGFACE_API_KEY", "HF_TOKEN", "OOBABOOGA_API_KEY"):
+        monkeypatch.setenv(name, SECRET)
+    config: dict[str, Any] = configured(wire.base, "m", "w", privacy=privacy)
+    config["model_list"][1]["model_name"] = f"{provider}/*"
+    if privacy == "any":  # local_only leaves it out as it stands
+        config["model_list"][1]["litellm_params"]["model"] = f"{provider}/*"
+    config["orchestrator"]["routes"] = {"default": ["m"]}
+    model = f"{provider}/{stranger.root}"
+    async with Orchestrator(config) as orc:
+        for call in (
+            lambda: orc.acompletion(model=model, messages=ASK),
+            lambda: orc.acompletion(model="m", messages=ASK, fallbacks=[model]),
+            lambda: orc.acompletion(model="m", messages=ASK, fallbacks=[{"m": [model]}]),
+            lambda: orc.aembedding(model=model, input=["private"]),
+            lambda: orc.generate(ASK, model=model),
+        ):
+            with pytest.raises(OrchestratorError, match=r"names an address|local_only|model group"):
+                await call()
+    config["router_settings"]["fallbacks"] = [{"m": [model]}]
+    with pytest.raises(OrchestratorError):
+        async with Orchestrator(config) as orc:
+            await orc.acompletion(model="m", messages=ASK)
+    assert stranger.requests == wire.requests == []
+
+
+async def test_a_configured_model_that_names_an_address_belongs_there(
+    wire: WireServer, stranger: WireServer
+) -> None:
+    config: dict[str, Any] = configured(wire.base, "m")
+    params = config["model_list"][0]["litellm_params"]
+    params["model"] = f"oobabooga/{stranger.root}"
+    del params["api_base"]
+    async with Orchestrator(config) as orc:
+        with pytest.raises(AuthenticationError, match=rf"belong to {stranger.root}"):
+            await orc.acompletion(model="m", messages=ASK, api_base=wire.base)
+    assert stranger.requests == wire.requests == []
+    params |= {"model": "oobabooga/http://example.org", "api_base": wire.base}
+    config["orchestrator"]["privacy"] = "local_only"
+    with pytest.raises(ConfigError, match="privacy is local_only"):
+        Orchestrator(config)
 
 
 def test_origins_are_read_in_one_way_or_not_at_all() -> None:
