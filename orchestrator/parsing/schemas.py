@@ -129,13 +129,14 @@ def _check_patterns(found: Mapping[str, Mapping[str, Any]]) -> None:
         for pattern in {*_patterns(part)} - known:
             look()
             known.add(pattern)
+            where = f"the schema at {at or 'its root'}"
             try:
                 _compiled(pattern)
-                size += _size(pattern, _LETTERS_SIZE)
-                if size > _LARGEST_PATTERNS:
-                    raise ValueError("the patterns of the schema are too large together")
             except ValueError as error:
-                raise ValueError(f"the schema at {at or 'its root'}: {error}") from None
+                raise ValueError(f"{where}: {error}") from None
+            size += _size(pattern, _LETTERS_SIZE)
+            if size > _LARGEST_PATTERNS:
+                raise ValueError(f"{where}: the patterns of the schema are too large together")
 
 
 def _parts(schema: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
