@@ -19,7 +19,7 @@ from orchestrator.gmn import expectations
 from orchestrator.gmn.expectations import Expectation
 from orchestrator.gmn.limits import DEFAULT_LIMITS
 from orchestrator.gmn.validate import Validation, validate
-from orchestrator.parsing import json_reader
+from orchestrator.parsing import json_reader, schemas
 from orchestrator.parsing.lenient_json import value_at
 from orchestrator.types import work
 from tests.support.documents import GOOD, swapped
@@ -325,3 +325,25 @@ def test_so_many_values_of_one_answer_are_read(monkeypatch: pytest.MonkeyPatch) 
     assert "more than 200 values stand in the answer; send the one" in error.message
     thoughts = '{"x":2} ' * 300 + '</think> {"x":1}'
     assert contract_of(wanted).evaluate(thoughts).value == {"x": 1}
+
+
+def test_a_part_of_an_answer_is_held_against_its_schema_in_few_steps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks: list[int] = []
+
+    def noted(steps: int = 1) -> None:
+        looks.append(steps)
+        work.look(steps)
+
+    monkeypatch.setattr(schemas, "look", noted)
+    items = {"items": {"anyOf": [{"type": "string"}] * 20}}
+    contract = contract_of({"type": "object", "properties": {"a": items, "b": {}}})
+    short = contract.read_partial('{"a": [1], "b": 2, "c')
+    assert short is not None
+    assert [d.pointer for d in short.findings] == ["/a/0"]
+    looks.clear()
+    long = contract.read_partial(json.dumps({"a": [1] * 9000, "b": 2}))
+    assert long is not None
+    assert (long.findings, "/b" in long.closed) == ((), True)
+    assert len(looks) < 8_000
