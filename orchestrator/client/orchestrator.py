@@ -269,7 +269,7 @@ class Orchestrator(Wiring):
         """
         check_arguments(locals())
         await self._open()
-        task, entry = self._structured.task(
+        task, entry = await self._structured.task(
             messages, contract, checks=checks, refine=refine, samples=samples, model=model,
             provider=provider, cache=cache, tenant=tenant, parameters=parameters,
         )  # fmt: skip

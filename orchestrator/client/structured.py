@@ -17,7 +17,7 @@ from orchestrator.generation.request_building import cache_use, without_json
 from orchestrator.types.diagnostics import Diagnostic
 from orchestrator.types.messages import Messages, as_messages
 from orchestrator.types.requests import Request
-from orchestrator.types.work import result_of
+from orchestrator.types.work import judge_within, result_of
 
 if TYPE_CHECKING:
     from orchestrator.generation.findings import ValueCheck
@@ -44,7 +44,7 @@ class Structured:
     ledger: Ledger
     prompts: Prompts
 
-    def task(
+    async def task(
         self,
         messages: Messages,
         wanted: Any,
@@ -60,7 +60,7 @@ class Structured:
         operation: str = "generate_structured",
     ) -> tuple[GenerationRequest[Any], LedgerEntry]:
         """What the loop is asked, and its ledger entry; see `Orchestrator.generate_structured`."""
-        contract = self.contract(wanted, checks)
+        contract = await self.contract(wanted, checks)
         route = self.loop.router.resolve(model, provider)
         first = self.first(
             messages, contract, route, cache=cache, tenant=tenant, parameters=parameters or {}
@@ -71,18 +71,18 @@ class Structured:
         task = GenerationRequest(first, contract, follow_ups, max_calls=most, samples=samples)
         return task, entry
 
-    def contract(self, wanted: Any, checks: Sequence[Check]) -> Contract[Any]:
+    async def contract(self, wanted: Any, checks: Sequence[Check]) -> Contract[Any]:
         """The contract that is meant; async checks run on the loop that asks.
 
-        Raises: ValueError: no provider can take the schema.
+        Raises:
+            ValueError: no provider can take the schema.
+            DeadlineExceededError: it was not checked within the time of a request.
         """
-        repair = self.loop.settings.generation.repair
-        made: Contract[Any] = contract_of(
-            wanted,
-            checks=[_plain(check) for check in checks],
-            repair=repair != "none",
-            complete=repair == "suggest",
-        )
+        about = self.loop.settings.generation
+        made: Contract[Any] = await judge_within(
+            about.deadline_s, contract_of, wanted, checks=[_plain(check) for check in checks],
+            repair=about.repair != "none", complete=about.repair == "suggest",
+        )  # fmt: skip
         return made
 
     def first(
@@ -128,7 +128,7 @@ class Structured:
         if arguments.get("stream"):
             raise ValueError("a stream cannot be taken back: use stream_structured for refine")
         checks: Sequence[Check] = arguments.get("checks") or ()
-        task, entry = self.task(
+        task, entry = await self.task(
             arguments["messages"],
             {"type": "object"} if wanted is None else wanted,
             checks=checks,

@@ -36,12 +36,12 @@ from orchestrator.parsing.json_patch import (
 from orchestrator.parsing.json_pointer import pointer_to
 from orchestrator.parsing.json_reader import bare_text, is_json, last_value, read_candidates
 from orchestrator.parsing.schema_coercion import coerced, is_finite, strict_validator
-from orchestrator.parsing.schemas import MOST_STEPS, TooMuchWorkError, validator
+from orchestrator.parsing.schemas import TooMuchWorkError, validator
 from orchestrator.types.diagnostics import Diagnostic, Report, Severity, listed
 from orchestrator.types.errors import CheckError
 from orchestrator.types.requests import Contract, Evaluation, PartialReading
 from orchestrator.types.visible import json_text
-from orchestrator.types.work import elsewhere
+from orchestrator.types.work import TooMuchWork, allowance, elsewhere
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -54,7 +54,7 @@ T = TypeVar("T")
 READING_VERSION = "3"
 MOST_EXPLAINED = 12
 MOST_LISTED = 100
-_STEPS_OF_A_PART = MOST_STEPS // 10  # of an answer that is still arriving
+_STEPS_OF_A_PART = 4_000  # of an answer that is still arriving; it is read on the event loop
 _LONGEST_WORD = 200  # characters; a longer answer without quotes is prose
 _SEVERAL = "it holds several values, and does not say which is the final one; send that one alone"
 
@@ -209,8 +209,8 @@ class JsonSchemaContract(Generic[T]):
         found = [of_pydantic(pointer_to(*loc), words, kind) for loc, words, kind in faults]
         return found, made, own
 
-    def _faults(self, value: object, steps: int = MOST_STEPS) -> list[Diagnostic]:
-        return [of_schema(e) for e in validator(self._wanted, steps=steps).iter_errors(value)]
+    def _faults(self, value: object) -> list[Diagnostic]:
+        return [of_schema(e) for e in validator(self._wanted).iter_errors(value)]
 
     def read_partial(self, text: str) -> PartialReading | None:
         """What can be read of the beginning of an answer; pointers go two levels deep."""
@@ -223,9 +223,10 @@ class JsonSchemaContract(Generic[T]):
             value = value[VALUE]
             closed = tuple(p.removeprefix(at) for p in closed if p.startswith(f"{at}/"))
         try:
-            made, _ = coerced(value, self._wanted, _STEPS_OF_A_PART) if self.repair else (value, ())
-            faults = tuple(f for f in self._faults(made, _STEPS_OF_A_PART) if f.pointer in closed)
-        except (RecursionError, TooMuchWorkError):
+            with allowance(_STEPS_OF_A_PART):
+                made, _ = coerced(value, self._wanted) if self.repair else (value, ())
+                faults = tuple(f for f in self._faults(made) if f.pointer in closed)
+        except (RecursionError, TooMuchWork):
             faults = ()  # the whole answer will say so
         return PartialReading(value, closed, faults, len(text) - len(body))
 

@@ -186,7 +186,7 @@ class GenerationLoop:
         for attempt in attempts:
             mode, answer, kind = attempt.request.mode, attempt.answer, attempt.evaluation.kind
             is_forced = mode.sends_schema and not answer.cached
-            if is_forced and kind == "unparsed" and not is_json(answer.text):
+            if is_forced and kind == "unparsed" and not await judge(is_json, answer.text):
                 await self.router.ignored(answer.deployment, mode)
             if mode is OutputMode.PROMPT or answer.cached or not is_endless(attempt):
                 continue
@@ -299,10 +299,11 @@ async def refine(
     asked = Ask(first, "patch" if base_document is not None else "generate")
     state = State(first, contract, follow_ups, bounds, asked, base_document=base_document)
     decision: Decision[T] = asked
-    if prior_attempts:
-        state, decision = resumed(state, prior_attempts)
+    failed = None
     try:
         async with asyncio.timeout(bounds.deadline_s):
+            if prior_attempts:
+                state, decision = await judge(resumed, state, prior_attempts)
             while isinstance(decision, Ask):
                 number = _next_call(state)
                 route = decision.request.route
@@ -317,13 +318,15 @@ async def refine(
                 state = dataclasses.replace(state, unjudged=answer)
                 state, decision = await judge(step, state, answer)  # it simulates
                 context.emit(Evaluated(number, state.attempts[-1].evaluation))
+            if isinstance(decision, GiveUp):
+                failed = await judge(_invalid, state, decision.reason)
     except TimeoutError:
         raise _too_late(state) from None
     except LLMError as failure:
         context.emit(Failed(len(state.attempts) + 1, type(failure).__name__, str(failure)))
         raise _carrying(failure, failure.attempts or state.attempts) from failure.__cause__
-    if isinstance(decision, GiveUp):
-        raise _invalid(state, decision.reason)
+    if failed is not None:
+        raise failed
     return generation(state.attempts)
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from orchestrator.gmn.codes import finding
@@ -21,7 +22,7 @@ from orchestrator.parsing.spelling import nearest
 from orchestrator.types.work import doing, look, repeated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from orchestrator.gmn.compile import Compiled
     from orchestrator.gmn.model import GMNSpec
@@ -42,19 +43,29 @@ MOST_CHARACTERS = 2_000  # of one expectation
 MOST_TRACE_STEPS = 12
 
 
+@lru_cache(maxsize=32)
+def _globs(labels: tuple[str, ...]) -> list[Callable[[str], object]]:
+    """What matches each glob; `fnmatch` forgets them, where they are many."""
+    return [re.compile(fnmatch.translate(label)).match for label in dict.fromkeys(labels)]
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """`variable` has one of `labels`, which may be globs."""
 
     variable: str
     labels: tuple[str, ...]
+    _known: dict[str, bool] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def holds(self, step: Step) -> bool:
         """Whether it holds at this step; a name is an observation, else a state, else an action."""
         for said in (step.observation, step.state, step.action):
             if self.variable in said:
                 label = said[self.variable]
-                return any(fnmatch.fnmatchcase(label, pattern) for pattern in self.labels)
+                if label not in self._known:
+                    look(len(self.labels))
+                    self._known[label] = any(fits(label) for fits in _globs(self.labels))
+                return self._known[label]
         return False
 
     def __str__(self) -> str:
@@ -185,6 +196,7 @@ def _unknown(expectation: Expectation, spec: GMNSpec) -> Iterator[Diagnostic]:
             )
             continue
         for label in wanted.labels:
+            look(variable.n)
             if not any(fnmatch.fnmatchcase(name, label) for name in variable.names):
                 shown = ", ".join(variable.names[:12]) + (", …" if variable.n > 12 else "")
                 yield finding(

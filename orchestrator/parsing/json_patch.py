@@ -18,6 +18,7 @@ from orchestrator.parsing.bounds import MOST_NESTED, measured
 from orchestrator.parsing.json_pointer import pointer_to, steps_of
 from orchestrator.parsing.json_reader import read_json
 from orchestrator.parsing.schema_coercion import resolved
+from orchestrator.types.work import look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,10 +74,13 @@ def to_name_keyed(value: Any, schema: Schema, root: Schema) -> Any:
 def _by_name(names: Sequence[str], parts: Sequence[Any]) -> dict[str, Any]:
     """The parts by their names; the second one of a name is ``name#2``."""
     made: dict[str, Any] = {}
+    numbers: dict[str, int] = {}  # the last one that was tried for each name
     for name, part in zip(names, parts, strict=True):
-        unique, number = name, 2
+        unique = name
         while unique in made:
-            unique, number = f"{name}#{number}", number + 1
+            look()
+            numbers[name] = numbers.get(name, 1) + 1
+            unique = f"{name}#{numbers[name]}"
         made[unique] = part
     return made
 

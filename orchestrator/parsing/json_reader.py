@@ -13,6 +13,7 @@ from pydantic_core import from_json
 
 from orchestrator.parsing.bounds import MOST_NESTED, json_value
 from orchestrator.parsing.lenient_json import ParseResult, begins_value, span_end, value_at
+from orchestrator.types.work import look
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -176,6 +177,7 @@ def _scan(text: str) -> Candidates:
     fences = [*(fence.start() for fence in _FENCE_LINE.finditer(text)), len(text)]
     at, thinks_from, careless = 0, -1, 0
     while len(unread) <= _MOST_CANDIDATES and (mark := _MARK.search(text, at)):
+        look()
         at, is_inside = mark.end(), thinks_from >= 0
         if mark["close"] and not is_inside:  # all that stands before it is reasoning
             values, unread, thoughts = [], [], [(0, at)]
@@ -184,7 +186,9 @@ def _scan(text: str) -> Candidates:
             thinks_from = -1
         elif mark["open"] and not is_inside:
             thinks_from = mark.start()
-        elif mark["value"] and not is_inside and begins_value(text, mark.start()):
+        elif mark["value"] and (is_inside or len(values) > _MOST_CANDIDATES):
+            continue  # of so many none is read, unless they turn out to be reasoning
+        elif mark["value"] and begins_value(text, mark.start()):
             end = fences[bisect.bisect_left(fences, at)]
             value = value_at(text, mark.start(), end, is_lenient=careless < _MOST_CANDIDATES)
             careless += value is None or bool(value.fixes)
@@ -247,7 +251,8 @@ def _noted(text: str, clean: str, values: Sequence[ParseResult]) -> tuple[str, .
 
 def _why_not(text: str, found: Candidates, count: int) -> str:
     if count:
-        return f"not JSON: {count} values, more than {_MOST_CANDIDATES}, stand in the answer"
+        words = f"more than {_MOST_CANDIDATES} values stand in the answer"
+        return f"not JSON: {words}; send the one that is meant alone"
     if not found.text.strip() and text.strip():
         return "not JSON: nothing but reasoning stands in the answer"
     try:

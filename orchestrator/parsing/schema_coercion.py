@@ -23,7 +23,7 @@ from jsonpointer import JsonPointerException, resolve_pointer
 from orchestrator.parsing.json_pointer import pointer_to
 from orchestrator.parsing.json_reader import read_candidates
 from orchestrator.parsing.scalars import is_null, number_in, share_in, truth_in
-from orchestrator.parsing.schemas import MOST_STEPS, STRICT, Schema, validator
+from orchestrator.parsing.schemas import STRICT, Schema, validator
 from orchestrator.parsing.spelling import SHORTEST_REPLACED, nearest, nearest_keys
 from orchestrator.types.diagnostics import Diagnostic, Fix, Severity
 
@@ -57,20 +57,18 @@ _FORMATS = {
 _CONTAINERS: Mapping[str, type] = {"object": dict, "array": list}
 
 
-def strict_validator(schema: Schema, steps: int = MOST_STEPS) -> Any:
+def strict_validator(schema: Schema) -> Any:
     """A validator that also checks dates, times and UUIDs.
 
     It takes no 1.0 for an integer, and for a number no integer beyond the range of a float.
     """
     formats = {name: pattern.fullmatch for name, pattern in _FORMATS.items()}
-    return validator(schema, kind=STRICT, formats=formats, steps=steps)
+    return validator(schema, kind=STRICT, formats=formats)
 
 
-def coerced(
-    value: object, schema: Schema, steps: int = MOST_STEPS
-) -> tuple[object, tuple[Diagnostic, ...]]:
+def coerced(value: object, schema: Schema) -> tuple[object, tuple[Diagnostic, ...]]:
     """`value` after its schema, and what was changed; the value itself when it is valid."""
-    work = _Coercion(schema, strict_validator(schema, steps))
+    work = _Coercion(schema, strict_validator(schema))
     return work.walk(value, schema, "", 0), tuple(work.found)
 
 

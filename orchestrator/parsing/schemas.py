@@ -29,14 +29,22 @@ from orchestrator.types.work import look
 Schema = Mapping[str, Any] | bool
 
 #: What one validator may do before it gives up: keywords applied, and the parts they look at.
-MOST_STEPS = 500_000
+MOST_STEPS = 1_500_000
+_STEPS_OF_A_FAULT = 25  # a fault is an object of many parts
+_SHOWN_PER_STEP = 50  # characters of what a fault shows, which is the value itself
+_COMPARED_PER_STEP = 4  # parts and characters of values that are compared
+_STEPS_OF_A_CHECK = 500_000  # of a schema
 _MOST_SIZE = 500_000  # characters and parts of a schema
 _MOST_KEYWORDS = 100  # of one object of it
 _MOST_BRANCHES = 10_000  # schemas that hold for one and the same value, counted by each way to it
 _LONGEST_WAY = 50  # from one schema to another that holds for the same value
 _LONGEST_PATTERN = 1000
 _LARGEST_PATTERN = 10_000  # with its counted repetitions written out
-_CLASS_SIZE = 5  # characters that a class such as \w counts for
+_LARGEST_COMPILED = 30_000  # about 100 bytes and 3 microseconds each, likewise
+_LARGEST_PATTERNS = 100_000  # of one schema
+_CLASS_SIZE = 5  # characters that a class counts for where it is searched
+_LETTERS = re.compile(r"\\[wWpP]")  # classes of thousands of characters
+_LETTERS_SIZE = 300  # each of them, where it is compiled
 _LITTLE_WORK = 10_000  # size of a pattern times the length of a text, that counts as one step
 _WORK_OF_A_STEP = 20
 _LONGEST_SHOWN = 240
@@ -48,7 +56,8 @@ _LIST = ("allOf", "anyOf", "oneOf", "prefixItems")
 _MAP = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 _PER_PART = ("items", "additionalProperties", "contains", "propertyNames")
 _PIECE = re.compile(
-    r"\\.|\[\^?+\]?+(?:\\.|[^\]\\])*+(?:\]|\\?\Z)|\{(\d++)(?:,(\d*+))?\}|.", re.DOTALL
+    r"\\(?:[pPxuU]\{[^}]{0,60}+\}|.)|\[\^?+\]?+(?:\\.|[^\]\\])*+(?:\]|\\?\Z)|\{(\d++)(?:,(\d*+))?\}|.",
+    re.DOTALL,
 )
 
 
@@ -62,13 +71,14 @@ class _Work(FormatChecker):
     def __init__(self, steps: int) -> None:
         super().__init__(())
         self.left = self.most = steps
+        self.compiled = functools.cache(_compiled)  # each once, however many there are
 
     def charge(self, steps: int) -> None:
-        look()
+        look(steps)
         self.left -= steps
         if self.left < 0:
             raise TooMuchWorkError(
-                f"to hold the value against the schema takes more than {self.most} steps"
+                f"to hold the value against the schema takes more than {self.most:,} steps"
             )
 
 
@@ -109,23 +119,37 @@ def check_schema(schema: Any, *, has_own_patterns: bool = False) -> None:
         _check_ways(found)
     except RecursionError:
         raise ValueError("the schema is nested too deep; name its parts under $defs") from None
+    if not has_own_patterns:
+        _check_patterns(found)
+
+
+def _check_patterns(found: Mapping[str, Mapping[str, Any]]) -> None:
+    known, size = set[str](), 0
     for at, part in found.items():
-        for pattern in _patterns(part) if not has_own_patterns else ():
+        for pattern in {*_patterns(part)} - known:
+            look()
+            known.add(pattern)
+            where = f"the schema at {at or 'its root'}"
             try:
                 _compiled(pattern)
             except ValueError as error:
-                raise ValueError(f"the schema at {at or 'its root'}: {error}") from None
+                raise ValueError(f"{where}: {error}") from None
+            size += _size(pattern, _LETTERS_SIZE)
+            if size > _LARGEST_PATTERNS:
+                raise ValueError(f"{where}: the patterns of the schema are too large together")
 
 
 def _parts(schema: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Every schema within a schema by its pointer, those too that only a reference leads to."""
     found: dict[str, Mapping[str, Any]] = {}
     roots: list[tuple[str, Any]] = [("", schema)]
+    form = validator(Draft202012Validator.META_SCHEMA, steps=_STEPS_OF_A_CHECK)
     while roots:
         todo = [roots.pop()]
         if todo[0][0] not in found:
-            _check_form(*todo[0])
+            _check_form(form, *todo[0])
         while todo:
+            look()
             at, part = todo.pop()
             if at in found or not isinstance(part, Mapping):
                 continue
@@ -137,9 +161,15 @@ def _parts(schema: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return found
 
 
-def _check_form(at: str, schema: Any) -> None:
-    meta = validator(Draft202012Validator.META_SCHEMA)
-    if (fault := best_match(meta.iter_errors(schema))) is not None:
+def _check_form(form: Any, at: str, schema: Any) -> None:
+    try:
+        fault = best_match(form.iter_errors(schema))
+    except TooMuchWorkError:
+        words = f"to check it takes more than {_STEPS_OF_A_CHECK:,} steps; make it smaller"
+        raise ValueError(
+            f"the schema at {at or 'its root'}: {words}, and put what $ref leads to under $defs"
+        ) from None
+    if fault is not None:
         where = at + pointer_to(*fault.absolute_path) or "its root"
         words = fault.message
         words = words if len(words) <= _LONGEST_SHOWN else f"{words[:_LONGEST_SHOWN]} …"
@@ -221,14 +251,14 @@ def _patterns(part: Mapping[str, Any]) -> list[str]:
     return [*([part["pattern"]] if "pattern" in part else []), *part.get("patternProperties", ())]
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=32)
 def _compiled(pattern: str) -> tuple[Callable[[str], bool], int]:
     """What finds a pattern in a text in time linear in its length, and the size of the pattern.
 
     Raises: ValueError: its work has no such bound.
     """
     size = _size(pattern) if len(pattern) <= _LONGEST_PATTERN else _LARGEST_PATTERN + 1
-    if size > _LARGEST_PATTERN:
+    if size > _LARGEST_PATTERN or _size(pattern, _LETTERS_SIZE) > _LARGEST_COMPILED:
         raise ValueError(f"the pattern {pattern[:60]!r} is too large")
     try:
         found = SchemaValidator(core_schema.str_schema(pattern=pattern))
@@ -240,7 +270,7 @@ def _compiled(pattern: str) -> tuple[Callable[[str], bool], int]:
     return found.isinstance_python, size
 
 
-def _size(pattern: str) -> int:
+def _size(pattern: str, letters: int = _CLASS_SIZE) -> int:
     """The number of characters that a pattern stands for with its counted repetitions."""
     groups = [[1]]
     for piece in _PIECE.finditer(pattern):
@@ -252,13 +282,14 @@ def _size(pattern: str) -> int:
         elif piece[1]:
             groups[-1][-1] *= max(int(piece[1]), int(piece[2] or 0), 1)
         else:
-            groups[-1].append(_CLASS_SIZE if piece[0][0] in "\\[." else 1)
+            many = letters * len(_LETTERS.findall(piece[0]))
+            groups[-1].append(max(many, _CLASS_SIZE if piece[0][0] in "\\[." else 1))
     return sum(map(sum, groups))
 
 
 def _matches(held: Any, pattern: str, text: str) -> bool:
     try:
-        is_found, size = _compiled(pattern)
+        is_found, size = held.format_checker.compiled(pattern)
     except ValueError:
         return True  # of a type, which judges it
     work = size * len(text)
@@ -292,9 +323,31 @@ def _additional_properties(
 
 def _unique_items(held: Any, wanted: object, value: Any, _: object) -> Iterator[ValidationError]:
     if wanted and isinstance(value, list):
-        held.format_checker.charge(measured(value))
-        if len({json.dumps(_numbers_alike(part), sort_keys=True) for part in value}) < len(value):
+        held.format_checker.charge(measured(value) // _COMPARED_PER_STEP)
+        if len(set(map(_canonical, value))) < len(value):
             yield ValidationError(f"{value!r} has non-unique elements")
+
+
+def _enum(held: Any, words: Any, value: Any, _: object) -> Iterator[ValidationError]:
+    if not _is_among(held, words, value):
+        yield ValidationError(f"{value!r} is not one of {words!r}")
+
+
+def _const(held: Any, wanted: Any, value: Any, _: object) -> Iterator[ValidationError]:
+    if not _is_among(held, [wanted], value):
+        yield ValidationError(f"{wanted!r} was expected")
+
+
+def _is_among(held: Any, words: Any, value: Any) -> bool:
+    if not isinstance(value, Mapping | list):
+        return not list(_KEYWORDS["enum"](held, words, value, {}))
+    alike = [one for one in words if type(one) is type(value) and len(one) == len(value)]
+    held.format_checker.charge(sum(map(measured, (value, *alike))) // _COMPARED_PER_STEP)
+    return _canonical(value) in map(_canonical, alike)
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(_numbers_alike(value), sort_keys=True)
 
 
 def _numbers_alike(value: Any) -> Any:
@@ -312,8 +365,15 @@ def _counted(word: str, keyword: Any) -> Any:
         steps = 1 + (len(wanted) if isinstance(wanted, Mapping | list) else 0)
         steps += parts * steps if word in _PER_PART else 0
         steps += parts**2 if word.startswith("unevaluated") else 0
+        steps += sum(map(len, wanted.values())) if word == "dependentRequired" else 0
         held.format_checker.charge(steps)
-        return keyword(held, wanted, value, schema)
+        for fault in keyword(held, wanted, value, schema) or ():
+            if not isinstance(fault.validator, str):  # it is not counted by a keyword inside
+                shown = fault.message
+                held.format_checker.charge(_STEPS_OF_A_FAULT + len(shown) // _SHOWN_PER_STEP)
+                if len(shown) > 2 * _LONGEST_SHOWN:
+                    fault.message = f"{shown[:_LONGEST_SHOWN]} … {shown[-_LONGEST_SHOWN:]}"
+            yield fault
 
     return counted
 
@@ -321,7 +381,7 @@ def _counted(word: str, keyword: Any) -> Any:
 _KEYWORDS: Mapping[str, Any] = Draft202012Validator.VALIDATORS
 _OWN = {
     "pattern": _pattern, "patternProperties": _pattern_properties, "uniqueItems": _unique_items,
-    "additionalProperties": _additional_properties,
+    "additionalProperties": _additional_properties, "enum": _enum, "const": _const,
 }  # fmt: skip
 
 

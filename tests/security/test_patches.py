@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from orchestrator.generation.contract import contract_of
 from orchestrator.generation.gmn_contract import GMNContract
 from orchestrator.parsing.bounds import measured
 from orchestrator.parsing.json_patch import MOST_WRITTEN, apply_patch
+from orchestrator.types import work
+from orchestrator.types.diagnostics import Report
 from orchestrator.types.requests import Contract
 from tests.support.documents import GOOD
 
@@ -98,3 +101,14 @@ def test_no_patch_outgrows_what_it_may_write(chain: list[dict[str, Any]]) -> Non
         made = before
     assert measured(made) <= measured(before) + MOST_WRITTEN
     assert before == {"a": [1, [2]], "b": {"b": 1}}
+
+
+def test_equal_names_are_numbered_in_one_pass() -> None:
+    named = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+    wanted = {"type": "object", "properties": {"a": {"type": "array", "items": named}}}
+    contract = contract_of({**wanted, "required": ["b"]})
+    made = contract.evaluate(json.dumps({"a": [{"name": "a"}, {"name": "a#3"}] * 2000}))
+    with work.allowance(20_000):
+        view = json.loads(contract.name_keyed(replace(made, report=Report())))
+        assert "- SCHEMA" in contract.explain(made)
+    assert len(view["a"]) == 4000

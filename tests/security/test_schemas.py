@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from pydantic import BaseModel, Field, StringConstraints
 import orchestrator
 from orchestrator.client.orchestrator import Orchestrator
 from orchestrator.generation.contract import contract_of
+from orchestrator.parsing import schemas
 from orchestrator.parsing.schemas import check_schema, validator
 from tests.support.wire import WireServer, configured
 
@@ -97,6 +99,44 @@ def test_what_has_no_bound_is_refused(schema: Any, words: str) -> None:
         contract_of(form)
 
 
+def reached_one_by_one(levels: int, names: int) -> Schema:
+    """Each level of a part that no keyword names is referred to, the deepest first."""
+    part: Schema = {"properties": {f"p{n}": {"type": "string"} for n in range(names)}}
+    for _ in range(levels):
+        part = {"items": part}
+    ways = {f"r{n}": {"$ref": "#/x" + "/items" * n} for n in reversed(range(levels))}
+    return {"type": "object", "x": part, "properties": ways}
+
+
+async def test_a_schema_is_checked_within_one_count_and_off_the_loop(
+    wire: WireServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: set[bool] = set()
+
+    def counted(steps: int = 1) -> None:
+        seen.add(threading.current_thread() is threading.main_thread())
+        total.append(steps)
+
+    total: list[int] = []
+    monkeypatch.setattr(schemas, "look", counted)
+    monkeypatch.setattr(schemas, "_STEPS_OF_A_CHECK", 20_000)
+    async with Orchestrator(configured(wire.base, "m")) as orc:
+        with pytest.raises(ValueError, match=r"at /x.*more than 20,000 steps; make it smaller"):
+            await orc.generate_structured("a door", reached_one_by_one(10, 60))
+    assert (seen, wire.served.requests) == ({False}, 0)
+    assert sum(total) < 30_000
+
+
+@pytest.mark.parametrize(
+    ("pattern", "count"), [(r"\w{190}", 1), (r"[\w-]{190}", 1), (r"\w{90}", 9), (r"\p{L}{90}", 9)]
+)
+def test_patterns_are_bounded_as_they_are_compiled(pattern: str, count: int) -> None:
+    parts = {f"p{n}": {"pattern": f"{pattern}{n}"} for n in range(count)}
+    with pytest.raises(ValueError, match=r"at /properties/p\d: the patterns? .*too large"):
+        contract_of({"type": "object", "properties": parts})
+    assert contract_of({"type": "object", "properties": {"a": {"pattern": r"^\w{1,64}$"}}})
+
+
 async def test_nothing_is_paid_for_a_schema_that_is_refused(wire: WireServer) -> None:
     async with Orchestrator(configured(wire.base, "m")) as orc:
         for schema, words in REFUSED.values():
@@ -163,6 +203,18 @@ def hostile_values() -> dict[str, tuple[Any, Any]]:
             {"unevaluatedProperties": False, "properties": {"x": {}}},
             {f"k{n}": 1 for n in range(3000)},
         ),
+        "words that are lists": (
+            {"properties": {"a": {"items": {"enum": [[0] * 999 + [n] for n in range(1, 99)]}}}},
+            {"a": [[0] * 1000] * 200},
+        ),
+        "a long list shown for each branch": (
+            {"properties": {"a": {"anyOf": [{"type": "string"}] * 900}}}, {"a": [1] * 9000},
+        ),
+        "names that each name needs": (
+            {"properties": {"a": {"items": {
+                "dependentRequired": {"a": [str(n) for n in range(20_000)]}}}}},
+            {"a": [{"a": 1}] * 100},
+        ),
         "words of a list": (
             {"properties": {"a": {"items": {"enum": list(range(3000))}}}}, {"a": [-1] * 3000},
         ),
@@ -176,6 +228,23 @@ def test_a_value_against_a_hostile_schema_is_a_finding(schema: Schema, value: An
     made = contract.evaluate(said)
     assert made.report.errors
     contract.read_partial(said)
+
+
+def test_what_a_value_costs_is_counted_before_it_is_done() -> None:
+    for name in ("a long list shown for each branch", "names that each name needs"):
+        schema, value = hostile_values()[name]
+        faults: list[Any] = []
+        found = validator(schema, steps=100_000).iter_errors(value)
+        with pytest.raises(schemas.TooMuchWorkError):
+            faults.extend(found)
+        shown = [*faults, *(inner for fault in faults for inner in fault.context)]
+        assert len(shown) < 4000
+        assert all(len(fault.message) < 1000 for fault in shown)
+
+
+def test_a_long_plain_list_is_taken() -> None:
+    wanted = {"type": "object", "properties": {"a": {"items": {"type": "integer"}}}}
+    assert contract_of(wanted).evaluate(json.dumps({"a": [1] * 100_000})).is_accepted
 
 
 async def test_an_answer_that_was_paid_for_is_an_attempt(wire: WireServer) -> None:
@@ -210,6 +279,9 @@ def test_patterns_of_types_are_held_to() -> None:
         ({"uniqueItems": True}, [1, True, "1", None, 0, False]), ({"uniqueItems": True}, [1, 1.0]),
         ({"uniqueItems": True}, [{"a": 1, "b": 2}, {"b": 2, "a": 1}]),
         ({"uniqueItems": False}, [1, 1]),
+        ({"enum": [[1, {"a": 2}], 3]}, [1.0, {"a": 2}]), ({"enum": [[1], True]}, [True]),
+        ({"const": {"a": [1]}}, {"a": [1]}), ({"const": {"a": 1}}, {"a": True}),
+        ({"const": 1}, True), ({"const": 1}, 1.0), ({"enum": ["a", None]}, "b"),
         ({"unevaluatedProperties": False, "properties": {"a": {}}}, {"a": 1, "b": 2}),
     ],
 )  # fmt: skip

@@ -15,9 +15,12 @@ import pytest
 from orchestrator import DeadlineExceededError, Orchestrator
 from orchestrator.cli.main import main
 from orchestrator.generation.contract import contract_of
+from orchestrator.gmn import expectations
 from orchestrator.gmn.expectations import Expectation
 from orchestrator.gmn.limits import DEFAULT_LIMITS
 from orchestrator.gmn.validate import Validation, validate
+from orchestrator.parsing import json_reader, schemas
+from orchestrator.parsing.lenient_json import value_at
 from orchestrator.types import work
 from tests.support.documents import GOOD, swapped
 from tests.support.wire import WireServer, configured
@@ -292,3 +295,55 @@ def test_parents_are_not_listed_once_for_each_of_many_arrays() -> None:
     with work.allowance(2_000_000):
         report = validate(json.dumps(document)).report
     assert {d.code for d in report.errors} == {"GMN707", "GMN708"}
+
+
+def test_labels_are_matched_once_each_and_not_at_every_step(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    matched: list[str] = []
+
+    def globs(labels: tuple[str, ...]) -> list[Callable[[str], bool]]:
+        return [lambda label, glob=glob: matched.append(label) or label == glob for glob in labels]
+
+    monkeypatch.setattr(expectations, "_globs", globs)
+    many = "|".join(["a", "b", "*c"] * 99)
+    verdict(GOOD, f"always place={many} within 40")
+    assert 0 < len(matched) <= 3 * 297
+
+
+def test_so_many_values_of_one_answer_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+
+    def noted(text: str, start: int, *rest: Any, **more: Any) -> Any:
+        read.append(start)
+        return value_at(text, start, *rest, **more)
+
+    monkeypatch.setattr(json_reader, "value_at", noted)
+    wanted = {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"]}
+    (error,) = contract_of(wanted).evaluate('{"x":1}' * 1500).report.errors
+    assert len(read) < 500
+    assert "more than 200 values stand in the answer; send the one" in error.message
+    thoughts = '{"x":2} ' * 300 + '</think> {"x":1}'
+    assert contract_of(wanted).evaluate(thoughts).value == {"x": 1}
+
+
+def test_a_part_of_an_answer_is_held_against_its_schema_in_few_steps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks: list[int] = []
+
+    def noted(steps: int = 1) -> None:
+        looks.append(steps)
+        work.look(steps)
+
+    monkeypatch.setattr(schemas, "look", noted)
+    items = {"items": {"anyOf": [{"type": "string"}] * 20}}
+    contract = contract_of({"type": "object", "properties": {"a": items, "b": {}}})
+    short = contract.read_partial('{"a": [1], "b": 2, "c')
+    assert short is not None
+    assert [d.pointer for d in short.findings] == ["/a/0"]
+    looks.clear()
+    long = contract.read_partial(json.dumps({"a": [1] * 9000, "b": 2}))
+    assert long is not None
+    assert (long.findings, "/b" in long.closed) == ((), True)
+    assert len(looks) < 8_000
