@@ -14,7 +14,7 @@ _LARGEST_COMPILED = 30_000  # about 100 bytes and 3 microseconds each, likewise
 _CLASS_SIZE = 5  # characters that a class counts for where it is searched
 _LETTERS = re.compile(r"\\[wWpP]")  # classes of thousands of characters
 #: What counts for each of them, where it is compiled.
-LETTERS_SIZE = 300  # each of them, where it is compiled
+LETTERS_SIZE = 300
 _PIECE = re.compile(
     r"\\(?:[pPxuU]\{[^}]{0,60}+\}|.)|\[\^?+\]?+(?:\\.|[^\]\\])*+(?:\]|\\?\Z)|\{(\d++)(?:,(\d*+))?\}|.",
     re.DOTALL,
