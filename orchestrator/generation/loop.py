@@ -299,11 +299,10 @@ async def refine(
     asked = Ask(first, "patch" if base_document is not None else "generate")
     state = State(first, contract, follow_ups, bounds, asked, base_document=base_document)
     decision: Decision[T] = asked
-    failed = None
+    if prior_attempts:
+        state, decision = await judge(resumed, state, prior_attempts)
     try:
         async with asyncio.timeout(bounds.deadline_s):
-            if prior_attempts:
-                state, decision = await judge(resumed, state, prior_attempts)
             while isinstance(decision, Ask):
                 number = _next_call(state)
                 route = decision.request.route
@@ -318,15 +317,13 @@ async def refine(
                 state = dataclasses.replace(state, unjudged=answer)
                 state, decision = await judge(step, state, answer)  # it simulates
                 context.emit(Evaluated(number, state.attempts[-1].evaluation))
-            if isinstance(decision, GiveUp):
-                failed = await judge(_invalid, state, decision.reason)
     except TimeoutError:
         raise _too_late(state) from None
     except LLMError as failure:
         context.emit(Failed(len(state.attempts) + 1, type(failure).__name__, str(failure)))
         raise _carrying(failure, failure.attempts or state.attempts) from failure.__cause__
-    if failed is not None:
-        raise failed
+    if isinstance(decision, GiveUp):
+        raise await judge(_invalid, state, decision.reason)
     return generation(state.attempts)
 
 

@@ -105,6 +105,7 @@ class _Coercion:
     found: list[Diagnostic] = field(default_factory=list)
 
     def fulfils(self, value: object, schema: Schema) -> bool:
+        self.base.format_checker.charge(len(value) if isinstance(value, Mapping | list) else 1)
         return is_finite(value) and self.base.evolve(schema=schema).is_valid(value)
 
     def walk(self, value: Any, schema: Schema, at: str, depth: int) -> Any:

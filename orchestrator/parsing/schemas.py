@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import json
-import re
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -19,11 +18,11 @@ from jsonpointer import JsonPointerException, resolve_pointer
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from jsonschema.exceptions import best_match
 from jsonschema.validators import extend
-from pydantic_core import SchemaError, SchemaValidator, core_schema
 from referencing import Registry
 
 from orchestrator.parsing.bounds import measured
 from orchestrator.parsing.json_pointer import pointer_to
+from orchestrator.parsing.patterns import LETTERS_SIZE, compiled, size_of
 from orchestrator.types.work import look
 
 Schema = Mapping[str, Any] | bool
@@ -38,13 +37,7 @@ _MOST_SIZE = 500_000  # characters and parts of a schema
 _MOST_KEYWORDS = 100  # of one object of it
 _MOST_BRANCHES = 10_000  # schemas that hold for one and the same value, counted by each way to it
 _LONGEST_WAY = 50  # from one schema to another that holds for the same value
-_LONGEST_PATTERN = 1000
-_LARGEST_PATTERN = 10_000  # with its counted repetitions written out
-_LARGEST_COMPILED = 30_000  # about 100 bytes and 3 microseconds each, likewise
 _LARGEST_PATTERNS = 100_000  # of one schema
-_CLASS_SIZE = 5  # characters that a class counts for where it is searched
-_LETTERS = re.compile(r"\\[wWpP]")  # classes of thousands of characters
-_LETTERS_SIZE = 300  # each of them, where it is compiled
 _LITTLE_WORK = 10_000  # size of a pattern times the length of a text, that counts as one step
 _WORK_OF_A_STEP = 20
 _LONGEST_SHOWN = 240
@@ -55,10 +48,6 @@ _ONE = ("items", "additionalProperties", "contains", "propertyNames", "not", "if
 _LIST = ("allOf", "anyOf", "oneOf", "prefixItems")
 _MAP = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 _PER_PART = ("items", "additionalProperties", "contains", "propertyNames")
-_PIECE = re.compile(
-    r"\\(?:[pPxuU]\{[^}]{0,60}+\}|.)|\[\^?+\]?+(?:\\.|[^\]\\])*+(?:\]|\\?\Z)|\{(\d++)(?:,(\d*+))?\}|.",
-    re.DOTALL,
-)
 
 
 class TooMuchWorkError(ValueError):
@@ -71,7 +60,7 @@ class _Work(FormatChecker):
     def __init__(self, steps: int) -> None:
         super().__init__(())
         self.left = self.most = steps
-        self.compiled = functools.cache(_compiled)  # each once, however many there are
+        self.compiled = functools.cache(compiled)  # each once, however many there are
 
     def charge(self, steps: int) -> None:
         look(steps)
@@ -131,10 +120,10 @@ def _check_patterns(found: Mapping[str, Mapping[str, Any]]) -> None:
             known.add(pattern)
             where = f"the schema at {at or 'its root'}"
             try:
-                _compiled(pattern)
+                compiled(pattern)
             except ValueError as error:
                 raise ValueError(f"{where}: {error}") from None
-            size += _size(pattern, _LETTERS_SIZE)
+            size += size_of(pattern, LETTERS_SIZE)
             if size > _LARGEST_PATTERNS:
                 raise ValueError(f"{where}: the patterns of the schema are too large together")
 
@@ -251,42 +240,6 @@ def _patterns(part: Mapping[str, Any]) -> list[str]:
     return [*([part["pattern"]] if "pattern" in part else []), *part.get("patternProperties", ())]
 
 
-@functools.lru_cache(maxsize=32)
-def _compiled(pattern: str) -> tuple[Callable[[str], bool], int]:
-    """What finds a pattern in a text in time linear in its length, and the size of the pattern.
-
-    Raises: ValueError: its work has no such bound.
-    """
-    size = _size(pattern) if len(pattern) <= _LONGEST_PATTERN else _LARGEST_PATTERN + 1
-    if size > _LARGEST_PATTERN or _size(pattern, _LETTERS_SIZE) > _LARGEST_COMPILED:
-        raise ValueError(f"the pattern {pattern[:60]!r} is too large")
-    try:
-        found = SchemaValidator(core_schema.str_schema(pattern=pattern))
-    except SchemaError as error:
-        why = str(error).splitlines()[-1].strip()
-        raise ValueError(
-            f"the pattern {pattern!r} cannot be searched in bounded time: {why}"
-        ) from None
-    return found.isinstance_python, size
-
-
-def _size(pattern: str, letters: int = _CLASS_SIZE) -> int:
-    """The number of characters that a pattern stands for with its counted repetitions."""
-    groups = [[1]]
-    for piece in _PIECE.finditer(pattern):
-        if piece[0] == "(":
-            groups.append([1])
-        elif piece[0] == ")" and len(groups) > 1:
-            inner = sum(groups.pop())
-            groups[-1].append(inner)
-        elif piece[1]:
-            groups[-1][-1] *= max(int(piece[1]), int(piece[2] or 0), 1)
-        else:
-            many = letters * len(_LETTERS.findall(piece[0]))
-            groups[-1].append(max(many, _CLASS_SIZE if piece[0][0] in "\\[." else 1))
-    return sum(map(sum, groups))
-
-
 def _matches(held: Any, pattern: str, text: str) -> bool:
     try:
         is_found, size = held.format_checker.compiled(pattern)
@@ -294,7 +247,7 @@ def _matches(held: Any, pattern: str, text: str) -> bool:
         return True  # of a type, which judges it
     work = size * len(text)
     held.format_checker.charge(work // _WORK_OF_A_STEP if work > _LITTLE_WORK else 1)
-    return is_found(text)
+    return bool(is_found(text))
 
 
 def _pattern(held: Any, pattern: str, value: Any, _: object) -> Iterator[ValidationError]:
@@ -340,7 +293,7 @@ def _const(held: Any, wanted: Any, value: Any, _: object) -> Iterator[Validation
 
 def _is_among(held: Any, words: Any, value: Any) -> bool:
     if not isinstance(value, Mapping | list):
-        return not list(_KEYWORDS["enum"](held, words, value, {}))
+        return next(iter(_KEYWORDS["enum"](held, words, value, {})), None) is None
     alike = [one for one in words if type(one) is type(value) and len(one) == len(value)]
     held.format_checker.charge(sum(map(measured, (value, *alike))) // _COMPARED_PER_STEP)
     return _canonical(value) in map(_canonical, alike)
