@@ -31,7 +31,7 @@ HEADERS = ("extra_headers", "headers", "default_headers")
 _PLACE = re.compile(
     r"(^|_)(base|url|uri|endpoint|host|domain|proxy|proxies|region|location)(_name)?$"
 )
-_IN_MODEL = re.compile(r"[^/:]*://.*", re.DOTALL)
+_IN_MODEL = re.compile(r"(?<![^/:])[^/:]*+://.*", re.DOTALL)
 #: Further arguments of LiteLLM's by which somebody else may be asked.
 _ELSEWHERE = frozenset({
     "custom_llm_provider", "model_list", "deployment_id", "azure", "api_type", "user_config",

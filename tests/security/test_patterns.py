@@ -25,6 +25,7 @@ pytestmark = pytest.mark.timeout(900)  # much work, on machines that do other wo
 LENGTH = 2400
 #: Patterns that the program makes while it runs; the tests below run each of them.
 MADE_LATER = {
+    "orchestrator.gmn.expectations: fnmatch.translate(label)",  # over labels of 48 characters
     "orchestrator.models.deployments: pattern",
     "orchestrator.models.secrets: f'{_BEFORE_A_KEY}(?:{short})(?!\\\\w)'",
     "orchestrator.models.secrets: pattern",
