@@ -30,7 +30,7 @@ MADE_LATER = {
     "orchestrator.models.secrets: f'{_BEFORE_A_KEY}(?:{short})(?!\\\\w)'",
     "orchestrator.models.secrets: pattern",
     "orchestrator.parsing.scanning: '|'.join([*parts, self._others])",
-    "orchestrator.routing.translate: f'\\\\b{name}\\\\b'",  # a name of ours and nothing else
+    "orchestrator.routing.translate: f'\\\\b{name}\\\\b'",  # one of our names and nothing else
 }
 
 

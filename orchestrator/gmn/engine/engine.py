@@ -51,7 +51,7 @@ class Engine:
         require_possible(self.model)
         is_exact = self.model.inference != "mean_field"
         self.parts = tuple(
-            (ExactPart if is_exact and part.can_be_exact else MeanFieldPart)(model, part)
+            (ExactPart if is_exact and not part.reason else MeanFieldPart)(model, part)
             for part in parts_of(model)
         )
         self._places = [self._place(part) for part in self.parts]
@@ -97,8 +97,8 @@ class Engine:
         found = [
             part.observe(belief, seen) for part, belief in zip(self.parts, beliefs, strict=True)
         ]
-        converged = all(p.converged for p in self.parts if isinstance(p, MeanFieldPart))
-        return Inferred(tuple(b for b, _ in found), sum(n for _, n in found), converged)
+        beliefs, impossible, converged = zip(*found, strict=True)
+        return Inferred(beliefs, sum(impossible), all(converged))
 
     def predict(self, beliefs: Beliefs, action: Sequence[int] | NDArray[np.int64]) -> Beliefs:
         """Beliefs of the next step, before its observation, after a joint action."""

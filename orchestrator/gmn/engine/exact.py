@@ -9,14 +9,13 @@ joint state and all observations of the part together.
 
 from __future__ import annotations
 
-import itertools
 import math
 from string import ascii_lowercase, ascii_uppercase
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from orchestrator.gmn.engine.parts import elimination
+from orchestrator.gmn.engine.parts import actions_of, elimination
 from orchestrator.types.work import look
 
 if TYPE_CHECKING:
@@ -63,14 +62,11 @@ def entropies(distributions: Array) -> Array:
 class ExactPart:
     """The joint belief over one part; a belief is an array of shape [joint states]."""
 
-    converges = True
-
     def __init__(self, model: Compiled, part: Part) -> None:
         self.part = part
         self._model = model
         self._axis = {f: axis for axis, f in enumerate(part.factors)}
-        sizes = [model.actions[k].n for k in part.controls]
-        self.actions = np.array(list(itertools.product(*map(range, sizes))), dtype=np.int64)
+        self.actions = actions_of(model, part)
         with np.errstate(divide="ignore"):
             self._log_likelihood = {m: np.log(self._spread(m)) for m in part.modalities}
         self._order = [f for f, _ in elimination(model, part.factors)]
@@ -107,8 +103,8 @@ class ExactPart:
         axes = range(joint.ndim)
         return [joint.sum(axis=tuple(a for a in axes if a != axis)) for axis in axes]
 
-    def observe(self, belief: Array, seen: Sequence[int | None]) -> tuple[Array, int]:
-        """The belief after an observation, and how many of its modalities were impossible.
+    def observe(self, belief: Array, seen: Sequence[int | None]) -> tuple[Array, int, bool]:
+        """The belief after an observation, how many modalities were impossible, and True: settled.
 
         An observation that the belief rules out is left out: Bayes' rule has no answer to it.
         """
@@ -126,7 +122,7 @@ class ExactPart:
             else:
                 logits = after
         raised = np.exp(logits - logits.max()).reshape(-1)
-        return raised / raised.sum(), impossible
+        return raised / raised.sum(), impossible, True
 
     def predict(self, belief: Array, action: Sequence[int]) -> Array:
         """The belief after an action (one index per control of the part), before observing."""

@@ -9,12 +9,12 @@ are multiplied, and the information gain of each modality counts alone.
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from orchestrator.gmn.engine.exact import FRONT_NUMBERS, PRODUCTS, entropies
+from orchestrator.gmn.engine.parts import actions_of
 from orchestrator.types.work import look
 
 if TYPE_CHECKING:
@@ -72,10 +72,8 @@ class MeanFieldPart:
         self.part = part
         self._model = model
         self._axis = {f: axis for axis, f in enumerate(part.factors)}
-        sizes = [model.actions[k].n for k in part.controls]
-        self.actions = np.array(list(itertools.product(*map(range, sizes))), dtype=np.int64)
+        self.actions = actions_of(model, part)
         self._ambiguity = {m: entropies(np.moveaxis(model.A[m], 0, -1)) for m in part.modalities}
-        self.converged = True
 
     def start(self) -> list[Array]:
         """The priors."""
@@ -92,8 +90,10 @@ class MeanFieldPart:
     def _parents(self, modality: int) -> list[int]:
         return [self._axis[f] for f in self._model.A_dependencies[modality]]
 
-    def observe(self, belief: list[Array], seen: Sequence[int | None]) -> tuple[list[Array], int]:
-        """The belief after an observation, and how many of its modalities were impossible."""
+    def observe(
+        self, belief: list[Array], seen: Sequence[int | None]
+    ) -> tuple[list[Array], int, bool]:
+        """The belief after an observation, how many modalities were impossible, if it settled."""
         evidence: list[tuple[Array, list[int]]] = []
         impossible = 0
         for m in self.part.modalities:
@@ -104,8 +104,8 @@ class MeanFieldPart:
             before = expected(table[None], [belief[a][None] for a in parents])[0, 0]
             impossible += bool(before < EPSILON)
             evidence.append((clipped_log(table), parents))
-        self.converged, after = ascend([clipped_log(q) for q in belief], belief, evidence)
-        return after, impossible
+        converged, after = ascend([clipped_log(q) for q in belief], belief, evidence)
+        return after, impossible, converged
 
     def predict(self, belief: list[Array], action: Sequence[int]) -> list[Array]:
         """The belief after an action (one index per control of the part), before observing."""

@@ -7,14 +7,19 @@ distribution of its own and the joint of the whole model is never needed.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from orchestrator.types.errors import GMNError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from orchestrator.gmn.compile import Compiled
 
@@ -46,11 +51,6 @@ class Part:
     def states(self) -> int:
         """Number of joint states."""
         return math.prod(self.sizes)
-
-    @property
-    def can_be_exact(self) -> bool:
-        """Whether its joint distribution stays within the bounds."""
-        return not self.reason
 
     @property
     def reason(self) -> str:
@@ -94,6 +94,12 @@ def require_possible(model: Compiled) -> None:
                 f"exact inference is not possible: {names} have {part.reason}; write inference:"
                 " auto, or make them smaller"
             )
+
+
+def actions_of(model: Compiled, part: Part) -> NDArray[np.int64]:
+    """Every joint action of a part, shape [actions, controls], in C order."""
+    sizes = [model.actions[k].n for k in part.controls]
+    return np.array(list(itertools.product(*map(range, sizes))), dtype=np.int64)
 
 
 def elimination(model: Compiled, factors: Sequence[int]) -> list[tuple[int, int]]:
