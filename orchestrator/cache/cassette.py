@@ -6,12 +6,12 @@ A project's tests replay them without a key and without a network; what changed 
 from __future__ import annotations
 
 import re
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cache.keys import as_kept
 from orchestrator.ledger.private import write_private
 from orchestrator.parsing.bounds import json_value
+from orchestrator.types.cached import cached_property
 from orchestrator.types.errors import ConfigError
 from orchestrator.types.visible import json_text
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cache.accepted import AcceptedRuns, FailedRuns
@@ -36,6 +35,7 @@ from orchestrator.models.deployments import resolved
 from orchestrator.models.secrets import secrets_of
 from orchestrator.routing.complete import RouterCompleter
 from orchestrator.types.blocking import Once
+from orchestrator.types.cached import cached_property
 from orchestrator.types.errors import ConfigError
 
 if TYPE_CHECKING:

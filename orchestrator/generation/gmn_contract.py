@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.generation.answers import NOTES, PatchEvaluator, with_finding
@@ -24,6 +23,7 @@ from orchestrator.parsing.json_patch import from_name_keyed, pointer_in, root_na
 from orchestrator.parsing.json_pointer import pointer_to
 from orchestrator.parsing.json_reader import unfence
 from orchestrator.routing.offline.answer import write_model
+from orchestrator.types.cached import cached_property
 from orchestrator.types.diagnostics import Diagnostic, Severity
 from orchestrator.types.requests import Evaluation, PartialReading
 

@@ -7,13 +7,13 @@ import hashlib
 import itertools
 import json
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import jinja2
 
 from orchestrator.gmn.formats import write_json
 from orchestrator.gmn.validate import validate
+from orchestrator.types.cached import cached_property
 from orchestrator.types.messages import LLMMessage, LLMRole
 from orchestrator.types.requests import OutputMode
 

@@ -28,6 +28,20 @@ PASSIVE = Variable(name="none", labels=("none",))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class ActionUtility:
+    """Utility in nats of doing something in some state, gained at the step at which it is done.
+
+    Attributes:
+        states, actions: indices of the state factors and actions on which it depends.
+        table: shape [|s_f| for f in states, |u_k| for k in actions].
+    """
+
+    states: tuple[int, ...]
+    actions: tuple[int, ...]
+    table: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Compiled:
     """A generative model as arrays, float64, every distribution normalised.
 
@@ -45,6 +59,10 @@ class Compiled:
             each step, the first step varying slowest.
         gamma: precision over policies.
         inference: how beliefs are computed; see `orchestrator.gmn.engine`.
+        discount: what a nat is worth one step later, in (0, 1].
+        terminal: for every state factor, bool of shape [|s_f|]: True where everything ends, with
+            no further utility; empty where nothing ends.
+        action_utilities: what doing something in some state is worth.
     """
 
     states: tuple[Variable, ...]
@@ -65,6 +83,9 @@ class Compiled:
     selection: Selection
     info_gain: bool
     inference: Inference = "auto"
+    discount: float = 1.0
+    terminal: tuple[NDArray[np.bool_], ...] = ()
+    action_utilities: tuple[ActionUtility, ...] = ()
 
     @property
     def has_state_utility(self) -> bool:

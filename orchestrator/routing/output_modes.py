@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Mapping
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.ledger.private import private_lock, write_private
 from orchestrator.ledger.usage import stamp
 from orchestrator.parsing.bounds import json_value
+from orchestrator.types.cached import cached_property
 from orchestrator.types.requests import OutputMode
 from orchestrator.types.visible import logger_of
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from orchestrator.gmn.validate import Validation, validate
 from orchestrator.parsing import json_reader, schemas
 from orchestrator.parsing.lenient_json import value_at
 from orchestrator.types import work
+from orchestrator.types.cached import cached_property
 from tests.support.documents import GOOD, swapped
 from tests.support.wire import WireServer, configured
 
@@ -124,6 +126,22 @@ async def test_a_cached_call_does_not_wait_behind_judging(wire: WireServer) -> N
             one.cancel()
         await asyncio.gather(*eight, return_exceptions=True)
         assert await until(lambda: judging() == 0)
+
+
+async def test_a_job_that_waits_inside_a_property_holds_nobody_up() -> None:
+    class Slow:
+        @cached_property
+        def value(self) -> int:
+            for _ in range(200):
+                work.look(steps=1)
+                time.sleep(0.001)  # so that several slices pass, and others get their turn
+            return 1
+
+    def one() -> int:
+        return Slow().value
+
+    jobs = [asyncio.create_task(work.judge(one)) for _ in range(4 * work.AT_ONCE)]
+    assert await asyncio.wait_for(asyncio.gather(*jobs), 60) == [1] * len(jobs)
 
 
 async def test_an_async_check_ends_with_its_request(asked: Orchestrator, wire: WireServer) -> None:

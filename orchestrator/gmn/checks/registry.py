@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +14,7 @@ from orchestrator.gmn.compile import Compiled, compile_spec
 from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
 from orchestrator.gmn.rules import own_axis
 from orchestrator.gmn.tables import TableError, context_labels, entries, expand, sizes_disagree
+from orchestrator.types.cached import cached_property
 from orchestrator.types.diagnostics import Diagnostic, Severity
 from orchestrator.types.errors import GMNError
 from orchestrator.types.work import TooMuchWork, allowance, doing, look
