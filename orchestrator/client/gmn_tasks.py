@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from orchestrator.generation.gmn_contract import GMNContract
+from orchestrator.generation.gmn_contract import GMNContract, Verdicts
 from orchestrator.generation.images import image_parts
 from orchestrator.generation.loop import GenerationRequest
 from orchestrator.generation.request_building import (
@@ -44,6 +44,7 @@ class GMNTasks:
     loop: GenerationLoop
     prompts: Prompts
     ledger: Ledger
+    verdicts: Verdicts = field(default_factory=Verdicts)
 
     async def generation(
         self,
@@ -158,4 +159,5 @@ class GMNTasks:
             repair=settings.repair,
             episodes=settings.episodes,
             description=description,
+            verdicts=self.verdicts,
         )

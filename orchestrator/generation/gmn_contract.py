@@ -28,7 +28,7 @@ from orchestrator.types.diagnostics import Diagnostic, Severity
 from orchestrator.types.requests import Evaluation, PartialReading
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from orchestrator.types.requests import AnswerKind, Description
 
@@ -48,6 +48,26 @@ _NAMED = {
 }
 
 
+#: Verdicts of one orchestrator; a text that is longer is judged again.
+MOST_VERDICTS = 64
+LONGEST_REMEMBERED = 20_000
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """The last verdicts, each under everything it depends on: judging takes most of a cache hit."""
+
+    kept: dict[object, Evaluation[GMNSpec]] = field(default_factory=dict)
+
+    def of(self, key: object, judge: Callable[[], Evaluation[GMNSpec]]) -> Evaluation[GMNSpec]:
+        """The verdict under `key`; `judge` gives it where it is not known."""
+        found = self.kept.pop(key, None) or judge()
+        while len(self.kept) >= MOST_VERDICTS:
+            self.kept.pop(next(iter(self.kept), None), None)
+        self.kept[key] = found  # the last to be forgotten
+        return found
+
+
 @dataclass(frozen=True)
 class GMNContract:
     """A document is accepted when it is valid, runs, and meets the expectations.
@@ -62,6 +82,7 @@ class GMNContract:
             silently.
         shown: the documents that the question shows as examples; a copy of one is not an answer.
         asked: what a fresh document is asked for, None for a change of one that is there.
+        verdicts: where verdicts on answers are remembered; None for nowhere.
     """
 
     limits: Limits = DEFAULT_LIMITS
@@ -73,6 +94,7 @@ class GMNContract:
     keeps_metadata: bool = False
     shown: tuple[str, ...] = ()
     asked: Description | None = None
+    verdicts: Verdicts | None = field(default=None, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -96,6 +118,17 @@ class GMNContract:
 
     def evaluate(self, text: str) -> Evaluation[GMNSpec]:
         """Read, type, check, repair, compile, run, and simulate the expectations."""
+        if self.verdicts is None or len(text) > LONGEST_REMEMBERED:
+            return self._judged(text)
+        asked = self.asked
+        key = (
+            text, self.limits, self.repair, self.episodes, self.description, self.expectations,
+            frozenset(self.constraints.items()), self.shown,
+            asked and (asked.sentence, asked.agent_type, frozenset(asked.constraints.items())),
+        )  # fmt: skip
+        return self.verdicts.of(key, lambda: self._judged(text))
+
+    def _judged(self, text: str) -> Evaluation[GMNSpec]:
         return self._evaluation(
             self._validate(text, lambda verdict: [*_cut_off(verdict), *self._copied(verdict)])
         )
