@@ -13,7 +13,7 @@ from pydantic_core import to_jsonable_python
 
 from orchestrator.cache.keys import differences, digest
 from orchestrator.cli.output import GOOD, INVALID, UsageError, echo_json, echo_result, table
-from orchestrator.client.wiring import store_of
+from orchestrator.client.stores import store_of
 from orchestrator.config.settings import Config
 from orchestrator.ledger.private import open_private
 from orchestrator.parsing.bounds import json_value

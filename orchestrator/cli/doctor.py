@@ -16,7 +16,7 @@ import httpx
 from orchestrator.cache.redis import connected
 from orchestrator.cli.client_call import call_client
 from orchestrator.cli.output import GOOD, INVALID, echo_result
-from orchestrator.client.wiring import stated, store_of
+from orchestrator.client.stores import stated, store_of
 from orchestrator.config.settings import Config, cache_directory, ledger_directory
 from orchestrator.models.deployments import deployments_of
 from orchestrator.models.retirement import retirement

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.cache.accepted import failed_run
 from orchestrator.cli.output import GOOD, UsageError, echo_result, table
-from orchestrator.client.wiring import failed_runs_of
+from orchestrator.client.stores import failed_runs_of
 from orchestrator.config.settings import Config, ledger_directory
 from orchestrator.ledger.ledger import lines_of
 from orchestrator.types.requests import Evaluation

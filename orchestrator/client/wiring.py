@@ -10,17 +10,14 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.cache.accepted import AcceptedRuns, FailedRuns
 from orchestrator.cache.cached_call import AnswerStore, CachingCompleter
 from orchestrator.cache.cassette import Cassette
-from orchestrator.cache.disk import disk_store
-from orchestrator.cache.encryption import Encryption
-from orchestrator.cache.redis import RedisLocks, shared_store
-from orchestrator.cache.single_flight import FileLocks, Locks, SingleFlight
+from orchestrator.cache.single_flight import SingleFlight
 from orchestrator.cache.store import Store
 from orchestrator.client.gmn_tasks import GMNTasks
 from orchestrator.client.litellm_calls import LiteLLMCalls
+from orchestrator.client.stores import failed_runs_of, locks_of, store_of
 from orchestrator.client.structured import Structured
 from orchestrator.config.paths import shipped
 from orchestrator.config.settings import (
-    Cache,
     Config,
     cache_directory,
     cassette_directory,
@@ -31,64 +28,16 @@ from orchestrator.generation.loop import GenerationLoop
 from orchestrator.generation.prompts import Prompts
 from orchestrator.generation.request_building import load_library
 from orchestrator.ledger.ledger import Ledger, days_ago
-from orchestrator.models.deployments import resolved
 from orchestrator.models.secrets import secrets_of
 from orchestrator.routing.complete import RouterCompleter
 from orchestrator.types.blocking import Once
 from orchestrator.types.cached import cached_property
-from orchestrator.types.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from orchestrator.types.events import Hook
-
-
-_FAILED_MB = 64
-
-
-def store_of(settings: Cache, environ: Mapping[str, str]) -> Store:
-    """Where the settings say that answers are kept.
-
-    Raises: ConfigError: an ``os.environ/KEY`` is not set, or a setting is wrong;
-        MissingExtraError: an extra is not installed.
-    """
-    encryption = Encryption(stated(settings.encrypt, environ))
-    if url := stated(settings.url, environ):
-        return shared_store(url, encryption=encryption)
-    directory = cache_directory(settings, environ)
-    return disk_store(directory, size_limit_mb=settings.size_limit_mb, encryption=encryption)
-
-
-def failed_runs_of(ledger: Path, settings: Cache, environ: Mapping[str, str]) -> Store:
-    """Where the answers of failed runs are kept: beside the ledger, encrypted as the cache is.
-
-    Raises: as `store_of`.
-    """
-    encryption = Encryption(stated(settings.encrypt, environ))
-    return disk_store(ledger / "runs", size_limit_mb=_FAILED_MB, encryption=encryption)
-
-
-def locks_of(settings: Cache, environ: Mapping[str, str]) -> Locks:
-    """The locks of all processes that share the answers: each question is asked once.
-
-    Raises: as `store_of`.
-    """
-    if url := stated(settings.url, environ):
-        return RedisLocks(url)
-    return FileLocks(cache_directory(settings, environ) / "asking")
-
-
-def stated(setting: str, environ: Mapping[str, str]) -> str:
-    """A setting, read from the environment where it says so.
-
-    Raises: ConfigError: that variable is not set.
-    """
-    stated, unset = resolved({"is": setting}, environ)
-    if unset:
-        raise ConfigError("orchestrator.cache", f"{', '.join(unset)} is not set")
-    return str(stated["is"])
 
 
 def _no_fingerprint(route: str) -> str:

@@ -7,14 +7,12 @@ lets work that has taken less go first.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import contextvars
 import functools
 import os
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -22,6 +20,7 @@ from orchestrator.types.errors import DeadlineExceededError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -130,6 +129,8 @@ def result_of(future: Future[T]) -> T:
 
     Raises: what it raises; Stopped: the request that wanted the result is over.
     """
+    from concurrent.futures import wait  # noqa: PLC0415  as in `judge`
+
     job = _job.get(None)
     try:
         while not future.done():
@@ -198,6 +199,8 @@ class _Turns:
 
 @functools.cache
 def _turns(process: int) -> _Turns:
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  as in `judge`
+
     # A fork does not copy threads, so every process id has its own.
     del process
     return _Turns(ThreadPoolExecutor(THREADS, thread_name_prefix="orchestrator-judge"))
@@ -208,6 +211,8 @@ async def judge(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
     It stops where it next calls `look`.
     """
+    import asyncio  # noqa: PLC0415  a command that asks nobody does without: a tenth of a second
+
     job = _Job(_turns(os.getpid()))
     ready = functools.partial(work, *args, **kwargs)
     loop, context = asyncio.get_running_loop(), contextvars.copy_context()
@@ -224,6 +229,8 @@ async def judge_within(
 
     Raises: DeadlineExceededError: it took longer.
     """
+    import asyncio  # noqa: PLC0415  as in `judge`
+
     try:
         async with asyncio.timeout(seconds):
             return await judge(work, *args, **kwargs)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator import ConfigError, Orchestrator
-from orchestrator.client.wiring import stated, store_of
+from orchestrator.client.stores import stated, store_of
 from orchestrator.config.settings import Cache
 
 MODELS = [{"model_name": "offline", "litellm_params": {"model": "offline/library"}}]

@@ -10,7 +10,7 @@ from typing import Any
 
 from orchestrator.cache.single_flight import Locks
 from orchestrator.cache.store import Store
-from orchestrator.client.wiring import locks_of, store_of
+from orchestrator.client.stores import locks_of, store_of
 from orchestrator.config.settings import Cache
 
 
