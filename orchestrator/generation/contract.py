@@ -35,7 +35,7 @@ from orchestrator.parsing.json_patch import (
 from orchestrator.parsing.json_pointer import pointer_to
 from orchestrator.parsing.json_reader import bare_text, is_json, last_value, read_candidates
 from orchestrator.parsing.schema_coercion import coerced, is_finite, strict_validator
-from orchestrator.parsing.schemas import TooMuchWorkError, validator
+from orchestrator.parsing.schemas import validator
 from orchestrator.types.cached import cached_property
 from orchestrator.types.diagnostics import Diagnostic, Report, Severity, listed
 from orchestrator.types.errors import CheckError
@@ -173,7 +173,7 @@ class JsonSchemaContract(Generic[T]):
             return self._evaluated(value)
         except RecursionError:  # how deep is too deep depends on the schema
             return unparsed("the value is nested too deep to be held against the schema")
-        except TooMuchWorkError as error:
+        except TooMuchWork as error:
             return unparsed(str(error))
 
     def _evaluated(self, value: object) -> Evaluation[T]:

@@ -23,7 +23,7 @@ from referencing import Registry
 from orchestrator.parsing.bounds import measured
 from orchestrator.parsing.json_pointer import pointer_to
 from orchestrator.parsing.patterns import LETTERS_SIZE, compiled, size_of
-from orchestrator.types.work import look
+from orchestrator.types.work import TooMuchWork, look
 
 Schema = Mapping[str, Any] | bool
 
@@ -50,10 +50,6 @@ _MAP = ("properties", "patternProperties", "$defs", "definitions", "dependentSch
 _PER_PART = ("items", "additionalProperties", "contains", "propertyNames")
 
 
-class TooMuchWorkError(ValueError):
-    """A value could not be held against a schema within its steps."""
-
-
 class _Work(FormatChecker):
     """The formats of one validator, and the steps it has left; `evolve` hands both on."""
 
@@ -66,7 +62,7 @@ class _Work(FormatChecker):
         look(steps)
         self.left -= steps
         if self.left < 0:
-            raise TooMuchWorkError(
+            raise TooMuchWork(
                 f"to hold the value against the schema takes more than {self.most:,} steps"
             )
 
@@ -82,7 +78,7 @@ def validator(
 
     It looks nothing up, takes that many `steps` at most in all, and checks the `formats` alone.
 
-    Raises: TooMuchWorkError: not here, but where a value is validated.
+    Raises: TooMuchWork: not here, but where a value is validated.
     """
     work = _Work(steps)
     for name, fits in (formats or {}).items():
@@ -153,7 +149,7 @@ def _parts(schema: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 def _check_form(form: Any, at: str, schema: Any) -> None:
     try:
         fault = best_match(form.iter_errors(schema))
-    except TooMuchWorkError:
+    except TooMuchWork:
         words = f"to check it takes more than {_STEPS_OF_A_CHECK:,} steps; make it smaller"
         raise ValueError(
             f"the schema at {at or 'its root'}: {words}, and put what $ref leads to under $defs"
