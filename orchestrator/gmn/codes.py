@@ -2,7 +2,7 @@
 
 The words with the values in them are written by the check that raises the code; severity and the
 order of repairs stand here and nowhere else. GMN001-016 are about syntax, 101-123 structure,
-201-217 probabilities, 301-312 shapes, 401-414 preferences and policies, 501-515 quality (never
+201-217 probabilities, 301-312 shapes, 401-415 preferences and policies, 501-515 quality (never
 blocking), 601-607 queries, 701-713 limits, 801-806 import, 901-907 the engine.
 """
 
@@ -120,6 +120,7 @@ _TABLE = """
 412 E - habit weights wrong
 413 I - several preferences on one target are summed
 414 W - goal and avoided label have equal utility
+415 E - discount outside (0, 1]
 501 W - likelihood independent of its parents
 502 W - action without effect
 503 W - goal beyond the horizon

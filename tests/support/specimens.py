@@ -155,6 +155,7 @@ SPECIMENS: dict[str, str] = {
     "412": swapped("gamma: 8", "gamma: 8 habit: {go: [1, 2]}"),
     "413": plus("node preference C2 { on: place goals: {a: 1} }"),
     "414": swapped("values: [0, 1, 3]", "goals: [{value: a, utility: 2}, {value: a, utility: -2}]"),
+    "415": swapped("gamma: 8", "gamma: 8 discount: 0"),
     "501": swapped(ROWS, "rows: [[0.6, 0.2, 0.2], [0.6, 0.2, 0.2], [0.6, 0.2, 0.2]]"),
     "502": swapped("moves: {left: [-1], stay: [0], right: [1]}",
                    "moves: {left: [0], stay: [0], right: [0]}"),

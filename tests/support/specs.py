@@ -140,8 +140,9 @@ def valid_specs(draw: st.DrawFn) -> GMNSpec:
         policy=Policy(
             horizon=draw(st.integers(1, 2)),
             gamma=draw(st.sampled_from([0.5, 4.0, 16.0])),
-            selection=draw(st.sampled_from(["deterministic", "stochastic"])),
+            selection=draw(st.sampled_from(["deterministic", "stochastic", "contingent"])),
             info_gain=draw(st.booleans()),
+            discount=draw(st.sampled_from([1.0, 0.95, 0.3])),
         ),
         queries=tuple(draw(queries(observations[0]))),
         metadata=tuple(

@@ -64,6 +64,7 @@ _PREFERENCE_KEYS = {
 _POLICY_KEYS = {
     **dict.fromkeys(("horizon", "policy_len", "planning_horizon"), "horizon"),
     **{key: key for key in ("gamma", "selection", "info_gain", "inference")},
+    **dict.fromkeys(("discount", "discount_factor", "gamma_discount"), "discount"),
     **dict.fromkeys(("habit", "habits"), "habit"),
     "description": "description",
 }

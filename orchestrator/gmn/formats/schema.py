@@ -38,6 +38,7 @@ _WORDS = {
     "horizon": "steps looked ahead",
     "gamma": "precision over policies",
     "info_gain": "whether expected information gain counts",
+    "discount": "what a nat is worth one step later, in (0, 1]; 1 unless asked otherwise",
     "inference": "auto unless asked otherwise",
     "agent_type": "explorer, trader, coordinator or general",
 }

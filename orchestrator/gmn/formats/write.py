@@ -226,6 +226,8 @@ def _policy(policy: Policy, habits: Sequence[Habit]) -> Iterator[str]:
         yield f"selection: {policy.selection}"
     if not policy.info_gain:
         yield "info_gain: false"
+    if policy.discount != 1:
+        yield f"discount: {_number(policy.discount)}"
     if policy.inference != "auto":
         yield f"inference: {policy.inference}"
     if habits:

@@ -1,0 +1,127 @@
+"""Discount, contingent plans and terminal labels: read, checked, compiled, written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from orchestrator.cli.main import main
+from orchestrator.gmn.compile import Compiled
+from orchestrator.gmn.formats import write_json, write_text
+from orchestrator.gmn.model import GMNSpec
+from orchestrator.gmn.pymdp import to_pymdp
+from orchestrator.gmn.validate import Validation, validate
+from orchestrator.types.errors import GMNError
+from tests.support.documents import GOOD, swapped
+
+
+def policy(text: str) -> str:
+    return swapped("gamma: 8", f"gamma: 8 {text}")
+
+
+def runs(text: str) -> tuple[GMNSpec, Compiled]:
+    verdict = validate(text)
+    assert verdict.report.runs, verdict.report.errors
+    assert verdict.report.repairs == ()
+    assert verdict.spec is not None
+    assert verdict.compiled is not None
+    return verdict.spec, verdict.compiled
+
+
+def errors(verdict: Validation) -> list[tuple[str, str]]:
+    return [(d.code, d.pointer) for d in verdict.report.errors]
+
+
+@pytest.mark.parametrize(
+    ("said", "value"),
+    [("0.95", 0.95), ("95%", 0.95), ("19/20", 0.95), ("1", 1.0), ("1e-9", 1e-9), ("100 %", 1.0)],
+)
+def test_a_discount_is_read_as_a_probability(said: str, value: float) -> None:
+    spec, compiled = runs(policy(f"discount: {said}"))
+    assert spec.policy.discount == compiled.discount == value
+    assert runs(GOOD)[1].discount == 1.0
+
+
+def test_the_formatter_keeps_how_a_discount_was_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "a.gmn"
+    file.write_text(policy("discount: 19/20"))
+    assert main(["format", str(file)]) == 0
+    assert "  discount: 19/20\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("said", ["0", "-0.5", "1.01", "95", "150%", "NaN", "inf", "1e400", "0%"])
+def test_a_discount_outside_its_range_is_refused_with_place_cause_and_next_step(said: str) -> None:
+    verdict = validate(policy(f"discount: {said}"))
+    assert errors(verdict) == [("GMN415", "/policy/discount")]
+    (found,) = verdict.report.errors
+    assert "above 0 and at most 1" in found.message
+    assert "leave it out" in found.message
+    assert found.place is not None
+    assert found.place.line == GOOD.count("\n")
+
+
+@pytest.mark.parametrize("said", ["high", "[0.9]", "{a: 1}", "true", '"soon"'])
+def test_a_discount_that_is_not_a_number_is_refused(said: str) -> None:
+    assert errors(validate(policy(f"discount: {said}"))) == [("GMN008", "/policy/discount")]
+
+
+def test_other_spellings_of_a_discount_are_read_and_gamma_is_left_alone() -> None:
+    for key in ("discount_factor", "gamma_discount"):
+        spec, _ = runs(policy(f"{key}: 0.9"))
+        assert (spec.policy.discount, spec.policy.gamma) == (0.9, 8.0)
+    # What a rate is, and what it would be of, is not known: it is ignored, and that is said.
+    verdict = validate(policy("discount_rate: 0.05"))
+    assert verdict.spec is not None
+    assert verdict.spec.policy.discount == 1.0
+    assert [d.code for d in verdict.report.repairs] == ["GMN007"]
+    tree = runs(GOOD)[0].to_json()
+    for key in ("discount_factor", "gamma_discount"):  # JSON knows one spelling of each key
+        verdict = validate({**tree, "policy": {"horizon": 2, "gamma": 8, key: 0.9}})
+        assert verdict.spec is not None
+        assert (verdict.spec.policy.discount, verdict.spec.policy.gamma) == (1.0, 8.0)
+        assert [d.code for d in verdict.report.repairs] == ["GMN007"]
+
+
+def test_two_discounts_that_differ_are_an_error() -> None:
+    assert [c for c, _ in errors(validate(policy("discount: 0.9 discount: 0.8")))] == ["GMN004"]
+
+
+def test_a_contingent_selection_is_read_and_written() -> None:
+    spec, compiled = runs(policy("selection: contingent"))
+    assert spec.policy.selection == compiled.selection == "contingent"
+    assert "selection: contingent" in write_text(spec)
+    assert json.loads(write_json(spec))["policy"]["selection"] == "contingent"
+    misspelt = validate(policy("selection: contingnet"))
+    assert misspelt.spec == spec
+    assert [d.code for d in misspelt.report.repairs] == ["GMN104"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (policy("discount: 0.9"), "the discount 0.9"),
+        (policy("selection: contingent"), "contingent plans"),
+        (swapped("on: place", "on: pos"), "the utility of a hidden state"),
+    ],
+)
+def test_what_pymdp_cannot_express_is_refused_there_and_named_in_the_export(
+    text: str, words: str
+) -> None:
+    _, compiled = runs(text)
+    assert compiled.to_json()["not_in_pymdp"] == [words]
+    with pytest.raises(GMNError, match=f"pymdp cannot express {words}"):
+        to_pymdp(compiled)
+    assert "not_in_pymdp" not in runs(GOOD)[1].to_json()
+
+
+def test_a_discount_comes_back_from_the_arrays() -> None:
+    _, compiled = runs(policy("discount: 0.9"))
+    again = validate(compiled.to_json()).compiled
+    assert again is not None
+    assert again.discount == 0.9
+    np.testing.assert_allclose(again.A[0], compiled.A[0])
