@@ -177,6 +177,7 @@ def compile_spec(spec: GMNSpec) -> Compiled:
         info_gain=spec.policy.info_gain,
         inference=spec.policy.inference,
         discount=spec.policy.discount,
+        terminal=_ends(spec.states),
     )
     _require_finite(compiled)
     return compiled
@@ -307,6 +308,19 @@ def utilities(preferences: Sequence[Preference], target: Variable) -> Array:
             with np.errstate(over="ignore"):
                 total[matches] += goal.utility
     return total
+
+
+def _ends(states: Sequence[Variable]) -> tuple[NDArray[np.bool_], ...]:
+    """Which values of every state end everything; empty where none does."""
+    found = []
+    for state in states:
+        ends = np.zeros(state.n, dtype=bool)
+        for label in state.terminal:
+            if not (matches := labels_matching(label, state)):
+                raise GMNError(f"compile failed: terminal {label!r} is not a value of {state.name}")
+            ends[matches] = True
+        found.append(ends)
+    return tuple(found) if any(map(np.any, found)) else ()
 
 
 def _policies(sizes: Sequence[int], horizon: int) -> NDArray[np.int64]:

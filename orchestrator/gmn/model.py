@@ -53,6 +53,7 @@ class Variable(_Part):
         labels: one name per value; empty means the default labels.
         size: number of values; 0 means "as many as there are labels".
         shape: sizes of a grid whose product is `size`; empty for a plain list of values.
+        terminal: labels of a state at which everything ends: labels, globs or ranges.
     """
 
     name: Label
@@ -60,6 +61,7 @@ class Variable(_Part):
     labels: Labels = ()
     size: int = 0
     shape: tuple[int, ...] = ()
+    terminal: Labels = ()
 
     @property
     def n(self) -> int:

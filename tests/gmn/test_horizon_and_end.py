@@ -125,3 +125,108 @@ def test_a_discount_comes_back_from_the_arrays() -> None:
     assert again is not None
     assert again.discount == 0.9
     np.testing.assert_allclose(again.A[0], compiled.A[0])
+
+
+def state(text: str) -> str:
+    return swapped("node state pos {", f"node state pos {{ {text}")
+
+
+@pytest.mark.parametrize(
+    ("said", "ends"),
+    [
+        ("[c]", [False, False, True]),
+        ("c", [False, False, True]),
+        ("[b, c]", [False, True, True]),
+        ("[1..2]", [False, True, True]),
+        ("[c, c]", [False, False, True]),
+        ("[]", []),
+    ],
+)
+def test_terminal_labels_are_read_compiled_and_written(said: str, ends: list[bool]) -> None:
+    spec, compiled = runs(state(f"terminal: {said}"))
+    assert [t.tolist() for t in compiled.terminal] == ([ends] if ends else [])
+    assert validate(write_text(spec)).spec == spec
+    assert validate(write_json(spec)).spec == spec
+    assert compiled.beyond_pymdp == (("terminal labels",) if ends else ())
+
+
+def test_a_glob_is_terminal_for_all_that_it_matches() -> None:
+    text = GOOD.replace("[a, b, c]", "[a1, b2, b3]")
+    _, compiled = runs(swapped("pos {", "pos { terminal: b*", text))
+    assert [t.tolist() for t in compiled.terminal] == [[False, True, True]]
+
+
+@pytest.mark.parametrize("said", ["[D]", "[nowhere]", "true", "[7..9]", "x*", '""', "[a, d]"])
+def test_a_terminal_label_that_is_not_one_of_the_state_is_an_error(said: str) -> None:
+    verdict = validate(state(f"terminal: {said}"))
+    assert {code for code, _ in errors(verdict)} == {"GMN106"}
+    assert verdict.report.errors[0].pointer.startswith("/states/0/terminal/")
+
+
+def test_a_key_without_labels_says_nothing_of_where_it_ends() -> None:
+    assert {code for code, _ in errors(validate(state("terminal,")))} == {"GMN106"}
+    tree = runs(GOOD)[0].to_json()
+    for wrong in (True, 3.5, {"c": True}, [["c"]]):
+        tree["states"][0]["terminal"] = wrong  # type: ignore[index]
+        assert errors(validate(tree)) != []
+    tree["states"][0]["terminal"] = "c"  # type: ignore[index]
+    verdict = validate(tree)
+    assert verdict.report.is_accepted
+    assert [d.code for d in verdict.report.repairs] == ["GMN008"]
+
+
+def test_a_misspelt_terminal_label_is_repaired_and_follows_a_renamed_one() -> None:
+    text = GOOD.replace("[a, b, c]", "[start, middle, finish]").replace("[a,", "[start,")
+    verdict = validate(swapped("pos {", "pos { terminal: [finsh]", text))
+    assert verdict.report.is_accepted, verdict.report.errors
+    assert verdict.spec is not None
+    assert verdict.spec.states[0].terminal == ("finish",)
+    odd = GOOD.replace("[a, b, c]", '[a, b, "the end"]')
+    verdict = validate(swapped("pos {", 'pos { terminal: ["the end"]', odd))
+    assert verdict.report.is_accepted, verdict.report.errors
+    assert verdict.spec is not None
+    assert verdict.spec.states[0].terminal == ("the_end",)
+
+
+@pytest.mark.parametrize("kind", ["observation place", "action go"])
+def test_terminal_labels_belong_to_states(kind: str) -> None:
+    label = {"observation place": "a", "action go": "left"}[kind]
+    verdict = validate(swapped(f"node {kind} {{", f"node {kind} {{ terminal: [{label}]"))
+    section = kind.split()[0] + "s"
+    assert errors(verdict) == [("GMN124", f"/{section}/0/terminal")]
+    assert "write them on the state" in verdict.report.errors[0].message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        state("terminal: [a, b, c]"),
+        state("terminal: '*'"),
+        state("terminal: [0..2]"),
+        state("terminal: [b]").replace("rows: [[0.5, 0.3, 0.2]]", "map: [b]"),
+        state("terminal: [b, c]").replace("[[0.5, 0.3, 0.2]]", "[[0, 0.3, 0.7]]"),
+        state("terminal: [a, b, c]").replace(
+            "node belief D { about: pos rows: [[0.5, 0.3, 0.2]] }\n", ""
+        ),
+    ],
+)
+def test_a_model_that_ends_before_its_first_step_is_an_error(text: str) -> None:
+    verdict = validate(text)
+    assert errors(verdict) == [("GMN125", "/states/0/terminal")]
+    assert "nothing can happen" in verdict.report.errors[0].message
+
+
+def test_a_model_that_may_begin_at_its_end_is_not_an_error() -> None:
+    runs(state("terminal: [b, c]"))
+
+
+def test_what_lies_behind_the_end_cannot_be_reached() -> None:
+    text = state("terminal: [b]").replace("rows: [[0.5, 0.3, 0.2]]", "map: [a]")
+    found = {d.code: d.message for d in validate(text).report.diagnostics}
+    assert "1 of 3 joint states can never be reached" in found["GMN504"]
+
+
+def test_a_huge_list_of_terminal_labels_is_a_finding() -> None:
+    tree = runs(GOOD)[0].to_json()
+    tree["states"][0]["terminal"] = ["c"] * 100_000  # type: ignore[index]
+    assert [code for code, _ in errors(validate(tree))] == ["GMN707"]

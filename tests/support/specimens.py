@@ -100,6 +100,8 @@ SPECIMENS: dict[str, str] = {
     "123": swapped("pos { labels: [a, b, c] }", "pos { labels: [a, b, \u0430] }"),
     "122": swapped("node state pos { labels: [a, b, c] }",
                    'node state pos { size: 3 description: "where (a, b, c)" }'),
+    "124": swapped("node observation place {", "node observation place { terminal: [a]"),
+    "125": swapped("node state pos {", "node state pos { terminal: [a, b, c]"),
     "201": swapped("[0.8, 0.1, 0.1], [0.1, 0.8", "[0.8, 0.11, 0.1], [0.1, 0.8"),
     "202": swapped("[0.8, 0.1, 0.1], [0.1, 0.8", "[1.0, 0.1, -0.1], [0.1, 0.8"),
     "203": swapped("[0.8, 0.1, 0.1], [0.1, 0.8", "[NaN, 0.1, 0.1], [0.1, 0.8"),

@@ -37,6 +37,7 @@ _VARIABLE_KEYS = {
         "labels",
     ),
     **dict.fromkeys(("shape", "grid"), "shape"),
+    **dict.fromkeys(("terminal", "terminal_labels", "terminal_states"), "terminal"),
     "description": "description",
     "initial": "initial",
 }  # fmt: skip
@@ -183,7 +184,7 @@ class Builder:
             self.offsets[where] = value.offset
             if key == "initial":
                 self._initial(name, value)
-            elif key == "labels":
+            elif key in ("labels", "terminal"):
                 variable[key] = _words(value, where, self.offsets)
             elif key == "description":
                 variable[key] = _word(value)

@@ -118,6 +118,8 @@ def _variable(variable: Variable) -> Iterator[str]:
         yield f"size: {variable.size}"
     if variable.shape:
         yield f"shape: [{', '.join(map(str, variable.shape))}]"
+    if variable.terminal:
+        yield f"terminal: {_list(variable.terminal)}"
     if variable.description:
         yield f"description: {_quoted(variable.description)}"
 
