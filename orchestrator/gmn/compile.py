@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from orchestrator.gmn.model import Variable
+from orchestrator.gmn.payoffs import Payoffs, utilities
 from orchestrator.gmn.tables import TableError, labels_matching, matrix
 from orchestrator.types.errors import GMNError
 from orchestrator.types.work import doing, look
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from orchestrator.gmn.model import Conditional, GMNSpec, Inference, Preference, Selection
+    from orchestrator.gmn.model import Conditional, GMNSpec, Inference, Selection
 
     Array = NDArray[np.float64]
 
@@ -30,6 +31,9 @@ PASSIVE = Variable(name="none", labels=("none",))
 @dataclass(frozen=True, slots=True, eq=False)
 class ActionUtility:
     """Utility in nats of doing something in some state, gained at the step at which it is done.
+
+    One of several states together counts in the state that is entered, as V does: its table holds
+    what is expected of the next state.
 
     Attributes:
         states, actions: indices of the state factors and actions on which it depends.
@@ -154,6 +158,7 @@ def compile_spec(spec: GMNSpec) -> Compiled:
         likelihoods = [layout.likelihood(o) for o in spec.observations]
         transitions = [layout.transition(f) for f in range(len(spec.states))]
         priors = [layout.prior(s) for s in spec.states]
+        payoffs = Payoffs(spec, layout.actions, transitions)
     except TableError as error:
         raise GMNError(f"compile failed: {error}") from error
     policies = _policies([u.n for u in layout.actions], spec.policy.horizon)
@@ -165,7 +170,7 @@ def compile_spec(spec: GMNSpec) -> Compiled:
         B=tuple(array for array, _, _ in transitions),
         C=tuple(utilities(spec.preferences, o) for o in spec.observations),
         D=tuple(priors),
-        V=tuple(utilities(spec.preferences, s) for s in spec.states),
+        V=payoffs.states,
         E=_habit_prior(spec, layout.actions, policies),
         A_dependencies=tuple(parents for _, parents in likelihoods),
         B_dependencies=tuple(parents for _, parents, _ in transitions),
@@ -178,6 +183,7 @@ def compile_spec(spec: GMNSpec) -> Compiled:
         inference=spec.policy.inference,
         discount=spec.policy.discount,
         terminal=_ends(spec.states),
+        action_utilities=tuple(ActionUtility(*at, u) for at, u in payoffs.others.items()),
     )
     _require_finite(compiled)
     return compiled
@@ -186,7 +192,8 @@ def compile_spec(spec: GMNSpec) -> Compiled:
 def _require_finite(model: Compiled) -> None:
     """Raise GMNError when utilities times precision and horizon exceed the largest float."""
     with np.errstate(over="ignore"):
-        reach = sum(float(np.abs(u).max()) for u in (*model.C, *model.V))
+        gained = (u.table for u in model.action_utilities)
+        reach = sum(float(np.abs(u).max()) for u in (*model.C, *model.V, *gained))
         # An upper bound on |gamma * neg_efe| of one policy.
         extreme = (
             model.gamma * model.horizon * (reach + sum(math.log(o.n) for o in model.observations))
@@ -279,35 +286,6 @@ def _normalised(array: Array, of: Variable) -> Array:
     if not np.all(np.isfinite(array)) or np.any(array < 0) or np.any(np.abs(total - 1.0) > 1e-6):
         raise GMNError(f"compile failed: a row of the table of {of.name} is not a distribution")
     return np.ascontiguousarray(array / total)
-
-
-def utilities(preferences: Sequence[Preference], target: Variable) -> Array:
-    """Log-preferences over `target` in nats, shape [target.n]; several entries add up.
-
-    Raises: GMNError: a list of values has the wrong length, or a goal names an unknown value.
-    """
-    total = np.zeros(target.n)
-    for preference in preferences:
-        if preference.on != target.name:
-            continue
-        if preference.values:
-            if len(preference.values) != target.n:
-                raise GMNError(
-                    f"compile failed: {len(preference.values)} utilities for the {target.n} values"
-                    f" of {target.name}"
-                )
-            with np.errstate(over="ignore"):  # _require_finite reports it for the whole model
-                total += np.array(preference.values)
-        for goal in preference.goals:
-            look(4)
-            matches = labels_matching(goal.value, target)
-            if not matches:
-                raise GMNError(
-                    f"compile failed: goal {goal.value!r} is not a value of {target.name}"
-                )
-            with np.errstate(over="ignore"):
-                total[matches] += goal.utility
-    return total
 
 
 def _ends(states: Sequence[Variable]) -> tuple[NDArray[np.bool_], ...]:

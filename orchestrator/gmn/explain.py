@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from orchestrator.gmn.compile import utilities
+from orchestrator.gmn.payoffs import utilities
 from orchestrator.types.visible import visible
 
 if TYPE_CHECKING:

@@ -153,13 +153,33 @@ class Goal(_Part):
     utility: float
 
 
+class Payoff(_Part):
+    """Utility in nats of the first such rule whose every condition holds; 0 where none does."""
+
+    when: tuple[Condition, ...] = ()
+    utility: float
+
+
 class Preference(_Part):
-    """Log-preferences in nats over an observation, or utilities over a hidden state."""
+    """Log-preferences in nats over an observation, or utilities of states and actions.
+
+    Attributes:
+        on: an observation, a state or an action; `values` and `goals` are about its labels.
+        given: further states and actions that `rules` ask for.
+        rules: ordered decision list over states and actions alone.
+    """
 
     on: Label
+    given: Labels = ()
     values: tuple[float, ...] = ()
     goals: tuple[Goal, ...] = ()
+    rules: tuple[Payoff, ...] = ()
     reason: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every variable that it is about."""
+        return (self.on, *self.given)
 
 
 class Habit(_Part):

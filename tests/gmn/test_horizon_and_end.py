@@ -192,7 +192,7 @@ def test_a_misspelt_terminal_label_is_repaired_and_follows_a_renamed_one() -> No
 def test_terminal_labels_belong_to_states(kind: str) -> None:
     label = {"observation place": "a", "action go": "left"}[kind]
     verdict = validate(swapped(f"node {kind} {{", f"node {kind} {{ terminal: [{label}]"))
-    section = kind.split()[0] + "s"
+    section = kind.split(maxsplit=1)[0] + "s"
     assert errors(verdict) == [("GMN124", f"/{section}/0/terminal")]
     assert "write them on the state" in verdict.report.errors[0].message
 

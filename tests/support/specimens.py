@@ -145,7 +145,7 @@ SPECIMENS: dict[str, str] = {
     "312": swapped("[0.8, 0.1, 0.1], [0.1, 0.8", "[high, 0.1, 0.1], [0.1, 0.8"),
     "401": without("node preference"),
     "402": swapped("values: [0, 1, 3]", "values: [1, 3]"),
-    "403": swapped("on: place", "on: go"),
+    "403": swapped("on: place", "on: nowhere"),
     "404": swapped("on: place", "on: pos"),
     "405": swapped("values: [0, 1, 3]", "values: [0, 1, 300]"),
     "406": swapped("values: [0, 1, 3]", "values: [2, 2, 2]"),
@@ -158,6 +158,9 @@ SPECIMENS: dict[str, str] = {
     "413": plus("node preference C2 { on: place goals: {a: 1} }"),
     "414": swapped("values: [0, 1, 3]", "goals: [{value: a, utility: 2}, {value: a, utility: -2}]"),
     "415": swapped("gamma: 8", "gamma: 8 discount: 0"),
+    "416": swapped("values: [0, 1, 3]", "values: [0, 1, 3] rules: [{utility: 1}]").replace(
+        "on: place", "on: go"
+    ),
     "501": swapped(ROWS, "rows: [[0.6, 0.2, 0.2], [0.6, 0.2, 0.2], [0.6, 0.2, 0.2]]"),
     "502": swapped("moves: {left: [-1], stay: [0], right: [1]}",
                    "moves: {left: [0], stay: [0], right: [0]}"),

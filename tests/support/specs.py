@@ -15,6 +15,7 @@ from orchestrator.gmn.model import (
     Habit,
     Move,
     Outcome,
+    Payoff,
     Policy,
     Preference,
     Query,
@@ -141,7 +142,10 @@ def valid_specs(draw: st.DrawFn) -> GMNSpec:
         likelihoods=tuple(likelihoods),
         transitions=tuple(transitions),
         priors=tuple(priors),
-        preferences=tuple(draw(preferences(observations, states))),
+        preferences=(
+            *draw(preferences(observations, states)),
+            *draw(payoffs([*states, *actions])),
+        ),
         habits=tuple(draw(habits(actions[0]))),
         policy=Policy(
             horizon=draw(st.integers(1, 2)),
@@ -182,6 +186,20 @@ def preferences(
             label = draw(st.sampled_from(target.names))
             made.append(Preference(on=target.name, goals=(Goal(value=label, utility=-2.0),)))
     return made
+
+
+@st.composite
+def payoffs(draw: st.DrawFn, variables: list[Variable]) -> list[Preference]:
+    """At most one preference by rules, the first of which leaves a case to the others."""
+    names = draw(st.lists(st.sampled_from(variables), max_size=3, unique_by=lambda v: v.name))
+    if not names:
+        return []
+    first, *_ = names
+    made = [Payoff(when=(Condition(var=first.name, values=first.names[:1]),), utility=-2.0)]
+    if draw(st.booleans()):
+        made.append(Payoff(utility=draw(st.floats(-1, 8))))
+    rest = tuple(v.name for v in names[1:])
+    return [Preference(on=first.name, given=rest, rules=tuple(made), reason=draw(words))]
 
 
 @st.composite

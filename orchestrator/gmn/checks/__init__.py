@@ -8,6 +8,7 @@ from __future__ import annotations
 from orchestrator.gmn.checks import (
     bounds,
     ends,
+    payoff,
     preference,
     probability,
     quality,
@@ -26,6 +27,7 @@ __all__ = [
     "ends",
     "is_too_large",
     "known_constraints",
+    "payoff",
     "preference",
     "probability",
     "quality",
