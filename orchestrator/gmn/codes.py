@@ -2,7 +2,7 @@
 
 The words with the values in them are written by the check that raises the code; severity and the
 order of repairs stand here and nowhere else. GMN001-016 are about syntax, 101-125 structure,
-201-217 probabilities, 301-312 shapes, 401-416 preferences and policies, 501-515 quality (never
+201-219 probabilities, 301-312 shapes, 401-416 preferences and policies, 501-515 quality (never
 blocking), 601-607 queries, 701-713 limits, 801-806 import, 901-907 the engine.
 """
 
@@ -96,6 +96,8 @@ _TABLE = """
 215 W 9 rule never used
 216 W - square matrix stochastic both ways
 217 E 4 outcome repeated in one rule
+218 E - concentration is not above 0
+219 W - concentration without learning
 301 E - table has the wrong shape
 302 E 2 size, labels and shape disagree
 303 W 3 matrix transposed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from orchestrator.types.errors import GMNError
 from orchestrator.types.work import doing, look
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -45,6 +45,21 @@ class ActionUtility:
     table: Array
 
 
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """An array that experience changes.
+
+    Attributes:
+        kind, index: which one; ``A`` and 0 is the first likelihood.
+        concentration: what each of its distributions is worth in observations: the distribution
+            times it are the counts of a Dirichlet prior.
+    """
+
+    kind: Literal["A", "B", "D"]
+    index: int
+    concentration: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Compiled:
     """A generative model as arrays, float64, every distribution normalised.
@@ -67,6 +82,7 @@ class Compiled:
         terminal: for every state factor, bool of shape [|s_f|]: True where everything ends, with
             no further utility; empty where nothing ends.
         action_utilities: what doing something in some state is worth.
+        learned: the arrays that experience changes.
     """
 
     states: tuple[Variable, ...]
@@ -90,6 +106,7 @@ class Compiled:
     discount: float = 1.0
     terminal: tuple[NDArray[np.bool_], ...] = ()
     action_utilities: tuple[ActionUtility, ...] = ()
+    learned: tuple[Learned, ...] = ()
 
     @property
     def has_state_utility(self) -> bool:
@@ -183,6 +200,7 @@ def compile_spec(spec: GMNSpec) -> Compiled:
         inference=spec.policy.inference,
         discount=spec.policy.discount,
         terminal=_ends(spec.states),
+        learned=tuple(_learned(spec)),
         action_utilities=tuple(ActionUtility(*at, u) for at, u in payoffs.others.items()),
     )
     _require_finite(compiled)
@@ -286,6 +304,19 @@ def _normalised(array: Array, of: Variable) -> Array:
     if not np.all(np.isfinite(array)) or np.any(array < 0) or np.any(np.abs(total - 1.0) > 1e-6):
         raise GMNError(f"compile failed: a row of the table of {of.name} is not a distribution")
     return np.ascontiguousarray(array / total)
+
+
+def _learned(spec: GMNSpec) -> Iterator[Learned]:
+    kinds: tuple[tuple[Literal["A", "B", "D"], Sequence[Variable], Sequence[Conditional]], ...] = (
+        ("A", spec.observations, spec.likelihoods),
+        ("B", spec.states, spec.transitions),
+        ("D", spec.states, spec.priors),
+    )
+    for kind, variables, tables in kinds:
+        names = [v.name for v in variables]
+        for table in tables:
+            if table.learn and table.of in names:
+                yield Learned(kind, names.index(table.of), table.concentration)
 
 
 def _ends(states: Sequence[Variable]) -> tuple[NDArray[np.bool_], ...]:

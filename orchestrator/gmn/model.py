@@ -139,11 +139,19 @@ class Table(_Part):
 
 
 class Conditional(_Part):
-    """P(of | given): a likelihood, a transition or, with nothing given, a prior."""
+    """P(of | given): a likelihood, a transition or, with nothing given, a prior.
+
+    Attributes:
+        learn: whether experience changes it, from `table` on.
+        concentration: how many observations each row of `table` is worth, above 0: the row times
+            it are the counts of a Dirichlet prior, as in pymdp's pA, pB and pD.
+    """
 
     of: Label
     given: Labels = ()
     table: Table
+    learn: bool = False
+    concentration: float = 1.0
 
 
 class Goal(_Part):

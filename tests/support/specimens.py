@@ -118,6 +118,8 @@ SPECIMENS: dict[str, str] = {
     "215": rules("{then: {a: 0.5, b: 0.5}}, {when: {pos: a}, then: {c: 1}}"),
     "216": swapped(ROWS, "rows: [[0.1, 0.6, 0.3], [0.3, 0.1, 0.6], [0.6, 0.3, 0.1]]"),
     "217": rules("{then: [{value: a, p: 0.5}, {value: a, p: 0.5}]}"),
+    "218": swapped(PRIOR, f"{PRIOR} learn: true concentration: 0"),
+    "219": swapped(PRIOR, f"{PRIOR} concentration: 5"),
     "301": swapped(ROWS, "rows: [[0.5, 0.5], [0.1, 0.9]]"),
     "302": swapped("node state pos { labels: [a, b, c] }", "node state pos { labels: [a, b, c] size: 4 }"),
     "303": swapped(ROWS, "rows: [[0.8, 0.3, 0.1], [0.1, 0.6, 0.1], [0.1, 0.1, 0.8]]"),

@@ -139,9 +139,9 @@ def valid_specs(draw: st.DrawFn) -> GMNSpec:
         states=tuple(states),
         observations=tuple(observations),
         actions=tuple(actions),
-        likelihoods=tuple(likelihoods),
-        transitions=tuple(transitions),
-        priors=tuple(priors),
+        likelihoods=tuple(draw(learning(table)) for table in likelihoods),
+        transitions=tuple(draw(learning(table)) for table in transitions),
+        priors=tuple(draw(learning(table)) for table in priors),
         preferences=(
             *draw(preferences(observations, states)),
             *draw(payoffs([*states, *actions])),
@@ -164,6 +164,17 @@ def valid_specs(draw: st.DrawFn) -> GMNSpec:
 def terminal(state: Variable, begin: str) -> st.SearchStrategy[tuple[str, ...]]:
     last = state.names[-1]
     return st.sampled_from([(), *([(last,)] if last != begin else [])])
+
+
+def learning(conditional: Conditional) -> st.SearchStrategy[Conditional]:
+    counts = st.sampled_from([None, None, 1.0, 0.5, 20.0])
+    return counts.map(
+        lambda count: (
+            conditional
+            if count is None
+            else conditional.model_copy(update={"learn": True, "concentration": count})
+        )
+    )
 
 
 def _conditional(of: Variable, given: list[Variable], table: Table) -> Conditional:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from orchestrator.gmn.checks import (
     bounds,
-    ends,
+    course,
     payoff,
     preference,
     probability,
@@ -24,7 +24,7 @@ __all__ = [
     "Subject",
     "bounds",
     "check",
-    "ends",
+    "course",
     "is_too_large",
     "known_constraints",
     "payoff",

@@ -59,6 +59,8 @@ _TABLE_KEYS = {
     ),
 }  # fmt: skip
 _LINK_KEYS = {
+    **dict.fromkeys(("learn", "learned", "learnable"), "learn"),
+    **dict.fromkeys(("concentration", "pseudo_counts", "pseudocounts"), "concentration"),
     **dict.fromkeys(("from", "given", "depends_on", "dependencies", "parents"), "given"),
     **dict.fromkeys(("to", "of", "about", "state", "target"), "of"),
 }
@@ -225,7 +227,11 @@ class Builder:
     def _conditional(self, name: str, block: Block, pointer: str) -> Tree:
         known = self._known(block, {**_TABLE_KEYS, **_LINK_KEYS}, f"table {name}")
         known.pop("description", None)
-        entry: Tree = {}
+        entry: Tree = {
+            key: self._plain(known.pop(key), f"{pointer}/{key}")
+            for key in ("learn", "concentration")
+            if key in known
+        }
         if (given := known.pop("given", None)) is not None:
             entry["given"] = words_in(given, f"{pointer}/given", self.offsets)
         if (of := known.pop("of", None)) is not None:

@@ -22,6 +22,8 @@ _WORDS = {
     "terminal": "labels of a state at which everything ends; [] where nothing does",
     "given": "parents, the first varies slowest; [] for a prior; further names of a preference",
     "of": "the variable whose distribution the table gives",
+    "learn": "whether experience changes the table",
+    "concentration": "observations that each row is worth when it is learned; 1 unless asked",
     "kind": "which fields of the table count",
     "rows": "one distribution per context of given, each sums to 1",
     "map": "one label per context",

@@ -132,6 +132,10 @@ def _conditional(conditional: Conditional, kind: str) -> Iterator[str]:
     if kind != "belief":
         yield f"to: {_word(conditional.of)}"
     yield from _table(conditional.table)
+    if conditional.learn:
+        yield "learn: true"
+    if conditional.concentration != 1:
+        yield f"concentration: {_number(conditional.concentration)}"
 
 
 def _table(table: Table) -> Iterator[str]:
