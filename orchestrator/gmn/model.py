@@ -26,7 +26,7 @@ LABEL_PATTERN = r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,47}"
 TableKind = Literal["rows", "map", "identity", "uniform", "shift", "grid", "rules"]
 Boundary = Literal["stay", "clamp", "wrap"]
 NoiseKind = Literal["uniform", "others", "stay"]
-Selection = Literal["deterministic", "stochastic"]
+Selection = Literal["deterministic", "stochastic", "contingent"]
 Inference = Literal["auto", "exact", "mean_field"]
 Trigger = Literal[
     "on_start", "on_observation", "on_uncertainty", "every_n_steps", "on_goal", "on_error"
@@ -53,6 +53,7 @@ class Variable(_Part):
         labels: one name per value; empty means the default labels.
         size: number of values; 0 means "as many as there are labels".
         shape: sizes of a grid whose product is `size`; empty for a plain list of values.
+        terminal: labels of a state at which everything ends: labels, globs or ranges.
     """
 
     name: Label
@@ -60,6 +61,7 @@ class Variable(_Part):
     labels: Labels = ()
     size: int = 0
     shape: tuple[int, ...] = ()
+    terminal: Labels = ()
 
     @property
     def n(self) -> int:
@@ -137,11 +139,19 @@ class Table(_Part):
 
 
 class Conditional(_Part):
-    """P(of | given): a likelihood, a transition or, with nothing given, a prior."""
+    """P(of | given): a likelihood, a transition or, with nothing given, a prior.
+
+    Attributes:
+        learn: whether experience changes it, from `table` on.
+        concentration: how many observations each row of `table` is worth, above 0: the row times
+            it are the counts of a Dirichlet prior, as in pymdp's pA, pB and pD.
+    """
 
     of: Label
     given: Labels = ()
     table: Table
+    learn: bool = False
+    concentration: float = 1.0
 
 
 class Goal(_Part):
@@ -151,13 +161,33 @@ class Goal(_Part):
     utility: float
 
 
+class Payoff(_Part):
+    """Utility in nats of the first such rule whose every condition holds; 0 where none does."""
+
+    when: tuple[Condition, ...] = ()
+    utility: float
+
+
 class Preference(_Part):
-    """Log-preferences in nats over an observation, or utilities over a hidden state."""
+    """Log-preferences in nats over an observation, or utilities of states and actions.
+
+    Attributes:
+        on: an observation, a state or an action; `values` and `goals` are about its labels.
+        given: further states and actions that `rules` ask for.
+        rules: ordered decision list over states and actions alone.
+    """
 
     on: Label
+    given: Labels = ()
     values: tuple[float, ...] = ()
     goals: tuple[Goal, ...] = ()
+    rules: tuple[Payoff, ...] = ()
     reason: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every variable that it is about."""
+        return (self.on, *self.given)
 
 
 class Habit(_Part):
@@ -173,8 +203,10 @@ class Policy(_Part):
     Attributes:
         horizon: steps looked ahead, at least 1.
         gamma: precision over policies, above 0.
-        selection: the best action, or a sample of the posterior.
+        selection: the best action, a sample of the posterior, or the best action of a plan that
+            branches on what will be observed.
         info_gain: whether expected information gain about states counts.
+        discount: what a nat is worth one step later, in (0, 1].
         inference: exact, by mean field, or exact wherever the joint of what meets is small.
     """
 
@@ -182,6 +214,7 @@ class Policy(_Part):
     gamma: float = 8.0
     selection: Selection = "deterministic"
     info_gain: bool = True
+    discount: float = 1.0
     inference: Inference = "auto"
 
 

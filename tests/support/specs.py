@@ -15,6 +15,7 @@ from orchestrator.gmn.model import (
     Habit,
     Move,
     Outcome,
+    Payoff,
     Policy,
     Preference,
     Query,
@@ -125,6 +126,12 @@ def valid_specs(draw: st.DrawFn) -> GMNSpec:
             given = [*actions, *draw(st.sampled_from([[state], states]))] if index == 0 else [state]
             transitions.append(_conditional(state, given, draw(tables(state, given, every))))
     priors = [_conditional(s, [], draw(tables(s, [], ["rows", "map", "uniform"]))) for s in states]
+    # Only a label that is not all of what the state can begin with.
+    begins = [prior.table.map[0] if prior.table.kind == "map" else "" for prior in priors]
+    states = [
+        state.model_copy(update={"terminal": draw(terminal(state, begin))})
+        for state, begin in zip(states, begins, strict=True)
+    ]
     return GMNSpec(
         name=draw(st.sampled_from(["agent", "two words", "a1"])),
         description=draw(words),
@@ -132,21 +139,41 @@ def valid_specs(draw: st.DrawFn) -> GMNSpec:
         states=tuple(states),
         observations=tuple(observations),
         actions=tuple(actions),
-        likelihoods=tuple(likelihoods),
-        transitions=tuple(transitions),
-        priors=tuple(priors),
-        preferences=tuple(draw(preferences(observations, states))),
+        likelihoods=tuple(draw(learning(table)) for table in likelihoods),
+        transitions=tuple(draw(learning(table)) for table in transitions),
+        priors=tuple(draw(learning(table)) for table in priors),
+        preferences=(
+            *draw(preferences(observations, states)),
+            *draw(payoffs([*states, *actions])),
+        ),
         habits=tuple(draw(habits(actions[0]))),
         policy=Policy(
             horizon=draw(st.integers(1, 2)),
             gamma=draw(st.sampled_from([0.5, 4.0, 16.0])),
-            selection=draw(st.sampled_from(["deterministic", "stochastic"])),
+            selection=draw(st.sampled_from(["deterministic", "stochastic", "contingent"])),
             info_gain=draw(st.booleans()),
+            discount=draw(st.sampled_from([1.0, 0.95, 0.3])),
         ),
         queries=tuple(draw(queries(observations[0]))),
         metadata=tuple(
             Entry(key=f"k{i}", value=v) for i, v in enumerate(draw(st.lists(words, max_size=2)))
         ),
+    )
+
+
+def terminal(state: Variable, begin: str) -> st.SearchStrategy[tuple[str, ...]]:
+    last = state.names[-1]
+    return st.sampled_from([(), *([(last,)] if last != begin else [])])
+
+
+def learning(conditional: Conditional) -> st.SearchStrategy[Conditional]:
+    counts = st.sampled_from([None, None, 1.0, 0.5, 20.0])
+    return counts.map(
+        lambda count: (
+            conditional
+            if count is None
+            else conditional.model_copy(update={"learn": True, "concentration": count})
+        )
     )
 
 
@@ -170,6 +197,20 @@ def preferences(
             label = draw(st.sampled_from(target.names))
             made.append(Preference(on=target.name, goals=(Goal(value=label, utility=-2.0),)))
     return made
+
+
+@st.composite
+def payoffs(draw: st.DrawFn, variables: list[Variable]) -> list[Preference]:
+    """At most one preference by rules, the first of which leaves a case to the others."""
+    names = draw(st.lists(st.sampled_from(variables), max_size=3, unique_by=lambda v: v.name))
+    if not names:
+        return []
+    first, *_ = names
+    made = [Payoff(when=(Condition(var=first.name, values=first.names[:1]),), utility=-2.0)]
+    if draw(st.booleans()):
+        made.append(Payoff(utility=draw(st.floats(-1, 8))))
+    rest = tuple(v.name for v in names[1:])
+    return [Preference(on=first.name, given=rest, rules=tuple(made), reason=draw(words))]
 
 
 @st.composite

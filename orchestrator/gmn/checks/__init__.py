@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from orchestrator.gmn.checks import (
     bounds,
+    course,
+    payoff,
     preference,
     probability,
     quality,
@@ -22,8 +24,10 @@ __all__ = [
     "Subject",
     "bounds",
     "check",
+    "course",
     "is_too_large",
     "known_constraints",
+    "payoff",
     "preference",
     "probability",
     "quality",
