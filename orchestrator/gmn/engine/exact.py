@@ -76,7 +76,9 @@ class ExactPart:
         self._entering, self._ambiguity = self._worths()
         self._acting = self._action_worths()
         self._gained = self._gains()
-        lasting = [(~model.terminal[f]).astype(float) for f in part.factors] if model.terminal else []
+        lasting = (
+            [(~model.terminal[f]).astype(float) for f in part.factors] if model.terminal else []
+        )
         self._lasting = self.joint(lasting) if any((one == 0).any() for one in lasting) else None
 
     def _spread(self, modality: int) -> Array:
