@@ -221,7 +221,8 @@ def test_a_document_may_plan_far_where_its_plans_branch() -> None:
     assert run.steps[-1].choice is not None
     assert run.steps[-1].choice.depth == 12
     too_far = validate(text.replace("horizon: 12", "horizon: 33"))
-    (said,) = (d for d in too_far.report.diagnostics if d.code == "GMN705")
+    (said,) = too_far.report.repairs
+    assert (said.code, said.got) == ("GMN705", "33")
     assert "horizon 33 is beyond 32" in said.message
     assert too_far.compiled is not None
     assert too_far.compiled.horizon == 32
