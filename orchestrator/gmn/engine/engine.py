@@ -13,6 +13,7 @@ from orchestrator.gmn.engine.exact import ExactPart
 from orchestrator.gmn.engine.mean_field import MeanFieldPart, clipped_log, softmax
 from orchestrator.gmn.engine.parts import parts_of, require_possible
 from orchestrator.gmn.engine.plan import ALIVE, MOVED, UTILITY, WORTH, Planned, stages, summed
+from orchestrator.gmn.engine.sparse import Sparse, transitions_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,10 +58,9 @@ class Engine:
             (ExactPart if is_exact and not part.reason else MeanFieldPart)(model, part)
             for part in parts_of(model)
         )
-        horizon = self.model.horizon
         is_contingent = self.model.selection == "contingent"
         self._trees = [
-            Tree(part, horizon, model.discount)
+            _tree(self.model, part)
             for part in self.parts
             if is_contingent and isinstance(part, ExactPart)
         ]
@@ -206,3 +206,11 @@ class Engine:
     def policy_posterior(self, neg_efe: Array) -> Array:
         """softmax(gamma * neg_efe + ln E), shape [policies]."""
         return softmax(self.model.gamma * neg_efe + clipped_log(self.model.E))
+
+
+def _tree(model: Compiled, part: ExactPart) -> Tree:
+    """Plans of a part that branch; over its possible states, where few transitions are possible."""
+    transitions = transitions_of(model, part)
+    if transitions is None:
+        return Tree(part, model.horizon, model.discount)
+    return Sparse(part, model.horizon, model.discount, transitions)
