@@ -1,8 +1,8 @@
 """Splits a model into parts that never meet, and says which of them can be exact.
 
 Factors meet when they are parents of one likelihood, or when one is a parent of the other's
-transition. Beliefs over factors that never meet stay independent, so each part has a joint
-distribution of its own and the joint of the whole model is never needed.
+transition, or in the utility of an action. Beliefs over factors that never meet stay independent,
+so each part has a joint distribution of its own and the joint of the whole model is never needed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from orchestrator.gmn.compile import Compiled
+
+    Array = NDArray[np.float64]
 
 #: The most joint states of a part whose beliefs are exact.
 EXACT_STATES = 4096
@@ -36,15 +38,19 @@ class Part:
     Attributes:
         factors: its state factors, in declaration order.
         modalities: the observations that depend on them.
-        controls: the actions that drive them.
+        controls: the actions that drive them or whose utility depends on them.
+        utilities: the action utilities that are counted here.
         sizes: how many values each of the factors has.
+        outcomes: how many joint observations there are.
         numbers: the most numbers that moving one joint belief holds at once.
     """
 
     factors: tuple[int, ...]
     modalities: tuple[int, ...]
     controls: tuple[int, ...]
+    utilities: tuple[int, ...]
     sizes: tuple[int, ...]
+    outcomes: int
     numbers: int
 
     @property
@@ -65,7 +71,9 @@ class Part:
 def parts_of(model: Compiled) -> tuple[Part, ...]:
     """The parts of a model, in order of their first factor."""
     group = list(range(len(model.states)))
-    for meeting in (*model.A_dependencies, *model.B_dependencies):
+    utilities = [u.states for u in model.action_utilities if u.states]
+    planned = _planned_together(model) if model.selection == "contingent" else []
+    for meeting in (*model.A_dependencies, *model.B_dependencies, *utilities, *planned):
         joined = {group[f] for f in meeting}
         group = [min(joined) if g in joined else g for g in group]
     return tuple(
@@ -74,32 +82,77 @@ def parts_of(model: Compiled) -> tuple[Part, ...]:
     )
 
 
+def _planned_together(model: Compiled) -> list[set[int]]:
+    """The factors that one action is about: what is seen of one decides about the others.
+
+    All of them where something ends, which ends everything.
+    """
+    if model.terminal:
+        return [set(range(len(model.states)))]
+    meetings: list[set[int]] = [set() for _ in model.actions]
+    for f, controls in enumerate(model.B_action_dependencies):
+        for k in controls:
+            meetings[k].add(f)
+    for utility in model.action_utilities:
+        for k in utility.actions:
+            meetings[k].update(utility.states or (0,))
+    return [meeting for meeting in meetings if meeting]
+
+
 def _part(model: Compiled, factors: tuple[int, ...]) -> Part:
+    # A utility without states has to be counted somewhere: beside the first factor.
+    utilities = [
+        i for i, u in enumerate(model.action_utilities) if (u.states or (0,))[0] in factors
+    ]
     controls = {k for f in factors for k in model.B_action_dependencies[f]}
+    controls |= {k for i in utilities for k in model.action_utilities[i].actions}
+    modalities = [m for m, parents in enumerate(model.A_dependencies) if parents[0] in factors]
     return Part(
         factors,
-        tuple(m for m, parents in enumerate(model.A_dependencies) if parents[0] in factors),
+        tuple(modalities),
         tuple(sorted(controls)),
+        tuple(utilities),
         tuple(model.states[f].n for f in factors),
+        math.prod(model.observations[m].n for m in modalities),
         max(held for _, held in elimination(model, factors)),
     )
 
 
 def require_possible(model: Compiled) -> None:
-    """Raises: GMNError: exact inference is asked for, and a part is too large for it."""
-    for part in parts_of(model) if model.inference == "exact" else ():
-        if part.reason:
+    """Raises: GMNError: a part is too large for the inference or the plans that are asked for."""
+    is_contingent = model.selection == "contingent"
+    if is_contingent and model.inference == "mean_field":
+        raise GMNError("contingent plans need exact beliefs; write inference: auto")
+    for part in parts_of(model) if is_contingent or model.inference == "exact" else ():
+        reason, said = part.reason, "exact inference is not possible"
+        advice = "inference: auto"
+        if is_contingent:
+            said, advice = "contingent planning is not possible", "selection: deterministic"
+            if not reason and part.outcomes * part.states > EXACT_NUMBERS:
+                reason = f"{part.states} joint states times {part.outcomes} joint observations,"
+                reason += f" more than {EXACT_NUMBERS}"
+        if reason:
             names = ", ".join(model.states[f].name for f in part.factors)
-            raise GMNError(
-                f"exact inference is not possible: {names} have {part.reason}; write inference:"
-                " auto, or make them smaller"
-            )
+            raise GMNError(f"{said}: {names} have {reason}; write {advice}, or make them smaller")
 
 
 def actions_of(model: Compiled, part: Part) -> NDArray[np.int64]:
     """Every joint action of a part, shape [actions, controls], in C order."""
     sizes = [model.actions[k].n for k in part.controls]
     return np.array(list(itertools.product(*map(range, sizes))), dtype=np.int64)
+
+
+def per_action(
+    part: Part, actions: NDArray[np.int64], table: Array, controls: Sequence[int]
+) -> Array:
+    """A table whose last axes are `controls`, with one axis of all joint `actions` instead.
+
+    Its size is 1 where there are no controls.
+    """
+    at = [actions[:, part.controls.index(k)] for k in controls]
+    place: tuple[Any, ...] = (..., *at) if at else (..., None)
+    chosen: Array = table[place]
+    return chosen
 
 
 def elimination(model: Compiled, factors: Sequence[int]) -> list[tuple[int, int]]:
