@@ -5,6 +5,7 @@ Beliefs and plans are those of `orchestrator.gmn.engine`; docs/engine.md states 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -33,12 +34,14 @@ class Step:
         belief: most probable label and its probability by state factor.
         state: the true label by state factor.
         action: label by action factor, taken after the observation.
+        utility: what it gained, in nats: of what it observed, of the state, and of the action.
     """
 
     observation: Mapping[str, str]
     belief: Mapping[str, tuple[str, float]]
     state: Mapping[str, str]
     action: Mapping[str, str]
+    utility: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,4 +169,16 @@ def _in_labels(
         },
         state={v.name: v.names[i] for v, i in zip(model.states, state, strict=True)},
         action={v.name: v.names[int(i)] for v, i in zip(model.actions, action, strict=True)},
+        utility=_utility(model, state, seen, action),
     )
+
+
+def _utility(
+    model: Compiled, state: Sequence[int], seen: Sequence[int], action: NDArray[np.int64]
+) -> float:
+    gained = [float(c[i]) for c, i in zip(model.C, seen, strict=True)]
+    gained += [float(v[i]) for v, i in zip(model.V, state, strict=True)]
+    for one in model.action_utilities:
+        at = (*(state[f] for f in one.states), *(int(action[k]) for k in one.actions))
+        gained.append(float(one.table[at]))
+    return math.fsum(gained)
