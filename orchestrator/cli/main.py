@@ -197,7 +197,9 @@ def _documents(command: Command) -> None:
     add("--check", action="store_true", help="only say whether it is canonical")
     add("--to", choices=("gmn", "json"), default="gmn", help="form of the result")
     add("-w", "--write", action="store_true", help="rewrite the file")
-    _file(command("explain", "say in plain English what a document says").add_argument)
+    add = command("explain", "say in plain English what a document says").add_argument
+    _file(add)
+    add("--all", action="store_true", help="every line of long tables")
     add = command("simulate", "let the agent act in its own world").add_argument
     _file(add)
     add("--steps", type=_positive, default=20, help="steps of the episode")

@@ -163,6 +163,8 @@ def test_format_refuses_what_cannot_be_read(tmp_path: Path, capsys: Output) -> N
 def test_explain_speaks_plain_english(good: str, bad: str, capsys: Output) -> None:
     assert main(["explain", good]) == 0
     assert "It looks 2 steps ahead" in capsys.readouterr().out
+    assert main(["explain", good, "--all"]) == 0
+    assert "if pos is b: a 10%, b 80%, c 10%" in capsys.readouterr().out
     assert main(["explain", good, "--json"]) == 0
     assert "explanation" in json.loads(capsys.readouterr().out)
     assert main(["explain", bad]) == 1
