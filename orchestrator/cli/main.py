@@ -205,6 +205,7 @@ def _documents(command: Command) -> None:
     add("--steps", type=_positive, default=20, help="steps of the episode")
     add("--seed", type=int, default=0, help="seed of the simulation")
     add("--episodes", type=_positive, default=40, help="episodes for each expectation")
+    add("--why", action="store_true", help="why each action was taken")
     add("--cross-check", action="store_true", help="compare every step with pymdp")
     _expectations(add)
     refine = command("refine", "change a document as the feedback says")

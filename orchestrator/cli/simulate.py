@@ -5,18 +5,25 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from orchestrator.cli.episode import (
+    drawing_lines,
+    episode_as_json,
+    episode_lines,
+    missing,
+    why_lines,
+)
 from orchestrator.cli.files import read_source
-from orchestrator.cli.output import GOOD, INVALID, UsageError, echo_result, refused, table
+from orchestrator.cli.output import GOOD, INVALID, UsageError, echo_result, refused
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.expectations import Expectation, Measured, check_names, measure
 from orchestrator.gmn.limits import DEFAULT_LIMITS, HARD_LIMITS
-from orchestrator.gmn.simulate import Run, doubts, simulate
+from orchestrator.gmn.simulate import doubts, simulate
 from orchestrator.gmn.validate import validate
 from orchestrator.types.work import TooMuchWork, allowance, doing
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from orchestrator.gmn.compile import Compiled
 
@@ -40,14 +47,26 @@ def run(arguments: argparse.Namespace) -> int:
             measured = measure(
                 verdict.compiled, expectations, episodes=arguments.episodes, seed=arguments.seed
             )
+            doing("saying why", "lower --steps")
+            reasons = tuple(episode.reasons()) if arguments.why or arguments.json else ()
     except TooMuchWork as error:
         raise UsageError(str(error)) from None
     checked = _cross_checked(verdict.compiled, arguments) if arguments.cross_check else None
-    value = _as_json(arguments.file, episode, measured)
+    value = {
+        "file": arguments.file,
+        **episode_as_json(episode, reasons),
+        "warnings": [*doubts(episode), *missing(episode)],
+        "expectations": [{**asdict(one), "expectation": str(one.expectation)} for one in measured],
+    }
     if checked is not None:
         value["cross_check"] = checked
     warned = [str(finding("GMN904", words)) for words in doubts(episode)]
-    lines = (*episode_lines(episode), *warned, *_verdicts(measured), *_agreement(checked))
+    drawings = drawing_lines(episode, verdict.spec)
+    told = why_lines(episode, verdict.spec, reasons) if arguments.why else ()
+    lines = (
+        *episode_lines(episode), *drawings, *told, *warned, *_verdicts(measured),
+        *_agreement(checked),
+    )  # fmt: skip
     echo_result(arguments, value, lines)
     return GOOD if all(one.held for one in measured) else INVALID
 
@@ -62,43 +81,7 @@ def _agreement(checked: Sequence[str] | None) -> Sequence[str]:
     return () if checked is None else checked or ("pymdp agrees at every step",)
 
 
-def episode_lines(episode: Run) -> list[str]:
-    """A table of one episode: step, observation, belief and action, in labels."""
-    rows = [
-        (
-            str(number),
-            _pairs(step.observation),
-            ", ".join(f"{name}={label} {p:.0%}" for name, (label, p) in step.belief.items()),
-            _pairs(step.action),
-        )
-        for number, step in enumerate(episode.steps, 1)
-    ]
-    return table(("step", "observation", "belief", "action"), rows)
-
-
-def _pairs(labels: Mapping[str, str]) -> str:
-    return ", ".join(f"{name}={label}" for name, label in labels.items())
-
-
 def _verdicts(measured: Sequence[Measured]) -> Iterator[str]:
     for one in measured:
         yield str(one)
         yield from (f"  {line}" for line in one.trace)
-
-
-def _as_json(name: str, episode: Run, measured: Sequence[Measured]) -> dict[str, object]:
-    return {
-        "file": name,
-        "seed": episode.seed,
-        "warnings": list(doubts(episode)),
-        "steps": [
-            {
-                "observation": dict(step.observation),
-                "state": dict(step.state),
-                "action": dict(step.action),
-                "belief": {k: {"label": v[0], "p": v[1]} for k, v in step.belief.items()},
-            }
-            for step in episode.steps
-        ],
-        "expectations": [{**asdict(one), "expectation": str(one.expectation)} for one in measured],
-    }

@@ -23,7 +23,6 @@ MEANINGS = {
     "S": "start",
     "@": "where it is",
     "*": "where it was",
-    "?": "where it most probably believes to be",
     "G": "best",
     "x": "worst",
     "#": "blocked",
@@ -57,17 +56,20 @@ def legend(marks: Mapping[int, str]) -> str:
     return ", ".join(told)
 
 
-def landmarks(spec: GMNSpec, model: Compiled, factor: int) -> dict[int, str]:
-    """Marks of a state factor's values: walls, and what is best and worst to be in.
+def landmarks(spec: GMNSpec, model: Compiled, variable: Variable) -> dict[int, str]:
+    """Marks of the values of a state or an observation: walls, and what is best and worst.
 
-    What counts is the utility that each value gives by itself: its own, and that of the modalities
-    which depend on it alone. Where a quarter of the values or more share it, it is not marked.
+    What counts is the utility that each value gives by itself: its own, and of a state that of the
+    observations which depend on it alone. What a quarter of the values or more share is not marked.
     """
-    variable = model.states[factor]
-    worth = model.V[factor].copy()
-    for a, c, parents in zip(model.A, model.C, model.A_dependencies, strict=True):
-        if parents == (factor,):
-            worth += c @ a
+    if variable in model.states:
+        factor = model.states.index(variable)
+        worth = model.V[factor].copy()
+        for a, c, parents in zip(model.A, model.C, model.A_dependencies, strict=True):
+            if parents == (factor,):
+                worth += c @ a
+    else:
+        worth = model.C[model.observations.index(variable)]
     marks: dict[int, str] = {}
     low, high = worth.min(), worth.max()
     for extreme, mark, is_told in ((low, "x", low < min(0.0, high)), (high, "G", high > low)):
@@ -81,10 +83,9 @@ def landmarks(spec: GMNSpec, model: Compiled, factor: int) -> dict[int, str]:
     return marks
 
 
-def path(visited: Sequence[int], believed: int, marks: Mapping[int, str]) -> dict[int, str]:
-    """The way through a grid over its landmarks, and where the agent believes to be at its end."""
-    over = dict.fromkeys(visited, "*") | dict(marks)
-    return over | {visited[0]: "S", believed: "?", visited[-1]: "@"}
+def path(visited: Sequence[int], marks: Mapping[int, str]) -> dict[int, str]:
+    """The way through a grid, with its landmarks."""
+    return dict.fromkeys(visited, "*") | dict(marks) | {visited[0]: "S", visited[-1]: "@"}
 
 
 def beliefs(q: NDArray[np.float64], truth: int, marks: Mapping[int, str]) -> dict[int, str]:

@@ -105,7 +105,7 @@ def _hidden(spec: GMNSpec) -> Iterator[Passage]:
     for factor in grids if model is not None else ():
         assert model is not None
         variable = spec.states[factor]
-        marks = landmarks(spec, model, factor)
+        marks = landmarks(spec, model, variable)
         start = np.flatnonzero(model.D[factor])
         if len(start) < variable.n:
             marks |= dict.fromkeys(start.tolist(), "S")

@@ -13,6 +13,7 @@ import numpy as np
 
 from orchestrator.gmn.engine.choice import Choice, best
 from orchestrator.gmn.engine.engine import Engine
+from orchestrator.gmn.why import Reason, believed, reason
 from orchestrator.types.work import look, repeated
 
 if TYPE_CHECKING:
@@ -63,12 +64,33 @@ class Run:
     Attributes:
         surprised: number of steps at which a modality showed what the beliefs had ruled out (904).
         unsettled: number of steps whose mean-field beliefs did not converge (904).
+        engine: of the agent.
     """
 
     seed: int
     steps: tuple[Step, ...]
+    engine: Engine = field(compare=False, repr=False)
     surprised: int = 0
     unsettled: int = 0
+
+    def why(self, step: int) -> Reason:
+        """Why the action of a step, from 1, was taken.
+
+        Raises: ValueError: there is no such step, or nothing was chosen at it.
+        """
+        if not 1 <= step <= len(self.steps):
+            raise ValueError(f"step {step} is not one of the {len(self.steps)} of this run")
+        found = self.steps[step - 1]
+        if not found.action:
+            raise ValueError(f"nothing was chosen at step {step}: the episode ended there")
+        *_, beliefs = believed(self.engine, self.steps[:step])
+        return reason(self.engine, beliefs, found)
+
+    def reasons(self) -> Iterator[Reason]:
+        """`why` of every step at which something was chosen, in order."""
+        for step, beliefs in zip(self.steps, believed(self.engine, self.steps), strict=True):
+            if step.action:
+                yield reason(self.engine, beliefs, step)
 
 
 def doubts(run: Run) -> Iterator[str]:
@@ -170,7 +192,7 @@ def simulate(model: Compiled | Engine, *, steps: int, seed: int, keep_choices: b
                 break
             world.act(choice.action)
             prior = engine.predict(inferred.beliefs, choice.action)
-    return Run(seed, tuple(made), surprised, unsettled)
+    return Run(seed, tuple(made), engine, surprised, unsettled)
 
 
 def _numbers(step: Step) -> int:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.gmn.compile import ActionUtility
+from orchestrator.gmn.engine.engine import Engine
 from orchestrator.gmn.expectations import (
     Expectation,
     Measured,
@@ -180,8 +181,13 @@ def step(number: int, **said: str) -> Step:
     return Step({"see": "x", **said}, {}, {}, {"go": "on"}, utility=float(number))
 
 
+WALKER = validate(GOOD).compiled
+assert WALKER is not None
+ENGINE = Engine(WALKER)
+
+
 def run_of(*steps: Step) -> Run:
-    return Run(7, steps)
+    return Run(7, steps, ENGINE)
 
 
 @pytest.mark.parametrize(
