@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.episode import (
@@ -12,11 +13,12 @@ from orchestrator.cli.episode import (
     missing,
     why_lines,
 )
-from orchestrator.cli.files import read_source
-from orchestrator.cli.output import GOOD, INVALID, UsageError, echo_result, refused
+from orchestrator.cli.files import read_source, require_writable
+from orchestrator.cli.output import GOOD, INVALID, UsageError, echo_result, echo_stderr, refused
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.expectations import Expectation, Measured, check_names, measure
 from orchestrator.gmn.limits import DEFAULT_LIMITS, HARD_LIMITS
+from orchestrator.gmn.plot import check_plot, plotted
 from orchestrator.gmn.simulate import doubts, simulate
 from orchestrator.gmn.validate import validate
 from orchestrator.types.work import TooMuchWork, allowance, doing
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print one episode as a table, and how often each expectation held; exit 1 if one did not."""
+    if arguments.plot:
+        check_plot(Path(arguments.plot))
+        require_writable(arguments.plot)
     most = max(DEFAULT_LIMITS.simulation_steps, HARD_LIMITS.simulation_steps)
     if arguments.steps > most:
         raise UsageError(f"--steps {arguments.steps} is beyond {most}")
@@ -68,6 +73,9 @@ def run(arguments: argparse.Namespace) -> int:
         *_agreement(checked),
     )  # fmt: skip
     echo_result(arguments, value, lines)
+    if arguments.plot:
+        plotted(episode, Path(arguments.plot), title=verdict.spec.name)
+        echo_stderr(f"plotted into {arguments.plot}", "dim")
     return GOOD if all(one.held for one in measured) else INVALID
 
 

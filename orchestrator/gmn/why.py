@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from orchestrator.gmn.engine.choice import Broken, Choice
     from orchestrator.gmn.engine.engine import Beliefs, Engine
-    from orchestrator.gmn.simulate import Step
 
     Array = NDArray[np.float64]
 
@@ -27,6 +26,19 @@ _DECIDED = {
     "order": "the one that was declared first",
 }
 MOST_LABELS, LEAST_SHOWN = 3, 0.01  # of what it expects to see, in words
+
+
+class Step(Protocol):
+    """What is needed of a step of a run; `simulate.Step` is one."""
+
+    @property
+    def seen(self) -> tuple[int, ...]: ...
+
+    @property
+    def action(self) -> Mapping[str, str]: ...
+
+    @property
+    def choice(self) -> Choice | None: ...
 
 
 @dataclass(frozen=True, slots=True)
