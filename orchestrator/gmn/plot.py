@@ -118,8 +118,13 @@ def _labelled(axes: Axes, what: str, variable: Variable) -> None:
     every = -(-variable.n // _MOST_TICKS)
     at = range(0, variable.n, every)
     labels = [visible(variable.names[i]) for i in at]
-    cut = [x if len(x) <= _MOST_CHARACTERS else f"{x[: _MOST_CHARACTERS - 1]}…" for x in labels]
-    axes.set_yticks(at, cut, fontsize=8, parse_math=False)
+    axes.set_yticks(at, list(map(_cut, labels)), fontsize=8, parse_math=False)
     note = f" (one in {every} of its {variable.n} labels is named)" if every > 1 else ""
     title = f"{what} {visible(variable.name)}{note}"
     axes.set_title(title, loc="left", fontsize=9, parse_math=False)
+
+
+def _cut(label: str) -> str:
+    """The label, in the middle of which characters are left out where it is long."""
+    half = _MOST_CHARACTERS // 2
+    return label if len(label) <= _MOST_CHARACTERS else f"{label[:half]}…{label[-half:]}"

@@ -80,6 +80,6 @@ node policy pi {{ horizon: 1 gamma: 2 }}
     plotted(simulate(long, steps=300, seed=0), path)
     drawn = path.read_text()
     assert "one in 9 of its 150 labels is named" in drawn
-    assert "a_label_that_goes_on_an…" in drawn
+    assert "a_label_that…es_on_and_on_9" in drawn
     ends = replace(ends, terminal=(np.array([False, False, True]),))
     plotted(simulate(ends, steps=20, seed=0), tmp_path / "ended.png")
