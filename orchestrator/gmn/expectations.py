@@ -82,6 +82,10 @@ class Wanted:
                 return self._known[label]
         return False
 
+    def is_about(self, step: Step) -> bool:
+        """Whether the step has such a variable: at its end an episode has no action."""
+        return any(self.variable in said for said in (step.observation, step.state, step.action))
+
     def __str__(self) -> str:
         return f"{self.variable}={'|'.join(self.labels)}"
 
@@ -183,7 +187,11 @@ class Expectation:
             return any(_at(self.wanted, step) for step in steps)
         if self.quantity == "never":
             return not any(_at(self.wanted, step) for step in steps)
-        return all(_at(self.wanted, step) for step in steps)
+        return all(_at(self.wanted, step) for step in steps if self._is_about(step))
+
+    def _is_about(self, step: Step) -> bool:
+        """At its end an episode has no action, so a claim about one says nothing of that step."""
+        return all(one.is_about(step) for one in self.wanted)
 
     def amount(self, run: Run) -> float:
         """Number of steps at which it is so, or the sum of their utility in nats."""
@@ -205,7 +213,8 @@ class Expectation:
             return steps
         for number, step in enumerate(steps, 1):
             is_so = _at(self.wanted, step) or (self.before and _at(self.before, step))
-            if bool(is_so) is (self.quantity != "always"):
+            is_wrong = not is_so and self._is_about(step)
+            if is_wrong if self.quantity == "always" else is_so:
                 return steps[:number]
         return steps
 
@@ -378,4 +387,4 @@ def _trace(expectation: Expectation, run: Run) -> tuple[str, ...]:
 def _said(step: Step) -> str:
     seen = ", ".join(f"{name}={label}" for name, label in step.observation.items())
     did = ", ".join(f"{name}={label}" for name, label in step.action.items())
-    return f"observes {seen}; does {did}"
+    return f"observes {seen}; {f'does {did}' if did else 'the episode ends'}"
