@@ -8,10 +8,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from orchestrator.gmn.compile import compile_spec, utilities
+from orchestrator.gmn.compile import compile_spec
 from orchestrator.gmn.drawing import drawn, is_grid, landmarks, legend
+from orchestrator.gmn.payoffs import utilities
 from orchestrator.gmn.tables import matrix
-from orchestrator.gmn.wording import MOST_LABELS, listed, number, odds, percent, table_words
+from orchestrator.gmn.wording import (
+    MOST_LABELS,
+    labels_of,
+    learning,
+    listed,
+    number,
+    odds,
+    payoff_lines,
+    percent,
+    signed,
+    table_words,
+)
 from orchestrator.types.visible import visible
 
 if TYPE_CHECKING:
@@ -38,12 +50,16 @@ _EFFECTS = {
 }
 
 
+_WHERE = {"state": ", though it is hidden", "observation": "", "action": ", by doing it"}
+
+
 @dataclass(frozen=True, slots=True)
 class Passage:
     """One statement about a model.
 
     Attributes:
-        about: agent, hidden, senses, acts, changes, starts, wants, plans, asks, expects or assumed.
+        about: agent, hidden, senses, acts, changes, ends, starts, wants, plans, asks, expects or
+            assumed.
         text: the statement, a sentence or two.
         lines: what it consists of, one rule, row, number or line of a drawing each.
     """
@@ -144,6 +160,9 @@ def _acts(spec: GMNSpec) -> Iterator[Passage]:
         cause = f"driven by {listed(others)}" if others else "by itself"
         phrase, lines = table_words(spec, table)
         yield Passage("changes", f"At each step {table.of} changes {cause}: {phrase}.", lines)
+    for state in (s for s in spec.states if s.terminal):
+        text = f"All ends where {state.name} is {listed(labels_of(state.terminal, state), 'or')}."
+        yield Passage("ends", text)
     still = [s.name for s in spec.states if s.name not in {t.of for t in spec.transitions}]
     if still:
         verb = "changes" if len(still) == 1 else "change"
@@ -161,58 +180,68 @@ def _starts(spec: GMNSpec) -> Iterator[Passage]:
             said = f"any of its {state.n} values, all equally likely"
         elif said.endswith(" 100%"):
             said = said.removesuffix(" 100%")
-        lines.append(f"{state.name}: {said}")
+        lines.append(f"{state.name}: {said}" + (learning(prior) if prior is not None else ""))
     yield Passage("starts", "It starts with what it believes of the first situation:", tuple(lines))
 
 
 def _wants(spec: GMNSpec) -> Iterator[Passage]:
     lines = []
     for kind, variable in spec.variables():
-        said = [preference for preference in spec.preferences if preference.on == variable.name]
+        said = [p for p in spec.preferences if p.on == variable.name and not p.rules]
         if not said:
             continue
         by_value: dict[float, list[str]] = {}
         for label, value in zip(variable.names, utilities(said, variable).tolist(), strict=True):
             by_value.setdefault(value, []).append(label)
-        name = f"{variable.name}, though it is hidden" if kind == "state" else variable.name
+        name = f"{variable.name}{_WHERE[kind]}"
         worth = [_worth(value, by_value[value]) for value in sorted(by_value, reverse=True)]
         together = ["; ".join(worth)] if len(worth) <= MOST_LABELS else worth
         lines += [f"{name}: {one}" for one in together]
         lines += [f'{variable.name}: because "{one.reason}"' for one in said if one.reason]
-    if not lines:
+    if lines:
+        yield Passage("wants", "What it wants, as utility in nats; more is better:", tuple(lines))
+    for ruled in (p for p in spec.preferences if p.rules):
+        text = f"What {listed(ruled.names)} are worth together, in nats: the first line decides."
+        lines = [*payoff_lines(spec, ruled)]
+        lines += [f'because "{ruled.reason}"'] if ruled.reason else []
+        yield Passage("wants", text, tuple(lines))
+    if not spec.preferences:
         yield Passage("wants", "It wants nothing and only looks for information.")
-        return
-    yield Passage("wants", "What it wants, as utility in nats; more is better:", tuple(lines))
 
 
 def _worth(value: float, labels: list[str]) -> str:
     shown = "all others" if value == 0 and len(labels) > MOST_LABELS else ", ".join(labels)
-    return f"{shown} {'+' if value > 0 else ''}{number(value)}"
+    return f"{shown} {signed(value)}"
 
 
 def _plans(spec: GMNSpec) -> Passage:
     policy = spec.policy
     per_step = math.prod(v.n for v in spec.actions) if spec.actions else 1
-    plans = per_step**policy.horizon
     steps = "1 step" if policy.horizon == 1 else f"{policy.horizon} steps"
-    text = f"It looks {steps} ahead, comparing {plans:,} plan{'' if plans == 1 else 's'}"
-    text += " by expected utility and information gain" if policy.info_gain else " by utility alone"
-    return Passage("plans", f"{text}, and {_selects(policy)}.{_infers(policy)}")
-
-
-def _selects(policy: Policy) -> str:
+    by = "expected utility and information gain" if policy.info_gain else "utility alone"
+    if policy.selection == "contingent":
+        text = (
+            f"It looks {steps} ahead, with a plan for whatever it may observe on its way, by {by}"
+        )
+        return Passage("plans", f"{text}, and takes the best action.{_infers(policy)}")
+    plans = per_step**policy.horizon
+    text = f"It looks {steps} ahead, comparing {plans:,} plan{'' if plans == 1 else 's'} by {by}"
     how = "takes the first action that is most probable over all plans"
     if policy.selection == "stochastic":
         how = "samples among them"
-    weight = f"a plan that is 1 nat better is e^{number(policy.gamma)} times as probable"
-    return f"{how} (precision {number(policy.gamma)}: {weight})"
+    gamma = number(policy.gamma)
+    weight = f"a plan that is 1 nat better is e^{gamma} times as probable"
+    return Passage("plans", f"{text}, and {how} (precision {gamma}: {weight}).{_infers(policy)}")
 
 
 def _infers(policy: Policy) -> str:
+    said = ""
+    if policy.discount != 1:
+        said = f" A nat is worth {percent(policy.discount)} of it one step later."
     if policy.inference == "auto":
-        return ""
+        return said
     how = "exactly" if policy.inference == "exact" else "by mean field, an approximation"
-    return f" It infers the hidden states {how}."
+    return f"{said} It infers the hidden states {how}."
 
 
 def _habits(spec: GMNSpec) -> Iterator[Passage]:

@@ -8,9 +8,17 @@ from orchestrator.gmn.rules import relative_step
 from orchestrator.gmn.tables import acting_axis, context_labels, labels_matching
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from orchestrator.gmn.model import Condition, Conditional, GMNSpec, Outcome, Table, Variable
+    from orchestrator.gmn.model import (
+        Condition,
+        Conditional,
+        GMNSpec,
+        Outcome,
+        Preference,
+        Table,
+        Variable,
+    )
 
 MOST_LABELS = 6
 
@@ -39,6 +47,11 @@ def number(value: float) -> str:
     return f"{value + 0.0:.12g}"
 
 
+def signed(value: float) -> str:
+    """The value with a plus sign where it is above zero."""
+    return f"{'+' if value > 0 else ''}{number(value)}"
+
+
 def percent(p: float) -> str:
     """A probability in percent, never rounded to a neighbour."""
     return f"{number(p * 100)}%"
@@ -60,11 +73,27 @@ def table_words(spec: GMNSpec, conditional: Conditional) -> tuple[str, tuple[str
     if table.kind in ("shift", "grid") or is_relative:
         phrase += f"; {_EDGES[table.boundary]}"
         if table.blocked:
-            walls = [of.names[i] for label in table.blocked for i in labels_matching(label, of)]
-            phrase += f"; no step leads into {listed(dict.fromkeys(walls), 'or')}"
+            phrase += f"; no step leads into {listed(labels_of(table.blocked, of), 'or')}"
     if table.noise:
         phrase += f"; with a {percent(table.noise)} chance {_NOISE[table.noise_kind]}"
-    return phrase, lines
+    return phrase + learning(conditional), lines
+
+
+def learning(conditional: Conditional) -> str:
+    """Whether experience changes the table; empty where it does not."""
+    if not conditional.learn:
+        return ""
+    weight = number(conditional.concentration)
+    return f"; experience changes this, which counts as {weight} observations in each situation"
+
+
+def payoff_lines(spec: GMNSpec, preference: Preference) -> Iterator[str]:
+    """What the rules of a preference say, one line each."""
+    known = {v.name: v for name in preference.names if (v := spec.variable(name))}
+    for rule in preference.rules:
+        yield f"{_opening(rule.when, known)}: {signed(rule.utility)}"
+    if all(rule.when for rule in preference.rules):
+        yield "otherwise: 0"
 
 
 def _content(table: Table, of: Variable, given: Sequence[Variable]) -> tuple[str, tuple[str, ...]]:
@@ -104,16 +133,24 @@ def _context(row: int, given: Sequence[Variable]) -> str:
 def _rules(table: Table, of: Variable, given: Sequence[Variable]) -> Iterator[str]:
     parents = {parent.name: parent for parent in given}
     for rule in table.rules:
-        when = " and ".join(_condition(one, parents[one.var]) for one in rule.when)
         said = (f"{_outcome(one, of, table)} {percent(one.p)}" for one in rule.then if one.p)
         then = ", ".join(said)
-        opening = f"if {when}" if when else "otherwise" if len(table.rules) > 1 else "always"
-        yield f"{opening}: {then}"
+        yield f"{_opening(rule.when, parents)}: {then}"
+
+
+def _opening(when: Sequence[Condition], parents: Mapping[str, Variable]) -> str:
+    said = " and ".join(_condition(one, parents[one.var]) for one in when)
+    return f"if {said}" if said else "otherwise"
+
+
+def labels_of(values: Iterable[str], variable: Variable) -> list[str]:
+    """The labels that labels, globs and ranges stand for."""
+    found = (variable.names[i] for value in values for i in labels_matching(value, variable))
+    return list(dict.fromkeys(found))
 
 
 def _condition(condition: Condition, parent: Variable) -> str:
-    found = [parent.names[i] for value in condition.values for i in labels_matching(value, parent)]
-    labels = list(dict.fromkeys(found))
+    labels = labels_of(condition.values, parent)
     if len(labels) <= MOST_LABELS:
         return f"{parent.name} is {listed(labels, 'or')}"
     return f"{parent.name} is one of the {len(labels)} that fit {listed(condition.values, 'or')}"
@@ -122,7 +159,7 @@ def _condition(condition: Condition, parent: Variable) -> str:
 def _outcome(outcome: Outcome, of: Variable, table: Table) -> str:
     if outcome.value.startswith("@"):
         return _step(relative_step(outcome.value, of, ""), of, table)
-    labels = [of.names[i] for i in labels_matching(outcome.value, of)]
+    labels = labels_of((outcome.value,), of)
     if len(labels) == 1:
         return labels[0]
     shown = f" of {', '.join(labels)}" if len(labels) <= MOST_LABELS else ""
