@@ -49,18 +49,20 @@ class Plan:
         actions: label by action factor for every step.
         probability: of its first action, over all plans that begin with it.
         utility, information: expected, in nats, for every step; discounted, and weighed by how
-            probable it is that the episode goes on. Their sum is what the plan is worth.
+            probable it is that the episode goes on.
+        later: what a contingent plan is worth after its first step, whatever will be observed.
     """
 
     actions: tuple[Mapping[str, str], ...]
     probability: float
     utility: tuple[float, ...]
     information: tuple[float, ...]
+    later: float = 0.0
 
     @property
     def worth(self) -> float:
-        """-G of the plan in nats."""
-        return sum(self.utility) + sum(self.information)
+        """-G of the plan in nats: the sum of all that it is worth."""
+        return sum(self.utility) + sum(self.information) + self.later
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class Reason:
         broken_by: what decided between them: earlier utility, fewer steps that change anything, or
             the order of declaration; empty where nothing was tied.
         is_sampled: whether the action was drawn at random, by the probabilities of all actions.
+        depth: how many steps were looked ahead.
     """
 
     plan: Plan
@@ -83,6 +86,7 @@ class Reason:
     tied: tuple[Mapping[str, str], ...] = ()
     broken_by: Broken = ""
     is_sampled: bool = False
+    depth: int = 1
 
     def __str__(self) -> str:
         return "\n".join(_in_words(self))
@@ -122,6 +126,7 @@ def reason(engine: Engine, beliefs: Beliefs, step: Step) -> Reason:
         tied=tuple(_labels(engine, engine.joint_actions[index]) for index in choice.tied),
         broken_by=choice.broken_by,
         is_sampled=model.selection == "stochastic",
+        depth=choice.depth,
     )
 
 
@@ -145,12 +150,15 @@ def _score(engine: Engine, neg_efe: Array) -> Array:
 
 def _plan(engine: Engine, beliefs: Beliefs, choice: Choice, policy: int) -> Plan:
     found = account(engine, beliefs, policy)
+    at_once = float(found.utility.sum() + found.information.sum())
+    is_contingent = engine.model.selection == "contingent"
     per_action = len(choice.posterior) // len(choice.first)
     return Plan(
         actions=tuple(_labels(engine, action) for action in engine.model.policies[policy]),
         probability=float(choice.first[policy // per_action]),
         utility=tuple(found.utility.tolist()),
         information=tuple(found.information.tolist()),
+        later=float(choice.neg_efe[policy]) - at_once if is_contingent else 0.0,
     )
 
 
@@ -163,9 +171,10 @@ def _in_words(one: Reason) -> Iterator[str]:
     plan, other = one.plan, one.runner_up
     way = f" (then {', '.join(map(_said, plan.actions[1:]))})" if len(plan.actions) > 1 else ""
     drawn = ", drawn at random" if one.is_sampled else ""
+    parts = _parts(sum(plan.utility), sum(plan.information), plan.later)
     yield (
         f"It does {_said(plan.actions[0])}{way}, {_share(plan.probability)} probable{drawn}: worth"
-        f" {_nats(plan.worth)} nats, {_parts(sum(plan.utility), sum(plan.information))}."
+        f" {_nats(plan.worth)} nats, {parts}."
     )
     if other is None:
         yield "It has no other action."
@@ -181,20 +190,24 @@ def _against(plan: Plan, other: Plan) -> str:
     """How another plan differs: by how much, and in what."""
     utility = sum(other.utility) - sum(plan.utility)
     information = sum(other.information) - sum(plan.information)
-    difference = utility + information
+    later = other.later - plan.later
+    difference = utility + information + later
     share = f"{_share(other.probability)} probable"
-    if _nats(difference) == _nats(utility) == "0":
-        return f"{share}: worth the same"
+    parts = _parts(utility, information, later)
     if _nats(difference) == "0":
-        return f"{share}: worth the same, {_parts(utility, information)}"
+        is_same = _nats(utility) == _nats(information) == "0"
+        return f"{share}: worth the same" + ("" if is_same else f", {parts}")
     more = "more" if difference > 0 else "less"
     yet = "; its first action is less probable over all plans" if difference > 0 else ""
     amount = _nats(abs(difference)).removeprefix("+")
-    return f"{share}: worth {amount} nats {more}, {_parts(utility, information)}{yet}"
+    return f"{share}: worth {amount} nats {more}, {parts}{yet}"
 
 
-def _parts(utility: float, information: float) -> str:
-    return f"utility {_nats(utility)} and information {_nats(information)}"
+def _parts(utility: float, information: float, later: float) -> str:
+    if not later:
+        return f"utility {_nats(utility)} and information {_nats(information)}"
+    at_once = f"utility {_nats(utility)} and information {_nats(information)} at once"
+    return f"{at_once} and {_nats(later)} later, by what it will have seen"
 
 
 def _share(p: float) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.gmn.explain import explain, passages
 from orchestrator.gmn.validate import validate
+from tests.gmn.test_payoffs import TIGER
 from tests.support.documents import GOOD, swapped, without
 
 LIBRARY = Path(__file__).parents[2] / "prompts" / "library"
@@ -117,6 +118,35 @@ def test_a_long_table_says_how_many_lines_are_left_out_and_a_whole_one_has_them(
         assert said in whole
     found = passages(verdict.spec)
     assert next(one.lines for one in found if one.about == "senses")[29] == "if at is v29: v0"
+
+
+def test_ends_discounts_contingent_plans_payoffs_and_learning_are_said() -> None:
+    text = TIGER.replace(
+        "labels: [left, right] }\nnode obs",
+        "labels: [left, right, gone] terminal: [gone] }\nnode obs",
+    )
+    text = text.replace(
+        "identity noise: 0.15 noise_kind: others",
+        "rows: [[0.85, 0.15], [0.15, 0.85], [0.5, 0.5]] learn: true concentration: 30",
+    )
+    text = text.replace("D { about: tiger uniform }", "D { about: tiger rows: [[0.5, 0.5, 0]] }")
+    text = text.replace("gamma: 8", "selection: contingent")
+    text = text.replace("  {utility: 1},\n", "").replace(
+        "end\n", "node preference U { on: act values: [0, -1, -2] }\nend\n"
+    )  # fmt: skip
+    said = words(text)
+    for phrase in (
+        "All ends where tiger is gone.",
+        "; experience changes this, which counts as 30 observations in each situation.",
+        "What tiger and act are worth together, in nats: the first line that fits decides.\n"
+        "  if tiger is left and act is open_left: -10\n",
+        "  if act is listen: -0.1\n  otherwise: 0\n",
+        "act, by doing it: listen 0; open_left -1; open_right -2",
+        "looks 3 steps ahead, with a plan for whatever it may observe on its way",
+        "A nat is worth 95% of it one step later.",
+    ):
+        assert phrase in said
+    assert "otherwise: +1\n" in words(TIGER)
 
 
 def test_what_is_missing_is_said() -> None:

@@ -70,7 +70,7 @@ node observation seen {{ labels: [{labels}] }}
 node action go {{ labels: [back, on] }}
 node emission A {{ from: [at] to: seen identity }}
 node transition B {{ from: [go, at] to: at shift moves: {{back: [-1], on: [1]}} }}
-node preference C {{ on: seen goals: {{a_label_that_go_on_and_on_9: 1}} }}
+node preference C {{ on: seen goals: {{a_label_that_goes_on_and_on_9: 1}} }}
 node policy pi {{ horizon: 1 gamma: 2 }}
 """
     long, ends = validate(text, run_steps=0).compiled, validate(GOOD).compiled

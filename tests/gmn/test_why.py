@@ -16,6 +16,7 @@ from orchestrator.gmn.drawing import beliefs, drawn, landmarks, legend, path
 from orchestrator.gmn.model import Variable
 from orchestrator.gmn.simulate import simulate
 from orchestrator.gmn.validate import validate
+from tests.gmn.test_payoffs import TIGER
 from tests.support.documents import GOOD, SHARED, swapped
 
 LIBRARY = Path(__file__).parents[2] / "prompts" / "library"
@@ -70,6 +71,33 @@ def test_what_the_run_had_no_room_to_keep_is_computed_again(
     assert tuple(bare.reasons()) == tuple(whole.reasons())
     monkeypatch.setattr(simulation, "KEPT_NUMBERS", 200)
     assert tuple(simulate(model, steps=5, seed=2).reasons()) == tuple(whole.reasons())
+
+
+def test_a_contingent_plan_says_what_comes_at_once_and_what_later() -> None:
+    model = model_of(TIGER.replace("gamma: 8", "gamma: 8 selection: contingent info_gain: false"))
+    run = simulate(model, steps=6, seed=3)
+    for step, one in zip(run.steps, run.reasons(), strict=True):
+        assert step.choice is not None
+        assert one.depth == 3
+        assert one.plan.worth == pytest.approx(step.choice.neg_efe.max())
+        assert len(one.plan.actions) == 1
+        assert one.runner_up is not None
+        assert one.runner_up.worth <= one.plan.worth
+    first = run.why(1)
+    assert first.plan.actions == ({"act": "listen"},)
+    assert first.plan.utility == pytest.approx([-0.1])
+    assert first.plan.later > 0
+    assert "utility -0.1 and information 0 at once and +" in str(first)
+    assert "later, by what it will have seen." in str(first)
+
+
+def test_what_an_action_is_worth_counts_and_is_discounted() -> None:
+    run = simulate(model_of(TIGER), steps=1, seed=3)
+    plan, choice = run.why(1).plan, run.steps[0].choice
+    assert choice is not None
+    assert plan.utility == pytest.approx([-0.1, -0.095, -0.09025])
+    assert plan.worth == pytest.approx(choice.neg_efe.max())
+    assert run.steps[0].utility == pytest.approx(-0.1)
 
 
 def test_a_reason_is_data() -> None:
