@@ -134,7 +134,13 @@ def _halved(spec: GMNSpec) -> GMNSpec:
         p.model_copy(
             update={
                 "values": tuple(v / 2 for v in p.values),
-                "goals": tuple(g.model_copy(update={"utility": g.utility / 2}) for g in p.goals),
+                **{
+                    key: tuple(
+                        one.model_copy(update={"utility": one.utility / 2})
+                        for one in getattr(p, key)
+                    )
+                    for key in ("goals", "rules")
+                },
             }
         )
         for p in spec.preferences
