@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from orchestrator.gmn.compile import Compiled
+    from orchestrator.gmn.simulate import Run
+    from orchestrator.gmn.why import Reason
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -45,24 +47,15 @@ def run(arguments: argparse.Namespace) -> int:
     unknown = [d for e in expectations for d in check_names(e, verdict.spec)]
     if unknown:
         raise UsageError(unknown[0].message)
-    try:
-        with allowance(DEFAULT_LIMITS.work):
-            doing(f"simulating {arguments.steps} steps", "lower --steps")
-            episode = simulate(verdict.compiled, steps=arguments.steps, seed=arguments.seed)
-            measured = measure(
-                verdict.compiled, expectations, episodes=arguments.episodes, seed=arguments.seed
-            )
-            doing("saying why", "lower --steps")
-            reasons = tuple(episode.reasons()) if arguments.why or arguments.json else ()
-    except TooMuchWork as error:
-        raise UsageError(str(error)) from None
+    episode, measured, reasons = _simulated(verdict.compiled, expectations, arguments)
     checked = _cross_checked(verdict.compiled, arguments) if arguments.cross_check else None
-    value = {
-        "file": arguments.file,
-        **episode_as_json(episode, reasons),
-        "warnings": [*doubts(episode), *missing(episode)],
-        "expectations": [{**asdict(one), "expectation": str(one.expectation)} for one in measured],
-    }
+    value: dict[str, object] = {"file": arguments.file}
+    if arguments.json:
+        value |= episode_as_json(episode, reasons)
+        value["warnings"] = [*doubts(episode), *missing(episode)]
+        value["expectations"] = [
+            {**asdict(one), "expectation": str(one.expectation)} for one in measured
+        ]
     if checked is not None:
         value["cross_check"] = checked
     warned = [str(finding("GMN904", words)) for words in doubts(episode)]
@@ -77,6 +70,23 @@ def run(arguments: argparse.Namespace) -> int:
         plotted(episode, Path(arguments.plot), title=verdict.spec.name)
         echo_stderr(f"plotted into {arguments.plot}", "dim")
     return GOOD if all(one.held for one in measured) else INVALID
+
+
+def _simulated(
+    model: Compiled, expectations: Sequence[Expectation], arguments: argparse.Namespace
+) -> tuple[Run, tuple[Measured, ...], tuple[Reason, ...]]:
+    """One episode, what was measured in many, and why the agent did what it did."""
+    try:
+        with allowance(DEFAULT_LIMITS.work):
+            doing(f"simulating {arguments.steps} steps", "lower --steps")
+            episode = simulate(model, steps=arguments.steps, seed=arguments.seed)
+            reasons = tuple(episode.reasons()) if arguments.why or arguments.json else ()
+            measured = measure(
+                model, expectations, episodes=arguments.episodes, seed=arguments.seed
+            )
+    except TooMuchWork as error:
+        raise UsageError(str(error)) from None
+    return episode, measured, reasons
 
 
 def _cross_checked(model: Compiled, arguments: argparse.Namespace) -> list[str]:

@@ -201,7 +201,8 @@ def _wants(spec: GMNSpec) -> Iterator[Passage]:
     if lines:
         yield Passage("wants", "What it wants, as utility in nats; more is better:", tuple(lines))
     for ruled in (p for p in spec.preferences if p.rules):
-        text = f"What {listed(ruled.names)} are worth together, in nats: the first line that fits decides."
+        names, verb = listed(ruled.names), "are" if ruled.given else "is"
+        text = f"What {names} {verb} worth, in nats: the first line that fits decides."
         lines = [*payoff_lines(spec, ruled)]
         lines += [f'because "{ruled.reason}"'] if ruled.reason else []
         yield Passage("wants", text, tuple(lines))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-#: Told apart by everyone, also in grey: dark blue for beliefs, orange for what is so.
+#: Everyone can tell them apart, also in grey: dark blue for beliefs, orange for what is so.
 _BELIEF, _TRUE = "Blues", "#d95f02"
 _INCHES_PER_LABEL, _LEAST, _MOST = 0.24, 0.9, 4.0  # height of a panel
 _MOST_TICKS, _MOST_CHARACTERS = 18, 24

@@ -28,7 +28,7 @@ _DECIDED = {
 MOST_LABELS, LEAST_SHOWN = 3, 0.01  # of what it expects to see, in words
 
 
-class Step(Protocol):
+class _Acted(Protocol):
     """What is needed of a step of a run; `simulate.Step` is one."""
 
     @property
@@ -42,7 +42,7 @@ class Step(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ComparedPlan:
     """A plan, the best of those that begin with the same action.
 
     Attributes:
@@ -80,8 +80,8 @@ class Reason:
         depth: how many steps were looked ahead.
     """
 
-    plan: Plan
-    runner_up: Plan | None
+    plan: ComparedPlan
+    runner_up: ComparedPlan | None
     expected: Mapping[str, Mapping[str, float]]
     tied: tuple[Mapping[str, str], ...] = ()
     broken_by: Broken = ""
@@ -92,7 +92,7 @@ class Reason:
         return "\n".join(_in_words(self))
 
 
-def believed(engine: Engine, steps: Sequence[Step]) -> Iterator[Beliefs]:
+def believed(engine: Engine, steps: Sequence[_Acted]) -> Iterator[Beliefs]:
     """The beliefs after the observation of each step, computed again from what was observed."""
     prior = engine.start()
     for step in steps:
@@ -102,7 +102,7 @@ def believed(engine: Engine, steps: Sequence[Step]) -> Iterator[Beliefs]:
             prior = engine.predict(beliefs, engine.joint_actions[_taken(engine, step)])
 
 
-def reason(engine: Engine, beliefs: Beliefs, step: Step) -> Reason:
+def reason(engine: Engine, beliefs: Beliefs, step: _Acted) -> Reason:
     """Why a step's action was taken, from the beliefs after its observation."""
     # Computed again where the run had no room to keep it.
     choice, taken = step.choice or best(engine, beliefs), _taken(engine, step)
@@ -130,7 +130,7 @@ def reason(engine: Engine, beliefs: Beliefs, step: Step) -> Reason:
     )
 
 
-def _taken(engine: Engine, step: Step) -> int:
+def _taken(engine: Engine, step: _Acted) -> int:
     """The index of the joint action that a step took."""
     pairs = zip(engine.model.actions, step.action.values(), strict=True)
     action = [variable.names.index(label) for variable, label in pairs]
@@ -148,12 +148,12 @@ def _score(engine: Engine, neg_efe: Array) -> Array:
     return shaped
 
 
-def _plan(engine: Engine, beliefs: Beliefs, choice: Choice, policy: int) -> Plan:
+def _plan(engine: Engine, beliefs: Beliefs, choice: Choice, policy: int) -> ComparedPlan:
     found = account(engine, beliefs, policy)
     at_once = float(found.utility.sum() + found.information.sum())
     is_contingent = engine.model.selection == "contingent"
     per_action = len(choice.posterior) // len(choice.first)
-    return Plan(
+    return ComparedPlan(
         actions=tuple(_labels(engine, action) for action in engine.model.policies[policy]),
         probability=float(choice.first[policy // per_action]),
         utility=tuple(found.utility.tolist()),
@@ -186,7 +186,7 @@ def _in_words(one: Reason) -> Iterator[str]:
     yield f"It expects to see {', '.join(_outlook(*pair) for pair in one.expected.items())}."
 
 
-def _against(plan: Plan, other: Plan) -> str:
+def _against(plan: ComparedPlan, other: ComparedPlan) -> str:
     """How another plan differs: by how much, and in what."""
     utility = sum(other.utility) - sum(plan.utility)
     information = sum(other.information) - sum(plan.information)

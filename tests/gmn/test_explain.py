@@ -138,7 +138,7 @@ def test_ends_discounts_contingent_plans_payoffs_and_learning_are_said() -> None
     for phrase in (
         "All ends where tiger is gone.",
         "; experience changes this, which counts as 30 observations in each situation.",
-        "What tiger and act are worth together, in nats: the first line that fits decides.\n"
+        "What tiger and act are worth, in nats: the first line that fits decides.\n"
         "  if tiger is left and act is open_left: -10\n",
         "  if act is listen: -0.1\n  otherwise: 0\n",
         "act, by doing it: listen 0; open_left -1; open_right -2",
