@@ -6,13 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.episode import (
-    drawing_lines,
-    episode_as_json,
-    episode_lines,
-    missing,
-    why_lines,
-)
+from orchestrator.cli.episode import drawing_lines, episode_lines, why_lines
 from orchestrator.cli.files import read_source, require_writable
 from orchestrator.cli.output import GOOD, INVALID, UsageError, echo_result, echo_stderr, refused
 from orchestrator.gmn.codes import finding
@@ -29,7 +23,6 @@ if TYPE_CHECKING:
 
     from orchestrator.gmn.compile import Compiled
     from orchestrator.gmn.simulate import Run
-    from orchestrator.gmn.why import Reason
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -47,20 +40,18 @@ def run(arguments: argparse.Namespace) -> int:
     unknown = [d for e in expectations for d in check_names(e, verdict.spec)]
     if unknown:
         raise UsageError(unknown[0].message)
-    episode, measured, reasons = _simulated(verdict.compiled, expectations, arguments)
+    episode, measured = _simulated(verdict.compiled, expectations, arguments)
     checked = _cross_checked(verdict.compiled, arguments) if arguments.cross_check else None
-    value: dict[str, object] = {"file": arguments.file}
-    if arguments.json:
-        value |= episode_as_json(episode, reasons)
-        value["warnings"] = [*doubts(episode), *missing(episode)]
-        value["expectations"] = [
-            {**asdict(one), "expectation": str(one.expectation)} for one in measured
-        ]
+    value = {
+        "file": arguments.file,
+        **(episode.as_dict() if arguments.json else {}),
+        "expectations": [{**asdict(one), "expectation": str(one.expectation)} for one in measured],
+    }
     if checked is not None:
         value["cross_check"] = checked
     warned = [str(finding("GMN904", words)) for words in doubts(episode)]
     drawings = drawing_lines(episode, verdict.spec)
-    told = why_lines(episode, verdict.spec, reasons) if arguments.why else ()
+    told = why_lines(episode, verdict.spec) if arguments.why else ()
     lines = (
         *episode_lines(episode), *drawings, *told, *warned, *_verdicts(measured),
         *_agreement(checked),
@@ -74,19 +65,18 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _simulated(
     model: Compiled, expectations: Sequence[Expectation], arguments: argparse.Namespace
-) -> tuple[Run, tuple[Measured, ...], tuple[Reason, ...]]:
-    """One episode, what was measured in many, and why the agent did what it did."""
+) -> tuple[Run, tuple[Measured, ...]]:
+    """One episode, and what was measured in many."""
     try:
         with allowance(DEFAULT_LIMITS.work):
             doing(f"simulating {arguments.steps} steps", "lower --steps")
             episode = simulate(model, steps=arguments.steps, seed=arguments.seed)
-            reasons = tuple(episode.reasons()) if arguments.why or arguments.json else ()
             measured = measure(
                 model, expectations, episodes=arguments.episodes, seed=arguments.seed
             )
     except TooMuchWork as error:
         raise UsageError(str(error)) from None
-    return episode, measured, reasons
+    return episode, measured
 
 
 def _cross_checked(model: Compiled, arguments: argparse.Namespace) -> list[str]:

@@ -85,10 +85,17 @@ def landmarks(spec: GMNSpec, model: Compiled, variable: Variable) -> dict[int, s
 
 def path(visited: Sequence[int], marks: Mapping[int, str]) -> dict[int, str]:
     """The way through a grid, with its landmarks."""
-    return dict.fromkeys(visited, "*") | dict(marks) | {visited[0]: "S", visited[-1]: "@"}
+    ends = {visited[0]: "S", visited[-1]: "@"} if visited else {}
+    return dict.fromkeys(visited, "*") | dict(marks) | ends
 
 
-def beliefs(q: NDArray[np.float64], truth: int, marks: Mapping[int, str]) -> dict[int, str]:
-    """Tenths of the belief over its landmarks, from a twentieth on, and where the agent is."""
+def beliefs(
+    variable: Variable, q: NDArray[np.float64], truth: str | None, marks: Mapping[int, str]
+) -> dict[int, str]:
+    """Tenths of the belief over its landmarks, from a twentieth on, and where the agent truly is.
+
+    `truth` is its label, None where that is not known.
+    """
     tenths = {i: str(min(9, int(10 * p + 1e-9))) for i, p in enumerate(q) if p >= 0.05}
-    return dict(marks) | tenths | {truth: "@"}
+    here = {} if truth is None else {variable.names.index(truth): "@"}
+    return dict(marks) | tenths | here

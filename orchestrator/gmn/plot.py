@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from orchestrator.gmn.why import believed
 from orchestrator.types.errors import MissingExtraError
 from orchestrator.types.visible import visible
 
@@ -52,16 +51,17 @@ def plotted(run: Run, path: Path, *, title: str = "") -> None:
     from matplotlib.figure import Figure  # noqa: PLC0415  an extra that is slow to import
     from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
 
-    model = run.engine.model
+    model = run.model
     panels = [*model.states, *model.actions]
     heights = [min(_MOST, max(_LEAST, _INCHES_PER_LABEL * v.n)) for v in panels] + [1.2]
     width = min(16.0, 5.0 + 0.18 * len(run.steps))
     figure = Figure(figsize=(width, sum(heights) + 0.35 * len(heights) + 0.9), layout="constrained")
     axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights, squeeze=False)[:, 0]
-    beliefs = [run.engine.marginals(one) for one in believed(run.engine, run.steps)]
     for factor, variable in enumerate(model.states):
-        truth = [step.state[variable.name] for step in run.steps]
-        image = _belief(axes[factor], variable, [q[factor] for q in beliefs], truth)
+        nothing = np.full(variable.n, np.nan)  # a long run does not keep every belief
+        beliefs = [s.marginals[factor] if s.marginals else nothing for s in run.steps]
+        truth = [step.state.get(variable.name) for step in run.steps]
+        image = _belief(axes[factor], variable, beliefs, truth)
     for place, variable in enumerate(model.actions, len(model.states)):
         _action(axes[place], variable, [step.action.get(variable.name) for step in run.steps])
     _utility(axes[-1], [step.utility for step in run.steps])
@@ -76,21 +76,20 @@ def plotted(run: Run, path: Path, *, title: str = "") -> None:
 
 
 def _belief(
-    axes: Axes, variable: Variable, beliefs: Sequence[Array], truth: Sequence[str]
+    axes: Axes, variable: Variable, beliefs: Sequence[Array], truth: Sequence[str | None]
 ) -> AxesImage:
     count = len(beliefs)
     image = axes.imshow(
         np.stack(beliefs, axis=1), cmap=_BELIEF, vmin=0, vmax=1, aspect="auto",
         interpolation="nearest", extent=(0.5, count + 0.5, variable.n - 0.5, -0.5),
     )  # fmt: skip
-    _dots(axes, range(1, count + 1), [variable.names.index(label) for label in truth])
+    _dots(axes, variable, truth)
     _labelled(axes, "belief:", variable)
     return image
 
 
 def _action(axes: Axes, variable: Variable, taken: Sequence[str | None]) -> None:
-    pairs = [(i, label) for i, label in enumerate(taken, 1) if label is not None]
-    _dots(axes, [i for i, _ in pairs], [variable.names.index(label) for _, label in pairs])
+    _dots(axes, variable, taken)
     axes.set_ylim(variable.n - 0.5, -0.5)
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
@@ -106,10 +105,18 @@ def _utility(axes: Axes, utilities: Sequence[float]) -> None:
     axes.set_title(f"utility, {sum(utilities):.4g} nats altogether", loc="left", fontsize=9)
 
 
-def _dots(axes: Axes, x: Sequence[int], y: Sequence[int]) -> None:
-    size = max(2.0, min(6.0, 240 / max(1, len(x))))
+def _dots(axes: Axes, variable: Variable, labels: Sequence[str | None]) -> None:
+    """A dot for each step's label; none where it is not known."""
+    size = max(2.0, min(6.0, 240 / len(labels)))
+    pairs = [(i, variable.names.index(label)) for i, label in enumerate(labels, 1) if label]
     axes.plot(
-        x, y, "o", color=_TRUE, markersize=size, markeredgecolor="white", markeredgewidth=size / 8
+        [i for i, _ in pairs],
+        [y for _, y in pairs],
+        "o",
+        color=_TRUE,
+        markersize=size,
+        markeredgecolor="white",
+        markeredgewidth=size / 8,
     )
 
 

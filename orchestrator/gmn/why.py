@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from orchestrator.gmn.engine.account import account
-from orchestrator.gmn.engine.choice import best
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
     from orchestrator.gmn.engine.choice import Broken, Choice
-    from orchestrator.gmn.engine.engine import Beliefs, Engine
+    from orchestrator.gmn.engine.engine import Engine
 
     Array = NDArray[np.float64]
 
@@ -26,19 +25,6 @@ _DECIDED = {
     "order": "the one that was declared first",
 }
 MOST_LABELS, LEAST_SHOWN = 3, 0.01  # of what it expects to see, in words
-
-
-class _Acted(Protocol):
-    """What is needed of a step of a run; `simulate.Step` is one."""
-
-    @property
-    def seen(self) -> tuple[int, ...]: ...
-
-    @property
-    def action(self) -> Mapping[str, str]: ...
-
-    @property
-    def choice(self) -> Choice | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,33 +78,20 @@ class Reason:
         return "\n".join(_in_words(self))
 
 
-def believed(engine: Engine, steps: Sequence[_Acted]) -> Iterator[Beliefs]:
-    """The beliefs after the observation of each step, computed again from what was observed."""
-    prior = engine.start()
-    for step in steps:
-        beliefs = engine.observe(prior, step.seen).beliefs
-        yield beliefs
-        if step.action:
-            prior = engine.predict(beliefs, engine.joint_actions[_taken(engine, step)])
-
-
-def reason(engine: Engine, beliefs: Beliefs, step: _Acted) -> Reason:
-    """Why a step's action was taken, from the beliefs after its observation."""
-    # Computed again where the run had no room to keep it.
-    choice, taken = step.choice or best(engine, beliefs), _taken(engine, step)
+def reason(choice: Choice) -> Reason:
+    """Why an agent did what it chose."""
+    engine = choice.engine
     score = _score(engine, choice.neg_efe)
+    taken = choice.policy // score.shape[1]
     others = np.delete(np.arange(len(score)), taken)
     other = int(others[score[others].max(axis=1).argmax()]) if len(others) else taken
     is_possible = other != taken and np.isfinite(score[other].max())
-    policy = taken * score.shape[1] + int(score[taken].argmax())
-    if choice.policy // score.shape[1] == taken:
-        policy = choice.policy  # the engine's own, where plans are equally good
     rival = other * score.shape[1] + int(score[other].argmax())
     model = engine.model
-    outlook = account(engine, beliefs, policy).expected[0]
+    outlook = account(engine, choice.beliefs, choice.policy).expected[0]
     return Reason(
-        plan=_plan(engine, beliefs, choice, policy),
-        runner_up=_plan(engine, beliefs, choice, rival) if is_possible else None,
+        plan=_plan(choice, choice.policy),
+        runner_up=_plan(choice, rival) if is_possible else None,
         expected={
             v.name: dict(zip(v.names, q.tolist(), strict=True))
             for v, q in zip(model.observations, outlook, strict=True)
@@ -128,13 +101,6 @@ def reason(engine: Engine, beliefs: Beliefs, step: _Acted) -> Reason:
         is_sampled=model.selection == "stochastic",
         depth=choice.depth,
     )
-
-
-def _taken(engine: Engine, step: _Acted) -> int:
-    """The index of the joint action that a step took."""
-    pairs = zip(engine.model.actions, step.action.values(), strict=True)
-    action = [variable.names.index(label) for variable, label in pairs]
-    return int((engine.joint_actions == action).all(axis=1).argmax())
 
 
 def _score(engine: Engine, neg_efe: Array) -> Array:
@@ -148,8 +114,9 @@ def _score(engine: Engine, neg_efe: Array) -> Array:
     return shaped
 
 
-def _plan(engine: Engine, beliefs: Beliefs, choice: Choice, policy: int) -> ComparedPlan:
-    found = account(engine, beliefs, policy)
+def _plan(choice: Choice, policy: int) -> ComparedPlan:
+    engine = choice.engine
+    found = account(engine, choice.beliefs, policy)
     at_once = float(found.utility.sum() + found.information.sum())
     is_contingent = engine.model.selection == "contingent"
     per_action = len(choice.posterior) // len(choice.first)

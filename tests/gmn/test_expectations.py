@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.gmn.compile import ActionUtility
-from orchestrator.gmn.engine.engine import Engine
 from orchestrator.gmn.expectations import (
     Expectation,
     Measured,
@@ -181,13 +180,10 @@ def step(number: int, **said: str) -> Step:
     return Step({"see": "x", **said}, {}, {}, {"go": "on"}, utility=float(number))
 
 
-WALKER = validate(GOOD).compiled
-assert WALKER is not None
-ENGINE = Engine(WALKER)
-
-
 def run_of(*steps: Step) -> Run:
-    return Run(7, steps, ENGINE)
+    model = validate(GOOD, run_steps=0).compiled
+    assert model is not None
+    return Run(7, steps, model)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from orchestrator.gmn import simulate as simulation
 from orchestrator.gmn.compile import Compiled
 from orchestrator.gmn.drawing import beliefs, drawn, landmarks, legend, path
 from orchestrator.gmn.model import Variable
-from orchestrator.gmn.simulate import simulate
+from orchestrator.gmn.simulate import gained, simulate
 from orchestrator.gmn.validate import validate
 from tests.gmn.test_payoffs import TIGER
 from tests.support.documents import GOOD, SHARED, swapped
@@ -61,16 +61,33 @@ def test_it_looks_before_it_leaps_for_the_sake_of_information() -> None:
     assert "25% probable: worth the same." in third
 
 
-def test_what_the_run_had_no_room_to_keep_is_computed_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_long_run_says_what_it_does_not_keep(monkeypatch: pytest.MonkeyPatch) -> None:
     model = model_of(SHARED)
     whole = simulate(model, steps=5, seed=2)
-    bare = simulate(model, steps=5, seed=2, keep_choices=False)
-    assert bare.steps[0].choice is None
-    assert tuple(bare.reasons()) == tuple(whole.reasons())
     monkeypatch.setattr(simulation, "KEPT_NUMBERS", 200)
-    assert tuple(simulate(model, steps=5, seed=2).reasons()) == tuple(whole.reasons())
+    run = simulate(model, steps=5, seed=2)
+    assert run == whole
+    kept = tuple(run.reasons())
+    assert 0 < len(kept) < 5
+    assert kept == tuple(whole.reasons())[: len(kept)]
+    with pytest.raises(ValueError, match="step 5 is not kept: a run keeps at most"):
+        run.why(5)
+    said = run.as_dict()
+    assert f"from step {len(kept) + 1} on the posterior" in str(said["warnings"])
+    last = said["steps"][-1]  # type: ignore[index]
+    assert last["why"] is last["posterior"] is last["neg_efe"] is None
+    assert last["utility"] == whole.steps[-1].utility
+
+
+def test_what_is_not_told_of_the_state_is_counted_as_believed() -> None:
+    run = simulate(model_of(TIGER), steps=1, seed=3)
+    (step,) = run.steps
+    assert gained(run.model, step) == pytest.approx(-0.1)
+    opened = replace(step, state={}, action={"act": "open_left"})
+    left = step.marginals[0][0]
+    assert gained(run.model, opened) == pytest.approx(-10 * left + (1 - left))
+    assert gained(run.model, replace(opened, state={"tiger": "left"})) == -10
+    assert gained(run.model, replace(opened, action={})) == 0
 
 
 def test_a_contingent_plan_says_what_comes_at_once_and_what_later() -> None:
@@ -143,7 +160,7 @@ def test_a_drawing_has_one_character_per_value_and_says_what_they_mean() -> None
     assert legend(walked) == "S start, @ where it is, * where it was"
     q = np.zeros(25)
     q[[0, 1, 2]] = 0.96, 0.04, 0.3
-    believed = beliefs(q, 24, marks)
+    believed = beliefs(grid, q, "r4c4", marks)
     assert drawn(grid, believed)[0] == "  9 . 3 . ."
     assert legend(believed).endswith("0 to 9 what it believes, in tenths")
     wide = Variable(name="w", shape=(2, 79))
