@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.client_call import call_client
+from orchestrator.cli.episode import episode_lines
 from orchestrator.cli.output import GOOD, INVALID, echo_result, echo_stderr
 from orchestrator.cli.progress import report_lines, show_event
-from orchestrator.cli.simulate import episode_lines
 from orchestrator.gmn.compile import compile_spec
 from orchestrator.gmn.simulate import simulate
 

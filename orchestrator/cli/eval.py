@@ -21,7 +21,8 @@ from orchestrator.generation.evaluation.evaluate import (
     remember,
     summed,
 )
-from orchestrator.generation.evaluation.plot import check_plot, plotted
+from orchestrator.generation.evaluation.plot import plotted
+from orchestrator.gmn.plot import check_plot
 
 if TYPE_CHECKING:
     import argparse

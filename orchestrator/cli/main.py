@@ -197,12 +197,16 @@ def _documents(command: Command) -> None:
     add("--check", action="store_true", help="only say whether it is canonical")
     add("--to", choices=("gmn", "json"), default="gmn", help="form of the result")
     add("-w", "--write", action="store_true", help="rewrite the file")
-    _file(command("explain", "say in plain English what a document says").add_argument)
+    add = command("explain", "say in plain English what a document says").add_argument
+    _file(add)
+    add("--all", action="store_true", help="every line of long tables")
     add = command("simulate", "let the agent act in its own world").add_argument
     _file(add)
     add("--steps", type=_positive, default=20, help="steps of the episode")
     add("--seed", type=int, default=0, help="seed of the simulation")
     add("--episodes", type=_positive, default=40, help="episodes for each expectation")
+    add("--why", action="store_true", help="why each action was taken")
+    add("--plot", metavar="FILE", help="draw the episode, .png, .svg or .pdf")
     add("--cross-check", action="store_true", help="compare every step with pymdp")
     _expectations(add)
     refine = command("refine", "change a document as the feedback says")
@@ -232,7 +236,7 @@ def _maintenance(command: Command) -> None:
     add = evaluation.add_argument
     add("--prompts", metavar="FILE", help="YAML; by default the shipped ones")
     add("--parallel", type=_positive, default=4, help="cases at a time")
-    add("--plot", metavar="FILE", help="draw the scores, .png or .svg")
+    add("--plot", metavar="FILE", help="draw the scores, .png, .svg or .pdf")
     _routing(evaluation)
     _volume(evaluation)
     add = command("export", "accepted results as conversations for fine-tuning").add_argument

@@ -1,14 +1,18 @@
 """Parses behavioural expectations and measures them in simulated episodes.
 
 ``cell=r4c4 within 12 in 80%`` means: in at least 80% of the episodes the observation (or hidden
-state, or action) `cell` is `r4c4` at some step among the first 12. ``never`` and ``always`` say it
-of every step, ``at 3`` of one step; several conditions on one step are joined by ``and``, and
-``a|b`` or a glob names several labels.
+state, or action) `cell` is `r4c4` at some step among the first 12; ``in at most 5%``: in no more of
+them. ``never`` and ``always`` say it of every step, ``at 3`` of one step; several conditions on one
+step are joined by ``and``, and ``a|b`` or a glob names several labels. ``hint=left before
+reward=cheese within 9``: the first happens, the second neither earlier nor at the same step.
+``on average at least 2`` bounds the mean over the episodes: of the number of steps at which it is
+so, or, of the word ``utility``, of the sum of what the agent gains.
 """
 
 from __future__ import annotations
 
 import fnmatch
+import math
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -29,12 +33,22 @@ if TYPE_CHECKING:
     from orchestrator.types.diagnostics import Diagnostic
 
 Quantity = Literal["within", "at", "never", "always"]
+Bound = Literal["least", "most"]
 
-_FORM = "[never|always] VAR=LABEL [and VAR=LABEL] within N [in P%]"
+_FORM = (
+    "[never|always] VAR=LABEL [and VAR=LABEL] within N [in [at most] P%],"
+    " VAR=LABEL before VAR=LABEL within N [in [at most] P%],"
+    " or VAR=LABEL (or the word utility) within N on average at least V (or at most V)"
+)
 _EXAMPLE = "cell=r4c4 within 12 in 80%"
 _TIMES = re.compile(
     r" (?P<span>within|at) (?P<steps>\d{1,6})(?: steps?)?"
-    r"(?: in (?P<share>\d{1,3}(?:\.\d{1,9})?) ?%(?: of (?:runs|episodes))?)?\Z"
+    r"(?: in (?:at (?P<bound>least|most) )?(?P<share>\d{1,3}(?:\.\d{1,9})?) ?%"
+    r"(?: of (?:runs|episodes))?)?\Z"
+)
+_AVERAGE = re.compile(
+    r" on average at (?P<bound>least|most) (?P<value>[+-]?\d{1,9}(?:\.\d{1,9})?)"
+    r"(?: steps?| nats?)?(?= within |\Z)"
 )
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _LABEL = re.compile(r"[^\s=]*")
@@ -82,9 +96,14 @@ class Expectation:
 
     Attributes:
         quantity: at some step (``within``), at that step, at none, or at every step.
+        wanted: what must be so at one step; empty where the utility of every step counts.
         steps: number of steps that count; for ``at``, the step itself, from 1.
-        share: least share of the episodes in which it must hold, in [0, 1].
+        share: share of the episodes in which it must hold, in [0, 1].
         is_inferred: whether it was derived from the description.
+        bound: whether `share`, or `average`, is the least or the most that is allowed.
+        before: what must not have happened up to the step at which `wanted` first does.
+        average: bounds the mean over the episodes, in steps or, of the utility, in nats; None
+            where the share counts.
     """
 
     quantity: Quantity
@@ -92,6 +111,9 @@ class Expectation:
     steps: int
     share: float = 1.0
     is_inferred: bool = False
+    bound: Bound = "least"
+    before: tuple[Wanted, ...] = ()
+    average: float | None = None
 
     @classmethod
     def parse(cls, text: str) -> Expectation:
@@ -103,52 +125,134 @@ class Expectation:
             words = f"an expectation has {len(text):,} characters, more than {MOST_CHARACTERS:,}"
             raise ValueError(f"{words}: {text[:40]!r}…; write several, or a glob for many labels")
         said = " ".join(nfc(text).split())
-        times = _TIMES.search(said)
-        what = said[: times.start()] if times else ""
+        average = _AVERAGE.search(said)
+        rest = said[: average.start()] + said[average.end() :] if average else said
+        times = _TIMES.search(rest)
+        what = rest[: times.start()] if times else ""
         quantity: Quantity = "at" if times and times["span"] == "at" else "within"
-        if what.startswith(("never ", "always ")):
-            quantity = "never" if what.startswith("never ") else "always"
-            what = what.removeprefix(quantity)
-        wanted = [_wanted(part) for part in what.split(" and ")]
-        found = tuple(one for one in wanted if one is not None)
-        if times is None or len(found) < len(wanted) or not 1 <= int(times["steps"]) <= 10_000:
+        for word in ("never", "always"):
+            if what.startswith(f"{word} ") and quantity == "within":
+                quantity, what = word, what.removeprefix(f"{word} ")
+        first, *then = what.split(" before ", 1)
+        wanted = () if average and what == "utility" else _wanted(first)
+        before = _wanted(then[0]) if then else ()
+        # A sequence and a mean need several steps, and a mean is neither an order nor a share.
+        is_one = not (before or average) or quantity == "within"
+        is_one = is_one and not (average and (before or (times and times["share"])))
+        if times is None or wanted is None or before is None or not is_one:
             raise ValueError(
                 f"{text!r} is not an expectation; write {_FORM}, for example {_EXAMPLE!r}"
             )
-        share = float(times["share"] or 100) / 100
-        if share > 1:
-            raise ValueError(f"{text!r} asks for more than 100% of the episodes")
-        return cls(quantity, found, int(times["steps"]), share)
+        bound: Bound = "most" if (average or times)["bound"] == "most" else "least"
+        made = cls(
+            quantity,
+            wanted,
+            int(times["steps"]),
+            float(times["share"] or 100) / 100,
+            bound=bound,
+            before=before,
+            average=float(average["value"]) if average else None,
+        )
+        if reason := made._pointless(is_share_said=bool(times["share"])):
+            raise ValueError(f"{text!r} {reason}")
+        return made
+
+    def _pointless(self, *, is_share_said: bool) -> str:
+        """Why no episodes can fail it, or none fulfil it; empty where they can."""
+        if not 1 <= self.steps <= 10_000:
+            return f"is about {self.steps:,} steps; write 1 to 10,000, for example {_EXAMPLE!r}"
+        if self.average is not None:
+            low, high = (0, self.steps) if self.wanted else (-math.inf, math.inf)
+            is_open = low < self.average <= high
+            if self.bound == "most":
+                is_open = low <= self.average < high
+            return "" if is_open else f"bounds a number of steps that lies between 0 and {high}"
+        if self.share > 1:
+            return "asks for more than 100% of the episodes"
+        if is_share_said and self.share == (self.bound == "most"):
+            return "holds for every model; write 'in at most 0%' for what must not happen"
+        return ""
 
     def holds(self, run: Run) -> bool:
-        """Whether one episode fulfils it."""
+        """Whether one episode fulfils it; of an average, whether its own sum does."""
         steps = run.steps[: self.steps]
+        if self.average is not None:
+            return self.allows(self.amount(run))
+        if self.before:
+            both = next((s for s in steps if _at(self.wanted, s) or _at(self.before, s)), None)
+            return both is not None and not _at(self.before, both)
         if self.quantity == "at":
-            return len(steps) == self.steps and self._at(steps[-1])
+            return len(steps) == self.steps and _at(self.wanted, steps[-1])
         if self.quantity == "within":
-            return any(map(self._at, steps))
+            return any(_at(self.wanted, step) for step in steps)
         if self.quantity == "never":
-            return not any(map(self._at, steps))
-        # At its end an episode has no action, so a claim about one says nothing of that step.
-        return all(self._at(s) for s in steps if all(one.is_about(s) for one in self.wanted))
+            return not any(_at(self.wanted, step) for step in steps)
+        return all(_at(self.wanted, step) for step in steps if self._is_about(step))
 
-    def _at(self, step: Step) -> bool:
-        look(4)
-        return all(wanted.holds(step) for wanted in self.wanted)
+    def _is_about(self, step: Step) -> bool:
+        """At its end an episode has no action, so a claim about one says nothing of that step."""
+        return all(one.is_about(step) for one in self.wanted)
+
+    def amount(self, run: Run) -> float:
+        """Number of steps at which it is so, or the sum of their utility in nats."""
+        steps = run.steps[: self.steps]
+        if not self.wanted:
+            return sum(step.utility for step in steps)
+        return float(sum(_at(self.wanted, step) for step in steps))
+
+    def allows(self, measured: float) -> bool:
+        """Whether a share, or of an average the mean, is on the right side of the bound."""
+        most = self.share if self.average is None else self.average
+        beyond = most - measured if self.bound == "least" else measured - most
+        return beyond <= 1e-12 * max(1.0, abs(most))
+
+    def decided(self, run: Run) -> tuple[Step, ...]:
+        """The steps of an episode up to the one that decides whether it holds there."""
+        steps = run.steps[: self.steps]
+        if self.average is not None or self.quantity == "at":
+            return steps
+        for number, step in enumerate(steps, 1):
+            is_so = _at(self.wanted, step) or (self.before and _at(self.before, step))
+            is_wrong = not is_so and self._is_about(step)
+            if is_wrong if self.quantity == "always" else is_so:
+                return steps[:number]
+        return steps
 
     def __str__(self) -> str:
         head = f"{self.quantity} " if self.quantity in ("never", "always") else ""
         span = "at" if self.quantity == "at" else "within"
-        what = " and ".join(map(str, self.wanted))
-        return f"{head}{what} {span} {self.steps} in {round(self.share * 100, 6):g}%"
+        what = " and ".join(map(str, self.wanted)) or "utility"
+        if self.before:
+            what += f" before {' and '.join(map(str, self.before))}"
+        most = "at most " if self.bound == "most" else ""
+        tail = f"in {most}{_number(self.share * 100)}%"
+        if self.average is not None:
+            tail = f"on average at {self.bound} {_number(self.average)}"
+        return f"{head}{what} {span} {self.steps} {tail}"
 
 
-def _wanted(part: str) -> Wanted | None:
-    """What ``name=label|label`` says; None where it is something else."""
-    name, _, said = part.partition("=")
-    labels = tuple(label.strip() for label in said.split("|"))
-    is_one = _NAME.fullmatch(name.strip()) and any(labels) and all(map(_LABEL.fullmatch, labels))
-    return Wanted(name.strip(), labels) if is_one else None
+def _at(wanted: tuple[Wanted, ...], step: Step) -> bool:
+    look(4)
+    return all(one.holds(step) for one in wanted)
+
+
+def _number(value: float) -> str:
+    """All digits that `parse` accepts, so that it reads the same value."""
+    return f"{round(value, 9) + 0.0:.9f}".rstrip("0").rstrip(".")
+
+
+def _wanted(what: str) -> tuple[Wanted, ...] | None:
+    """What ``name=label|label [and …]`` says; None where it is something else."""
+    made = []
+    for part in what.split(" and "):
+        name, _, said = part.partition("=")
+        labels = tuple(label.strip() for label in said.split("|"))
+        if not (
+            _NAME.fullmatch(name.strip()) and any(labels) and all(map(_LABEL.fullmatch, labels))
+        ):
+            return None
+        made.append(Wanted(name.strip(), labels))
+    return tuple(made)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +261,8 @@ class Measured:
 
     Attributes:
         rate: share of the episodes in which it held, in [0, 1].
-        trace: for a failed one, the shortest counterexample, in labels.
+        trace: for a failed one, a counterexample, in labels.
+        mean: of an average, what was measured: steps or nats per episode.
     """
 
     expectation: Expectation
@@ -165,11 +270,23 @@ class Measured:
     rate: float
     episodes: int
     trace: tuple[str, ...] = ()
+    mean: float | None = None
+
+    @property
+    def got(self) -> str:
+        """The number that was measured, with its unit."""
+        if self.mean is None:
+            return f"{round(self.rate * 100, 1):g}%"
+        return f"{self.mean:.4g} {'steps' if self.expectation.wanted else 'nats'}"
 
     def __str__(self) -> str:
         verdict = "holds" if self.held else "fails"
         mark = " (inferred)" if self.expectation.is_inferred else ""
-        measured = f"measured {self.rate:.0%} of {self.episodes} episodes"
+        measured = f"measured {self.got} of {self.episodes} episodes"
+        if self.mean is not None:
+            measured = f"measured {self.got} on average over {self.episodes} episodes"
+        elif self.expectation.bound == "most":
+            measured = f"it was so in {self.got} of {self.episodes} episodes"
         return f"{self.expectation}{mark}: {verdict}, {measured}"
 
 
@@ -189,7 +306,7 @@ def check_names(expectation: Expectation, spec: GMNSpec) -> list[Diagnostic]:
 
 def _unknown(expectation: Expectation, spec: GMNSpec) -> Iterator[Diagnostic]:
     names = [variable.name for _, variable in spec.variables()]
-    for wanted in expectation.wanted:
+    for wanted in (*expectation.wanted, *expectation.before):
         variable = spec.variable(wanted.variable)
         if variable is None:
             near = nearest(wanted.variable, names)
@@ -240,23 +357,30 @@ def measure(
 
 
 def _measured(expectation: Expectation, runs: Sequence[Run]) -> Measured:
-    failed = [run for run in runs if not expectation.holds(run)]
-    rate = 1.0 - len(failed) / len(runs)
-    held = rate >= expectation.share - 1e-12
-    trace = () if held else _trace(expectation, failed[0])
-    return Measured(expectation, held, rate, len(runs), trace)
+    kept = [run for run in runs if expectation.holds(run)]
+    rate = len(kept) / len(runs)
+    is_share, least = expectation.average is None, expectation.bound == "least"
+    amounts = [] if is_share else [expectation.amount(run) for run in runs]
+    mean = None if is_share else math.fsum(amounts) / len(runs)
+    if expectation.allows(rate if mean is None else mean):
+        return Measured(expectation, True, rate, len(runs), mean=mean)
+    if is_share:  # too few episodes hold, so show one that does not, or the reverse
+        shown = next(run for run in runs if expectation.holds(run) is not least)
+    else:
+        shown = runs[amounts.index((min if least else max)(amounts))]
+    return Measured(expectation, False, rate, len(runs), _trace(expectation, shown), mean)
 
 
 def _trace(expectation: Expectation, run: Run) -> tuple[str, ...]:
     """The episode up to the deciding step, in labels; long ones are cut in the middle."""
-    steps = run.steps[: expectation.steps]
-    if expectation.quantity in ("never", "always"):
-        bad = [expectation._at(s) == (expectation.quantity == "never") for s in steps]
-        steps = steps[: bad.index(True) + 1] if True in bad else steps
+    steps = expectation.decided(run)
     lines = [f"seed {run.seed} step {i}: {_said(step)}" for i, step in enumerate(steps, 1)]
     if len(lines) > MOST_TRACE_STEPS:
         half = MOST_TRACE_STEPS // 2
         lines = [*lines[:half], f"… {len(lines) - 2 * half} steps …", *lines[-half:]]
+    if expectation.average is not None:
+        what = "steps at which it is so" if expectation.wanted else "nats"
+        lines.append(f"seed {run.seed} altogether: {expectation.amount(run):.4g} {what}")
     return tuple(lines)
 
 

@@ -330,7 +330,7 @@ def _run(
     for one in measured:
         if not one.held:
             trace = "; ".join(one.trace)
-            more.append(finding("GMN906", f"{one}. For example: {trace}", got=f"{one.rate:.0%}"))
+            more.append(finding("GMN906", f"{one}. For example: {trace}", got=one.got))
     report = dataclasses.replace(valid.report, behaviour=tuple(map(str, measured)))
     valid = dataclasses.replace(valid, report=report)
     return _with(valid, more, runs=True, behaves=all(one.held for one in measured))

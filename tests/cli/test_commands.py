@@ -160,9 +160,62 @@ def test_format_refuses_what_cannot_be_read(tmp_path: Path, capsys: Output) -> N
     assert main(["format", "-", "--write"]) == 2
 
 
+def test_simulate_draws_a_grid_as_a_grid_and_nothing_else(
+    capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["simulate", "prompts/library/warehouse.gmn", "--steps", "4", "--seed", "0"]
+    assert main(command) == 0
+    out = capsys.readouterr().out
+    assert out.isascii()
+    assert "\npos: S start, @ where it is, * where it was, # blocked\n  S * * @\n  . # # .\n" in out
+    monkeypatch.setenv("COLUMNS", "7")
+    assert main(command) == 0
+    assert "\n  S**@\n" in capsys.readouterr().out
+    monkeypatch.setenv("COLUMNS", "5")
+    assert main(command) == 0
+    assert "blocked" not in capsys.readouterr().out
+    assert main(["simulate", TMAZE, "--steps", "3"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 5
+
+
+def test_simulate_says_why(capsys: Output) -> None:
+    assert main(["simulate", "prompts/library/warehouse.gmn", "--steps", "2", "--why"]) == 0
+    out = capsys.readouterr().out
+    assert "step 2: cell=r0c1, task=waiting\n  It does move=right (then move=right, " in out
+    assert "Second best is move=down, under 1% probable: worth " in out
+    assert "It expects to see cell=r0c1 91% or r0c0 5%, task=waiting 100%." in out
+    assert "  pos: @ where it is, # blocked\n    . @ . .\n" in out
+
+
+def test_json_of_an_episode_has_every_number_and_only_finite_ones(
+    capsys: Output, tmp_path: Path
+) -> None:
+    path = tmp_path / "never.gmn"
+    path.write_text(swapped("gamma: 8", "gamma: 900 habit: {go: [0, 1, 1]}"))
+    assert main(["simulate", str(path), "--steps", "3", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert found["actions"] == [{"go": "left"}, {"go": "stay"}, {"go": "right"}]
+    assert found["plans"] == [[a, b] for a in range(3) for b in range(3)]
+    assert found["utility"] == sum(step["utility"] for step in found["steps"])
+    for step in found["steps"]:
+        assert sum(step["posterior"]["pos"].values()) == pytest.approx(1)
+        assert step["belief"]["pos"]["p"] == max(step["posterior"]["pos"].values())
+        assert len(step["neg_efe"]) == len(step["plan_posterior"]) == 9
+        assert sum(step["plan_posterior"]) == pytest.approx(1)
+        assert sum(step["plan_posterior"][:3]) == step["action_posterior"][0] == 0
+        assert step["state"]["pos"] in "abc"
+        plan, other = step["why"]["plan"], step["why"]["runner_up"]
+        assert plan["actions"][0] == step["action"]
+        assert other["actions"][0] not in ({"go": "left"}, step["action"])  # left is forbidden
+        assert sum(plan["utility"] + plan["information"]) == pytest.approx(max(step["neg_efe"][3:]))
+        assert sum(step["why"]["expected"]["place"].values()) == pytest.approx(1)
+
+
 def test_explain_speaks_plain_english(good: str, bad: str, capsys: Output) -> None:
     assert main(["explain", good]) == 0
     assert "It looks 2 steps ahead" in capsys.readouterr().out
+    assert main(["explain", good, "--all"]) == 0
+    assert "if pos is b: a 10%, b 80%, c 10%" in capsys.readouterr().out
     assert main(["explain", good, "--json"]) == 0
     assert "explanation" in json.loads(capsys.readouterr().out)
     assert main(["explain", bad]) == 1

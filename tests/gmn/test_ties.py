@@ -104,7 +104,7 @@ def test_a_run_keeps_what_was_chosen_from_and_not_more_than_it_has_room_for(
         assert step.seen == (0,)
         assert [q.tolist() for q in step.marginals] == [[1.0, 0.0]]
         assert step.choice.posterior.sum() == pytest.approx(1)
-    monkeypatch.setattr("orchestrator.gmn.simulate.KEPT_NUMBERS", 24)
+    monkeypatch.setattr("orchestrator.gmn.simulate.KEPT_NUMBERS", 28)
     short = simulate(engine, steps=4, seed=0)
     assert [step.choice is None for step in short.steps] == [False, False, True, True]
     assert short == run

@@ -305,6 +305,7 @@ ALLOWED = {
     ("cli/output.py", "open"): "the null device",
     ("generation/images.py", "open"): "a picture of the caller, read only",
     ("cache/disk.py", "connect"): "a database whose file is private by then",
+    ("gmn/plot.py", "savefig"): "a picture, which has the mode of the umask",
     ("generation/evaluation/plot.py", "savefig"): "a picture, which has the mode of the umask",
     ("types/presentation.py", "write_text"): "a result, which has the mode of the user's umask",
 }

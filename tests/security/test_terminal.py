@@ -110,8 +110,11 @@ CASES: dict[str, list[str]] = {
         "{doc}", "{raw} --to json", "--json {doc}", "{comments}", "--json {comments}", "{prose}",
         "{broken}", "--check {doc}", "--check {missing}", "{unknown}", "--to json {comments}",
     ],
-    "explain": ["{doc}", "{raw}", "--json {doc}", "{names}", "{broken}", "{missing}"],
+    "explain": [
+        "{doc}", "{raw}", "--all {doc}", "--json {doc}", "{names}", "{broken}", "{missing}",
+    ],
     "simulate": [
+        "{doc} --why", "{raw} --why", "{doc} --plot {new}.svg", "{doc} --plot {hostile}",
         "{doc}", "{raw} --json", "{doc} --expect {hostile}", "{doc} --expect {expected}",
         "{doc} --json --expect {expected}",
         "{broken}", "{missing}",

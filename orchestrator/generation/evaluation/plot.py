@@ -1,12 +1,11 @@
-"""Plots evaluation results as PNG or SVG with matplotlib."""
+"""Plots evaluation results with matplotlib."""
 
 from __future__ import annotations
 
-import importlib.util
 from typing import TYPE_CHECKING
 
 from orchestrator.generation.evaluation.evaluate import CALLS
-from orchestrator.types.errors import MissingExtraError
+from orchestrator.gmn.plot import check_plot
 from orchestrator.types.visible import visible
 
 if TYPE_CHECKING:
@@ -18,23 +17,10 @@ if TYPE_CHECKING:
 _SHADES = ("#c6dbef", "#9ecae1", "#4292c6", "#08519c")
 
 
-def check_plot(path: Path) -> None:
-    """Raise before any call is paid for when `plotted` would fail.
-
-    Raises: MissingExtraError, ValueError: as `plotted`.
-    """
-    if importlib.util.find_spec("matplotlib") is None:
-        raise MissingExtraError("a plot", "plot")
-    if path.suffix not in (".png", ".svg"):
-        raise ValueError(f"{visible(str(path))} is neither .png nor .svg")
-
-
 def plotted(now: EvaluationRun, before: EvaluationRun | None, path: Path) -> None:
     """Draw the share of valid models after each call, by agent type; strokes: the earlier run.
 
-    Raises:
-        MissingExtraError: matplotlib is not installed.
-        ValueError: the file name ends in neither .png nor .svg.
+    Raises: MissingExtraError, ValueError: as `check_plot`.
     """
     check_plot(path)
     from matplotlib.figure import Figure  # noqa: PLC0415  an extra that is slow to import

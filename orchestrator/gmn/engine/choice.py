@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -37,6 +37,7 @@ class Choice:
         tied: indices of the joint actions that were equally probable; empty where one was more.
         broken_by: what decided between them: earlier utility, fewer steps that change anything, or
             the order of declaration.
+        engine, beliefs: what was chosen with, and from.
         depth: how many steps were looked ahead; fewer than the horizon where a contingent plan
             would have had too many branches.
     """
@@ -46,6 +47,8 @@ class Choice:
     neg_efe: Array
     posterior: Array
     first: Array
+    engine: Engine = field(repr=False)
+    beliefs: Beliefs = field(repr=False)
     tied: tuple[int, ...] = ()
     broken_by: Broken = ""
     depth: int = 0
@@ -89,6 +92,8 @@ def _best(engine: Engine, beliefs: Beliefs) -> Choice:
         neg_efe=neg_efe,
         posterior=posterior,
         first=first,
+        engine=engine,
+        beliefs=beliefs,
         tied=tuple(tied.tolist()) if len(tied) > 1 else (),
         broken_by=broken_by,
         depth=depth,
