@@ -1,27 +1,41 @@
-"""An active-inference agent in a world sampled from its own model.
+"""An active-inference agent in an environment, step by step.
 
 Beliefs and plans are those of `orchestrator.gmn.engine`; docs/engine.md states the formulas.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
+from collections.abc import Mapping
+from copy import copy, deepcopy
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from orchestrator.gmn.engine.engine import Engine
+from orchestrator.gmn.model import nfc
+from orchestrator.gmn.queries import (
+    PRIOR_WEIGHT,
+    Answered,
+    Question,
+    Situation,
+    due,
+    with_preference,
+    with_suggestion,
+)
+from orchestrator.gmn.world import World, indices, labels, unknown
 from orchestrator.types.work import look, repeated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from orchestrator.gmn.compile import Compiled
     from orchestrator.gmn.engine.engine import Beliefs
-
-    Array = NDArray[np.float64]
+    from orchestrator.gmn.model import Query
+    from orchestrator.gmn.world import Environment, Observation, Seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +46,7 @@ class Step:
         observation: label by modality.
         belief: most probable label and its probability by state factor.
         state: the true label by state factor.
-        action: label by action factor, taken after the observation.
+        action: label by action factor, taken after the observation; empty where the episode ended.
     """
 
     observation: Mapping[str, str]
@@ -48,12 +62,16 @@ class Run:
     Attributes:
         surprised: number of steps at which a modality showed what the beliefs had ruled out (904).
         unsettled: number of steps whose mean-field beliefs did not converge (904).
+        unasked: number of questions to a language model that were due and not asked.
+        answers: the questions that were answered, in order.
     """
 
     seed: int
     steps: tuple[Step, ...]
     surprised: int = 0
     unsettled: int = 0
+    unasked: int = 0
+    answers: tuple[Answered, ...] = ()
 
 
 def doubts(run: Run) -> Iterator[str]:
@@ -66,6 +84,14 @@ def doubts(run: Run) -> Iterator[str]:
         )
     if run.unsettled:
         yield f"at {run.unsettled} of {count} steps the mean-field beliefs did not converge"
+
+
+def unasked(run: Run) -> str:
+    """That questions to a language model were due and nobody asked them."""
+    return (
+        f"{run.unasked} questions to a language model were due and not asked:"
+        " Orchestrator.run_agent asks them"
+    )
 
 
 def choose(engine: Engine, beliefs: Beliefs, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -87,83 +113,271 @@ def choose(engine: Engine, beliefs: Beliefs, rng: np.random.Generator) -> NDArra
     return chosen
 
 
-class World:
-    """An environment that samples states and observations from the model."""
+class Actor:
+    """What an agent believes and does, step by step; `Agent` makes one of a document.
 
-    def __init__(self, model: Compiled, rng: np.random.Generator) -> None:
-        self.model = model
-        self.rng = rng
-        self.state = [self._draw(d) for d in model.D]
+    A step is `observe`, then `act`. Between any two calls it can be pickled and copied, and the
+    copy goes on as the original would. One thread at a time may use it.
 
-    def observe(self) -> list[int]:
-        """Sample one observation index per modality."""
-        look(30 * len(self.model.A))
-        return [
-            self._draw(_column(a, [self.state[f] for f in parents]))
-            for a, parents in zip(self.model.A, self.model.A_dependencies, strict=True)
-        ]
+    Attributes:
+        number: how many steps have begun since the last reset.
+        surprised: how many modalities showed what the beliefs had ruled out, at this step.
+        settled: whether the beliefs converged at this step.
+    """
 
-    def act(self, action: NDArray[np.int64]) -> None:
-        """Sample the next state of every factor, all from the same previous state."""
-        before = list(self.state)
-        for f, b in enumerate(self.model.B):
-            parents = [before[g] for g in self.model.B_dependencies[f]]
-            controls = [int(action[k]) for k in self.model.B_action_dependencies[f]]
-            self.state[f] = self._draw(_column(b, [*parents, *controls]))
+    def __init__(self, engine: Engine, queries: Sequence[Query] = (), seed: Seed = 0) -> None:
+        self.queries = tuple(queries)
+        self._own = engine
+        self._rng = np.random.default_rng(seed)
+        self.reset()
 
-    def _draw(self, distribution: Array) -> int:
-        drawn = int(np.searchsorted(np.cumsum(distribution), self.rng.random(), side="right"))
-        return min(drawn, len(distribution) - 1)
+    @property
+    def model(self) -> Compiled:
+        """The arrays it thinks with; an answered query may have changed its preferences."""
+        return self._engine.model
+
+    def reset(self, seed: Seed = None) -> None:
+        """Begin an episode from the priors; without a seed the random generator goes on."""
+        if seed is not None:
+            self._rng = np.random.default_rng(seed)
+        self._engine = self._own
+        self._held = self._engine.start()
+        self._seen: list[int | None] = []
+        self._told: dict[str, str] = {}  # by modality: answers that the next step observes
+        self._suggested: dict[str, str] = {}
+        self._done: tuple[int, ...] = ()
+        self._answered: set[str] = set()
+        self.number = self.surprised = 0
+        self.settled, self._is_observed = True, False
+
+    def observe(self, observation: Observation) -> dict[str, dict[str, float]]:
+        """Take in what is observed at this step; give the beliefs after it, as `beliefs`.
+
+        `observation` has a label or an index by modality. What it leaves out was not observed.
+
+        Raises:
+            RuntimeError: this step was observed already.
+            TypeError, ValueError: a name or a value is not one of the model's (903).
+        Warns: RuntimeWarning: the beliefs had ruled it out, or did not converge (904).
+        """
+        self._take(observation)
+        if self.surprised:
+            words = "the beliefs had ruled out what is observed; that part of it is left out"
+            warnings.warn(f"GMN904 at step {self.number}: {words}", RuntimeWarning, stacklevel=2)
+        if not self.settled:
+            words = "the mean-field beliefs did not converge"
+            warnings.warn(f"GMN904 at step {self.number}: {words}", RuntimeWarning, stacklevel=2)
+        return self.beliefs
+
+    def _take(self, observation: Observation) -> None:
+        if self._is_observed:
+            raise RuntimeError(
+                f"step {self.number} is observed already: give all modalities in one call of"
+                " observe(), then call act()"
+            )
+        variables = self.model.observations
+        seen = indices("observation", variables, observation)
+        for m, v in enumerate(variables):
+            if v.name in self._told:
+                seen[m] = v.names.index(self._told[v.name])
+        inferred = self._engine.observe(self._held, seen)
+        self._held, self._seen, self._is_observed = inferred.beliefs, seen, True
+        self.number += 1
+        self.surprised, self.settled = inferred.impossible, inferred.converged
+        self._told = {}
+        self._answered = set()
+
+    def act(self) -> dict[str, str]:
+        """Choose what to do now, a label by action; the beliefs become those of the next step.
+
+        Raises: RuntimeError: this step is not observed yet.
+        """
+        return labels(self.model.actions, self._decide())
+
+    def _decide(self) -> NDArray[np.int64]:
+        if not self._is_observed:
+            raise RuntimeError(
+                "act() needs what is observed at this step: call observe() first, with {} where"
+                " nothing is"
+            )
+        engine = self._engine
+        if self._suggested:
+            engine = copy(engine)
+            engine.model = with_suggestion(engine.model, self._suggested)
+        action = choose(engine, self._held, self._rng)
+        self._held = self._engine.predict(self._held, action)
+        self._done, self._suggested, self._is_observed = tuple(map(int, action)), {}, False
+        return action
+
+    def step(self, observation: Observation) -> dict[str, str]:
+        """`observe`, then `act`."""
+        self.observe(observation)
+        return self.act()
+
+    @property
+    def beliefs(self) -> dict[str, dict[str, float]]:
+        """The probability of every label of every hidden state.
+
+        After `observe` they are the posterior of this step, after `act` and `reset` the prior of
+        the next one.
+        """
+        return {
+            v.name: dict(zip(v.names, map(float, q), strict=True))
+            for v, q in zip(self.model.states, self._engine.marginals(self._held), strict=True)
+        }
+
+    def questions(self) -> tuple[Question, ...]:
+        """What its queries ask a language model at this step and is not answered yet.
+
+        Nothing asks by itself: `Orchestrator.run_agent` does, or give `answer` what you know.
+        """
+        if not self._is_observed or not self.queries:
+            return ()
+        is_in_doubt = bool(self.surprised) or not self.settled
+        now = Situation(
+            self.number, self._seen, self._engine.marginals(self._held), self._done, is_in_doubt
+        )
+        found = due(self.queries, self.model, now)
+        return tuple(q for q in found if q.query.name not in self._answered)
+
+    def answer(self, question: Question, answer: str) -> Answered:
+        """Let the answer to a question of this step have its effect.
+
+        Raises: ValueError: it is not one of the labels.
+        """
+        query, label = question.query, nfc(answer)
+        if question.labels and label not in question.labels:
+            raise ValueError(unknown(f"the answer {answer!r} is not", label, question.labels))
+        self._answered.add(query.name)
+        match query.effect:
+            case "observe":
+                self._told[query.target] = label
+            case "suggest_action":
+                self._suggested[query.target] = label
+            case "set_preference":
+                self._engine = Engine(with_preference(self.model, query.target, label))
+            case "set_prior":
+                return Answered(question, label, self._believe(query.target, label))
+            case "note":
+                pass
+        return Answered(question, label)
+
+    def _believe(self, state: str, label: str) -> bool:
+        factor = next(f for f, v in enumerate(self.model.states) if v.name == state)
+        believed = self._engine.marginals(self._held)[factor]
+        is_it = np.array(self.model.states[factor].names) == label
+        if not believed[is_it].any():
+            return False
+        wanted = PRIOR_WEIGHT * is_it + (1 - PRIOR_WEIGHT) * believed
+        self._held = self._engine.with_marginal(self._held, factor, wanted)
+        return True
+
+    def _step(self, state: Mapping[str, str]) -> Step:
+        """This step, before its action."""
+        model, marginals = self.model, self._engine.marginals(self._held)
+        return Step(
+            observation={
+                v.name: v.names[i]
+                for v, i in zip(model.observations, self._seen, strict=True)
+                if i is not None
+            },
+            belief={
+                v.name: (v.names[int(q.argmax())], float(q.max()))
+                for v, q in zip(model.states, marginals, strict=True)
+            },
+            state=dict(state),
+            action={},
+        )
+
+    def __getstate__(self) -> dict[str, object]:
+        # A copy draws and is told by itself.
+        own = ("_rng", "_told", "_suggested", "_answered")
+        return {**self.__dict__, **{name: deepcopy(self.__dict__[name]) for name in own}}
 
 
-def _column(array: Array, context: Sequence[int]) -> Array:
-    at: tuple[Any, ...] = (slice(None), *context)
-    column: Array = array[at]
-    return column
+def run(agent: Actor, environment: Environment, steps: int, *, seed: int = 0) -> Run:
+    """Let an agent act for `steps` steps, or until the environment ends the episode.
+
+    Both are reset with `seed` first; equal seeds give equal runs wherever the environment keeps
+    to them. What ends the episode is observed, and that is the last step, without an action.
+
+    Raises: ValueError: steps below 1, or what is observed is not one of the model's (903).
+    Warns: RuntimeWarning: the model has queries that were due, and nobody asked them.
+    """
+    episode = episode_of(agent, environment, steps, seed=seed)
+    try:
+        while True:
+            next(episode)
+    except StopIteration as end:
+        made: Run = end.value
+    if made.unasked:
+        warnings.warn(unasked(made), RuntimeWarning, stacklevel=2)
+    return made
 
 
-def simulate(model: Compiled | Engine, *, steps: int, seed: int) -> Run:
-    """Run the agent for `steps` steps in a world sampled from its own model.
+def episode_of(
+    agent: Actor, environment: Environment, steps: int, *, seed: int = 0
+) -> Generator[Question, str | None, Run]:
+    """`run`, which stops at each question for its answer; None says that it is not asked."""
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1, got {steps}")
+    observation, known = _parts_of(environment.reset(seed=seed), 2, environment)
+    has_ended = isinstance(environment, World) and environment.has_ended
+    # A world of a model and its agent draw from one generator.
+    agent.reset(environment.rng if isinstance(environment, World) else (seed, 1))
+    made: list[Step] = []
+    answers: list[Answered] = []
+    surprised = unsettled = not_asked = 0
+    for number in range(steps):
+        with repeated(0 if number else steps - 1):
+            agent._take(observation)
+            surprised += bool(agent.surprised)
+            unsettled += not agent.settled
+            for question in agent.questions():
+                answer = yield question
+                not_asked += answer is None
+                if answer is not None:
+                    answers.append(agent.answer(question, answer))
+            step = agent._step(known.get("state", {}))
+            if has_ended:
+                made.append(step)
+                break
+            action = agent.act()
+            made.append(replace(step, action=action))
+            after = _parts_of(environment.step(action), 5, environment)
+            observation, _, terminated, truncated, known = after
+            has_ended = terminated or truncated
+    return Run(seed, tuple(made), surprised, unsettled, not_asked, tuple(answers))
+
+
+def _parts_of(given: Any, count: int, environment: Environment) -> Any:
+    """What an environment gives: two parts of `reset`, five of `step`."""
+    if isinstance(given, tuple) and len(given) == count and isinstance(given[-1], Mapping):
+        return given
+    call, parts = (
+        ("reset", "(observation, info)")
+        if count == 2
+        else ("step", "(observation, reward, terminated, truncated, info)")
+    )
+    raise TypeError(
+        f"{type(environment).__name__}.{call} gave {type(given).__name__}, expected the tuple"
+        f" {parts}, where info is a mapping"
+    )
+
+
+def simulate(
+    model: Compiled | Engine,
+    *,
+    steps: int,
+    seed: int,
+    world: Compiled | None = None,
+    queries: Sequence[Query] = (),
+) -> Run:
+    """Run the agent for `steps` steps in a world sampled from its own model, or from `world`.
 
     An engine saves the preparation of the arrays where a model has several episodes.
 
     Raises: ValueError: steps below 1; TooMuchWork: an allowance does not suffice for them.
     """
-    if steps < 1:
-        raise ValueError(f"steps must be at least 1, got {steps}")
     engine = model if isinstance(model, Engine) else Engine(model)
-    rng = np.random.default_rng(seed)
-    world = World(engine.model, rng)
-    prior = engine.start()
-    made: list[Step] = []
-    surprised = unsettled = 0
-    for number in range(steps):
-        with repeated(0 if number else steps - 1):
-            seen = world.observe()
-            inferred = engine.observe(prior, seen)
-            surprised += bool(inferred.impossible)
-            unsettled += not inferred.converged
-            action = choose(engine, inferred.beliefs, rng)
-            made.append(_in_labels(engine, world.state, seen, inferred.beliefs, action))
-            world.act(action)
-            prior = engine.predict(inferred.beliefs, action)
-    return Run(seed, tuple(made), surprised, unsettled)
-
-
-def _in_labels(
-    engine: Engine,
-    state: Sequence[int],
-    seen: Sequence[int],
-    beliefs: Beliefs,
-    action: NDArray[np.int64],
-) -> Step:
-    model = engine.model
-    return Step(
-        observation={v.name: v.names[i] for v, i in zip(model.observations, seen, strict=True)},
-        belief={
-            v.name: (v.names[int(q.argmax())], float(q.max()))
-            for v, q in zip(model.states, engine.marginals(beliefs), strict=True)
-        },
-        state={v.name: v.names[i] for v, i in zip(model.states, state, strict=True)},
-        action={v.name: v.names[int(i)] for v, i in zip(model.actions, action, strict=True)},
-    )
+    return run(Actor(engine, queries), World(world or engine.model), steps, seed=seed)
