@@ -10,8 +10,9 @@ from orchestrator.cli.output import GOOD, INVALID, UsageError, echo_result, refu
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.expectations import Expectation, Measured, check_names, measure
 from orchestrator.gmn.limits import DEFAULT_LIMITS, HARD_LIMITS
-from orchestrator.gmn.simulate import Run, doubts, simulate
+from orchestrator.gmn.simulate import Run, doubts, simulate, unasked
 from orchestrator.gmn.validate import validate
+from orchestrator.gmn.worlds import WORLDS
 from orchestrator.types.work import TooMuchWork, allowance, doing
 
 if TYPE_CHECKING:
@@ -33,13 +34,18 @@ def run(arguments: argparse.Namespace) -> int:
     unknown = [d for e in expectations for d in check_names(e, verdict.spec)]
     if unknown:
         raise UsageError(unknown[0].message)
+    world = _world(verdict.compiled, arguments.world)
     try:
         with allowance(DEFAULT_LIMITS.work):
             doing(f"simulating {arguments.steps} steps", "lower --steps")
-            episode = simulate(verdict.compiled, steps=arguments.steps, seed=arguments.seed)
+            episode = simulate(
+                verdict.compiled, steps=arguments.steps, seed=arguments.seed, world=world,
+                queries=verdict.spec.queries,
+            )  # fmt: skip
             measured = measure(
-                verdict.compiled, expectations, episodes=arguments.episodes, seed=arguments.seed
-            )
+                verdict.compiled, expectations, episodes=arguments.episodes, seed=arguments.seed,
+                world=world,
+            )  # fmt: skip
     except TooMuchWork as error:
         raise UsageError(str(error)) from None
     checked = _cross_checked(verdict.compiled, arguments) if arguments.cross_check else None
@@ -47,9 +53,17 @@ def run(arguments: argparse.Namespace) -> int:
     if checked is not None:
         value["cross_check"] = checked
     warned = [str(finding("GMN904", words)) for words in doubts(episode)]
+    warned += unasked(episode)
     lines = (*episode_lines(episode), *warned, *_verdicts(measured), *_agreement(checked))
     echo_result(arguments, value, lines)
     return GOOD if all(one.held for one in measured) else INVALID
+
+
+def _world(model: Compiled, name: str) -> Compiled | None:
+    try:
+        return WORLDS[name](model) if name else None
+    except ValueError as error:
+        raise UsageError(f"--world {name}: {error}") from None
 
 
 def _cross_checked(model: Compiled, arguments: argparse.Namespace) -> list[str]:
@@ -90,10 +104,12 @@ def _as_json(name: str, episode: Run, measured: Sequence[Measured]) -> dict[str,
     return {
         "file": name,
         "seed": episode.seed,
-        "warnings": list(doubts(episode)),
+        "warnings": [*doubts(episode), *unasked(episode)],
         "steps": [
             {
-                **asdict(step),
+                "observation": dict(step.observation),
+                "state": dict(step.state),
+                "action": dict(step.action),
                 "belief": {k: {"label": v[0], "p": v[1]} for k, v in step.belief.items()},
             }
             for step in episode.steps

@@ -8,11 +8,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from copy import copy, deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from orchestrator.gmn.engine.choice import Choice, best
 from orchestrator.gmn.engine.engine import Engine
 from orchestrator.gmn.model import nfc
 from orchestrator.gmn.queries import (
@@ -25,7 +26,7 @@ from orchestrator.gmn.queries import (
     with_suggestion,
 )
 from orchestrator.gmn.world import World, indices, labels, unknown
-from orchestrator.types.work import look, repeated
+from orchestrator.types.work import repeated
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -37,22 +38,35 @@ if TYPE_CHECKING:
     from orchestrator.gmn.model import Query
     from orchestrator.gmn.world import Environment, Observation, Seed
 
+    Array = NDArray[np.float64]
+
+
+#: The most numbers that the steps of one run keep beside their labels (64 MB).
+KEPT_NUMBERS = 2**23
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One step of a run, in labels.
 
     Attributes:
-        observation: label by modality.
+        observation: label by modality, of those that were observed.
         belief: most probable label and its probability by state factor.
-        state: the true label by state factor.
+        state: the true label by state factor, where the environment tells it.
         action: label by action factor, taken after the observation; empty where the episode ended.
+        seen: index of the label of every modality, None for one that was not observed.
+        marginals: q(s_f) of every factor after the observation.
+        choice: what was chosen and from what; None where the episode ended. Both are kept while the
+            run has room for them (`KEPT_NUMBERS`) and asked to keep them: else () and None.
     """
 
     observation: Mapping[str, str]
     belief: Mapping[str, tuple[str, float]]
     state: Mapping[str, str]
     action: Mapping[str, str]
+    seen: tuple[int | None, ...] = field(default=(), compare=False)
+    marginals: tuple[Array, ...] = field(default=(), compare=False, repr=False)
+    choice: Choice | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,31 +100,27 @@ def doubts(run: Run) -> Iterator[str]:
         yield f"at {run.unsettled} of {count} steps the mean-field beliefs did not converge"
 
 
-def unasked(run: Run) -> str:
+def unasked(run: Run) -> Iterator[str]:
     """That questions to a language model were due and nobody asked them."""
-    return (
-        f"{run.unasked} questions to a language model were due and not asked:"
-        " Orchestrator.run_agent asks them"
-    )
+    if run.unasked:
+        yield (
+            f"{run.unasked} questions to a language model were due and not asked:"
+            " Orchestrator.run_agent asks them"
+        )
 
 
-def choose(engine: Engine, beliefs: Beliefs, rng: np.random.Generator) -> NDArray[np.int64]:
-    """First joint action, shape [actions]: the most probable one, or a sampled one.
+def choose(engine: Engine, beliefs: Beliefs, rng: np.random.Generator) -> Choice:
+    """The most probable first joint action, or with `selection: stochastic` a sampled one.
 
     Its probability is that of all policies that begin with it.
     """
-    model = engine.model
-    look(100, numbers=16 * len(model.policies))
-    posterior = engine.policy_posterior(engine.negative_expected_free_energy(beliefs))
-    # Policies are in C order, the first step varying slowest: those of one action lie together.
-    first = posterior.reshape(len(engine.joint_actions), -1).sum(axis=1)
-    if model.selection == "stochastic":
-        index = int(rng.choice(len(first), p=first / first.sum()))
-    else:
-        # Rounding must not decide between equal actions, so the first one is taken.
-        index = int(np.flatnonzero(first >= first.max() * (1 - 1e-9))[0])
-    chosen: NDArray[np.int64] = engine.joint_actions[index]
-    return chosen
+    found = best(engine, beliefs)
+    if engine.model.selection != "stochastic":
+        return found
+    index = int(rng.choice(len(found.first), p=found.first / found.first.sum()))
+    by_action = found.posterior.reshape(len(found.first), -1)
+    policy = index * by_action.shape[1] + int(by_action[index].argmax())
+    return replace(found, action=engine.joint_actions[index], policy=policy, tied=(), broken_by="")
 
 
 class Actor:
@@ -123,6 +133,7 @@ class Actor:
         number: how many steps have begun since the last reset.
         surprised: how many modalities showed what the beliefs had ruled out, at this step.
         settled: whether the beliefs converged at this step.
+        choice: what was chosen last, and from what; None before the first action.
     """
 
     def __init__(self, engine: Engine, queries: Sequence[Query] = (), seed: Seed = 0) -> None:
@@ -145,7 +156,7 @@ class Actor:
         self._seen: list[int | None] = []
         self._told: dict[str, str] = {}  # by modality: answers that the next step observes
         self._suggested: dict[str, str] = {}
-        self._done: tuple[int, ...] = ()
+        self.choice: Choice | None = None
         self._answered: set[str] = set()
         self.number = self.surprised = 0
         self.settled, self._is_observed = True, False
@@ -192,9 +203,6 @@ class Actor:
 
         Raises: RuntimeError: this step is not observed yet.
         """
-        return labels(self.model.actions, self._decide())
-
-    def _decide(self) -> NDArray[np.int64]:
         if not self._is_observed:
             raise RuntimeError(
                 "act() needs what is observed at this step: call observe() first, with {} where"
@@ -204,10 +212,10 @@ class Actor:
         if self._suggested:
             engine = copy(engine)
             engine.model = with_suggestion(engine.model, self._suggested)
-        action = choose(engine, self._held, self._rng)
-        self._held = self._engine.predict(self._held, action)
-        self._done, self._suggested, self._is_observed = tuple(map(int, action)), {}, False
-        return action
+        choice = choose(engine, self._held, self._rng)
+        self._held = self._engine.predict(self._held, choice.action)
+        self.choice, self._suggested, self._is_observed = choice, {}, False
+        return labels(self.model.actions, choice.action)
 
     def step(self, observation: Observation) -> dict[str, str]:
         """`observe`, then `act`."""
@@ -233,9 +241,10 @@ class Actor:
         """
         if not self._is_observed or not self.queries:
             return ()
+        done = () if self.choice is None else tuple(map(int, self.choice.action))
         is_in_doubt = bool(self.surprised) or not self.settled
         now = Situation(
-            self.number, self._seen, self._engine.marginals(self._held), self._done, is_in_doubt
+            self.number, self._seen, self._engine.marginals(self._held), done, is_in_doubt
         )
         found = due(self.queries, self.model, now)
         return tuple(q for q in found if q.query.name not in self._answered)
@@ -272,7 +281,7 @@ class Actor:
         self._held = self._engine.with_marginal(self._held, factor, wanted)
         return True
 
-    def _step(self, state: Mapping[str, str]) -> Step:
+    def _step(self, state: object) -> Step:
         """This step, before its action."""
         model, marginals = self.model, self._engine.marginals(self._held)
         return Step(
@@ -285,8 +294,10 @@ class Actor:
                 v.name: (v.names[int(q.argmax())], float(q.max()))
                 for v, q in zip(model.states, marginals, strict=True)
             },
-            state=dict(state),
+            state=dict(state) if isinstance(state, Mapping) else {},
             action={},
+            seen=tuple(self._seen),
+            marginals=marginals,
         )
 
     def __getstate__(self) -> dict[str, object]:
@@ -295,28 +306,40 @@ class Actor:
         return {**self.__dict__, **{name: deepcopy(self.__dict__[name]) for name in own}}
 
 
-def run(agent: Actor, environment: Environment, steps: int, *, seed: int = 0) -> Run:
+def run(
+    agent: Actor,
+    environment: Environment,
+    steps: int,
+    *,
+    seed: int = 0,
+    keep_choices: bool = True,
+) -> Run:
     """Let an agent act for `steps` steps, or until the environment ends the episode.
 
     Both are reset with `seed` first; equal seeds give equal runs wherever the environment keeps
     to them. What ends the episode is observed, and that is the last step, without an action.
+    `keep_choices` says whether the steps keep more than labels.
 
     Raises: ValueError: steps below 1, or what is observed is not one of the model's (903).
     Warns: RuntimeWarning: the model has queries that were due, and nobody asked them.
     """
-    episode = episode_of(agent, environment, steps, seed=seed)
+    made = _ran(episode_of(agent, environment, steps, seed=seed, keep_choices=keep_choices))
+    for words in unasked(made):
+        warnings.warn(words, RuntimeWarning, stacklevel=2)
+    return made
+
+
+def _ran(episode: Generator[Question, str | None, Run]) -> Run:
     try:
         while True:
             next(episode)
     except StopIteration as end:
         made: Run = end.value
-    if made.unasked:
-        warnings.warn(unasked(made), RuntimeWarning, stacklevel=2)
-    return made
+        return made
 
 
 def episode_of(
-    agent: Actor, environment: Environment, steps: int, *, seed: int = 0
+    agent: Actor, environment: Environment, steps: int, *, seed: int = 0, keep_choices: bool = True
 ) -> Generator[Question, str | None, Run]:
     """`run`, which stops at each question for its answer; None says that it is not asked."""
     if steps < 1:
@@ -328,6 +351,7 @@ def episode_of(
     made: list[Step] = []
     answers: list[Answered] = []
     surprised = unsettled = not_asked = 0
+    left = KEPT_NUMBERS if keep_choices else 0
     for number in range(steps):
         with repeated(0 if number else steps - 1):
             agent._take(observation)
@@ -338,16 +362,23 @@ def episode_of(
                 not_asked += answer is None
                 if answer is not None:
                     answers.append(agent.answer(question, answer))
-            step = agent._step(known.get("state", {}))
+            step = agent._step(known.get("state"))
+            if not has_ended:
+                step = replace(step, action=agent.act(), choice=agent.choice)
+            left -= _numbers(step)
+            made.append(step if left >= 0 else replace(step, marginals=(), choice=None))
             if has_ended:
-                made.append(step)
                 break
-            action = agent.act()
-            made.append(replace(step, action=action))
-            after = _parts_of(environment.step(action), 5, environment)
+            after = _parts_of(environment.step(dict(step.action)), 5, environment)
             observation, _, terminated, truncated, known = after
             has_ended = terminated or truncated
     return Run(seed, tuple(made), surprised, unsettled, not_asked, tuple(answers))
+
+
+def _numbers(step: Step) -> int:
+    """How many numbers a step keeps."""
+    choice = 2 * len(step.choice.posterior) + len(step.choice.first) if step.choice else 0
+    return choice + sum(len(q) for q in step.marginals)
 
 
 def _parts_of(given: Any, count: int, environment: Environment) -> Any:
@@ -372,12 +403,16 @@ def simulate(
     seed: int,
     world: Compiled | None = None,
     queries: Sequence[Query] = (),
+    keep_choices: bool = True,
 ) -> Run:
     """Run the agent for `steps` steps in a world sampled from its own model, or from `world`.
 
-    An engine saves the preparation of the arrays where a model has several episodes.
+    It is over earlier where the world enters a terminal state, which is observed and is the last
+    step. An engine saves the preparation of the arrays where a model has several episodes;
+    `keep_choices` says whether the steps keep more than labels.
 
     Raises: ValueError: steps below 1; TooMuchWork: an allowance does not suffice for them.
     """
     engine = model if isinstance(model, Engine) else Engine(model)
-    return run(Actor(engine, queries), World(world or engine.model), steps, seed=seed)
+    agent, environment = Actor(engine, queries), World(world or engine.model)
+    return _ran(episode_of(agent, environment, steps, seed=seed, keep_choices=keep_choices))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, SupportsIndex, cast
 
 import numpy as np
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 #: A label or an index by name; what is left out, or None, was not observed.
-Observation = Mapping[str, str | int | None]
-Action = Mapping[str, str | int]
+Observation = Mapping[str, str | SupportsIndex | None]
+Action = Mapping[str, str | SupportsIndex]
 Seed = int | tuple[int, int] | np.random.Generator | None
 _MOST_NAMED = 12
 
@@ -45,7 +45,7 @@ class Environment(Protocol):
 
 
 def indices(
-    kind: str, variables: Sequence[Variable], given: Mapping[str, str | int | None]
+    kind: str, variables: Sequence[Variable], given: Mapping[str, str | SupportsIndex | None]
 ) -> list[int | None]:
     """The index of each variable's value, None where `given` has none.
 
@@ -62,7 +62,7 @@ def indices(
     return [_index(kind, v, named.get(v.name)) for v in variables]
 
 
-def _index(kind: str, variable: Variable, value: str | int | None) -> int | None:
+def _index(kind: str, variable: Variable, value: str | SupportsIndex | None) -> int | None:
     if value is None:
         return None
     if isinstance(value, str):
