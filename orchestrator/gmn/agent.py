@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from orchestrator.gmn.actor import Actor
 from orchestrator.gmn.compile import Compiled
 from orchestrator.gmn.engine.engine import Engine
 from orchestrator.gmn.model import GMNSpec
-from orchestrator.gmn.simulate import Actor
 from orchestrator.gmn.validate import Validation, validate
 from orchestrator.types.errors import GMNError
 from orchestrator.types.requests import Generation

@@ -48,7 +48,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class QueryAnswer:
     """A question that was answered; `is_possible` is False where the beliefs rule the answer out,
     which then changes nothing."""
 

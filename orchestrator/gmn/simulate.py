@@ -7,36 +7,26 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from copy import copy, deepcopy
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from orchestrator.gmn.engine.choice import Choice, best
+from orchestrator.gmn.actor import Actor
+from orchestrator.gmn.actor import choose as choose  # noqa: PLC0414  a name of this module too
 from orchestrator.gmn.engine.engine import Engine
-from orchestrator.gmn.model import nfc
-from orchestrator.gmn.queries import (
-    PRIOR_WEIGHT,
-    Answered,
-    Question,
-    Situation,
-    due,
-    with_preference,
-    with_suggestion,
-)
-from orchestrator.gmn.world import World, indices, labels, unknown
+from orchestrator.gmn.world import World
 from orchestrator.types.work import repeated
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from orchestrator.gmn.compile import Compiled
-    from orchestrator.gmn.engine.engine import Beliefs
+    from orchestrator.gmn.engine.choice import Choice
     from orchestrator.gmn.model import Query
-    from orchestrator.gmn.world import Environment, Observation, Seed
+    from orchestrator.gmn.queries import QueryAnswer, Question
+    from orchestrator.gmn.world import Environment
 
     Array = NDArray[np.float64]
 
@@ -85,7 +75,7 @@ class Run:
     surprised: int = 0
     unsettled: int = 0
     unasked: int = 0
-    answers: tuple[Answered, ...] = ()
+    answers: tuple[QueryAnswer, ...] = ()
 
 
 def doubts(run: Run) -> Iterator[str]:
@@ -107,203 +97,6 @@ def unasked(run: Run) -> Iterator[str]:
             f"{run.unasked} questions to a language model were due and not asked:"
             " Orchestrator.run_agent asks them"
         )
-
-
-def choose(engine: Engine, beliefs: Beliefs, rng: np.random.Generator) -> Choice:
-    """The most probable first joint action, or with `selection: stochastic` a sampled one.
-
-    Its probability is that of all policies that begin with it.
-    """
-    found = best(engine, beliefs)
-    if engine.model.selection != "stochastic":
-        return found
-    index = int(rng.choice(len(found.first), p=found.first / found.first.sum()))
-    by_action = found.posterior.reshape(len(found.first), -1)
-    policy = index * by_action.shape[1] + int(by_action[index].argmax())
-    return replace(found, action=engine.joint_actions[index], policy=policy, tied=(), broken_by="")
-
-
-class Actor:
-    """What an agent believes and does, step by step; `Agent` makes one of a document.
-
-    A step is `observe`, then `act`. Between any two calls it can be pickled and copied, and the
-    copy goes on as the original would. One thread at a time may use it.
-
-    Attributes:
-        number: how many steps have begun since the last reset.
-        surprised: how many modalities showed what the beliefs had ruled out, at this step.
-        settled: whether the beliefs converged at this step.
-        choice: what was chosen last, and from what; None before the first action.
-    """
-
-    def __init__(self, engine: Engine, queries: Sequence[Query] = (), seed: Seed = 0) -> None:
-        self.queries = tuple(queries)
-        self._own = engine
-        self._rng = np.random.default_rng(seed)
-        self.reset()
-
-    @property
-    def model(self) -> Compiled:
-        """The arrays it thinks with; an answered query may have changed its preferences."""
-        return self._engine.model
-
-    def reset(self, seed: Seed = None) -> None:
-        """Begin an episode from the priors; without a seed the random generator goes on."""
-        if seed is not None:
-            self._rng = np.random.default_rng(seed)
-        self._engine = self._own
-        self._held = self._engine.start()
-        self._seen: list[int | None] = []
-        self._told: dict[str, str] = {}  # by modality: answers that the next step observes
-        self._suggested: dict[str, str] = {}
-        self.choice: Choice | None = None
-        self._answered: set[str] = set()
-        self.number = self.surprised = 0
-        self.settled, self._is_observed = True, False
-
-    def observe(self, observation: Observation) -> dict[str, dict[str, float]]:
-        """Take in what is observed at this step; give the beliefs after it, as `beliefs`.
-
-        `observation` has a label or an index by modality. What it leaves out was not observed.
-
-        Raises:
-            RuntimeError: this step was observed already.
-            TypeError, ValueError: a name or a value is not one of the model's (903).
-        Warns: RuntimeWarning: the beliefs had ruled it out, or did not converge (904).
-        """
-        self._take(observation)
-        if self.surprised:
-            words = "the beliefs had ruled out what is observed; that part of it is left out"
-            warnings.warn(f"GMN904 at step {self.number}: {words}", RuntimeWarning, stacklevel=2)
-        if not self.settled:
-            words = "the mean-field beliefs did not converge"
-            warnings.warn(f"GMN904 at step {self.number}: {words}", RuntimeWarning, stacklevel=2)
-        return self.beliefs
-
-    def _take(self, observation: Observation) -> None:
-        if self._is_observed:
-            raise RuntimeError(
-                f"step {self.number} is observed already: give all modalities in one call of"
-                " observe(), then call act()"
-            )
-        variables = self.model.observations
-        seen = indices("observation", variables, observation)
-        for m, v in enumerate(variables):
-            if v.name in self._told:
-                seen[m] = v.names.index(self._told[v.name])
-        inferred = self._engine.observe(self._held, seen)
-        self._held, self._seen, self._is_observed = inferred.beliefs, seen, True
-        self.number += 1
-        self.surprised, self.settled = inferred.impossible, inferred.converged
-        self._told = {}
-        self._answered = set()
-
-    def act(self) -> dict[str, str]:
-        """Choose what to do now, a label by action; the beliefs become those of the next step.
-
-        Raises: RuntimeError: this step is not observed yet.
-        """
-        if not self._is_observed:
-            raise RuntimeError(
-                "act() needs what is observed at this step: call observe() first, with {} where"
-                " nothing is"
-            )
-        engine = self._engine
-        if self._suggested:
-            engine = copy(engine)
-            engine.model = with_suggestion(engine.model, self._suggested)
-        choice = choose(engine, self._held, self._rng)
-        self._held = self._engine.predict(self._held, choice.action)
-        self.choice, self._suggested, self._is_observed = choice, {}, False
-        return labels(self.model.actions, choice.action)
-
-    def step(self, observation: Observation) -> dict[str, str]:
-        """`observe`, then `act`."""
-        self.observe(observation)
-        return self.act()
-
-    @property
-    def beliefs(self) -> dict[str, dict[str, float]]:
-        """The probability of every label of every hidden state.
-
-        After `observe` they are the posterior of this step, after `act` and `reset` the prior of
-        the next one.
-        """
-        return {
-            v.name: dict(zip(v.names, map(float, q), strict=True))
-            for v, q in zip(self.model.states, self._engine.marginals(self._held), strict=True)
-        }
-
-    def questions(self) -> tuple[Question, ...]:
-        """What its queries ask a language model at this step and is not answered yet.
-
-        Nothing asks by itself: `Orchestrator.run_agent` does, or give `answer` what you know.
-        """
-        if not self._is_observed or not self.queries:
-            return ()
-        done = () if self.choice is None else tuple(map(int, self.choice.action))
-        is_in_doubt = bool(self.surprised) or not self.settled
-        now = Situation(
-            self.number, self._seen, self._engine.marginals(self._held), done, is_in_doubt
-        )
-        found = due(self.queries, self.model, now)
-        return tuple(q for q in found if q.query.name not in self._answered)
-
-    def answer(self, question: Question, answer: str) -> Answered:
-        """Let the answer to a question of this step have its effect.
-
-        Raises: ValueError: it is not one of the labels.
-        """
-        query, label = question.query, nfc(answer)
-        if question.labels and label not in question.labels:
-            raise ValueError(unknown(f"the answer {answer!r} is not", label, question.labels))
-        self._answered.add(query.name)
-        match query.effect:
-            case "observe":
-                self._told[query.target] = label
-            case "suggest_action":
-                self._suggested[query.target] = label
-            case "set_preference":
-                self._engine = Engine(with_preference(self.model, query.target, label))
-            case "set_prior":
-                return Answered(question, label, self._believe(query.target, label))
-            case "note":
-                pass
-        return Answered(question, label)
-
-    def _believe(self, state: str, label: str) -> bool:
-        factor = next(f for f, v in enumerate(self.model.states) if v.name == state)
-        believed = self._engine.marginals(self._held)[factor]
-        is_it = np.array(self.model.states[factor].names) == label
-        if not believed[is_it].any():
-            return False
-        wanted = PRIOR_WEIGHT * is_it + (1 - PRIOR_WEIGHT) * believed
-        self._held = self._engine.with_marginal(self._held, factor, wanted)
-        return True
-
-    def _step(self, state: object) -> Step:
-        """This step, before its action."""
-        model, marginals = self.model, self._engine.marginals(self._held)
-        return Step(
-            observation={
-                v.name: v.names[i]
-                for v, i in zip(model.observations, self._seen, strict=True)
-                if i is not None
-            },
-            belief={
-                v.name: (v.names[int(q.argmax())], float(q.max()))
-                for v, q in zip(model.states, marginals, strict=True)
-            },
-            state=dict(state) if isinstance(state, Mapping) else {},
-            action={},
-            seen=tuple(self._seen),
-            marginals=marginals,
-        )
-
-    def __getstate__(self) -> dict[str, object]:
-        # A copy draws and is told by itself.
-        own = ("_rng", "_told", "_suggested", "_answered")
-        return {**self.__dict__, **{name: deepcopy(self.__dict__[name]) for name in own}}
 
 
 def run(
@@ -346,15 +139,15 @@ def episode_of(
         raise ValueError(f"steps must be at least 1, got {steps}")
     observation, known = _parts_of(environment.reset(seed=seed), 2, environment)
     has_ended = isinstance(environment, World) and environment.has_ended
-    # A world of a model and its agent draw from one generator.
+    # A `World` and its agent draw from one generator.
     agent.reset(environment.rng if isinstance(environment, World) else (seed, 1))
     made: list[Step] = []
-    answers: list[Answered] = []
+    answers: list[QueryAnswer] = []
     surprised = unsettled = not_asked = 0
     left = KEPT_NUMBERS if keep_choices else 0
     for number in range(steps):
         with repeated(0 if number else steps - 1):
-            agent._take(observation)
+            agent.take(observation)
             surprised += bool(agent.surprised)
             unsettled += not agent.settled
             for question in agent.questions():
@@ -362,7 +155,7 @@ def episode_of(
                 not_asked += answer is None
                 if answer is not None:
                     answers.append(agent.answer(question, answer))
-            step = agent._step(known.get("state"))
+            step = _in_labels(agent, known.get("state"))
             if not has_ended:
                 step = replace(step, action=agent.act(), choice=agent.choice)
             left -= _numbers(step)
@@ -416,3 +209,23 @@ def simulate(
     engine = model if isinstance(model, Engine) else Engine(model)
     agent, environment = Actor(engine, queries), World(world or engine.model)
     return _ran(episode_of(agent, environment, steps, seed=seed, keep_choices=keep_choices))
+
+
+def _in_labels(agent: Actor, state: object) -> Step:
+    """The step of an agent that has observed and not yet acted."""
+    model, marginals = agent.model, agent.engine.marginals(agent.held)
+    return Step(
+        observation={
+            v.name: v.names[i]
+            for v, i in zip(model.observations, agent.seen, strict=True)
+            if i is not None
+        },
+        belief={
+            v.name: (v.names[int(q.argmax())], float(q.max()))
+            for v, q in zip(model.states, marginals, strict=True)
+        },
+        state=dict(state) if isinstance(state, Mapping) else {},
+        action={},
+        seen=tuple(agent.seen),
+        marginals=marginals,
+    )
