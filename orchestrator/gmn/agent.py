@@ -9,14 +9,15 @@ from orchestrator.gmn.actor import Actor
 from orchestrator.gmn.compile import Compiled
 from orchestrator.gmn.engine.engine import Engine
 from orchestrator.gmn.model import GMNSpec
-from orchestrator.gmn.validate import Validation, validate
+from orchestrator.gmn.validate import Source, Validation, validate
 from orchestrator.types.errors import GMNError
 from orchestrator.types.requests import Generation
 
 if TYPE_CHECKING:
-    from orchestrator.gmn.validate import Source
     from orchestrator.gmn.world import Seed
 
+#: What an agent can be made of.
+Described = Source | Generation[GMNSpec] | Validation | Compiled
 _TAKEN = (str, bytes, Mapping, GMNSpec, Validation, Compiled)
 
 
@@ -27,9 +28,7 @@ class Agent(Actor):
         report: what was found in the document, and what was repaired in it; None for arrays.
     """
 
-    def __init__(
-        self, spec: Source | Generation[GMNSpec] | Validation | Compiled, *, seed: Seed = 0
-    ) -> None:
+    def __init__(self, spec: Described, *, seed: Seed = 0) -> None:
         """An agent of a document in any spelling, of what `generate_gmn` gave, or of arrays.
 
         `seed` is for ``selection: stochastic``, which alone draws.

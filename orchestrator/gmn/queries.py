@@ -126,8 +126,8 @@ def _labels(model: Compiled, now: Situation) -> Iterator[tuple[str, str]]:
         yield v.name, v.names[int(now.action[k])] if len(now.action) else "none yet"
 
 
-def most_questions(queries: Sequence[Query], steps: int) -> dict[str, int]:
-    """How often each query can be due in so many steps, at most."""
+def most_questions(queries: Sequence[Query], steps: int) -> list[tuple[str, int]]:
+    """The name of each query, and how often it can be due in so many steps, at most."""
 
     def most(query: Query) -> int:
         if query.trigger == "on_start":
@@ -136,7 +136,7 @@ def most_questions(queries: Sequence[Query], steps: int) -> dict[str, int]:
             return steps // max(1, int(query.trigger_value))
         return steps
 
-    return {query.name: most(query) for query in queries}
+    return [(query.name, most(query)) for query in queries]
 
 
 def with_preference(model: Compiled, target: str, label: str) -> Compiled:

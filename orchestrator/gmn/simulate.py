@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.gmn.actor import Actor
 from orchestrator.gmn.actor import choose as choose  # noqa: PLC0414  a name of this module too
 from orchestrator.gmn.engine.engine import Engine
+from orchestrator.gmn.queries import Question
 from orchestrator.gmn.world import World
-from orchestrator.types.work import repeated
+from orchestrator.types.work import elsewhere, repeated
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -25,10 +27,11 @@ if TYPE_CHECKING:
     from orchestrator.gmn.compile import Compiled
     from orchestrator.gmn.engine.choice import Choice
     from orchestrator.gmn.model import Query
-    from orchestrator.gmn.queries import QueryAnswer, Question
+    from orchestrator.gmn.queries import QueryAnswer
     from orchestrator.gmn.world import Environment
 
     Array = NDArray[np.float64]
+    Episode = Generator[Question, str | None, "Run"]
 
 
 #: The most numbers that the steps of one run keep beside their labels (64 MB).
@@ -122,22 +125,28 @@ def run(
     return made
 
 
-def _ran(episode: Generator[Question, str | None, Run]) -> Run:
+def advance(episode: Episode, answer: str | None = None) -> Question | Run:
+    """The next question of an episode, or the run that it was."""
     try:
-        while True:
-            next(episode)
+        return episode.send(answer)
     except StopIteration as end:
         made: Run = end.value
         return made
 
 
+def _ran(episode: Episode) -> Run:
+    while isinstance(found := advance(episode), Question):
+        pass
+    return found
+
+
 def episode_of(
     agent: Actor, environment: Environment, steps: int, *, seed: int = 0, keep_choices: bool = True
-) -> Generator[Question, str | None, Run]:
+) -> Episode:
     """`run`, which stops at each question for its answer; None says that it is not asked."""
     if steps < 1:
         raise ValueError(f"steps must be at least 1, got {steps}")
-    observation, known = _parts_of(environment.reset(seed=seed), 2, environment)
+    observation, known = _given(environment, "reset", seed=seed)
     has_ended = isinstance(environment, World) and environment.has_ended
     # A `World` and its agent draw from one generator.
     agent.reset(environment.rng if isinstance(environment, World) else (seed, 1))
@@ -162,7 +171,7 @@ def episode_of(
             made.append(step if left >= 0 else replace(step, marginals=(), choice=None))
             if has_ended:
                 break
-            after = _parts_of(environment.step(dict(step.action)), 5, environment)
+            after = _given(environment, "step", dict(step.action))
             observation, _, terminated, truncated, known = after
             has_ended = terminated or truncated
     return Run(seed, tuple(made), surprised, unsettled, not_asked, tuple(answers))
@@ -174,18 +183,18 @@ def _numbers(step: Step) -> int:
     return choice + sum(len(q) for q in step.marginals)
 
 
-def _parts_of(given: Any, count: int, environment: Environment) -> Any:
+def _given(environment: Environment, call: str, *args: Any, **kwargs: Any) -> Any:
     """What an environment gives: two parts of `reset`, five of `step`."""
+    with nullcontext() if isinstance(environment, World) else elsewhere():
+        given = getattr(environment, call)(*args, **kwargs)
+    parts = "observation, reward, terminated, truncated, info"
+    parts = "observation, info" if call == "reset" else parts
+    count = parts.count(",") + 1
     if isinstance(given, tuple) and len(given) == count and isinstance(given[-1], Mapping):
         return given
-    call, parts = (
-        ("reset", "(observation, info)")
-        if count == 2
-        else ("step", "(observation, reward, terminated, truncated, info)")
-    )
     raise TypeError(
         f"{type(environment).__name__}.{call} gave {type(given).__name__}, expected the tuple"
-        f" {parts}, where info is a mapping"
+        f" ({parts}), where info is a mapping"
     )
 
 
