@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.gmn.actor import Actor
 from orchestrator.gmn.actor import choose as choose  # noqa: PLC0414  a name of this module too
+from orchestrator.gmn.engine.contingent import BRANCHES, TREE_NUMBERS
 from orchestrator.gmn.engine.engine import Engine
 from orchestrator.gmn.queries import Question
 from orchestrator.gmn.world import World
@@ -69,6 +70,7 @@ class Run:
     Attributes:
         surprised: number of steps at which a modality showed what the beliefs had ruled out (904).
         unsettled: number of steps whose mean-field beliefs did not converge (904).
+        shortened: number of steps whose contingent plan did not reach its horizon (904).
         unasked: number of questions to a language model that were due and not asked.
         answers: the questions that were answered, in order.
     """
@@ -77,6 +79,7 @@ class Run:
     steps: tuple[Step, ...]
     surprised: int = 0
     unsettled: int = 0
+    shortened: int = 0
     unasked: int = 0
     answers: tuple[QueryAnswer, ...] = ()
 
@@ -91,6 +94,12 @@ def doubts(run: Run) -> Iterator[str]:
         )
     if run.unsettled:
         yield f"at {run.unsettled} of {count} steps the mean-field beliefs did not converge"
+    if run.shortened:
+        yield (
+            f"at {run.shortened} of {count} steps the contingent plan did not look as far ahead as"
+            f" its horizon, for more than {BRANCHES:,} branches or {TREE_NUMBERS:,} numbers; lower"
+            " the horizon, or declare fewer observations or actions"
+        )
 
 
 def unasked(run: Run) -> Iterator[str]:
@@ -152,7 +161,7 @@ def episode_of(
     agent.reset(environment.rng if isinstance(environment, World) else (seed, 1))
     made: list[Step] = []
     answers: list[QueryAnswer] = []
-    surprised = unsettled = not_asked = 0
+    surprised = unsettled = shortened = not_asked = 0
     left = KEPT_NUMBERS if keep_choices else 0
     for number in range(steps):
         with repeated(0 if number else steps - 1):
@@ -167,6 +176,7 @@ def episode_of(
             step = _in_labels(agent, known.get("state"))
             if not has_ended:
                 step = replace(step, action=agent.act(), choice=agent.choice)
+                shortened += bool(agent.choice and agent.choice.depth < agent.model.horizon)
             left -= _numbers(step)
             made.append(step if left >= 0 else replace(step, marginals=(), choice=None))
             if has_ended:
@@ -174,7 +184,7 @@ def episode_of(
             after = _given(environment, "step", dict(step.action))
             observation, _, terminated, truncated, known = after
             has_ended = terminated or truncated
-    return Run(seed, tuple(made), surprised, unsettled, not_asked, tuple(answers))
+    return Run(seed, tuple(made), surprised, unsettled, shortened, not_asked, tuple(answers))
 
 
 def _numbers(step: Step) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from orchestrator.gmn.engine.plan import MOVED, STILL, UTILITY
 from orchestrator.types.work import look
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
+Broken = Literal["", "utility", "steps", "order"]
 #: Probabilities and utilities nearer than this, relative to their size, differ by rounding alone.
 ROUNDING = 1e-9
 
@@ -33,6 +35,8 @@ class Choice:
         tied: indices of the joint actions that were equally probable; empty where one was more.
         broken_by: what decided between them: earlier utility, fewer steps that change anything, or
             the order of declaration.
+        depth: how many steps were looked ahead; fewer than the horizon where a contingent plan
+            would have had too many branches.
     """
 
     action: NDArray[np.int64]
@@ -41,25 +45,61 @@ class Choice:
     posterior: Array
     first: Array
     tied: tuple[int, ...] = ()
-    broken_by: Literal["", "utility", "steps", "order"] = ""
+    broken_by: Broken = ""
+    depth: int = 0
 
 
 def best(engine: Engine, beliefs: Beliefs) -> Choice:
-    """The most probable first action, whose probability is that of all plans that begin with it."""
+    """The most probable first action; its probability is that of all plans that begin with it.
+
+    Of equally probable actions the one whose best plan gains utility earlier, else the one whose
+    best plan changes beliefs at fewer steps, else the one that was declared first.
+    """
     model = engine.model
     look(100, numbers=16 * len(model.policies))
-    neg_efe = engine.negative_expected_free_energy(beliefs)
+    neg_efe, depth = engine.plan(beliefs)
     posterior = engine.policy_posterior(neg_efe)
     # Policies are in C order, the first step varying slowest: those of one action lie together.
     by_action = posterior.reshape(len(engine.joint_actions), -1)
     first = by_action.sum(axis=1)
-    (tied,) = np.nonzero(first >= first.max() * (1 - ROUNDING))
-    action = int(tied[0])
-    policy = action * by_action.shape[1] + int(_largest(by_action[action])[0])
-    chosen = engine.joint_actions[action]
-    return Choice(chosen, policy, neg_efe, posterior, first)
+    tied = _largest(first)
+    plans = np.concatenate([a * by_action.shape[1] + _largest(by_action[a]) for a in tied])
+    broken_by: Broken = ""
+    if len(tied) > 1:
+        plans, broken_by = _better(engine, beliefs, plans)
+    policy = int(plans[0])
+    return Choice(
+        action=engine.joint_actions[policy // by_action.shape[1]],
+        policy=policy,
+        neg_efe=neg_efe,
+        posterior=posterior,
+        first=first,
+        tied=tuple(tied.tolist()) if len(tied) > 1 else (),
+        broken_by=broken_by,
+        depth=depth,
+    )
+
+
+def _better(
+    engine: Engine, beliefs: Beliefs, plans: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], Broken]:
+    """Those of equal plans whose utility comes earlier, of them those that change fewer things.
+
+    Also what left one first action over.
+    """
+    found = engine.by_step(beliefs)
+    still = -(found[MOVED] > STILL).sum(axis=0, dtype=float)
+    left_by: Broken = "order"
+    per_action = len(engine.model.policies) // len(engine.joint_actions)
+    utilities: list[tuple[Broken, Array]] = [("utility", step) for step in found[UTILITY]]
+    for name, scores in (*utilities, ("steps", still)):
+        most = scores[plans].max()
+        plans = plans[scores[plans] >= most - ROUNDING * max(1.0, abs(most))]
+        if left_by == "order" and len(set(plans // per_action)) == 1:
+            left_by = name
+    return plans, left_by
 
 
 def _largest(values: Array) -> NDArray[np.int64]:
-    """Where the largest values lie, rounding aside."""
+    """Where the largest probabilities lie, rounding aside."""
     return np.flatnonzero(values >= values.max() * (1 - ROUNDING))
