@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # the same names as in _HOMES, for type checkers and editors
     from orchestrator.client.module_level import embedding as embedding
     from orchestrator.client.orchestrator import Orchestrator as Orchestrator
     from orchestrator.config.settings import Config as Config
+    from orchestrator.gmn.agent import Agent as Agent
     from orchestrator.gmn.model import GMNSpec as GMNSpec
     from orchestrator.types.diagnostics import Diagnostic as Diagnostic
     from orchestrator.types.diagnostics import Report as Report
@@ -54,6 +55,7 @@ _HOMES = {
     "client.module_level": "Router acompletion aembedding completion embedding",
     "client.orchestrator": "Orchestrator",
     "config.settings": "Config",
+    "gmn.agent": "Agent",
     "gmn.model": "GMNSpec",
     "types.diagnostics": "Diagnostic Report Severity",
     "types.errors": (

@@ -200,13 +200,15 @@ def _documents(command: Command) -> None:
     add = command("explain", "say in plain English what a document says").add_argument
     _file(add)
     add("--all", action="store_true", help="every line of long tables")
-    add = command("simulate", "let the agent act in its own world").add_argument
+    add = command("simulate", "let the agent act in its own world, or in another").add_argument
     _file(add)
     add("--steps", type=_positive, default=20, help="steps of the episode")
     add("--seed", type=int, default=0, help="seed of the simulation")
     add("--episodes", type=_positive, default=40, help="episodes for each expectation")
     add("--why", action="store_true", help="why each action was taken")
     add("--plot", metavar="FILE", help="draw the episode, .png, .svg or .pdf")
+    worlds = ("windy-grid", "drifting-context", "unreliable-cue")
+    add("--world", choices=worlds, default="", help="a world that the model does not know")
     add("--cross-check", action="store_true", help="compare every step with pymdp")
     _expectations(add)
     refine = command("refine", "change a document as the feedback says")

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.cli.compare import compared_with, comparison_json, comparison_lines
 from orchestrator.cli.episode import drawing_lines, episode_lines, why_lines
 from orchestrator.cli.files import read_source, require_writable
 from orchestrator.cli.output import GOOD, INVALID, UsageError, echo_result, echo_stderr, refused
@@ -13,8 +14,9 @@ from orchestrator.gmn.codes import finding
 from orchestrator.gmn.expectations import Expectation, Measured, check_names, measure
 from orchestrator.gmn.limits import DEFAULT_LIMITS, HARD_LIMITS
 from orchestrator.gmn.plot import check_plot, plotted
-from orchestrator.gmn.simulate import doubts, simulate
+from orchestrator.gmn.simulate import doubts, simulate, unasked
 from orchestrator.gmn.validate import validate
+from orchestrator.gmn.worlds import WORLDS
 from orchestrator.types.work import TooMuchWork, allowance, doing
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from orchestrator.gmn.compile import Compiled
+    from orchestrator.gmn.model import GMNSpec
     from orchestrator.gmn.simulate import Run
 
 
@@ -40,22 +43,28 @@ def run(arguments: argparse.Namespace) -> int:
     unknown = [d for e in expectations for d in check_names(e, verdict.spec)]
     if unknown:
         raise UsageError(unknown[0].message)
-    episode, measured = _simulated(verdict.compiled, expectations, arguments)
+    episode, measured = _simulated(verdict.compiled, verdict.spec, expectations, arguments)
+    compared = compared_with(verdict.compiled, arguments) if arguments.compare else None
     checked = _cross_checked(verdict.compiled, arguments) if arguments.cross_check else None
     value = {
         "file": arguments.file,
         **(episode.as_dict() if arguments.json else {}),
         "expectations": [{**asdict(one), "expectation": str(one.expectation)} for one in measured],
     }
+    if compared is not None:
+        value["comparison"] = comparison_json(compared)
     if checked is not None:
         value["cross_check"] = checked
-    warned = [str(finding("GMN904", words)) for words in doubts(episode)]
-    drawings = drawing_lines(episode, verdict.spec)
-    told = why_lines(episode, verdict.spec) if arguments.why else ()
     lines = (
-        *episode_lines(episode), *drawings, *told, *warned, *_verdicts(measured),
+        *episode_lines(episode),
+        *drawing_lines(episode, verdict.spec),
+        *(why_lines(episode, verdict.spec) if arguments.why else ()),
+        *(str(finding("GMN904", words)) for words in doubts(episode)),
+        *unasked(episode),
+        *_verdicts(measured),
+        *(comparison_lines(compared) if compared else ()),
         *_agreement(checked),
-    )  # fmt: skip
+    )
     echo_result(arguments, value, lines)
     if arguments.plot:
         plotted(episode, Path(arguments.plot), title=verdict.spec.name)
@@ -64,19 +73,32 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _simulated(
-    model: Compiled, expectations: Sequence[Expectation], arguments: argparse.Namespace
+    model: Compiled,
+    spec: GMNSpec,
+    expectations: Sequence[Expectation],
+    arguments: argparse.Namespace,
 ) -> tuple[Run, tuple[Measured, ...]]:
     """One episode, and what was measured in many."""
+    world, seed = _world(model, arguments.world), arguments.seed
     try:
         with allowance(DEFAULT_LIMITS.work):
             doing(f"simulating {arguments.steps} steps", "lower --steps")
-            episode = simulate(model, steps=arguments.steps, seed=arguments.seed)
+            episode = simulate(
+                model, steps=arguments.steps, seed=seed, world=world, queries=spec.queries
+            )
             measured = measure(
-                model, expectations, episodes=arguments.episodes, seed=arguments.seed
+                model, expectations, episodes=arguments.episodes, seed=seed, world=world
             )
     except TooMuchWork as error:
         raise UsageError(str(error)) from None
     return episode, measured
+
+
+def _world(model: Compiled, name: str) -> Compiled | None:
+    try:
+        return WORLDS[name](model) if name else None
+    except ValueError as error:
+        raise UsageError(f"--world {name}: {error}") from None
 
 
 def _cross_checked(model: Compiled, arguments: argparse.Namespace) -> list[str]:

@@ -54,6 +54,8 @@ _KINDS: Mapping[str, _Kind] = {
     "cache_ttl": _Kind((int, float, NoneType), "seconds"),
     "seed": _Kind((int, NoneType), "an int or None"),
     "samples": _Kind((int,), "an int", least=1),
+    "steps": _Kind((int,), "an int", least=1),
+    "max_calls": _Kind((int,), "an int", least=0),
     "refine": _Kind((int, NoneType), "an int or None", least=0),
     "hook": _Kind((Callable, NoneType), "a function or None"),  # type: ignore[arg-type]  # an ABC
     "config": _Kind(

@@ -21,6 +21,7 @@ class Blocking:
         self.stream_gmn = iterating(orchestrator.stream_gmn)
         self.stream_structured = iterating(orchestrator.stream_structured)
         self.generate_structured = blocking(orchestrator.generate_structured)
+        self.run_agent = blocking(orchestrator.run_agent)
         self.generate = blocking(orchestrator.generate)
         self.completion: Completion = blocking(orchestrator.acompletion)
         self.embedding = blocking(orchestrator.aembedding)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from orchestrator.cache.store import StoreInfo
+from orchestrator.client.agents import run_agent
 from orchestrator.client.arguments import OF_COMPLETION, check_arguments
 from orchestrator.client.blocking import Blocking
 from orchestrator.client.typed_calls import typed_async
@@ -275,6 +276,7 @@ class Orchestrator(Wiring):
         )  # fmt: skip
         return await self._loop.run(task, entry, hook=hook)
 
+    run_agent = run_agent
     stream_gmn = streamed(generate_gmn)
     stream_structured = streamed(generate_structured)
 

@@ -335,8 +335,11 @@ def measure(
     *,
     episodes: int = EPISODES,
     seed: int = 0,
+    world: Compiled | None = None,
 ) -> tuple[Measured, ...]:
     """Simulate the episodes once (seeds seed, seed+1, …); measure every expectation in them.
+
+    They are in `world`, where one is given, else in the model's own.
 
     Raises: TooMuchWork: an allowance does not suffice for them.
     """
@@ -352,7 +355,10 @@ def measure(
     runs: list[Run] = []
     for number in range(episodes):
         with repeated(0 if runs else episodes - 1):
-            runs.append(simulate(engine, steps=steps, seed=seed + number, keep_choices=False))
+            ended = simulate(
+                engine, steps=steps, seed=seed + number, world=world, keep_choices=False
+            )
+            runs.append(ended)
     return tuple(_measured(expectation, runs) for expectation in expectations)
 
 

@@ -1,4 +1,4 @@
-"""An active-inference agent in a world sampled from its own model.
+"""An active-inference agent in an environment, step by step.
 
 Beliefs and plans are those of `orchestrator.gmn.engine`; docs/engine.md states the formulas.
 """
@@ -7,26 +7,36 @@ from __future__ import annotations
 
 import itertools
 import math
+import warnings
+from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from orchestrator.gmn.engine.choice import Choice, best
+from orchestrator.gmn.actor import Actor
+from orchestrator.gmn.actor import choose as choose  # noqa: PLC0414  a name of this module too
 from orchestrator.gmn.engine.contingent import TREE_NUMBERS
 from orchestrator.gmn.engine.engine import Engine
+from orchestrator.gmn.queries import Question
 from orchestrator.gmn.why import Reason, reason
-from orchestrator.types.work import look, repeated
+from orchestrator.gmn.world import World
+from orchestrator.types.work import elsewhere, repeated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from orchestrator.gmn.compile import Compiled
-    from orchestrator.gmn.engine.engine import Beliefs
+    from orchestrator.gmn.engine.choice import Choice
+    from orchestrator.gmn.model import Query
+    from orchestrator.gmn.queries import QueryAnswer
+    from orchestrator.gmn.world import Environment
 
     Array = NDArray[np.float64]
+    Episode = Generator[Question, str | None, "Run"]
 
 
 #: The most numbers that the steps of one run keep beside their labels (64 MB).
@@ -39,13 +49,13 @@ class Step:
     """One step of a run, in labels.
 
     Attributes:
-        observation: label by modality.
+        observation: label by modality, of those that were observed.
         belief: most probable label and its probability by state factor.
-        state: the true label by state factor.
+        state: the true label by state factor, where the environment tells it.
         action: label by action factor, taken after the observation; empty where the episode ended.
         utility: what it gained, in nats: of what it observed, of the true state, and of the action;
             where the state is not told, of what it believed.
-        seen: index of the label of every modality.
+        seen: index of the label of every modality, None for one that was not observed.
         marginals: q(s_f) of every factor after the observation.
         choice: what was chosen and from what; None where the episode ended. Both are kept while the
             run has room for them (`KEPT_NUMBERS`) and asked to keep them: else () and None.
@@ -56,7 +66,7 @@ class Step:
     state: Mapping[str, str]
     action: Mapping[str, str]
     utility: float = 0.0
-    seen: tuple[int, ...] = field(default=(), compare=False)
+    seen: tuple[int | None, ...] = field(default=(), compare=False)
     marginals: tuple[Array, ...] = field(default=(), compare=False, repr=False)
     choice: Choice | None = field(default=None, compare=False, repr=False)
 
@@ -70,6 +80,8 @@ class Run:
         unsettled: number of steps whose mean-field beliefs did not converge (904).
         shortened: number of steps whose contingent plan did not reach its horizon (904).
         model: of the agent.
+        unasked: number of questions to a language model that were due and not asked.
+        answers: the questions that were answered, in order.
     """
 
     seed: int
@@ -78,6 +90,8 @@ class Run:
     surprised: int = 0
     unsettled: int = 0
     shortened: int = 0
+    unasked: int = 0
+    answers: tuple[QueryAnswer, ...] = ()
 
     def why(self, step: int) -> Reason:
         """Why the action of a step, from 1, was taken.
@@ -109,7 +123,7 @@ class Run:
         actions = [zip(model.actions, action, strict=True) for action in joint]
         return {
             "seed": self.seed,
-            "warnings": [*doubts(self), *_missing(self)],
+            "warnings": [*doubts(self), *unasked(self), *_missing(self)],
             "utility": math.fsum(step.utility for step in self.steps),
             "actions": [{v.name: v.names[i] for v, i in action} for action in actions],
             "plans": [
@@ -134,6 +148,15 @@ def doubts(run: Run) -> Iterator[str]:
             f"at {run.shortened} of {count} steps the contingent plan did not look as far ahead as"
             f" its horizon, for which it would need more than {TREE_NUMBERS:,} numbers; lower the"
             " horizon, or declare fewer states, observations or actions"
+        )
+
+
+def unasked(run: Run) -> Iterator[str]:
+    """That questions to a language model were due and nobody asked them."""
+    if run.unasked:
+        yield (
+            f"{run.unasked} questions to a language model were due and not asked:"
+            " Orchestrator.run_agent asks them"
         )
 
 
@@ -163,96 +186,83 @@ def _numbered(model: Compiled, step: Step) -> dict[str, object]:
     }
 
 
-def choose(engine: Engine, beliefs: Beliefs, rng: np.random.Generator) -> Choice:
-    """The most probable first joint action, or with `selection: stochastic` a sampled one.
+def run(
+    agent: Actor,
+    environment: Environment,
+    steps: int,
+    *,
+    seed: int = 0,
+    keep_choices: bool = True,
+) -> Run:
+    """Let an agent act for `steps` steps, or until the environment ends the episode.
 
-    Its probability is that of all policies that begin with it.
-    """
-    found = best(engine, beliefs)
-    if engine.model.selection != "stochastic":
-        return found
-    index = int(rng.choice(len(found.first), p=found.first / found.first.sum()))
-    by_action = found.posterior.reshape(len(found.first), -1)
-    policy = index * by_action.shape[1] + int(by_action[index].argmax())
-    return replace(found, action=engine.joint_actions[index], policy=policy, tied=(), broken_by="")
-
-
-class World:
-    """An environment that samples states and observations from the model."""
-
-    def __init__(self, model: Compiled, rng: np.random.Generator) -> None:
-        self.model = model
-        self.rng = rng
-        self.state = [self._draw(d) for d in model.D]
-
-    def observe(self) -> list[int]:
-        """Sample one observation index per modality."""
-        look(30 * len(self.model.A))
-        return [
-            self._draw(_column(a, [self.state[f] for f in parents]))
-            for a, parents in zip(self.model.A, self.model.A_dependencies, strict=True)
-        ]
-
-    def act(self, action: NDArray[np.int64]) -> None:
-        """Sample the next state of every factor, all from the same previous state."""
-        before = list(self.state)
-        for f, b in enumerate(self.model.B):
-            parents = [before[g] for g in self.model.B_dependencies[f]]
-            controls = [int(action[k]) for k in self.model.B_action_dependencies[f]]
-            self.state[f] = self._draw(_column(b, [*parents, *controls]))
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether a factor is in a state in which the episode ends."""
-        ends = zip(self.model.terminal, self.state, strict=False)
-        return any(bool(terminal[index]) for terminal, index in ends)
-
-    def _draw(self, distribution: Array) -> int:
-        drawn = int(np.searchsorted(np.cumsum(distribution), self.rng.random(), side="right"))
-        return min(drawn, len(distribution) - 1)
-
-
-def _column(array: Array, context: Sequence[int]) -> Array:
-    at: tuple[Any, ...] = (slice(None), *context)
-    column: Array = array[at]
-    return column
-
-
-def simulate(model: Compiled | Engine, *, steps: int, seed: int, keep_choices: bool = True) -> Run:
-    """Run the agent for `steps` steps in a world sampled from its own model.
-
-    It is over earlier where the world enters a terminal state, which is observed and is the last
-    step. An engine saves the preparation of the arrays where a model has several episodes;
+    Both are reset with `seed` first; equal seeds give equal runs wherever the environment keeps
+    to them. What ends the episode is observed, and that is the last step, without an action.
     `keep_choices` says whether the steps keep more than labels.
 
-    Raises: ValueError: steps below 1; TooMuchWork: an allowance does not suffice for them.
+    Raises: ValueError: steps below 1, or what is observed is not one of the model's (903).
+    Warns: RuntimeWarning: the model has queries that were due, and nobody asked them.
     """
+    made = _ran(episode_of(agent, environment, steps, seed=seed, keep_choices=keep_choices))
+    for words in unasked(made):
+        warnings.warn(words, RuntimeWarning, stacklevel=2)
+    return made
+
+
+def advance(episode: Episode, answer: str | None = None) -> Question | Run:
+    """The next question of an episode, or the run that it was."""
+    try:
+        return episode.send(answer)
+    except StopIteration as end:
+        made: Run = end.value
+        return made
+
+
+def _ran(episode: Episode) -> Run:
+    while isinstance(found := advance(episode), Question):
+        pass
+    return found
+
+
+def episode_of(
+    agent: Actor, environment: Environment, steps: int, *, seed: int = 0, keep_choices: bool = True
+) -> Episode:
+    """`run`, which stops at each question for its answer; None says that it is not asked."""
     if steps < 1:
         raise ValueError(f"steps must be at least 1, got {steps}")
-    engine = model if isinstance(model, Engine) else Engine(model)
-    rng = np.random.default_rng(seed)
-    world = World(engine.model, rng)
-    prior = engine.start()
+    observation, known = _given(environment, "reset", seed=seed)
+    has_ended = isinstance(environment, World) and environment.has_ended
+    # A `World` and its agent draw from one generator.
+    agent.reset(environment.rng if isinstance(environment, World) else (seed, 1))
     made: list[Step] = []
-    surprised = unsettled = shortened = 0
+    answers: list[QueryAnswer] = []
+    surprised = unsettled = shortened = not_asked = 0
     left = KEPT_NUMBERS if keep_choices else 0
     for number in range(steps):
         with repeated(0 if number else steps - 1):
-            seen = world.observe()
-            inferred = engine.observe(prior, seen)
-            surprised += bool(inferred.impossible)
-            unsettled += not inferred.converged
-            choice = None if world.has_ended else choose(engine, inferred.beliefs, rng)
-            shortened += bool(choice and choice.depth < engine.model.horizon)
-            step = _in_labels(engine, world.state, seen, inferred.beliefs, choice)
-            step = replace(step, utility=gained(engine.model, step))
+            agent.take(observation)
+            surprised += bool(agent.surprised)
+            unsettled += not agent.settled
+            for question in agent.questions():
+                answer = yield question
+                not_asked += answer is None
+                if answer is not None:
+                    answers.append(agent.answer(question, answer))
+            step = _in_labels(agent, known.get("state"))
+            if not has_ended:
+                step = replace(step, action=agent.act(), choice=agent.choice)
+                shortened += bool(agent.choice and agent.choice.depth < agent.model.horizon)
+            step = replace(step, utility=gained(agent.model, step))
             left -= _numbers(step)
             made.append(step if left >= 0 else replace(step, marginals=(), choice=None))
-            if choice is None:
+            if has_ended:
                 break
-            world.act(choice.action)
-            prior = engine.predict(inferred.beliefs, choice.action)
-    return Run(seed, tuple(made), engine.model, surprised, unsettled, shortened)
+            after = _given(environment, "step", dict(step.action))
+            observation, _, terminated, truncated, known = after
+            has_ended = terminated or truncated
+    return Run(
+        seed, tuple(made), agent.model, surprised, unsettled, shortened, not_asked, tuple(answers)
+    )
 
 
 def _numbers(step: Step) -> int:
@@ -268,26 +278,60 @@ def _numbers(step: Step) -> int:
     return chosen + sum(len(q) for q in step.marginals)
 
 
-def _in_labels(
-    engine: Engine,
-    state: Sequence[int],
-    seen: Sequence[int],
-    beliefs: Beliefs,
-    choice: Choice | None,
-) -> Step:
-    model, marginals = engine.model, engine.marginals(beliefs)
-    action = () if choice is None else zip(model.actions, choice.action, strict=True)
+def _given(environment: Environment, call: str, *args: Any, **kwargs: Any) -> Any:
+    """What an environment gives: two parts of `reset`, five of `step`."""
+    with nullcontext() if isinstance(environment, World) else elsewhere():
+        given = getattr(environment, call)(*args, **kwargs)
+    parts = "observation, reward, terminated, truncated, info"
+    parts = "observation, info" if call == "reset" else parts
+    count = parts.count(",") + 1
+    if isinstance(given, tuple) and len(given) == count and isinstance(given[-1], Mapping):
+        return given
+    raise TypeError(
+        f"{type(environment).__name__}.{call} gave {type(given).__name__}, expected the tuple"
+        f" ({parts}), where info is a mapping"
+    )
+
+
+def simulate(
+    model: Compiled | Engine,
+    *,
+    steps: int,
+    seed: int,
+    world: Compiled | None = None,
+    queries: Sequence[Query] = (),
+    keep_choices: bool = True,
+) -> Run:
+    """Run the agent for `steps` steps in a world sampled from its own model, or from `world`.
+
+    It is over earlier where the world enters a terminal state, which is observed and is the last
+    step. An engine saves the preparation of the arrays where a model has several episodes;
+    `keep_choices` says whether the steps keep more than labels.
+
+    Raises: ValueError: steps below 1; TooMuchWork: an allowance does not suffice for them.
+    """
+    engine = model if isinstance(model, Engine) else Engine(model)
+    agent, environment = Actor(engine, queries), World(world or engine.model)
+    return _ran(episode_of(agent, environment, steps, seed=seed, keep_choices=keep_choices))
+
+
+def _in_labels(agent: Actor, state: object) -> Step:
+    """The step of an agent that has observed and not yet acted."""
+    model, marginals = agent.model, agent.engine.marginals(agent.held)
     return Step(
-        observation={v.name: v.names[i] for v, i in zip(model.observations, seen, strict=True)},
+        observation={
+            v.name: v.names[i]
+            for v, i in zip(model.observations, agent.seen, strict=True)
+            if i is not None
+        },
         belief={
             v.name: (v.names[int(q.argmax())], float(q.max()))
             for v, q in zip(model.states, marginals, strict=True)
         },
-        state={v.name: v.names[i] for v, i in zip(model.states, state, strict=True)},
-        action={v.name: v.names[int(i)] for v, i in action},
-        seen=tuple(seen),
+        state=dict(state) if isinstance(state, Mapping) else {},
+        action={},
+        seen=tuple(agent.seen),
         marginals=marginals,
-        choice=choice,
     )
 
 

@@ -22,8 +22,9 @@ from orchestrator.gmn.engine.mean_field import MeanFieldPart, ascend, clipped_lo
 from orchestrator.gmn.engine.parts import elimination, parts_of
 from orchestrator.gmn.formats.write import write_text
 from orchestrator.gmn.model import Variable
-from orchestrator.gmn.simulate import World, choose, simulate
+from orchestrator.gmn.simulate import choose, simulate
 from orchestrator.gmn.validate import validate
+from orchestrator.gmn.world import World
 from orchestrator.types.errors import GMNError
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from orchestrator.gmn.model import Query
     from orchestrator.types.diagnostics import Diagnostic
 
-_PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
+PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
 _TARGETS = {
     "observe": ("observation",),
     "set_preference": ("observation", "state"),
@@ -61,7 +61,7 @@ def prompts_can_be_rendered(subject: Subject) -> Iterator[Diagnostic]:
             words = f"prompt of query {query.name} has {size} bytes, expected 1 to "
             words += str(subject.limits.prompt_bytes)
             yield finding("GMN604", words, pointer=f"{pointer}/prompt", got=size)
-        for name in dict.fromkeys(_PLACEHOLDER.findall(query.prompt)):
+        for name in dict.fromkeys(PLACEHOLDER.findall(query.prompt)):
             if name in query.inputs:
                 continue
             known = name in subject.variables

@@ -102,6 +102,18 @@ class Engine:
             found.update(zip(part.part.factors, part.marginals(belief), strict=True))
         return tuple(found[f] for f in range(len(found)))
 
+    def with_marginal(self, beliefs: Beliefs, factor: int, wanted: Array) -> Beliefs:
+        """Beliefs in which q(s_factor) is `wanted`, and everything else given it as before.
+
+        This is Jeffrey's rule; `wanted` is 0 wherever the belief is.
+        """
+        return tuple(
+            part.with_marginal(belief, part.part.factors.index(factor), wanted)
+            if factor in part.part.factors
+            else belief
+            for part, belief in zip(self.parts, beliefs, strict=True)
+        )
+
     def observe(self, beliefs: Beliefs, seen: Sequence[int | None]) -> Inferred:
         """Beliefs after one index per modality, None for one that was not observed.
 

@@ -113,6 +113,14 @@ class ExactPart:
         axes = range(joint.ndim)
         return [joint.sum(axis=tuple(a for a in axes if a != axis)) for axis in axes]
 
+    def with_marginal(self, belief: Array, axis: int, wanted: Array) -> Array:
+        """The belief in which one factor has another marginal, and all else given it as before."""
+        held = self.marginals(belief)[axis]
+        shape = [-1 if a == axis else 1 for a in range(len(self.part.sizes))]
+        ratio = np.divide(wanted, held, out=np.zeros_like(held), where=held > 0).reshape(shape)
+        after: Array = (belief.reshape(self.part.sizes) * ratio).reshape(-1)
+        return after
+
     def observe(self, belief: Array, seen: Sequence[int | None]) -> tuple[Array, int, bool]:
         """The belief after an observation, how many modalities were impossible, and True: settled.
 

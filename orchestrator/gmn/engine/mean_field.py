@@ -88,6 +88,10 @@ class MeanFieldPart:
         """q(s_f) of each of its factors."""
         return belief
 
+    def with_marginal(self, belief: list[Array], axis: int, wanted: Array) -> list[Array]:
+        """The belief in which one factor has another marginal."""
+        return [wanted if a == axis else q for a, q in enumerate(belief)]
+
     def _parents(self, modality: int) -> list[int]:
         return [self._axis[f] for f in self._model.A_dependencies[modality]]
 
