@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -41,6 +41,23 @@ class ActionUtility:
     table: Array
 
 
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """A table that the agent, or a log, may change.
+
+    Attributes:
+        kind, index: which array it is: ``A[index]``, ``B[index]`` or ``D[index]``.
+        concentration: how many observations a row is worth as it stands, above 0.
+        is_repeated: whether the document writes a row once for all values of a state (the first of
+            a likelihood without parents, a transition's own previous value).
+    """
+
+    kind: Literal["A", "B", "D"]
+    index: int
+    concentration: float = 1.0
+    is_repeated: bool = False
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Compiled:
     """A generative model as arrays, float64, every distribution normalised.
@@ -63,6 +80,7 @@ class Compiled:
         terminal: for every state factor, bool of shape [|s_f|]: True where everything ends, with
             no further utility; empty where nothing ends.
         action_utilities: what doing something in some state is worth.
+        learned: the tables that change with what is observed.
     """
 
     states: tuple[Variable, ...]
@@ -86,6 +104,7 @@ class Compiled:
     discount: float = 1.0
     terminal: tuple[NDArray[np.bool_], ...] = ()
     action_utilities: tuple[ActionUtility, ...] = ()
+    learned: tuple[Learned, ...] = ()
 
     @property
     def has_state_utility(self) -> bool:
