@@ -230,7 +230,7 @@ def measure(
     runs: list[Run] = []
     for number in range(episodes):
         with repeated(0 if runs else episodes - 1):
-            runs.append(simulate(engine, steps=steps, seed=seed + number))
+            runs.append(simulate(engine, steps=steps, seed=seed + number, keep_choices=False))
     return tuple(_measured(expectation, runs) for expectation in expectations)
 
 

@@ -107,7 +107,7 @@ def cross_check(
             for what, gap in gaps.items()
             if not gap <= scale * TOLERANCES[what]
         ]
-        action = choose(engine, beliefs, rng)
+        action = choose(engine, beliefs, rng).action
         world.act(action)
         prior = engine.predict(beliefs, action)
     return tuple(found)
