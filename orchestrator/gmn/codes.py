@@ -3,7 +3,7 @@
 The words with the values in them are written by the check that raises the code; severity and the
 order of repairs stand here and nowhere else. GMN001-016 are about syntax, 101-123 structure,
 201-217 probabilities, 301-312 shapes, 401-414 preferences and policies, 501-515 quality (never
-blocking), 601-607 queries, 701-713 limits, 801-806 import, 901-907 the engine.
+blocking), 601-607 queries, 701-713 limits, 801-806 import, 901-908 the engine.
 """
 
 from __future__ import annotations
@@ -166,6 +166,7 @@ _TABLE = """
 905 I - engines disagree
 906 E - expectation not met
 907 E - copy of an example
+908 W - a log contradicts the document
 """
 
 

@@ -15,6 +15,7 @@ from numpy.testing import assert_allclose
 from orchestrator.gmn.compile import Compiled, Learned
 from orchestrator.gmn.engine.learning import Learner, with_tables
 from orchestrator.gmn.engine.smoothing import Log, fit, smooth
+from orchestrator.gmn.learn import _chi_square_tail
 from orchestrator.gmn.simulate import World
 from orchestrator.gmn.validate import validate
 from tests.gmn.test_exact import every, models, moved_chance, prior, seen_chance
@@ -237,3 +238,12 @@ def test_what_the_document_rules_out_is_reported_and_not_learned() -> None:
     assert list(made.before.broken) == (1 + np.flatnonzero(left)).tolist()
     assert made.model.B[0][2, 0, 0] == 0
     assert np.isfinite(made.after.log_likelihood)
+
+
+@pytest.mark.parametrize(
+    ("value", "freedom"), [(3.8415, 1), (5.9915, 2), (7.8147, 3), (18.307, 10), (19.6751, 11)]
+)
+def test_the_tail_of_chi_square_is_that_of_the_tables(value: float, freedom: int) -> None:
+    assert _chi_square_tail(value, freedom) == pytest.approx(0.05, abs=1e-5)
+    assert _chi_square_tail(0.0, freedom) == 1.0
+    assert _chi_square_tail(5000.0, freedom) == 0.0
