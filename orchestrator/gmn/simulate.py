@@ -12,6 +12,7 @@ import numpy as np
 
 from orchestrator.gmn.engine.choice import Choice, best
 from orchestrator.gmn.engine.engine import Engine
+from orchestrator.gmn.engine.learning import Learner
 from orchestrator.types.work import look, repeated
 
 if TYPE_CHECKING:
@@ -138,6 +139,8 @@ def _column(array: Array, context: Sequence[int]) -> Array:
 def simulate(model: Compiled | Engine, *, steps: int, seed: int, keep_choices: bool = True) -> Run:
     """Run the agent for `steps` steps in a world sampled from its own model.
 
+    What the model marks as learned changes in the agent after each observation, not in the world.
+
     It is over earlier where the world enters a terminal state, which is observed and is the last
     step. An engine saves the preparation of the arrays where a model has several episodes;
     `keep_choices` says whether the steps keep more than labels.
@@ -149,6 +152,7 @@ def simulate(model: Compiled | Engine, *, steps: int, seed: int, keep_choices: b
     engine = model if isinstance(model, Engine) else Engine(model)
     rng = np.random.default_rng(seed)
     world = World(engine.model, rng)
+    learner, held, choice = Learner(engine), None, None
     prior = engine.start()
     made: list[Step] = []
     surprised = unsettled = 0
@@ -159,6 +163,8 @@ def simulate(model: Compiled | Engine, *, steps: int, seed: int, keep_choices: b
             inferred = engine.observe(prior, seen)
             surprised += bool(inferred.impossible)
             unsettled += not inferred.converged
+            learner.update(seen, inferred.beliefs, held, choice.action if choice else ())
+            engine, held = learner.engine, inferred.beliefs
             choice = None if world.has_ended else choose(engine, inferred.beliefs, rng)
             step = _in_labels(engine, world.state, seen, inferred.beliefs, choice)
             left -= _numbers(step)

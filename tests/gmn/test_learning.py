@@ -16,7 +16,7 @@ from orchestrator.gmn.compile import Compiled, Learned
 from orchestrator.gmn.engine.learning import Learner, with_tables
 from orchestrator.gmn.engine.smoothing import Log, fit, smooth
 from orchestrator.gmn.learn import _chi_square_tail
-from orchestrator.gmn.simulate import World
+from orchestrator.gmn.simulate import World, simulate
 from orchestrator.gmn.validate import validate
 from tests.gmn.test_exact import every, models, moved_chance, prior, seen_chance
 
@@ -247,3 +247,14 @@ def test_the_tail_of_chi_square_is_that_of_the_tables(value: float, freedom: int
     assert _chi_square_tail(value, freedom) == pytest.approx(0.05, abs=1e-5)
     assert _chi_square_tail(0.0, freedom) == 1.0
     assert _chi_square_tail(5000.0, freedom) == 0.0
+
+
+def test_an_agent_in_simulate_learns_what_its_document_marks() -> None:
+    model, _ = walker(0.15)
+    learns = dataclasses.replace(model, learned=(Learned("B", 0, 0.5),))
+    plain, learned = (simulate(m, steps=30, seed=4) for m in (model, learns))
+    # Both meet the same first step; later the learner's beliefs follow what it has counted.
+    assert plain.steps[0] == learned.steps[0]
+    assert plain.steps != learned.steps
+    assert learned == simulate(learns, steps=30, seed=4)
+    assert np.array_equal(learns.B[0], model.B[0])
