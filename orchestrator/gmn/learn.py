@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from orchestrator.gmn.codes import finding
-from orchestrator.gmn.compile import Learned, compile_spec
+from orchestrator.gmn.compile import Learned, compile_spec, learned_as
 from orchestrator.gmn.engine.learning import table_of
 from orchestrator.gmn.engine.smoothing import fit
 from orchestrator.gmn.limits import DEFAULT_LIMITS
@@ -116,8 +116,8 @@ def tables_named(spec: GMNSpec, model: Compiled, names: Sequence[str]) -> tuple[
     found = {(one.kind, one.index): one for one in model.learned}
     for name in names:
         kind, index = _place(model, name)
-        marked = Learned(kind, index, is_repeated=_is_repeated(spec, model, kind, index))
-        found.setdefault((kind, index), marked)
+        _, table = _conditional(spec, model, Learned(kind, index))
+        found.setdefault((kind, index), learned_as(kind, index, table))
     return tuple(found.values())
 
 
@@ -133,16 +133,6 @@ def _place(model: Compiled, name: str) -> tuple[Literal["A", "B", "D"], int]:
     near = nearest(stem, [*states, *sensors])
     hint = f"did you mean {near!r}?" if near else f"name one of {', '.join([*sensors, *states])}"
     raise ValueError(f"{name!r} has no table to learn; {hint}, or a prior as 'prior {states[0]}'")
-
-
-def _is_repeated(spec: GMNSpec, model: Compiled, kind: str, index: int) -> bool:
-    if kind == "A":
-        name, own = model.observations[index].name, ""
-        table = next((t for t in spec.likelihoods if t.of == name), None)
-        return table is not None and not table.given
-    name = own = model.states[index].name
-    table = next((t for t in spec.transitions if t.of == name), None)
-    return kind == "B" and table is not None and own not in table.given
 
 
 def learn(spec: GMNSpec, log: Log, names: Sequence[str] = (), *, source: str = "a log") -> Lesson:

@@ -264,3 +264,23 @@ def test_an_unset_prior_can_be_learned(document: str, log: Path, capsys: Output)
     text = capsys.readouterr().out
     assert "node belief D_room {" in text
     assert validate(text).report.is_accepted
+
+
+def test_a_table_that_is_marked_learns_its_rows_as_they_are_written(
+    tmp_path: Path, capsys: Output
+) -> None:
+    rows = "from: [push]\n  to: room\n  learn: true\n  concentration: 4\n  rows: [[0.5, 0.5, 0], "
+    head, _, tail = MODEL.partition("from: [room, push]")
+    path = tmp_path / "m.gmn"
+    path.write_text(f"{head}{rows}[0.2, 0.2, 0.6]]\n{tail.partition('  ]\n')[2]}")
+    data = written(tmp_path, "sight,push\n" + "left,back\nmiddle,back\nleft,back\n" * 10)
+    assert main(["refine", str(path), "--data", data]) == 0
+    printed = capsys.readouterr()
+    assert "transition of room: 29 observations in 2 rows" in printed.err
+    spec = validate(printed.out).spec
+    assert spec is not None
+    (table,) = spec.transitions
+    # 19 of the 29 moves lead to the left; each row began as 4 observations.
+    assert table.table.rows[0] == pytest.approx([21 / 33, 12 / 33, 0], abs=1e-6)
+    assert table.table.rows[1] == (0.2, 0.2, 0.6)
+    assert (table.learn, table.concentration) == (True, 4)
