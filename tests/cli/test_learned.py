@@ -272,7 +272,8 @@ def test_a_table_that_is_marked_learns_its_rows_as_they_are_written(
     rows = "from: [push]\n  to: room\n  learn: true\n  concentration: 4\n  rows: [[0.5, 0.5, 0], "
     head, _, tail = MODEL.partition("from: [room, push]")
     path = tmp_path / "m.gmn"
-    path.write_text(f"{head}{rows}[0.2, 0.2, 0.6]]\n{tail.partition('  ]\n')[2]}")
+    rest = tail.partition("  ]\n")[2]
+    path.write_text(f"{head}{rows}[0.2, 0.2, 0.6]]\n{rest}")
     data = written(tmp_path, "sight,push\n" + "left,back\nmiddle,back\nleft,back\n" * 10)
     assert main(["refine", str(path), "--data", data]) == 0
     printed = capsys.readouterr()
