@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from orchestrator.gmn.checks.quality import distances
+from orchestrator.gmn.checks.quality import distances, joint_actions
 from orchestrator.gmn.checks.registry import Subject, check
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.engine.choice import best
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 #: Numbers of all transitions between joint states that these checks look at.
 _MOST_NUMBERS = 2**22
+#: A first act is worth a warning if it makes the worst so much more probable, and costs so much of
+#: what utilities span.
+_RISK, _LOSS = 0.1, 0.06
 _MOST_OUTCOMES = 64  # joint observations after one act
 _SEEDS = 3
 _IDLE_STEPS = 10
@@ -52,10 +55,10 @@ def information_does_not_buy_the_worst(subject: Subject) -> Iterator[Diagnostic]
     if np.array_equal(done, better):
         return
     risks = [_risk(quiet, held, action, worst / 2) for action in (done, better)]
-    if risks[0] - risks[1] < 0.2:
+    if risks[0] - risks[1] < _RISK:
         return
     lost = _worth(quiet, held, better) - _worth(quiet, held, done)
-    if not lost > 0.1 * sum(float(np.ptp(table)) for table in tables):
+    if not lost > _LOSS * sum(float(np.ptp(table)) for table in tables):
         return
     gains = [engine.information(engine.predict(beliefs, action)) for action in (done, better)]
     factor = next((2**n for n in range(1, 15) if not _still_done(model, done, 2.0**n)), None)
@@ -219,7 +222,7 @@ def _joint(subject: Subject) -> _Joint | None:
     look(200, numbers=2 * count * states**2 * len(model.states))
     at = np.array(np.unravel_index(np.arange(states), [v.n for v in model.states]))
     moves = []
-    actions = model.policies.reshape(-1, len(model.actions))[-count:]
+    actions = joint_actions(model)
     for action in actions:
         moved = np.ones((states, states))
         for f, (table, deps) in enumerate(zip(model.B, model.B_dependencies, strict=True)):
@@ -256,15 +259,15 @@ def the_agent_goes_for_what_it_wants(subject: Subject) -> Iterator[Diagnostic]:
     joint = _joint(subject)
     if joint is None:
         return
-    reachable = distances(joint.model) >= 0
-    goal = _goal(joint, reachable)
+    distance = distances(joint.model)
+    goal = _goal(joint, distance >= 0)
     if goal is None:
         return
     _, enters, could = joint.plans(joint.model.horizon, goal)
-    from_here = reachable & ~goal & ~joint.ends & (could >= 0.2)
-    if from_here.any() and enters[from_here].max() < 0.05:
+    starts = (distance == 0) & ~goal & ~joint.ends & (could >= 0.2)
+    if starts.any() and enters[starts].max() < 0.05:
         if not _arrives(joint.model, goal):
-            yield _never_worth_it(joint, goal, from_here)
+            yield _never_worth_it(joint, goal, starts)
     elif (stay := _idle(joint.model, goal)) is not None:
         yield from _could_gain(joint, goal, stay)
 
@@ -316,14 +319,14 @@ def _idle(model: Compiled, goal: NDArray[np.bool_]) -> tuple[int, NDArray[np.int
 
 
 def _never_worth_it(
-    joint: _Joint, goal: NDArray[np.bool_], from_here: NDArray[np.bool_]
+    joint: _Joint, goal: NDArray[np.bool_], starts: NDArray[np.bool_]
 ) -> Diagnostic:
     """The finding, with the utility that would make the way worth it."""
     model = joint.model
     more = 0.5**4
     while more < 2.0**14:
         raised = replace(joint, utility=joint.utility + more * goal)
-        if raised.plans(model.horizon, goal)[1][from_here].max() >= 0.2:
+        if raised.plans(model.horizon, goal)[1][starts].max() >= 0.2:
             break
         more *= 1.5
     words = (
@@ -342,8 +345,7 @@ def _could_gain(
 ) -> Iterator[Diagnostic]:
     """The finding, where a plan that goes to the goal is the best one of some length."""
     model, (here, action) = joint.model, stay
-    count = len(joint.moves)
-    number = int((model.policies.reshape(-1, len(action))[-count:] == action).all(axis=1).argmax())
+    number = int((joint_actions(model) == action).all(axis=1).argmax())
     for steps in range(1, _FARTHEST + 1):
         value, enters, _ = joint.plans(steps, goal)
         if enters[here] >= 0.5:
@@ -357,7 +359,8 @@ def _could_gain(
     fix = (
         f"plan at least {steps} steps ahead, or grade the preference by distance"
         if steps > model.horizon
-        else "its utilities are too small against information, or a habit holds it"
+        else "one good plan weighs less than the many that stay (raise gamma or the utilities), or"
+        " a habit holds the agent"
     )
     words = (
         f"the agent idles: it stays at {_named(model, here)} and does {_doing(model, action)} for"

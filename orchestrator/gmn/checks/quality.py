@@ -155,7 +155,7 @@ def distances(model: Compiled) -> NDArray[np.int64]:
 def _successors(model: Compiled, here: tuple[np.intp, ...], sizes: list[int]) -> NDArray[np.int64]:
     """Joint states that some joint action reaches with at least 0.2 of its largest p."""
     found: set[int] = set()
-    for action in _joint_actions(model):
+    for action in joint_actions(model):
         look(20)
         options: list[NDArray[np.int64]] = []
         for f, b in enumerate(model.B):
@@ -170,7 +170,8 @@ def _successors(model: Compiled, here: tuple[np.intp, ...], sizes: list[int]) ->
     return np.fromiter(found, dtype=np.int64)
 
 
-def _joint_actions(model: Compiled) -> NDArray[np.int64]:
+def joint_actions(model: Compiled) -> NDArray[np.int64]:
+    """Every joint action, shape [joint actions, actions]."""
     per_step = math.prod(v.n for v in model.actions)
     joint: NDArray[np.int64] = model.policies[:per_step, -1, :]
     return joint
