@@ -140,7 +140,13 @@ def _weighed(spec: GMNSpec, *, liked: float, disliked: float) -> GMNSpec:
         p.model_copy(
             update={
                 "values": tuple(map(times, p.values)),
-                "goals": tuple(g.model_copy(update={"utility": times(g.utility)}) for g in p.goals),
+                **{
+                    key: tuple(
+                        one.model_copy(update={"utility": times(one.utility)})
+                        for one in getattr(p, key)
+                    )
+                    for key in ("goals", "rules")
+                },
             }
         )
         for p in spec.preferences

@@ -92,7 +92,7 @@ def _dislikes(view: View) -> bool:
         for preference in view.get("preferences", {}).values()
         for utility in (
             *preference.get("values", []),
-            *(goal["utility"] for goal in preference.get("goals", [])),
+            *(one["utility"] for key in ("goals", "rules") for one in preference.get(key, [])),
         )
     )
 
@@ -105,7 +105,7 @@ def _weighed(view: View, liked: float, disliked: float) -> Iterator[PatchOperati
 
     for name, preference in view.get("preferences", {}).items():
         path = f"/preferences/{name}"
-        for key, utility in (("values", None), ("goals", "utility")):
+        for key, utility in (("values", None), ("goals", "utility"), ("rules", "utility")):
             said = preference.get(key, [])
             changed = [
                 {**one, utility: times(float(one[utility]))} if utility else times(float(one))
@@ -133,7 +133,7 @@ def _goal(view: View, wording: Wording) -> Iterator[PatchOperation]:
     for name, preference in view.get("preferences", {}).items():
         variable = _variable(view, str(preference.get("on", name)))
         label = _label(variable, wording.goal)
-        if label is not None:
+        if label is not None and not preference.get("rules"):
             utility = max([3.0, *map(float, preference.get("values", []))])
             goals = [{"value": label, "utility": utility}]
             changed = {"on": preference.get("on", name), "goals": goals}
