@@ -16,8 +16,8 @@ MOST_BYTES = HARD_LIMITS.document_bytes
 _NO_WRITER_S = 5.0  # for a named pipe that nobody writes to, which would be waited for for ever
 
 
-def read_source(name: str) -> bytes:
-    """The bytes of a file, or of standard input for ``-``; at most `MOST_BYTES`.
+def read_source(name: str, most: int = MOST_BYTES) -> bytes:
+    """The bytes of a file, or of standard input for ``-``; at most `most`.
 
     Raises: UsageError: it cannot be read, or holds more.
     """
@@ -26,19 +26,19 @@ def read_source(name: str) -> bytes:
         if name == "-":
             if sys.stdin is None:
                 raise UsageError("standard input is closed. Name a file, or pipe one in.")
-            data = sys.stdin.buffer.read(MOST_BYTES + 1)
+            data = sys.stdin.buffer.read(most + 1)
         else:
-            data = _read(name)
+            data = _read(name, most)
     except (OSError, ValueError) as error:  # ValueError: a name with a NUL in it
         words = f"{shown}: {getattr(error, 'strerror', None) or error}"
         raise UsageError(f"{words}. Name a file, or - for stdin.") from None
-    if len(data) > MOST_BYTES:
-        raise UsageError(f"{shown} holds more than {MOST_BYTES} bytes, the most that is read")
+    if len(data) > most:
+        raise UsageError(f"{shown} holds more than {most} bytes, the most that is read")
     return data
 
 
-def _read(name: str) -> bytes:
-    """At most `MOST_BYTES` + 1 bytes of a file.
+def _read(name: str, most: int) -> bytes:
+    """At most `most` + 1 bytes of a file.
 
     Raises: OSError: it cannot be read; UsageError: it is a named pipe that nobody writes to.
     """
@@ -48,7 +48,7 @@ def _read(name: str) -> bytes:
     with os.fdopen(handle, "rb") as file:
         first = _first_byte(handle, name) if is_pipe else b""
         os.set_blocking(handle, True)
-        return first + file.read(MOST_BYTES + 1)
+        return first + file.read(most + 1)
 
 
 def _first_byte(pipe: int, name: str) -> bytes:

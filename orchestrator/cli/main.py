@@ -211,10 +211,16 @@ def _documents(command: Command) -> None:
     add("--world", choices=worlds, default="", help="a world that the model does not know")
     add("--cross-check", action="store_true", help="compare every step with pymdp")
     _expectations(add)
-    refine = command("refine", "change a document as the feedback says")
+    refine = command("refine", "change a document as feedback says, or learn it from a log")
     add = refine.add_argument
     _file(add)
-    add("--feedback", required=True, metavar="TEXT", help="what to change; - reads it from stdin")
+    source = refine.add_mutually_exclusive_group(required=True)
+    words = "what to change; - reads it from stdin"
+    source.add_argument("--feedback", metavar="TEXT", help=words)
+    words = "a log to learn from, CSV or JSON lines; local and free"
+    source.add_argument("--data", metavar="LOG", help=words)
+    words = "with --data: learn this table too, by its observation or state"
+    add("--learn", action="append", default=[], metavar="NAME", help=words)
     _output(add)
     _routing(refine)
     _volume(refine)

@@ -11,6 +11,7 @@ import numpy as np
 
 from orchestrator.gmn.engine.choice import Choice, best
 from orchestrator.gmn.engine.engine import Engine
+from orchestrator.gmn.engine.learning import Learner
 from orchestrator.gmn.model import nfc
 from orchestrator.gmn.queries import (
     PRIOR_WEIGHT,
@@ -57,14 +58,15 @@ class Actor:
         surprised: how many modalities showed what the beliefs had ruled out, at this step.
         settled: whether the beliefs converged at this step.
         choice: what was chosen last, and from what; None before the first action.
-        engine: what it thinks with; an answered query may have changed its preferences.
+        engine: what it thinks with; answered queries change its preferences, and where the model
+            marks tables as learned, experience changes them.
         held: its beliefs, as the engine holds them.
         seen: index of the label of every modality at this step, None where it was not observed.
     """
 
     def __init__(self, engine: Engine, queries: Sequence[Query] = (), seed: Seed = 0) -> None:
         self.queries = tuple(queries)
-        self._own = self.engine = engine
+        self._learner = Learner(engine)
         self._rng = np.random.default_rng(seed)
         self.reset()
 
@@ -74,10 +76,15 @@ class Actor:
         return self.engine.model
 
     def reset(self, seed: Seed = None) -> None:
-        """Begin an episode from the priors; without a seed the random generator goes on."""
+        """Begin an episode from the priors; without a seed the random generator goes on.
+
+        What it has learned stays; what queries changed does not.
+        """
         if seed is not None:
             self._rng = np.random.default_rng(seed)
-        self.engine = self._own
+        self.engine = self._learner.engine
+        self._preferred: list[tuple[str, str]] = []  # answers that set a preference
+        self._before: Beliefs | None = None
         self.held = self.engine.start()
         self.seen: list[int | None] = []
         self._pending: dict[str, str] = {}  # by modality: answers that the next step observes
@@ -120,6 +127,10 @@ class Actor:
                 seen[m] = v.names.index(self._pending[v.name])
         inferred = self.engine.observe(self.held, seen)
         self.held, self.seen, self._is_observed = inferred.beliefs, seen, True
+        if self._learner.learned:
+            done = () if self.choice is None else self.choice.action
+            self._learner.update(seen, self.held, self._before, done)
+            self._renew()
         self.number += 1
         self.surprised, self.settled = inferred.impossible, inferred.converged
         self._pending = {}
@@ -140,7 +151,7 @@ class Actor:
             engine = copy(engine)
             engine.model, engine.known = with_suggestion(engine.model, self._suggested), {}
         choice = choose(engine, self.held, self._rng)
-        self.held = self.engine.predict(self.held, choice.action)
+        self._before, self.held = self.held, self.engine.predict(self.held, choice.action)
         self.choice, self._suggested, self._is_observed = choice, {}, False
         return labels(self.model.actions, choice.action)
 
@@ -189,12 +200,22 @@ class Actor:
             case "suggest_action":
                 self._suggested[query.target] = label
             case "set_preference":
-                self.engine = Engine(with_preference(self.model, query.target, label))
+                self._preferred.append((query.target, label))
+                self._renew()
             case "set_prior":
                 return QueryAnswer(question, label, self._believe(query.target, label))
             case "note":
                 pass
         return QueryAnswer(question, label)
+
+    def _renew(self) -> None:
+        """Think with what was learned, and with the preferences that queries have set."""
+        self.engine = self._learner.engine
+        if self._preferred:
+            model = self.engine.model
+            for target, label in self._preferred:
+                model = with_preference(model, target, label)
+            self.engine = Engine(model)
 
     def _believe(self, state: str, label: str) -> bool:
         factor = next(f for f, v in enumerate(self.model.states) if v.name == state)
@@ -208,5 +229,5 @@ class Actor:
 
     def __getstate__(self) -> dict[str, object]:
         # A copy changes none of what the original draws from or keeps for its next step.
-        own = ("_rng", "_pending", "_suggested", "_answered")
+        own = ("_rng", "_pending", "_suggested", "_answered", "_preferred", "_learner")
         return {**self.__dict__, **{name: deepcopy(self.__dict__[name]) for name in own}}

@@ -2,8 +2,8 @@
 
 The words with the values in them are written by the check that raises the code; severity and the
 order of repairs stand here and nowhere else. GMN001-016 are about syntax, 101-125 structure,
-201-219 probabilities, 301-312 shapes, 401-416 preferences and policies, 501-515 quality (never
-blocking), 601-607 queries, 701-713 limits, 801-806 import, 901-907 the engine.
+201-219 probabilities, 301-312 shapes, 401-416 preferences and policies, 501-519 quality (never
+blocking), 601-607 queries, 701-713 limits, 801-806 import, 901-908 the engine.
 """
 
 from __future__ import annotations
@@ -139,6 +139,10 @@ _TABLE = """
 513 I - utility range against information gain
 514 W - nothing uncertain to infer
 515 I - too much work to look for this
+516 W - information outweighs the worst utility
+517 I - gamma without effect
+518 W - idle although a reward is in reach
+519 W - goal never worth its way
 601 E - unknown trigger or effect
 602 E - query input or target undefined
 603 E 7 placeholder not among the inputs
@@ -172,6 +176,7 @@ _TABLE = """
 905 I - engines disagree
 906 E - expectation not met
 907 E - copy of an example
+908 W - a log contradicts the document
 """
 
 

@@ -53,11 +53,14 @@ class Learned:
         kind, index: which one; ``A`` and 0 is the first likelihood.
         concentration: what each of its distributions is worth in observations: the distribution
             times it are the counts of a Dirichlet prior.
+        is_repeated: whether the document writes a row once for all values of a state (the first of
+            a likelihood without parents, a transition's own previous value).
     """
 
     kind: Literal["A", "B", "D"]
     index: int
-    concentration: float
+    concentration: float = 1.0
+    is_repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -320,7 +323,15 @@ def _learned(spec: GMNSpec) -> Iterator[Learned]:
         names = [v.name for v in variables]
         for table in tables:
             if table.learn and table.of in names:
-                yield Learned(kind, names.index(table.of), table.concentration)
+                yield learned_as(kind, names.index(table.of), table)
+
+
+def learned_as(kind: Literal["A", "B", "D"], index: int, table: Conditional | None) -> Learned:
+    """What learns an array that comes from `table`, or that the document leaves out."""
+    if table is None:
+        return Learned(kind, index)
+    is_repeated = not table.given if kind == "A" else kind == "B" and table.of not in table.given
+    return Learned(kind, index, table.concentration, is_repeated)
 
 
 def _ends(states: Sequence[Variable]) -> tuple[NDArray[np.bool_], ...]:

@@ -269,7 +269,9 @@ def _numbers(step: Step) -> int:
     """How many numbers a step keeps."""
     chosen = 0
     if (choice := step.choice) is not None:
-        chosen = 2 * len(choice.posterior) + len(choice.first)
+        # Of an agent that learns every choice has an engine of its own.
+        chosen += choice.engine.numbers if choice.engine.model.learned else 0
+        chosen += 2 * len(choice.posterior) + len(choice.first)
         # A belief is one array, or one for each factor.
         chosen += sum(
             np.size(q) if isinstance(q, np.ndarray) else sum(map(np.size, q))
@@ -303,6 +305,8 @@ def simulate(
     keep_choices: bool = True,
 ) -> Run:
     """Run the agent for `steps` steps in a world sampled from its own model, or from `world`.
+
+    What the model marks as learned changes in the agent after each observation, not in the world.
 
     It is over earlier where the world enters a terminal state, which is observed and is the last
     step. An engine saves the preparation of the arrays where a model has several episodes;

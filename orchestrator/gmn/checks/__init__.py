@@ -6,6 +6,7 @@ Importing a family registers its checks; the order of the imports is the order i
 from __future__ import annotations
 
 from orchestrator.gmn.checks import (
+    behaviour,
     bounds,
     course,
     payoff,
@@ -22,6 +23,7 @@ from orchestrator.gmn.checks.registry import Subject, check, is_too_large, run_c
 __all__ = [
     "CONSTRAINTS",
     "Subject",
+    "behaviour",
     "bounds",
     "check",
     "course",

@@ -95,7 +95,7 @@ def goals_are_within_reach(subject: Subject) -> Iterator[Diagnostic]:
     n_joint = math.prod(v.n for v in model.states)
     if n_joint > subject.limits.search_states:
         return
-    distance = _distances(model)
+    distance = distances(model)
     unreachable = int(np.sum(distance < 0))
     if unreachable:
         words = f"{unreachable} of {n_joint} joint states can never be reached from the start"
@@ -130,7 +130,7 @@ def _far_goals(
             yield finding("GMN503", words, pointer=pointer, variable=observation.name)
 
 
-def _distances(model: Compiled) -> NDArray[np.int64]:
+def distances(model: Compiled) -> NDArray[np.int64]:
     """Fewest steps from the start to every joint state, shape [joint]; -1 if unreachable."""
     sizes = [v.n for v in model.states]
     distance = np.full(math.prod(sizes), -1, dtype=np.int64)
@@ -155,7 +155,7 @@ def _distances(model: Compiled) -> NDArray[np.int64]:
 def _successors(model: Compiled, here: tuple[np.intp, ...], sizes: list[int]) -> NDArray[np.int64]:
     """Joint states that some joint action reaches with at least 0.2 of its largest p."""
     found: set[int] = set()
-    for action in _joint_actions(model):
+    for action in joint_actions(model):
         look(20)
         options: list[NDArray[np.int64]] = []
         for f, b in enumerate(model.B):
@@ -170,7 +170,8 @@ def _successors(model: Compiled, here: tuple[np.intp, ...], sizes: list[int]) ->
     return np.fromiter(found, dtype=np.int64)
 
 
-def _joint_actions(model: Compiled) -> NDArray[np.int64]:
+def joint_actions(model: Compiled) -> NDArray[np.int64]:
+    """Every joint action, shape [joint actions, actions]."""
     per_step = math.prod(v.n for v in model.actions)
     joint: NDArray[np.int64] = model.policies[:per_step, -1, :]
     return joint

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from orchestrator.gmn.engine.contingent import Tree
-from orchestrator.gmn.engine.exact import ExactPart
+from orchestrator.gmn.engine.exact import DENSE_NUMBERS, ExactPart
 from orchestrator.gmn.engine.mean_field import MeanFieldPart, clipped_log, softmax
 from orchestrator.gmn.engine.parts import parts_of, require_possible
 from orchestrator.gmn.engine.plan import ALIVE, WORTH, Planned, stages, summed
@@ -78,6 +78,13 @@ class Engine:
     def is_exact(self) -> bool:
         """Whether every belief is the exact posterior."""
         return all(isinstance(part, ExactPart) for part in self.parts)
+
+    @property
+    def numbers(self) -> int:
+        """About how many numbers its arrays hold."""
+        tables = sum(table.size for table in (*self.model.A, *self.model.B))
+        dense = (len(part.actions) * part.part.states**2 for part in self.parts)
+        return tables + sum(size for size in dense if size <= DENSE_NUMBERS)
 
     def _place(self, part: Planned) -> NDArray[np.int64]:
         """For every policy, the index of the part's own sequence of actions."""

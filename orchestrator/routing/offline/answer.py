@@ -12,7 +12,7 @@ from orchestrator.routing.offline.grid import build_grid
 from orchestrator.routing.offline.named import build_named
 from orchestrator.routing.offline.revise import revise
 from orchestrator.routing.offline.rewording import adapted
-from orchestrator.routing.offline.wording import Wording, read_wording
+from orchestrator.routing.offline.wording import CAUTION, Wording, read_wording
 from orchestrator.types.requests import Description, OutputMode
 
 if TYPE_CHECKING:
@@ -116,27 +116,33 @@ def _built(
 
 def _tempered(spec: GMNSpec, wording: Wording, assumptions: list[str]) -> GMNSpec:
     if "cautious" in wording.temper:
-        assumptions.append(
-            "cautious: information gain counts, and choices are less sharp (gamma 6)"
-        )
-        return _with_policy(spec, gamma=6.0, info_gain=True)
+        weighed = _weighed(_with_policy(spec, info_gain=True), liked=1.0, disliked=CAUTION)
+        more = f", and what is disliked weighs {CAUTION:g} times as much"
+        is_averse = weighed.preferences != spec.preferences
+        assumptions.append("cautious: information gain counts" + (more if is_averse else ""))
+        return weighed
     if "greedy" in wording.temper:
-        assumptions.append("greedy: information gain does not count (gamma 16)")
-        return _with_policy(spec, gamma=16.0, info_gain=False)
+        assumptions.append("greedy: information gain does not count")
+        return _with_policy(spec, info_gain=False)
     if "curious" in wording.temper:
         assumptions.append("curious: utilities are halved, so information weighs more")
-        return _halved(_with_policy(spec, info_gain=True))
+        return _weighed(_with_policy(spec, info_gain=True), liked=0.5, disliked=0.5)
     return spec
 
 
-def _halved(spec: GMNSpec) -> GMNSpec:
+def _weighed(spec: GMNSpec, *, liked: float, disliked: float) -> GMNSpec:
+    """The same model with utilities above and below 0 multiplied."""
+
+    def times(utility: float) -> float:
+        return utility * (disliked if utility < 0 else liked)
+
     preferences = tuple(
         p.model_copy(
             update={
-                "values": tuple(v / 2 for v in p.values),
+                "values": tuple(map(times, p.values)),
                 **{
                     key: tuple(
-                        one.model_copy(update={"utility": one.utility / 2})
+                        one.model_copy(update={"utility": times(one.utility)})
                         for one in getattr(p, key)
                     )
                     for key in ("goals", "rules")

@@ -35,7 +35,7 @@ def build_grid(wording: Wording, constraints: Mapping[str, int], assumptions: li
     noise = _or_assumed(wording.noise, 0.1, "sensor noise", assumptions)
     slip = _or_assumed(wording.slip, 0.1, "slip", assumptions)
     walls = tuple(label for label in labels if label in blocked)
-    wish = _preference(labels, goal, avoid, walls=blocked, shape=(rows, columns), wording=wording)
+    wish = _preference(labels, goal, avoid, walls=blocked, shape=(rows, columns))
     return GMNSpec(
         name="explorer",
         agent_type="explorer",
@@ -207,14 +207,12 @@ def _preference(
     *,
     walls: set[str],
     shape: tuple[int, int],
-    wording: Wording,
 ) -> Preference:
     """Utility falls evenly with the steps left, so every step forward is worth the same."""
     steps = distances(goal, walls, shape)
     farthest = max(steps.values()) or 1
-    aversion = AVERSION * (1.5 if "cautious" in wording.temper else 1.0)
     values = [
-        aversion
+        AVERSION
         if cell in avoid
         else round(UTILITY * (1 - steps.get(cell, farthest) / farthest), 2)
         for cell in labels

@@ -7,7 +7,14 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.parsing.spelling import nearest
-from orchestrator.routing.offline.wording import Wording, cell_of, cells, read_wording, slug
+from orchestrator.routing.offline.wording import (
+    CAUTION,
+    Wording,
+    cell_of,
+    cells,
+    read_wording,
+    slug,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,15 +76,43 @@ def _horizon(view: View, wording: Wording) -> Iterator[PatchOperation]:
 
 def _temper(view: View, wording: Wording) -> Iterator[PatchOperation]:
     temper = wording.temper
-    gamma = float(view.get("policy", {}).get("gamma", 8.0))
-    if "cautious" in temper:
-        yield {"op": "add", "path": "/policy/gamma", "value": round(gamma * 0.75, 3)}
+    if "cautious" in temper or "curious" in temper:
         yield {"op": "add", "path": "/policy/info_gain", "value": True}
+        cautious = (1.0, CAUTION) if _dislikes(view) else (1 / CAUTION, 1.0)
+        liked, disliked = cautious if "cautious" in temper else (0.5, 0.5)
+        yield from _weighed(view, liked, disliked)
     elif "greedy" in temper:
         yield {"op": "add", "path": "/policy/info_gain", "value": False}
-    elif "curious" in temper:
-        yield {"op": "add", "path": "/policy/info_gain", "value": True}
-        yield {"op": "add", "path": "/policy/gamma", "value": round(gamma * 1.25, 3)}
+
+
+def _dislikes(view: View) -> bool:
+    """Whether anything has a utility below 0; else caution can only want less."""
+    return any(
+        float(utility) < 0
+        for preference in view.get("preferences", {}).values()
+        for utility in (
+            *preference.get("values", []),
+            *(one["utility"] for key in ("goals", "rules") for one in preference.get(key, [])),
+        )
+    )
+
+
+def _weighed(view: View, liked: float, disliked: float) -> Iterator[PatchOperation]:
+    """Utilities above and below 0, multiplied."""
+
+    def times(utility: float) -> float:
+        return round(utility * (disliked if utility < 0 else liked), 6)
+
+    for name, preference in view.get("preferences", {}).items():
+        path = f"/preferences/{name}"
+        for key, utility in (("values", None), ("goals", "utility"), ("rules", "utility")):
+            said = preference.get(key, [])
+            changed = [
+                {**one, utility: times(float(one[utility]))} if utility else times(float(one))
+                for one in said
+            ]
+            if changed != said:
+                yield {"op": "replace", "path": f"{path}/{key}", "value": changed}
 
 
 def _noise(view: View, wording: Wording) -> Iterator[PatchOperation]:

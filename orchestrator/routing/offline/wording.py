@@ -59,6 +59,8 @@ _NOISE_BY = re.compile(
 _HORIZON = re.compile(
     rf"\bhorizon\s+(?:of\s+|to\s+)?{COUNT}\b|\b{COUNT}\s+(?:steps?|moves?)\s+ahead\b", re.IGNORECASE
 )
+#: How much more a cautious agent weighs what is disliked.
+CAUTION = 1.5
 _TEMPERS = {
     "cautious": re.compile(
         r"\b(?:more )?(?:cautious|careful|prudent|risk-averse|safe(?:ly|r)?|timid)\b", re.I

@@ -270,9 +270,9 @@ def test_memory_is_a_factor_that_remembers_and_is_seen() -> None:
     [
         ("look further ahead", "/policy/horizon", 4),
         ("horizon 2", "/policy/horizon", 2),
-        ("be more cautious", "/policy/gamma", 6.0),
+        ("be more cautious", "/policy/info_gain", True),
         ("be greedy", "/policy/info_gain", False),
-        ("more curious please", "/policy/gamma", 10.0),
+        ("more curious please", "/policy/info_gain", True),
         ("less noise", "/likelihoods/cell/table/noise", 0.05),
         ("more noise", "/likelihoods/cell/table/noise", 0.2),
         ("30% sensor noise", "/likelihoods/cell/table/noise", 0.3),
@@ -282,6 +282,20 @@ def test_memory_is_a_factor_that_remembers_and_is_seen() -> None:
 def test_feedback_becomes_a_patch(feedback: str, path: str, value: object) -> None:
     _, patch = revise(EXPLORER, feedback)
     assert {"op": "add", "path": path, "value": value} in patch
+
+
+def test_caution_and_curiosity_change_what_weighs_and_not_a_gamma_that_changes_nothing() -> None:
+    trader = next(e.spec for e in EXAMPLES if e.name == "trader")
+    disliked = [u for p in trader.preferences for u in (*p.values, *(g.utility for g in p.goals))]
+    assert min(disliked) < 0
+    for feedback, liked, averse in (("be more cautious", 1.0, 1.5), ("be curious", 0.5, 0.5)):
+        spec = spec_of(revise(trader, feedback)[0])
+        assert spec.policy.gamma == trader.policy.gamma
+        weighed = [u for p in spec.preferences for u in (*p.values, *(g.utility for g in p.goals))]
+        assert weighed == [u * (averse if u < 0 else liked) for u in disliked]
+    spec = write_model("a cautious trader", "trader", {}, EXAMPLES)
+    assert "what is disliked weighs 1.5 times as much" in spec.meta("assumptions")
+    assert "gamma" not in spec.meta("assumptions")
 
 
 def test_a_new_goal_and_a_new_start_are_honoured() -> None:

@@ -1,0 +1,376 @@
+"""GMN516-519: what the agent does against what its document wants; none is an error."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from orchestrator.gmn.checks.quality import distances, joint_actions
+from orchestrator.gmn.checks.registry import Subject, check
+from orchestrator.gmn.codes import finding
+from orchestrator.gmn.engine.choice import best
+from orchestrator.gmn.engine.engine import Engine
+from orchestrator.gmn.model import Policy
+from orchestrator.gmn.simulate import World, choose
+from orchestrator.types.work import look
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from orchestrator.gmn.compile import Compiled
+    from orchestrator.gmn.engine.engine import Beliefs
+    from orchestrator.types.diagnostics import Diagnostic
+
+    Array = NDArray[np.float64]
+
+#: Numbers of all transitions between joint states that these checks look at.
+_MOST_NUMBERS = 2**22
+#: A first act is worth a warning if it makes the worst so much more probable, and costs so much of
+#: what utilities span.
+_RISK, _LOSS = 0.1, 0.06
+_MOST_OUTCOMES = 64  # joint observations after one act
+_SEEDS = 3
+_IDLE_STEPS = 10
+_FARTHEST = 32  # steps that a way may take
+
+
+@check("GMN516")
+def information_does_not_buy_the_worst(subject: Subject) -> Iterator[Diagnostic]:
+    """A first act that risks the worst for what it tells, and is not worth it."""
+    model = subject.compiled
+    if model is None or not model.info_gain:
+        return
+    tables = _utilities(model)
+    worst = min((float(table.min()) for table in tables), default=0.0)
+    if worst >= 0:
+        return
+    engine, quiet = Engine(model), Engine(replace(model, info_gain=False))
+    beliefs, held = _after_first_observation(engine), _after_first_observation(quiet)
+    done, better = best(engine, beliefs).action, best(quiet, held).action
+    if np.array_equal(done, better):
+        return
+    risks = [_risk(quiet, held, action, worst / 2) for action in (done, better)]
+    if risks[0] - risks[1] < _RISK:
+        return
+    lost = _worth(quiet, held, better) - _worth(quiet, held, done)
+    if not lost > _LOSS * sum(float(np.ptp(table)) for table in tables):
+        return
+    gains = [engine.information(engine.predict(beliefs, action)) for action in (done, better)]
+    factor = next((2**n for n in range(1, 15) if not _still_done(model, done, 2.0**n)), None)
+    fix = (
+        f"multiply every utility by {factor}, or write info_gain: false"
+        if factor
+        else ("write info_gain: false")
+    )
+    words = (
+        f"the first act is {_doing(model, done)}, which risks the worst utility ({worst:g}) with"
+        f" probability {risks[0]:.2g}: it tells {gains[0]:.2g} nats and {_doing(model, better)}"
+        f" {gains[1]:.2g}, and the {lost:.2g} nats of utility that this costs weigh less; {fix}"
+    )
+    yield finding("GMN516", words, pointer="/preferences")
+
+
+def _utilities(model: Compiled) -> list[Array]:
+    tables = [*model.C, *model.V, *(one.table for one in model.action_utilities)]
+    return [table for table in tables if np.any(table != 0)]
+
+
+def _doing(model: Compiled, action: NDArray[np.int64]) -> str:
+    return ", ".join(
+        f"{u.name}={u.names[int(i)]}" for u, i in zip(model.actions, action, strict=True)
+    )
+
+
+def _after_first_observation(engine: Engine) -> Beliefs:
+    seen = World(engine.model, np.random.default_rng(0)).observe()
+    return engine.observe(engine.start(), seen).beliefs
+
+
+def _still_done(model: Compiled, action: NDArray[np.int64], factor: float) -> bool:
+    """Whether the first act is the same with every utility multiplied."""
+    scaled = replace(
+        model,
+        C=tuple(factor * c for c in model.C),
+        V=tuple(factor * v for v in model.V),
+        action_utilities=tuple(
+            replace(one, table=factor * one.table) for one in model.action_utilities
+        ),
+    )
+    engine = Engine(scaled)
+    return np.array_equal(best(engine, _after_first_observation(engine)).action, action)
+
+
+def _risk(engine: Engine, beliefs: Beliefs, action: NDArray[np.int64], bad: float) -> float:
+    """The probability that one utility of the next step is `bad` or worse."""
+    model = engine.model
+    after = engine.predict(beliefs, action)
+    chances = [
+        float(q[c <= bad].sum()) for q, c in zip(engine.outcomes(after), model.C, strict=True)
+    ]
+    chances += [
+        float(q[v <= bad].sum()) for q, v in zip(engine.marginals(after), model.V, strict=True)
+    ]
+    marginals = engine.marginals(beliefs)
+    for one in model.action_utilities:
+        at: tuple[Any, ...] = (..., *(int(action[k]) for k in one.actions))
+        chance = (one.table[at] <= bad).astype(float)
+        for f in reversed(one.states):
+            chance = chance @ marginals[f]
+        chances.append(float(chance))
+    return max(chances)
+
+
+def _worth(engine: Engine, beliefs: Beliefs, action: NDArray[np.int64]) -> float:
+    """Expected utility of an act and of the best plan after each thing it may show."""
+    after = engine.predict(beliefs, action)
+    now = engine.action_utility(beliefs, action) + engine.utility(after)
+    later = sum(
+        chance * float(best(engine, held).neg_efe.max()) for chance, held in _shown(engine, after)
+    )
+    return now + engine.model.discount * engine.going_on(after) * later
+
+
+def _shown(engine: Engine, beliefs: Beliefs) -> list[tuple[float, Beliefs]]:
+    """The most probable joint observations, each with the beliefs that it leads to."""
+    found: list[tuple[float, Beliefs]] = [(1.0, beliefs)]
+    count = len(engine.model.observations)
+    for m in range(count):
+        grown = []
+        for chance, held in found:
+            for label, p in enumerate(engine.outcomes(held)[m]):
+                if chance * p > 1e-6:
+                    seen: list[int | None] = [None] * count
+                    seen[m] = label
+                    grown.append((chance * float(p), engine.observe(held, seen).beliefs))
+        found = sorted(grown, key=lambda one: -one[0])[:_MOST_OUTCOMES]
+    return found
+
+
+@check("GMN517")
+def gamma_matters(subject: Subject) -> Iterator[Diagnostic]:
+    """A precision that somebody set, where no choice depends on it."""
+    model = subject.compiled
+    if model is None or model.gamma == Policy().gamma or np.ptp(model.E) > 1e-12:
+        return
+    count = math.prod(u.n for u in model.actions)
+    if count == 1:
+        why = "there is one action"
+    elif model.selection == "contingent":
+        why = "a contingent plan takes the best action at every branch"
+    elif model.selection == "deterministic" and model.horizon == 1:
+        why = "of plans of one step the best is the most probable at every gamma"
+    else:
+        return
+    words = (
+        f"gamma {model.gamma:g} changes nothing: {why}; write selection: stochastic for choices"
+        " that are less sharp, or leave gamma out; how utility weighs against information is the"
+        " size of the utilities"
+    )
+    yield finding("GMN517", words, pointer="/policy/gamma", got=model.gamma)
+
+
+@dataclass(frozen=True, eq=False)
+class _Joint:
+    """A model as if its states were seen: what is best to do, and where it leads.
+
+    Attributes:
+        moves: p(s' | s, u), a matrix [s, s'] for each joint action.
+        utility: expected utility of being in each joint state.
+        doing: the same of each joint action in it, [actions, states].
+        ends: whether everything ends there.
+    """
+
+    model: Compiled
+    moves: tuple[Array, ...]
+    utility: Array
+    doing: Array
+    ends: NDArray[np.bool_]
+
+    def plans(self, steps: int, goal: NDArray[np.bool_]) -> tuple[Array, Array, Array]:
+        """For each state: the utility of the best plan of so many steps, the probability that it
+        enters `goal`, and the most probable that any plan makes that; each [states]."""
+        value, enters, could = np.zeros((3, len(self.utility)))
+        for _ in range(steps):
+            look(50, numbers=3 * len(self.moves) * len(value) ** 2)
+            to = self.utility + np.where(self.ends, 0.0, self.model.discount * value)
+            into = np.where(goal, 1.0, np.where(self.ends, 0.0, enters))
+            ever = np.where(goal, 1.0, np.where(self.ends, 0.0, could))
+            worth = self.doing + np.stack([move @ to for move in self.moves])
+            chance = np.stack([move @ into for move in self.moves])
+            could = np.stack([move @ ever for move in self.moves]).max(axis=0)
+            value = worth.max(axis=0)
+            # Of equally good plans the one that goes there.
+            equal = worth >= value - 1e-9 * np.maximum(1.0, np.abs(value))
+            enters = np.where(equal, chance, 0.0).max(axis=0)
+        return value, enters, could
+
+
+def _joint(subject: Subject) -> _Joint | None:
+    """The joint model; None where it is too large to be looked at, or nothing can be done."""
+    model = subject.compiled
+    if model is None:
+        return None
+    states = math.prod(v.n for v in model.states)
+    count = math.prod(u.n for u in model.actions)
+    if count == 1 or states > subject.limits.search_states or count * states**2 > _MOST_NUMBERS:
+        return None
+    look(200, numbers=2 * count * states**2 * len(model.states))
+    at = np.array(np.unravel_index(np.arange(states), [v.n for v in model.states]))
+    moves = []
+    actions = joint_actions(model)
+    for action in actions:
+        moved = np.ones((states, states))
+        for f, (table, deps) in enumerate(zip(model.B, model.B_dependencies, strict=True)):
+            controls = [int(action[k]) for k in model.B_action_dependencies[f]]
+            rows = table[(slice(None), *(at[g] for g in deps), *controls)]
+            moved *= rows[at[f]].T
+        moves.append(moved)
+    utility = sum((v[at[f]] for f, v in enumerate(model.V)), start=np.zeros(states))
+    for c, a, deps in zip(model.C, model.A, model.A_dependencies, strict=True):
+        utility = utility + np.tensordot(c, a, axes=1)[tuple(at[f] for f in deps)]
+    doing = np.zeros((count, states))
+    for one in model.action_utilities:
+        for number, action in enumerate(actions):
+            place = (*(at[f] for f in one.states), *(int(action[k]) for k in one.actions))
+            doing[number] += one.table[place]
+    ends = np.zeros(states, dtype=bool)
+    for f, labels in enumerate(model.terminal):
+        ends |= labels[at[f]]
+    return _Joint(model, tuple(moves), utility, doing, ends)
+
+
+def _goal(joint: _Joint, reachable: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    """The best states that can be reached, if they are liked and few."""
+    liked = joint.utility[reachable]
+    if not liked.size or liked.max() <= 0:
+        return None
+    goal = reachable & (joint.utility >= liked.max() - 0.02 * np.ptp(liked))
+    return goal if goal.sum() <= reachable.sum() / 2 else None
+
+
+@check("GMN518", "GMN519")
+def the_agent_goes_for_what_it_wants(subject: Subject) -> Iterator[Diagnostic]:
+    """A goal that is never worth its way, and an agent that stays where it is."""
+    joint = _joint(subject)
+    if joint is None:
+        return
+    distance = distances(joint.model)
+    goal = _goal(joint, distance >= 0)
+    if goal is None:
+        return
+    _, enters, could = joint.plans(joint.model.horizon, goal)
+    starts = (distance == 0) & ~goal & ~joint.ends & (could >= 0.2)
+    if starts.any() and enters[starts].max() < 0.05:
+        if not _arrives(joint.model, goal):
+            yield _never_worth_it(joint, goal, starts)
+    elif (stay := _idle(joint.model, goal)) is not None:
+        yield from _could_gain(joint, goal, stay)
+
+
+def _index(model: Compiled, state: Sequence[int]) -> int:
+    return int(np.ravel_multi_index(tuple(state), [v.n for v in model.states]))
+
+
+def _arrives(model: Compiled, goal: NDArray[np.bool_]) -> bool:
+    """Whether some simulated episode enters the goal."""
+    engine = Engine(model)
+    for seed in range(_SEEDS):
+        rng = np.random.default_rng(seed)
+        world, prior = World(model, rng), engine.start()
+        for _ in range(max(_IDLE_STEPS, 2 * model.horizon)):
+            held = engine.observe(prior, world.observe()).beliefs
+            if goal[_index(model, world.state)]:
+                return True
+            if world.has_ended:
+                break
+            action = choose(engine, held, rng).action
+            world.act(action)
+            prior = engine.predict(held, action)
+    return False
+
+
+def _idle(model: Compiled, goal: NDArray[np.bool_]) -> tuple[int, NDArray[np.int64]] | None:
+    """A joint state, no goal, that an agent that knows it never leaves, and what it does there."""
+    engine = Engine(model)
+    for seed in range(_SEEDS):
+        rng = np.random.default_rng(seed)
+        world, prior = World(model, rng), engine.start()
+        start = list(world.state)
+        if goal[_index(model, start)] or world.has_ended:
+            continue
+        for step in range(_IDLE_STEPS):
+            held = engine.observe(prior, world.observe()).beliefs
+            known = math.prod(
+                float(q[s]) for q, s in zip(engine.marginals(held), start, strict=True)
+            )
+            action = choose(engine, held, rng).action
+            if step == _IDLE_STEPS - 1 and known > 0.9:
+                return _index(model, start), action
+            world.act(action)
+            if world.state != start:
+                break
+            prior = engine.predict(held, action)
+    return None
+
+
+def _never_worth_it(
+    joint: _Joint, goal: NDArray[np.bool_], starts: NDArray[np.bool_]
+) -> Diagnostic:
+    """The finding, with the utility that would make the way worth it."""
+    model = joint.model
+    more = 0.5**4
+    while more < 2.0**14:
+        raised = replace(joint, utility=joint.utility + more * goal)
+        if raised.plans(model.horizon, goal)[1][starts].max() >= 0.2:
+            break
+        more *= 1.5
+    words = (
+        f"the best place, {_named(model, int(goal.argmax()))}, is never worth its way: every plan"
+        f" of {model.horizon} steps that goes there loses more on the way than its"
+        f" {joint.utility[goal].max():.3g} nats make good, and no simulated episode enters it;"
+        f" raise its utility by {more:.2g}, lower the costs of the way, or plan farther ahead"
+    )
+    return finding("GMN519", words, pointer="/preferences")
+
+
+def _could_gain(
+    joint: _Joint,
+    goal: NDArray[np.bool_],
+    stay: tuple[int, NDArray[np.int64]],
+) -> Iterator[Diagnostic]:
+    """The finding, where a plan that goes to the goal is the best one of some length."""
+    model, (here, action) = joint.model, stay
+    number = int((joint_actions(model) == action).all(axis=1).argmax())
+    for steps in range(1, _FARTHEST + 1):
+        value, enters, _ = joint.plans(steps, goal)
+        if enters[here] >= 0.5:
+            break
+    else:
+        return
+    each = float(joint.utility[here] + joint.doing[number, here])
+    gain = float(value[here]) - each * sum(model.discount**t for t in range(steps))
+    if gain <= 1e-6:
+        return
+    fix = (
+        f"plan at least {steps} steps ahead, or grade the preference by distance"
+        if steps > model.horizon
+        else "one good plan weighs less than the many that stay (raise gamma or the utilities), or"
+        " a habit holds the agent"
+    )
+    words = (
+        f"the agent idles: it stays at {_named(model, here)} and does {_doing(model, action)} for"
+        f" {_IDLE_STEPS} steps, though {_named(model, int(goal.argmax()))} is reached in {steps}"
+        f" steps that are worth {gain:.2g} nats more; {fix}"
+    )
+    yield finding("GMN518", words, pointer="/policy")
+
+
+def _named(model: Compiled, index: int) -> str:
+    at = np.unravel_index(index, [v.n for v in model.states])
+    said = [f"{v.name}={v.names[int(i)]}" for v, i in zip(model.states, at, strict=True)]
+    return ", ".join(said[:4]) + (", …" if len(said) > 4 else "")

@@ -1,0 +1,413 @@
+"""Holds a document against a log: how likely the log is, what it teaches, where it contradicts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from orchestrator.gmn.codes import finding
+from orchestrator.gmn.compile import Learned, compile_spec, learned_as
+from orchestrator.gmn.engine.learning import table_of
+from orchestrator.gmn.engine.smoothing import fit
+from orchestrator.gmn.limits import DEFAULT_LIMITS
+from orchestrator.gmn.model import Conditional, Entry, Table
+from orchestrator.gmn.tables import context_labels
+from orchestrator.parsing.spelling import nearest
+from orchestrator.types.errors import GMNError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from orchestrator.gmn.compile import Compiled
+    from orchestrator.gmn.engine.smoothing import Fit, Log
+    from orchestrator.gmn.model import GMNSpec, Variable
+    from orchestrator.types.diagnostics import Diagnostic
+
+    Array = NDArray[np.float64]
+
+#: A row contradicts the log where chance alone makes it differ so much with this probability,
+#: shared among all rows that are tested (Bonferroni).
+SIGNIFICANCE = 0.01
+#: The fewest expected observations of a row that is tested, for each value it can have.
+_FEWEST = 5
+_MOST_NAMED = 5  # findings of one kind in one table
+_SECTIONS = {"A": "likelihoods", "B": "transitions", "D": "priors"}
+_KINDS = {"A": "likelihood", "B": "transition", "D": "prior"}
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedRow:
+    """One row of a table, before and after a log.
+
+    Attributes:
+        context: labels of the parents, empty for a prior.
+        before, after: its distribution in the document, and with the log.
+        observed: how many observations it rests on; expected ones where states are hidden.
+        p_value: how likely chance alone moves the observations so far from `before` (likelihood
+            ratio test); None where too few of them, or a certain row, leave nothing to test.
+    """
+
+    context: str
+    before: tuple[float, ...]
+    after: tuple[float, ...]
+    observed: float
+    p_value: float | None
+
+    @property
+    def change(self) -> float:
+        """The largest change of a probability."""
+        return max(abs(a - b) for a, b in zip(self.after, self.before, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedTable:
+    """A table, its rows by how much they changed.
+
+    Attributes:
+        title: ``transition of room``.
+        pointer: its place in the document.
+        labels: the columns.
+        is_learned: False where it was only held against the log.
+    """
+
+    title: str
+    pointer: str
+    labels: tuple[str, ...]
+    is_learned: bool
+    rows: tuple[LearnedRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What a log says about a document.
+
+    Attributes:
+        spec: the document with the learned tables.
+        nats_before, nats_after: log likelihood per step, before and after learning.
+        nats_uniform: that of a guess that gives every recorded value the same probability.
+        passes: how often the log was gone through.
+        is_settled: whether the last pass changed nothing more.
+        findings: where the log contradicts the document (908).
+    """
+
+    spec: GMNSpec
+    nats_before: float
+    nats_after: float
+    nats_uniform: float
+    passes: int
+    is_settled: bool
+    tables: tuple[LearnedTable, ...]
+    findings: tuple[Diagnostic, ...]
+
+
+def tables_named(spec: GMNSpec, model: Compiled, names: Sequence[str]) -> tuple[Learned, ...]:
+    """The tables to learn: those marked in the document, and those of `names`.
+
+    A name is that of an observation (its likelihood) or of a state (its transition); ``prior room``
+    is the prior of the state room.
+
+    Raises: ValueError: a name is none of these.
+    """
+    found = {(one.kind, one.index): one for one in model.learned}
+    for name in names:
+        kind, index = _place(model, name)
+        _, table = _conditional(spec, model, Learned(kind, index))
+        found.setdefault((kind, index), learned_as(kind, index, table))
+    return tuple(found.values())
+
+
+def _place(model: Compiled, name: str) -> tuple[Literal["A", "B", "D"], int]:
+    states = [v.name for v in model.states]
+    sensors = [v.name for v in model.observations]
+    is_prior = name.startswith("prior ")
+    stem = name.removeprefix("prior ").strip()
+    if stem in states:
+        return ("D" if is_prior else "B"), states.index(stem)
+    if stem in sensors and not is_prior:
+        return "A", sensors.index(stem)
+    near = nearest(stem, [*states, *sensors])
+    hint = f"did you mean {near!r}?" if near else f"name one of {', '.join([*sensors, *states])}"
+    raise ValueError(f"{name!r} has no table to learn; {hint}, or a prior as 'prior {states[0]}'")
+
+
+def learn(spec: GMNSpec, log: Log, names: Sequence[str] = (), *, source: str = "a log") -> Lesson:
+    """Hold a valid document against a log and learn the tables that are marked, or named.
+
+    `source` is what the metadata of the new document says it was learned from.
+
+    Raises:
+        ValueError: a name is not that of a table.
+        GMNError: the document does not compile, or is too large to be learned from a log.
+    """
+    model = compile_spec(spec)
+    learned = tables_named(spec, model, names)
+    _require_room(spec, model, learned)
+    made = fit(model, log, learned)
+    tables = tuple(_compared(spec, model, made, learned))
+    steps = max(1, len(log))
+    return Lesson(
+        _rewritten(spec, made, learned, f"{source}: {steps:,} steps"),
+        made.before.log_likelihood / steps,
+        made.after.log_likelihood / steps,
+        _uniform(model, log) / steps,
+        len(made.objectives),
+        made.is_settled,
+        tables,
+        tuple(_contradictions(spec, model, log, made, tables)),
+    )
+
+
+def _require_room(spec: GMNSpec, model: Compiled, learned: Sequence[Learned]) -> None:
+    for one in learned:
+        if one.kind == "B" and not any(
+            t.of == model.states[one.index].name for t in spec.transitions
+        ):
+            name = model.states[one.index].name
+            raise GMNError(f"{name} has no transition to learn; write one, which says what can be")
+    numbers = sum(table_of(model, one).size for one in learned)
+    most = DEFAULT_LIMITS.written_numbers
+    if numbers > most:
+        raise GMNError(
+            f"the learned tables have {numbers:,} numbers, more than the {most:,} that a document"
+            " may spell out; learn fewer tables, or make them smaller"
+        )
+
+
+def _uniform(model: Compiled, log: Log) -> float:
+    """ln of the probability of every recorded observation and state, all values alike."""
+    total = 0.0
+    for variables, recorded in ((model.observations, log.observations), (model.states, log.states)):
+        for column, variable in enumerate(variables):
+            total -= math.log(variable.n) * int((recorded[:, column] >= 0).sum())
+    return total
+
+
+# -- tables as the document lays them out
+
+
+def _conditional(spec: GMNSpec, model: Compiled, one: Learned) -> tuple[int, Conditional | None]:
+    """Its place in the document; None where the document leaves it out."""
+    of = (model.observations if one.kind == "A" else model.states)[one.index].name
+    section: tuple[Conditional, ...] = getattr(spec, _SECTIONS[one.kind])
+    found = next(((i, t) for i, t in enumerate(section) if t.of == of), None)
+    return found or (len(section), None)
+
+
+def _given(spec: GMNSpec, model: Compiled, one: Learned) -> list[Variable]:
+    _, conditional = _conditional(spec, model, one)
+    found = [spec.variable(name) for name in (conditional.given if conditional else ())]
+    return [variable for variable in found if variable is not None]
+
+
+def _laid_out(
+    spec: GMNSpec, model: Compiled, one: Learned, array: Array, *, is_sum: bool = False
+) -> Array:
+    """An array of the engine as the rows of the document, the first parent varying slowest."""
+    if one.kind == "D":
+        return array[None, :]
+    axes = [model.states[f].name for f in _dependencies(model, one)]
+    if one.kind == "B":
+        axes += [model.actions[k].name for k in model.B_action_dependencies[one.index]]
+    given = [variable.name for variable in _given(spec, model, one)]
+    for name in [
+        name for name in axes if name not in given
+    ]:  # a row repeated for each of its values
+        at = 1 + axes.index(name)
+        array = np.asarray(array.sum(axis=at) if is_sum else array.take(0, axis=at))
+        axes.remove(name)
+    rows = array.transpose([*(1 + axes.index(name) for name in given), 0])
+    return rows.reshape(-1, array.shape[0])
+
+
+def _dependencies(model: Compiled, one: Learned) -> tuple[int, ...]:
+    return (model.A_dependencies if one.kind == "A" else model.B_dependencies)[one.index]
+
+
+def _compared(
+    spec: GMNSpec, model: Compiled, made: Fit, learned: Sequence[Learned]
+) -> Iterator[LearnedTable]:
+    marked = {(one.kind, one.index) for one in learned}
+    for one, counts in made.after.counts.items():
+        place, conditional = _conditional(spec, model, one)
+        if conditional is None and (one.kind, one.index) not in marked:
+            continue
+        before = _laid_out(spec, model, one, table_of(model, one))
+        after = _laid_out(spec, model, one, table_of(made.model, one))
+        seen = _laid_out(spec, model, one, counts, is_sum=True)
+        given = _given(spec, model, one)
+        rows = [
+            LearnedRow(
+                context_labels(row, given),
+                tuple(before[row].tolist()),
+                tuple(after[row].tolist()),
+                float(seen[row].sum()),
+                _p_value(before[row], seen[row]),
+            )
+            for row in range(len(before))
+            if seen[row].any() or (one.kind, one.index) in marked
+        ]
+        of = (model.observations if one.kind == "A" else model.states)[one.index]
+        yield LearnedTable(
+            f"{_KINDS[one.kind]} of {of.name}",
+            f"/{_SECTIONS[one.kind]}/{place}",
+            of.names,
+            (one.kind, one.index) in marked,
+            tuple(sorted(rows, key=lambda row: -row.change)),
+        )
+
+
+def _p_value(before: Array, seen: Array) -> float | None:
+    """Likelihood ratio test of the observations of one row against the document (Wilks 1938)."""
+    possible = before > 0
+    freedom, total = int(possible.sum()) - 1, float(seen[possible].sum())
+    if freedom < 1 or total < _FEWEST * (freedom + 1):
+        return None
+    counted, expected = seen[possible], total * before[possible]
+    some = counted > 0
+    ratio = 2.0 * float((counted[some] * np.log(counted[some] / expected[some])).sum())
+    return _chi_square_tail(max(ratio, 0.0), freedom)
+
+
+def _chi_square_tail(value: float, freedom: int) -> float:
+    """P(chi square > value), in closed form for whole degrees of freedom."""
+    half = value / 2.0
+    if half <= 0.0:
+        return 1.0
+    start = 0.0 if freedom % 2 == 0 else 0.5
+    total = math.erfc(math.sqrt(half)) if start else 0.0
+    for k in range((freedom + 1) // 2 if not start else (freedom - 1) // 2):
+        power = k + start
+        exponent = power * math.log(half) - half - math.lgamma(power + 1.0)
+        total += math.exp(exponent)
+    return min(total, 1.0)
+
+
+# -- where the log contradicts the document
+
+
+def _contradictions(
+    spec: GMNSpec, model: Compiled, log: Log, made: Fit, tables: Sequence[LearnedTable]
+) -> Iterator[Diagnostic]:
+    yield from _impossible(spec, model, log, made)
+    tested = sum(row.p_value is not None for table in tables for row in table.rows)
+    for table in tables:
+        worst = [
+            r for r in table.rows if r.p_value is not None and r.p_value < SIGNIFICANCE / tested
+        ]
+        for row in sorted(worst, key=lambda row: row.p_value or 0.0)[:_MOST_NAMED]:
+            yield finding("GMN908", _differing(table, row, tested), pointer=table.pointer)
+        if len(worst) > _MOST_NAMED:
+            words = (
+                f"{table.title}: {len(worst) - _MOST_NAMED} more rows differ from the log as much"
+            )
+            yield finding("GMN908", words, pointer=table.pointer)
+        if table.is_learned and all(max(row.before) == 1.0 for row in table.rows):
+            words = (
+                f"{table.title} is certain, so a log cannot change it: what has probability 0 stays"
+                " impossible; give it noise, such as noise: 0.05, and learn it again"
+            )
+            yield finding("GMN908", words, pointer=table.pointer)
+    if made.after.log_likelihood < _uniform(model, log):
+        words = (
+            "the log is less likely under the document than under a uniform guess; its tables, or"
+            " the order of observation and action in the log, are wrong"
+        )
+        yield finding("GMN908", words)
+    for k, action in enumerate(model.actions):
+        never = [name for i, name in enumerate(action.names) if i not in log.actions[:, k]]
+        if action.n > 1 and never:
+            names = ", ".join(never[:8]) + (", …" if len(never) > 8 else "")
+            words = f"the log never does {action.name}={names}: nothing is learned about it"
+            yield finding("GMN908", words, pointer=f"/actions/{k}", variable=action.name)
+
+
+def _differing(table: LearnedTable, row: LearnedRow, tested: int) -> str:
+    where = f"{table.title}: row ({row.context})" if row.context else table.title
+    change = f"p = {row.p_value:.2g} by a likelihood ratio test, below {SIGNIFICANCE:g} / {tested}"
+    if not table.is_learned:
+        return (
+            f"{where} differs from the log's {row.observed:.0f} observations ({change}); mark it"
+            " learn: true to learn it"
+        )
+    at = max(range(len(row.before)), key=lambda i: abs(row.after[i] - row.before[i]))
+    return (
+        f"{where} says {row.before[at]:.3g} for {table.labels[at]}; with the log's"
+        f" {row.observed:.0f} observations it is {row.after[at]:.3g} ({change})"
+    )
+
+
+def _impossible(spec: GMNSpec, model: Compiled, log: Log, made: Fit) -> Iterator[Diagnostic]:
+    """What the document gives probability 0, and the log holds."""
+    by_sensor: dict[int, list[int]] = {}
+    for row, m in made.before.left_out:
+        by_sensor.setdefault(m, []).append(row)
+    for m, rows in by_sensor.items():
+        sensor = model.observations[m]
+        label = sensor.names[int(log.observations[rows[0], m])]
+        words = (
+            f"{len(rows)} observations of {sensor.name} are impossible beside what else their row"
+            f" holds, the first at line {log.lines[rows[0]]}: {label}; they are left out. Give the"
+            " likelihood some noise where sensors can be wrong"
+        )
+        place, _ = _conditional(spec, model, Learned("A", m))
+        yield finding("GMN908", words, pointer=f"/likelihoods/{place}", variable=sensor.name)
+    if made.before.broken:
+        first = made.before.broken[0]
+        words = (
+            f"{len(made.before.broken)} rows are impossible after those before them, the first at"
+            f" line {log.lines[first]} ({_row(model, log, first)}): no state leads there. Each"
+            " counts as another beginning. Give the transition or the prior some noise"
+        )
+        yield finding("GMN908", words, pointer="/transitions")
+
+
+def _row(model: Compiled, log: Log, row: int) -> str:
+    said = []
+    if row and not log.starts[row]:
+        did = zip(model.actions, log.actions[row - 1], strict=True)
+        said += [f"after {u.name}={u.names[i]}" for u, i in did if i >= 0]
+    for variables, recorded in ((model.states, log.states), (model.observations, log.observations)):
+        held = zip(variables, recorded[row], strict=True)
+        said += [f"{v.name}={v.names[i]}" for v, i in held if i >= 0]
+    return ", ".join(said)
+
+
+# -- the document with what was learned
+
+
+def _rewritten(spec: GMNSpec, made: Fit, learned: Sequence[Learned], source: str) -> GMNSpec:
+    """The tables that changed as rows; the others, and what else is written, as they were."""
+    sections = {key: list(getattr(spec, key)) for key in _SECTIONS.values()}
+    before = compile_spec(spec)
+    titles = []
+    for one in learned:
+        if np.array_equal(table_of(before, one), table_of(made.model, one)):
+            continue
+        place, conditional = _conditional(spec, made.model, one)
+        of = (made.model.observations if one.kind == "A" else made.model.states)[one.index]
+        rows = _laid_out(spec, made.model, one, table_of(made.model, one))
+        table = Table(kind="rows", rows=tuple(map(_written, rows)))
+        if conditional is None:
+            sections["priors"].append(Conditional(of=of.name, table=table))
+        else:
+            sections[_SECTIONS[one.kind]][place] = conditional.model_copy(update={"table": table})
+        titles.append(f"{_KINDS[one.kind]} of {of.name}")
+    if not titles:
+        return spec
+    entry = Entry(key="learned", value=f"{', '.join(titles)} from {source}")
+    metadata = (*(e for e in spec.metadata if e.key != "learned"), entry)
+    tables = {key: tuple(tables) for key, tables in sections.items()}
+    return spec.model_copy(update={**tables, "metadata": metadata})
+
+
+def _written(row: Array) -> tuple[float, ...]:
+    """To six decimals, summing to 1; what is possible stays so."""
+    short = [round(p, 6) or float(f"{p:.3g}") for p in row.tolist()]
+    largest = max(range(len(short)), key=short.__getitem__)
+    short[largest] = round(1.0 - math.fsum(short[:largest] + short[largest + 1 :]), 9)
+    return tuple(short)

@@ -1,0 +1,222 @@
+"""GMN516-519 on a faulty document, on its smallest repair, and on what is as it should be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.gmn.model import GMNSpec
+from orchestrator.gmn.simulate import simulate
+from orchestrator.gmn.validate import validate
+from orchestrator.types.diagnostics import Diagnostic
+
+LIBRARY = Path(__file__).parents[3] / "prompts" / "library"
+CODES = ("GMN516", "GMN517", "GMN518", "GMN519")
+
+TIGER = """gmn 1.0
+agent tiger {}
+node state tiger { labels: [left, right] }
+node state place { labels: [middle, at_left, at_right] }
+node observation hear { labels: [left, right] }
+node observation outcome { labels: [nothing, gold, roar] }
+node action do { labels: [listen, open_left, open_right] }
+node emission A_hear {
+  from: [tiger, place]
+  to: hear
+  rules: [
+    {when: {place: middle, tiger: left}, then: {left: 0.85, right: 0.15}},
+    {when: {place: middle, tiger: right}, then: {left: 0.15, right: 0.85}},
+    {then: {left: 0.5, right: 0.5}},
+  ]
+}
+node emission A_outcome {
+  from: [tiger, place]
+  to: outcome
+  rules: [
+    {when: {place: middle}, then: {nothing: 1}},
+    {when: {place: at_left, tiger: left}, then: {roar: 1}},
+    {when: {place: at_right, tiger: right}, then: {roar: 1}},
+    {then: {gold: 1}},
+  ]
+}
+node transition B_tiger { from: [tiger, place] to: tiger rules: [
+  {when: {place: middle}, then: {"@stay": 1}},
+  {then: {left: 0.5, right: 0.5}},
+] }
+node transition B_place { from: [do] to: place map: [middle, at_left, at_right] }
+node belief D_place { about: place, rows: [[1, 0, 0]] }
+node preference C { on: outcome, goals: {gold: GOLD, roar: ROAR} }
+node preference C_place { on: place, goals: {middle: LISTEN} }
+node policy pi { horizon: 2, gamma: 8 }
+end
+"""
+
+
+def tiger(scale: float) -> str:
+    numbers = {"GOLD": 10 * scale, "ROAR": -100 * scale, "LISTEN": -scale}
+    text = TIGER
+    for name, number in numbers.items():
+        text = text.replace(name, repr(number))
+    return text
+
+
+CORRIDOR = """gmn 1.0
+agent walker {}
+node state cell { size: 5 }
+node observation seen { size: 5 }
+node action go { labels: [stay, back, forth] }
+node emission A { from: [cell], to: seen, identity }
+node transition B {
+  from: [cell, go]
+  to: cell
+  shift
+  moves: {stay: [0], back: [-1], forth: [1]}
+}
+node belief D { about: cell, rows: [[1, 0, 0, 0, 0]] }
+node preference C { on: seen, values: [0, WAY, WAY, WAY, GOAL] }
+node policy pi { horizon: HORIZON, gamma: 8 }
+end
+"""
+
+
+def corridor(*, horizon: int, goal: float = 3, way: float = 0, more: str = "") -> str:
+    text = CORRIDOR.replace("HORIZON", str(horizon)).replace("GOAL", repr(float(goal)))
+    return text.replace("WAY", repr(float(way))).replace("gamma: 8", f"gamma: 8 {more}")
+
+
+def found(text: str | GMNSpec) -> dict[str, Diagnostic]:
+    verdict = validate(text, run_steps=0)
+    assert verdict.compiled is not None, verdict.report
+    return {d.code: d for d in verdict.report.diagnostics if d.code in CODES}
+
+
+def first_act(text: str) -> str:
+    model = validate(text, run_steps=0).compiled
+    assert model is not None
+    return simulate(model, steps=1, seed=0).steps[0].action["do"]
+
+
+def test_a_tiger_whose_payoffs_are_too_small_opens_at_once_and_is_warned_of() -> None:
+    faulty = tiger(0.002)
+    assert first_act(faulty) != "listen"
+    warned = found(faulty)["GMN516"]
+    assert "risks the worst utility (-0.2) with probability 0.15" in warned.message
+    assert "multiply every utility by 32, or write info_gain: false" in warned.message
+    assert found(tiger(32 * 0.002)) == {}
+    assert first_act(tiger(32 * 0.002)) == "listen"
+    assert "GMN516" in found(tiger(16 * 0.002))
+    assert "GMN516" not in found(faulty.replace("horizon: 2,", "horizon: 2, info_gain: false,"))
+
+
+@pytest.mark.parametrize("horizon", [1, 3])
+@pytest.mark.parametrize("scale", [0.1, 1.0])
+def test_a_tiger_that_listens_first_is_not(horizon: int, scale: float) -> None:
+    assert found(tiger(scale).replace("horizon: 2", f"horizon: {horizon}")) == {}
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("", "of plans of one step the best is the most probable at every gamma"),
+        ("selection: contingent", "a contingent plan takes the best action at every branch"),
+    ],
+)
+def test_a_gamma_that_changes_nothing_is_named_with_what_does(more: str, words: str) -> None:
+    text = corridor(horizon=1, goal=3, way=1, more=more).replace("gamma: 8", "gamma: 6")
+    said = found(text)["GMN517"].message
+    assert said.startswith(f"gamma 6 changes nothing: {words}")
+    model = validate(text).compiled
+    sharper = validate(text.replace("gamma: 6", "gamma: 0.5")).compiled
+    assert model is not None
+    assert sharper is not None
+    assert simulate(model, steps=8, seed=1) == simulate(sharper, steps=8, seed=1)
+
+
+@pytest.mark.parametrize(
+    "more", ["selection: stochastic", "habit: {go: [1, 1, 2]}", "horizon: 2", "gamma: 8"]
+)
+def test_a_gamma_that_can_matter_or_that_nobody_set_is_not(more: str) -> None:
+    text = corridor(horizon=1, goal=3, way=1).replace("gamma: 8", "gamma: 6")
+    if more.startswith("horizon"):
+        text = text.replace("horizon: 1", more)
+    elif more.startswith("gamma"):
+        text = text.replace("gamma: 6", more)
+    else:
+        text = text.replace("gamma: 6", f"gamma: 6 {more}")
+    assert found(text) == {}
+
+
+def test_an_agent_that_idles_though_a_reward_is_in_reach_is_warned_of() -> None:
+    faulty = corridor(horizon=2)
+    model = validate(faulty).compiled
+    assert model is not None
+    assert {step.state["cell"] for step in simulate(model, steps=20, seed=0).steps} == {"0"}
+    said = found(faulty)["GMN518"].message
+    assert "it stays at cell=0 and does go=stay for 10 steps, though cell=4 is reached in" in said
+    assert "4 steps that are worth 3 nats more; plan at least 4 steps ahead" in said
+    assert found(corridor(horizon=4)) == {}
+    graded = faulty.replace("[0, 0.0, 0.0, 0.0, 3.0]", "[0, 0.5, 1, 1.5, 3]")
+    assert graded != faulty
+    assert found(graded) == {}
+
+
+def test_a_habit_that_holds_an_agent_where_it_is_is_named() -> None:
+    text = corridor(horizon=4, more="habit: {go: [1, 0, 0]}")
+    assert "a habit holds the agent" in found(text)["GMN518"].message
+
+
+def test_a_goal_that_is_never_worth_its_way_is_warned_of_with_what_would_be_enough() -> None:
+    faulty = corridor(horizon=4, goal=1, way=-1)
+    said = found(faulty)["GMN519"].message
+    assert "the best place, cell=4, is never worth its way: every plan of 4 steps" in said
+    more = float(said.split("raise its utility by ")[1].split(",")[0])
+    assert 2 < more < 3.1  # three costs of 1 against a goal of 1
+    assert found(corridor(horizon=4, goal=1 + more, way=-1)) == {}
+    assert found(corridor(horizon=4, goal=2, way=-0.3)) == {}
+
+
+def test_an_agent_that_is_where_it_wants_to_be_may_stay() -> None:
+    text = corridor(horizon=2).replace("[[1, 0, 0, 0, 0]]", "[[0, 0, 0, 0, 1]]")
+    assert found(text) == {}
+
+
+def changed(spec: GMNSpec, noise: float, utility: float, horizon: int | None) -> GMNSpec:
+    tables = {
+        section: tuple(
+            table.model_copy(
+                update={
+                    "table": table.table.model_copy(
+                        update={"noise": min(0.5, noise * table.table.noise)}
+                    )
+                }
+            )
+            for table in getattr(spec, section)
+        )
+        for section in ("likelihoods", "transitions")
+    }
+    preferences = tuple(
+        p.model_copy(
+            update={
+                "values": tuple(utility * v for v in p.values),
+                "goals": tuple(
+                    g.model_copy(update={"utility": utility * g.utility}) for g in p.goals
+                ),
+            }
+        )
+        for p in spec.preferences
+    )
+    policy = spec.policy.model_copy(update={"horizon": horizon or spec.policy.horizon})
+    return spec.model_copy(update={**tables, "preferences": preferences, "policy": policy})
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in LIBRARY.glob("*.gmn")))
+def test_no_curated_model_nor_its_variations_raise_an_alarm(name: str) -> None:
+    spec = validate((LIBRARY / f"{name}.gmn").read_text(), run_steps=0).spec
+    assert spec is not None
+    assert found(spec) == {}
+    for noise, utility, horizon in (
+        (0.5, 1.0, None), (2.0, 1.0, None), (1.0, 0.5, None), (1.0, 2.0, None),
+        (1.0, 1.0, spec.policy.horizon + 1),
+    ):  # fmt: skip
+        assert found(changed(spec, noise, utility, horizon)) == {}
