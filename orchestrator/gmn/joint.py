@@ -115,7 +115,7 @@ def _joint(model: Compiled, factors: tuple[int, ...], controls: tuple[int, ...])
     for row, chosen in enumerate(itertools.product(*map(range, choices))):
         action = dict(zip(controls, chosen, strict=True))
         moved, echo = layout.moves(action), layout.echo(action)
-        moves.append(moved * alive[:, None] * alive)
+        moves.append(moved * alive)
         worth.append((acts[row] + moved @ layout.states(echo)) * alive)
         outcomes.append(layout.outcomes(echo))
     first, *rest = _merged([layout.outcomes(layout.echo(None)), *outcomes])

@@ -212,6 +212,27 @@ def test_what_has_nothing_to_do_with_a_utility_costs_nothing() -> None:
     assert optimum(model, steps=5).nodes == 2
 
 
+def test_the_end_of_one_factor_ends_the_utility_of_another() -> None:
+    sizes = Sizes((2, 2), (2,), (2, 2), ((0, 1),), ((0,), (1,)), ((0,), (1,)))
+    clock = np.zeros((2, 2, 2))
+    clock[0, 0, 0] = clock[1, 0, 1] = clock[1, 1] = 1  # ends when the first action says so, and never goes back
+    wages = np.zeros((2, 2, 2))
+    wages[0, :, 0] = wages[1, :, 1] = 1
+    start = [np.array([1.0, 0.0]), np.array([1.0, 0.0])]
+    paid = [ActionUtility((), (0,), np.array([0.0, 1.5]))]
+    model = compiled(
+        sizes,
+        [np.full((2, 2, 2), 0.5)],
+        [clock, wages],
+        V=[np.zeros(2), np.array([0.0, 1.0])],
+        D=start,
+        terminal=[np.array([False, True]), np.array([False, False])],
+        action_utilities=paid,
+    )
+    # The wages of all four steps, and the 1.5 for ending at the last of them.
+    assert optimum(model, steps=4).value == pytest.approx(5.5)
+
+
 def test_a_model_without_any_utility_is_worth_nothing() -> None:
     sizes = Sizes((2,), (2,), (2,), ((0,),), ((0,),), ((0,),))
     model = compiled(sizes, [np.eye(2)], [table(np.random.default_rng(0), 2, 2, 2)])
