@@ -93,7 +93,9 @@ def _as_json(name: str, episode: Run, measured: Sequence[Measured]) -> dict[str,
         "warnings": list(doubts(episode)),
         "steps": [
             {
-                **asdict(step),
+                "observation": dict(step.observation),
+                "state": dict(step.state),
+                "action": dict(step.action),
                 "belief": {k: {"label": v[0], "p": v[1]} for k, v in step.belief.items()},
             }
             for step in episode.steps

@@ -1,8 +1,8 @@
 """The catalogue of findings: code, severity, when it is repaired locally, what it is about.
 
 The words with the values in them are written by the check that raises the code; severity and the
-order of repairs stand here and nowhere else. GMN001-016 are about syntax, 101-123 structure,
-201-217 probabilities, 301-312 shapes, 401-414 preferences and policies, 501-515 quality (never
+order of repairs stand here and nowhere else. GMN001-016 are about syntax, 101-125 structure,
+201-217 probabilities, 301-312 shapes, 401-415 preferences and policies, 501-515 quality (never
 blocking), 601-607 queries, 701-713 limits, 801-806 import, 901-907 the engine.
 """
 
@@ -78,6 +78,8 @@ _TABLE = """
 121 W 1 label looks like a range or a glob
 122 I 1 labels recovered from the description
 123 W - labels that look alike
+124 E - terminal labels on what is not a state
+125 E - ends before its first step
 201 E 5 row does not sum to 1
 202 E 4 negative probability
 203 E - not a finite number
@@ -120,6 +122,7 @@ _TABLE = """
 412 E - habit weights wrong
 413 I - several preferences on one target are summed
 414 W - goal and avoided label have equal utility
+415 E - discount outside (0, 1]
 501 W - likelihood independent of its parents
 502 W - action without effect
 503 W - goal beyond the horizon

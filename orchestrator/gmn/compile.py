@@ -92,6 +92,18 @@ class Compiled:
         """Whether a hidden state has a utility, which pymdp cannot express exactly."""
         return any(np.any(v != 0) for v in self.V)
 
+    @property
+    def beyond_pymdp(self) -> tuple[str, ...]:
+        """What the model says that no argument of pymdp's agent can, in words."""
+        said = {
+            "the utility of a hidden state": self.has_state_utility,
+            "the utility of an action": bool(self.action_utilities),
+            f"the discount {self.discount:g}": self.discount != 1,
+            "terminal labels": any(np.any(ends) for ends in self.terminal),
+            "contingent plans": self.selection == "contingent",
+        }
+        return tuple(what for what, is_said in said.items() if is_said)
+
     def to_json(self) -> dict[str, object]:
         """The arrays as nested lists under pymdp's argument names, JSON-ready."""
         arrays: dict[str, object] = {
@@ -99,6 +111,17 @@ class Compiled:
         }
         if self.has_state_utility:
             arrays["V"] = [v.tolist() for v in self.V]
+        if self.discount != 1:
+            arrays["discount"] = self.discount
+        if self.terminal:
+            arrays["terminal"] = [ends.tolist() for ends in self.terminal]
+        if self.action_utilities:
+            arrays["action_utilities"] = [
+                {"states": list(u.states), "actions": list(u.actions), "table": u.table.tolist()}
+                for u in self.action_utilities
+            ]
+        if self.beyond_pymdp:
+            arrays["not_in_pymdp"] = list(self.beyond_pymdp)
         return {
             **arrays,
             "E": self.E.tolist(),
@@ -153,6 +176,8 @@ def compile_spec(spec: GMNSpec) -> Compiled:
         selection=spec.policy.selection,
         info_gain=spec.policy.info_gain,
         inference=spec.policy.inference,
+        discount=spec.policy.discount,
+        terminal=_ends(spec.states),
     )
     _require_finite(compiled)
     return compiled
@@ -283,6 +308,19 @@ def utilities(preferences: Sequence[Preference], target: Variable) -> Array:
             with np.errstate(over="ignore"):
                 total[matches] += goal.utility
     return total
+
+
+def _ends(states: Sequence[Variable]) -> tuple[NDArray[np.bool_], ...]:
+    """Which values of every state end everything; empty where none does."""
+    found = []
+    for state in states:
+        ends = np.zeros(state.n, dtype=bool)
+        for label in state.terminal:
+            if not (matches := labels_matching(label, state)):
+                raise GMNError(f"compile failed: terminal {label!r} is not a value of {state.name}")
+            ends[matches] = True
+        found.append(ends)
+    return tuple(found) if any(map(np.any, found)) else ()
 
 
 def _policies(sizes: Sequence[int], horizon: int) -> NDArray[np.int64]:

@@ -149,7 +149,7 @@ def _plans(spec: GMNSpec) -> str:
     steps = "1 step" if policy.horizon == 1 else f"{policy.horizon} steps"
     text = f"It looks {steps} ahead, comparing {plans} plan{'' if plans == 1 else 's'}"
     text += " by expected utility and information gain" if policy.info_gain else " by utility alone"
-    how = "takes the best" if policy.selection == "deterministic" else "samples among them"
+    how = "samples among them" if policy.selection == "stochastic" else "takes the best"
     return f"{text}, and {how} (precision {policy.gamma:g})."
 
 

@@ -26,7 +26,7 @@ LABEL_PATTERN = r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,47}"
 TableKind = Literal["rows", "map", "identity", "uniform", "shift", "grid", "rules"]
 Boundary = Literal["stay", "clamp", "wrap"]
 NoiseKind = Literal["uniform", "others", "stay"]
-Selection = Literal["deterministic", "stochastic"]
+Selection = Literal["deterministic", "stochastic", "contingent"]
 Inference = Literal["auto", "exact", "mean_field"]
 Trigger = Literal[
     "on_start", "on_observation", "on_uncertainty", "every_n_steps", "on_goal", "on_error"
@@ -53,6 +53,7 @@ class Variable(_Part):
         labels: one name per value; empty means the default labels.
         size: number of values; 0 means "as many as there are labels".
         shape: sizes of a grid whose product is `size`; empty for a plain list of values.
+        terminal: labels of a state at which everything ends: labels, globs or ranges.
     """
 
     name: Label
@@ -60,6 +61,7 @@ class Variable(_Part):
     labels: Labels = ()
     size: int = 0
     shape: tuple[int, ...] = ()
+    terminal: Labels = ()
 
     @property
     def n(self) -> int:
@@ -173,8 +175,10 @@ class Policy(_Part):
     Attributes:
         horizon: steps looked ahead, at least 1.
         gamma: precision over policies, above 0.
-        selection: the best action, or a sample of the posterior.
+        selection: the best action, a sample of the posterior, or the best action of a plan that
+            branches on what will be observed.
         info_gain: whether expected information gain about states counts.
+        discount: what a nat is worth one step later, in (0, 1].
         inference: exact, by mean field, or exact wherever the joint of what meets is small.
     """
 
@@ -182,6 +186,7 @@ class Policy(_Part):
     gamma: float = 8.0
     selection: Selection = "deterministic"
     info_gain: bool = True
+    discount: float = 1.0
     inference: Inference = "auto"
 
 

@@ -33,12 +33,12 @@ def to_pymdp(model: Compiled) -> Any:
 
     Raises:
         MissingExtraError: pymdp is not installed.
-        GMNError: the model prefers a hidden state, which pymdp cannot express exactly.
+        GMNError: the model says what pymdp cannot express, such as a discount.
     """
-    if model.has_state_utility:
+    if model.beyond_pymdp:
         raise GMNError(
-            "pymdp cannot express the utility of a hidden state exactly; prefer an observation that"
-            " identifies it"
+            f"pymdp cannot express {' or '.join(model.beyond_pymdp)}; prefer observations, and"
+            " leave out of the document what it cannot say"
         )
     try:
         import jax.numpy as jnp  # noqa: PLC0415  850 MB that most users do without
@@ -107,7 +107,7 @@ def cross_check(
             for what, gap in gaps.items()
             if not gap <= scale * TOLERANCES[what]
         ]
-        action = choose(engine, beliefs, rng)
+        action = choose(engine, beliefs, rng).action
         world.act(action)
         prior = engine.predict(beliefs, action)
     return tuple(found)

@@ -5,11 +5,12 @@ Beliefs and plans are those of `orchestrator.gmn.engine`; docs/engine.md states 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from orchestrator.gmn.engine.choice import Choice, best
 from orchestrator.gmn.engine.engine import Engine
 from orchestrator.types.work import look, repeated
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 
+#: The most numbers that the steps of one run keep beside their labels (64 MB).
+KEPT_NUMBERS = 2**23
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One step of a run, in labels.
@@ -32,13 +37,20 @@ class Step:
         observation: label by modality.
         belief: most probable label and its probability by state factor.
         state: the true label by state factor.
-        action: label by action factor, taken after the observation.
+        action: label by action factor, taken after the observation; empty where the episode ended.
+        seen: index of the label of every modality.
+        marginals: q(s_f) of every factor after the observation.
+        choice: what was chosen and from what; None where the episode ended. Both are kept while the
+            run has room for them (`KEPT_NUMBERS`) and asked to keep them: else () and None.
     """
 
     observation: Mapping[str, str]
     belief: Mapping[str, tuple[str, float]]
     state: Mapping[str, str]
     action: Mapping[str, str]
+    seen: tuple[int, ...] = field(default=(), compare=False)
+    marginals: tuple[Array, ...] = field(default=(), compare=False, repr=False)
+    choice: Choice | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,23 +80,18 @@ def doubts(run: Run) -> Iterator[str]:
         yield f"at {run.unsettled} of {count} steps the mean-field beliefs did not converge"
 
 
-def choose(engine: Engine, beliefs: Beliefs, rng: np.random.Generator) -> NDArray[np.int64]:
-    """First joint action, shape [actions]: the most probable one, or a sampled one.
+def choose(engine: Engine, beliefs: Beliefs, rng: np.random.Generator) -> Choice:
+    """The most probable first joint action, or with `selection: stochastic` a sampled one.
 
     Its probability is that of all policies that begin with it.
     """
-    model = engine.model
-    look(100, numbers=16 * len(model.policies))
-    posterior = engine.policy_posterior(engine.negative_expected_free_energy(beliefs))
-    # Policies are in C order, the first step varying slowest: those of one action lie together.
-    first = posterior.reshape(len(engine.joint_actions), -1).sum(axis=1)
-    if model.selection == "stochastic":
-        index = int(rng.choice(len(first), p=first / first.sum()))
-    else:
-        # Rounding must not decide between equal actions, so the first one is taken.
-        index = int(np.flatnonzero(first >= first.max() * (1 - 1e-9))[0])
-    chosen: NDArray[np.int64] = engine.joint_actions[index]
-    return chosen
+    found = best(engine, beliefs)
+    if engine.model.selection != "stochastic":
+        return found
+    index = int(rng.choice(len(found.first), p=found.first / found.first.sum()))
+    by_action = found.posterior.reshape(len(found.first), -1)
+    policy = index * by_action.shape[1] + int(by_action[index].argmax())
+    return replace(found, action=engine.joint_actions[index], policy=policy, tied=(), broken_by="")
 
 
 class World:
@@ -111,6 +118,12 @@ class World:
             controls = [int(action[k]) for k in self.model.B_action_dependencies[f]]
             self.state[f] = self._draw(_column(b, [*parents, *controls]))
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether a factor is in a state in which the episode ends."""
+        ends = zip(self.model.terminal, self.state, strict=False)
+        return any(bool(terminal[index]) for terminal, index in ends)
+
     def _draw(self, distribution: Array) -> int:
         drawn = int(np.searchsorted(np.cumsum(distribution), self.rng.random(), side="right"))
         return min(drawn, len(distribution) - 1)
@@ -122,10 +135,12 @@ def _column(array: Array, context: Sequence[int]) -> Array:
     return column
 
 
-def simulate(model: Compiled | Engine, *, steps: int, seed: int) -> Run:
+def simulate(model: Compiled | Engine, *, steps: int, seed: int, keep_choices: bool = True) -> Run:
     """Run the agent for `steps` steps in a world sampled from its own model.
 
-    An engine saves the preparation of the arrays where a model has several episodes.
+    It is over earlier where the world enters a terminal state, which is observed and is the last
+    step. An engine saves the preparation of the arrays where a model has several episodes;
+    `keep_choices` says whether the steps keep more than labels.
 
     Raises: ValueError: steps below 1; TooMuchWork: an allowance does not suffice for them.
     """
@@ -137,17 +152,28 @@ def simulate(model: Compiled | Engine, *, steps: int, seed: int) -> Run:
     prior = engine.start()
     made: list[Step] = []
     surprised = unsettled = 0
+    left = KEPT_NUMBERS if keep_choices else 0
     for number in range(steps):
         with repeated(0 if number else steps - 1):
             seen = world.observe()
             inferred = engine.observe(prior, seen)
             surprised += bool(inferred.impossible)
             unsettled += not inferred.converged
-            action = choose(engine, inferred.beliefs, rng)
-            made.append(_in_labels(engine, world.state, seen, inferred.beliefs, action))
-            world.act(action)
-            prior = engine.predict(inferred.beliefs, action)
+            choice = None if world.has_ended else choose(engine, inferred.beliefs, rng)
+            step = _in_labels(engine, world.state, seen, inferred.beliefs, choice)
+            left -= _numbers(step)
+            made.append(step if left >= 0 else replace(step, marginals=(), choice=None))
+            if choice is None:
+                break
+            world.act(choice.action)
+            prior = engine.predict(inferred.beliefs, choice.action)
     return Run(seed, tuple(made), surprised, unsettled)
+
+
+def _numbers(step: Step) -> int:
+    """How many numbers a step keeps."""
+    choice = 2 * len(step.choice.posterior) + len(step.choice.first) if step.choice else 0
+    return choice + sum(len(q) for q in step.marginals)
 
 
 def _in_labels(
@@ -155,15 +181,19 @@ def _in_labels(
     state: Sequence[int],
     seen: Sequence[int],
     beliefs: Beliefs,
-    action: NDArray[np.int64],
+    choice: Choice | None,
 ) -> Step:
-    model = engine.model
+    model, marginals = engine.model, engine.marginals(beliefs)
+    action = () if choice is None else zip(model.actions, choice.action, strict=True)
     return Step(
         observation={v.name: v.names[i] for v, i in zip(model.observations, seen, strict=True)},
         belief={
             v.name: (v.names[int(q.argmax())], float(q.max()))
-            for v, q in zip(model.states, engine.marginals(beliefs), strict=True)
+            for v, q in zip(model.states, marginals, strict=True)
         },
         state={v.name: v.names[i] for v, i in zip(model.states, state, strict=True)},
-        action={v.name: v.names[int(i)] for v, i in zip(model.actions, action, strict=True)},
+        action={v.name: v.names[int(i)] for v, i in action},
+        seen=tuple(seen),
+        marginals=marginals,
+        choice=choice,
     )

@@ -338,7 +338,7 @@ def _run(
 
 def _doubts(model: Compiled, steps: int) -> Iterator[Diagnostic]:
     doing(f"simulating {steps} steps", "plan fewer steps, or make the model smaller")
-    for words in doubts(simulate(model, steps=steps, seed=0)):
+    for words in doubts(simulate(model, steps=steps, seed=0, keep_choices=False)):
         yield finding("GMN904", words)
 
 

@@ -145,7 +145,7 @@ def test_without_information_gain_only_utility_counts() -> None:
     model = dataclasses.replace(model_of((LIBRARY / "tmaze.gmn").read_text()), info_gain=False)
     engine = Engine(model)
     efe = engine.negative_expected_free_energy(engine.start())
-    assert choose(engine, engine.start(), np.random.default_rng(0)).tolist() == [0]
+    assert choose(engine, engine.start(), np.random.default_rng(0)).action.tolist() == [0]
     assert efe.max() == pytest.approx(0.0, abs=1e-9)
 
 

@@ -219,7 +219,7 @@ def test_every_curated_model_believes_what_bayes_rule_says(name: str) -> None:
         held, joint = engine.observe(beliefs, seen).beliefs, bayes(model, joint, seen)
         for f, q in enumerate(engine.marginals(held)):
             assert_allclose(q, marginal(model, joint, f), atol=1e-9)
-        action = choose(engine, held, rng)
+        action = choose(engine, held, rng).action
         world.act(action)
         beliefs, joint = engine.predict(held, action), moved(model, joint, action)
 

@@ -125,6 +125,12 @@ def valid_specs(draw: st.DrawFn) -> GMNSpec:
             given = [*actions, *draw(st.sampled_from([[state], states]))] if index == 0 else [state]
             transitions.append(_conditional(state, given, draw(tables(state, given, every))))
     priors = [_conditional(s, [], draw(tables(s, [], ["rows", "map", "uniform"]))) for s in states]
+    # Only a label that is not all of what the state can begin with.
+    begins = [prior.table.map[0] if prior.table.kind == "map" else "" for prior in priors]
+    states = [
+        state.model_copy(update={"terminal": draw(terminal(state, begin))})
+        for state, begin in zip(states, begins, strict=True)
+    ]
     return GMNSpec(
         name=draw(st.sampled_from(["agent", "two words", "a1"])),
         description=draw(words),
@@ -140,14 +146,20 @@ def valid_specs(draw: st.DrawFn) -> GMNSpec:
         policy=Policy(
             horizon=draw(st.integers(1, 2)),
             gamma=draw(st.sampled_from([0.5, 4.0, 16.0])),
-            selection=draw(st.sampled_from(["deterministic", "stochastic"])),
+            selection=draw(st.sampled_from(["deterministic", "stochastic", "contingent"])),
             info_gain=draw(st.booleans()),
+            discount=draw(st.sampled_from([1.0, 0.95, 0.3])),
         ),
         queries=tuple(draw(queries(observations[0]))),
         metadata=tuple(
             Entry(key=f"k{i}", value=v) for i, v in enumerate(draw(st.lists(words, max_size=2)))
         ),
     )
+
+
+def terminal(state: Variable, begin: str) -> st.SearchStrategy[tuple[str, ...]]:
+    last = state.names[-1]
+    return st.sampled_from([(), *([(last,)] if last != begin else [])])
 
 
 def _conditional(of: Variable, given: list[Variable], table: Table) -> Conditional:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from orchestrator.gmn.checks import (
     bounds,
+    ends,
     preference,
     probability,
     quality,
@@ -22,6 +23,7 @@ __all__ = [
     "Subject",
     "bounds",
     "check",
+    "ends",
     "is_too_large",
     "known_constraints",
     "preference",

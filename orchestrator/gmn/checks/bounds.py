@@ -75,6 +75,9 @@ def lists_are_short(subject: Subject) -> Iterator[Diagnostic]:
     spec, most = subject.spec, subject.limits.parts
     sections = ("likelihoods", "transitions", "priors", "preferences", "habits", "queries")
     lists: list[tuple[str, int]] = [(f"/{name}", len(getattr(spec, name))) for name in sections]
+    for section in ("states", "observations", "actions"):
+        for i, variable in enumerate(getattr(spec, section)):
+            lists += [(f"/{section}/{i}/terminal", len(variable.terminal))]
     lists += [(f"/preferences/{i}/goals", len(p.goals)) for i, p in enumerate(spec.preferences)]
     for pointer, table in subject.tables:
         lists += [(f"{pointer}/table/moves", len(table.table.moves))]

@@ -1,4 +1,4 @@
-"""GMN401-414: preferences, policy and habits."""
+"""GMN401-415: preferences, policy and habits."""
 
 from __future__ import annotations
 
@@ -140,9 +140,9 @@ def repeated_preferences_are_reported(subject: Subject) -> Iterator[Diagnostic]:
                 yield finding("GMN414", words, pointer=f"/preferences/{index}/goals")
 
 
-@check("GMN410", "GMN411")
+@check("GMN410", "GMN411", "GMN415")
 def policy_is_usable(subject: Subject) -> Iterator[Diagnostic]:
-    """The horizon is at least 1 and the precision above 0."""
+    """The horizon is at least 1, the precision above 0, and the discount in (0, 1]."""
     policy = subject.spec.policy
     if policy.horizon < 1:
         words = f"horizon is {policy.horizon}, expected at least 1"
@@ -151,6 +151,12 @@ def policy_is_usable(subject: Subject) -> Iterator[Diagnostic]:
     if not (policy.gamma > 0 and math.isfinite(policy.gamma)):
         words = f"gamma is {policy.gamma!r}, expected a number above 0"
         yield finding("GMN411", words, pointer="/policy/gamma", got=policy.gamma)
+    if not 0 < policy.discount <= 1:
+        words = (
+            f"discount is {policy.discount!r}, expected a number above 0 and at most 1; leave it"
+            " out where later utilities count in full"
+        )
+        yield finding("GMN415", words, pointer="/policy/discount", got=policy.discount)
 
 
 @check("GMN412")

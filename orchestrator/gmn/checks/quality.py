@@ -139,7 +139,10 @@ def _distances(model: Compiled) -> NDArray[np.int64]:
         queue.append(start)
     while queue:
         here = queue.popleft()
-        for there in _successors(model, np.unravel_index(here, sizes), sizes):
+        at = np.unravel_index(here, sizes)
+        if any(ends[i] for ends, i in zip(model.terminal, at, strict=False)):
+            continue
+        for there in _successors(model, at, sizes):
             if distance[there] < 0:
                 distance[there] = distance[here] + 1
                 queue.append(int(there))
@@ -232,6 +235,7 @@ def states_differ(subject: Subject) -> Iterator[Diagnostic]:
 def _signatures(model: Compiled, f: int) -> NDArray[np.float64] | None:
     """All entries that depend on factor `f`, one row per value; None when they are too many."""
     parts = [model.V[f][:, None]]
+    parts += [ends[:, None].astype(float) for ends in model.terminal[f : f + 1]]
     tables = [
         *zip(model.A, model.A_dependencies, strict=True),
         *zip(model.B, model.B_dependencies, strict=True),
@@ -255,6 +259,7 @@ def states_matter(subject: Subject) -> Iterator[Diagnostic]:
         return
     matters = {f for parents in model.A_dependencies for f in parents}
     matters |= {f for f, v in enumerate(model.V) if np.any(v != 0)}
+    matters |= {f for f, ends in enumerate(model.terminal) if np.any(ends)}
     for _ in model.states:
         matters |= {g for f in matters for g in model.B_dependencies[f]}
     for f, state in enumerate(model.states):

@@ -165,6 +165,9 @@ def labels_are_known(subject: Subject) -> Iterator[Diagnostic]:
 
 def _labels(subject: Subject) -> Iterator[tuple[str, str, Variable]]:
     """Pointer, label and variable of every label in tables and preferences."""
+    for _, where, owner in pointers(subject.spec):
+        ends = owner.terminal if subject.bounded(owner.name) is not None else ()
+        yield from ((f"{where}/terminal/{i}", label, owner) for i, label in enumerate(ends))
     for pointer, conditional in subject.tables:
         yield from _table_labels(subject, f"{pointer}/table", conditional)
     for index, preference in enumerate(subject.spec.preferences):
@@ -373,6 +376,7 @@ def _uses(spec: GMNSpec, variable: str, label: str) -> Iterator[str]:
 def variables_are_used(subject: Subject) -> Iterator[Diagnostic]:
     """States that no table, preference or query uses."""
     used = {name for _, table in subject.tables for name in table.given if name != table.of}
+    used |= {state.name for state in subject.spec.states if state.terminal}
     used |= {preference.on for preference in subject.spec.preferences}
     used |= {name for query in subject.spec.queries for name in (*query.inputs, query.target)}
     for index, state in enumerate(subject.spec.states):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from orchestrator.gmn.engine.exact import ExactPart
 from orchestrator.gmn.engine.mean_field import MeanFieldPart, clipped_log, softmax
 from orchestrator.gmn.engine.parts import parts_of, require_possible
+from orchestrator.gmn.engine.plan import ALIVE, MOVED, UTILITY, WORTH, Planned, stages, summed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,12 +52,12 @@ class Engine:
         self.model = model if inference is None else replace(model, inference=inference)
         require_possible(self.model)
         is_exact = self.model.inference != "mean_field"
-        self.parts = tuple(
+        self.parts: tuple[Planned, ...] = tuple(
             (ExactPart if is_exact and not part.reason else MeanFieldPart)(model, part)
             for part in parts_of(model)
         )
         self._places = [self._place(part) for part in self.parts]
-        per_step = round(len(model.policies) ** (1 / model.horizon))
+        per_step = math.prod(action.n for action in model.actions)
         self.joint_actions: NDArray[np.int64] = model.policies[:per_step, -1, :]
 
     @property
@@ -63,10 +65,10 @@ class Engine:
         """Whether every belief is the exact posterior."""
         return all(isinstance(part, ExactPart) for part in self.parts)
 
-    def _place(self, part: ExactPart | MeanFieldPart) -> NDArray[np.int64]:
+    def _place(self, part: Planned) -> NDArray[np.int64]:
         """For every policy, the index of the part's own sequence of actions."""
         index = np.zeros(len(self.model.policies), dtype=np.int64)
-        for step in range(self.model.horizon):
+        for step in range(self.model.policies.shape[1]):
             for k in part.part.controls:
                 index = index * self.model.actions[k].n + self.model.policies[:, step, k]
         return index
@@ -110,12 +112,76 @@ class Engine:
     def negative_expected_free_energy(self, beliefs: Beliefs) -> Array:
         """-G of every policy in nats, shape [policies]: utility plus, if asked, information gain.
 
-        Parts do not meet, so -G is a sum over them, each planned over its own actions.
+        Parts do not meet, so it is a sum over them, each planned over its own actions.
         """
+        if self.model.terminal:
+            total: Array = self.by_step(beliefs, rows=ALIVE + 1)[WORTH].sum(axis=0)
+            return total
         total = np.zeros(len(self.model.policies))
         for part, belief, place in zip(self.parts, beliefs, self._places, strict=True):
-            total += part.plan(belief, self.model.horizon)[place]
+            found = stages(part, part.batch(belief), self.model.policies.shape[1], rows=1)
+            total += summed(found, self.model.discount)[place]
         return total
+
+    def by_step(self, beliefs: Beliefs, rows: int = MOVED + 1) -> Array:
+        """The first `rows` of WORTH, ALIVE, UTILITY and MOVED, [rows, steps, policies].
+
+        Discounted, and weighed by the probability that nothing had ended before; that is a product
+        over the parts, because parts stay independent.
+        """
+        steps = self.model.policies.shape[1]
+        found = np.zeros((len(self.parts), rows, steps, len(self.model.policies)))
+        for p, (part, belief) in enumerate(zip(self.parts, beliefs, strict=True)):
+            for t, stage in enumerate(stages(part, part.batch(belief), steps, rows)):
+                found[p, :, t] = stage[
+                    :, 0, self._places[p] // len(part.actions) ** (steps - 1 - t)
+                ]
+        total: Array = found.sum(axis=0)
+        alive = found[:, ALIVE]
+        for row in {WORTH, UTILITY, MOVED} & set(range(rows)):
+            total[row] = sum(
+                one[row] * np.prod(np.delete(alive, p, axis=0), axis=0)
+                for p, one in enumerate(found)
+            )
+        total[ALIVE] = np.prod(alive, axis=0)
+        total[: UTILITY + 1] *= self.model.discount ** np.arange(steps)[:, None]
+        return total
+
+    def going_on(self, beliefs: Beliefs) -> float:
+        """How probable it is that nothing has ended."""
+        return math.prod(
+            float(part.going_on(part.batch(belief))[1][0])
+            for part, belief in zip(self.parts, beliefs, strict=True)
+        )
+
+    def action_utility(self, beliefs: Beliefs, action: NDArray[np.int64]) -> float:
+        """Expected utility in nats of doing something, given that nothing has ended."""
+        total = 0.0
+        for part, belief in zip(self.parts, beliefs, strict=True):
+            place = int((part.actions == action[list(part.part.controls)]).all(axis=1).argmax())
+            total += part.action_utility(part.going_on(part.batch(belief))[0])[0, place]
+        return total
+
+    def utility(self, beliefs: Beliefs) -> float:
+        """Expected utility in nats of states that are entered, and of what is observed there."""
+        return sum(
+            float(part.utility(part.batch(belief))[0])
+            for part, belief in zip(self.parts, beliefs, strict=True)
+        )
+
+    def information(self, beliefs: Beliefs) -> float:
+        """Information gain in nats of the observation of predicted beliefs; 0 if not asked."""
+        return sum(
+            float(part.information(part.batch(belief))[0])
+            for part, belief in zip(self.parts, beliefs, strict=True)
+        )
+
+    def outcomes(self, beliefs: Beliefs) -> tuple[Array, ...]:
+        """q(o) of every modality under predicted beliefs, in declaration order."""
+        found: dict[int, Array] = {}
+        for part, belief in zip(self.parts, beliefs, strict=True):
+            found.update(zip(part.part.modalities, part.outcomes(belief), strict=True))
+        return tuple(found[m] for m in range(len(found)))
 
     def policy_posterior(self, neg_efe: Array) -> Array:
         """softmax(gamma * neg_efe + ln E), shape [policies]."""

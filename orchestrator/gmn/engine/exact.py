@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from orchestrator.gmn.engine.parts import actions_of, elimination
+from orchestrator.gmn.engine.parts import actions_of, elimination, per_action
+from orchestrator.gmn.engine.plan import STILL, distinct
 from orchestrator.types.work import look
 
 if TYPE_CHECKING:
@@ -72,7 +73,13 @@ class ExactPart:
         self._order = [f for f, _ in elimination(model, part.factors)]
         dense = len(self.actions) * part.states**2 <= DENSE_NUMBERS
         self._matrix = self._joint_transition() if dense else None
-        self._worth, self._outcomes = self._worths()
+        self._entering, self._ambiguity = self._worths()
+        self._acting = self._action_worths()
+        self._gained = self._gains()
+        lasting = (
+            [(~model.terminal[f]).astype(float) for f in part.factors] if model.terminal else []
+        )
+        self._lasting = self.joint(lasting) if any((one == 0).any() for one in lasting) else None
 
     def _spread(self, modality: int) -> Array:
         """Its likelihood with one axis per factor of the part, of size 1 where none depends."""
@@ -125,7 +132,11 @@ class ExactPart:
         return raised / raised.sum(), impossible, True
 
     def predict(self, belief: Array, action: Sequence[int]) -> Array:
-        """The belief after an action (one index per control of the part), before observing."""
+        """The belief after an action (one index per control of the part), before observing.
+
+        That there is an action says that nothing has ended.
+        """
+        belief = self.going_on(belief[None])[0][0]
         if self._matrix is not None:
             row = 0
             for k, index in zip(self.part.controls, action, strict=True):
@@ -178,80 +189,90 @@ class ExactPart:
             blocks.append(np.broadcast_to(block, (*self.part.sizes, *self.part.sizes)))
         return np.concatenate([block.reshape(states, states) for block in blocks], axis=1)
 
-    # -- plans
+    # -- planning, over batches of beliefs [batch, joint states]
 
-    def _worths(self) -> tuple[Array, list[Array]]:
-        """What a step is worth in each joint state, and the tables whose entropy counts too.
+    def _along(self, factors: Sequence[int], table: Array) -> Array:
+        """A table over some of its factors, with one axis for each factor of the part."""
+        order = sorted(range(len(factors)), key=lambda axis: self._axis[factors[axis]])
+        sizes = zip(self.part.factors, self.part.sizes, strict=True)
+        return table.transpose(order).reshape([n if f in factors else 1 for f, n in sizes])
 
-        -G of a step is q . worth + sum of H(q @ outcomes): utilities less ambiguity, and the
-        entropy of what is observed, of all modalities together where their table is small enough;
-        else of each alone, which counts what two of them say alike twice.
-        """
+    def _worths(self) -> tuple[Array, Array]:
+        """Utility and ambiguity of what is entered, each of shape [joint states]."""
         model, sizes = self._model, self.part.sizes
-        worth = np.zeros(sizes)
+        utility, ambiguity = np.zeros(sizes), np.zeros(sizes)
         for f in self.part.factors:
-            shape = [1] * len(sizes)
-            shape[self._axis[f]] = -1
-            worth = worth + model.V[f].reshape(shape)
-        spread = [self._spread(m) for m in self.part.modalities]
-        for m, table in zip(self.part.modalities, spread, strict=True):
-            worth = worth + np.tensordot(model.C[m], table, axes=1)
-            if model.info_gain:
-                worth = worth - entropies(np.moveaxis(table, 0, -1))
-        return worth.reshape(-1), self._outcome_tables(spread) if model.info_gain else []
+            utility = utility + self._along([f], model.V[f])
+        for m in self.part.modalities:
+            table = self._spread(m)
+            utility = utility + np.tensordot(model.C[m], table, axes=1)
+            ambiguity = ambiguity + entropies(np.moveaxis(table, 0, -1))
+        return utility.reshape(-1), ambiguity.reshape(-1)
 
-    def _outcome_tables(self, spread: Sequence[Array]) -> list[Array]:
-        states = self.part.states
-        flat = [
-            np.broadcast_to(table, (len(table), *self.part.sizes)).reshape(len(table), states).T
-            for table in spread
-        ]
-        together = math.prod(table.shape[1] for table in flat)
-        if not flat or together * states > OUTCOME_NUMBERS:
-            return [np.ascontiguousarray(table) for table in flat]
-        look(100, numbers=together * states)
-        joint = flat[0]
-        for table in flat[1:]:
-            joint = (joint[:, :, None] * table[:, None, :]).reshape(states, -1)
-        return [joint[:, joint.any(axis=0)]]
-
-    def worth(self, beliefs: Array) -> Array:
-        """-G of one step for predicted beliefs [batch, joint states], in nats, [batch]."""
-        products = sum(table.size for table in self._outcomes) + beliefs.shape[1]
-        at_once = max(1, PRODUCTS // products)
-        return np.concatenate(
-            [self._worth_of(beliefs[at : at + at_once]) for at in range(0, len(beliefs), at_once)]
-        )
-
-    def _worth_of(self, beliefs: Array) -> Array:
-        total = beliefs @ self._worth
-        for table in self._outcomes:
-            look(20, numbers=len(beliefs) * table.size)
-            total = total + entropies(product(beliefs, table))
+    def _action_worths(self) -> Array:
+        """Utility of every action, [joint states, actions]; [1, actions] where there is none."""
+        total = np.zeros((self.part.states if self.part.utilities else 1, len(self.actions)))
+        for one in (self._model.action_utilities[i] for i in self.part.utilities):
+            look(100, numbers=total.size)
+            table = per_action(self.part, self.actions, one.table, one.actions)
+            for action in range(len(self.actions)):
+                spread = self._along(one.states, table[..., action % table.shape[-1]])
+                total[:, action] += np.broadcast_to(spread, self.part.sizes).reshape(-1)
         return total
 
-    def plan(self, belief: Array, horizon: int) -> Array:
-        """-G of every sequence of its actions, in C order, shape [actions ** horizon]."""
-        return self._from(belief[None], horizon)
+    def _gains(self) -> list[Array]:
+        """The tables [joint states, outcomes] whose entropy is gained, less ambiguity.
 
-    def _from(self, front: Array, horizon: int) -> Array:
-        if not horizon:
-            return np.zeros(len(front))
-        states, actions = self.part.states, len(self.actions)
-        moving = actions * states**2 if self._matrix is not None else self.part.numbers
-        most = max(1, min(FRONT_NUMBERS // (states * actions), PRODUCTS // moving))
-        if len(front) > most:
-            cuts = range(0, len(front), most)
-            return np.concatenate([self._from(front[at : at + most], horizon) for at in cuts])
-        moved = self._every_way(front)
-        worth = self.worth(moved)
-        if horizon == 1:
-            return worth
-        moved, back = _distinct(moved)
-        below = self._from(moved, horizon - 1).reshape(len(moved), -1)[back]
-        return (worth[:, None] + below).reshape(-1)
+        All modalities together where their table is small enough; else each alone, which counts
+        what two of them say alike twice.
+        """
+        if not self._model.info_gain:
+            return []
+        flat = [self.likelihood(m) for m in self.part.modalities]
+        together = math.prod(table.shape[1] for table in flat)
+        if not flat or together * self.part.states > OUTCOME_NUMBERS:
+            return flat
+        look(100, numbers=together * self.part.states)
+        joint = flat[0]
+        for table in flat[1:]:
+            joint = (joint[:, :, None] * table[:, None, :]).reshape(self.part.states, -1)
+        return [joint[:, joint.any(axis=0)]]
 
-    def _every_way(self, front: Array) -> Array:
+    def likelihood(self, modality: int) -> Array:
+        """p(o | s) of one of its modalities, [joint states, |o|]."""
+        table = self._spread(modality)
+        whole = np.broadcast_to(table, (len(table), *self.part.sizes))
+        return np.ascontiguousarray(whole.reshape(len(table), -1).T)
+
+    def batch(self, belief: Array) -> Array:
+        """A batch of one belief."""
+        return belief[None]
+
+    def some(self, beliefs: Array, which: slice | NDArray[np.int64]) -> Array:
+        """Those of a batch."""
+        return beliefs[which]
+
+    @property
+    def at_once(self) -> int:
+        """Of how many beliefs every action is planned at once."""
+        moving = self.part.numbers if self._matrix is None else self._matrix.size
+        held = self.part.states * len(self.actions)
+        return max(1, min(FRONT_NUMBERS // held, PRODUCTS // moving))
+
+    def going_on(self, beliefs: Array) -> tuple[Array, Array]:
+        """Beliefs given that nothing has ended, and how probable that is, [batch].
+
+        A belief that is certain of the end stays as it is.
+        """
+        if self._lasting is None:
+            return beliefs, np.ones(len(beliefs))
+        kept = beliefs * self._lasting
+        alive = kept.sum(axis=1)
+        possible = alive > 0
+        kept[~possible] = beliefs[~possible]
+        return kept / np.where(possible, alive, 1.0)[:, None], alive
+
+    def every_way(self, front: Array) -> Array:
         """Beliefs after every action, [batch * actions, joint states], actions fastest."""
         if self._matrix is not None:
             look(100, numbers=len(front) * self._matrix.size)
@@ -259,13 +280,39 @@ class ExactPart:
         ways = [self._moved(front, list(action)) for action in self.actions]
         return np.stack(ways, axis=1).reshape(-1, self.part.states)
 
+    def moves(self, front: Array, after: Array) -> Array:
+        """1 for every action that changes the belief, else 0, [batch, actions]."""
+        gap = np.abs(after.reshape(len(front), -1, self.part.states) - front[:, None])
+        moved: Array = 1.0 * (gap.max(axis=2) > STILL)
+        return moved
 
-def _distinct(beliefs: Array) -> tuple[Array, NDArray[np.int64]]:
-    """The different ones among beliefs [batch, states], and for each the place of its equal.
+    def distinct(self, beliefs: Array) -> tuple[Array, NDArray[np.int64]]:
+        """The different ones of a batch, and for each the place of its equal."""
+        first, back = distinct(beliefs)
+        return beliefs[first], back
 
-    Plans meet: going up and right ends where going right and up does.
-    """
-    rounded = np.ascontiguousarray(np.round(beliefs, 12)) + 0.0
-    keys = rounded.view(np.dtype((np.void, rounded.dtype.itemsize * rounded.shape[1]))).reshape(-1)
-    _, first, back = np.unique(keys, return_index=True, return_inverse=True)
-    return beliefs[first], back.reshape(-1)
+    def action_utility(self, beliefs: Array) -> Array:
+        """Expected utility of doing each of its actions, in nats, [batch, actions]."""
+        if not self.part.utilities:
+            return self._acting
+        done: Array = beliefs @ self._acting
+        return done
+
+    def utility(self, beliefs: Array) -> Array:
+        """Expected utility of what is entered, in nats, [batch]."""
+        entered: Array = beliefs @ self._entering
+        return entered
+
+    def information(self, beliefs: Array) -> Array:
+        """Information gain of what is then observed, in nats, [batch]; 0 where it is not asked."""
+        gain = np.zeros(len(beliefs))
+        for table in self._gained:
+            at_once = max(1, PRODUCTS // table.size)
+            for at in range(0, len(beliefs), at_once):
+                look(20, numbers=table.size * len(beliefs[at : at + at_once]))
+                gain[at : at + at_once] += entropies(product(beliefs[at : at + at_once], table))
+        return gain - beliefs @ self._ambiguity if self._gained else gain
+
+    def outcomes(self, belief: Array) -> list[Array]:
+        """q(o) of each of its modalities."""
+        return [belief @ self.likelihood(m) for m in self.part.modalities]

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from orchestrator.gmn.engine.exact import FRONT_NUMBERS, PRODUCTS, entropies
-from orchestrator.gmn.engine.parts import actions_of
+from orchestrator.gmn.engine.parts import actions_of, per_action
+from orchestrator.gmn.engine.plan import STILL, distinct
 from orchestrator.types.work import look
 
 if TYPE_CHECKING:
@@ -108,7 +109,11 @@ class MeanFieldPart:
         return after, impossible, converged
 
     def predict(self, belief: list[Array], action: Sequence[int]) -> list[Array]:
-        """The belief after an action (one index per control of the part), before observing."""
+        """The belief after an action (one index per control of the part), before observing.
+
+        That there is an action says that nothing has ended.
+        """
+        belief = [q[0] for q in self.going_on(self.batch(belief))[0]]
         of = dict(zip(self.part.controls, action, strict=True))
         made = []
         for f in self.part.factors:
@@ -117,55 +122,99 @@ class MeanFieldPart:
             made.append(expected(self._model.B[f][at], parents)[0])
         return made
 
-    def worth(self, beliefs: Sequence[Array]) -> Array:
-        """-G of one step for predicted beliefs, [batch, |s_f|] each, in nats, shape [batch]."""
-        model = self._model
-        total = np.zeros(len(beliefs[0]))
-        for m in self.part.modalities:
-            parents = [beliefs[a] for a in self._parents(m)]
-            predicted = expected(model.A[m], parents)
-            total += predicted @ model.C[m]
-            if model.info_gain:
-                total += entropies(predicted) - expected(self._ambiguity[m][None], parents)[:, 0]
-        for belief, f in zip(beliefs, self.part.factors, strict=True):
-            total += belief @ model.V[f]
-        return total
+    # -- planning, over batches of beliefs: a list with shape [batch, |s_f|] each
 
-    def plan(self, belief: list[Array], horizon: int) -> Array:
-        """-G of every sequence of its actions, in C order, shape [actions ** horizon]."""
-        return self._from([q[None] for q in belief], horizon)
+    def batch(self, belief: list[Array]) -> list[Array]:
+        """A batch of one belief."""
+        return [q[None] for q in belief]
 
-    def _from(self, front: list[Array], horizon: int) -> Array:
-        if not horizon:
-            return np.zeros(len(front[0]))
+    def some(self, beliefs: list[Array], which: slice | NDArray[np.int64]) -> list[Array]:
+        """Those of a batch."""
+        return [q[which] for q in beliefs]
+
+    @property
+    def at_once(self) -> int:
+        """Of how many beliefs every action is planned at once."""
         largest = max(self._model.B[f].size for f in self.part.factors)
-        most = max(1, FRONT_NUMBERS // (largest * len(self.actions)))
-        if len(front[0]) > most:
-            cuts = range(0, len(front[0]), most)
-            return np.concatenate(
-                [self._from([q[at : at + most] for q in front], horizon) for at in cuts]
-            )
-        moved = self._every_way(front)
-        below = self._from(moved, horizon - 1).reshape(len(moved[0]), -1)
-        return (self.worth(moved)[:, None] + below).reshape(-1)
+        return max(1, FRONT_NUMBERS // (largest * len(self.actions)))
 
-    def _every_way(self, front: list[Array]) -> list[Array]:
+    def going_on(self, beliefs: list[Array]) -> tuple[list[Array], Array]:
+        """Beliefs given that nothing has ended, and how probable that is, [batch].
+
+        A belief that is certain of the end stays as it is.
+        """
+        alive, made = np.ones(len(beliefs[0])), list(beliefs)
+        for axis, f in enumerate(self.part.factors if self._model.terminal else ()):
+            kept = beliefs[axis] * ~self._model.terminal[f]
+            weight = kept.sum(axis=1)
+            possible = weight > 0
+            kept[~possible] = beliefs[axis][~possible]
+            made[axis] = kept / np.where(possible, weight, 1.0)[:, None]
+            alive *= weight
+        return made, alive
+
+    def every_way(self, front: list[Array]) -> list[Array]:
         """Beliefs after every action, [batch * actions, |s_f|] each, actions fastest."""
         made = []
         for f in self.part.factors:
-            table = self._model.B[f]
-            at = [
-                self.actions[:, self.part.controls.index(k)]
-                for k in self._model.B_action_dependencies[f]
-            ]
-            place: tuple[Any, ...] = (..., *at) if at else (..., None)
-            chosen = table[place]
-            moved = np.moveaxis(chosen, -1, 0)  # [actions, next, parents...]
+            table, controls = self._model.B[f], self._model.B_action_dependencies[f]
+            chosen = np.moveaxis(per_action(self.part, self.actions, table, controls), -1, 0)
             parents = [front[self._axis[g]] for g in self._model.B_dependencies[f]]
-            result = expected(moved, parents)
+            result = expected(chosen, parents)  # [batch, actions or 1, next]
             shape = (len(front[0]), len(self.actions), table.shape[0])
             made.append(np.broadcast_to(result, shape).reshape(-1, table.shape[0]))
         return made
+
+    def moves(self, front: list[Array], after: list[Array]) -> Array:
+        """1 for every action that changes the belief, else 0, [batch, actions]."""
+        gaps = [
+            np.abs(moved.reshape(len(q), -1, q.shape[1]) - q[:, None]).max(axis=2)
+            for q, moved in zip(front, after, strict=True)
+        ]
+        moved: Array = 1.0 * (np.max(gaps, axis=0) > STILL)
+        return moved
+
+    def distinct(self, beliefs: list[Array]) -> tuple[list[Array], NDArray[np.int64]]:
+        """The different ones of a batch, and for each the place of its equal."""
+        first, back = distinct(np.concatenate(beliefs, axis=1))
+        return self.some(beliefs, first), back
+
+    def action_utility(self, beliefs: list[Array]) -> Array:
+        """Expected utility of doing each of its actions, in nats, [batch, actions]."""
+        total = np.zeros((len(beliefs[0]), len(self.actions)))
+        for one in (self._model.action_utilities[i] for i in self.part.utilities):
+            table = per_action(self.part, self.actions, one.table, one.actions)
+            parents = [beliefs[self._axis[f]] for f in one.states]
+            total += expected(np.moveaxis(table, -1, 0)[None], parents)[:, 0] if parents else table
+        return total
+
+    def utility(self, beliefs: list[Array]) -> Array:
+        """Expected utility of what is entered, in nats, [batch]."""
+        total = np.zeros(len(beliefs[0]))
+        for q, f in zip(beliefs, self.part.factors, strict=True):
+            total += q @ self._model.V[f]
+        for m, q in zip(self.part.modalities, self._predicted(beliefs), strict=True):
+            total += q @ self._model.C[m]
+        return total
+
+    def information(self, beliefs: list[Array]) -> Array:
+        """Information gain of what is then observed, in nats, [batch]; 0 where it is not asked."""
+        total = np.zeros(len(beliefs[0]))
+        if self._model.info_gain:
+            for m, q in zip(self.part.modalities, self._predicted(beliefs), strict=True):
+                parents = [beliefs[a] for a in self._parents(m)]
+                total += entropies(q) - expected(self._ambiguity[m][None], parents)[:, 0]
+        return total
+
+    def _predicted(self, beliefs: list[Array]) -> list[Array]:
+        return [
+            expected(self._model.A[m], [beliefs[a] for a in self._parents(m)])
+            for m in self.part.modalities
+        ]
+
+    def outcomes(self, belief: list[Array]) -> list[Array]:
+        """q(o) of each of its modalities."""
+        return [q[0] for q in self._predicted(self.batch(belief))]
 
 
 def ascend(

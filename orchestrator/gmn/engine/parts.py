@@ -1,8 +1,8 @@
 """Splits a model into parts that never meet, and says which of them can be exact.
 
 Factors meet when they are parents of one likelihood, or when one is a parent of the other's
-transition. Beliefs over factors that never meet stay independent, so each part has a joint
-distribution of its own and the joint of the whole model is never needed.
+transition, or in the utility of an action. Beliefs over factors that never meet stay independent,
+so each part has a joint distribution of its own and the joint of the whole model is never needed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from orchestrator.gmn.compile import Compiled
+
+    Array = NDArray[np.float64]
 
 #: The most joint states of a part whose beliefs are exact.
 EXACT_STATES = 4096
@@ -36,7 +38,8 @@ class Part:
     Attributes:
         factors: its state factors, in declaration order.
         modalities: the observations that depend on them.
-        controls: the actions that drive them.
+        controls: the actions that drive them or whose utility depends on them.
+        utilities: the action utilities that are counted here.
         sizes: how many values each of the factors has.
         numbers: the most numbers that moving one joint belief holds at once.
     """
@@ -44,6 +47,7 @@ class Part:
     factors: tuple[int, ...]
     modalities: tuple[int, ...]
     controls: tuple[int, ...]
+    utilities: tuple[int, ...]
     sizes: tuple[int, ...]
     numbers: int
 
@@ -65,7 +69,8 @@ class Part:
 def parts_of(model: Compiled) -> tuple[Part, ...]:
     """The parts of a model, in order of their first factor."""
     group = list(range(len(model.states)))
-    for meeting in (*model.A_dependencies, *model.B_dependencies):
+    utilities = [u.states for u in model.action_utilities if u.states]
+    for meeting in (*model.A_dependencies, *model.B_dependencies, *utilities):
         joined = {group[f] for f in meeting}
         group = [min(joined) if g in joined else g for g in group]
     return tuple(
@@ -75,11 +80,17 @@ def parts_of(model: Compiled) -> tuple[Part, ...]:
 
 
 def _part(model: Compiled, factors: tuple[int, ...]) -> Part:
+    # A utility without states has to be counted somewhere: beside the first factor.
+    utilities = [
+        i for i, u in enumerate(model.action_utilities) if (u.states or (0,))[0] in factors
+    ]
     controls = {k for f in factors for k in model.B_action_dependencies[f]}
+    controls |= {k for i in utilities for k in model.action_utilities[i].actions}
     return Part(
         factors,
         tuple(m for m, parents in enumerate(model.A_dependencies) if parents[0] in factors),
         tuple(sorted(controls)),
+        tuple(utilities),
         tuple(model.states[f].n for f in factors),
         max(held for _, held in elimination(model, factors)),
     )
@@ -100,6 +111,19 @@ def actions_of(model: Compiled, part: Part) -> NDArray[np.int64]:
     """Every joint action of a part, shape [actions, controls], in C order."""
     sizes = [model.actions[k].n for k in part.controls]
     return np.array(list(itertools.product(*map(range, sizes))), dtype=np.int64)
+
+
+def per_action(
+    part: Part, actions: NDArray[np.int64], table: Array, controls: Sequence[int]
+) -> Array:
+    """A table whose last axes are `controls`, with one axis of all joint `actions` instead.
+
+    Its size is 1 where there are no controls.
+    """
+    at = [actions[:, part.controls.index(k)] for k in controls]
+    place: tuple[Any, ...] = (..., *at) if at else (..., None)
+    chosen: Array = table[place]
+    return chosen
 
 
 def elimination(model: Compiled, factors: Sequence[int]) -> list[tuple[int, int]]:

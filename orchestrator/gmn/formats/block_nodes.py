@@ -37,6 +37,7 @@ _VARIABLE_KEYS = {
         "labels",
     ),
     **dict.fromkeys(("shape", "grid"), "shape"),
+    **dict.fromkeys(("terminal", "terminal_labels", "terminal_states"), "terminal"),
     "description": "description",
     "initial": "initial",
 }  # fmt: skip
@@ -64,6 +65,7 @@ _PREFERENCE_KEYS = {
 _POLICY_KEYS = {
     **dict.fromkeys(("horizon", "policy_len", "planning_horizon"), "horizon"),
     **{key: key for key in ("gamma", "selection", "info_gain", "inference")},
+    **dict.fromkeys(("discount", "discount_factor", "gamma_discount"), "discount"),
     **dict.fromkeys(("habit", "habits"), "habit"),
     "description": "description",
 }
@@ -182,7 +184,7 @@ class Builder:
             self.offsets[where] = value.offset
             if key == "initial":
                 self._initial(name, value)
-            elif key == "labels":
+            elif key in ("labels", "terminal"):
                 variable[key] = _words(value, where, self.offsets)
             elif key == "description":
                 variable[key] = _word(value)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from orchestrator.types.diagnostics import Diagnostic
 
-_SHARES = re.compile(r"/table/rows/|/p\Z|/noise\Z|/habits/|/trigger_value\Z")
+_SHARES = re.compile(r"/table/rows/|/p\Z|/noise\Z|/habits/|/trigger_value\Z|/discount\Z")
 _KIND_ALIASES = {
     "matrix": "rows", "dense": "rows", "table": "rows", "deterministic": "map", "eye": "identity",
     "flat": "uniform", "decision_list": "rules", "gridworld": "grid", "line": "shift",

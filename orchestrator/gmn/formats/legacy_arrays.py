@@ -37,6 +37,7 @@ _POLICY = {
     "gamma": "gamma",
     "use_states_info_gain": "info_gain",
     "action_selection": "selection",
+    "discount": "discount",
 }
 _ARRAYS_KEYS = ("name", "description", "labels", *_SIZES, *_ARRAYS, *_DEPENDENCIES, *_POLICY)
 

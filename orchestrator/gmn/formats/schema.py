@@ -19,6 +19,7 @@ _WORDS = {
     "labels": "one name per value; [] for default labels (0..n-1, or r{i}c{j} for a 2-D shape)",
     "size": "number of values; 0 when labels or shape say it",
     "shape": "sides of a grid, for example [5, 5]; [] for a plain list",
+    "terminal": "labels of a state at which everything ends; [] where nothing does",
     "given": "parents, the first varies slowest; [] for a prior",
     "of": "the variable whose distribution the table gives",
     "kind": "which fields of the table count",
@@ -38,6 +39,7 @@ _WORDS = {
     "horizon": "steps looked ahead",
     "gamma": "precision over policies",
     "info_gain": "whether expected information gain counts",
+    "discount": "what a nat is worth one step later, in (0, 1]; 1 unless asked otherwise",
     "inference": "auto unless asked otherwise",
     "agent_type": "explorer, trader, coordinator or general",
 }

@@ -118,6 +118,8 @@ def _variable(variable: Variable) -> Iterator[str]:
         yield f"size: {variable.size}"
     if variable.shape:
         yield f"shape: [{', '.join(map(str, variable.shape))}]"
+    if variable.terminal:
+        yield f"terminal: {_list(variable.terminal)}"
     if variable.description:
         yield f"description: {_quoted(variable.description)}"
 
@@ -226,6 +228,8 @@ def _policy(policy: Policy, habits: Sequence[Habit]) -> Iterator[str]:
         yield f"selection: {policy.selection}"
     if not policy.info_gain:
         yield "info_gain: false"
+    if policy.discount != 1:
+        yield f"discount: {_number(policy.discount)}"
     if policy.inference != "auto":
         yield f"inference: {policy.inference}"
     if habits:

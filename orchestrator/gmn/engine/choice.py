@@ -1,0 +1,101 @@
+"""Which action is taken, and which of equal ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from orchestrator.gmn.engine.plan import MOVED, STILL, UTILITY
+from orchestrator.types.work import look
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from orchestrator.gmn.engine.engine import Beliefs, Engine
+
+    Array = NDArray[np.float64]
+
+Broken = Literal["", "utility", "steps", "order"]
+#: Probabilities and utilities nearer than this, relative to their size, differ by rounding alone.
+ROUNDING = 1e-9
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choice:
+    """What was chosen, and from what.
+
+    Attributes:
+        action: index of the label of every action, shape [actions].
+        policy: index of the best plan that begins with it.
+        neg_efe: -G of every policy in nats, shape [policies].
+        posterior: probability of every policy, shape [policies].
+        first: probability of every joint first action, shape [joint actions].
+        tied: indices of the joint actions that were equally probable; empty where one was more.
+        broken_by: what decided between them: earlier utility, fewer steps that change anything, or
+            the order of declaration.
+    """
+
+    action: NDArray[np.int64]
+    policy: int
+    neg_efe: Array
+    posterior: Array
+    first: Array
+    tied: tuple[int, ...] = ()
+    broken_by: Broken = ""
+
+
+def best(engine: Engine, beliefs: Beliefs) -> Choice:
+    """The most probable first action; its probability is that of all plans that begin with it.
+
+    Of equally probable actions the one whose best plan gains utility earlier, else the one whose
+    best plan changes beliefs at fewer steps, else the one that was declared first.
+    """
+    model = engine.model
+    look(100, numbers=16 * len(model.policies))
+    neg_efe = engine.negative_expected_free_energy(beliefs)
+    posterior = engine.policy_posterior(neg_efe)
+    # Policies are in C order, the first step varying slowest: those of one action lie together.
+    by_action = posterior.reshape(len(engine.joint_actions), -1)
+    first = by_action.sum(axis=1)
+    tied = _largest(first)
+    plans = np.concatenate([a * by_action.shape[1] + _largest(by_action[a]) for a in tied])
+    broken_by: Broken = ""
+    if len(tied) > 1:
+        plans, broken_by = _better(engine, beliefs, plans)
+    policy = int(plans[0])
+    return Choice(
+        action=engine.joint_actions[policy // by_action.shape[1]],
+        policy=policy,
+        neg_efe=neg_efe,
+        posterior=posterior,
+        first=first,
+        tied=tuple(tied.tolist()) if len(tied) > 1 else (),
+        broken_by=broken_by,
+    )
+
+
+def _better(
+    engine: Engine, beliefs: Beliefs, plans: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], Broken]:
+    """Those of equal plans whose utility comes earlier, of them those that change fewer things.
+
+    Also what left one first action over.
+    """
+    found = engine.by_step(beliefs)
+    still = -(found[MOVED] > STILL).sum(axis=0, dtype=float)
+    left_by: Broken = "order"
+    per_action = len(engine.model.policies) // len(engine.joint_actions)
+    utilities: list[tuple[Broken, Array]] = [("utility", step) for step in found[UTILITY]]
+    for name, scores in (*utilities, ("steps", still)):
+        most = scores[plans].max()
+        plans = plans[scores[plans] >= most - ROUNDING * max(1.0, abs(most))]
+        if left_by == "order" and len(set(plans // per_action)) == 1:
+            left_by = name
+    return plans, left_by
+
+
+def _largest(values: Array) -> NDArray[np.int64]:
+    """Where the largest probabilities lie, rounding aside."""
+    return np.flatnonzero(values >= values.max() * (1 - ROUNDING))

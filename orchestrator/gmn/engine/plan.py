@@ -1,0 +1,93 @@
+"""Every sequence of a part's actions at once, as a tree in which equal beliefs are one node."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from orchestrator.gmn.engine.parts import Part
+
+    Array = NDArray[np.float64]
+
+#: Rows of a stage; WORTH alone, with ALIVE where something ends, or all of them.
+WORTH, ALIVE, UTILITY, MOVED = range(4)
+#: Beliefs that differ by less did not move.
+STILL = 1e-9
+
+
+class Planned(Protocol):
+    """A part of a model; what a belief or a batch of beliefs is, it alone knows."""
+
+    part: Part
+    actions: NDArray[np.int64]
+
+    def start(self) -> Any: ...
+    def joint(self, marginals: Sequence[Array]) -> Any: ...
+    def marginals(self, belief: Any) -> list[Array]: ...
+    def observe(self, belief: Any, seen: Sequence[int | None]) -> tuple[Any, int, bool]: ...
+    def predict(self, belief: Any, action: Sequence[int]) -> Any: ...
+    def outcomes(self, belief: Any) -> list[Array]: ...
+    def batch(self, belief: Any) -> Any: ...
+    def some(self, beliefs: Any, which: Any) -> Any: ...
+    @property
+    def at_once(self) -> int: ...
+    def going_on(self, beliefs: Any) -> tuple[Any, Array]: ...
+    def every_way(self, front: Any) -> Any: ...
+    def moves(self, front: Any, after: Any) -> Array: ...
+    def distinct(self, beliefs: Any) -> tuple[Any, NDArray[np.int64]]: ...
+    def action_utility(self, beliefs: Any) -> Array: ...
+    def utility(self, beliefs: Any) -> Array: ...
+    def information(self, beliefs: Any) -> Array: ...
+
+
+def stages(part: Planned, front: Any, horizon: int, rows: int) -> list[Array]:
+    """For every step t its first `rows` rows, shape [rows, batch, actions ** (t + 1)], C order.
+
+    `front` is a batch of beliefs. WORTH and UTILITY are not discounted; they and MOVED (1 where the
+    step changes a belief) are weighed by ALIVE, the probability that the part had not ended before.
+    """
+    count, most = len(front[0]) if isinstance(front, list) else len(front), part.at_once
+    if count > most:
+        cuts = [slice(at, at + most) for at in range(0, count, most)]
+        pieces = [stages(part, part.some(front, cut), horizon, rows) for cut in cuts]
+        return [np.concatenate(found, axis=1) for found in zip(*pieces, strict=True)]
+    front, alive = part.going_on(front)
+    after = part.every_way(front)
+    utility = part.utility(after).reshape(count, -1) + part.action_utility(front)
+    worth = utility + part.information(after).reshape(count, -1)
+    found = [worth, np.ones_like(worth), utility]
+    if rows > MOVED:
+        found.append(part.moves(front, after).reshape(count, -1))
+    made = [np.stack(found[:rows])]
+    if horizon > 1:
+        after, back = part.distinct(after)
+        below = stages(part, after, horizon - 1, rows)
+        made += [stage[:, back].reshape(rows, count, -1) for stage in below]
+    return made if rows == 1 else [stage * alive[:, None] for stage in made]
+
+
+def summed(found: Sequence[Array], discount: float) -> Array:
+    """WORTH of the whole sequences of a batch of one, nothing of which ends, shape [sequences]."""
+    value: Array = found[-1][WORTH, 0]
+    for stage in reversed(found[:-1]):
+        value = (stage[WORTH, 0][:, None] + discount * value.reshape(stage.shape[2], -1)).reshape(
+            -1
+        )
+    return value
+
+
+def distinct(beliefs: Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where the different ones among beliefs [batch, states] lie, and for each which it equals.
+
+    Plans meet: going up and right ends where going right and up does.
+    """
+    rounded = np.ascontiguousarray(np.round(beliefs, 12)) + 0.0
+    keys = rounded.view(np.dtype((np.void, rounded.dtype.itemsize * rounded.shape[1]))).reshape(-1)
+    _, first, back = np.unique(keys, return_index=True, return_inverse=True)
+    return first, back.reshape(-1)

@@ -1,0 +1,112 @@
+"""Of equal actions the one that gains earlier is taken, then the one that does less."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from orchestrator.gmn.engine.engine import Engine
+from orchestrator.gmn.simulate import choose, simulate
+from orchestrator.gmn.validate import validate
+
+LINE = """
+node state at {{ labels: [{labels}] }}
+node observation seen {{ labels: [{labels}] }}
+node action go {{ labels: [{actions}] }}
+node emission A {{ from: [at] to: seen identity }}
+node transition B {{ from: [go, at] to: at rules: [{rules} {{then: {{@stay: 1}}}}] }}
+node belief D {{ about: at map: [{first}] }}
+node preference C {{ on: at goals: {{{goals}}} }}
+node policy pi {{ horizon: {horizon} }}
+"""
+
+
+def engine_of(**parts: object) -> Engine:
+    verdict = validate(LINE.format(**parts))
+    assert verdict.compiled is not None, verdict.report.errors
+    return Engine(verdict.compiled)
+
+
+def chosen(engine: Engine) -> tuple[str, tuple[str, ...], str]:
+    beliefs = engine.start()
+    found = choose(engine, beliefs, np.random.default_rng(0))
+    names = engine.model.actions[0].names
+    assert (engine.model.policies[found.policy, 0] == found.action).all()
+    return names[int(found.action[0])], tuple(names[i] for i in found.tied), found.broken_by
+
+
+def test_of_equal_plans_the_one_that_gains_earlier_is_taken() -> None:
+    """Both ways gain 2 once and then nothing; `later` is declared first."""
+    engine = engine_of(
+        labels="start, road, inn, spent, hut",
+        actions="later, sooner",
+        rules="{when: {at: road}, then: {inn: 1}}, {when: {at: inn}, then: {spent: 1}},"
+        " {when: {at: hut}, then: {spent: 1}}, {when: {at: spent}, then: {spent: 1}},"
+        " {when: {go: later}, then: {road: 1}}, {then: {hut: 1}},",
+        first="start",
+        goals="inn: 2, hut: 2",
+        horizon=2,
+    )
+    assert chosen(engine) == ("sooner", ("later", "sooner"), "utility")
+
+
+def test_of_equal_plans_the_one_that_changes_less_is_taken_so_nobody_paces() -> None:
+    """Nothing can be gained on either side of the road; walking is declared first."""
+    engine = engine_of(
+        labels="left, right, far",
+        actions="cross, wait",
+        rules="{when: {go: cross, at: left}, then: {right: 1}},"
+        " {when: {go: cross, at: right}, then: {left: 1}},",
+        first="left",
+        goals="far: 3",
+        horizon=3,
+    )
+    assert chosen(engine) == ("wait", ("cross", "wait"), "steps")
+    run = simulate(engine, steps=6, seed=0)
+    assert {step.action["go"] for step in run.steps} == {"wait"}
+    assert all(step.choice and step.choice.broken_by == "steps" for step in run.steps)
+
+
+def test_where_nothing_else_decides_the_first_declared_is_taken() -> None:
+    engine = engine_of(
+        labels="here, there", actions="a, b", rules="", first="here", goals="here: 1", horizon=2
+    )
+    assert chosen(engine) == ("a", ("a", "b"), "order")
+
+
+def test_an_action_that_more_plans_agree_on_is_not_a_tie() -> None:
+    """The best plan begins either way; the goal is reached by more plans that begin with `go`."""
+    engine = engine_of(
+        labels="start, goal",
+        actions="stay, go",
+        rules="{when: {go: go, at: start}, then: {goal: 1}},",
+        first="start",
+        goals="goal: 1",
+        horizon=2,
+    )
+    assert chosen(engine) == ("go", (), "")
+    sampled = dataclasses.replace(engine.model, selection="stochastic")
+    found = choose(Engine(sampled), engine.start(), np.random.default_rng(3))
+    assert (found.tied, found.broken_by) == ((), "")
+    assert found.first.sum() == pytest.approx(1)
+
+
+def test_a_run_keeps_what_was_chosen_from_and_not_more_than_it_has_room_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine = engine_of(
+        labels="here, there", actions="a, b", rules="", first="here", goals="here: 1", horizon=2
+    )
+    for step in (run := simulate(engine, steps=4, seed=0)).steps:
+        assert step.choice is not None
+        assert step.seen == (0,)
+        assert [q.tolist() for q in step.marginals] == [[1.0, 0.0]]
+        assert step.choice.posterior.sum() == pytest.approx(1)
+    monkeypatch.setattr("orchestrator.gmn.simulate.KEPT_NUMBERS", 24)
+    short = simulate(engine, steps=4, seed=0)
+    assert [step.choice is None for step in short.steps] == [False, False, True, True]
+    assert short == run
+    bare = simulate(engine, steps=4, seed=0, keep_choices=False)
+    assert all(step.choice is None and step.marginals == () for step in bare.steps)
