@@ -2,7 +2,7 @@
 
 The words with the values in them are written by the check that raises the code; severity and the
 order of repairs stand here and nowhere else. GMN001-016 are about syntax, 101-125 structure,
-201-217 probabilities, 301-312 shapes, 401-415 preferences and policies, 501-515 quality (never
+201-219 probabilities, 301-312 shapes, 401-416 preferences and policies, 501-515 quality (never
 blocking), 601-607 queries, 701-713 limits, 801-806 import, 901-907 the engine.
 """
 
@@ -66,7 +66,7 @@ _TABLE = """
 109 E 6 action drives no state
 110 W 6 no action: passive model
 111 E - not allowed as parent
-112 E 1 parent listed twice
+112 E 1 variable listed twice
 113 E 1 second table for one state
 114 I - next state ignores its previous value
 115 E 1 invalid name
@@ -96,6 +96,8 @@ _TABLE = """
 215 W 9 rule never used
 216 W - square matrix stochastic both ways
 217 E 4 outcome repeated in one rule
+218 E - concentration is not above 0
+219 W - concentration without learning
 301 E - table has the wrong shape
 302 E 2 size, labels and shape disagree
 303 W 3 matrix transposed
@@ -110,7 +112,7 @@ _TABLE = """
 312 E - value is not a number
 401 W - no preferences
 402 E 7 wrong number of preference values
-403 E - preference on neither observation nor state
+403 E - preference on what has no utility
 404 I 7 preference on a hidden state
 405 W - very large utility
 406 W 7 preference without effect
@@ -123,6 +125,7 @@ _TABLE = """
 413 I - several preferences on one target are summed
 414 W - goal and avoided label have equal utility
 415 E - discount outside (0, 1]
+416 E - preference says its utilities in two ways, or in none
 501 W - likelihood independent of its parents
 502 W - action without effect
 503 W - goal beyond the horizon

@@ -5,21 +5,22 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from orchestrator.gmn.model import Variable
+from orchestrator.gmn.payoffs import Payoffs, utilities
 from orchestrator.gmn.tables import TableError, labels_matching, matrix
 from orchestrator.types.errors import GMNError
 from orchestrator.types.work import doing, look
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from orchestrator.gmn.model import Conditional, GMNSpec, Inference, Preference, Selection
+    from orchestrator.gmn.model import Conditional, GMNSpec, Inference, Selection
 
     Array = NDArray[np.float64]
 
@@ -31,6 +32,9 @@ PASSIVE = Variable(name="none", labels=("none",))
 class ActionUtility:
     """Utility in nats of doing something in some state, gained at the step at which it is done.
 
+    One of several states together counts in the state that is entered, as V does: its table holds
+    what is expected of the next state.
+
     Attributes:
         states, actions: indices of the state factors and actions on which it depends.
         table: shape [|s_f| for f in states, |u_k| for k in actions].
@@ -39,6 +43,21 @@ class ActionUtility:
     states: tuple[int, ...]
     actions: tuple[int, ...]
     table: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """An array that experience changes.
+
+    Attributes:
+        kind, index: which one; ``A`` and 0 is the first likelihood.
+        concentration: what each of its distributions is worth in observations: the distribution
+            times it are the counts of a Dirichlet prior.
+    """
+
+    kind: Literal["A", "B", "D"]
+    index: int
+    concentration: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,6 +82,7 @@ class Compiled:
         terminal: for every state factor, bool of shape [|s_f|]: True where everything ends, with
             no further utility; empty where nothing ends.
         action_utilities: what doing something in some state is worth.
+        learned: the arrays that experience changes.
     """
 
     states: tuple[Variable, ...]
@@ -86,6 +106,7 @@ class Compiled:
     discount: float = 1.0
     terminal: tuple[NDArray[np.bool_], ...] = ()
     action_utilities: tuple[ActionUtility, ...] = ()
+    learned: tuple[Learned, ...] = ()
 
     @property
     def has_state_utility(self) -> bool:
@@ -154,6 +175,7 @@ def compile_spec(spec: GMNSpec) -> Compiled:
         likelihoods = [layout.likelihood(o) for o in spec.observations]
         transitions = [layout.transition(f) for f in range(len(spec.states))]
         priors = [layout.prior(s) for s in spec.states]
+        payoffs = Payoffs(spec, layout.actions, transitions)
     except TableError as error:
         raise GMNError(f"compile failed: {error}") from error
     policies = _policies([u.n for u in layout.actions], spec.policy.horizon)
@@ -165,7 +187,7 @@ def compile_spec(spec: GMNSpec) -> Compiled:
         B=tuple(array for array, _, _ in transitions),
         C=tuple(utilities(spec.preferences, o) for o in spec.observations),
         D=tuple(priors),
-        V=tuple(utilities(spec.preferences, s) for s in spec.states),
+        V=payoffs.states,
         E=_habit_prior(spec, layout.actions, policies),
         A_dependencies=tuple(parents for _, parents in likelihoods),
         B_dependencies=tuple(parents for _, parents, _ in transitions),
@@ -178,6 +200,8 @@ def compile_spec(spec: GMNSpec) -> Compiled:
         inference=spec.policy.inference,
         discount=spec.policy.discount,
         terminal=_ends(spec.states),
+        learned=tuple(_learned(spec)),
+        action_utilities=tuple(ActionUtility(*at, u) for at, u in payoffs.others.items()),
     )
     _require_finite(compiled)
     return compiled
@@ -186,7 +210,8 @@ def compile_spec(spec: GMNSpec) -> Compiled:
 def _require_finite(model: Compiled) -> None:
     """Raise GMNError when utilities times precision and horizon exceed the largest float."""
     with np.errstate(over="ignore"):
-        reach = sum(float(np.abs(u).max()) for u in (*model.C, *model.V))
+        gained = (u.table for u in model.action_utilities)
+        reach = sum(float(np.abs(u).max()) for u in (*model.C, *model.V, *gained))
         # An upper bound on |gamma * neg_efe| of one policy.
         extreme = (
             model.gamma * model.horizon * (reach + sum(math.log(o.n) for o in model.observations))
@@ -281,33 +306,17 @@ def _normalised(array: Array, of: Variable) -> Array:
     return np.ascontiguousarray(array / total)
 
 
-def utilities(preferences: Sequence[Preference], target: Variable) -> Array:
-    """Log-preferences over `target` in nats, shape [target.n]; several entries add up.
-
-    Raises: GMNError: a list of values has the wrong length, or a goal names an unknown value.
-    """
-    total = np.zeros(target.n)
-    for preference in preferences:
-        if preference.on != target.name:
-            continue
-        if preference.values:
-            if len(preference.values) != target.n:
-                raise GMNError(
-                    f"compile failed: {len(preference.values)} utilities for the {target.n} values"
-                    f" of {target.name}"
-                )
-            with np.errstate(over="ignore"):  # _require_finite reports it for the whole model
-                total += np.array(preference.values)
-        for goal in preference.goals:
-            look(4)
-            matches = labels_matching(goal.value, target)
-            if not matches:
-                raise GMNError(
-                    f"compile failed: goal {goal.value!r} is not a value of {target.name}"
-                )
-            with np.errstate(over="ignore"):
-                total[matches] += goal.utility
-    return total
+def _learned(spec: GMNSpec) -> Iterator[Learned]:
+    kinds: tuple[tuple[Literal["A", "B", "D"], Sequence[Variable], Sequence[Conditional]], ...] = (
+        ("A", spec.observations, spec.likelihoods),
+        ("B", spec.states, spec.transitions),
+        ("D", spec.states, spec.priors),
+    )
+    for kind, variables, tables in kinds:
+        names = [v.name for v in variables]
+        for table in tables:
+            if table.learn and table.of in names:
+                yield Learned(kind, names.index(table.of), table.concentration)
 
 
 def _ends(states: Sequence[Variable]) -> tuple[NDArray[np.bool_], ...]:

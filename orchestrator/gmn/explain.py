@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from orchestrator.gmn.compile import utilities
+from orchestrator.gmn.payoffs import utilities
 from orchestrator.types.visible import visible
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _start(spec: GMNSpec) -> str:
 
 
 def _wants(spec: GMNSpec) -> str:
-    targets = dict.fromkeys(preference.on for preference in spec.preferences)
+    targets = dict.fromkeys(p.on for p in spec.preferences if not p.rules)
     lines = []
     for name in targets:
         variable = spec.variable(name)
@@ -137,6 +137,8 @@ def _wants(spec: GMNSpec) -> str:
         if total[worst] < 0:
             line += f" and {variable.names[worst]} least ({total[worst]:+.3g})"
         lines.append(line)
+    ruled = (p for p in spec.preferences if p.rules)
+    lines += [f"what {len(p.rules)} rules say of {_and(p.names)}" for p in ruled]
     if not lines:
         return "It wants nothing and only looks for information."
     return f"It wants {_and(lines)}."

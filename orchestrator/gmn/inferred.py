@@ -41,7 +41,7 @@ def _reached(prompt: str, spec: GMNSpec) -> Iterator[Expectation]:
         return
     for preference in spec.preferences:
         variable, best = spec.variable(preference.on), _best(preference, spec)
-        if variable is not None and best:
+        if variable is not None and best and variable not in spec.actions:
             steps = min(max(STEPS_PER_VALUE * variable.n, FEWEST_STEPS), MOST_STEPS)
             yield Expectation("within", (Wanted(variable.name, (best,)),), steps, REACHED)
 

@@ -139,11 +139,19 @@ class Table(_Part):
 
 
 class Conditional(_Part):
-    """P(of | given): a likelihood, a transition or, with nothing given, a prior."""
+    """P(of | given): a likelihood, a transition or, with nothing given, a prior.
+
+    Attributes:
+        learn: whether experience changes it, from `table` on.
+        concentration: how many observations each row of `table` is worth, above 0: the row times
+            it are the counts of a Dirichlet prior, as in pymdp's pA, pB and pD.
+    """
 
     of: Label
     given: Labels = ()
     table: Table
+    learn: bool = False
+    concentration: float = 1.0
 
 
 class Goal(_Part):
@@ -153,13 +161,33 @@ class Goal(_Part):
     utility: float
 
 
+class Payoff(_Part):
+    """Utility in nats of the first such rule whose every condition holds; 0 where none does."""
+
+    when: tuple[Condition, ...] = ()
+    utility: float
+
+
 class Preference(_Part):
-    """Log-preferences in nats over an observation, or utilities over a hidden state."""
+    """Log-preferences in nats over an observation, or utilities of states and actions.
+
+    Attributes:
+        on: an observation, a state or an action; `values` and `goals` are about its labels.
+        given: further states and actions that `rules` ask for.
+        rules: ordered decision list over states and actions alone.
+    """
 
     on: Label
+    given: Labels = ()
     values: tuple[float, ...] = ()
     goals: tuple[Goal, ...] = ()
+    rules: tuple[Payoff, ...] = ()
     reason: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every variable that it is about."""
+        return (self.on, *self.given)
 
 
 class Habit(_Part):

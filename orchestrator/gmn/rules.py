@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from orchestrator.gmn.model import Outcome, Rule, Table, Variable
+    from orchestrator.gmn.model import Outcome, Payoff, Rule, Table, Variable
 
 _RANGE = re.compile(r"(\d{1,9})\.\.(\d{1,9})\Z")
 _STEP = re.compile(r"@([+-]\d{1,9})\Z")
@@ -148,7 +148,7 @@ def own_axis(of: Variable, given: Sequence[Variable]) -> int | None:
     return next((i for i, parent in enumerate(given) if parent.name == of.name), None)
 
 
-def assign(table: Table, of: Variable, given: Sequence[Variable]) -> Assignment:
+def assign(rules: Sequence[Rule | Payoff], of: Variable, given: Sequence[Variable]) -> Assignment:
     """The first rule that applies to each row.
 
     Raises: TableError: a condition names no parent (105) or no value of it (106), or the sizes of
@@ -158,7 +158,7 @@ def assign(table: Table, of: Variable, given: Sequence[Variable]) -> Assignment:
     sizes = [parent.n for parent in given]
     names = [_names(parent) for parent in given]
     rule_of = np.full(sizes, -1, dtype=np.int64)
-    for number, rule in enumerate(table.rules):
+    for number, rule in enumerate(rules):
         look(10, numbers=rule_of.size * (1 + len(rule.when)))
         holds = np.ones([1] * len(sizes), dtype=bool)
         for at, condition in enumerate(rule.when):
@@ -185,7 +185,7 @@ def expand_rules(table: Table, of: Variable, given: Sequence[Variable]) -> NDArr
     Raises: TableError: a label is unknown, a relative outcome has no own value to start from
         (213), or no rule applies to some row (214).
     """
-    assignment = assign(table, of, given)
+    assignment = assign(table.rules, of, given)
     rule_of = assignment.rule_of
     open_rows = np.flatnonzero(rule_of == -1)
     if open_rows.size:

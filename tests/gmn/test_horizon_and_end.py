@@ -15,7 +15,7 @@ from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.pymdp import to_pymdp
 from orchestrator.gmn.validate import Validation, validate
 from orchestrator.types.errors import GMNError
-from tests.support.documents import GOOD, swapped
+from tests.support.documents import GOOD, SHARED, swapped
 
 
 def policy(text: str) -> str:
@@ -192,7 +192,7 @@ def test_a_misspelt_terminal_label_is_repaired_and_follows_a_renamed_one() -> No
 def test_terminal_labels_belong_to_states(kind: str) -> None:
     label = {"observation place": "a", "action go": "left"}[kind]
     verdict = validate(swapped(f"node {kind} {{", f"node {kind} {{ terminal: [{label}]"))
-    section = kind.split()[0] + "s"
+    section = kind.split(maxsplit=1)[0] + "s"
     assert errors(verdict) == [("GMN124", f"/{section}/0/terminal")]
     assert "write them on the state" in verdict.report.errors[0].message
 
@@ -230,3 +230,61 @@ def test_a_huge_list_of_terminal_labels_is_a_finding() -> None:
     tree = runs(GOOD)[0].to_json()
     tree["states"][0]["terminal"] = ["c"] * 100_000  # type: ignore[index]
     assert [code for code, _ in errors(validate(tree))] == ["GMN707"]
+
+
+def table(kind: str, text: str) -> str:
+    start = {"A": "node emission A {", "B": "node transition B {", "D": "node belief D {"}[kind]
+    return swapped(start, f"{start} {text}")
+
+
+@pytest.mark.parametrize("kind", ["A", "B", "D"])
+@pytest.mark.parametrize(
+    ("said", "count"),
+    [("learn: true", 1.0), ("learn", 1.0), ("learn: true concentration: 0.5", 0.5)],
+)
+def test_what_is_learned_is_compiled_with_its_counts(kind: str, said: str, count: float) -> None:
+    spec, compiled = runs(table(kind, f"{said}, " if said == "learn" else said))
+    assert [(one.kind, one.index, one.concentration) for one in compiled.learned] == [
+        (kind, 0, count)
+    ]
+    assert validate(write_text(spec)).spec == spec
+    assert validate(write_json(spec)).spec == spec
+    assert runs(GOOD)[1].learned == ()
+
+
+def test_what_is_learned_is_named_by_its_place_among_the_variables() -> None:
+    _, compiled = runs(
+        SHARED.replace("node emission A2 {", "node emission A2 { learn: true")
+        .replace("node transition B3 {", "node transition B3 { concentration: 8 learn: true")
+    )  # fmt: skip
+    assert [(one.kind, one.index, one.concentration) for one in compiled.learned] == [
+        ("A", 1, 1.0), ("B", 2, 8.0),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("said", ["0", "-1", "NaN", "inf", "1e400"])
+def test_counts_are_above_0(said: str) -> None:
+    verdict = validate(table("D", f"learn: true concentration: {said}"))
+    assert errors(verdict) == [("GMN218", "/priors/0/concentration")]
+    assert "leave it out for 1" in verdict.report.errors[0].message
+    assert verdict.report.errors[0].place is not None
+
+
+@pytest.mark.parametrize(
+    ("said", "pointer"),
+    [
+        ("learn: maybe", "/priors/0/learn"),
+        ("learn: 0.5", "/priors/0/learn"),
+        ("learn: true concentration: many", "/priors/0/concentration"),
+        ("learn: true concentration: 50%", "/priors/0/concentration"),
+        ("learn: true concentration: [1, 2]", "/priors/0/concentration"),
+    ],
+)
+def test_learning_is_true_or_false_and_counts_are_numbers(said: str, pointer: str) -> None:
+    assert errors(validate(table("D", said))) == [("GMN008", pointer)]
+
+
+def test_counts_without_learning_are_reported_and_unused_ones_are_not() -> None:
+    found = validate(table("D", "concentration: 5")).report.diagnostics
+    assert [(d.code, str(d.severity)) for d in found] == [("GMN219", "warning")]
+    assert validate(table("D", "concentration: 0 learn: false")).report.diagnostics == ()

@@ -118,6 +118,8 @@ SPECIMENS: dict[str, str] = {
     "215": rules("{then: {a: 0.5, b: 0.5}}, {when: {pos: a}, then: {c: 1}}"),
     "216": swapped(ROWS, "rows: [[0.1, 0.6, 0.3], [0.3, 0.1, 0.6], [0.6, 0.3, 0.1]]"),
     "217": rules("{then: [{value: a, p: 0.5}, {value: a, p: 0.5}]}"),
+    "218": swapped(PRIOR, f"{PRIOR} learn: true concentration: 0"),
+    "219": swapped(PRIOR, f"{PRIOR} concentration: 5"),
     "301": swapped(ROWS, "rows: [[0.5, 0.5], [0.1, 0.9]]"),
     "302": swapped("node state pos { labels: [a, b, c] }", "node state pos { labels: [a, b, c] size: 4 }"),
     "303": swapped(ROWS, "rows: [[0.8, 0.3, 0.1], [0.1, 0.6, 0.1], [0.1, 0.1, 0.8]]"),
@@ -145,7 +147,7 @@ SPECIMENS: dict[str, str] = {
     "312": swapped("[0.8, 0.1, 0.1], [0.1, 0.8", "[high, 0.1, 0.1], [0.1, 0.8"),
     "401": without("node preference"),
     "402": swapped("values: [0, 1, 3]", "values: [1, 3]"),
-    "403": swapped("on: place", "on: go"),
+    "403": swapped("on: place", "on: nowhere"),
     "404": swapped("on: place", "on: pos"),
     "405": swapped("values: [0, 1, 3]", "values: [0, 1, 300]"),
     "406": swapped("values: [0, 1, 3]", "values: [2, 2, 2]"),
@@ -158,6 +160,9 @@ SPECIMENS: dict[str, str] = {
     "413": plus("node preference C2 { on: place goals: {a: 1} }"),
     "414": swapped("values: [0, 1, 3]", "goals: [{value: a, utility: 2}, {value: a, utility: -2}]"),
     "415": swapped("gamma: 8", "gamma: 8 discount: 0"),
+    "416": swapped("values: [0, 1, 3]", "values: [0, 1, 3] rules: [{utility: 1}]").replace(
+        "on: place", "on: go"
+    ),
     "501": swapped(ROWS, "rows: [[0.6, 0.2, 0.2], [0.6, 0.2, 0.2], [0.6, 0.2, 0.2]]"),
     "502": swapped("moves: {left: [-1], stay: [0], right: [1]}",
                    "moves: {left: [0], stay: [0], right: [0]}"),

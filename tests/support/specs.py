@@ -15,6 +15,7 @@ from orchestrator.gmn.model import (
     Habit,
     Move,
     Outcome,
+    Payoff,
     Policy,
     Preference,
     Query,
@@ -138,10 +139,13 @@ def valid_specs(draw: st.DrawFn) -> GMNSpec:
         states=tuple(states),
         observations=tuple(observations),
         actions=tuple(actions),
-        likelihoods=tuple(likelihoods),
-        transitions=tuple(transitions),
-        priors=tuple(priors),
-        preferences=tuple(draw(preferences(observations, states))),
+        likelihoods=tuple(draw(learning(table)) for table in likelihoods),
+        transitions=tuple(draw(learning(table)) for table in transitions),
+        priors=tuple(draw(learning(table)) for table in priors),
+        preferences=(
+            *draw(preferences(observations, states)),
+            *draw(payoffs([*states, *actions])),
+        ),
         habits=tuple(draw(habits(actions[0]))),
         policy=Policy(
             horizon=draw(st.integers(1, 2)),
@@ -160,6 +164,17 @@ def valid_specs(draw: st.DrawFn) -> GMNSpec:
 def terminal(state: Variable, begin: str) -> st.SearchStrategy[tuple[str, ...]]:
     last = state.names[-1]
     return st.sampled_from([(), *([(last,)] if last != begin else [])])
+
+
+def learning(conditional: Conditional) -> st.SearchStrategy[Conditional]:
+    counts = st.sampled_from([None, None, 1.0, 0.5, 20.0])
+    return counts.map(
+        lambda count: (
+            conditional
+            if count is None
+            else conditional.model_copy(update={"learn": True, "concentration": count})
+        )
+    )
 
 
 def _conditional(of: Variable, given: list[Variable], table: Table) -> Conditional:
@@ -182,6 +197,20 @@ def preferences(
             label = draw(st.sampled_from(target.names))
             made.append(Preference(on=target.name, goals=(Goal(value=label, utility=-2.0),)))
     return made
+
+
+@st.composite
+def payoffs(draw: st.DrawFn, variables: list[Variable]) -> list[Preference]:
+    """At most one preference by rules, the first of which leaves a case to the others."""
+    names = draw(st.lists(st.sampled_from(variables), max_size=3, unique_by=lambda v: v.name))
+    if not names:
+        return []
+    first, *_ = names
+    made = [Payoff(when=(Condition(var=first.name, values=first.names[:1]),), utility=-2.0)]
+    if draw(st.booleans()):
+        made.append(Payoff(utility=draw(st.floats(-1, 8))))
+    rest = tuple(v.name for v in names[1:])
+    return [Preference(on=first.name, given=rest, rules=tuple(made), reason=draw(words))]
 
 
 @st.composite

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from orchestrator.gmn.checks import (
     bounds,
-    ends,
+    course,
+    payoff,
     preference,
     probability,
     quality,
@@ -23,9 +24,10 @@ __all__ = [
     "Subject",
     "bounds",
     "check",
-    "ends",
+    "course",
     "is_too_large",
     "known_constraints",
+    "payoff",
     "preference",
     "probability",
     "quality",

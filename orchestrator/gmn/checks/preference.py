@@ -16,7 +16,7 @@ from orchestrator.types.work import look
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orchestrator.gmn.model import Preference
+    from orchestrator.gmn.model import Goal, Payoff, Preference
     from orchestrator.types.diagnostics import Diagnostic, Fix
 
 LARGE_UTILITY = 20.0  # nats; a larger one outweighs all others in every plan
@@ -36,9 +36,10 @@ def values_fit_their_target(subject: Subject) -> Iterator[Diagnostic]:
     for index, preference in enumerate(subject.spec.preferences):
         target = subject.variables.get(preference.on)
         where = f"/preferences/{index}"
-        utilities = [*preference.values, *(goal.utility for goal in preference.goals)]
+        told: tuple[Goal | Payoff, ...] = (*preference.goals, *preference.rules)
+        utilities = [*preference.values, *(one.utility for one in told)]
         if not all(math.isfinite(u) for u in utilities):
-            words = f"a utility on {preference.on} is not finite"
+            words = f"a utility on {preference.on} is not finite; write a number of nats"
             yield finding("GMN203", words, pointer=where, variable=preference.on)
         elif utilities and max(map(abs, utilities)) > LARGE_UTILITY:
             most = max(utilities, key=abs)
@@ -70,7 +71,7 @@ def _padded(where: str, preference: Preference, n: int) -> Fix | None:
 def state_preferences_are_reported(subject: Subject) -> Iterator[Diagnostic]:
     """A preference on a hidden state, which pymdp cannot express."""
     for index, preference in enumerate(subject.spec.preferences):
-        if subject.kinds.get(preference.on) != "state":
+        if subject.kinds.get(preference.on) != "state" or preference.rules:
             continue
         seen_by = next(
             (
@@ -89,9 +90,14 @@ def state_preferences_are_reported(subject: Subject) -> Iterator[Diagnostic]:
 @check("GMN406", "GMN407")
 def values_make_a_difference(subject: Subject) -> Iterator[Diagnostic]:
     """Equal utilities have no effect; values that sum to 1 look like probabilities."""
+    is_endless = not any(state.terminal for state in subject.spec.states)
     for index, preference in enumerate(subject.spec.preferences):
         where, values = f"/preferences/{index}", np.array(preference.values)
-        if not preference.goals and (not values.size or np.all(values == values[0])):
+        if preference.given or preference.rules:
+            continue
+        # Where everything can end, a utility that is the same for all is that of going on.
+        alike = not values.size or (np.all(values == values[0]) and (is_endless or not values[0]))
+        if not preference.goals and alike:
             words = f"every value of {preference.on} is preferred alike: no effect"
             fix = safe("drop it", drop(where))
             yield finding("GMN406", words, pointer=where, variable=preference.on, fix=fix)
@@ -125,11 +131,11 @@ def goals_can_be_seen(subject: Subject) -> Iterator[Diagnostic]:
 @check("GMN413", "GMN414")
 def repeated_preferences_are_reported(subject: Subject) -> Iterator[Diagnostic]:
     """Preferences on one target add up; equal positive and negative utilities cancel."""
-    counts = Counter(preference.on for preference in subject.spec.preferences)
+    counts = Counter(preference.names for preference in subject.spec.preferences)
     for target, count in counts.items():
         if count > 1:
-            words = f"{count} preferences on {target} are added up"
-            yield finding("GMN413", words, pointer="/preferences", variable=target)
+            words = f"{count} preferences on {' and '.join(target)} are added up"
+            yield finding("GMN413", words, pointer="/preferences", variable=target[0])
     for index, preference in enumerate(subject.spec.preferences):
         by_label: dict[str, set[float]] = {}
         for goal in preference.goals:

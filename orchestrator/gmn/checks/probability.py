@@ -320,7 +320,7 @@ def every_rule_is_used(subject: Subject) -> Iterator[Diagnostic]:
         if conditional.table.kind != "rules" or given is None or not subject.fits(conditional):
             continue
         try:
-            assignment = assign(conditional.table, subject.variables[conditional.of], given)
+            assignment = assign(conditional.table.rules, subject.variables[conditional.of], given)
         except TableError:
             continue  # labels_are_known, references_are_defined or sizes_agree reports it
         where = f"{pointer}/table/rules"

@@ -44,12 +44,15 @@ def likelihoods_tell_something(subject: Subject) -> Iterator[Diagnostic]:
 
 
 def _by_action(model: Compiled, k: int) -> Iterator[NDArray[np.float64]]:
-    """Every transition that depends on action `k`, with the axis of the action first."""
+    """Every transition and utility that depends on action `k`, with its axis first."""
     for f, b in enumerate(model.B):
         controls = model.B_action_dependencies[f]
         if k in controls:
             axis = 1 + len(model.B_dependencies[f]) + controls.index(k)
             yield np.moveaxis(b, axis, 0)
+    for u in model.action_utilities:
+        if k in u.actions:
+            yield np.moveaxis(u.table, len(u.states) + u.actions.index(k), 0)
 
 
 @check("GMN502", "GMN508")
@@ -240,6 +243,11 @@ def _signatures(model: Compiled, f: int) -> NDArray[np.float64] | None:
         *zip(model.A, model.A_dependencies, strict=True),
         *zip(model.B, model.B_dependencies, strict=True),
     ]
+    parts += [
+        np.moveaxis(u.table, u.states.index(f), 0).reshape(len(parts[0]), -1)
+        for u in model.action_utilities
+        if f in u.states
+    ]
     for array, parents in tables:
         if f in parents:
             axis = 1 + parents.index(f)
@@ -259,6 +267,7 @@ def states_matter(subject: Subject) -> Iterator[Diagnostic]:
         return
     matters = {f for parents in model.A_dependencies for f in parents}
     matters |= {f for f, v in enumerate(model.V) if np.any(v != 0)}
+    matters |= {f for u in model.action_utilities for f in u.states}
     matters |= {f for f, ends in enumerate(model.terminal) if np.any(ends)}
     for _ in model.states:
         matters |= {g for f in matters for g in model.B_dependencies[f]}
@@ -274,7 +283,8 @@ def utility_and_curiosity_are_comparable(subject: Subject) -> Iterator[Diagnosti
     model = subject.compiled
     if model is None or not model.info_gain or not subject.spec.preferences:
         return
-    utility = sum(float(np.ptp(c)) for c in (*model.C, *model.V))
+    acting = (u.table for u in model.action_utilities)
+    utility = sum(float(np.ptp(c)) for c in (*model.C, *model.V, *acting))
     gain = sum(
         min(math.log(o.n), sum(math.log(model.states[f].n) for f in parents))
         for o, parents in zip(model.observations, model.A_dependencies, strict=True)

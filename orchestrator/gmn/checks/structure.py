@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.gmn.checks.fixes import drop, insert, put, safe
 from orchestrator.gmn.checks.look_alike import skeleton, told_apart
-from orchestrator.gmn.checks.registry import MOST_SHOWN, Subject, check
+from orchestrator.gmn.checks.registry import Subject, check
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.model import LABEL_PATTERN, NAME_PATTERN
 from orchestrator.gmn.tables import labels_matching
@@ -17,9 +17,9 @@ from orchestrator.types.visible import visible
 from orchestrator.types.work import look
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from orchestrator.gmn.model import Conditional, GMNSpec, Variable
+    from orchestrator.gmn.model import Condition, Conditional, GMNSpec, Payoff, Rule, Variable
     from orchestrator.types.diagnostics import Diagnostic, Fix, PatchOperation
 
 SECTIONS = {"state": "states", "observation": "observations", "action": "actions"}
@@ -112,11 +112,16 @@ def references(spec: GMNSpec) -> Iterator[tuple[str, str]]:
             yield f"/{section}/{index}/of", conditional.of
             for i, name in enumerate(conditional.given):
                 yield f"/{section}/{index}/given/{i}", name
-            for r, rule in enumerate(conditional.table.rules):
-                for c, condition in enumerate(rule.when):
-                    yield f"/{section}/{index}/table/rules/{r}/when/{c}/var", condition.var
+            for where, condition in _asked(
+                f"/{section}/{index}/table/rules", conditional.table.rules
+            ):
+                yield f"{where}/var", condition.var
     for index, preference in enumerate(spec.preferences):
         yield f"/preferences/{index}/on", preference.on
+        for i, name in enumerate(preference.given):
+            yield f"/preferences/{index}/given/{i}", name
+        for where, condition in _asked(f"/preferences/{index}/rules", preference.rules):
+            yield f"{where}/var", condition.var
     for index, habit in enumerate(spec.habits):
         yield f"/habits/{index}/action", habit.action
 
@@ -127,9 +132,6 @@ def references_are_defined(subject: Subject) -> Iterator[Diagnostic]:
     for pointer, name in references(subject.spec):
         look()
         if name in subject.variables:
-            if pointer.startswith("/preferences") and subject.kinds[name] == "action":
-                words = f"preference on action {name!r}; prefer an observation or a state"
-                yield finding("GMN403", words, pointer=pointer, variable=name)
             continue
         near = nearest(name, subject.variables)
         code = "GMN403" if pointer.startswith("/preferences") and near is None else "GMN105"
@@ -174,6 +176,8 @@ def _labels(subject: Subject) -> Iterator[tuple[str, str, Variable]]:
         if (target := subject.bounded(preference.on)) is not None:
             for g, goal in enumerate(preference.goals):
                 yield f"/preferences/{index}/goals/{g}/value", goal.value, target
+        known = {n: v for n in preference.names if (v := subject.bounded(n)) is not None}
+        yield from _conditions(f"/preferences/{index}/rules", preference.rules, known)
 
 
 def _table_labels(
@@ -192,10 +196,22 @@ def _table_labels(
     if len(movers) == 1 and movers[0] in parents:
         for i, move in enumerate(table.moves):
             yield f"{pointer}/moves/{i}/action", move.action, parents[movers[0]]
-    conditions = [(r, c, when) for r, rule in rules for c, when in enumerate(rule.when)]
-    for r, c, when in conditions:
-        for n, value in enumerate(when.values if when.var in parents else ()):
-            yield f"{pointer}/rules/{r}/when/{c}/values/{n}", value, parents[when.var]
+    yield from _conditions(f"{pointer}/rules", table.rules, parents)
+
+
+def _conditions(
+    pointer: str, rules: Sequence[Rule | Payoff], known: Mapping[str, Variable]
+) -> Iterator[tuple[str, str, Variable]]:
+    for where, when in _asked(pointer, rules):
+        for n, value in enumerate(when.values if when.var in known else ()):
+            yield f"{where}/values/{n}", value, known[when.var]
+
+
+def _asked(pointer: str, rules: Sequence[Rule | Payoff]) -> Iterator[tuple[str, Condition]]:
+    """Pointer and condition of every condition of a list of rules."""
+    for r, rule in enumerate(rules):
+        for c, condition in enumerate(rule.when):
+            yield f"{pointer}/{r}/when/{c}", condition
 
 
 @check("GMN107")
@@ -248,7 +264,7 @@ def defaults_are_reported(subject: Subject) -> Iterator[Diagnostic]:
 
 @check("GMN109", "GMN110")
 def actions_do_something(subject: Subject) -> Iterator[Diagnostic]:
-    """Every action is a parent of a transition."""
+    """Every action is a parent of a transition, or has a utility."""
     if not subject.spec.actions and subject.spec.states:
         words = "no action is declared: the model is passive and only infers"
         action = {"name": "none", "description": "", "labels": ["none"], "size": 1, "shape": []}
@@ -257,6 +273,7 @@ def actions_do_something(subject: Subject) -> Iterator[Diagnostic]:
             fix = safe("add the one-label action none", insert("/actions/-", action))
         yield finding("GMN110", words, pointer="/actions", fix=fix)
     driving = {name for table in subject.spec.transitions for name in table.given}
+    driving |= {name for preference in subject.spec.preferences for name in preference.names}
     named = {habit.action for habit in subject.spec.habits}
     named |= {name for q in subject.spec.queries for name in (*q.inputs, q.target)}
     for index, action_ in enumerate(subject.spec.actions):
@@ -311,30 +328,6 @@ def labels_are_well_formed(subject: Subject) -> Iterator[Diagnostic]:
                 yield _odd_label(subject.spec, pointer, variable, i)
 
 
-@check("GMN123")
-def labels_are_told_apart(subject: Subject) -> Iterator[Diagnostic]:
-    """No two labels of a variable look alike; equal ones are another finding."""
-    for _, pointer, variable in pointers(subject.spec):
-        found = list(_alike(variable))
-        for i, first in found[:MOST_SHOWN]:
-            one, other = told_apart(first, variable.labels[i])
-            words = f"labels {one} and {other} of {variable.name} look alike"
-            at = f"{pointer}/labels/{i}"
-            yield finding("GMN123", words, pointer=at, variable=variable.name)
-        if more := len(found[MOST_SHOWN:]):
-            words = f"{more} more labels of {variable.name} look like another"
-            yield finding("GMN123", words, pointer=f"{pointer}/labels", variable=variable.name)
-
-
-def _alike(variable: Variable) -> Iterator[tuple[int, str]]:
-    """Index of each label that looks like an earlier one, and the first such label."""
-    first: dict[str, str] = {}
-    for i, label in enumerate(variable.labels):
-        known = first.setdefault(skeleton(label), label)
-        if known != label:
-            yield i, known
-
-
 def _clean(label: str) -> str:
     """The label without what only parts words; a sign, an operator, a letter is never left out."""
     return re.sub(r"[\s\"'`.,:;/\\|()\[\]{}*?#@&]+", "_", label).strip("_")[:48]
@@ -377,7 +370,7 @@ def variables_are_used(subject: Subject) -> Iterator[Diagnostic]:
     """States that no table, preference or query uses."""
     used = {name for _, table in subject.tables for name in table.given if name != table.of}
     used |= {state.name for state in subject.spec.states if state.terminal}
-    used |= {preference.on for preference in subject.spec.preferences}
+    used |= {name for preference in subject.spec.preferences for name in preference.names}
     used |= {name for query in subject.spec.queries for name in (*query.inputs, query.target)}
     for index, state in enumerate(subject.spec.states):
         if state.name not in used:

@@ -5,8 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.codes import finding
+from orchestrator.gmn.formats.block_values import (
+    goals_in,
+    items_in,
+    rules_in,
+    true_at,
+    word_in,
+    words_in,
+)
 from orchestrator.gmn.formats.syntax import Block, Value, plain
-from orchestrator.parsing.json_pointer import pointer_to
 from orchestrator.parsing.spelling import nearest_keys
 
 if TYPE_CHECKING:
@@ -52,14 +59,16 @@ _TABLE_KEYS = {
     ),
 }  # fmt: skip
 _LINK_KEYS = {
+    **dict.fromkeys(("learn", "learned", "learnable"), "learn"),
+    **dict.fromkeys(("concentration", "pseudo_counts", "pseudocounts"), "concentration"),
     **dict.fromkeys(("from", "given", "depends_on", "dependencies", "parents"), "given"),
     **dict.fromkeys(("to", "of", "about", "state", "target"), "of"),
 }
 _PREFERENCE_KEYS = {
     **dict.fromkeys(("on", "observation", "state", "about", "of", "to"), "on"),
     **dict.fromkeys(("values", "vector"), "values"),
-    **{key: key for key in ("goals", "preferred_observation", "preference_strength", "reason",
-                            "goal_gradient")},
+    **{key: key for key in ("given", "goals", "preferred_observation", "preference_strength",
+                            "rules", "reason", "goal_gradient")},
     "description": "reason",
 }  # fmt: skip
 _POLICY_KEYS = {
@@ -121,11 +130,11 @@ class Builder:
             self.offsets[f"/{key}"] = value.offset
             if key == "metadata" and isinstance(value.content, Block):
                 self.tree[key] = [
-                    {"key": entry.key, "value": _word(entry.value)}
+                    {"key": entry.key, "value": word_in(entry.value)}
                     for entry in value.content.entries
                 ]
             else:
-                self.tree[key] = _word(value)
+                self.tree[key] = word_in(value)
 
     def add_node(self, kind: str, name: Token, block: Block) -> None:
         """One node of a known type."""
@@ -185,9 +194,9 @@ class Builder:
             if key == "initial":
                 self._initial(name, value)
             elif key in ("labels", "terminal"):
-                variable[key] = _words(value, where, self.offsets)
+                variable[key] = words_in(value, where, self.offsets)
             elif key == "description":
-                variable[key] = _word(value)
+                variable[key] = word_in(value)
             else:
                 variable[key] = self._plain(value, where)
         return variable
@@ -209,7 +218,7 @@ class Builder:
         table: Tree = (
             {"kind": "rows", "rows": [self._plain(value, f"{pointer}/table/rows/0")]}
             if is_row
-            else {"kind": "map", "map": [_word(value)]}
+            else {"kind": "map", "map": [word_in(value)]}
         )
         if value.raw == "uniform":
             table = {"kind": "uniform"}
@@ -218,9 +227,13 @@ class Builder:
     def _conditional(self, name: str, block: Block, pointer: str) -> Tree:
         known = self._known(block, {**_TABLE_KEYS, **_LINK_KEYS}, f"table {name}")
         known.pop("description", None)
-        entry: Tree = {}
+        entry: Tree = {
+            key: self._plain(known.pop(key), f"{pointer}/{key}")
+            for key in ("learn", "concentration")
+            if key in known
+        }
         if (given := known.pop("given", None)) is not None:
-            entry["given"] = _words(given, f"{pointer}/given", self.offsets)
+            entry["given"] = words_in(given, f"{pointer}/given", self.offsets)
         if (of := known.pop("of", None)) is not None:
             self.offsets[f"{pointer}/of"] = of.offset
             entry["of"] = self._target(of, name, "GMN119" if "/priors/" in pointer else "GMN118")
@@ -229,11 +242,11 @@ class Builder:
 
     def _target(self, of: Value, name: str, code: str) -> object:
         if not isinstance(of.content, list):
-            return _word(of)
+            return word_in(of)
         if len(of.content) == 1:
-            return _word(of.content[0])
+            return word_in(of.content[0])
         place = self.places.at(of.offset)
-        names = [_word(item) for item in of.content]
+        names = [word_in(item) for item in of.content]
         words = f"table {name} has {len(names)} targets {names}; write one table for each"
         self.findings.append(finding(code, words, place=place, got=str(names)))
         return names[0] if names else ""
@@ -246,11 +259,11 @@ class Builder:
                 known = {
                     **known,
                     **self._known(nested, _TABLE_KEYS, kind),
-                    kind: _true(known[kind]),
+                    kind: true_at(known[kind]),
                 }
         table: Tree = {}
         if "kind" in known:
-            table["kind"] = _word(known.pop("kind"))
+            table["kind"] = word_in(known.pop("kind"))
         self._sugar(known, table)
         for key, value in known.items():
             where = f"{pointer}/{key}"
@@ -277,18 +290,16 @@ class Builder:
 
     def _field(self, key: str, value: Value, where: str) -> object:
         if key == "rules":
-            return [
-                _rule(rule, f"{where}/{i}", self.offsets) for i, rule in enumerate(_items(value))
-            ]
+            return rules_in(value, where, self.offsets, "when", "then")
         if key == "moves" and isinstance(value.content, Block):
             return [
                 {"action": entry.key, "delta": self._plain(entry.value, f"{where}/{i}/delta")}
                 for i, entry in enumerate(value.content.entries)
             ]
         if key in ("map", "blocked"):
-            return _words(value, where, self.offsets)
+            return words_in(value, where, self.offsets)
         if key in ("boundary", "noise_kind"):
-            return _word(value)
+            return word_in(value)
         return self._plain(value, where)
 
     def _preference(self, name: str, block: Block, pointer: str) -> Tree:
@@ -300,14 +311,20 @@ class Builder:
         )
         if liked is not None:
             utility = strength.content if strength is not None else 1.0
-            entry["goals"] = [{"value": _word(liked), "utility": utility}]
+            entry["goals"] = [{"value": word_in(liked), "utility": utility}]
         for key, value in known.items():
             where = f"{pointer}/{key}"
             self.offsets[where] = value.offset
-            if key in ("on", "reason"):
-                entry[key] = _word(value)
+            if key in ("on", "given"):
+                entry[key] = words_in(value, where, self.offsets)
+                for i, item in enumerate(items_in(value)[1:] if key == "on" else ()):
+                    self.offsets[f"{pointer}/given/{i}"] = item.offset
+            elif key == "reason":
+                entry[key] = word_in(value)
+            elif key == "rules":
+                entry[key] = rules_in(value, where, self.offsets, "when")
             elif key == "goals" and isinstance(value.content, Block):
-                entry[key] = _goals(value.content, where, self.offsets)
+                entry[key] = goals_in(value.content, where, self.offsets)
             else:
                 entry[key] = self._plain(value, where)
         return entry
@@ -331,12 +348,12 @@ class Builder:
         for key, value in self._known(block, _QUERY_KEYS, f"query {name}").items():
             where = f"{pointer}/{key}"
             if key == "inputs":
-                query[key] = _words(value, where, self.offsets)
+                query[key] = words_in(value, where, self.offsets)
             elif key == "trigger_value":
                 query[key] = self._plain(value, where)
             else:
                 self.offsets[where] = value.offset
-                query[key] = _word(value)
+                query[key] = word_in(value)
         return query
 
 
@@ -344,58 +361,3 @@ def _section(tree: Tree, name: str) -> list[Tree]:
     entries = tree.get(name, [])
     assert isinstance(entries, list)
     return entries
-
-
-def _true(value: Value) -> Value:
-    return Value(True, value.offset, "true")
-
-
-def _word(value: Value) -> object:
-    """A scalar as it was spelled: labels such as 0 or 1.0 are words, not numbers."""
-    if isinstance(value.content, list | Block):
-        return plain(value, "", {})
-    return value.raw
-
-
-def _items(value: Value) -> list[Value]:
-    return value.content if isinstance(value.content, list) else [value]
-
-
-def _words(value: Value, pointer: str, offsets: dict[str, int]) -> list[object]:
-    words: list[object] = []
-    for i, item in enumerate(_items(value)):
-        offsets[f"{pointer}/{i}"] = item.offset
-        words.append(_word(item))
-    return words
-
-
-def _goals(block: Block, where: str, offsets: dict[str, int]) -> list[Tree]:
-    goals: list[Tree] = []
-    for i, entry in enumerate(block.entries):
-        offsets[f"{where}/{i}"] = entry.offset
-        goals.append({"value": entry.key, "utility": entry.value.content})
-    return goals
-
-
-def _rule(rule: Value, where: str, offsets: dict[str, int]) -> object:
-    """``{when: {var: label}, then: {label: p}}`` as conditions and outcomes."""
-    offsets[where] = rule.offset
-    if not isinstance(rule.content, Block):
-        return plain(rule, where, offsets)
-    made: Tree = {"when": [], "then": []}
-    for entry in rule.content.entries:
-        part = where + pointer_to(entry.key)
-        offsets[part] = entry.value.offset
-        if isinstance(entry.value.content, Block) and entry.key == "when":
-            made["when"] = [
-                {"var": e.key, "values": _words(e.value, f"{part}/{i}/values", offsets)}
-                for i, e in enumerate(entry.value.content.entries)
-            ]
-        elif isinstance(entry.value.content, Block) and entry.key == "then":
-            made["then"] = [
-                {"value": e.key, "p": plain(e.value, f"{part}/{i}/p", offsets)}
-                for i, e in enumerate(entry.value.content.entries)
-            ]
-        else:
-            made[entry.key] = plain(entry.value, part, offsets)
-    return made

@@ -256,6 +256,10 @@ def _grid_shape(variable: Tree, size: int) -> tuple[int, int] | None:
 
 
 def _preference(fixed: FixedShapes, pointer: str, entry: Tree) -> None:
+    on, given = entry.get("on"), entry.get("given")
+    if isinstance(on, list):  # the first of several names, and the others
+        entry["on"] = on[0] if on else ""
+        entry["given"] = [*on[1:], *(given if isinstance(given, list) else [])]
     goals = entry.get("goals")
     if isinstance(goals, dict):
         entry["goals"] = [{"value": label, "utility": utility} for label, utility in goals.items()]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.gmn.formats.comments import END
 from orchestrator.gmn.formats.shares import Written
-from orchestrator.gmn.model import LABEL_PATTERN, VERSION
+from orchestrator.gmn.model import LABEL_PATTERN, VERSION, Rule
 from orchestrator.types.visible import json_text, visible
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
         GMNSpec,
         Habit,
         Outcome,
+        Payoff,
         Policy,
         Preference,
         Query,
-        Rule,
         Table,
         Variable,
     )
@@ -132,6 +132,10 @@ def _conditional(conditional: Conditional, kind: str) -> Iterator[str]:
     if kind != "belief":
         yield f"to: {_word(conditional.of)}"
     yield from _table(conditional.table)
+    if conditional.learn:
+        yield "learn: true"
+    if conditional.concentration != 1:
+        yield f"concentration: {_number(conditional.concentration)}"
 
 
 def _table(table: Table) -> Iterator[str]:
@@ -179,19 +183,23 @@ def _block(key: str, lines: Sequence[str]) -> Iterator[str]:
     yield "]"
 
 
-def _rule(rule: Rule) -> str:
-    then = _outcomes(rule.then)
+def _rule(rule: Rule | Payoff) -> str:
+    said = (
+        f"then: {_outcomes(rule.then)}"
+        if isinstance(rule, Rule)
+        else f"utility: {_number(rule.utility)}"
+    )
     if not rule.when:
-        return f"{{then: {then}}}"
+        return f"{{{said}}}"
     variables = [condition.var for condition in rule.when]
     if len(set(variables)) < len(variables):  # a block cannot hold one key twice
         when = ", ".join(f"{{var: {_word(c.var)}, values: {_list(c.values)}}}" for c in rule.when)
-        return f"{{when: [{when}], then: {then}}}"
+        return f"{{when: [{when}], {said}}}"
     when = ", ".join(
         f"{_word(c.var)}: {_word(c.values[0]) if len(c.values) == 1 else _list(c.values)}"
         for c in rule.when
     )
-    return f"{{when: {{{when}}}, then: {then}}}"
+    return f"{{when: {{{when}}}, {said}}}"
 
 
 def _outcomes(then: Sequence[Outcome]) -> str:
@@ -203,7 +211,7 @@ def _outcomes(then: Sequence[Outcome]) -> str:
 
 
 def _preference(preference: Preference) -> Iterator[str]:
-    yield f"on: {_word(preference.on)}"
+    yield f"on: {_list(preference.names) if preference.given else _word(preference.on)}"
     if preference.values:
         yield f"values: [{', '.join(map(_number, preference.values))}]"
     if preference.goals:
@@ -217,6 +225,8 @@ def _preference(preference: Preference) -> Iterator[str]:
         else:
             items = ", ".join(f"{_word(g.value)}: {_number(g.utility)}" for g in preference.goals)
             yield f"goals: {{{items}}}"
+    if preference.rules:
+        yield from _block("rules", [_rule(rule) for rule in preference.rules])
     if preference.reason:
         yield f"reason: {_quoted(preference.reason)}"
 

@@ -1,7 +1,8 @@
-"""GMN124-125: where everything ends."""
+"""GMN124-125, 218-219: where everything ends, and what is learned."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,3 +35,18 @@ def something_happens_before_the_end(subject: Subject) -> Iterator[Diagnostic]:
                 why = every if len(ends) == variable.n else f"{name} can only begin at its end"
                 words = f"{why}: nothing can happen; end it where something has been done"
                 yield finding("GMN125", words, pointer=where, variable=name)
+
+
+@check("GMN218", "GMN219")
+def what_is_learned_has_counts(subject: Subject) -> Iterator[Diagnostic]:
+    """A table that is learned begins with counts above 0; one that is not needs none."""
+    for pointer, conditional in subject.tables:
+        where, count = f"{pointer}/concentration", conditional.concentration
+        if conditional.learn and not (count > 0 and math.isfinite(count)):
+            words = f"concentration of {conditional.of} is {count!r}, expected a number above 0:"
+            words += " how many observations each row is worth; leave it out for 1"
+            yield finding("GMN218", words, pointer=where, variable=conditional.of, got=count)
+        elif not conditional.learn and count not in (0, 1):
+            words = f"concentration of {conditional.of} has no effect: it is not learned; write"
+            words += " learn: true, or leave it out"
+            yield finding("GMN219", words, pointer=where, variable=conditional.of)
