@@ -202,8 +202,11 @@ def _documents(command: Command) -> None:
     _file(add)
     add("--steps", type=_positive, default=20, help="steps of the episode")
     add("--seed", type=int, default=0, help="seed of the simulation")
-    add("--episodes", type=_positive, default=40, help="episodes for each expectation")
+    add("--episodes", type=_positive, default=40, help="episodes for each expectation or comparison")
     add("--cross-check", action="store_true", help="compare every step with pymdp")
+    words = "compare the utility of the episodes with it; may be repeated"
+    others = ("optimal", "random", "greedy")
+    add("--compare", action="append", default=[], choices=others, help=words)
     _expectations(add)
     refine = command("refine", "change a document as the feedback says")
     add = refine.add_argument

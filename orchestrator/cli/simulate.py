@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from orchestrator.cli.compare import compared_with, comparison_json, comparison_lines
 from orchestrator.cli.files import read_source
 from orchestrator.cli.output import GOOD, INVALID, UsageError, echo_result, refused, table
 from orchestrator.gmn.codes import finding
@@ -42,12 +43,21 @@ def run(arguments: argparse.Namespace) -> int:
             )
     except TooMuchWork as error:
         raise UsageError(str(error)) from None
+    compared = compared_with(verdict.compiled, arguments) if arguments.compare else None
     checked = _cross_checked(verdict.compiled, arguments) if arguments.cross_check else None
     value = _as_json(arguments.file, episode, measured)
+    if compared is not None:
+        value["comparison"] = comparison_json(compared)
     if checked is not None:
         value["cross_check"] = checked
     warned = [str(finding("GMN904", words)) for words in doubts(episode)]
-    lines = (*episode_lines(episode), *warned, *_verdicts(measured), *_agreement(checked))
+    lines = (
+        *episode_lines(episode),
+        *warned,
+        *_verdicts(measured),
+        *(comparison_lines(compared) if compared else ()),
+        *_agreement(checked),
+    )
     echo_result(arguments, value, lines)
     return GOOD if all(one.held for one in measured) else INVALID
 

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 Reference = Literal["optimal", "random", "greedy"]
-REFERENCES: tuple[Reference, ...] = ("optimal", "random", "greedy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +60,7 @@ class Comparison:
 
     steps: int
     episodes: int
+    discount: float
     agent: Mean
     by_chance: float | None = None
     greedy: Mean | None = None
@@ -80,6 +80,13 @@ class Comparison:
             for best in (self.optimal.upper, self.optimal.lower)
         )
         return None if least is None or most is None else (least, most)
+
+    @property
+    def share_error(self) -> float:
+        """Standard error of `share`, of its upper bound; NaN where there is none."""
+        if self.share is None or self.optimal is None or self.by_chance is None:
+            return math.nan
+        return self.agent.error / (self.optimal.lower - self.by_chance)
 
     @property
     def ratio(self) -> tuple[float, float] | None:
@@ -122,7 +129,9 @@ def compare(
         information = _mean(agent - gained(replace(model, info_gain=False)))
     if "greedy" in against:
         greedy = _mean(gained(_short_sighted(model)))
-    return Comparison(steps, episodes, _mean(agent), chance, greedy, optimal, information)
+    return Comparison(
+        steps, episodes, model.discount, _mean(agent), chance, greedy, optimal, information
+    )
 
 
 def _gained(model: Compiled, joints: Sequence[Joint], seeds: range, steps: int) -> Array:
@@ -130,7 +139,8 @@ def _gained(model: Compiled, joints: Sequence[Joint], seeds: range, steps: int) 
     found: list[float] = []
     for seed in seeds:
         with repeated(0 if found else len(seeds) - 1):
-            found.append(_utility(simulate(engine, steps=steps, seed=seed), model, joints))
+            run = simulate(engine, steps=steps, seed=seed, keep_choices=False)
+            found.append(_utility(run, model, joints))
     return np.array(found)
 
 
@@ -138,6 +148,8 @@ def _utility(run: Run, model: Compiled, joints: Sequence[Joint]) -> float:
     index = [{name: i for i, name in enumerate(v.names)} for v in (*model.states, *model.actions)]
     total, now = 0.0, 1.0
     for step in run.steps:
+        if not step.action:  # the end, at which nothing is done
+            break
         labels = (*step.state.values(), *step.action.values())
         values = [of[label] for of, label in zip(index, labels, strict=True)]
         state, action = values[: len(model.states)], values[len(model.states) :]
