@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from orchestrator.gmn.engine.choice import Choice, best
+from orchestrator.gmn.engine.contingent import BRANCHES, TREE_NUMBERS
 from orchestrator.gmn.engine.engine import Engine
 from orchestrator.types.work import look, repeated
 
@@ -60,12 +61,14 @@ class Run:
     Attributes:
         surprised: number of steps at which a modality showed what the beliefs had ruled out (904).
         unsettled: number of steps whose mean-field beliefs did not converge (904).
+        shortened: number of steps whose contingent plan did not reach its horizon (904).
     """
 
     seed: int
     steps: tuple[Step, ...]
     surprised: int = 0
     unsettled: int = 0
+    shortened: int = 0
 
 
 def doubts(run: Run) -> Iterator[str]:
@@ -78,6 +81,12 @@ def doubts(run: Run) -> Iterator[str]:
         )
     if run.unsettled:
         yield f"at {run.unsettled} of {count} steps the mean-field beliefs did not converge"
+    if run.shortened:
+        yield (
+            f"at {run.shortened} of {count} steps the contingent plan did not look as far ahead as"
+            f" its horizon, for more than {BRANCHES:,} branches or {TREE_NUMBERS:,} numbers; lower"
+            " the horizon, or declare fewer observations or actions"
+        )
 
 
 def choose(engine: Engine, beliefs: Beliefs, rng: np.random.Generator) -> Choice:
@@ -151,7 +160,7 @@ def simulate(model: Compiled | Engine, *, steps: int, seed: int, keep_choices: b
     world = World(engine.model, rng)
     prior = engine.start()
     made: list[Step] = []
-    surprised = unsettled = 0
+    surprised = unsettled = shortened = 0
     left = KEPT_NUMBERS if keep_choices else 0
     for number in range(steps):
         with repeated(0 if number else steps - 1):
@@ -160,6 +169,7 @@ def simulate(model: Compiled | Engine, *, steps: int, seed: int, keep_choices: b
             surprised += bool(inferred.impossible)
             unsettled += not inferred.converged
             choice = None if world.has_ended else choose(engine, inferred.beliefs, rng)
+            shortened += bool(choice and choice.depth < engine.model.horizon)
             step = _in_labels(engine, world.state, seen, inferred.beliefs, choice)
             left -= _numbers(step)
             made.append(step if left >= 0 else replace(step, marginals=(), choice=None))
@@ -167,7 +177,7 @@ def simulate(model: Compiled | Engine, *, steps: int, seed: int, keep_choices: b
                 break
             world.act(choice.action)
             prior = engine.predict(inferred.beliefs, choice.action)
-    return Run(seed, tuple(made), surprised, unsettled)
+    return Run(seed, tuple(made), surprised, unsettled, shortened)
 
 
 def _numbers(step: Step) -> int:

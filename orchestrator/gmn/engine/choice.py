@@ -35,6 +35,8 @@ class Choice:
         tied: indices of the joint actions that were equally probable; empty where one was more.
         broken_by: what decided between them: earlier utility, fewer steps that change anything, or
             the order of declaration.
+        depth: how many steps were looked ahead; fewer than the horizon where a contingent plan
+            would have had too many branches.
     """
 
     action: NDArray[np.int64]
@@ -44,6 +46,7 @@ class Choice:
     first: Array
     tied: tuple[int, ...] = ()
     broken_by: Broken = ""
+    depth: int = 0
 
 
 def best(engine: Engine, beliefs: Beliefs) -> Choice:
@@ -54,7 +57,7 @@ def best(engine: Engine, beliefs: Beliefs) -> Choice:
     """
     model = engine.model
     look(100, numbers=16 * len(model.policies))
-    neg_efe = engine.negative_expected_free_energy(beliefs)
+    neg_efe, depth = engine.plan(beliefs)
     posterior = engine.policy_posterior(neg_efe)
     # Policies are in C order, the first step varying slowest: those of one action lie together.
     by_action = posterior.reshape(len(engine.joint_actions), -1)
@@ -73,6 +76,7 @@ def best(engine: Engine, beliefs: Beliefs) -> Choice:
         first=first,
         tied=tuple(tied.tolist()) if len(tied) > 1 else (),
         broken_by=broken_by,
+        depth=depth,
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from orchestrator.gmn.engine.contingent import Tree
 from orchestrator.gmn.engine.exact import ExactPart
 from orchestrator.gmn.engine.mean_field import MeanFieldPart, clipped_log, softmax
 from orchestrator.gmn.engine.parts import parts_of, require_possible
@@ -56,6 +57,13 @@ class Engine:
             (ExactPart if is_exact and not part.reason else MeanFieldPart)(model, part)
             for part in parts_of(model)
         )
+        horizon = self.model.horizon
+        is_contingent = self.model.selection == "contingent"
+        self._trees = [
+            Tree(part, horizon, model.discount)
+            for part in self.parts
+            if is_contingent and isinstance(part, ExactPart)
+        ]
         self._places = [self._place(part) for part in self.parts]
         per_step = math.prod(action.n for action in model.actions)
         self.joint_actions: NDArray[np.int64] = model.policies[:per_step, -1, :]
@@ -112,8 +120,20 @@ class Engine:
     def negative_expected_free_energy(self, beliefs: Beliefs) -> Array:
         """-G of every policy in nats, shape [policies]: utility plus, if asked, information gain.
 
-        Parts do not meet, so it is a sum over them, each planned over its own actions.
+        Parts do not meet, so it is a sum over them, each planned over its own actions. Where plans
+        are contingent a policy is a first action, and the best follows on what is observed.
         """
+        return self.plan(beliefs)[0]
+
+    def plan(self, beliefs: Beliefs) -> tuple[Array, int]:
+        """-G of every policy, and how many steps it looks ahead; see `Tree.values`."""
+        if self._trees:
+            found = [tree.values(b) for tree, b in zip(self._trees, beliefs, strict=True)]
+            placed = (q[place] for (q, _), place in zip(found, self._places, strict=True))
+            return sum(placed, np.zeros(len(self.model.policies))), min(d for _, d in found)
+        return self._open(beliefs), self.model.horizon
+
+    def _open(self, beliefs: Beliefs) -> Array:
         if self.model.terminal:
             total: Array = self.by_step(beliefs, rows=ALIVE + 1)[WORTH].sum(axis=0)
             return total

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from orchestrator.gmn.engine.parts import actions_of, elimination, per_action
+from orchestrator.gmn.engine.parts import EXACT_NUMBERS, actions_of, elimination, per_action
 from orchestrator.gmn.engine.plan import STILL, distinct
 from orchestrator.types.work import look
 
@@ -75,7 +75,9 @@ class ExactPart:
         self._matrix = self._joint_transition() if dense else None
         self._entering, self._ambiguity = self._worths()
         self._acting = self._action_worths()
-        self._gained = self._gains()
+        #: Of all observations together, or of each.
+        self.tables = self._outcome_tables()
+        self._gained = self.tables if model.info_gain else []
         lasting = (
             [(~model.terminal[f]).astype(float) for f in part.factors] if model.terminal else []
         )
@@ -220,19 +222,17 @@ class ExactPart:
                 total[:, action] += np.broadcast_to(spread, self.part.sizes).reshape(-1)
         return total
 
-    def _gains(self) -> list[Array]:
-        """The tables [joint states, outcomes] whose entropy is gained, less ambiguity.
+    def _outcome_tables(self) -> list[Array]:
+        """p(o | s), [joint states, outcomes], of all modalities together where that is small.
 
-        All modalities together where their table is small enough; else each alone, which counts
-        what two of them say alike twice.
+        Else of each alone: the entropies count what two of them say alike twice.
         """
-        if not self._model.info_gain:
-            return []
+        is_contingent = self._model.selection == "contingent"
         flat = [self.likelihood(m) for m in self.part.modalities]
-        together = math.prod(table.shape[1] for table in flat)
-        if not flat or together * self.part.states > OUTCOME_NUMBERS:
+        numbers = self.part.outcomes * self.part.states
+        if not flat or numbers > (EXACT_NUMBERS if is_contingent else OUTCOME_NUMBERS):
             return flat
-        look(100, numbers=together * self.part.states)
+        look(100, numbers=numbers)
         joint = flat[0]
         for table in flat[1:]:
             joint = (joint[:, :, None] * table[:, None, :]).reshape(self.part.states, -1)

@@ -41,6 +41,7 @@ class Part:
         controls: the actions that drive them or whose utility depends on them.
         utilities: the action utilities that are counted here.
         sizes: how many values each of the factors has.
+        outcomes: how many joint observations there are.
         numbers: the most numbers that moving one joint belief holds at once.
     """
 
@@ -49,6 +50,7 @@ class Part:
     controls: tuple[int, ...]
     utilities: tuple[int, ...]
     sizes: tuple[int, ...]
+    outcomes: int
     numbers: int
 
     @property
@@ -70,13 +72,31 @@ def parts_of(model: Compiled) -> tuple[Part, ...]:
     """The parts of a model, in order of their first factor."""
     group = list(range(len(model.states)))
     utilities = [u.states for u in model.action_utilities if u.states]
-    for meeting in (*model.A_dependencies, *model.B_dependencies, *utilities):
+    planned = _planned_together(model) if model.selection == "contingent" else []
+    for meeting in (*model.A_dependencies, *model.B_dependencies, *utilities, *planned):
         joined = {group[f] for f in meeting}
         group = [min(joined) if g in joined else g for g in group]
     return tuple(
         _part(model, tuple(f for f, g in enumerate(group) if g == one))
         for one in sorted(set(group))
     )
+
+
+def _planned_together(model: Compiled) -> list[set[int]]:
+    """The factors that one action is about: what is seen of one decides about the others.
+
+    All of them where something ends, which ends everything.
+    """
+    if model.terminal:
+        return [set(range(len(model.states)))]
+    meetings: list[set[int]] = [set() for _ in model.actions]
+    for f, controls in enumerate(model.B_action_dependencies):
+        for k in controls:
+            meetings[k].add(f)
+    for utility in model.action_utilities:
+        for k in utility.actions:
+            meetings[k].update(utility.states or (0,))
+    return [meeting for meeting in meetings if meeting]
 
 
 def _part(model: Compiled, factors: tuple[int, ...]) -> Part:
@@ -86,25 +106,34 @@ def _part(model: Compiled, factors: tuple[int, ...]) -> Part:
     ]
     controls = {k for f in factors for k in model.B_action_dependencies[f]}
     controls |= {k for i in utilities for k in model.action_utilities[i].actions}
+    modalities = [m for m, parents in enumerate(model.A_dependencies) if parents[0] in factors]
     return Part(
         factors,
-        tuple(m for m, parents in enumerate(model.A_dependencies) if parents[0] in factors),
+        tuple(modalities),
         tuple(sorted(controls)),
         tuple(utilities),
         tuple(model.states[f].n for f in factors),
+        math.prod(model.observations[m].n for m in modalities),
         max(held for _, held in elimination(model, factors)),
     )
 
 
 def require_possible(model: Compiled) -> None:
-    """Raises: GMNError: exact inference is asked for, and a part is too large for it."""
-    for part in parts_of(model) if model.inference == "exact" else ():
-        if part.reason:
+    """Raises: GMNError: a part is too large for the inference or the plans that are asked for."""
+    is_contingent = model.selection == "contingent"
+    if is_contingent and model.inference == "mean_field":
+        raise GMNError("contingent plans need exact beliefs; write inference: auto")
+    for part in parts_of(model) if is_contingent or model.inference == "exact" else ():
+        reason, said = part.reason, "exact inference is not possible"
+        advice = "inference: auto"
+        if is_contingent:
+            said, advice = "contingent planning is not possible", "selection: deterministic"
+            if not reason and part.outcomes * part.states > EXACT_NUMBERS:
+                reason = f"{part.states} joint states times {part.outcomes} joint observations,"
+                reason += f" more than {EXACT_NUMBERS}"
+        if reason:
             names = ", ".join(model.states[f].name for f in part.factors)
-            raise GMNError(
-                f"exact inference is not possible: {names} have {part.reason}; write inference:"
-                " auto, or make them smaller"
-            )
+            raise GMNError(f"{said}: {names} have {reason}; write {advice}, or make them smaller")
 
 
 def actions_of(model: Compiled, part: Part) -> NDArray[np.int64]:

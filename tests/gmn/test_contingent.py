@@ -1,0 +1,210 @@
+"""Plans that branch on what will be observed, against their definition and against the optimum."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import TYPE_CHECKING
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from orchestrator.gmn.compile import ActionUtility, Compiled
+from orchestrator.gmn.engine import contingent
+from orchestrator.gmn.engine.engine import Engine
+from orchestrator.gmn.engine.parts import parts_of
+from orchestrator.gmn.model import Variable
+from orchestrator.gmn.simulate import choose, doubts, simulate
+from orchestrator.types.errors import GMNError
+from tests.gmn.test_exact import bayes, models, moved, prior, seen_chance
+from tests.gmn.test_plans import lasting, outcomes, step_worth, whole_models
+
+if TYPE_CHECKING:
+    from tests.gmn.test_plans import Joint
+
+
+def branching(model: Compiled, horizon: int) -> Compiled:
+    """The model with contingent plans of that depth."""
+    joint = np.unique(model.policies[:, -1:], axis=0)
+    return dataclasses.replace(
+        model,
+        policies=joint,
+        E=np.full(len(joint), 1 / len(joint)),
+        horizon=horizon,
+        selection="contingent",
+    )
+
+
+def best(model: Compiled, joint: Joint, horizon: int) -> list[float]:
+    """Q of each first action, by recursion over every observation."""
+    alive, joint = lasting(model, joint)
+    values = []
+    for action in model.policies[:, 0]:
+        if not joint:
+            values.append(0.0)
+            continue
+        value = sum(step_worth(model, joint, action))
+        after = moved(model, joint, action)
+        for seen in outcomes(model) if horizon > 1 else ():
+            chance = sum(p * seen_chance(model, s, seen) for s, p in after.items())
+            if chance > 1e-12:
+                later = best(model, bayes(model, after, seen), horizon - 1)
+                value += model.discount * chance * max(later)
+        values.append(alive * value)
+    return values
+
+
+@settings(max_examples=60, deadline=None)
+@given(whole_models().filter(lambda m: len(m.states) < 3), st.integers(1, 2))
+def test_a_contingent_plan_is_worth_its_definition(model: Compiled, horizon: int) -> None:
+    model = branching(model, horizon)
+    engine = Engine(model)
+    wanted = best(model, prior(model), horizon)
+    found = engine.negative_expected_free_energy(engine.start())
+    # Observations below NEGLIGIBLE are left out; nothing here is worth more than 50 nats.
+    np.testing.assert_allclose(found, wanted, atol=50 * 27 * contingent.NEGLIGIBLE)
+
+
+@settings(max_examples=15, deadline=None)
+@given(whole_models().filter(lambda m: len(m.states) < 3 and len(m.observations) < 2))
+def test_so_it_is_at_the_third_step(model: Compiled) -> None:
+    model = branching(model, 3)
+    found = Engine(model).negative_expected_free_energy(Engine(model).start())
+    wanted = best(model, prior(model), 3)
+    np.testing.assert_allclose(found, wanted, atol=50 * 27 * contingent.NEGLIGIBLE)
+
+
+@settings(max_examples=40, deadline=None)
+@given(models())
+def test_to_branch_is_never_worth_less_than_a_fixed_plan(model: Compiled) -> None:
+    engine = Engine(dataclasses.replace(model, info_gain=False))
+    fixed = engine.negative_expected_free_energy(engine.start())
+    branched = Engine(branching(engine.model, model.horizon))
+    found = branched.negative_expected_free_energy(branched.start())
+    assert np.all(found >= fixed.reshape(len(found), -1).max(axis=1) - 1e-3)
+
+
+def tiger(horizon: int) -> Compiled:
+    """Kaelbling, Littman and Cassandra 1998, section 5: one ear of 85 %, a tiger behind a door."""
+    ear = np.zeros((3, 2, 2))  # hear, tiger, whether it listened
+    ear[0, :, 0] = 1
+    ear[1:, :, 1] = [[0.85, 0.15], [0.15, 0.85]]
+    behind = np.full((2, 2, 3), 0.5)
+    behind[:, :, 0] = np.eye(2)
+    listened = np.zeros((2, 2, 3))
+    listened[1, :, 0] = listened[0, :, 1:] = 1
+    return Compiled(
+        states=(Variable(name="tiger", size=2), Variable(name="listened", size=2)),
+        observations=(Variable(name="hear", labels=("nothing", "left", "right")),),
+        actions=(Variable(name="do", labels=("listen", "open_left", "open_right")),),
+        A=(ear,),
+        B=(behind, listened),
+        C=(np.zeros(3),),
+        D=(np.full(2, 0.5), np.array([1.0, 0.0])),
+        V=(np.zeros(2), np.zeros(2)),
+        E=np.full(3, 1 / 3),
+        A_dependencies=((0, 1),),
+        B_dependencies=((0,), (1,)),
+        B_action_dependencies=((0,), (0,)),
+        policies=np.arange(3).reshape(3, 1, 1),
+        horizon=horizon,
+        gamma=8.0,
+        selection="contingent",
+        info_gain=False,
+        discount=0.95,
+        action_utilities=(
+            ActionUtility((0,), (0,), np.array([[-1.0, -100.0, 10.0], [-1.0, 10.0, -100.0]])),
+        ),
+    )
+
+
+def discounted_return(model: Compiled) -> float:
+    """What the agent's choices gain for ever, by walking all beliefs that it can come to hold."""
+    engine, rng = Engine(model), np.random.default_rng(0)
+    table = model.action_utilities[0].table
+
+    @functools.cache
+    def node(left: float) -> tuple[float, tuple[tuple[float, float], ...]]:
+        beliefs = engine.from_marginals([np.array([left, 1 - left]), np.array([0.0, 1.0])])
+        action = choose(engine, beliefs, rng).action
+        after = engine.predict(beliefs, action)
+        then = []
+        for seen, chance in enumerate(engine.outcomes(after)[0]):
+            if chance > 1e-12:
+                q = engine.marginals(engine.observe(after, [seen]).beliefs)[0][0]
+                then.append((float(chance), round(float(q), 9)))
+        gained = left * table[0, action[0]] + (1 - left) * table[1, action[0]]
+        return float(gained), tuple(then)
+
+    values: dict[float, float] = {}
+    queue = [0.5]
+    while queue:
+        if (one := queue.pop()) not in values:
+            values[one] = 0.0
+            queue += [after for _, after in node(one)[1]]
+    for _ in range(500):
+        values = {
+            one: node(one)[0] + model.discount * sum(p * values[q] for p, q in node(one)[1])
+            for one in values
+        }
+    return values[0.5]
+
+
+@pytest.mark.parametrize("horizon", [4, 6, 10])
+def test_the_tiger_is_at_least_95_per_cent_of_its_optimum(horizon: int) -> None:
+    """19.37 is what value iteration over beliefs finds (discount 0.95, from the uniform belief)."""
+    assert discounted_return(tiger(horizon)) >= 0.95 * 19.37
+
+
+def test_factors_of_one_action_are_planned_together_and_all_where_something_ends() -> None:
+    model = tiger(2)
+    eye = (Variable(name="x", size=2), Variable(name="y", size=2))
+    apart = dataclasses.replace(
+        model,
+        states=eye,
+        A=(np.eye(2),),
+        observations=(Variable(name="o", size=2),),
+        C=(np.zeros(2),),
+        A_dependencies=((0,),),
+        B=(np.eye(2), np.eye(2)),
+        B_action_dependencies=((), ()),
+        action_utilities=(),
+    )
+    assert [part.factors for part in parts_of(apart)] == [(0,), (1,)]
+    ends = (np.array([True, False]), np.array([False, False]))
+    ending = dataclasses.replace(apart, terminal=ends)
+    assert [part.factors for part in parts_of(ending)] == [(0, 1)]
+    fixed = dataclasses.replace(ending, selection="deterministic")
+    assert [part.factors for part in parts_of(fixed)] == [(0,), (1,)]
+    assert [part.factors for part in parts_of(model)] == [(0, 1)]
+
+
+def test_a_plan_that_would_branch_too_often_looks_less_far_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = tiger(10)
+    full = simulate(model, steps=3, seed=0)
+    assert not list(doubts(full))
+    assert {step.choice.depth for step in full.steps if step.choice} == {10}
+    monkeypatch.setattr(contingent, "BRANCHES", 30)
+    run = simulate(model, steps=3, seed=0)
+    assert {step.choice.depth for step in run.steps if step.choice} < set(range(2, 8))
+    assert "contingent plan did not look as far ahead" in next(iter(doubts(run)))
+    shallow = dataclasses.replace(model, horizon=run.steps[0].choice.depth)  # type: ignore[union-attr]
+    monkeypatch.undo()
+    again = simulate(shallow, steps=1, seed=0)
+    np.testing.assert_array_equal(run.steps[0].choice.neg_efe, again.steps[0].choice.neg_efe)  # type: ignore[union-attr]
+
+
+def test_what_cannot_be_planned_exactly_is_refused_with_a_way_out() -> None:
+    model = tiger(2)
+    with pytest.raises(GMNError, match="contingent plans need exact beliefs; write inference: aut"):
+        Engine(model, inference="mean_field")
+    wide = tuple(
+        dataclasses.replace(model, A=(a,), observations=(Variable(name="hear", size=len(a)),))
+        for a in (np.full((2**20 + 1, 2, 2), 2.0**-20),)
+    )
+    with pytest.raises(GMNError, match=r"joint observations, more than .*selection: deterministic"):
+        Engine(wide[0])
