@@ -75,7 +75,8 @@ class Compiled:
         V: state utilities in nats, V[f] of shape [|s_f|], zeros where nothing is preferred.
         E: prior over policies, shape [policies], sums to 1.
         policies: action indices, shape [policies, horizon, actions], in C order of the actions of
-            each step, the first step varying slowest.
+            each step, the first step varying slowest; of one step where selection is contingent.
+        horizon: how many steps are looked ahead.
         gamma: precision over policies.
         inference: how beliefs are computed; see `orchestrator.gmn.engine`.
         discount: what a nat is worth one step later, in (0, 1].
@@ -178,7 +179,10 @@ def compile_spec(spec: GMNSpec) -> Compiled:
         payoffs = Payoffs(spec, layout.actions, transitions)
     except TableError as error:
         raise GMNError(f"compile failed: {error}") from error
-    policies = _policies([u.n for u in layout.actions], spec.policy.horizon)
+    # A contingent plan is a tree: what is compared is its first actions.
+    is_contingent = spec.policy.selection == "contingent"
+    length = 1 if is_contingent else spec.policy.horizon
+    policies = _policies([u.n for u in layout.actions], length)
     compiled = Compiled(
         states=spec.states,
         observations=spec.observations,

@@ -21,6 +21,8 @@ class Limits:
         rules: rules of one table.
         rule_work: contexts times rules of one table.
         horizon, policies: steps looked ahead; action sequences compared.
+        contingent_horizon: steps looked ahead by contingent plans, which are bounded by their
+            branches when they are made (`engine.contingent`).
         planning_bytes: policies times the largest transition per action, at 4 bytes a number.
         queries, prompt_bytes: how many queries, and the length of one prompt.
         search_states: joint states of graph searches in lints.
@@ -46,6 +48,7 @@ class Limits:
     rule_work: int = 2_000_000
     horizon: int = 8
     policies: int = 4096
+    contingent_horizon: int = 32
     planning_bytes: int = 256 * 1024 * 1024
     queries: int = 8
     prompt_bytes: int = 4 * 1024
@@ -73,6 +76,7 @@ HARD_LIMITS = Limits(
     rules=512,
     horizon=16,
     policies=20_000,
+    contingent_horizon=64,
     planning_bytes=512 * 1024 * 1024,
     simulation_steps=10_000,
     parts=4096,

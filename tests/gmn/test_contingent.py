@@ -17,9 +17,11 @@ from orchestrator.gmn.engine.engine import Engine
 from orchestrator.gmn.engine.parts import parts_of
 from orchestrator.gmn.model import Variable
 from orchestrator.gmn.simulate import choose, doubts, simulate
+from orchestrator.gmn.validate import validate
 from orchestrator.types.errors import GMNError
 from tests.gmn.test_exact import bayes, models, moved, prior, seen_chance
 from tests.gmn.test_plans import lasting, outcomes, step_worth, whole_models
+from tests.support.documents import swapped
 
 if TYPE_CHECKING:
     from tests.gmn.test_plans import Joint
@@ -208,3 +210,23 @@ def test_what_cannot_be_planned_exactly_is_refused_with_a_way_out() -> None:
     )
     with pytest.raises(GMNError, match=r"joint observations, more than .*selection: deterministic"):
         Engine(wide[0])
+
+
+def test_a_document_may_plan_far_where_its_plans_branch() -> None:
+    text = swapped("horizon: 2 gamma: 8", "horizon: 12 selection: contingent")
+    verdict = validate(text)
+    assert verdict.compiled is not None, verdict.report.errors
+    assert verdict.compiled.policies.shape == (3, 1, 1)
+    run = simulate(verdict.compiled, steps=4, seed=0)
+    assert run.steps[-1].choice is not None
+    assert run.steps[-1].choice.depth == 12
+    too_far = validate(text.replace("horizon: 12", "horizon: 33"))
+    (said,) = too_far.report.repairs
+    assert (said.code, said.got) == ("GMN705", "33")
+    assert "horizon 33 is beyond 32" in said.message
+    assert too_far.compiled is not None
+    assert too_far.compiled.horizon == 32
+    fixed = validate(text.replace("horizon: 12", "horizon: 12 habit: {go: [0, 1, 1]}")).compiled
+    assert fixed is not None
+    assert fixed.E.tolist() == [0.0, 0.5, 0.5]
+    assert {s.action["go"] for s in simulate(fixed, steps=9, seed=0).steps} <= {"stay", "right"}

@@ -122,9 +122,10 @@ def shown(count: int) -> str:
 
 
 def n_policies(subject: Subject, horizon: int) -> int:
-    """Number of action sequences of `horizon` steps."""
+    """Number of action sequences of `horizon` steps; of first actions where plans branch."""
     per_step = math.prod(max(action.n, 1) for action in subject.spec.actions)
-    count: int = per_step ** min(max(horizon, 1), 64)
+    length = 1 if subject.spec.policy.selection == "contingent" else min(max(horizon, 1), 64)
+    count: int = per_step**length
     return count
 
 
@@ -134,14 +135,14 @@ def planning_is_bounded(subject: Subject) -> Iterator[Diagnostic]:
     limits, horizon = subject.limits, subject.spec.policy.horizon
     count = n_policies(subject, horizon)
     where = "/policy/horizon"
-    if count > limits.policies or horizon > limits.horizon:
-        fitting = [
-            h for h in range(1, limits.horizon + 1) if n_policies(subject, h) <= limits.policies
-        ]
+    is_contingent = subject.spec.policy.selection == "contingent"
+    most = limits.contingent_horizon if is_contingent else limits.horizon
+    if count > limits.policies or horizon > most:
+        fitting = [h for h in range(1, most + 1) if n_policies(subject, h) <= limits.policies]
         fix = safe(f"plan {max(fitting)} steps", put(where, max(fitting))) if fitting else None
         words = f"horizon {horizon} makes {shown(count)} policies, more than {limits.policies}"
-        if horizon > limits.horizon:
-            words = f"horizon {horizon} is beyond {limits.horizon} ({shown(count)} policies)"
+        if horizon > most:
+            words = f"horizon {horizon} is beyond {most} ({shown(count)} policies)"
         yield finding("GMN705", words, pointer=where, got=horizon, fix=fix)
         return
     largest = max((_per_action(subject, state.name) for state in subject.spec.states), default=0)
