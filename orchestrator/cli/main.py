@@ -204,12 +204,16 @@ def _documents(command: Command) -> None:
     _file(add)
     add("--steps", type=_positive, default=20, help="steps of the episode")
     add("--seed", type=int, default=0, help="seed of the simulation")
-    add("--episodes", type=_positive, default=40, help="episodes for each expectation")
+    words = "episodes for each expectation or comparison"
+    add("--episodes", type=_positive, default=40, help=words)
     add("--why", action="store_true", help="why each action was taken")
     add("--plot", metavar="FILE", help="draw the episode, .png, .svg or .pdf")
     worlds = ("windy-grid", "drifting-context", "unreliable-cue")
     add("--world", choices=worlds, default="", help="a world that the model does not know")
     add("--cross-check", action="store_true", help="compare every step with pymdp")
+    words = "compare the utility of the episodes with it; may be repeated"
+    others = ("optimal", "random", "greedy")
+    add("--compare", action="append", default=[], choices=others, help=words)
     _expectations(add)
     refine = command("refine", "change a document as feedback says, or learn it from a log")
     add = refine.add_argument

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import warnings
 from copy import copy, deepcopy
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from orchestrator.gmn.engine.choice import Choice, best
+from orchestrator.gmn.engine.choice import Choice, choose
 from orchestrator.gmn.engine.engine import Engine
 from orchestrator.gmn.engine.learning import Learner
 from orchestrator.gmn.model import nfc
@@ -31,20 +30,6 @@ if TYPE_CHECKING:
     from orchestrator.gmn.engine.engine import Beliefs
     from orchestrator.gmn.model import Query
     from orchestrator.gmn.world import Observation, Seed
-
-
-def choose(engine: Engine, beliefs: Beliefs, rng: np.random.Generator) -> Choice:
-    """The most probable first joint action, or with `selection: stochastic` a sampled one.
-
-    Its probability is that of all policies that begin with it.
-    """
-    found = best(engine, beliefs)
-    if engine.model.selection != "stochastic":
-        return found
-    index = int(rng.choice(len(found.first), p=found.first / found.first.sum()))
-    by_action = found.posterior.reshape(len(found.first), -1)
-    policy = index * by_action.shape[1] + int(by_action[index].argmax())
-    return replace(found, action=engine.joint_actions[index], policy=policy, tied=(), broken_by="")
 
 
 class Actor:

@@ -10,6 +10,7 @@ context in C order of `given` (the first listed varies slowest) and each row is 
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 VERSION = "1.0"
 NAME_PATTERN = r"[A-Za-z_][A-Za-z0-9_]{0,47}"
 LABEL_PATTERN = r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,47}"
+
+#: Where the prompt of a query takes an input.
+PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
 
 TableKind = Literal["rows", "map", "identity", "uniform", "shift", "grid", "rules"]
 Boundary = Literal["stay", "clamp", "wrap"]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from orchestrator.gmn.codes import finding
+from orchestrator.gmn.engine.choice import choose
 from orchestrator.gmn.engine.engine import Engine
 from orchestrator.gmn.engine.mean_field import clipped_log, message, softmax
-from orchestrator.gmn.simulate import choose
 from orchestrator.gmn.world import World
 from orchestrator.types.errors import GMNError, MissingExtraError
 

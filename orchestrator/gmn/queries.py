@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from orchestrator.gmn.checks.queries import PLACEHOLDER
 from orchestrator.gmn.engine.exact import entropies
+from orchestrator.gmn.model import PLACEHOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

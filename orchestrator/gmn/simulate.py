@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from orchestrator.gmn.actor import Actor
-from orchestrator.gmn.actor import choose as choose  # noqa: PLC0414  a name of this module too
 from orchestrator.gmn.engine.contingent import TREE_NUMBERS
 from orchestrator.gmn.engine.engine import Engine
 from orchestrator.gmn.queries import Question

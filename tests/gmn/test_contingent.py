@@ -13,10 +13,11 @@ from hypothesis import given, settings
 
 from orchestrator.gmn.compile import ActionUtility, Compiled
 from orchestrator.gmn.engine import contingent, sparse
+from orchestrator.gmn.engine.choice import choose
 from orchestrator.gmn.engine.engine import Engine
 from orchestrator.gmn.engine.parts import parts_of
 from orchestrator.gmn.model import Variable
-from orchestrator.gmn.simulate import choose, doubts, simulate
+from orchestrator.gmn.simulate import doubts, simulate
 from orchestrator.gmn.validate import validate
 from orchestrator.types.errors import GMNError
 from tests.gmn.test_exact import bayes, models, moved, prior, seen_chance

@@ -16,13 +16,14 @@ from numpy.testing import assert_allclose
 
 from orchestrator.gmn.compile import Compiled
 from orchestrator.gmn.engine import mean_field
+from orchestrator.gmn.engine.choice import choose
 from orchestrator.gmn.engine.engine import Engine
 from orchestrator.gmn.engine.exact import ExactPart
 from orchestrator.gmn.engine.mean_field import MeanFieldPart, ascend, clipped_log, free_energy
 from orchestrator.gmn.engine.parts import elimination, parts_of
 from orchestrator.gmn.formats.write import write_text
 from orchestrator.gmn.model import Variable
-from orchestrator.gmn.simulate import choose, simulate
+from orchestrator.gmn.simulate import simulate
 from orchestrator.gmn.validate import validate
 from orchestrator.gmn.world import World
 from orchestrator.types.errors import GMNError

@@ -16,8 +16,9 @@ from orchestrator.gmn.compile import Compiled, Learned
 from orchestrator.gmn.engine.learning import Learner, with_tables
 from orchestrator.gmn.engine.smoothing import Log, fit, smooth
 from orchestrator.gmn.learn import _chi_square_tail
-from orchestrator.gmn.simulate import World, simulate
+from orchestrator.gmn.simulate import simulate
 from orchestrator.gmn.validate import validate
+from orchestrator.gmn.world import World
 from tests.gmn.test_exact import every, models, moved_chance, prior, seen_chance
 
 

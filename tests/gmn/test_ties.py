@@ -7,8 +7,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from orchestrator.gmn.engine.choice import choose
 from orchestrator.gmn.engine.engine import Engine
-from orchestrator.gmn.simulate import choose, simulate
+from orchestrator.gmn.simulate import simulate
 from orchestrator.gmn.validate import validate
 
 LINE = """

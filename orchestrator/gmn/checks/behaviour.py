@@ -11,10 +11,10 @@ import numpy as np
 from orchestrator.gmn.checks.quality import distances, joint_actions
 from orchestrator.gmn.checks.registry import Subject, check
 from orchestrator.gmn.codes import finding
-from orchestrator.gmn.engine.choice import best
+from orchestrator.gmn.engine.choice import best, choose
 from orchestrator.gmn.engine.engine import Engine
 from orchestrator.gmn.model import Policy
-from orchestrator.gmn.simulate import World, choose
+from orchestrator.gmn.world import World
 from orchestrator.types.work import look
 
 if TYPE_CHECKING:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.checks.fixes import insert, safe
 from orchestrator.gmn.checks.registry import Subject, check
 from orchestrator.gmn.codes import finding
+from orchestrator.gmn.model import PLACEHOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from orchestrator.gmn.model import Query
     from orchestrator.types.diagnostics import Diagnostic
 
-PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
 _TARGETS = {
     "observe": ("observation",),
     "set_preference": ("observation", "state"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -52,6 +52,20 @@ class Choice:
     tied: tuple[int, ...] = ()
     broken_by: Broken = ""
     depth: int = 0
+
+
+def choose(engine: Engine, beliefs: Beliefs, rng: np.random.Generator) -> Choice:
+    """The most probable first joint action, or with `selection: stochastic` a sampled one.
+
+    Its probability is that of all policies that begin with it.
+    """
+    found = best(engine, beliefs)
+    if engine.model.selection != "stochastic":
+        return found
+    index = int(rng.choice(len(found.first), p=found.first / found.first.sum()))
+    by_action = found.posterior.reshape(len(found.first), -1)
+    policy = index * by_action.shape[1] + int(by_action[index].argmax())
+    return replace(found, action=engine.joint_actions[index], policy=policy, tied=(), broken_by="")
 
 
 def best(engine: Engine, beliefs: Beliefs) -> Choice:

@@ -1,0 +1,95 @@
+"""What `orchestrator simulate FILE --compare` prints."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from orchestrator.cli.output import UsageError, table
+from orchestrator.gmn.compare import compare
+from orchestrator.gmn.limits import HARD_LIMITS
+from orchestrator.types.errors import GMNError
+from orchestrator.types.work import TooMuchWork, allowance
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from orchestrator.gmn.compare import Comparison, Mean
+    from orchestrator.gmn.compile import Compiled
+
+
+def compared_with(model: Compiled, arguments: argparse.Namespace) -> Comparison:
+    """The agent beside what `--compare` names.
+
+    Raises: UsageError: the model is too large for it, or it is too much work.
+    """
+    try:
+        with allowance(HARD_LIMITS.work):
+            return compare(
+                model,
+                arguments.compare,
+                steps=arguments.steps,
+                episodes=arguments.episodes,
+                seed=arguments.seed,
+            )
+    except (GMNError, TooMuchWork) as error:
+        raise UsageError(f"--compare: {error}") from None
+
+
+def comparison_lines(found: Comparison) -> Iterator[str]:
+    """A row for each agent, and the share that was reached."""
+    what = "utility in nats, discounted" if found.discount < 1 else "utility in nats"
+    yield f"{what}, mean of {found.episodes} episodes of {found.steps} steps ± standard error:"
+    rows = [("this one", str(found.agent))]
+    if found.information is not None:
+        rows.append(("", f"{_signed(found.information)} of it by seeking information"))
+    if found.greedy is not None:
+        rows.append(("greedy", f"{found.greedy}"))
+    if found.by_chance is not None:
+        rows.append(("random", f"{found.by_chance:.4g} expected"))
+    if (best := found.optimal) is not None:
+        words = f"{best.value:.4g} expected, exact over {best.nodes} beliefs"
+        if best.method == "point-based":
+            words = (
+                f"between {best.lower:.4g} and {best.upper:.4g} expected: the best policy found"
+                f" with {best.nodes} beliefs is a lower bound"
+            )
+        rows.append(("optimal", words))
+    yield from table(("agent", "utility"), rows)
+    if found.optimal is not None:
+        yield _share(found)
+
+
+def _signed(mean: Mean) -> str:
+    return f"{'' if mean.value < 0 else '+'}{mean}"
+
+
+def _share(found: Comparison) -> str:
+    if found.share is None:
+        return "no share: choosing at random is as good as the best"
+    words = f"the agent goes {_percent(found.share)} of the way from random to optimal"
+    if not math.isnan(found.share_error):
+        words += f" (± {found.share_error:.1%})"
+    if found.ratio is not None:
+        words += f" and has {_percent(found.ratio)} of the optimal utility"
+    return words
+
+
+def _percent(bounds: tuple[float, float]) -> str:
+    least, most = (f"{bound:.1%}" for bound in bounds)
+    return least if least == most else f"between {least} and {most}"
+
+
+def comparison_json(found: Comparison) -> dict[str, object]:
+    """Its numbers; null for what was not asked for or cannot be said."""
+    value = {**asdict(found), "share": found.share, "share_error": found.share_error}
+    value["ratio"] = found.ratio
+    return {name: _without_nan(one) for name, one in value.items()}
+
+
+def _without_nan(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _without_nan(one) for name, one in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value

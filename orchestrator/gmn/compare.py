@@ -1,0 +1,176 @@
+"""What an agent gains in its own world, beside the best, chance and a greedy agent.
+
+The utility of an episode is that of docs/engine.md without information gain, in nats and
+discounted: each act counts with what it is expected to lead to from the true state, which has the
+same mean as what it did lead to and varies less.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from orchestrator.gmn.engine.engine import Engine
+from orchestrator.gmn.joint import joints_of
+from orchestrator.gmn.optimal import by_chance, optimum
+from orchestrator.gmn.simulate import simulate
+from orchestrator.types.work import doing, repeated
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from numpy.typing import NDArray
+
+    from orchestrator.gmn.compile import Compiled
+    from orchestrator.gmn.joint import Joint
+    from orchestrator.gmn.optimal import Optimum
+    from orchestrator.gmn.simulate import Run
+
+    Array = NDArray[np.float64]
+
+Reference = Literal["optimal", "random", "greedy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """A mean over episodes and its standard error, NaN of one episode."""
+
+    value: float
+    error: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.4g}" + ("" if math.isnan(self.error) else f" ± {self.error:.2g}")
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Utilities of an episode, in nats, discounted; None for what was not asked for.
+
+    Attributes:
+        agent: what the agent gained.
+        by_chance: expected, choosing uniformly; it is there whenever `optimal` is.
+        greedy: what an agent gained that takes the most utility of one step under its belief.
+        optimal: the best that is possible.
+        information: what the agent gained beyond its twin without information gain under the same
+            seeds; None as well where it does not seek information.
+    """
+
+    steps: int
+    episodes: int
+    discount: float
+    agent: Mean
+    by_chance: float | None = None
+    greedy: Mean | None = None
+    optimal: Optimum | None = None
+    information: Mean | None = None
+
+    @property
+    def share(self) -> tuple[float, float] | None:
+        """Share of the way from chance to the best, at least and at most; 1 is the best.
+
+        Above 1 by the error of the agent's mean. None where chance is as good as the best.
+        """
+        if self.optimal is None or self.by_chance is None:
+            return None
+        least, most = (
+            _share(self.agent.value - self.by_chance, best - self.by_chance)
+            for best in (self.optimal.upper, self.optimal.lower)
+        )
+        return None if least is None or most is None else (least, most)
+
+    @property
+    def share_error(self) -> float:
+        """Standard error of `share`, of its upper bound; NaN where there is none."""
+        if self.share is None or self.optimal is None or self.by_chance is None:
+            return math.nan
+        return self.agent.error / (self.optimal.lower - self.by_chance)
+
+    @property
+    def ratio(self) -> tuple[float, float] | None:
+        """The agent's utility by that of the best, at least and at most; None where it is not > 0.
+
+        It changes when all utilities are raised alike; `share` does not.
+        """
+        if self.optimal is None:
+            return None
+        least = _share(self.agent.value, self.optimal.upper)
+        most = _share(self.agent.value, self.optimal.lower)
+        return None if least is None or most is None else (least, most)
+
+
+def _share(part: float, whole: float) -> float | None:
+    return part / whole if whole > 1e-9 else None
+
+
+def compare(
+    model: Compiled, against: Collection[Reference], *, steps: int, episodes: int, seed: int = 0
+) -> Comparison:
+    """Simulate the agent (seeds seed, seed+1, …) and compare what it gains with each reference.
+
+    Raises: GMNError: the model is too large for it; TooMuchWork: an allowance does not suffice.
+    """
+    joints = joints_of(model)
+    optimal = chance = greedy = information = None
+    if "optimal" in against:
+        doing("looking for the best policy", "lower --steps, or compare a smaller model")
+        optimal = optimum(model, steps=steps)
+    if "optimal" in against or "random" in against:
+        chance = by_chance(model, steps=steps)
+    doing(f"comparing {episodes} episodes of {steps} steps", "lower --steps or --episodes")
+
+    def gained(other: Compiled) -> Array:
+        return _gained(other, joints, range(seed, seed + episodes), steps)
+
+    agent = gained(model)
+    if "optimal" in against and model.info_gain:
+        information = _mean(agent - gained(replace(model, info_gain=False)))
+    if "greedy" in against:
+        greedy = _mean(gained(_short_sighted(model)))
+    return Comparison(
+        steps, episodes, model.discount, _mean(agent), chance, greedy, optimal, information
+    )
+
+
+def _gained(model: Compiled, joints: Sequence[Joint], seeds: range, steps: int) -> Array:
+    engine = Engine(model)
+    found: list[float] = []
+    for seed in seeds:
+        with repeated(0 if found else len(seeds) - 1):
+            run = simulate(engine, steps=steps, seed=seed, keep_choices=False)
+            found.append(_utility(run, model, joints))
+    return np.array(found)
+
+
+def _utility(run: Run, model: Compiled, joints: Sequence[Joint]) -> float:
+    index = [{name: i for i, name in enumerate(v.names)} for v in (*model.states, *model.actions)]
+    total, now = 0.0, 1.0
+    for step in run.steps:
+        if not step.action:  # the end, at which nothing is done
+            break
+        labels = (*step.state.values(), *step.action.values())
+        values = [of[label] for of, label in zip(index, labels, strict=True)]
+        state, action = values[: len(model.states)], values[len(model.states) :]
+        total += now * sum(joint.worth_of(state, action) for joint in joints)
+        now *= model.discount
+    return total
+
+
+def _mean(values: Array) -> Mean:
+    spread = float(values.std(ddof=1)) if len(values) > 1 else math.nan
+    return Mean(float(values.mean()), spread / math.sqrt(len(values)))
+
+
+def _short_sighted(model: Compiled) -> Compiled:
+    """The same model of an agent that looks one step ahead and cares for utility alone."""
+    joint = np.unique(model.policies[:, 0, :], axis=0)  # sorted, which is C order
+    return replace(
+        model,
+        horizon=1,
+        policies=joint[:, None, :],
+        E=np.full(len(joint), 1 / len(joint)),
+        info_gain=False,
+        selection="deterministic",
+    )

@@ -1,0 +1,169 @@
+"""What an agent gains beside the best, chance and a greedy agent."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from orchestrator.cli.main import main
+from orchestrator.gmn.compare import Comparison, Mean, compare
+from orchestrator.gmn.compile import Compiled
+from orchestrator.gmn.optimal import Optimum
+from orchestrator.gmn.validate import validate
+
+ROOT = Path(__file__).parents[2]
+TMAZE = str(ROOT / "prompts" / "library" / "tmaze.gmn")
+POMDPS = Path(__file__).parent / "pomdps"
+
+#: A lamp that is switched: the agent sees it, and a goal of every step is to have it on.
+LAMP = """gmn 1.0
+agent lamp { type: general }
+node state lamp { labels: [off, on] }
+node observation light { labels: [dark, bright] }
+node action switch { labels: [leave, press] }
+node emission A { from: [lamp] to: light identity }
+node transition B { from: [switch, lamp] to: lamp rules: [
+  {when: {switch: leave}, then: {@stay: 1}}, {when: {lamp: off}, then: {on: 1}}, {then: {off: 1}} ] }
+node belief D { about: lamp map: [off] }
+node preference C { on: light goals: {bright: GOAL} }
+node preference cost { on: switch goals: {press: -0.5} }
+node policy pi { horizon: 2 gamma: 8 discount: 0.5 }
+end
+"""
+
+
+def model_of(text: str) -> Compiled:
+    found = validate(text).compiled
+    assert found is not None
+    return found
+
+
+def lamp(goal: float) -> Compiled:
+    return model_of(LAMP.replace("GOAL", str(goal)))
+
+
+def test_an_agent_that_does_the_best_reaches_all_of_it() -> None:
+    found = compare(lamp(2), ["optimal", "random", "greedy"], steps=3, episodes=4)
+    # Pressed once: -0.5 + 2, then 2 at a half and 2 at a quarter.
+    assert found.agent == Mean(pytest.approx(3.0), 0.0)
+    assert found.greedy == Mean(pytest.approx(3.0), 0.0)
+    assert found.optimal is not None
+    assert found.optimal.value == pytest.approx(3.0)
+    # On with probability a half from the first act on, pressed half of the time.
+    assert found.by_chance == pytest.approx(0.75 * (1 + 0.5 + 0.25))
+    assert found.share == pytest.approx((1.0, 1.0))
+    assert found.ratio == pytest.approx((1.0, 1.0))
+    assert found.information == Mean(0.0, 0.0)
+
+
+def test_what_is_not_asked_for_is_not_computed() -> None:
+    found = compare(lamp(2), ["random"], steps=3, episodes=2)
+    assert (found.greedy, found.optimal, found.information, found.share, found.ratio) == (None,) * 5
+    blind = replace(lamp(2), info_gain=False)
+    assert compare(blind, ["optimal"], steps=3, episodes=2).information is None
+
+
+def test_a_negative_optimum_has_a_share_and_no_ratio() -> None:
+    found = compare(lamp(-2), ["optimal"], steps=3, episodes=2)
+    assert found.optimal is not None
+    assert found.optimal.value == 0
+    assert found.share == pytest.approx((1.0, 1.0))
+    assert found.ratio is None
+
+
+def test_where_chance_is_as_good_as_the_best_there_is_no_share(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    idle = tmp_path / "idle.gmn"
+    idle.write_text(LAMP.replace("bright: GOAL", "bright: 1, dark: 1").replace("-0.5", "0"))
+    assert main(["simulate", str(idle), "--compare", "optimal", "--episodes", "2"]) == 0
+    assert "no share: choosing at random is as good as the best" in capsys.readouterr().out
+
+
+def test_an_episode_that_ends_gains_nothing_more() -> None:
+    ends = LAMP.replace("[off, on] }", "[off, on] terminal: [on] }").replace("GOAL", "2")
+    found = compare(model_of(ends), ["optimal"], steps=5, episodes=3)
+    assert found.agent == Mean(pytest.approx(1.5), 0.0)
+    assert found.optimal is not None
+    assert found.optimal.value == pytest.approx(1.5)
+
+
+def test_between_bounds_the_share_is_a_span() -> None:
+    best = Optimum(8.0, 8.0, 10.0, "point-based", 400)
+    found = Comparison(20, 40, 1.0, Mean(5.0, 0.6), 2.0, None, best)
+    assert found.share == (0.375, 0.5)
+    assert found.share_error == pytest.approx(0.1)
+    assert found.ratio == (0.5, 0.625)
+
+
+def test_the_command_prints_a_row_for_each(capsys: pytest.CaptureFixture[str]) -> None:
+    names = [word for name in ("optimal", "random", "greedy") for word in ("--compare", name)]
+    assert main(["simulate", TMAZE, "--steps", "4", "--episodes", "30", *names]) == 0
+    out = capsys.readouterr().out
+    assert "utility in nats, mean of 30 episodes of 4 steps ± standard error:" in out
+    rows = {line.split("  ")[0]: line for line in out.splitlines()}
+    assert rows["greedy"] == "greedy    0 ± 0"
+    assert rows["random"].endswith(" expected")
+    assert rows["optimal"].endswith(" beliefs")
+    assert "of it by seeking information" in out
+    assert "% of the way from random to optimal" in out
+
+
+def test_the_command_gives_the_numbers_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    once = ["simulate", TMAZE, "--steps", "4", "--episodes", "1", "--json", "--compare", "optimal"]
+    assert main(once) == 0
+    found = json.loads(capsys.readouterr().out)["comparison"]
+    assert found["agent"]["error"] is None  # of one episode there is none
+    assert found["optimal"]["method"] == "exact"
+    assert found["optimal"]["lower"] == found["optimal"]["upper"] == found["optimal"]["value"]
+    assert len(found["share"]) == 2
+    assert found["greedy"] is None
+
+
+def test_bounds_are_said_to_be_bounds(capsys: pytest.CaptureFixture[str]) -> None:
+    maze = str(POMDPS / "maze_4x3.gmn")
+    assert main(["simulate", maze, "--steps", "6", "--episodes", "2", "--compare", "optimal"]) == 0
+    out = capsys.readouterr().out
+    assert "the best policy found with" in out
+    assert "beliefs is a lower bound" in out
+
+
+def test_too_much_is_refused_before_the_episodes(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["simulate", TMAZE, "--episodes", "10000000", "--compare", "random"]) == 2
+    assert "--compare: comparing 10000000 episodes of 20 steps takes more than" in (
+        capsys.readouterr().err
+    )
+    large = tmp_path / "large.gmn"
+    names = ", ".join(f"s{i}" for i in range(4))
+    states = "".join(f"node state s{i} {{ size: 40 }}\n" for i in range(4))
+    moves = "".join(
+        f"node transition B{i} {{ from: [u, s{i}] to: s{i} shift moves: {{on: [1], off: [0]}} }}\n"
+        for i in range(4)
+    )
+    large.write_text(
+        f"gmn 1.0\nagent a {{ type: general }}\n{states}node observation o {{ labels: [x, y] }}\n"
+        "node action u { labels: [on, off] }\n"
+        "node emission A { from: [s0] to: o rules: [{when: {s0: 1}, then: {x: 1}}, {then: {y: 1}}]"
+        f" }}\n{moves}node preference R {{ on: [{names.split(', ')[0]}, u] rules: [{{when: {{s0: 1}},"
+        " utility: 1}] }\n"
+        "node preference V { on: s1 values: [" + ", ".join(["1"] * 40) + "] }\n"
+        "node preference W { on: s2 values: [" + ", ".join(["1"] * 40) + "] }\n"
+        "node preference X { on: s3 values: [" + ", ".join(["1"] * 40) + "] }\n"
+        "node policy pi { horizon: 1 gamma: 1 }\n"
+    )
+    assert main(["simulate", str(large), "--compare", "optimal"]) == 2
+    assert "2,560,000 joint states" in capsys.readouterr().err
+
+
+def test_equal_seeds_give_equal_comparisons() -> None:
+    model = validate(Path(TMAZE).read_text()).compiled
+    assert model is not None
+    first, second = (compare(model, ["greedy"], steps=3, episodes=3, seed=7) for _ in range(2))
+    assert first == second
+    assert np.isfinite(first.agent.value)
