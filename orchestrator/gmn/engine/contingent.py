@@ -1,12 +1,12 @@
 """Plans that branch on what will be observed.
 
 Sophisticated inference (Friston, Da Costa, Hafner, Hesp and Parr 2021, "Sophisticated inference",
-Neural Computation 33, section 3), with the best action at every node in place of a softmax:
+Neural Computation 33, 713-763), with the best action at every node in place of a softmax:
 
     Q(b, u) = worth of the step + discount * sum over o of p(o | b, u) max over u' of Q(b_o, u')
 
 Without information gain that is the finite-horizon optimum of the POMDP (Kaelbling, Littman and
-Cassandra 1998, section 3). Equal beliefs at one depth are one node.
+Cassandra 1998). Equal beliefs at one depth are one node.
 """
 
 from __future__ import annotations

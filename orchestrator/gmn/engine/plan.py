@@ -67,10 +67,9 @@ def stages(part: Planned, front: Any, horizon: int, rows: int, *, gain: bool = T
     worth = part.utility(after).reshape(count, -1) + part.action_utility(front)
     if gain:
         worth = worth + part.information(after).reshape(count, -1)
-    made = [np.ones((rows, *worth.shape))]
-    made[0][WORTH] = worth
-    if rows > MOVED:
-        made[0][MOVED] = part.moves(front, after)
+    made = [worth[None]]
+    if rows > 1:
+        made = [np.stack([worth, np.ones_like(worth), part.moves(front, after)][:rows])]
     if horizon > 1:
         back: Any = slice(None)
         if worth.size > FEW:
