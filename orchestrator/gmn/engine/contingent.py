@@ -49,7 +49,7 @@ class Tree:
         self._horizon = horizon
         self._discount = discount
         (table,) = part.tables or [np.ones((part.part.states, 1))]
-        self.likelihood = _told_apart(table)
+        self.likelihood = _merged(table)
 
     def values(self, belief: Array) -> tuple[Array, int]:
         """Q of each action in nats, shape [actions], and how many steps it looks ahead.
@@ -155,7 +155,7 @@ class Tree:
         return beliefs[row] * self.likelihood.T[seen] / chance[:, None]
 
 
-def _told_apart(table: Array) -> Array:
+def _merged(table: Array) -> Array:
     """p(o | s), [states, outcomes], with outcomes after which the same is believed as one."""
     total = table.sum(axis=0)
     _, back = distinct((table / total).T)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 WORTH, ALIVE, MOVED = range(3)
 #: So many beliefs are planned sooner than it is found which of them are equal.
 FEW = 16
-#: Beliefs over more states are told apart by sums with random weights, which is faster.
+#: Beliefs over more states are compared by sums with random weights, which is faster.
 SIGNED = 64
 #: Beliefs that differ by less did not move.
 STILL = 1e-9
