@@ -16,7 +16,8 @@ from numpy.testing import assert_allclose
 from orchestrator.gmn.compile import ActionUtility, Compiled
 from orchestrator.gmn.engine.account import account
 from orchestrator.gmn.engine.engine import Engine
-from tests.gmn.test_exact import every, models, moved, prior, seen_chance
+from orchestrator.gmn.model import Variable
+from tests.gmn.test_exact import distributions, every, models, moved, prior, seen_chance
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,6 +131,46 @@ def test_a_plan_is_worth_its_definition_step_by_step(model: Compiled) -> None:
         assert_allclose(found.utility, [u for u, _ in wanted], atol=1e-8)
         assert_allclose(found.information, [i for _, i in wanted], atol=1e-8)
         assert neg_efe[index] == pytest.approx(sum(map(sum, wanted)), abs=1e-8)
+
+
+@st.composite
+def ending_apart(draw: st.DrawFn) -> Compiled:
+    """Two factors that never meet, each with its own action, observation and end."""
+    table = distributions(4, 2)
+    model = draw(models().filter(lambda m: len(m.actions) == 2))
+    two = (Variable(name="x", size=2), Variable(name="y", size=2))
+    seen = tuple(Variable(name=f"o{f}", size=2) for f in (0, 1))
+    joint = list(itertools.product((0, 1), repeat=2))
+    policies = np.array(list(itertools.product(joint, repeat=2)), dtype=np.int64)
+    return dataclasses.replace(
+        model,
+        states=two,
+        observations=seen,
+        actions=tuple(Variable(name=f"u{f}", size=2) for f in (0, 1)),
+        A=tuple(draw(distributions(2, 2)) for _ in two),
+        B=tuple(draw(table).reshape(2, 2, 2) for _ in two),
+        C=(np.array([0.0, 1.0]), np.array([-2.0, 0.5])),
+        D=(np.array([0.7, 0.3]), np.array([0.4, 0.6])),
+        V=(np.zeros(2), np.array([1.0, 0.0])),
+        E=np.full(16, 1 / 16),
+        A_dependencies=((0,), (1,)),
+        B_dependencies=((0,), (1,)),
+        B_action_dependencies=((0,), (1,)),
+        policies=policies,
+        horizon=2,
+        terminal=(np.array([True, False]), np.array([False, True])),
+        discount=0.9,
+    )
+
+
+@settings(max_examples=30, deadline=None)
+@given(ending_apart())
+def test_an_end_of_one_part_ends_the_other(model: Compiled) -> None:
+    engine = Engine(model)
+    assert len(engine.parts) == 2
+    found = engine.negative_expected_free_energy(engine.start())
+    for value, policy in zip(found, model.policies, strict=True):
+        assert value == pytest.approx(sum(map(sum, worths(model, policy))), abs=1e-8)
 
 
 @settings(max_examples=60, deadline=None)
