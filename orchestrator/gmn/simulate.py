@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from orchestrator.gmn.engine.choice import Choice, best
-from orchestrator.gmn.engine.contingent import BRANCHES, TREE_NUMBERS
+from orchestrator.gmn.engine.contingent import TREE_NUMBERS
 from orchestrator.gmn.engine.engine import Engine
 from orchestrator.gmn.why import Reason, reason
 from orchestrator.types.work import look, repeated
@@ -132,8 +132,8 @@ def doubts(run: Run) -> Iterator[str]:
     if run.shortened:
         yield (
             f"at {run.shortened} of {count} steps the contingent plan did not look as far ahead as"
-            f" its horizon, for more than {BRANCHES:,} branches or {TREE_NUMBERS:,} numbers; lower"
-            " the horizon, or declare fewer observations or actions"
+            f" its horizon, for which it would need more than {TREE_NUMBERS:,} numbers; lower the"
+            " horizon, or declare fewer states, observations or actions"
         )
 
 
