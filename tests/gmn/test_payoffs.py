@@ -266,6 +266,13 @@ def test_sizes_are_bounded_before_anything_is_allocated() -> None:
     ):
         document = rules(on, "{when: {t0: 1}, utility: 1}", GOOD + driven)
         assert {code for code, _ in errors(validate(document, run_steps=0))} == codes, on
+    tree = runs(TIGER)[0].to_json()
+    tree["preferences"][0] |= {"given": ["act"] * 100_000}  # type: ignore[index]
+    goals = [{"value": "left", "utility": 1}]
+    more: list[dict[str, object]] = [{}, {"rules": []}, {"rules": [], "goals": goals}]
+    for said in more:
+        tree["preferences"][0] |= said  # type: ignore[index]
+        assert {code for code, _ in errors(validate(tree))} == {"GMN707"}
     many = ", ".join(["{when: {pos: a}, utility: 1}"] * 200)
     assert [code for code, _ in errors(validate(rules("[pos, go]", many)))] == ["GMN707"]
 
