@@ -53,7 +53,7 @@ class Step:
         state: the true label by state factor, where the environment tells it.
         action: label by action factor, taken after the observation; empty where the episode ended.
         utility: what it gained, in nats: of what it observed, of the true state, and of the action;
-            where the state is not told, of what it believed.
+            where the state is not known, of what it believed.
         seen: index of the label of every modality, None for one that was not observed.
         marginals: q(s_f) of every factor after the observation.
         choice: what was chosen and from what; None where the episode ended. Both are kept while the
