@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from orchestrator.gmn.actor import Actor
 from orchestrator.gmn.actor import choose as choose  # noqa: PLC0414  a name of this module too
-from orchestrator.gmn.engine.contingent import BRANCHES, TREE_NUMBERS
+from orchestrator.gmn.engine.contingent import TREE_NUMBERS
 from orchestrator.gmn.engine.engine import Engine
 from orchestrator.gmn.queries import Question
 from orchestrator.gmn.world import World
@@ -97,8 +97,8 @@ def doubts(run: Run) -> Iterator[str]:
     if run.shortened:
         yield (
             f"at {run.shortened} of {count} steps the contingent plan did not look as far ahead as"
-            f" its horizon, for more than {BRANCHES:,} branches or {TREE_NUMBERS:,} numbers; lower"
-            " the horizon, or declare fewer observations or actions"
+            f" its horizon, for which it would need more than {TREE_NUMBERS:,} numbers; lower the"
+            " horizon, or declare fewer states, observations or actions"
         )
 
 

@@ -218,6 +218,19 @@ def test_a_suggestion_holds_for_one_choice() -> None:
     assert [agent.act(), agent.step({})] == [{"go": "museum"}, {"go": "beach"}]
 
 
+def test_a_suggestion_counts_where_the_same_beliefs_were_chosen_from_before() -> None:
+    agent = Agent(model("on_start", "suggest_action", "go"))
+    agent.observe({"place": "home"})
+    before = agent.act()["go"]
+    agent.reset()
+    agent.observe({"place": "home"})
+    other = {"beach": "museum", "museum": "beach"}[before]
+    agent.answer(agent.questions()[0], other)
+    assert agent.act() == {"go": other}
+    agent.reset()
+    assert agent.step({"place": "home"}) == {"go": before}
+
+
 def test_an_answer_that_is_observed_comes_with_the_next_step() -> None:
     agent = answered("observe", "sky", "grey")
     agent.act()

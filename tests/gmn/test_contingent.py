@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 
 from orchestrator.gmn.compile import ActionUtility, Compiled
-from orchestrator.gmn.engine import contingent
+from orchestrator.gmn.engine import contingent, sparse
 from orchestrator.gmn.engine.engine import Engine
 from orchestrator.gmn.engine.parts import parts_of
 from orchestrator.gmn.model import Variable
@@ -65,6 +65,12 @@ def test_a_contingent_plan_is_worth_its_definition(model: Compiled, horizon: int
     engine = Engine(model)
     wanted = best(model, prior(model), horizon)
     found = engine.negative_expected_free_energy(engine.start())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sparse, "SPARSE", 1)
+        thin = Engine(model)
+        assert all(isinstance(tree, sparse.Sparse) for tree in thin._trees)
+        same = thin.negative_expected_free_energy(engine.start())
+    np.testing.assert_allclose(same, found, atol=1e-8)
     # Observations below NEGLIGIBLE are left out; nothing here is worth more than 50 nats.
     np.testing.assert_allclose(found, wanted, atol=50 * 27 * contingent.NEGLIGIBLE)
 
@@ -190,7 +196,7 @@ def test_a_plan_that_would_branch_too_often_looks_less_far_and_says_so(
     full = simulate(model, steps=3, seed=0)
     assert not list(doubts(full))
     assert {step.choice.depth for step in full.steps if step.choice} == {10}
-    monkeypatch.setattr(contingent, "BRANCHES", 30)
+    monkeypatch.setattr(contingent, "TREE_NUMBERS", 300)
     run = simulate(model, steps=3, seed=0)
     assert {step.choice.depth for step in run.steps if step.choice} < set(range(2, 8))
     assert "contingent plan did not look as far ahead" in next(iter(doubts(run)))

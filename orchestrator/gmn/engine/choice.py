@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from orchestrator.gmn.engine.plan import MOVED, STILL, UTILITY
+from orchestrator.gmn.engine.plan import MOVED, STILL, WORTH
 from orchestrator.types.work import look
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 Broken = Literal["", "utility", "steps", "order"]
 #: Probabilities and utilities nearer than this, relative to their size, differ by rounding alone.
 ROUNDING = 1e-9
+#: The most numbers that an engine keeps of what was chosen (16 MB).
+KNOWN_NUMBERS = 2**21
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +57,19 @@ def best(engine: Engine, beliefs: Beliefs) -> Choice:
     Of equally probable actions the one whose best plan gains utility earlier, else the one whose
     best plan changes beliefs at fewer steps, else the one that was declared first.
     """
+    # A belief is an array, or one for every factor.
+    arrays = [np.concatenate(q) if isinstance(q, list) else q for q in beliefs]
+    key = b"".join(q.tobytes() for q in arrays)
+    if (found := engine.known.get(key)) is None:
+        found = _best(engine, beliefs)
+        numbers = len(key) // 8 + 2 * len(found.posterior)
+        if len(engine.known) * numbers >= KNOWN_NUMBERS:
+            engine.known.clear()
+        engine.known[key] = found
+    return found
+
+
+def _best(engine: Engine, beliefs: Beliefs) -> Choice:
     model = engine.model
     look(100, numbers=16 * len(model.policies))
     neg_efe, depth = engine.plan(beliefs)
@@ -63,13 +78,15 @@ def best(engine: Engine, beliefs: Beliefs) -> Choice:
     by_action = posterior.reshape(len(engine.joint_actions), -1)
     first = by_action.sum(axis=1)
     tied = _largest(first)
-    plans = np.concatenate([a * by_action.shape[1] + _largest(by_action[a]) for a in tied])
+    count = by_action.shape[1]
+    plans = [a * count + _largest(by_action[a]) for a in tied]
+    left = plans[0]
     broken_by: Broken = ""
     if len(tied) > 1:
-        plans, broken_by = _better(engine, beliefs, plans)
-    policy = int(plans[0])
+        left, broken_by = _better(engine, beliefs, np.concatenate(plans))
+    policy = int(left[0])
     return Choice(
-        action=engine.joint_actions[policy // by_action.shape[1]],
+        action=engine.joint_actions[policy // count],
         policy=policy,
         neg_efe=neg_efe,
         posterior=posterior,
@@ -87,11 +104,11 @@ def _better(
 
     Also what left one first action over.
     """
-    found = engine.by_step(beliefs)
+    found = engine.by_step(beliefs, rows=MOVED + 1, gain=False)
     still = -(found[MOVED] > STILL).sum(axis=0, dtype=float)
     left_by: Broken = "order"
     per_action = len(engine.model.policies) // len(engine.joint_actions)
-    utilities: list[tuple[Broken, Array]] = [("utility", step) for step in found[UTILITY]]
+    utilities: list[tuple[Broken, Array]] = [("utility", step) for step in found[WORTH]]
     for name, scores in (*utilities, ("steps", still)):
         most = scores[plans].max()
         plans = plans[scores[plans] >= most - ROUNDING * max(1.0, abs(most))]

@@ -12,7 +12,8 @@ from orchestrator.gmn.engine.contingent import Tree
 from orchestrator.gmn.engine.exact import ExactPart
 from orchestrator.gmn.engine.mean_field import MeanFieldPart, clipped_log, softmax
 from orchestrator.gmn.engine.parts import parts_of, require_possible
-from orchestrator.gmn.engine.plan import ALIVE, MOVED, UTILITY, WORTH, Planned, stages, summed
+from orchestrator.gmn.engine.plan import ALIVE, WORTH, Planned, stages, summed
+from orchestrator.gmn.engine.sparse import Sparse, transitions_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from orchestrator.gmn.compile import Compiled
+    from orchestrator.gmn.engine.choice import Choice
     from orchestrator.gmn.model import Inference
 
     Array = NDArray[np.float64]
@@ -43,7 +45,11 @@ class Inferred:
 
 
 class Engine:
-    """Prepares a model's arrays once; holds no beliefs of its own."""
+    """Prepares a model's arrays once; holds no beliefs of its own.
+
+    Attributes:
+        known: what was chosen, by the bytes of the beliefs; equal beliefs are planned once.
+    """
 
     def __init__(self, model: Compiled, *, inference: Inference | None = None) -> None:
         """`inference` overrides the model's own.
@@ -57,16 +63,20 @@ class Engine:
             (ExactPart if is_exact and not part.reason else MeanFieldPart)(model, part)
             for part in parts_of(model)
         )
-        horizon = self.model.horizon
         is_contingent = self.model.selection == "contingent"
         self._trees = [
-            Tree(part, horizon, model.discount)
+            _tree(self.model, part)
             for part in self.parts
             if is_contingent and isinstance(part, ExactPart)
         ]
+        self.known: dict[bytes, Choice] = {}
         self._places = [self._place(part) for part in self.parts]
         per_step = math.prod(action.n for action in model.actions)
         self.joint_actions: NDArray[np.int64] = model.policies[:per_step, -1, :]
+
+    def __getstate__(self) -> dict[str, object]:
+        # A copy may get another prior over policies; what is pickled stays small.
+        return {**self.__dict__, "known": {}}
 
     @property
     def is_exact(self) -> bool:
@@ -155,8 +165,8 @@ class Engine:
             total += summed(found, self.model.discount)[place]
         return total
 
-    def by_step(self, beliefs: Beliefs, rows: int = MOVED + 1) -> Array:
-        """The first `rows` of WORTH, ALIVE, UTILITY and MOVED, [rows, steps, policies].
+    def by_step(self, beliefs: Beliefs, *, rows: int, gain: bool = True) -> Array:
+        """The first `rows` of WORTH, ALIVE and MOVED, [rows, steps, policies]; see `stages`.
 
         Discounted, and weighed by the probability that nothing had ended before; that is a product
         over the parts, because parts stay independent.
@@ -164,19 +174,16 @@ class Engine:
         steps = self.model.policies.shape[1]
         found = np.zeros((len(self.parts), rows, steps, len(self.model.policies)))
         for p, (part, belief) in enumerate(zip(self.parts, beliefs, strict=True)):
-            for t, stage in enumerate(stages(part, part.batch(belief), steps, rows)):
-                found[p, :, t] = stage[
-                    :, 0, self._places[p] // len(part.actions) ** (steps - 1 - t)
-                ]
+            for t, stage in enumerate(stages(part, part.batch(belief), steps, rows, gain=gain)):
+                place = self._places[p] // len(part.actions) ** (steps - 1 - t)
+                found[p, :, t] = stage[:, 0, place]
+        alive = found[:, ALIVE].copy()
+        if len(self.parts) > 1 and self.model.terminal:
+            for p in range(len(self.parts)):
+                found[p] *= np.delete(alive, p, axis=0).prod(axis=0)
         total: Array = found.sum(axis=0)
-        alive = found[:, ALIVE]
-        for row in {WORTH, UTILITY, MOVED} & set(range(rows)):
-            total[row] = sum(
-                one[row] * np.prod(np.delete(alive, p, axis=0), axis=0)
-                for p, one in enumerate(found)
-            )
-        total[ALIVE] = np.prod(alive, axis=0)
-        total[: UTILITY + 1] *= self.model.discount ** np.arange(steps)[:, None]
+        total[ALIVE] = alive.prod(axis=0)
+        total[WORTH] *= self.model.discount ** np.arange(steps)[:, None]
         return total
 
     def going_on(self, beliefs: Beliefs) -> float:
@@ -218,3 +225,11 @@ class Engine:
     def policy_posterior(self, neg_efe: Array) -> Array:
         """softmax(gamma * neg_efe + ln E), shape [policies]."""
         return softmax(self.model.gamma * neg_efe + clipped_log(self.model.E))
+
+
+def _tree(model: Compiled, part: ExactPart) -> Tree:
+    """Plans of a part that branch; over its possible states, where few transitions are possible."""
+    transitions = transitions_of(model, part)
+    if transitions is None:
+        return Tree(part, model.horizon, model.discount)
+    return Sparse(part, model.horizon, model.discount, transitions)

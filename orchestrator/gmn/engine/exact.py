@@ -73,15 +73,16 @@ class ExactPart:
         self._order = [f for f, _ in elimination(model, part.factors)]
         dense = len(self.actions) * part.states**2 <= DENSE_NUMBERS
         self._matrix = self._joint_transition() if dense else None
-        self._entering, self._ambiguity = self._worths()
-        self._acting = self._action_worths()
+        #: Utility of every joint state that is entered, and of every action in it.
+        self.entering, self._ambiguity = self._worths()
+        self.acting = self._action_worths()
         #: Of all observations together, or of each.
         self.tables = self._outcome_tables()
         self._gained = self.tables if model.info_gain else []
         lasting = (
             [(~model.terminal[f]).astype(float) for f in part.factors] if model.terminal else []
         )
-        self._lasting = self.joint(lasting) if any((one == 0).any() for one in lasting) else None
+        self.lasting = self.joint(lasting) if any((one == 0).any() for one in lasting) else None
 
     def _spread(self, modality: int) -> Array:
         """Its likelihood with one axis per factor of the part, of size 1 where none depends."""
@@ -201,6 +202,11 @@ class ExactPart:
 
     # -- planning, over batches of beliefs [batch, joint states]
 
+    @property
+    def is_curious(self) -> bool:
+        """Whether information gain counts."""
+        return self._model.info_gain
+
     def _along(self, factors: Sequence[int], table: Array) -> Array:
         """A table over some of its factors, with one axis for each factor of the part."""
         order = sorted(range(len(factors)), key=lambda axis: self._axis[factors[axis]])
@@ -272,9 +278,9 @@ class ExactPart:
 
         A belief that is certain of the end stays as it is.
         """
-        if self._lasting is None:
+        if self.lasting is None:
             return beliefs, np.ones(len(beliefs))
-        kept = beliefs * self._lasting
+        kept = beliefs * self.lasting
         alive = kept.sum(axis=1)
         possible = alive > 0
         kept[~possible] = beliefs[~possible]
@@ -302,13 +308,13 @@ class ExactPart:
     def action_utility(self, beliefs: Array) -> Array:
         """Expected utility of doing each of its actions, in nats, [batch, actions]."""
         if not self.part.utilities:
-            return self._acting
-        done: Array = beliefs @ self._acting
+            return self.acting
+        done: Array = beliefs @ self.acting
         return done
 
     def utility(self, beliefs: Array) -> Array:
         """Expected utility of what is entered, in nats, [batch]."""
-        entered: Array = beliefs @ self._entering
+        entered: Array = beliefs @ self.entering
         return entered
 
     def information(self, beliefs: Array) -> Array:
