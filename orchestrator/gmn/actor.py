@@ -134,7 +134,7 @@ class Actor:
         engine = self.engine
         if self._suggested:
             engine = copy(engine)
-            engine.model, engine.known = with_suggestion(engine.model, self._suggested), {}
+            engine.model = with_suggestion(engine.model, self._suggested)
         choice = choose(engine, self.held, self._rng)
         self._before, self.held = self.held, self.engine.predict(self.held, choice.action)
         self.choice, self._suggested, self._is_observed = choice, {}, False

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -229,6 +229,8 @@ def episode_of(
     """`run`, which stops at each question for its answer; None says that it is not asked."""
     if steps < 1:
         raise ValueError(f"steps must be at least 1, got {steps}")
+    if not isinstance(cast("object", agent), Actor):  # callers without types
+        raise TypeError(f"agent is {type(agent).__name__}, expected an agent: Agent(spec)")
     observation, known = _given(environment, "reset", seed=seed)
     has_ended = isinstance(environment, World) and environment.has_ended
     # A `World` and its agent draw from one generator.
@@ -247,16 +249,17 @@ def episode_of(
                 not_asked += answer is None
                 if answer is not None:
                     answers.append(agent.answer(question, answer))
-            step = _in_labels(agent, known.get("state"))
-            if not has_ended:
-                step = replace(step, action=agent.act(), choice=agent.choice)
-                shortened += bool(agent.choice and agent.choice.depth < agent.model.horizon)
+            marginals = agent.engine.marginals(agent.held)
+            action = {} if has_ended else agent.act()
+            choice = None if has_ended else agent.choice
+            shortened += bool(choice and choice.depth < agent.model.horizon)
+            step = _in_labels(agent, known.get("state"), marginals, action, choice)
             step = replace(step, utility=gained(agent.model, step))
             left -= _numbers(step)
             made.append(step if left >= 0 else replace(step, marginals=(), choice=None))
             if has_ended:
                 break
-            after = _given(environment, "step", dict(step.action))
+            after = _given(environment, "step", dict(action))
             observation, _, terminated, truncated, known = after
             has_ended = terminated or truncated
     return Run(
@@ -281,6 +284,11 @@ def _numbers(step: Step) -> int:
 
 def _given(environment: Environment, call: str, *args: Any, **kwargs: Any) -> Any:
     """What an environment gives: two parts of `reset`, five of `step`."""
+    if not callable(getattr(environment, call, None)):
+        raise TypeError(
+            f"environment is {type(environment).__name__}, which has no {call}(): expected an"
+            " orchestrator.gmn.world.Environment, such as World(agent.model)"
+        )
     with nullcontext() if isinstance(environment, World) else elsewhere():
         given = getattr(environment, call)(*args, **kwargs)
     parts = "observation, reward, terminated, truncated, info"
@@ -318,9 +326,15 @@ def simulate(
     return _ran(episode_of(agent, environment, steps, seed=seed, keep_choices=keep_choices))
 
 
-def _in_labels(agent: Actor, state: object) -> Step:
-    """The step of an agent that has observed and not yet acted."""
-    model, marginals = agent.model, agent.engine.marginals(agent.held)
+def _in_labels(
+    agent: Actor,
+    state: object,
+    marginals: tuple[Array, ...],
+    action: Mapping[str, str],
+    choice: Choice | None,
+) -> Step:
+    """The step of an agent that has observed and, but at the end, has acted."""
+    model = agent.model
     return Step(
         observation={
             v.name: v.names[i]
@@ -332,9 +346,10 @@ def _in_labels(agent: Actor, state: object) -> Step:
             for v, q in zip(model.states, marginals, strict=True)
         },
         state=dict(state) if isinstance(state, Mapping) else {},
-        action={},
+        action=action,
         seen=tuple(agent.seen),
         marginals=marginals,
+        choice=choice,
     )
 
 

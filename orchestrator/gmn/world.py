@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import operator
+import reprlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, SupportsIndex, cast
 
 import numpy as np
 
+from orchestrator.gmn.compile import Compiled
 from orchestrator.gmn.model import nfc
 from orchestrator.parsing.spelling import nearest
 from orchestrator.types.work import look
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from orchestrator.gmn.compile import Compiled
     from orchestrator.gmn.model import Variable
 
     Array = NDArray[np.float64]
@@ -58,7 +59,9 @@ def indices(
         raise TypeError(f"{kind} is {type(given).__name__}, expected a mapping such as {{{shown}}}")
     named = {nfc(str(name)): value for name, value in given.items()}
     for name in named.keys() - {v.name for v in variables}:
-        raise ValueError(unknown(f"{kind} {name!r} is not", name, [v.name for v in variables]))
+        raise ValueError(
+            unknown(f"{kind} {reprlib.repr(name)} is not", name, [v.name for v in variables])
+        )
     return [_index(kind, v, named.get(v.name)) for v in variables]
 
 
@@ -68,7 +71,7 @@ def _index(kind: str, variable: Variable, value: str | SupportsIndex | None) -> 
     if isinstance(value, str):
         label = nfc(value)
         if label not in variable.names:
-            words = f"{kind} {variable.name} cannot be {value!r}; it is not"
+            words = f"{kind} {variable.name} cannot be {reprlib.repr(value)}; it is not"
             raise ValueError(unknown(words, label, variable.names))
         return variable.names.index(label)
     try:
@@ -76,10 +79,12 @@ def _index(kind: str, variable: Variable, value: str | SupportsIndex | None) -> 
     except TypeError:
         index = None
     if index is None:
-        raise TypeError(f"{kind} {variable.name} is {value!r}, expected a label or an index")
+        raise TypeError(
+            f"{kind} {variable.name} is {reprlib.repr(value)}, expected a label or an index"
+        )
     if not 0 <= index < variable.n:
-        words = f"{kind} {variable.name} cannot be {index}; an index is from 0 to {variable.n - 1}"
-        raise ValueError(f"GMN903: {words}")
+        words = f"GMN903: {kind} {variable.name} cannot be {reprlib.repr(index)}"
+        raise ValueError(f"{words}; an index is from 0 to {variable.n - 1}")
     return index
 
 
@@ -104,6 +109,8 @@ class World:
     """
 
     def __init__(self, model: Compiled, seed: Seed = 0) -> None:
+        if not isinstance(cast("object", model), Compiled):  # callers without types
+            raise TypeError(f"model is {type(model).__name__}, expected arrays: Agent(spec).model")
         self.model = model
         self.rng = np.random.default_rng(seed)
         self.state = [self._draw(d) for d in model.D]

@@ -26,6 +26,7 @@ RIGHT: dict[str, dict[str, Any]] = {
     "stream_structured": {"messages": "hi", "contract": int},
     "acompletion": {"model": "m", "messages": []},
     "aembedding": {"model": "m", "input": "x"},
+    "run_agent": {"agent": GOOD},
     "health_check": {},
     "usage": {},
 }

@@ -193,8 +193,8 @@ def test_a_query_on_goals_is_due_where_the_best_is_observed() -> None:
     assert len(agent.questions()) == 1
 
 
-def answered(effect: str, target: str, label: str) -> Agent:
-    agent = Agent(model("on_start", effect, target))
+def answered(effect: str, target: str, label: str, values: str = "values: [0, 1, 1]") -> Agent:
+    agent = Agent(model("on_start", effect, target).replace("values: [0, 1, 1]", values))
     agent.observe({"place": "home"})
     (question,) = agent.questions()
     with pytest.raises(ValueError, match="is not one of"):
@@ -214,8 +214,21 @@ def test_an_answer_has_its_effect(label: str) -> None:
 
 
 def test_a_suggestion_holds_for_one_choice() -> None:
-    agent = answered("suggest_action", "go", "museum")
+    agent = answered("suggest_action", "go", "museum", "values: [0, 1.1, 1]")
     assert [agent.act(), agent.step({})] == [{"go": "museum"}, {"go": "beach"}]
+
+
+def test_a_suggestion_counts_where_the_same_beliefs_were_chosen_from_before() -> None:
+    agent = Agent(model("on_start", "suggest_action", "go"))
+    agent.observe({"place": "home"})
+    before = agent.act()["go"]
+    agent.reset()
+    agent.observe({"place": "home"})
+    other = {"beach": "museum", "museum": "beach"}[before]
+    agent.answer(agent.questions()[0], other)
+    assert agent.act() == {"go": other}
+    agent.reset()
+    assert agent.step({"place": "home"}) == {"go": before}
 
 
 def test_an_answer_that_is_observed_comes_with_the_next_step() -> None:

@@ -245,6 +245,27 @@ def test_an_environment_of_another_shape_is_refused_in_words(call: str, given: A
         run(Agent(CORRIDOR), environment, 3)
 
 
+@pytest.mark.parametrize(
+    ("agent", "environment", "words"),
+    [
+        (CORRIDOR, Corridor(), r"agent is str, expected an agent: Agent\(spec\)"),
+        (Agent(CORRIDOR), None, r"environment is NoneType, which has no reset\(\)"),
+    ],
+)
+def test_a_run_of_something_else_is_refused(agent: Any, environment: Any, words: str) -> None:
+    with pytest.raises(TypeError, match=words):
+        run(agent, environment, 3)
+    with pytest.raises(TypeError, match=r"model is str, expected arrays: Agent\(spec\)\.model"):
+        World(CORRIDOR)  # type: ignore[arg-type]
+
+
+def test_an_error_quotes_only_the_beginning_of_what_is_long() -> None:
+    for seen in ({"place": "x" * 10_000}, {"x" * 10_000: 1}, {"place": 10**3_000}):
+        with pytest.raises(ValueError, match="GMN903") as refused:
+            Agent(TMAZE).observe(seen)
+        assert len(str(refused.value)) < 300
+
+
 def test_a_world_ends_where_the_model_does_and_then_takes_no_action() -> None:
     model = validate(CORRIDOR, run_steps=0).compiled
     assert model is not None

@@ -74,6 +74,10 @@ class Engine:
         per_step = math.prod(action.n for action in model.actions)
         self.joint_actions: NDArray[np.int64] = model.policies[:per_step, -1, :]
 
+    def __getstate__(self) -> dict[str, object]:
+        # A copy may get another prior over policies; what is pickled stays small.
+        return {**self.__dict__, "known": {}}
+
     @property
     def is_exact(self) -> bool:
         """Whether every belief is the exact posterior."""
