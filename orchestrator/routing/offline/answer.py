@@ -18,7 +18,7 @@ from orchestrator.types.requests import Description, OutputMode
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orchestrator.gmn.model import GMNSpec
+    from orchestrator.gmn.model import GMNSpec, Goal, Payoff
 
 CHAT = (
     "The embedded provider writes GMN models from curated examples; it does not chat. Set a key"
@@ -136,17 +136,15 @@ def _weighed(spec: GMNSpec, *, liked: float, disliked: float) -> GMNSpec:
     def times(utility: float) -> float:
         return utility * (disliked if utility < 0 else liked)
 
+    def weighed(parts: Sequence[Goal | Payoff]) -> tuple[Goal | Payoff, ...]:
+        return tuple(one.model_copy(update={"utility": times(one.utility)}) for one in parts)
+
     preferences = tuple(
         p.model_copy(
             update={
                 "values": tuple(map(times, p.values)),
-                **{
-                    key: tuple(
-                        one.model_copy(update={"utility": times(one.utility)})
-                        for one in getattr(p, key)
-                    )
-                    for key in ("goals", "rules")
-                },
+                "goals": weighed(p.goals),
+                "rules": weighed(p.rules),
             }
         )
         for p in spec.preferences
