@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 WORTH, ALIVE, MOVED = range(3)
 #: So many beliefs are planned sooner than it is found which of them are equal.
 FEW = 16
-#: Beliefs over more states are told apart by sums with random weights, which is faster.
-SIGNED = 64
+#: Beliefs over more states are compared by sums with random weights, which is faster.
+SIGNED = 8
 #: Beliefs that differ by less did not move.
 STILL = 1e-9
 
@@ -67,10 +68,9 @@ def stages(part: Planned, front: Any, horizon: int, rows: int, *, gain: bool = T
     worth = part.utility(after).reshape(count, -1) + part.action_utility(front)
     if gain:
         worth = worth + part.information(after).reshape(count, -1)
-    made = [np.ones((rows, *worth.shape))]
-    made[0][WORTH] = worth
-    if rows > MOVED:
-        made[0][MOVED] = part.moves(front, after)
+    made = [worth[None]]
+    if rows > 1:
+        made = [np.stack([worth, np.ones_like(worth), part.moves(front, after)][:rows])]
     if horizon > 1:
         back: Any = slice(None)
         if worth.size > FEW:
@@ -89,6 +89,7 @@ def summed(found: Sequence[Array], discount: float) -> Array:
     return value
 
 
+@functools.lru_cache(maxsize=8)
 def signatures(states: int) -> Array:
     """Fixed random weights [states, 3] whose sums tell beliefs apart.
 
