@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.codes import finding
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
 
     from orchestrator.gmn.compile import Compiled
     from orchestrator.gmn.engine.smoothing import Fit, Log
-    from orchestrator.gmn.learn import LearnedRow, LearnedTable
     from orchestrator.gmn.model import GMNSpec
     from orchestrator.types.diagnostics import Diagnostic
 
@@ -20,6 +20,48 @@ if TYPE_CHECKING:
 #: shared among all rows that are tested (Bonferroni).
 SIGNIFICANCE = 0.01
 _MOST_NAMED = 5  # findings of one kind in one table
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedRow:
+    """One row of a table, before and after a log.
+
+    Attributes:
+        context: labels of the parents, empty for a prior.
+        before, after: its distribution in the document, and with the log.
+        observed: how many observations it rests on; expected ones where states are hidden.
+        p_value: how likely chance alone moves the observations so far from `before` (likelihood
+            ratio test); None where too few of them, or a certain row, leave nothing to test.
+    """
+
+    context: str
+    before: tuple[float, ...]
+    after: tuple[float, ...]
+    observed: float
+    p_value: float | None
+
+    @property
+    def change(self) -> float:
+        """The largest change of a probability."""
+        return max(abs(a - b) for a, b in zip(self.after, self.before, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedTable:
+    """A table, its rows by how much they changed.
+
+    Attributes:
+        title: ``transition of room``.
+        pointer: its place in the document.
+        labels: the columns.
+        is_learned: False where it was only held against the log.
+    """
+
+    title: str
+    pointer: str
+    labels: tuple[str, ...]
+    is_learned: bool
+    rows: tuple[LearnedRow, ...]
 
 
 def uniform(model: Compiled, log: Log) -> float:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from orchestrator.gmn.compile import Learned, compile_spec, learned_as
-from orchestrator.gmn.contradictions import contradictions, uniform
+from orchestrator.gmn.contradictions import LearnedRow, LearnedTable, contradictions, uniform
 from orchestrator.gmn.engine.learning import table_of
 from orchestrator.gmn.engine.smoothing import fit
 from orchestrator.gmn.limits import DEFAULT_LIMITS
@@ -34,48 +34,6 @@ if TYPE_CHECKING:
 _FEWEST = 5
 _SECTIONS = {"A": "likelihoods", "B": "transitions", "D": "priors"}
 _KINDS = {"A": "likelihood", "B": "transition", "D": "prior"}
-
-
-@dataclass(frozen=True, slots=True)
-class LearnedRow:
-    """One row of a table, before and after a log.
-
-    Attributes:
-        context: labels of the parents, empty for a prior.
-        before, after: its distribution in the document, and with the log.
-        observed: how many observations it rests on; expected ones where states are hidden.
-        p_value: how likely chance alone moves the observations so far from `before` (likelihood
-            ratio test); None where too few of them, or a certain row, leave nothing to test.
-    """
-
-    context: str
-    before: tuple[float, ...]
-    after: tuple[float, ...]
-    observed: float
-    p_value: float | None
-
-    @property
-    def change(self) -> float:
-        """The largest change of a probability."""
-        return max(abs(a - b) for a, b in zip(self.after, self.before, strict=True))
-
-
-@dataclass(frozen=True, slots=True)
-class LearnedTable:
-    """A table, its rows by how much they changed.
-
-    Attributes:
-        title: ``transition of room``.
-        pointer: its place in the document.
-        labels: the columns.
-        is_learned: False where it was only held against the log.
-    """
-
-    title: str
-    pointer: str
-    labels: tuple[str, ...]
-    is_learned: bool
-    rows: tuple[LearnedRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
