@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from orchestrator.gmn.learn import LearnedTable, Lesson
+    from orchestrator.gmn.contradictions import LearnedTable
+    from orchestrator.gmn.learn import Lesson
     from orchestrator.gmn.logs import ReadLog
     from orchestrator.gmn.model import GMNSpec
 

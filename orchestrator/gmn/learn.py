@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from orchestrator.gmn.codes import finding
 from orchestrator.gmn.compile import Learned, compile_spec, learned_as
+from orchestrator.gmn.contradictions import LearnedRow, LearnedTable, contradictions, uniform
 from orchestrator.gmn.engine.learning import table_of
 from orchestrator.gmn.engine.smoothing import fit
 from orchestrator.gmn.limits import DEFAULT_LIMITS
@@ -30,56 +30,10 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-#: A row contradicts the log where chance alone makes it differ so much with this probability,
-#: shared among all rows that are tested (Bonferroni).
-SIGNIFICANCE = 0.01
 #: The fewest expected observations of a row that is tested, for each value it can have.
 _FEWEST = 5
-_MOST_NAMED = 5  # findings of one kind in one table
 _SECTIONS = {"A": "likelihoods", "B": "transitions", "D": "priors"}
 _KINDS = {"A": "likelihood", "B": "transition", "D": "prior"}
-
-
-@dataclass(frozen=True, slots=True)
-class LearnedRow:
-    """One row of a table, before and after a log.
-
-    Attributes:
-        context: labels of the parents, empty for a prior.
-        before, after: its distribution in the document, and with the log.
-        observed: how many observations it rests on; expected ones where states are hidden.
-        p_value: how likely chance alone moves the observations so far from `before` (likelihood
-            ratio test); None where too few of them, or a certain row, leave nothing to test.
-    """
-
-    context: str
-    before: tuple[float, ...]
-    after: tuple[float, ...]
-    observed: float
-    p_value: float | None
-
-    @property
-    def change(self) -> float:
-        """The largest change of a probability."""
-        return max(abs(a - b) for a, b in zip(self.after, self.before, strict=True))
-
-
-@dataclass(frozen=True, slots=True)
-class LearnedTable:
-    """A table, its rows by how much they changed.
-
-    Attributes:
-        title: ``transition of room``.
-        pointer: its place in the document.
-        labels: the columns.
-        is_learned: False where it was only held against the log.
-    """
-
-    title: str
-    pointer: str
-    labels: tuple[str, ...]
-    is_learned: bool
-    rows: tuple[LearnedRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +108,11 @@ def learn(spec: GMNSpec, log: Log, names: Sequence[str] = (), *, source: str = "
         _rewritten(spec, made, learned, f"{source}: {steps:,} steps"),
         made.before.log_likelihood / steps,
         made.after.log_likelihood / steps,
-        _uniform(model, log) / steps,
+        uniform(model, log) / steps,
         len(made.objectives),
         made.is_settled,
         tables,
-        tuple(_contradictions(spec, model, log, made, tables)),
+        tuple(contradictions(spec, log, made, tables)),
     )
 
 
@@ -176,15 +130,6 @@ def _require_room(spec: GMNSpec, model: Compiled, learned: Sequence[Learned]) ->
             f"the learned tables have {numbers:,} numbers, more than the {most:,} that a document"
             " may spell out; learn fewer tables, or make them smaller"
         )
-
-
-def _uniform(model: Compiled, log: Log) -> float:
-    """ln of the probability of every recorded observation and state, all values alike."""
-    total = 0.0
-    for variables, recorded in ((model.observations, log.observations), (model.states, log.states)):
-        for column, variable in enumerate(variables):
-            total -= math.log(variable.n) * int((recorded[:, column] >= 0).sum())
-    return total
 
 
 # -- tables as the document lays them out
@@ -285,96 +230,6 @@ def _chi_square_tail(value: float, freedom: int) -> float:
         exponent = power * math.log(half) - half - math.lgamma(power + 1.0)
         total += math.exp(exponent)
     return min(total, 1.0)
-
-
-# -- where the log contradicts the document
-
-
-def _contradictions(
-    spec: GMNSpec, model: Compiled, log: Log, made: Fit, tables: Sequence[LearnedTable]
-) -> Iterator[Diagnostic]:
-    yield from _impossible(spec, model, log, made)
-    tested = sum(row.p_value is not None for table in tables for row in table.rows)
-    for table in tables:
-        worst = [
-            r for r in table.rows if r.p_value is not None and r.p_value < SIGNIFICANCE / tested
-        ]
-        for row in sorted(worst, key=lambda row: row.p_value or 0.0)[:_MOST_NAMED]:
-            yield finding("GMN908", _differing(table, row, tested), pointer=table.pointer)
-        if len(worst) > _MOST_NAMED:
-            words = (
-                f"{table.title}: {len(worst) - _MOST_NAMED} more rows differ from the log as much"
-            )
-            yield finding("GMN908", words, pointer=table.pointer)
-        if table.is_learned and all(max(row.before) == 1.0 for row in table.rows):
-            words = (
-                f"{table.title} is certain, so a log cannot change it: what has probability 0 stays"
-                " impossible; give it noise, such as noise: 0.05, and learn it again"
-            )
-            yield finding("GMN908", words, pointer=table.pointer)
-    if made.after.log_likelihood < _uniform(model, log):
-        words = (
-            "the log is less likely under the document than under a uniform guess; its tables, or"
-            " the order of observation and action in the log, are wrong"
-        )
-        yield finding("GMN908", words)
-    for k, action in enumerate(model.actions):
-        never = [name for i, name in enumerate(action.names) if i not in log.actions[:, k]]
-        if action.n > 1 and never:
-            names = ", ".join(never[:8]) + (", …" if len(never) > 8 else "")
-            words = f"the log never does {action.name}={names}: nothing is learned about it"
-            yield finding("GMN908", words, pointer=f"/actions/{k}", variable=action.name)
-
-
-def _differing(table: LearnedTable, row: LearnedRow, tested: int) -> str:
-    where = f"{table.title}: row ({row.context})" if row.context else table.title
-    change = f"p = {row.p_value:.2g} by a likelihood ratio test, below {SIGNIFICANCE:g} / {tested}"
-    if not table.is_learned:
-        return (
-            f"{where} differs from the log's {row.observed:.0f} observations ({change}); mark it"
-            " learn: true to learn it"
-        )
-    at = max(range(len(row.before)), key=lambda i: abs(row.after[i] - row.before[i]))
-    return (
-        f"{where} says {row.before[at]:.3g} for {table.labels[at]}; with the log's"
-        f" {row.observed:.0f} observations it is {row.after[at]:.3g} ({change})"
-    )
-
-
-def _impossible(spec: GMNSpec, model: Compiled, log: Log, made: Fit) -> Iterator[Diagnostic]:
-    """What the document gives probability 0, and the log holds."""
-    by_sensor: dict[int, list[int]] = {}
-    for row, m in made.before.left_out:
-        by_sensor.setdefault(m, []).append(row)
-    for m, rows in by_sensor.items():
-        sensor = model.observations[m]
-        label = sensor.names[int(log.observations[rows[0], m])]
-        words = (
-            f"{len(rows)} observations of {sensor.name} are impossible beside what else their row"
-            f" holds, the first at line {log.lines[rows[0]]}: {label}; they are left out. Give the"
-            " likelihood some noise where sensors can be wrong"
-        )
-        place, _ = _conditional(spec, model, Learned("A", m))
-        yield finding("GMN908", words, pointer=f"/likelihoods/{place}", variable=sensor.name)
-    if made.before.broken:
-        first = made.before.broken[0]
-        words = (
-            f"{len(made.before.broken)} rows are impossible after those before them, the first at"
-            f" line {log.lines[first]} ({_row(model, log, first)}): no state leads there. Each"
-            " counts as another beginning. Give the transition or the prior some noise"
-        )
-        yield finding("GMN908", words, pointer="/transitions")
-
-
-def _row(model: Compiled, log: Log, row: int) -> str:
-    said = []
-    if row and not log.starts[row]:
-        did = zip(model.actions, log.actions[row - 1], strict=True)
-        said += [f"after {u.name}={u.names[i]}" for u, i in did if i >= 0]
-    for variables, recorded in ((model.states, log.states), (model.observations, log.observations)):
-        held = zip(variables, recorded[row], strict=True)
-        said += [f"{v.name}={v.names[i]}" for v, i in held if i >= 0]
-    return ", ".join(said)
 
 
 # -- the document with what was learned

@@ -68,6 +68,8 @@ def read_log(data: bytes, model: Compiled) -> ReadLog:
         raise ValueError(f"{words}; save it as UTF-8, for example with iconv") from None
     if not text.strip():
         raise ValueError(f"is empty; {_expected(model)}")
+    if text.lstrip()[0] == "[":
+        raise ValueError("is a JSON array; write one object a line, for example with jq -c '.[]'")
     header, rows = (_json_lines if text.lstrip()[0] == "{" else _csv)(text, model)
     columns = _Columns(model, header)
     for line, cells in rows:
@@ -102,7 +104,9 @@ def _csv(text: str, model: Compiled) -> tuple[list[str], Iterator[Row]]:
 
 
 def _cells(text: str, separator: str) -> Iterator[Row]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True
+    )
     line = 1
     try:
         for cells in reader:

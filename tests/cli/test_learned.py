@@ -95,7 +95,7 @@ def test_without_a_table_to_learn_the_log_is_only_held_against_the_document(
     [
         "\ufeffsight;push\r\nleft;forth\r\nmiddle;back\r\nleft;\r\n",
         "sight\tpush\nleft\tforth\nmiddle\tback\nleft\t\n",
-        'note,"sight","push"\n"a, b","left","forth"\n,middle,back\n,left,\n',
+        'note,"sight","push"\n"a, b","left", "forth"\n, middle,back\n,left,\n',
         "sight,push\n0,1\n1.0,0.0\n\n0,\n",
         '{"sight": "left", "push": 1}\n{"sight": 1, "push": "back"}\n{"sight": "left"}\n',
     ],
@@ -139,6 +139,7 @@ def test_every_usual_spelling_of_a_log_reads_alike(
         (b"sight,push\nl\xe9ft,forth\n", "line 2: byte 0xe9 is not UTF-8"),
         ('sight,push\n"left,forth\nmiddle,back\n', "close every quote"),
         ('{"sight": "left"\n', "line 1: is not JSON"),
+        ('[{"sight": 1, "push": 0}]\n', "is a JSON array; write one object a line"),
         ('{"sight": [1], "push": 0}\n', "line 1: sight is not one value"),
     ],
 )

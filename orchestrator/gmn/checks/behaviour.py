@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -191,11 +192,16 @@ class _Joint:
     doing: Array
     ends: NDArray[np.bool_]
 
-    def plans(self, steps: int, goal: NDArray[np.bool_]) -> tuple[Array, Array, Array]:
-        """For each state: the utility of the best plan of so many steps, the probability that it
-        enters `goal`, and the most probable that any plan makes that; each [states]."""
+    @property
+    def liked(self) -> Array:
+        """The utility of being in each joint state and of the best that can be done there."""
+        return np.asarray(self.utility + self.doing.max(axis=0))
+
+    def plans(self, goal: NDArray[np.bool_]) -> Iterator[tuple[Array, Array, Array]]:
+        """For plans of 1, 2, … steps, [states] each: the utility of the best one, the probability
+        that it enters `goal`, and the most probable that any plan makes that."""
         value, enters, could = np.zeros((3, len(self.utility)))
-        for _ in range(steps):
+        while True:
             look(50, numbers=3 * len(self.moves) * len(value) ** 2)
             to = self.utility + np.where(self.ends, 0.0, self.model.discount * value)
             into = np.where(goal, 1.0, np.where(self.ends, 0.0, enters))
@@ -207,7 +213,11 @@ class _Joint:
             # Of equally good plans the one that goes there.
             equal = worth >= value - 1e-9 * np.maximum(1.0, np.abs(value))
             enters = np.where(equal, chance, 0.0).max(axis=0)
-        return value, enters, could
+            yield value, enters, could
+
+    def plan(self, steps: int, goal: NDArray[np.bool_]) -> tuple[Array, Array, Array]:
+        """The same for plans of so many steps."""
+        return next(itertools.islice(self.plans(goal), steps - 1, None))
 
 
 def _joint(subject: Subject) -> _Joint | None:
@@ -246,10 +256,10 @@ def _joint(subject: Subject) -> _Joint | None:
 
 def _goal(joint: _Joint, reachable: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
     """The best states that can be reached, if they are liked and few."""
-    liked = joint.utility[reachable]
+    liked = joint.liked[reachable]
     if not liked.size or liked.max() <= 0:
         return None
-    goal = reachable & (joint.utility >= liked.max() - 0.02 * np.ptp(liked))
+    goal = reachable & (joint.liked >= liked.max() - 0.02 * np.ptp(liked))
     return goal if goal.sum() <= reachable.sum() / 2 else None
 
 
@@ -263,7 +273,7 @@ def the_agent_goes_for_what_it_wants(subject: Subject) -> Iterator[Diagnostic]:
     goal = _goal(joint, distance >= 0)
     if goal is None:
         return
-    _, enters, could = joint.plans(joint.model.horizon, goal)
+    _, enters, could = joint.plan(joint.model.horizon, goal)
     starts = (distance == 0) & ~goal & ~joint.ends & (could >= 0.2)
     if starts.any() and enters[starts].max() < 0.05:
         if not _arrives(joint.model, goal):
@@ -326,13 +336,13 @@ def _never_worth_it(
     more = 0.5**4
     while more < 2.0**14:
         raised = replace(joint, utility=joint.utility + more * goal)
-        if raised.plans(model.horizon, goal)[1][starts].max() >= 0.2:
+        if raised.plan(model.horizon, goal)[1][starts].max() >= 0.2:
             break
         more *= 1.5
     words = (
         f"the best place, {_named(model, int(goal.argmax()))}, is never worth its way: every plan"
         f" of {model.horizon} steps that goes there loses more on the way than its"
-        f" {joint.utility[goal].max():.3g} nats make good, and no simulated episode enters it;"
+        f" {joint.liked[goal].max():.3g} nats make good, and no simulated episode enters it;"
         f" raise its utility by {more:.2g}, lower the costs of the way, or plan farther ahead"
     )
     return finding("GMN519", words, pointer="/preferences")
@@ -346,15 +356,16 @@ def _could_gain(
     """The finding, where a plan that goes to the goal is the best one of some length."""
     model, (here, action) = joint.model, stay
     number = int((joint_actions(model) == action).all(axis=1).argmax())
-    for steps in range(1, _FARTHEST + 1):
-        value, enters, _ = joint.plans(steps, goal)
-        if enters[here] >= 0.5:
+    each = float(joint.utility[here] + joint.doing[number, here])
+    gain = stayed = 0.0
+    steps = 0
+    for value, enters, _ in itertools.islice(joint.plans(goal), _FARTHEST):
+        stayed += each * model.discount**steps
+        steps += 1
+        gain = float(value[here]) - stayed
+        if enters[here] >= 0.5 and gain > 1e-6:
             break
     else:
-        return
-    each = float(joint.utility[here] + joint.doing[number, here])
-    gain = float(value[here]) - each * sum(model.discount**t for t in range(steps))
-    if gain <= 1e-6:
         return
     fix = (
         f"plan at least {steps} steps ahead, or grade the preference by distance"

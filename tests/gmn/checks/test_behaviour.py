@@ -161,6 +161,16 @@ def test_an_agent_that_idles_though_a_reward_is_in_reach_is_warned_of() -> None:
     assert found(graded) == {}
 
 
+def test_a_reward_for_an_act_is_in_reach_as_well() -> None:
+    sale = "rules: [{when: {seen: 4, go: stay}, utility: 3}]"
+    text = corridor(horizon=2, goal=0)
+    paid = text.replace("on: seen, values: [0, 0.0, 0.0, 0.0, 0.0]", f"on: [cell, go], {sale}")
+    paid = paid.replace("seen: 4", "cell: 4")
+    assert paid != text
+    assert "plan at least 5 steps ahead" in found(paid)["GMN518"].message
+    assert found(paid.replace("horizon: 2", "horizon: 5")) == {}
+
+
 def test_a_habit_that_holds_an_agent_where_it_is_is_named() -> None:
     text = corridor(horizon=4, more="habit: {go: [1, 0, 0]}")
     assert "a habit holds the agent" in found(text)["GMN518"].message
