@@ -202,7 +202,8 @@ def _documents(command: Command) -> None:
     _file(add)
     add("--steps", type=_positive, default=20, help="steps of the episode")
     add("--seed", type=int, default=0, help="seed of the simulation")
-    add("--episodes", type=_positive, default=40, help="episodes for each expectation or comparison")
+    words = "episodes for each expectation or comparison"
+    add("--episodes", type=_positive, default=40, help=words)
     add("--cross-check", action="store_true", help="compare every step with pymdp")
     words = "compare the utility of the episodes with it; may be repeated"
     others = ("optimal", "random", "greedy")

@@ -215,7 +215,9 @@ def test_what_has_nothing_to_do_with_a_utility_costs_nothing() -> None:
 def test_the_end_of_one_factor_ends_the_utility_of_another() -> None:
     sizes = Sizes((2, 2), (2,), (2, 2), ((0, 1),), ((0,), (1,)), ((0,), (1,)))
     clock = np.zeros((2, 2, 2))
-    clock[0, 0, 0] = clock[1, 0, 1] = clock[1, 1] = 1  # ends when the first action says so, and never goes back
+    clock[0, 0, 0] = clock[1, 0, 1] = clock[1, 1] = (
+        1  # ends when the first action says so, and never goes back
+    )
     wages = np.zeros((2, 2, 2))
     wages[0, :, 0] = wages[1, :, 1] = 1
     start = [np.array([1.0, 0.0]), np.array([1.0, 0.0])]
