@@ -78,13 +78,15 @@ def _best(engine: Engine, beliefs: Beliefs) -> Choice:
     by_action = posterior.reshape(len(engine.joint_actions), -1)
     first = by_action.sum(axis=1)
     tied = _largest(first)
-    plans = np.concatenate([a * by_action.shape[1] + _largest(by_action[a]) for a in tied])
+    count = by_action.shape[1]
+    plans = [a * count + _largest(by_action[a]) for a in tied]
+    left = plans[0]
     broken_by: Broken = ""
     if len(tied) > 1:
-        plans, broken_by = _better(engine, beliefs, plans)
-    policy = int(plans[0])
+        left, broken_by = _better(engine, beliefs, np.concatenate(plans))
+    policy = int(left[0])
     return Choice(
-        action=engine.joint_actions[policy // by_action.shape[1]],
+        action=engine.joint_actions[policy // count],
         policy=policy,
         neg_efe=neg_efe,
         posterior=posterior,

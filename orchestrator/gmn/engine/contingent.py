@@ -1,12 +1,12 @@
 """Plans that branch on what will be observed.
 
 Sophisticated inference (Friston, Da Costa, Hafner, Hesp and Parr 2021, "Sophisticated inference",
-Neural Computation 33, section 3), with the best action at every node in place of a softmax:
+Neural Computation 33, 713-763), with the best action at every node in place of a softmax:
 
     Q(b, u) = worth of the step + discount * sum over o of p(o | b, u) max over u' of Q(b_o, u')
 
 Without information gain that is the finite-horizon optimum of the POMDP (Kaelbling, Littman and
-Cassandra 1998, section 3). Equal beliefs at one depth are one node.
+Cassandra 1998). Equal beliefs at one depth are one node.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Tree:
         self._horizon = horizon
         self._discount = discount
         (table,) = part.tables or [np.ones((part.part.states, 1))]
-        self.likelihood = _told_apart(table)
+        self.likelihood = _merged(table)
 
     def values(self, belief: Array) -> tuple[Array, int]:
         """Q of each action in nats, shape [actions], and how many steps it looks ahead.
@@ -155,7 +155,7 @@ class Tree:
         return beliefs[row] * self.likelihood.T[seen] / chance[:, None]
 
 
-def _told_apart(table: Array) -> Array:
+def _merged(table: Array) -> Array:
     """p(o | s), [states, outcomes], with outcomes after which the same is believed as one."""
     total = table.sum(axis=0)
     _, back = distinct((table / total).T)

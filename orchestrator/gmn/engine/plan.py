@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 WORTH, ALIVE, MOVED = range(3)
 #: So many beliefs are planned sooner than it is found which of them are equal.
 FEW = 16
-#: Beliefs over more states are told apart by sums with random weights, which is faster.
+#: Beliefs over more states are compared by sums with random weights, which is faster.
 SIGNED = 64
 #: Beliefs that differ by less did not move.
 STILL = 1e-9
@@ -67,10 +67,9 @@ def stages(part: Planned, front: Any, horizon: int, rows: int, *, gain: bool = T
     worth = part.utility(after).reshape(count, -1) + part.action_utility(front)
     if gain:
         worth = worth + part.information(after).reshape(count, -1)
-    made = [np.ones((rows, *worth.shape))]
-    made[0][WORTH] = worth
-    if rows > MOVED:
-        made[0][MOVED] = part.moves(front, after)
+    made = [worth[None]]
+    if rows > 1:
+        made = [np.stack([worth, np.ones_like(worth), part.moves(front, after)][:rows])]
     if horizon > 1:
         back: Any = slice(None)
         if worth.size > FEW:
