@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from dataclasses import dataclass
@@ -142,6 +143,8 @@ class Compiled:
                 {"states": list(u.states), "actions": list(u.actions), "table": u.table.tolist()}
                 for u in self.action_utilities
             ]
+        if self.learned:
+            arrays["learned"] = [dataclasses.asdict(one) for one in self.learned]
         if self.beyond_pymdp:
             arrays["not_in_pymdp"] = list(self.beyond_pymdp)
         return {

@@ -38,7 +38,7 @@ def to_pymdp(model: Compiled) -> Any:
     if model.beyond_pymdp:
         raise GMNError(
             f"pymdp cannot express {' or '.join(model.beyond_pymdp)}; prefer observations, and"
-            " leave out of the document what it cannot say"
+            " leave out what it cannot say"
         )
     try:
         import jax.numpy as jnp  # noqa: PLC0415  850 MB that most users do without

@@ -46,7 +46,7 @@ RepairMode = Literal["none", "safe", "suggest"]
 
 _Typed = tuple[GMNSpec | None, list[Diagnostic], list[Diagnostic]]
 _IN_A_TABLE = re.compile(
-    r"/(?:likelihoods|transitions|priors)/\d+/table/|/preferences/\d+/(?:values|goals|rules)/"
+    r"/(?:likelihoods|transitions|priors)/\d+/(?:table/|learn|concentration)|/preferences/\d+/(?:values|goals|rules)/"
     r"|/policy/|/habits/\d+/weights"
 )
 _MOST_ROUNDS = 4  # of one group: a rename can uncover one more, not many

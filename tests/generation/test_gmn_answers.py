@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 
 import pytest
@@ -198,3 +199,49 @@ def test_a_model_that_copies_the_example_is_asked_again(wire: WireServer) -> Non
     first, second = asyncio.run(generated()).attempts
     assert codes(first.evaluation) == ["GMN907"]
     assert gamma(second.evaluation) == 4
+
+
+RULES = [{"when": [{"var": "go", "values": ["left"]}], "utility": -1}]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "written"),
+    [
+        ("/states/pos/terminal", ["c"], "terminal: [c]"),
+        ("/policy/discount", 0.9, "discount: 0.9"),
+        ("/policy/selection", "contingent", "selection: contingent"),
+        ("/transitions/pos/learn", True, "learn: true"),
+        ("/likelihoods/place/concentration", 4, "concentration: 4"),
+        ("/preferences/payoff", {"on": ["pos", "go"], "rules": RULES}, "on: [pos, go]"),
+        ("/preferences/payoff", {"on": "pos", "given": ["go"], "rules": RULES}, "on: [pos, go]"),
+        ("/preferences/pos", {"given": ["go"], "rules": RULES}, "on: [pos, go]"),
+        ("/preferences/go", {"rules": RULES}, "on: go"),
+        ("/preferences/go", {"on": "go", "goals": {"left": -1}}, "goals: {left: -1}"),
+        ("/preferences/place#2", {"on": "place", "goals": {"b": 1}}, "goals: {b: 1}"),
+    ],
+)
+def test_a_patch_reaches_all_that_can_be_said(path: str, value: object, written: str) -> None:
+    before = CONTRACT.evaluate(WHOLE)
+    learn = [{"op": "add", "path": "/likelihoods/place/learn", "value": True}]
+    operations = [{"op": "add", "path": path, "value": value}]
+    made = CONTRACT.apply_patch(before, json.dumps([*operations, *learn]))
+    assert made.is_accepted, made.report.errors
+    assert f"  {written}\n" in made.text
+    assert "values: [0, 1, 3]" in made.text  # and nothing else has changed
+
+
+def test_a_rule_is_patched_by_its_place_and_a_fault_is_shown_where_the_patch_can_reach_it() -> None:
+    rules = json.dumps(RULES).replace("-1", '"low"')
+    preference = f'{{"on": ["pos", "go"], "rules": {rules}}}'
+    patch = f'[{{"op": "add", "path": "/preferences/payoff", "value": {preference}}}]'
+    good = CONTRACT.apply_patch(CONTRACT.evaluate(WHOLE), patch.replace('"low"', "-1"))
+    change = [{"op": "replace", "path": "/preferences/pos/rules/0/utility", "value": -3}]
+    made = CONTRACT.apply_patch(good, json.dumps(change))
+    assert "utility: -3" in made.text
+    change[0]["value"] = "low"
+    assert codes(CONTRACT.apply_patch(good, json.dumps(change))) != []
+    wrong = [{"op": "add", "path": "/preferences/pos/rules/0/when/-",
+              "value": {"var": "place", "values": ["a"]}}]  # fmt: skip
+    made = CONTRACT.apply_patch(good, json.dumps(wrong))
+    assert codes(made) == ["GMN403"]
+    assert "/preferences/pos/rules/0/when/1/var" in CONTRACT.explain(made)

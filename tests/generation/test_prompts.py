@@ -33,6 +33,13 @@ def test_the_beginning_is_the_same_bytes_whatever_is_asked() -> None:
     assert estimated_tokens(one.messages[0].text) <= MOST_PREFIX_TOKENS
 
 
+def test_the_system_prompt_speaks_of_all_that_can_be_said_and_shows_rules_of_utility() -> None:
+    text = PROMPTS.generate("a", agent_type="general", mode=OutputMode.PROMPT).messages[0].text
+    for word in ("terminal", "learn: true", "discount: 0.95", "selection: contingent"):
+        assert word in text
+    assert "{ on: [loc, go] rules: [ {when: {loc: left, go: up}, utility: -5} ] }" in text
+
+
 def test_what_the_embedded_provider_reads_is_there_in_its_order() -> None:
     text = PROMPTS.generate(
         "walk",

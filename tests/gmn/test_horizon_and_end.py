@@ -288,3 +288,14 @@ def test_counts_without_learning_are_reported_and_unused_ones_are_not() -> None:
     found = validate(table("D", "concentration: 5")).report.diagnostics
     assert [(d.code, str(d.severity)) for d in found] == [("GMN219", "warning")]
     assert validate(table("D", "concentration: 0 learn: false")).report.diagnostics == ()
+
+
+def test_faults_beside_a_wrong_count_are_found_in_the_same_round() -> None:
+    text = table("D", "learn: true concentration: many").replace("gamma: 8", "gamma: 0")
+    assert {code for code, _ in errors(validate(text))} == {"GMN008", "GMN411"}
+
+
+def test_the_exported_arrays_name_what_is_learned() -> None:
+    _, compiled = runs(table("B", "learn: true concentration: 3"))
+    assert compiled.to_json()["learned"] == [{"kind": "B", "index": 0, "concentration": 3.0}]
+    assert compiled.beyond_pymdp == ()

@@ -266,6 +266,13 @@ def test_sizes_are_bounded_before_anything_is_allocated() -> None:
     ):
         document = rules(on, "{when: {t0: 1}, utility: 1}", GOOD + driven)
         assert {code for code, _ in errors(validate(document, run_steps=0))} == codes, on
+    tree = runs(TIGER)[0].to_json()
+    tree["preferences"][0] |= {"given": ["act"] * 100_000}  # type: ignore[index]
+    goals = [{"value": "left", "utility": 1}]
+    more: list[dict[str, object]] = [{}, {"rules": []}, {"rules": [], "goals": goals}]
+    for said in more:
+        tree["preferences"][0] |= said  # type: ignore[index]
+        assert {code for code, _ in errors(validate(tree))} == {"GMN707"}
     many = ", ".join(["{when: {pos: a}, utility: 1}"] * 200)
     assert [code for code, _ in errors(validate(rules("[pos, go]", many)))] == ["GMN707"]
 
@@ -312,3 +319,40 @@ def test_rules_come_to_what_they_say(spec: GMNSpec, data: st.DataObject) -> None
         place = [at[spec.states[f].name] for f in one.states]
         place += [at[compiled.actions[k].name] for k in one.actions]
         assert one.table[tuple(place)] == expected
+
+
+odd = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(
+        ["tiger", "act", "hear", "left", "listen", "*", "0..1", "@stay", "95%", "1/2", "", "tigr"]
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from(["when", "then", "utility", "var", "values", "tiger", "act", "x"]), inner,
+        max_size=3,
+    ),
+    max_leaves=8,
+)  # fmt: skip
+TIGER_JSON = write_json(runs(TIGER)[0])
+PLACES = ("on", "given", "rules", "terminal", "discount", "selection", "learn", "concentration")
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.dictionaries(st.sampled_from(PLACES), odd, min_size=1, max_size=3))
+def test_whatever_stands_there_is_a_verdict_and_what_is_accepted_reads_back_equal(
+    said: dict[str, object],
+) -> None:
+    tree = json.loads(TIGER_JSON)
+    parts = {
+        **dict.fromkeys(("on", "given", "rules"), tree["preferences"][0]),
+        **dict.fromkeys(("discount", "selection"), tree["policy"]),
+        **dict.fromkeys(("learn", "concentration"), tree["transitions"][0]),
+        "terminal": tree["states"][0],
+    }
+    for key, value in said.items():
+        parts[key][key] = value
+    verdict = validate(tree)
+    if verdict.report.is_accepted:
+        assert verdict.spec is not None
+        for text in (write_text(verdict.spec), write_json(verdict.spec)):
+            again = validate(text)
+            assert again.spec == verdict.spec
+            assert again.report.repairs == ()

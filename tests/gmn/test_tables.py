@@ -101,7 +101,7 @@ def test_the_first_rule_that_fits_decides() -> None:
         made,
         [[1, 0, 0], [1, 0, 0], [1, 0, 0], [0, 0.5, 0.5], [0, 0.5, 0.5], [0, 0.5, 0.5]],
     )
-    assert assign(table, S, [S, T]).unused(3) == []
+    assert assign(table.rules, S, [S, T]).unused(3) == []
 
 
 def test_globs_share_their_probability_and_ranges_count_indices() -> None:

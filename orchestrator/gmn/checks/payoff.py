@@ -42,7 +42,8 @@ def _variables(subject: Subject, preference: Preference) -> list[Variable]:
 def payoffs_are_small(subject: Subject) -> Iterator[Diagnostic]:
     """Bounds on the variables and rules of a preference, and on its expanded table."""
     limits = subject.limits
-    for where, preference in _ruled(subject):
+    for index, preference in enumerate(subject.spec.preferences):
+        where = f"/preferences/{index}"
         names, n_rules = preference.names, len(preference.rules)
         if len(names) > limits.parents:
             words = f"a preference is on {len(names)} variables, more than {limits.parents}"

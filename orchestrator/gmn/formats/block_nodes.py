@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from orchestrator.gmn.formats.source_map import SourceMap
-    from orchestrator.gmn.formats.syntax import Property, Token
+    from orchestrator.gmn.formats.syntax import Token
     from orchestrator.types.diagnostics import Diagnostic
 
 Tree = dict[str, object]
@@ -166,22 +166,14 @@ class Builder:
             if key is None:
                 words = f"unknown property {entry.key!r} of {what} ignored"
                 self.repaired("GMN007", words, entry.offset)
-            elif key in found and entry.key in (e.key for e in block.entries if e is not entry):
-                self._repeated(entry, found[key])
-            elif key not in found:
+            elif key in found:
+                words = f"property {entry.key!r} of {what} ignored: it has a {key!r} already"
+                self.repaired("GMN007", words, entry.offset)
+            else:
                 if entry.key not in keys:
                     self.repaired("GMN007", f"property {entry.key!r} read as {key!r}", entry.offset)
                 found[key] = entry.value
         return found
-
-    def _repeated(self, entry: Property, first: Value) -> None:
-        if plain(entry.value, "", {}) == plain(first, "", {}):
-            self.repaired("GMN004", f"property {entry.key!r} given twice, equal", entry.offset)
-        else:
-            words = f"property {entry.key!r} is given twice with different values"
-            self.findings.append(
-                finding("GMN004", words, place=self.places.at(entry.offset), got=entry.key)
-            )
 
     def _plain(self, value: Value, pointer: str) -> object:
         return plain(value, pointer, self.offsets)

@@ -91,6 +91,7 @@ def _conditional(fixed: FixedShapes, pointer: str, entry: Tree) -> None:
     if not isinstance(table, dict):
         return
     table = entry["table"] = dict(table)
+    _rules(table)
     if isinstance(table.get("sparse"), list):
         _sparse(fixed, f"{pointer}/table", entry, table)
     rows = table.get("rows")
@@ -255,7 +256,24 @@ def _grid_shape(variable: Tree, size: int) -> tuple[int, int] | None:
     return (side, side) if side * side == size and side > 1 else None
 
 
+def _rules(entry: Tree) -> None:
+    """Conditions and outcomes keyed by name become lists, as block text reads them."""
+    if isinstance(rules := entry.get("rules"), list):
+        entry["rules"] = [_listed(rule) if isinstance(rule, dict) else rule for rule in rules]
+
+
+def _listed(rule: Tree) -> Tree:
+    when, then = rule.get("when"), rule.get("then")
+    if isinstance(when, dict) and not {"var", "values"} & set(when):
+        asked = [(var, said if isinstance(said, list) else [said]) for var, said in when.items()]
+        rule = {**rule, "when": [{"var": var, "values": values} for var, values in asked]}
+    if isinstance(then, dict) and not {"value", "p"} & set(then):
+        rule = {**rule, "then": [{"value": label, "p": p} for label, p in then.items()]}
+    return rule
+
+
 def _preference(fixed: FixedShapes, pointer: str, entry: Tree) -> None:
+    _rules(entry)
     on, given = entry.get("on"), entry.get("given")
     if isinstance(on, list):  # the first of several names, and the others
         entry["on"] = on[0] if on else ""

@@ -20,7 +20,7 @@ _WORDS = {
     "size": "number of values; 0 when labels or shape say it",
     "shape": "sides of a grid, for example [5, 5]; [] for a plain list",
     "terminal": "labels of a state at which everything ends; [] where nothing does",
-    "given": "parents, the first varies slowest; [] for a prior; further names of a preference",
+    "given": "parents, the first varies slowest; [] for a prior",
     "of": "the variable whose distribution the table gives",
     "learn": "whether experience changes the table",
     "concentration": "observations that each row is worth when it is learned; 1 unless asked",
@@ -50,14 +50,15 @@ _WORDS = {
 @functools.cache
 def strict_schema() -> Mapping[str, object]:
     """The schema of `GMNSpec`; one object, which nobody may change."""
-    return {"title": "GMN 1.0", **_object(GMNSpec)}
+    return {"title": "GMN 1.0", **_object(GMNSpec, dict(_WORDS))}
 
 
-def _object(kind: type[BaseModel]) -> dict[str, object]:
+def _object(kind: type[BaseModel], words: dict[str, str]) -> dict[str, object]:
+    """The schema of a model; each of `words` is used once, since a model reads all of them."""
     properties: dict[str, object] = {}
     for name, field in kind.model_fields.items():
-        made = _typed(field.annotation)
-        properties[name] = {**made, "description": _WORDS[name]} if name in _WORDS else made
+        said = {"description": words.pop(name)} if name in words else {}
+        properties[name] = {**_typed(field.annotation, words), **said}
     return {
         "type": "object",
         "properties": properties,
@@ -66,13 +67,13 @@ def _object(kind: type[BaseModel]) -> dict[str, object]:
     }
 
 
-def _typed(kind: Any) -> dict[str, object]:
+def _typed(kind: Any, words: dict[str, str]) -> dict[str, object]:
     origin = typing.get_origin(kind)
     if origin is tuple:
-        return {"type": "array", "items": _typed(typing.get_args(kind)[0])}
+        return {"type": "array", "items": _typed(typing.get_args(kind)[0], words)}
     if origin is Literal:
         return {"type": "string", "enum": list(typing.get_args(kind))}
     if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return _object(kind)
+        return _object(kind, words)
     names = {str: "string", int: "integer", float: "number", bool: "boolean"}
     return {"type": names[kind]}

@@ -270,12 +270,22 @@ class Parser:
         if depth > self.nesting:
             self.value(depth)  # raises 703
         self.take()
-        entries: list[Property] = []
+        entries: dict[str, Property] = {}
         self.skip(",;")
         while not self._closed("}"):
-            entries.append(self._entry(depth))
+            entry = self._entry(depth)
+            if (first := entries.setdefault(entry.key, entry)) is not entry:
+                self._twice(entry, first)
             self.skip(",;")
-        return Block(tuple(entries))
+        return Block(tuple(entries.values()))
+
+    def _twice(self, entry: Property, first: Property) -> None:
+        place, words = self.places.at(entry.offset), f"property {entry.key!r} "
+        if plain(entry.value, "", {}) == plain(first.value, "", {}):
+            self.repairs.append(finding("GMN004", f"{words}given twice, equal", place=place))
+        else:
+            words += "is given twice with different values"
+            self.found.append(finding("GMN004", words, place=place, got=entry.key))
 
     def _entry(self, depth: int) -> Property:
         token = self.here

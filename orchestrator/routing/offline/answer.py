@@ -18,7 +18,7 @@ from orchestrator.types.requests import Description, OutputMode
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orchestrator.gmn.model import GMNSpec
+    from orchestrator.gmn.model import GMNSpec, Goal, Payoff
 
 CHAT = (
     "The embedded provider writes GMN models from curated examples; it does not chat. Set a key"
@@ -130,11 +130,15 @@ def _tempered(spec: GMNSpec, wording: Wording, assumptions: list[str]) -> GMNSpe
 
 
 def _halved(spec: GMNSpec) -> GMNSpec:
+    def half(parts: Sequence[Goal | Payoff]) -> tuple[Goal | Payoff, ...]:
+        return tuple(part.model_copy(update={"utility": part.utility / 2}) for part in parts)
+
     preferences = tuple(
         p.model_copy(
             update={
                 "values": tuple(v / 2 for v in p.values),
-                "goals": tuple(g.model_copy(update={"utility": g.utility / 2}) for g in p.goals),
+                "goals": half(p.goals),
+                "rules": half(p.rules),
             }
         )
         for p in spec.preferences

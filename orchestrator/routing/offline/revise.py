@@ -98,7 +98,7 @@ def _goal(view: View, wording: Wording) -> Iterator[PatchOperation]:
     for name, preference in view.get("preferences", {}).items():
         variable = _variable(view, str(preference.get("on", name)))
         label = _label(variable, wording.goal)
-        if label is not None:
+        if label is not None and not preference.get("rules"):
             utility = max([3.0, *map(float, preference.get("values", []))])
             goals = [{"value": label, "utility": utility}]
             changed = {"on": preference.get("on", name), "goals": goals}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from orchestrator.gmn.examples import Example
-    from orchestrator.gmn.model import Conditional, GMNSpec, Preference, Variable
+    from orchestrator.gmn.model import Condition, Conditional, GMNSpec, Preference, Variable
 
 
 def adapted(
@@ -72,12 +72,11 @@ def renamed(
         return tuple(_relabelled(c, variable.name, new) for c in conditionals)
 
     def variables(found: Sequence[Variable]) -> tuple[Variable, ...]:
-        update = {"labels": tuple(names)}
+        ends = tuple(new.get(label, label) for label in variable.terminal)
+        update = {"labels": tuple(names), "terminal": ends}
         return tuple(v.model_copy(update=update) if v.name == variable.name else v for v in found)
 
-    preferences = tuple(
-        _with_goals(p, new) if p.on == variable.name else p for p in spec.preferences
-    )
+    preferences = tuple(_preferred(p, variable.name, new) for p in spec.preferences)
     return spec.model_copy(
         update={
             "states": variables(spec.states),
@@ -91,12 +90,28 @@ def renamed(
     )
 
 
-def _with_goals(preference: Preference, new: Mapping[str, str]) -> Preference:
+def _preferred(preference: Preference, variable: str, new: Mapping[str, str]) -> Preference:
+    is_on = preference.on == variable
     goals = tuple(
-        goal.model_copy(update={"value": new.get(goal.value, goal.value)})
+        goal.model_copy(update={"value": new.get(goal.value, goal.value)}) if is_on else goal
         for goal in preference.goals
     )
-    return preference.model_copy(update={"goals": goals})
+    rules = tuple(
+        rule.model_copy(update={"when": _asked(rule.when, variable, new)})
+        for rule in preference.rules
+    )
+    return preference.model_copy(update={"goals": goals, "rules": rules})
+
+
+def _asked(
+    when: Sequence[Condition], variable: str, new: Mapping[str, str]
+) -> tuple[Condition, ...]:
+    return tuple(
+        c.model_copy(update={"values": tuple(new.get(v, v) for v in c.values)})
+        if c.var == variable
+        else c
+        for c in when
+    )
 
 
 def _relabelled(conditional: Conditional, variable: str, new: Mapping[str, str]) -> Conditional:
@@ -105,12 +120,7 @@ def _relabelled(conditional: Conditional, variable: str, new: Mapping[str, str])
     rules = tuple(
         rule.model_copy(
             update={
-                "when": tuple(
-                    c.model_copy(update={"values": tuple(new.get(v, v) for v in c.values)})
-                    if c.var == variable
-                    else c
-                    for c in rule.when
-                ),
+                "when": _asked(rule.when, variable, new),
                 "then": tuple(
                     o.model_copy(update={"value": new.get(o.value, o.value)}) if is_of else o
                     for o in rule.then

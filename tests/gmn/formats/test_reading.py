@@ -12,6 +12,7 @@ from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
 from orchestrator.types.diagnostics import Position
 from tests.support.documents import GOOD, plus, swapped
+from tests.support.specimens import ROWS
 
 
 def spec_of(source: str | bytes) -> GMNSpec:
@@ -276,3 +277,59 @@ def test_queries_round_trip_and_unknown_effects_are_named() -> None:
     assert spec_of(write_text(spec)) == spec
     report = validate(plus(query.replace("effect: note", "effect: explode"))).report
     assert "GMN601" in {d.code for d in report.errors}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("values: [0, 1, 3]", "goals: {c: 3, c: 1}"),
+        ("values: [0, 1, 3]", "rules: [{when: {pos: a}, utility: 1, utility: 2}]"),
+        (ROWS, "rules: [{when: {pos: a}, then: {a: 1}, then: {b: 1}}, {then: {c: 1}}]"),
+        (ROWS, "rules: [{when: {pos: a, pos: b}, then: {a: 1}}, {then: {c: 1}}]"),
+        ("{left: [-1], ", "{left: [-1], left: [1], "),
+        ("gamma: 8", "gamma: 8 habit: {go: [1, 2, 3], go: [3, 2, 1]}"),
+    ],
+)
+def test_what_is_said_twice_inside_of_a_property_is_an_error(old: str, new: str) -> None:
+    errors = validate(swapped(old, new)).report.errors
+    assert "GMN004" in {d.code for d in errors}
+    (found,) = (d for d in errors if d.code == "GMN004")
+    assert found.place is not None
+    assert "different values" in found.message
+
+
+def test_what_is_said_twice_alike_counts_once() -> None:
+    once = validate(swapped("values: [0, 1, 3]", "goals: {c: 3}"))
+    twice = validate(swapped("values: [0, 1, 3]", "goals: {c: 3, c: 3}"))
+    assert twice.spec == once.spec
+    assert [d.code for d in twice.report.repairs] == ["GMN004"]
+
+
+def test_broken_json_that_says_something_twice_is_an_error_too() -> None:
+    text = json.dumps(validate(GOOD).spec.to_json())  # type: ignore[union-attr]
+    text = text.replace('"horizon": 2', '"horizon": 2 "horizon": 3', 1)
+    assert "GMN004" in {d.code for d in validate(text).report.errors}
+    text = text.replace('"name": "walker"', '"name": "walker", "name": "other"', 1)
+    assert len([d for d in validate(text).report.errors if d.code == "GMN004"]) == 2
+
+
+def test_another_spelling_of_a_property_that_is_there_is_not_passed_over_in_silence() -> None:
+    verdict = validate(swapped("horizon: 2", "horizon: 2 planning_horizon: 5"))
+    assert verdict.spec == validate(GOOD).spec
+    (found,) = verdict.report.repairs
+    assert (found.code, "planning_horizon" in found.message) == ("GMN007", True)
+
+
+def test_json_may_key_conditions_and_outcomes_by_their_names() -> None:
+    text = swapped(ROWS, "rules: [{when: {pos: [a, b]}, then: {a: 0.5, b: 0.5}}, {then: {c: 1}}]")
+    verdict = validate(text)
+    assert verdict.spec is not None
+    tree = json.loads(json.dumps(verdict.spec.to_json()))
+    table = tree["likelihoods"][0]["table"]
+    table["rules"] = [
+        {"when": {"pos": ["a", "b"]}, "then": {"a": 0.5, "b": 0.5}},
+        {"when": {}, "then": {"c": 1}},
+    ]
+    again = validate(json.dumps(tree))
+    assert again.spec == verdict.spec
+    assert again.report.repairs == ()

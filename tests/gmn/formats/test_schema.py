@@ -33,3 +33,13 @@ def test_every_object_is_strict_and_nothing_is_used_that_a_provider_refuses() ->
     text = json.dumps(strict_schema())
     for word in ('"anyOf"', '"$ref"', '"minimum"', '"maxItems"', '"null"', '"$schema"'):
         assert word not in text
+
+
+def test_every_description_is_said_once() -> None:
+    found = [
+        part["description"]
+        for schema in objects(strict_schema())
+        for part in schema["properties"].values()  # type: ignore[attr-defined]
+        if "description" in part
+    ]
+    assert len(found) == len(set(found)) > 20

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,12 @@ from orchestrator.gmn.expectations import Expectation, expectations_of
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import Validation, validate
 from orchestrator.routing.offline.answer import CHAT, answer, answer_chat, write_model
+from orchestrator.routing.offline.rewording import renamed
 from orchestrator.routing.offline.wording import cell_of, read_wording
 from orchestrator.types.diagnostics import Severity
 from orchestrator.types.errors import GMNError
 from orchestrator.types.requests import Description, Evaluation, OutputMode
+from tests.support.documents import SHARED, plus, swapped
 
 LIBRARY = Path(__file__).resolve().parents[3] / "prompts" / "library"
 EXAMPLES = load(LIBRARY)
@@ -332,3 +335,30 @@ def test_a_number_that_the_model_does_not_have_is_listed_as_not_honoured(
 ) -> None:
     said = write_model(sentence, "general", {}, EXAMPLES).meta("assumptions")
     assert re.findall(r"'([^']*)' could not be honoured", said) == unmet
+
+
+def test_labels_are_renamed_in_rules_of_utility_and_at_the_end_too() -> None:
+    text = swapped("node state pos {", "node state pos { terminal: [c]", SHARED)
+    text = plus(
+        "node preference R { on: [pos, go] rules: [{when: {go: left}, utility: -4}] }", text
+    )
+    spec = validate(text).spec
+    assert spec is not None
+    said: list[str] = []
+    spec = renamed(spec, spec.actions[0], ("west", "wait", "east"), said)
+    spec = renamed(spec, spec.states[0], ("one", "two", "three"), said)
+    verdict = validate(spec)
+    assert verdict.report.is_accepted, verdict.report.errors
+    assert verdict.report.repairs == ()
+    assert verdict.compiled is not None
+    assert verdict.compiled.terminal[0].tolist() == [False, False, True]
+    (worth,) = verdict.compiled.action_utilities
+    assert worth.table.tolist() == [[-4, 0, 0]] * 3
+
+
+def test_a_curious_agent_halves_what_rules_say_too() -> None:
+    rules = "node preference R { on: [pos, go] rules: [{when: {go: left}, utility: -4}] }"
+    asked = EXAMPLES[0].prompt
+    example = replace(EXAMPLES[0], spec=spec_of(validate(plus(rules))))
+    spec = write_model(f"a curious agent: {asked}", "general", {}, [example])
+    assert spec.preferences[1].rules[0].utility == -2
