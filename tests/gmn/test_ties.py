@@ -110,3 +110,18 @@ def test_a_run_keeps_what_was_chosen_from_and_not_more_than_it_has_room_for(
     assert short == run
     bare = simulate(engine, steps=4, seed=0, keep_choices=False)
     assert all(step.choice is None and step.marginals == () for step in bare.steps)
+
+
+def test_equal_beliefs_are_planned_once_and_what_is_known_is_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine = engine_of(
+        labels="here, there", actions="a, b", rules="", first="here", goals="here: 1", horizon=2
+    )
+    runs = [simulate(engine, steps=5, seed=seed) for seed in range(3)]
+    assert len(engine.known) == 1
+    assert len({id(step.choice) for run in runs for step in run.steps}) == 1
+    monkeypatch.setattr("orchestrator.gmn.engine.choice.KNOWN_NUMBERS", 30)
+    for p in (0.1, 0.2, 0.3, 0.4, 0.5):
+        choose(engine, engine.from_marginals([np.array([p, 1 - p])]), np.random.default_rng(0))
+        assert len(engine.known) <= 3

@@ -182,13 +182,13 @@ def verdict(document: str, *expected: str) -> Validation:
 
 
 def test_steps_that_do_not_suffice_are_a_finding_that_says_for_what() -> None:
-    found = verdict(large(64, 6), "o=1 within 1000")
+    found = verdict(large(64, 6), "o=1 within 10000")
     assert found.compiled is not None
     (error,) = found.report.errors
     assert error.code == "GMN712"
-    assert "simulating 40 episodes of 1000 steps takes more than 40,000,000 steps" in error.message
+    assert "simulating 40 episodes of 10000 steps takes more than 40,000,000 steps" in error.message
     assert "expect it within fewer steps" in error.message
-    assert found.report == verdict(large(64, 6), "o=1 within 1000").report
+    assert found.report == verdict(large(64, 6), "o=1 within 10000").report
 
 
 def test_a_check_of_quality_that_takes_too_much_leaves_the_model_valid() -> None:

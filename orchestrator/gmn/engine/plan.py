@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -20,7 +21,7 @@ WORTH, ALIVE, MOVED = range(3)
 #: So many beliefs are planned sooner than it is found which of them are equal.
 FEW = 16
 #: Beliefs over more states are compared by sums with random weights, which is faster.
-SIGNED = 64
+SIGNED = 8
 #: Beliefs that differ by less did not move.
 STILL = 1e-9
 
@@ -88,6 +89,7 @@ def summed(found: Sequence[Array], discount: float) -> Array:
     return value
 
 
+@functools.lru_cache(maxsize=8)
 def signatures(states: int) -> Array:
     """Fixed random weights [states, 3] whose sums tell beliefs apart.
 
