@@ -25,11 +25,11 @@ import numpy as np
 from benchmarks.ratio import interleaved, spell
 from orchestrator.gmn.compare import compare
 from orchestrator.gmn.compile import Compiled
+from orchestrator.gmn.engine.choice import choose
 from orchestrator.gmn.engine.engine import Engine
 from orchestrator.gmn.limits import HARD_LIMITS
 from orchestrator.gmn.optimal import optimum
 from orchestrator.gmn.pymdp import to_pymdp
-from orchestrator.gmn.simulate import choose
 from orchestrator.gmn.validate import validate
 
 ROOT = Path(__file__).parent.parent

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from orchestrator.gmn.engine.choice import choose
 from orchestrator.gmn.engine.engine import Engine
 from orchestrator.gmn.optimal import optimum
-from orchestrator.gmn.simulate import choose
 from orchestrator.gmn.validate import validate
 
 if TYPE_CHECKING:
