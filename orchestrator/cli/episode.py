@@ -12,8 +12,8 @@ from orchestrator.gmn.why import reason
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from orchestrator.gmn.episode import Run
     from orchestrator.gmn.model import GMNSpec, Variable
-    from orchestrator.gmn.simulate import Run
 
 
 def episode_lines(episode: Run) -> list[str]:

@@ -11,10 +11,11 @@ from orchestrator.cli.episode import drawing_lines, episode_lines, why_lines
 from orchestrator.cli.files import read_source, require_writable
 from orchestrator.cli.output import GOOD, INVALID, UsageError, echo_result, echo_stderr, refused
 from orchestrator.gmn.codes import finding
+from orchestrator.gmn.episode import doubts, unasked
 from orchestrator.gmn.expectations import Expectation, Measured, check_names, measure
 from orchestrator.gmn.limits import DEFAULT_LIMITS, HARD_LIMITS
 from orchestrator.gmn.plot import check_plot, plotted
-from orchestrator.gmn.simulate import doubts, simulate, unasked
+from orchestrator.gmn.simulate import simulate
 from orchestrator.gmn.validate import validate
 from orchestrator.gmn.worlds import WORLDS
 from orchestrator.types.work import TooMuchWork, allowance, doing
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from orchestrator.gmn.compile import Compiled
+    from orchestrator.gmn.episode import Run
     from orchestrator.gmn.model import GMNSpec
-    from orchestrator.gmn.simulate import Run
 
 
 def run(arguments: argparse.Namespace) -> int:

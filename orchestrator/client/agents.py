@@ -16,7 +16,7 @@ from orchestrator.types.work import judge
 if TYPE_CHECKING:
     from orchestrator.client.orchestrator import Orchestrator
     from orchestrator.gmn.agent import Described
-    from orchestrator.gmn.simulate import Run
+    from orchestrator.gmn.episode import Run
     from orchestrator.gmn.world import Environment
     from orchestrator.types.caching import Caching
     from orchestrator.types.events import Hook

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from orchestrator.gmn.compile import Compiled
+    from orchestrator.gmn.episode import Run
     from orchestrator.gmn.joint import Joint
     from orchestrator.gmn.optimal import Optimum
-    from orchestrator.gmn.simulate import Run
 
     Array = NDArray[np.float64]
 

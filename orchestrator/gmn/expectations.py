@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Literal
 
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.engine.engine import Engine
+from orchestrator.gmn.episode import Run, Step
 from orchestrator.gmn.model import nfc
-from orchestrator.gmn.simulate import Run, Step, simulate
+from orchestrator.gmn.simulate import simulate
 from orchestrator.parsing.spelling import nearest
 from orchestrator.types.work import doing, look, repeated
 

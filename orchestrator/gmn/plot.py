@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
     from numpy.typing import NDArray
 
+    from orchestrator.gmn.episode import Run
     from orchestrator.gmn.model import Variable
-    from orchestrator.gmn.simulate import Run
 
     Array = NDArray[np.float64]
 

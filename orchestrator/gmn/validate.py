@@ -15,6 +15,7 @@ from orchestrator.gmn.checks import Subject, is_too_large, known_constraints, ru
 from orchestrator.gmn.codes import REPAIR_GROUPS, finding
 from orchestrator.gmn.compile import compile_spec
 from orchestrator.gmn.engine.parts import require_possible
+from orchestrator.gmn.episode import doubts
 from orchestrator.gmn.expectations import EPISODES, check_names, measure
 from orchestrator.gmn.formats import Reading, SourceMap, coerce, read
 from orchestrator.gmn.formats.candidates import (
@@ -26,7 +27,7 @@ from orchestrator.gmn.formats.candidates import (
 from orchestrator.gmn.gradient import with_gradients
 from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
 from orchestrator.gmn.model import GMNSpec
-from orchestrator.gmn.simulate import doubts, simulate
+from orchestrator.gmn.simulate import simulate
 from orchestrator.parsing.reasoning import without_reasoning
 from orchestrator.types.diagnostics import Diagnostic, Report, Severity, listed
 from orchestrator.types.errors import GMNError

@@ -14,7 +14,8 @@ from orchestrator import (
     Orchestrator,
     ServiceUnavailableError,
 )
-from orchestrator.gmn.simulate import Run, run
+from orchestrator.gmn.episode import Run
+from orchestrator.gmn.simulate import run
 from orchestrator.gmn.world import World
 from tests.support.wire import Reply, WireServer, configured
 

@@ -14,7 +14,8 @@ import pytest
 
 import orchestrator
 from orchestrator import Agent, GMNError
-from orchestrator.gmn.simulate import Run, run, simulate
+from orchestrator.gmn.episode import Run
+from orchestrator.gmn.simulate import run, simulate
 from orchestrator.gmn.validate import validate
 from orchestrator.gmn.world import World
 from orchestrator.gmn.worlds import WORLDS

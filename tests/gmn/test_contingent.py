@@ -16,8 +16,9 @@ from orchestrator.gmn.engine import contingent, sparse
 from orchestrator.gmn.engine.choice import choose
 from orchestrator.gmn.engine.engine import Engine
 from orchestrator.gmn.engine.parts import parts_of
+from orchestrator.gmn.episode import doubts
 from orchestrator.gmn.model import Variable
-from orchestrator.gmn.simulate import doubts, simulate
+from orchestrator.gmn.simulate import simulate
 from orchestrator.gmn.validate import validate
 from orchestrator.types.errors import GMNError
 from tests.gmn.test_exact import bayes, models, moved, prior, seen_chance

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.gmn.compile import ActionUtility
+from orchestrator.gmn.episode import Run, Step
 from orchestrator.gmn.expectations import (
     Expectation,
     Measured,
@@ -19,7 +20,7 @@ from orchestrator.gmn.expectations import (
     expectations_of,
     measure,
 )
-from orchestrator.gmn.simulate import Run, Step, simulate
+from orchestrator.gmn.simulate import simulate
 from orchestrator.gmn.validate import validate
 from tests.support.documents import GOOD, swapped
 

@@ -13,8 +13,9 @@ import pytest
 from orchestrator.gmn import simulate as simulation
 from orchestrator.gmn.compile import Compiled
 from orchestrator.gmn.drawing import beliefs, drawn, landmarks, legend, path
+from orchestrator.gmn.episode import gained
 from orchestrator.gmn.model import Variable
-from orchestrator.gmn.simulate import gained, simulate
+from orchestrator.gmn.simulate import simulate
 from orchestrator.gmn.validate import validate
 from tests.gmn.test_payoffs import TIGER
 from tests.support.documents import GOOD, SHARED, swapped
