@@ -200,6 +200,11 @@ def _documents(command: Command) -> None:
     add = command("explain", "say in plain English what a document says").add_argument
     _file(add)
     add("--all", action="store_true", help="every line of long tables")
+    _simulation(command)
+    _change(command)
+
+
+def _simulation(command: Command) -> None:
     add = command("simulate", "let the agent act in its own world, or in another").add_argument
     _file(add)
     add("--steps", type=_positive, default=20, help="steps of the episode")
@@ -215,6 +220,9 @@ def _documents(command: Command) -> None:
     others = ("optimal", "random", "greedy")
     add("--compare", action="append", default=[], choices=others, help=words)
     _expectations(add)
+
+
+def _change(command: Command) -> None:
     refine = command("refine", "change a document as feedback says, or learn it from a log")
     add = refine.add_argument
     _file(add)

@@ -47,11 +47,9 @@ def run(arguments: argparse.Namespace) -> int:
     episode, measured = _simulated(verdict.compiled, verdict.spec, expectations, arguments)
     compared = compared_with(verdict.compiled, arguments) if arguments.compare else None
     checked = _cross_checked(verdict.compiled, arguments) if arguments.cross_check else None
-    value = {
-        "file": arguments.file,
-        **(episode.as_dict() if arguments.json else {}),
-        "expectations": [{**asdict(one), "expectation": str(one.expectation)} for one in measured],
-    }
+    said = [{**asdict(one), "expectation": str(one.expectation)} for one in measured]
+    value = {"file": arguments.file, **(episode.as_dict() if arguments.json else {})}
+    value["expectations"] = said
     if compared is not None:
         value["comparison"] = comparison_json(compared)
     if checked is not None:
