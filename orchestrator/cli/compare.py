@@ -41,7 +41,10 @@ def compared_with(model: Compiled, arguments: argparse.Namespace) -> Comparison:
 def comparison_lines(found: Comparison) -> Iterator[str]:
     """A row for each agent, and the share that was reached."""
     what = "utility in nats, discounted" if found.discount < 1 else "utility in nats"
-    yield f"{what}, mean of {found.episodes} episodes of {found.steps} steps ± standard error:"
+    yield f"{what}, of an episode of {found.steps} steps"
+    sampled = [one for one in (found.agent, found.greedy) if one and not one.is_expected]
+    if sampled:
+        yield f"(±: the mean of {found.episodes} simulated episodes and its standard error)"
     rows = [("this one", str(found.agent))]
     if found.information is not None:
         rows.append(("", f"{_signed(found.information)} of it by seeking information"))
@@ -58,19 +61,22 @@ def comparison_lines(found: Comparison) -> Iterator[str]:
             )
         rows.append(("optimal", words))
     yield from table(("agent", "utility"), rows)
+    if any(one.error == 0 for one in sampled):
+        alike = f"all {found.episodes} episodes gained the same: what is rarer than one in"
+        yield f"{alike} {found.episodes} is not in this mean; raise --episodes"
     if found.optimal is not None:
         yield _share(found)
 
 
 def _signed(mean: Mean) -> str:
-    return f"{'' if mean.value < 0 else '+'}{mean}"
+    return f"{mean.value:+.4g}" if mean.is_expected else f"{'' if mean.value < 0 else '+'}{mean}"
 
 
 def _share(found: Comparison) -> str:
     if found.share is None:
         return "no share: choosing at random is as good as the best"
     words = f"the agent goes {_percent(found.share)} of the way from random to optimal"
-    if not math.isnan(found.share_error):
+    if not found.agent.is_expected and not math.isnan(found.share_error):
         words += f" (± {found.share_error:.1%})"
     if found.ratio is not None:
         words += f" and has {_percent(found.ratio)} of the optimal utility"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from orchestrator.gmn.engine.engine import Engine
+from orchestrator.gmn.expected import expected_utility
 from orchestrator.gmn.joint import joints_of
 from orchestrator.gmn.optimal import by_chance, optimum
 from orchestrator.gmn.simulate import simulate
@@ -36,12 +37,19 @@ Reference = Literal["optimal", "random", "greedy"]
 
 @dataclass(frozen=True, slots=True)
 class Mean:
-    """A mean over episodes and its standard error, NaN of one episode."""
+    """A mean over episodes and its standard error, NaN of one episode.
+
+    Attributes:
+        is_expected: whether it was computed over all that can happen, not from episodes.
+    """
 
     value: float
     error: float
+    is_expected: bool = False
 
     def __str__(self) -> str:
+        if self.is_expected:
+            return f"{self.value:.4g} expected"
         return f"{self.value:.4g}" + ("" if math.isnan(self.error) else f" ± {self.error:.2g}")
 
 
@@ -121,17 +129,29 @@ def compare(
         chance = by_chance(model, steps=steps)
     doing(f"comparing {episodes} episodes of {steps} steps", "lower --steps or --episodes")
 
-    def gained(other: Compiled) -> Array:
+    def gained(other: Compiled) -> Mean | Array:
+        expected = expected_utility(other, steps=steps)
+        if expected is not None:
+            return Mean(expected, 0.0, is_expected=True)
         return _gained(other, joints, range(seed, seed + episodes), steps)
 
     agent = gained(model)
     if "optimal" in against and model.info_gain:
-        information = _mean(agent - gained(replace(model, info_gain=False)))
+        information = _more(agent, gained(replace(model, info_gain=False)))
     if "greedy" in against:
         greedy = _mean(gained(_short_sighted(model)))
     return Comparison(
         steps, episodes, model.discount, _mean(agent), chance, greedy, optimal, information
     )
+
+
+def _more(agent: Mean | Array, twin: Mean | Array) -> Mean:
+    """What the agent gains beyond its twin; of episodes under the same seeds, pair by pair."""
+    if not isinstance(agent, Mean) and not isinstance(twin, Mean):
+        return _mean(agent - twin)
+    one, other = _mean(agent), _mean(twin)
+    is_expected = one.is_expected and other.is_expected
+    return Mean(one.value - other.value, math.hypot(one.error, other.error), is_expected)
 
 
 def _gained(model: Compiled, joints: Sequence[Joint], seeds: range, steps: int) -> Array:
@@ -158,7 +178,9 @@ def _utility(run: Run, model: Compiled, joints: Sequence[Joint]) -> float:
     return total
 
 
-def _mean(values: Array) -> Mean:
+def _mean(values: Mean | Array) -> Mean:
+    if isinstance(values, Mean):
+        return values
     spread = float(values.std(ddof=1)) if len(values) > 1 else math.nan
     return Mean(float(values.mean()), spread / math.sqrt(len(values)))
 

@@ -12,6 +12,7 @@ import pytest
 from orchestrator.cli.main import main
 from orchestrator.gmn.compare import Comparison, Mean, compare
 from orchestrator.gmn.compile import Compiled
+from orchestrator.gmn.expected import expected_utility
 from orchestrator.gmn.optimal import Optimum
 from orchestrator.gmn.validate import validate
 
@@ -47,6 +48,10 @@ def lamp(goal: float) -> Compiled:
     return model_of(LAMP.replace("GOAL", str(goal)))
 
 
+#: By mean field, whose beliefs need not be exact.
+SAMPLED = LAMP.replace("GOAL", "2").replace("gamma: 8", "gamma: 8 inference: mean_field")
+
+
 def test_an_agent_that_does_the_best_reaches_all_of_it() -> None:
     found = compare(lamp(2), ["optimal", "random", "greedy"], steps=3, episodes=4)
     # Pressed once: -0.5 + 2, then 2 at a half and 2 at a quarter.
@@ -58,7 +63,22 @@ def test_an_agent_that_does_the_best_reaches_all_of_it() -> None:
     assert found.by_chance == pytest.approx(0.75 * (1 + 0.5 + 0.25))
     assert found.share == pytest.approx((1.0, 1.0))
     assert found.ratio == pytest.approx((1.0, 1.0))
+    assert found.information == Mean(0.0, 0.0, is_expected=True)
+
+
+def test_where_not_all_can_be_walked_through_episodes_are_averaged() -> None:
+    found = compare(model_of(SAMPLED), ["optimal", "greedy"], steps=3, episodes=4)
+    assert (found.agent.value, found.agent.error) == pytest.approx((3.0, 0.0))
+    assert not found.agent.is_expected
+    assert found.greedy == found.agent
     assert found.information == Mean(0.0, 0.0)
+
+
+def test_what_is_rare_is_in_the_expectation() -> None:
+    # The cue deceives in 2 of 100 episodes, and then the way to the other arm is closed.
+    tmaze = model_of(Path(TMAZE).read_text())
+    expected = expected_utility(tmaze, steps=2)
+    assert expected == pytest.approx(0.98 * (0.98 * 3 - 0.02 * 6) + 0.02 * (0.02 * 3 - 0.98 * 6))
 
 
 def test_what_is_not_asked_for_is_not_computed() -> None:
@@ -105,18 +125,22 @@ def test_the_command_prints_a_row_for_each(capsys: pytest.CaptureFixture[str]) -
     names = [word for name in ("optimal", "random", "greedy") for word in ("--compare", name)]
     assert main(["simulate", TMAZE, "--steps", "4", "--episodes", "30", *names]) == 0
     out = capsys.readouterr().out
-    assert "utility in nats, mean of 30 episodes of 4 steps ± standard error:" in out
+    assert "utility in nats, of an episode of 4 steps" in out
     rows = {line.split("  ")[0]: line for line in out.splitlines()}
-    assert rows["greedy"] == "greedy    0 ± 0"
+    assert rows["greedy"] == "greedy    0 expected"
     assert rows["random"].endswith(" expected")
     assert rows["optimal"].endswith(" beliefs")
-    assert "of it by seeking information" in out
+    assert "+7.942 of it by seeking information" in out
     assert "% of the way from random to optimal" in out
 
 
-def test_the_command_gives_the_numbers_as_json(capsys: pytest.CaptureFixture[str]) -> None:
-    once = ["simulate", TMAZE, "--steps", "4", "--episodes", "1", "--json", "--compare", "optimal"]
-    assert main(once) == 0
+def test_the_command_gives_the_numbers_as_json(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    lamp_by_mean_field = tmp_path / "lamp.gmn"
+    lamp_by_mean_field.write_text(SAMPLED)
+    once = ["--steps", "4", "--episodes", "1", "--json", "--compare", "optimal"]
+    assert main(["simulate", str(lamp_by_mean_field), *once]) == 0
     found = json.loads(capsys.readouterr().out)["comparison"]
     assert found["agent"]["error"] is None  # of one episode there is none
     assert found["optimal"]["method"] == "exact"
@@ -136,7 +160,10 @@ def test_bounds_are_said_to_be_bounds(capsys: pytest.CaptureFixture[str]) -> Non
 def test_too_much_is_refused_before_the_episodes(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    assert main(["simulate", TMAZE, "--episodes", "10000000", "--compare", "random"]) == 2
+    by_mean_field = tmp_path / "lamp.gmn"
+    by_mean_field.write_text(SAMPLED)
+    many = ["--episodes", "10000000", "--compare", "random"]
+    assert main(["simulate", str(by_mean_field), *many]) == 2
     assert "--compare: comparing 10000000 episodes of 20 steps takes more than" in (
         capsys.readouterr().err
     )

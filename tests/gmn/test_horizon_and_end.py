@@ -297,5 +297,7 @@ def test_faults_beside_a_wrong_count_are_found_in_the_same_round() -> None:
 
 def test_the_exported_arrays_name_what_is_learned() -> None:
     _, compiled = runs(table("B", "learn: true concentration: 3"))
-    assert compiled.to_json()["learned"] == [{"kind": "B", "index": 0, "concentration": 3.0}]
+    assert compiled.to_json()["learned"] == [
+        {"kind": "B", "index": 0, "concentration": 3.0, "is_repeated": False}
+    ]
     assert compiled.beyond_pymdp == ()

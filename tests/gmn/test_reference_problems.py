@@ -13,6 +13,7 @@ import pytest
 
 from orchestrator.gmn.engine.choice import choose
 from orchestrator.gmn.engine.engine import Engine
+from orchestrator.gmn.expected import expected_utility
 from orchestrator.gmn.optimal import optimum
 from orchestrator.gmn.validate import validate
 
@@ -188,6 +189,32 @@ def test_a_contingent_agent_loses_less_than_a_twentieth_of_the_optimum(
     gained = Agent(model).expected(steps)
     assert gained <= best.upper + 1e-6
     assert gained >= best.upper - 0.05 * abs(best.upper)
+
+
+@pytest.mark.parametrize(
+    ("name", "steps"), [("tiger", 30), ("crying_baby", 20), ("machine_repair", 30), ("maze_4x3", 3)]
+)
+def test_what_an_agent_gains_is_its_definition(name: str, steps: int) -> None:
+    model = model_of(name)
+    assert expected_utility(model, steps=steps) == pytest.approx(Agent(model).expected(steps))
+
+
+def test_what_is_sampled_counts_by_its_probability() -> None:
+    model = model_of("crying_baby")
+    one_step = model.policies[:, :1]
+    model = dataclasses.replace(
+        model, selection="stochastic", gamma=0.2, horizon=1, policies=one_step
+    )
+    world, engine = Definition(model), Engine(model)
+    total = 0.0
+    for kind, chance in zip(world.kinds, world.seen.T, strict=True):
+        beliefs = engine.observe(engine.start(), kind).beliefs
+        first = choose(engine, beliefs, np.random.default_rng(0)).first
+        after = world.start * chance
+        for action, p in zip(engine.joint_actions, first, strict=True):
+            total += p * float(after @ world.paid(tuple(map(int, action))))
+    assert 0.01 < first.min()
+    assert expected_utility(model, steps=1) == pytest.approx(total)
 
 
 def test_the_agent_of_a_short_look_ahead_falls_short() -> None:
