@@ -31,7 +31,7 @@ define install
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format test-install test-pymdp test-proxy prompt-ci chaos fuzz bench bench-readings bench-structured constraints audit canary clean
+.PHONY: help demo test test-slow check format test-install test-pymdp test-proxy prompt-ci chaos fuzz bench bench-readings bench-structured constraints audit canary clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,8 +47,13 @@ $(VENV)/.developed: $(VENV)/.installed constraints-setup.txt constraints-dev.txt
 demo: $(VENV)/.installed ## a sentence becomes a running model, with no key and no network
 	@$(BIN)/orchestrator demo
 
-test: $(VENV)/.developed ## the test suite, with branch coverage
-	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not redis and not proxy and not pymdp and not install" --cov --cov-report=term
+# What needs more than the packages of the tests has a target of its own.
+APART := not redis and not proxy and not pymdp and not install
+test: $(VENV)/.developed ## the test suite; COVERAGE=--cov measures its branch coverage
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow and $(APART)" $(COVERAGE)
+
+test-slow: $(VENV)/.developed ## what starts many processes, each of which loads LiteLLM
+	$(BIN)/python -m pytest -q -n 2 -m "slow and $(APART)" --no-cov
 
 check: $(VENV)/.developed ## format, lint, types, import layers, gates of shape
 	$(BIN)/ruff format --check .

@@ -127,6 +127,7 @@ def test_it_answers(orchestrator_cassette):
 """
 
 
+@pytest.mark.slow
 def test_projects_get_a_fixture_that_records_and_replays(wire: WireServer, tmp_path: Path) -> None:
     wire.plan("m", "Yes, I am.")
     config: dict[str, Any] = configured(wire.base, "m")

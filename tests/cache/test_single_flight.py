@@ -96,6 +96,7 @@ def said(child: subprocess.Popen[str]) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "count"), [("generate", 5), ("acompletion", 2)])
 def test_many_askers_in_several_processes_are_one_call(
     wire: WireServer, caches: Caches, method: str, count: int
@@ -108,6 +109,7 @@ def test_many_askers_in_several_processes_are_one_call(
     assert len(wire.requests) == count + 1
 
 
+@pytest.mark.slow
 def test_an_error_stays_in_its_process_and_the_next_process_asks_for_itself(
     wire: WireServer, caches: Caches
 ) -> None:
@@ -120,6 +122,7 @@ def test_an_error_stays_in_its_process_and_the_next_process_asks_for_itself(
     assert len(wire.requests) == 2 + 2
 
 
+@pytest.mark.slow
 def test_a_leader_that_is_killed_is_replaced_within_two_seconds(
     wire: WireServer, caches: Caches
 ) -> None:

@@ -212,6 +212,7 @@ def started(config: dict[str, Any], code: str, home: Path) -> subprocess.Popen[s
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_call_whose_process_is_killed_is_on_the_bill(wire: WireServer, own_home: Path) -> None:
     wire.plan("m", Reply("late", delay_s=3600))
     config = billed(wire, 0.001, budgets={"usd_per_day": 0.3})
@@ -239,6 +240,7 @@ def test_a_call_whose_process_is_killed_is_on_the_bill(wire: WireServer, own_hom
     orc.sync.close()
 
 
+@pytest.mark.slow
 def test_who_interrupts_a_call_while_litellm_loads_has_a_line(
     wire: WireServer, own_home: Path
 ) -> None:

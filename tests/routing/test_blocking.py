@@ -82,6 +82,7 @@ def environ(wire: WireServer, home: Path) -> dict[str, str]:
             "ORCHESTRATOR_CACHE_DIR": str(home)}  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(SCRIPTS))
 def test_it_works_and_leaves_no_word_behind(name: str, wire: WireServer, tmp_path: Path) -> None:
     wire.plan("m", "good")

@@ -102,6 +102,7 @@ async def one(orc: Orchestrator, number: int, luck: random.Random, lateness: Lat
     return "answered"
 
 
+@pytest.mark.slow
 async def test_every_request_ends_and_is_booked(wire: WireServer, tmp_path: Path) -> None:
     chance = random.Random(SEED)
 

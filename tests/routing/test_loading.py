@@ -36,6 +36,7 @@ print([one for one in met if one[1] != os.devnull])
 """
 
 
+@pytest.mark.slow
 def test_loading_looks_nothing_up_and_writes_nothing(tmp_path: Path) -> None:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("COV", "LITELLM", "HF_"))}
     ran = subprocess.run(
