@@ -238,3 +238,34 @@ def test_a_document_may_plan_far_where_its_plans_branch() -> None:
     assert fixed is not None
     assert fixed.E.tolist() == [0.0, 0.5, 0.5]
     assert {s.action["go"] for s in simulate(fixed, steps=9, seed=0).steps} <= {"stay", "right"}
+
+
+def test_what_is_observed_is_computed_for_few_beliefs_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rules = "{when: {a: 0}, then: {@stay: 1}}, {when: {a: 1}, then: {@+1: 0.7, @stay: 0.3}}"
+    compiled = validate(
+        "gmn 1.0\nagent x { type: general }\nnode state s { size: 64 }\n"
+        "node observation o { size: 64 }\nnode action a { size: 3 }\n"
+        "node emission A { from: [s] to: o identity noise: 30% }\n"
+        f"node transition B {{ from: [s, a] to: s rules: [{rules}, {{then: {{@-1: 1}}}}] }}\n"
+        "node belief D { about: s uniform }\n"
+        'node preference p { on: o goals: {"3": 1} }\n'
+        "node policy pi { horizon: 3 gamma: 8 selection: contingent }\nend\n",
+        run_steps=0,
+    ).compiled
+    assert compiled is not None
+    for module in (sparse, contingent):
+        monkeypatch.setattr(module, "AT_ONCE", 2**16)
+    held: list[int] = []
+    chance = sparse.Sparse.chance
+
+    def noted(self: sparse.Sparse, beliefs: sparse.Rows) -> object:
+        held.append(len(beliefs.p) * self.likelihood.shape[1])
+        return chance(self, beliefs)
+
+    monkeypatch.setattr(sparse.Sparse, "chance", noted)
+    engine = Engine(compiled)
+    engine.plan(engine.observe(engine.start(), [3]).beliefs)
+    assert len(held) > 4
+    assert max(held) <= 2 * 2**16

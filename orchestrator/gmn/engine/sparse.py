@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from orchestrator.gmn.engine.contingent import Tree
+from orchestrator.gmn.engine.contingent import AT_ONCE, Tree
 from orchestrator.gmn.engine.exact import entropies
 from orchestrator.gmn.engine.plan import signatures, uniques
 from orchestrator.types.work import look
@@ -130,9 +130,20 @@ class Sparse(Tree):
         worth = front.total(front.p[:, None] * doing)
         if part.is_curious:
             entered = entered - self._ambiguity[after.state]
-            worth = worth + entropies(self.chance(after)).reshape(worth.shape)
+            worth = worth + self._uncertainty(after).reshape(worth.shape)
         worth = worth + after.total(p * entered).reshape(worth.shape)
         return worth, *self.distinct(after)
+
+    def _uncertainty(self, beliefs: Rows) -> Array:
+        """Entropy of what is observed, [batch]; of few beliefs at once, for memory's sake."""
+        width = len(beliefs.p) // len(beliefs) + 1
+        at_once = max(1, AT_ONCE // (width * self.likelihood.shape[1]))
+        found = []
+        for at in range(0, len(beliefs), at_once):
+            some = beliefs.take(np.arange(at, min(at + at_once, len(beliefs))))
+            look(50, numbers=len(some.p) * self.likelihood.shape[1])
+            found.append(entropies(self.chance(some)))
+        return np.concatenate(found)
 
     def chance(self, beliefs: Rows) -> Array:
         """Probability of every outcome, [batch, outcomes]."""
