@@ -17,7 +17,7 @@ from orchestrator.gmn.engine.exact import ExactPart
 from orchestrator.types.work import look
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -41,7 +41,8 @@ def expected_utility(model: Compiled, *, steps: int, most: int = MOST_BELIEFS) -
     many outcomes, or the agent chooses from more than `most` beliefs.
     """
     engine = Engine(model)
-    if model.learned or not engine.is_exact or not _few_outcomes(engine):
+    parts = [part for part in engine.parts if isinstance(part, ExactPart)]
+    if model.learned or not engine.is_exact or not _few_outcomes(parts):
         return None
     total, count = 0.0, 0
     front: _Weighed = {b"": (1.0, engine.start())}
@@ -49,7 +50,7 @@ def expected_utility(model: Compiled, *, steps: int, most: int = MOST_BELIEFS) -
         seen = _merged(
             (weight * chance, after)
             for weight, before in front.values()
-            for chance, after in _observed(engine, before)
+            for chance, after in _observed(parts, before)
         )
         count += len(seen)
         if count > most:
@@ -71,16 +72,15 @@ def expected_utility(model: Compiled, *, steps: int, most: int = MOST_BELIEFS) -
     return total
 
 
-def _few_outcomes(engine: Engine) -> bool:
-    parts = [part for part in engine.parts if isinstance(part, ExactPart)]
+def _few_outcomes(parts: Sequence[ExactPart]) -> bool:
     is_joint = all(len(part.tables) <= 1 for part in parts)
     return is_joint and math.prod(part.part.outcomes for part in parts) <= _MOST_OUTCOMES
 
 
-def _observed(engine: Engine, beliefs: Beliefs) -> Iterator[tuple[float, Beliefs]]:
+def _observed(parts: Sequence[ExactPart], beliefs: Beliefs) -> Iterator[tuple[float, Beliefs]]:
     """Every outcome's probability, and the beliefs after it."""
     apart = []
-    for part, belief in zip(engine.parts, beliefs, strict=True):
+    for part, belief in zip(parts, beliefs, strict=True):
         table = part.tables[0] if part.tables else np.ones((len(belief), 1))
         look(100, numbers=table.size)
         together = belief[:, None] * table
