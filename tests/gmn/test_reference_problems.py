@@ -213,7 +213,7 @@ def test_what_is_sampled_counts_by_its_probability() -> None:
         after = world.start * chance
         for action, p in zip(engine.joint_actions, first, strict=True):
             total += p * float(after @ world.paid(tuple(map(int, action))))
-    assert 0.01 < first.min()
+    assert first.min() > 0.01
     assert expected_utility(model, steps=1) == pytest.approx(total)
 
 
