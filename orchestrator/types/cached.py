@@ -31,5 +31,6 @@ class cached_property(Generic[T_co]):  # noqa: N801  the name that its readers k
     def __get__(self, instance: object | None, owner: type[Any]) -> Self | T_co:
         if instance is None:
             return self
-        value = instance.__dict__[self.name] = self.compute(instance)
+        # Two threads may compute it at once; all are given the first of the results.
+        value: T_co = instance.__dict__.setdefault(self.name, self.compute(instance))
         return value
