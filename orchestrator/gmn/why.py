@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _DECIDED = {
     "utility": "the one whose plan gains utility earlier",
+    "information": "the one whose plan learns earlier",
     "steps": "the one whose plan changes fewer things",
     "order": "the one that was declared first",
 }
@@ -60,8 +61,8 @@ class Reason:
         runner_up: the best plan that begins otherwise; None where there is no other.
         expected: for every modality the probability of each label at the next step.
         tied: the first actions that were equally probable; empty where one was more.
-        broken_by: what decided between them: earlier utility, fewer steps that change anything, or
-            the order of declaration; empty where nothing was tied.
+        broken_by: what decided between them: earlier utility, earlier information, fewer steps
+            that change anything, or the order of declaration; empty where nothing was tied.
         is_sampled: whether the action was drawn at random, by the probabilities of all actions.
         depth: how many steps were looked ahead.
     """

@@ -12,7 +12,7 @@ from orchestrator.gmn.engine.contingent import Tree
 from orchestrator.gmn.engine.exact import DENSE_NUMBERS, ExactPart
 from orchestrator.gmn.engine.mean_field import MeanFieldPart, clipped_log, softmax
 from orchestrator.gmn.engine.parts import parts_of, require_possible
-from orchestrator.gmn.engine.plan import ALIVE, WORTH, Planned, stages, summed
+from orchestrator.gmn.engine.plan import ALIVE, MOVED, STILL, WORTH, Planned, stages, summed
 from orchestrator.gmn.engine.sparse import Sparse, transitions_of
 
 if TYPE_CHECKING:
@@ -192,6 +192,22 @@ class Engine:
         total[ALIVE] = alive.prod(axis=0)
         total[WORTH] *= self.model.discount ** np.arange(steps)[:, None]
         return total
+
+    def ties(self, beliefs: Beliefs) -> Array:
+        """What decides between equal policies, more is better, shape [3, policies].
+
+        The utility that comes early, all worth that comes early, and how few steps change anything.
+        """
+        if self._trees:
+            scores = [tree.ties(b) for tree, b in zip(self._trees, beliefs, strict=True)]
+            placed = [one[:, place] for one, place in zip(scores, self._places, strict=True)]
+            return np.sum(placed, axis=0)
+        found = self.by_step(beliefs, rows=MOVED + 1, gain=False)
+        still = -(found[MOVED] > STILL).sum(axis=0, dtype=float)
+        utility = worth = found[WORTH]
+        if self.model.info_gain:
+            worth = self.by_step(beliefs, rows=ALIVE + 1)[WORTH]
+        return np.stack([np.cumsum(one, axis=0).sum(axis=0) for one in (utility, worth)] + [still])
 
     def going_on(self, beliefs: Beliefs) -> float:
         """How probable it is that nothing has ended."""
