@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 #: Rows of a level: all worth, of it the utility, and 1 where a step changes a belief.
 WORTH, UTILITY, MOVED = range(3)
-#: An observation less probable than this is left out of a plan, and the others weigh the more.
+#: The least probable observations after an action are left out of a plan, and the others weigh the
+#: more; what is left out adds up to no more than this.
 NEGLIGIBLE = 1e-6
 #: The most numbers of the beliefs in one plan, after its actions and after what is observed then.
 TREE_NUMBERS = 2**23
@@ -140,7 +141,7 @@ class Tree:
             some = self.take(after, np.arange(at, min(at + at_once, len(after))))
             look(100, numbers=3 * len(some) * width * self.likelihood.shape[1])
             chance = self.chance(some)
-            row, seen = np.nonzero(chance > NEGLIGIBLE)
+            row, seen = np.nonzero(_kept(chance))
             left -= len(row) * width
             if left < 0:
                 return None
@@ -213,6 +214,17 @@ class Tree:
     ) -> Batch:
         """The belief of every `row` after the outcome `seen` of that probability."""
         return beliefs[row] * self.likelihood.T[seen] / chance[:, None]
+
+
+def _kept(chance: Array) -> NDArray[np.bool_]:
+    """Which outcomes [batch, outcomes] remain when the least probable `NEGLIGIBLE` is left out."""
+    kept = chance > NEGLIGIBLE
+    # Where too much would be left out, the least probable ones first.
+    rows = np.flatnonzero(np.where(kept, 0.0, chance).sum(axis=1) > NEGLIGIBLE)
+    order = chance[rows].argsort(axis=1)
+    least_first = np.take_along_axis(chance[rows], order, axis=1)
+    kept[rows[:, None], order] = least_first.cumsum(axis=1) > NEGLIGIBLE
+    return kept
 
 
 def _merged(table: Array) -> Array:
