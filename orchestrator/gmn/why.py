@@ -82,7 +82,8 @@ class Reason:
 def reason(choice: Choice) -> Reason:
     """Why an agent did what it chose."""
     engine = choice.engine
-    score = _score(engine, choice.neg_efe)
+    # Probabilities themselves are 0 for plans that are far from the best.
+    score = engine.scores(choice.neg_efe).reshape(len(engine.joint_actions), -1)
     taken = choice.policy // score.shape[1]
     others = np.delete(np.arange(len(score)), taken)
     other = int(others[score[others].max(axis=1).argmax()]) if len(others) else taken
@@ -102,17 +103,6 @@ def reason(choice: Choice) -> Reason:
         is_sampled=model.selection == "stochastic",
         depth=choice.depth,
     )
-
-
-def _score(engine: Engine, neg_efe: Array) -> Array:
-    """ln of every plan's probability but for a constant, shape [joint actions, plans of each].
-
-    Probabilities themselves are 0 for plans that are far from the best.
-    """
-    with np.errstate(divide="ignore"):  # a habit of weight 0 forbids its action
-        score = engine.model.gamma * neg_efe + np.log(engine.model.E)
-    shaped: Array = score.reshape(len(engine.joint_actions), -1)
-    return shaped
 
 
 def _plan(choice: Choice, policy: int) -> ComparedPlan:

@@ -62,10 +62,15 @@ class _Level:
 class Tree:
     """Plans of one part whose observations are enumerated together."""
 
-    def __init__(self, part: ExactPart, horizon: int, discount: float) -> None:
+    def __init__(
+        self, part: ExactPart, horizon: int, discount: float, allowed: NDArray[np.int64]
+    ) -> None:
+        """`allowed` are the actions that no habit forbids."""
         self.part = part
         self._horizon = horizon
         self._discount = discount
+        self._allowed = np.zeros(len(part.actions), dtype=bool)
+        self._allowed[allowed] = True
         (table,) = part.tables or [np.ones((part.part.states, 1))]
         self.likelihood = _merged(table)
 
@@ -75,7 +80,8 @@ class Tree:
         They are fewer than the horizon where the tree would be too large.
         """
         levels = self._levels(belief, WORTH + 1)
-        return self._summed(levels, [one.gains[WORTH] for one in levels])[0][0], len(levels)
+        worth = [one.gains[WORTH] for one in levels]
+        return self._summed(levels, worth, [self._allowed] * len(levels))[0][0], len(levels)
 
     def ties(self, belief: Array) -> Array:
         """What decides between equal actions, more is better, shape [3, actions].
@@ -86,7 +92,7 @@ class Tree:
         """
         levels = self._levels(belief, MOVED + 1)
         early = range(len(levels), 0, -1)
-        allowed = [np.ones(one.gains[WORTH].shape, dtype=bool) for one in levels]
+        allowed = [np.tile(self._allowed, (len(one.alive), 1)) for one in levels]
         found = []
         for gains in (
             [one.gains[WORTH] for one in levels],
@@ -116,7 +122,7 @@ class Tree:
             front, *levels[-1].branches, left = grown
 
     def _summed(
-        self, levels: Sequence[_Level], gains: Sequence[Array], allowed: Sequence[Array] = ()
+        self, levels: Sequence[_Level], gains: Sequence[Array], allowed: Sequence[NDArray[np.bool_]]
     ) -> list[Array]:
         """The sum of all gains from every node on, with the best allowed action at each after it.
 
@@ -124,8 +130,7 @@ class Tree:
         """
         each = [gains[-1]]
         for at in range(len(levels) - 2, -1, -1):
-            values = np.where(allowed[at + 1], each[0], -np.inf) if allowed else each[0]
-            best = levels[at + 1].alive * values.max(axis=1)
+            best = np.where(allowed[at + 1], each[0], -np.inf).max(axis=1) * levels[at + 1].alive
             rows, ends, weights = levels[at].branches
             later = np.bincount(rows, weights * best[ends])[levels[at].back]
             each.insert(0, gains[at] + self._discount * later.reshape(gains[at].shape))

@@ -67,9 +67,16 @@ def _ranges(start: Indices, which: Indices) -> tuple[Indices, Indices]:
 class Sparse(Tree):
     """`Tree` whose beliefs are `Rows`."""
 
-    def __init__(self, part: ExactPart, horizon: int, discount: float, transitions: Rows) -> None:
+    def __init__(
+        self,
+        part: ExactPart,
+        horizon: int,
+        discount: float,
+        allowed: Indices,
+        transitions: Rows,
+    ) -> None:
         """`transitions` has a row for every state and action, the action fastest."""
-        super().__init__(part, horizon, discount)
+        super().__init__(part, horizon, discount, allowed)
         self._transitions = transitions
         self._ambiguity = entropies(self.likelihood)
 
