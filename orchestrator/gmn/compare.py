@@ -83,15 +83,11 @@ class Comparison:
         """
         if self.optimal is None or self.by_chance is None:
             return None
-        least, most = (
-            _share(self.agent.value - self.by_chance, best - self.by_chance)
-            for best in (self.optimal.upper, self.optimal.lower)
-        )
-        return None if least is None or most is None else (least, most)
+        return _span(self.agent.value - self.by_chance, self.optimal, self.by_chance)
 
     @property
     def share_error(self) -> float:
-        """Standard error of `share`, of its upper bound; NaN where there is none."""
+        """Standard error of `share`, of that end where it is larger; NaN where there is none."""
         if self.share is None or self.optimal is None or self.by_chance is None:
             return math.nan
         return self.agent.error / (self.optimal.lower - self.by_chance)
@@ -104,13 +100,15 @@ class Comparison:
         """
         if self.optimal is None:
             return None
-        least = _share(self.agent.value, self.optimal.upper)
-        most = _share(self.agent.value, self.optimal.lower)
-        return None if least is None or most is None else (least, most)
+        return _span(self.agent.value, self.optimal, 0.0)
 
 
-def _share(part: float, whole: float) -> float | None:
-    return part / whole if whole > 1e-9 else None
+def _span(part: float, best: Optimum, zero: float) -> tuple[float, float] | None:
+    """`part` by what the best has above `zero`, at least and at most; None where that is not > 0."""
+    if best.lower - zero <= 1e-9:
+        return None
+    least, most = sorted(part / (bound - zero) for bound in (best.lower, best.upper))
+    return least, most
 
 
 def compare(

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 #: The action of a model that declares no action.
 PASSIVE = Variable(name="none", labels=("none",))
+_LEAST = float(np.finfo(float).tiny)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -374,7 +375,8 @@ def _habit_prior(spec: GMNSpec, actions: Sequence[Variable], policies: NDArray[n
         with np.errstate(divide="ignore"):  # a weight of 0 forbids the action
             log_prior += np.log(weights / weights.sum())[policies[:, :, k]].sum(axis=1)
     prior: Array = np.exp(log_prior - log_prior.max())
-    return np.asarray(prior / prior.sum())
+    # What is only improbable must not become 0, which forbids.
+    return np.maximum(prior / prior.sum(), np.where(np.isfinite(log_prior), _LEAST, 0.0))
 
 
 def joint_size(variables: Sequence[Variable]) -> int:

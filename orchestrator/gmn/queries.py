@@ -144,7 +144,8 @@ def with_preference(model: Compiled, target: str, label: str) -> Compiled:
 
     By as much as it prefers anything, and by at least 1 nat.
     """
-    most = max([1.0, *(float(np.abs(u).max()) for u in (*model.C, *model.V))])
+    paid = (one.table for one in model.action_utilities)
+    most = max([1.0, *(float(np.abs(u).max()) for u in (*model.C, *model.V, *paid))])
 
     def changed(variables: Sequence[Variable], tables: Sequence[Array]) -> tuple[Array, ...]:
         return tuple(

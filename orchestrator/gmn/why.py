@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _DECIDED = {
     "utility": "the one whose plan gains utility earlier",
+    "information": "the one whose plan learns earlier",
     "steps": "the one whose plan changes fewer things",
     "order": "the one that was declared first",
 }
@@ -60,8 +61,8 @@ class Reason:
         runner_up: the best plan that begins otherwise; None where there is no other.
         expected: for every modality the probability of each label at the next step.
         tied: the first actions that were equally probable; empty where one was more.
-        broken_by: what decided between them: earlier utility, fewer steps that change anything, or
-            the order of declaration; empty where nothing was tied.
+        broken_by: what decided between them: earlier utility, earlier information, fewer steps
+            that change anything, or the order of declaration; empty where nothing was tied.
         is_sampled: whether the action was drawn at random, by the probabilities of all actions.
         depth: how many steps were looked ahead.
     """
@@ -81,7 +82,8 @@ class Reason:
 def reason(choice: Choice) -> Reason:
     """Why an agent did what it chose."""
     engine = choice.engine
-    score = _score(engine, choice.neg_efe)
+    # Probabilities themselves are 0 for plans that are far from the best.
+    score = engine.scores(choice.neg_efe).reshape(len(engine.joint_actions), -1)
     taken = choice.policy // score.shape[1]
     others = np.delete(np.arange(len(score)), taken)
     other = int(others[score[others].max(axis=1).argmax()]) if len(others) else taken
@@ -101,17 +103,6 @@ def reason(choice: Choice) -> Reason:
         is_sampled=model.selection == "stochastic",
         depth=choice.depth,
     )
-
-
-def _score(engine: Engine, neg_efe: Array) -> Array:
-    """ln of every plan's probability but for a constant, shape [joint actions, plans of each].
-
-    Probabilities themselves are 0 for plans that are far from the best.
-    """
-    with np.errstate(divide="ignore"):  # a habit of weight 0 forbids its action
-        score = engine.model.gamma * neg_efe + np.log(engine.model.E)
-    shaped: Array = score.reshape(len(engine.joint_actions), -1)
-    return shaped
 
 
 def _plan(choice: Choice, policy: int) -> ComparedPlan:

@@ -15,10 +15,12 @@ import pytest
 import orchestrator
 from orchestrator import Agent, GMNError
 from orchestrator.gmn.episode import Run
+from orchestrator.gmn.queries import with_preference
 from orchestrator.gmn.simulate import run, simulate
 from orchestrator.gmn.validate import validate
 from orchestrator.gmn.world import World
 from orchestrator.gmn.worlds import WORLDS
+from tests.support.documents import swapped
 
 LIBRARY = Path(__file__).resolve().parents[2] / "prompts" / "library"
 TMAZE = (LIBRARY / "tmaze.gmn").read_text()
@@ -354,3 +356,11 @@ def test_a_world_says_what_it_needs_and_what_the_model_has() -> None:
         with pytest.raises(ValueError, match=words) as refused:
             WORLDS[name](model)
         assert "place (shape [3], driven by go)" in str(refused.value)
+
+
+def test_a_preference_that_is_set_weighs_as_much_as_any_payoff() -> None:
+    text = swapped("on: place values: [0, 1, 3]", "on: [pos, go] rules: [{when: {go: left}, utility: -50}]")
+    model = validate(text).compiled
+    assert model is not None
+    assert with_preference(model, "place", "b").C[0].tolist() == [0.0, 50.0, 0.0]
+    assert with_preference(model, "pos", "a").V[0].tolist() == [50.0, 0.0, 0.0]

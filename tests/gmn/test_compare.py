@@ -119,6 +119,11 @@ def test_between_bounds_the_share_is_a_span() -> None:
     assert found.share == (0.375, 0.5)
     assert found.share_error == pytest.approx(0.1)
     assert found.ratio == (0.5, 0.625)
+    # Worse than chance, and below 0: the higher optimum makes less of it.
+    best = Optimum(1.0, 1.0, 2.0, "point-based", 400)
+    worse = Comparison(5, 10, 1.0, Mean(-3.0, 0.1), 0.0, None, best)
+    assert worse.share == worse.ratio == (-3.0, -1.5)
+    assert worse.share_error == pytest.approx(0.1)
 
 
 def test_the_command_prints_a_row_for_each(capsys: pytest.CaptureFixture[str]) -> None:

@@ -208,6 +208,42 @@ def test_a_plan_that_would_branch_too_often_looks_less_far_and_says_so(
     np.testing.assert_array_equal(run.steps[0].choice.neg_efe, again.steps[0].choice.neg_efe)  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("limit", [1, 10**9])
+def test_many_observations_that_are_improbable_one_by_one_still_count(
+    limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two sensors of 256 values say together whether there is danger: half of all pairs are below
+    a millionth each. To act cheaply in danger costs 41; to insure costs 1 and keeps danger away."""
+    monkeypatch.setattr(sparse, "SPARSE", limit)
+    count = 256
+    base, uniform = tiger(2), np.full(count, 1 / count)
+    ramp = np.linspace(0.5, 1.5, count - 1)
+    safe = [np.concatenate([[0.9], 0.1 * r / r.sum()]) for r in (ramp, np.sqrt(ramp))]
+    table = np.zeros((2, 2, 2))
+    table[:, 0, 0], table[:, 1, 0], table[:, 0, 1], table[:, 1, 1] = (0.95, 0.05), (0, 1), (1, 0), (0, 1)  # fmt: skip
+    model = dataclasses.replace(
+        base,
+        states=(Variable(name="is", labels=("safe", "danger")),),
+        observations=tuple(Variable(name=f"o{i}", size=count) for i in range(2)),
+        actions=(Variable(name="do", labels=("cheap", "insure")),),
+        A=tuple(np.stack([one, uniform], axis=1) for one in safe),
+        B=(table,),
+        C=(np.zeros(count),) * 2,
+        D=(np.array([1.0, 0.0]),),
+        V=(np.zeros(2),),
+        E=np.full(2, 0.5),
+        A_dependencies=((0,), (0,)),
+        B_dependencies=((0,),),
+        B_action_dependencies=((0,),),
+        policies=np.arange(2).reshape(2, 1, 1),
+        discount=1.0,
+        action_utilities=(ActionUtility((0,), (0,), np.array([[0.0, -1.0], [-40.0, -41.0]])),),
+    )
+    # Cheap is the better second act whatever is seen, so the value is that of fixed plans.
+    found = Engine(model).negative_expected_free_energy(Engine(model).start())
+    np.testing.assert_allclose(found, [-0.05 * 40, -1.0], atol=41 * contingent.NEGLIGIBLE)
+
+
 def test_what_cannot_be_planned_exactly_is_refused_with_a_way_out() -> None:
     model = tiger(2)
     with pytest.raises(GMNError, match="contingent plans need exact beliefs; write inference: aut"):

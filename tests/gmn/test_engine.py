@@ -73,7 +73,44 @@ def test_habits_weigh_policies_as_a_product_over_time() -> None:
     model = model_of(swapped("gamma: 8", "gamma: 8 habit: {go: [0, 1, 3]}"))
     weights = [(0.0, 0.25, 0.75)[i] * (0.0, 0.25, 0.75)[j] for i, j in model.policies[:, :, 0]]
     np.testing.assert_allclose(model.E, weights)
-    assert Engine(model).policy_posterior(np.zeros(9))[0] < 1e-12
+    posterior = Engine(model).policy_posterior(np.zeros(9))
+    np.testing.assert_allclose(posterior, model.E, rtol=1e-12)
+
+
+@pytest.mark.parametrize("selection", ["deterministic", "stochastic", "contingent"])
+def test_a_habit_of_weight_0_forbids_an_action_whatever_it_would_gain(selection: str) -> None:
+    text = swapped("gamma: 8", f"gamma: 8 selection: {selection} habit: {{go: [1, 1, 0]}}")
+    model = model_of(text.replace("values: [0, 1, 3]", "values: [0, 1, 300]"))
+    run = simulate(model, steps=9, seed=0)
+    assert {step.action["go"] for step in run.steps} <= {"left", "stay"}
+    right = 2 if selection == "contingent" else slice(6, 9)
+    for number, step in enumerate(run.steps, start=1):
+        assert step.choice is not None
+        assert step.choice.first[2] == 0
+        assert np.all(step.choice.posterior[right] == 0)
+        assert "right" not in str(run.why(number)).split("It expects")[0]
+
+
+def test_nor_does_a_contingent_plan_count_on_it_later() -> None:
+    """To go left is worth nothing where `right` may never follow."""
+    text = swapped("gamma: 8", "gamma: 8 selection: contingent info_gain: false")
+    barred = text.replace("info_gain", "habit: {go: [1, 1, 0]} info_gain")
+    place = text.replace("rows: [[0.5, 0.3, 0.2]]", "map: [a]"), barred.replace(
+        "rows: [[0.5, 0.3, 0.2]]", "map: [a]"
+    )
+    free, held = (Engine(model_of(one)) for one in place)
+    assert free.negative_expected_free_energy(free.start())[1] > 0.5
+    assert held.negative_expected_free_energy(held.start())[1] == pytest.approx(
+        held.model.C[0] @ held.model.A[0][:, 0] * 2
+    )
+
+
+def test_a_small_weight_is_as_small_over_many_steps_and_forbids_nothing() -> None:
+    model = model_of(swapped("horizon: 2 gamma: 8", "horizon: 6 habit: {go: [1e-4, 1, 1e-4]}"))
+    posterior = Engine(model).policy_posterior(np.zeros(3**6))
+    assert posterior[0] == pytest.approx(1e-24, rel=1e-2)
+    tiny = model_of(swapped("horizon: 2 gamma: 8", "horizon: 2 habit: {go: [1e-300, 1, 0]}"))
+    assert (tiny.E > 0).tolist() == [True, True, False, True, True, False, False, False, False]
 
 
 @pytest.mark.parametrize(

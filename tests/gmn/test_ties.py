@@ -126,3 +126,71 @@ def test_equal_beliefs_are_planned_once_and_what_is_known_is_bounded(
     for p in (0.1, 0.2, 0.3, 0.4, 0.5):
         choose(engine, engine.from_marginals([np.array([p, 1 - p])]), np.random.default_rng(0))
         assert len(engine.known) <= 3
+
+
+#: Three steps to a goal that ends the episode.
+CORRIDOR = """
+node state at { labels: [a, b, c, goal] terminal: [goal] }
+node observation seen { labels: [a, b, c, goal] }
+node action go { labels: [wait, go] }
+node emission A { from: [at] to: seen identity }
+node transition B { from: [go, at] to: at rules: [
+  {when: {go: go, at: a}, then: {b: 1}}, {when: {go: go, at: b}, then: {c: 1}},
+  {when: {go: go, at: c}, then: {goal: 1}}, {then: {@stay: 1}} ] }
+node belief D { about: at map: [a] }
+node preference C { on: at goals: {goal: 3, b: COST, c: COST} }
+node policy pi { horizon: HORIZON selection: contingent }
+"""
+
+#: A lamp shows on which of two sides something is, which nothing else depends on.
+LAMP = """
+node state side { labels: [left, right] }
+node state at { labels: [dark, lit] }
+node observation seen { labels: [nothing, left, right] }
+node action go { labels: [wait, light] }
+node emission A { from: [side, at] to: seen rules: [
+  {when: {at: dark}, then: {nothing: 1}},
+  {when: {side: left}, then: {left: 1}}, {then: {right: 1}} ] }
+node transition B { from: [side] to: side identity }
+node transition B2 { from: [go, at] to: at rules: [
+  {when: {go: light}, then: {lit: 1}}, {then: {@stay: 1}} ] }
+node belief D { about: side uniform }
+node belief D2 { about: at map: [dark] }
+node policy pi { horizon: 4 selection: contingent }
+"""
+
+
+def compiled_engine(text: str) -> Engine:
+    verdict = validate(text)
+    assert verdict.compiled is not None, verdict.report.errors
+    return Engine(verdict.compiled)
+
+
+@pytest.mark.parametrize("horizon", [3, 5, 9])
+@pytest.mark.parametrize("cost", ["0", "-0.5"])
+@pytest.mark.parametrize("sparse", [1, 10**9])
+def test_what_a_contingent_plan_can_put_off_is_done_at_once(
+    horizon: int, cost: str, sparse: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plan that waits first reaches the goal as well, so the agent would wait for ever."""
+    monkeypatch.setattr("orchestrator.gmn.engine.sparse.SPARSE", sparse)
+    engine = compiled_engine(CORRIDOR.replace("HORIZON", str(horizon)).replace("COST", cost))
+    run = simulate(engine, steps=9, seed=0)
+    assert [step.action.get("go") for step in run.steps] == ["go", "go", "go", None]
+    expected = ("go", ("wait", "go"), "utility") if horizon > 3 else ("go", (), "")
+    assert chosen(engine) == expected
+
+
+@pytest.mark.parametrize("sparse", [1, 10**9])
+def test_nor_is_learning_put_off_and_nothing_is_done_in_vain(
+    sparse: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.gmn.engine.sparse.SPARSE", sparse)
+    engine = compiled_engine(LAMP)
+    assert chosen(engine) == ("light", ("wait", "light"), "information")
+    run = simulate(engine, steps=4, seed=0)
+    assert "learns earlier" in str(run.why(1))
+    assert run.steps[1].choice is not None
+    assert (run.steps[1].action["go"], run.steps[1].choice.broken_by) == ("wait", "order")
+    idle = compiled_engine(LAMP.replace("contingent", "contingent info_gain: false"))
+    assert chosen(idle) == ("wait", ("wait", "light"), "steps")

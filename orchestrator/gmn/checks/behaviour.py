@@ -367,12 +367,15 @@ def _could_gain(
             break
     else:
         return
-    fix = (
-        f"plan at least {steps} steps ahead, or grade the preference by distance"
-        if steps > model.horizon
-        else "one good plan weighs less than the many that stay (raise gamma or the utilities), or"
-        " a habit holds the agent"
-    )
+    if steps > model.horizon:
+        fix = f"plan at least {steps} steps ahead, or grade the preference by distance"
+    elif model.selection == "contingent":
+        fix = "a habit holds the agent, or what it learns there weighs more (info_gain: false)"
+    else:
+        fix = (
+            "one good plan weighs less than the many that stay (raise gamma or the utilities), or"
+            " a habit holds the agent"
+        )
     words = (
         f"the agent idles: it stays at {_named(model, here)} and does {_doing(model, action)} for"
         f" {_IDLE_STEPS} steps, though {_named(model, int(goal.argmax()))} is reached in {steps}"

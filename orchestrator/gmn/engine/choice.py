@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from orchestrator.gmn.engine.plan import MOVED, STILL, WORTH
+from orchestrator.gmn.engine.plan import ROUNDING
 from orchestrator.types.work import look
 
 if TYPE_CHECKING:
@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-Broken = Literal["", "utility", "steps", "order"]
-#: Probabilities and utilities nearer than this, relative to their size, differ by rounding alone.
-ROUNDING = 1e-9
+Broken = Literal["", "utility", "information", "steps", "order"]
 #: The most numbers that an engine keeps of what was chosen (16 MB).
 KNOWN_NUMBERS = 2**21
 
@@ -35,8 +33,8 @@ class Choice:
         posterior: probability of every policy, shape [policies].
         first: probability of every joint first action, shape [joint actions].
         tied: indices of the joint actions that were equally probable; empty where one was more.
-        broken_by: what decided between them: earlier utility, fewer steps that change anything, or
-            the order of declaration.
+        broken_by: what decided between them: earlier utility, earlier information, fewer steps
+            that change anything, or the order of declaration.
         engine, beliefs: what was chosen with, and from.
         depth: how many steps were looked ahead; fewer than the horizon where a contingent plan
             would have had too many branches.
@@ -71,8 +69,8 @@ def choose(engine: Engine, beliefs: Beliefs, rng: np.random.Generator) -> Choice
 def best(engine: Engine, beliefs: Beliefs) -> Choice:
     """The most probable first action; its probability is that of all plans that begin with it.
 
-    Of equally probable actions the one whose best plan gains utility earlier, else the one whose
-    best plan changes beliefs at fewer steps, else the one that was declared first.
+    Of equally probable actions the one whose best plan gains utility earlier, else information
+    earlier, else changes beliefs at fewer steps, else the one that was declared first.
     """
     # A belief is an array, or one for every factor.
     arrays = [np.concatenate(q) if isinstance(q, list) else q for q in beliefs]
@@ -119,16 +117,14 @@ def _best(engine: Engine, beliefs: Beliefs) -> Choice:
 def _better(
     engine: Engine, beliefs: Beliefs, plans: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], Broken]:
-    """Those of equal plans whose utility comes earlier, of them those that change fewer things.
+    """Those of equal plans that gain earlier, of them those that change fewer things.
 
     Also what left one first action over.
     """
-    found = engine.by_step(beliefs, rows=MOVED + 1, gain=False)
-    still = -(found[MOVED] > STILL).sum(axis=0, dtype=float)
     left_by: Broken = "order"
     per_action = len(engine.model.policies) // len(engine.joint_actions)
-    utilities: list[tuple[Broken, Array]] = [("utility", step) for step in found[WORTH]]
-    for name, scores in (*utilities, ("steps", still)):
+    names: tuple[Broken, ...] = ("utility", "information", "steps")
+    for name, scores in zip(names, engine.ties(beliefs), strict=True):
         most = scores[plans].max()
         plans = plans[scores[plans] >= most - ROUNDING * max(1.0, abs(most))]
         if left_by == "order" and len(set(plans // per_action)) == 1:

@@ -11,12 +11,13 @@ Cassandra 1998). Equal beliefs at one depth are one node.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from orchestrator.gmn.engine.exact import product
-from orchestrator.gmn.engine.plan import distinct
+from orchestrator.gmn.engine.plan import ROUNDING, distinct
 from orchestrator.types.work import look
 
 if TYPE_CHECKING:
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
     #: Beliefs; for every branch its row, its belief, its probability in that row; what is left.
     _Grown = tuple[Any, NDArray[np.int64], NDArray[np.int64], Array, int]
 
-#: An observation less probable than this is left out of a plan, and the others weigh the more.
+#: Rows of a level: all worth, of it the utility, and 1 where a step changes a belief.
+WORTH, UTILITY, MOVED = range(3)
+#: The least probable observations after an action are left out of a plan, and the others weigh the
+#: more; what is left out adds up to no more than this.
 NEGLIGIBLE = 1e-6
 #: The most numbers of the beliefs in one plan, after its actions and after what is observed then.
 TREE_NUMBERS = 2**23
@@ -41,13 +45,32 @@ AT_ONCE = 2**20
 Batch = Any
 
 
+@dataclass(slots=True)
+class _Level:
+    """The nodes at one depth of a plan.
+
+    `gains` [rows, nodes, actions], `alive` [nodes], `back`: the belief after each action. Every one
+    of the `branches` has the row of such a belief, the node that it ends at and its probability.
+    """
+
+    gains: Array
+    alive: Array
+    back: NDArray[np.int64]
+    branches: Sequence[NDArray[Any]] = ()
+
+
 class Tree:
     """Plans of one part whose observations are enumerated together."""
 
-    def __init__(self, part: ExactPart, horizon: int, discount: float) -> None:
+    def __init__(
+        self, part: ExactPart, horizon: int, discount: float, allowed: NDArray[np.int64]
+    ) -> None:
+        """`allowed` are the actions that no habit forbids."""
         self.part = part
         self._horizon = horizon
         self._discount = discount
+        self._allowed = np.zeros(len(part.actions), dtype=bool)
+        self._allowed[allowed] = True
         (table,) = part.tables or [np.ones((part.part.states, 1))]
         self.likelihood = _merged(table)
 
@@ -56,26 +79,63 @@ class Tree:
 
         They are fewer than the horizon where the tree would be too large.
         """
-        levels, joints = [], []
+        levels = self._levels(belief, WORTH + 1)
+        worth = [one.gains[WORTH] for one in levels]
+        return self._summed(levels, worth, [self._allowed] * len(levels))[0][0], len(levels)
+
+    def ties(self, belief: Array) -> Array:
+        """What decides between equal actions, more is better, shape [3, actions].
+
+        Of the best plan that begins with each: the utility that it gains within one step, within
+        two and so on, all added up; the same of all that it is worth; and how few steps change a
+        belief. Later actions that are equal are decided between in the same way.
+        """
+        levels = self._levels(belief, MOVED + 1)
+        early = range(len(levels), 0, -1)
+        allowed = [np.tile(self._allowed, (len(one.alive), 1)) for one in levels]
+        found = []
+        for gains in (
+            [one.gains[WORTH] for one in levels],
+            [n * one.gains[UTILITY] for n, one in zip(early, levels, strict=True)],
+            [n * one.gains[WORTH] for n, one in zip(early, levels, strict=True)],
+            [-one.gains[MOVED] for one in levels],
+        ):
+            each = self._summed(levels, gains, allowed)
+            found.append(each[0][0])
+            for values, may in zip(each[1:], allowed[1:], strict=True):
+                most = np.where(may, values, -np.inf).max(axis=1, keepdims=True)
+                may &= values >= most - ROUNDING * np.maximum(1.0, np.abs(most))
+        return np.stack(found[1:])
+
+    def _levels(self, belief: Array, rows: int) -> list[_Level]:
+        """The tree from its root on, as deep as there is room for."""
+        levels: list[_Level] = []
         front, left = self.front(belief), TREE_NUMBERS
         while True:
             front, alive = self.going_on(front)
-            worth, after, back = self.step(front)
-            levels.append((worth, alive))
+            gains, after, back = self.step(front, rows)
+            levels.append(_Level(gains, alive, back))
             left -= self.numbers(front) * len(self.part.actions)
             grown = self._grown(after, left) if len(levels) < self._horizon else None
             if grown is None:
-                break
-            front, rows, ends, weights, left = grown
-            joints.append((rows, ends, weights, back))
-        value, alive = levels[-1]
-        for (worth, before), (rows, ends, weights, back) in zip(
-            reversed(levels[:-1]), reversed(joints), strict=True
-        ):
-            best = alive * value.max(axis=1)
-            later = np.bincount(rows, weights * best[ends])[back].reshape(worth.shape)
-            value, alive = worth + self._discount * later, before
-        return alive[0] * value[0], len(levels)
+                return levels
+            front, *levels[-1].branches, left = grown
+
+    def _summed(
+        self, levels: Sequence[_Level], gains: Sequence[Array], allowed: Sequence[NDArray[np.bool_]]
+    ) -> list[Array]:
+        """The sum of all gains from every node on, with the best allowed action at each after it.
+
+        [beliefs, actions] for every level; at the root weighed by how probable it is to go on.
+        """
+        each = [gains[-1]]
+        for at in range(len(levels) - 2, -1, -1):
+            best = np.where(allowed[at + 1], each[0], -np.inf).max(axis=1) * levels[at + 1].alive
+            rows, ends, weights = levels[at].branches
+            later = np.bincount(rows, weights * best[ends])[levels[at].back]
+            each.insert(0, gains[at] + self._discount * later.reshape(gains[at].shape))
+        each[0] = levels[0].alive * each[0]
+        return each
 
     def _grown(self, after: Batch, left: int) -> _Grown | None:
         """The beliefs after every observation; None where they are more than is left for them."""
@@ -86,7 +146,7 @@ class Tree:
             some = self.take(after, np.arange(at, min(at + at_once, len(after))))
             look(100, numbers=3 * len(some) * width * self.likelihood.shape[1])
             chance = self.chance(some)
-            row, seen = np.nonzero(chance > NEGLIGIBLE)
+            row, seen = np.nonzero(_kept(chance))
             left -= len(row) * width
             if left < 0:
                 return None
@@ -131,18 +191,24 @@ class Tree:
         """Beliefs given that nothing has ended, and how probable that is, [batch]."""
         return self.part.going_on(front)
 
-    def step(self, front: Batch) -> tuple[Array, Batch, NDArray[np.int64]]:
-        """Worth [beliefs, actions] of one step, the different beliefs after it, which is whose."""
+    def step(self, front: Batch, rows: int) -> tuple[Array, Batch, NDArray[np.int64]]:
+        """The first `rows` of WORTH, UTILITY and MOVED of one step, [rows, beliefs, actions].
+
+        Also the different beliefs after it, and which of them is whose.
+        """
         part = self.part
-        worth, after = [], []
+        gains, after = [], []
         for at in range(0, len(front), part.at_once):
             some = front[at : at + part.at_once]
             moved = part.every_way(some)
-            gained = part.utility(moved) + part.information(moved)
-            worth.append(gained.reshape(len(some), -1) + part.action_utility(some))
+            gained = part.utility(moved).reshape(len(some), -1) + part.action_utility(some)
+            made = [gained + part.information(moved).reshape(len(some), -1), gained]
+            if rows > MOVED:
+                made.append(part.moves(some, moved))
+            gains.append(np.stack(made[:rows]))
             after.append(moved)
         different, back = part.distinct(np.concatenate(after))
-        return np.concatenate(worth), different, back
+        return np.concatenate(gains, axis=1), different, back
 
     def chance(self, beliefs: Batch) -> Array:
         """Probability of every outcome, [batch, outcomes]."""
@@ -153,6 +219,17 @@ class Tree:
     ) -> Batch:
         """The belief of every `row` after the outcome `seen` of that probability."""
         return beliefs[row] * self.likelihood.T[seen] / chance[:, None]
+
+
+def _kept(chance: Array) -> NDArray[np.bool_]:
+    """Which outcomes [batch, outcomes] remain when the least probable `NEGLIGIBLE` is left out."""
+    kept = chance > NEGLIGIBLE
+    # Where too much would be left out, the least probable ones first.
+    rows = np.flatnonzero(np.where(kept, 0.0, chance).sum(axis=1) > NEGLIGIBLE)
+    order = chance[rows].argsort(axis=1)
+    least_first = np.take_along_axis(chance[rows], order, axis=1)
+    kept[rows[:, None], order] = least_first.cumsum(axis=1) > NEGLIGIBLE
+    return kept
 
 
 def _merged(table: Array) -> Array:

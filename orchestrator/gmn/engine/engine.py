@@ -10,9 +10,9 @@ import numpy as np
 
 from orchestrator.gmn.engine.contingent import Tree
 from orchestrator.gmn.engine.exact import DENSE_NUMBERS, ExactPart
-from orchestrator.gmn.engine.mean_field import MeanFieldPart, clipped_log, softmax
+from orchestrator.gmn.engine.mean_field import MeanFieldPart, softmax
 from orchestrator.gmn.engine.parts import parts_of, require_possible
-from orchestrator.gmn.engine.plan import ALIVE, WORTH, Planned, stages, summed
+from orchestrator.gmn.engine.plan import ALIVE, MOVED, STILL, WORTH, Planned, stages, summed
 from orchestrator.gmn.engine.sparse import Sparse, transitions_of
 
 if TYPE_CHECKING:
@@ -64,13 +64,13 @@ class Engine:
             for part in parts_of(model)
         )
         is_contingent = self.model.selection == "contingent"
+        self._places = [self._place(part) for part in self.parts]
         self._trees = [
-            _tree(self.model, part)
-            for part in self.parts
+            _tree(self.model, part, np.unique(place[self.model.E > 0]))
+            for part, place in zip(self.parts, self._places, strict=True)
             if is_contingent and isinstance(part, ExactPart)
         ]
         self.known: dict[bytes, Choice] = {}
-        self._places = [self._place(part) for part in self.parts]
         per_step = math.prod(action.n for action in model.actions)
         self.joint_actions: NDArray[np.int64] = model.policies[:per_step, -1, :]
 
@@ -193,6 +193,22 @@ class Engine:
         total[WORTH] *= self.model.discount ** np.arange(steps)[:, None]
         return total
 
+    def ties(self, beliefs: Beliefs) -> Array:
+        """What decides between equal policies, more is better, shape [3, policies].
+
+        The utility that comes early, all worth that comes early, and how few steps change anything.
+        """
+        if self._trees:
+            scores = [tree.ties(b) for tree, b in zip(self._trees, beliefs, strict=True)]
+            placed = [one[:, place] for one, place in zip(scores, self._places, strict=True)]
+            return np.sum(placed, axis=0)
+        found = self.by_step(beliefs, rows=MOVED + 1, gain=False)
+        still = -(found[MOVED] > STILL).sum(axis=0, dtype=float)
+        utility = worth = found[WORTH]
+        if self.model.info_gain:
+            worth = self.by_step(beliefs, rows=ALIVE + 1)[WORTH]
+        return np.stack([np.cumsum(one, axis=0).sum(axis=0) for one in (utility, worth)] + [still])
+
     def going_on(self, beliefs: Beliefs) -> float:
         """How probable it is that nothing has ended."""
         return math.prod(
@@ -230,13 +246,19 @@ class Engine:
         return tuple(found[m] for m in range(len(found)))
 
     def policy_posterior(self, neg_efe: Array) -> Array:
-        """softmax(gamma * neg_efe + ln E), shape [policies]."""
-        return softmax(self.model.gamma * neg_efe + clipped_log(self.model.E))
+        """softmax(gamma * neg_efe + ln E), shape [policies]; 0 where a habit forbids it."""
+        return softmax(self.scores(neg_efe))
+
+    def scores(self, neg_efe: Array) -> Array:
+        """gamma * neg_efe + ln E, shape [policies]; -inf where a habit forbids it."""
+        with np.errstate(divide="ignore"):
+            scores: Array = self.model.gamma * neg_efe + np.log(self.model.E)
+        return scores
 
 
-def _tree(model: Compiled, part: ExactPart) -> Tree:
+def _tree(model: Compiled, part: ExactPart, allowed: NDArray[np.int64]) -> Tree:
     """Plans of a part that branch; over its possible states, where few transitions are possible."""
     transitions = transitions_of(model, part)
     if transitions is None:
-        return Tree(part, model.horizon, model.discount)
-    return Sparse(part, model.horizon, model.discount, transitions)
+        return Tree(part, model.horizon, model.discount, allowed)
+    return Sparse(part, model.horizon, model.discount, allowed, transitions)

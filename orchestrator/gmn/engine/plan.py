@@ -22,6 +22,8 @@ WORTH, ALIVE, MOVED = range(3)
 FEW = 16
 #: Beliefs over more states are compared by sums with random weights, which is faster.
 SIGNED = 8
+#: Probabilities and utilities nearer than this, relative to their size, differ by rounding alone.
+ROUNDING = 1e-9
 #: Beliefs that differ by less did not move.
 STILL = 1e-9
 

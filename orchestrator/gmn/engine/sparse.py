@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from orchestrator.gmn.engine.contingent import AT_ONCE, Tree
+from orchestrator.gmn.engine.contingent import AT_ONCE, MOVED, WORTH, Tree
 from orchestrator.gmn.engine.exact import entropies
-from orchestrator.gmn.engine.plan import signatures, uniques
+from orchestrator.gmn.engine.plan import STILL, signatures, uniques
 from orchestrator.types.work import look
 
 if TYPE_CHECKING:
@@ -67,9 +67,16 @@ def _ranges(start: Indices, which: Indices) -> tuple[Indices, Indices]:
 class Sparse(Tree):
     """`Tree` whose beliefs are `Rows`."""
 
-    def __init__(self, part: ExactPart, horizon: int, discount: float, transitions: Rows) -> None:
+    def __init__(
+        self,
+        part: ExactPart,
+        horizon: int,
+        discount: float,
+        allowed: Indices,
+        transitions: Rows,
+    ) -> None:
         """`transitions` has a row for every state and action, the action fastest."""
-        super().__init__(part, horizon, discount)
+        super().__init__(part, horizon, discount, allowed)
         self._transitions = transitions
         self._ambiguity = entropies(self.likelihood)
 
@@ -95,8 +102,7 @@ class Sparse(Tree):
 
     def distinct(self, beliefs: Rows) -> tuple[Rows, Indices]:
         """The different ones, and for each the place of its equal."""
-        weights = signatures(self.part.part.states)
-        first, back = uniques(beliefs.total(beliefs.p[:, None] * weights[beliefs.state]))
+        first, back = uniques(self._signatures(beliefs))
         return beliefs.take(first), back
 
     def going_on(self, front: Rows) -> tuple[Rows, Array]:
@@ -110,29 +116,38 @@ class Sparse(Tree):
         p = np.where(alive[row] > 0, p / np.where(alive > 0, alive, 1.0)[row], front.p)
         return _kept(front, p), alive
 
-    def step(self, front: Rows) -> tuple[Array, Rows, Indices]:
-        """Worth [beliefs, actions] of one step, the different beliefs after it, which is whose."""
+    def step(self, front: Rows, rows: int) -> tuple[Array, Rows, Indices]:
+        """As `Tree.step`."""
         part, states = self.part, self.part.part.states
         count = len(part.actions)
         pairs = (front.state[:, None] * count + np.arange(count)).reshape(-1)
-        rows = (front.row[:, None] * count + np.arange(count)).reshape(-1)
+        pair = (front.row[:, None] * count + np.arange(count)).reshape(-1)
         at, ends = _ranges(self._transitions.start, pairs)
         look(100, numbers=20 * len(at))
         length = np.diff(ends)
-        key = np.repeat(rows, length) * states + self._transitions.state[at]
+        key = np.repeat(pair, length) * states + self._transitions.state[at]
         kept, inverse = np.unique(key, return_inverse=True)
         chance = np.repeat(np.repeat(front.p, count), length) * self._transitions.p[at]
         p = np.bincount(inverse, chance).astype(float)
         start = np.searchsorted(kept, np.arange(len(front) * count + 1) * states)
         after = Rows(start, kept % states, p)
-        entered = part.entering[after.state]
         doing = part.acting[front.state] if len(part.acting) > 1 else part.acting
-        worth = front.total(front.p[:, None] * doing)
+        done = front.total(front.p[:, None] * doing)
+        gained = done + after.total(p * part.entering[after.state]).reshape(done.shape)
+        made = [gained, gained]
         if part.is_curious:
-            entered = entered - self._ambiguity[after.state]
-            worth = worth + self._uncertainty(after).reshape(worth.shape)
-        worth = worth + after.total(p * entered).reshape(worth.shape)
-        return worth, *self.distinct(after)
+            known = after.total(p * self._ambiguity[after.state])
+            made[WORTH] = gained + (self._uncertainty(after) - known).reshape(done.shape)
+        if rows > MOVED:
+            before, now = self._signatures(front), self._signatures(after)
+            gap = np.abs(now.reshape(len(front), count, -1) - before[:, None])
+            made.append(1.0 * (gap.max(axis=2) > STILL))
+        return np.stack(made[:rows]), *self.distinct(after)
+
+    def _signatures(self, beliefs: Rows) -> Array:
+        """Sums that differ where beliefs do, [batch, 3]."""
+        weights = signatures(self.part.part.states)
+        return beliefs.total(beliefs.p[:, None] * weights[beliefs.state])
 
     def _uncertainty(self, beliefs: Rows) -> Array:
         """Entropy of what is observed, [batch]; of few beliefs at once, for memory's sake."""
