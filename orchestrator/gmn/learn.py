@@ -220,7 +220,10 @@ def _p_value(before: Array, seen: Array) -> float | None:
     counted, expected = seen[possible], total * before[possible]
     some = counted > 0
     ratio = 2.0 * float((counted[some] * np.log(counted[some] / expected[some])).sum())
-    return _chi_square_tail(max(ratio, 0.0), freedom)
+    # Few observations make the ratio larger than chi square is (Williams 1976).
+    inverse = float(np.minimum(1.0 / before[possible], total).sum())
+    excess = 1.0 + (inverse - 1.0) / (6.0 * total * freedom)
+    return _chi_square_tail(max(ratio, 0.0) / excess, freedom)
 
 
 def _chi_square_tail(value: float, freedom: int) -> float:

@@ -15,7 +15,7 @@ from numpy.testing import assert_allclose
 from orchestrator.gmn.compile import Compiled, Learned
 from orchestrator.gmn.engine.learning import Learner, with_tables
 from orchestrator.gmn.engine.smoothing import Log, fit, smooth
-from orchestrator.gmn.learn import _chi_square_tail, learn
+from orchestrator.gmn.learn import _chi_square_tail, _p_value, learn
 from orchestrator.gmn.simulate import simulate
 from orchestrator.gmn.validate import validate
 from orchestrator.gmn.world import World
@@ -313,6 +313,16 @@ def test_a_log_drawn_from_the_document_does_not_contradict_it(
     assert [
         found for seed in range(4) if (found := differing(noise, model, 300, names, seed))
     ] == []
+
+
+@pytest.mark.parametrize("others", [1, 2, 9, 29])
+@pytest.mark.parametrize("p", [0.01, 0.02, 0.03])
+def test_the_fewest_observations_of_a_row_keep_the_level(others: int, p: float) -> None:
+    row = np.array([1 - others * p, *[p] * others])
+    rng = np.random.default_rng(7)
+    drawn = rng.multinomial(5 * len(row), row, size=4000).astype(float)
+    found = [_p_value(row, seen) for seen in drawn]
+    assert np.mean([one is not None and one < 0.01 for one in found]) < 0.016
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.15, 0.3])

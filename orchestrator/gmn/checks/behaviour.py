@@ -1,4 +1,4 @@
-"""GMN516-519: what the agent does against what its document wants; none is an error."""
+"""GMN516, 518, 519: what the agent does against what its document wants; none is an error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from orchestrator.gmn.checks.registry import Subject, check
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.engine.choice import best, choose
 from orchestrator.gmn.engine.engine import Engine
-from orchestrator.gmn.model import Policy
 from orchestrator.gmn.world import World
 from orchestrator.types.work import look
 
@@ -170,31 +169,6 @@ def _shown(engine: Engine, beliefs: Beliefs) -> list[tuple[float, Beliefs]]:
     return found
 
 
-@check("GMN517")
-def gamma_matters(subject: Subject) -> Iterator[Diagnostic]:
-    """A precision that somebody set, where no choice depends on it."""
-    model = subject.compiled
-    if model is None or model.gamma == Policy().gamma or np.ptp(model.E) > 1e-12:
-        return
-    if any(query.effect == "suggest_action" for query in subject.spec.queries):
-        return  # what is suggested is a habit for one choice
-    count = math.prod(u.n for u in model.actions)
-    if count == 1:
-        why = "there is one action"
-    elif model.selection == "contingent":
-        why = "a contingent plan takes the best action at every branch"
-    elif model.selection == "deterministic" and model.horizon == 1:
-        why = "of plans of one step the best is the most probable at every gamma"
-    else:
-        return
-    words = (
-        f"gamma {model.gamma:g} changes nothing: {why}; write selection: stochastic for choices"
-        " that are less sharp, or leave gamma out; how utility weighs against information is the"
-        " size of the utilities"
-    )
-    yield finding("GMN517", words, pointer="/policy/gamma", got=model.gamma)
-
-
 @dataclass(frozen=True, eq=False)
 class _Joint:
     """A model as if its states were seen: what is best to do, and where it leads.
@@ -305,48 +279,48 @@ def _index(model: Compiled, state: Sequence[int]) -> int:
     return int(np.ravel_multi_index(tuple(state), [v.n for v in model.states]))
 
 
+def _episode(
+    engine: Engine, seed: int, steps: int
+) -> Iterator[tuple[list[int], Beliefs, NDArray[np.int64] | None]]:
+    """State, beliefs and act of each step of a simulated episode; no act where it has ended."""
+    rng = np.random.default_rng(seed)
+    world, prior = World(engine.model, rng), engine.start()
+    for _ in range(steps):
+        held = engine.observe(prior, world.observe()).beliefs
+        action = None if world.has_ended else choose(engine, held, rng).action
+        yield list(world.state), held, action
+        if action is None:
+            return
+        world.act(action)
+        prior = engine.predict(held, action)
+
+
 def _arrives(model: Compiled, goal: NDArray[np.bool_]) -> bool:
     """Whether some simulated episode enters the goal."""
-    engine = Engine(model)
-    for seed in range(_SEEDS):
-        rng = np.random.default_rng(seed)
-        world, prior = World(model, rng), engine.start()
-        for _ in range(max(_IDLE_STEPS, 2 * model.horizon)):
-            held = engine.observe(prior, world.observe()).beliefs
-            if goal[_index(model, world.state)]:
-                return True
-            if world.has_ended:
-                break
-            action = choose(engine, held, rng).action
-            world.act(action)
-            prior = engine.predict(held, action)
-    return False
+    engine, steps = Engine(model), max(_IDLE_STEPS, 2 * model.horizon)
+    return any(
+        goal[_index(model, state)]
+        for seed in range(_SEEDS)
+        for state, _, _ in _episode(engine, seed, steps)
+    )
 
 
 def _idle(model: Compiled, goal: NDArray[np.bool_]) -> tuple[int, list[int]] | None:
     """A joint state, no goal, that an agent that knows it never leaves, and which joint actions it
     does there."""
-    engine = Engine(model)
-    actions = joint_actions(model)
+    engine, actions = Engine(model), joint_actions(model)
     for seed in range(_SEEDS):
-        rng = np.random.default_rng(seed)
-        world, prior = World(model, rng), engine.start()
-        start, done = list(world.state), []
-        if goal[_index(model, start)] or world.has_ended:
-            continue
-        for step in range(_IDLE_STEPS):
-            held = engine.observe(prior, world.observe()).beliefs
-            known = math.prod(
-                float(q[s]) for q, s in zip(engine.marginals(held), start, strict=True)
-            )
-            action = choose(engine, held, rng).action
-            done.append(int((actions == action).all(axis=1).argmax()))
-            if step == _IDLE_STEPS - 1 and known > 0.9:
-                return _index(model, start), list(dict.fromkeys(done))
-            world.act(action)
-            if world.state != start:
+        start, known, done = None, 0.0, []
+        for state, held, action in _episode(engine, seed, _IDLE_STEPS):
+            start = start or state
+            if action is None or state != start or goal[_index(model, start)]:
                 break
-            prior = engine.predict(held, action)
+            done.append(int((actions == action).all(axis=1).argmax()))
+            known = math.prod(
+                float(q[s]) for q, s in zip(engine.marginals(held), state, strict=True)
+            )
+        if start and len(done) == _IDLE_STEPS and known > 0.9:
+            return _index(model, start), list(dict.fromkeys(done))
     return None
 
 

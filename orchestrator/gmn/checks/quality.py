@@ -1,4 +1,4 @@
-"""GMN501-514: warnings about valid models of poor quality; none is an error."""
+"""GMN501-514, 517: warnings about valid models of poor quality; none is an error."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from orchestrator.gmn.checks.registry import Subject, check
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.engine.parts import parts_of
+from orchestrator.gmn.model import Policy
 from orchestrator.types.work import look
 
 if TYPE_CHECKING:
@@ -319,3 +320,28 @@ def something_is_uncertain(subject: Subject) -> Iterator[Diagnostic]:
     if all(np.all((x == 0) | (x == 1)) for x in (*model.A, *model.B, *model.D)):
         words = "observations, moves and start are certain: nothing is left to infer"
         yield finding("GMN514", words)
+
+
+@check("GMN517")
+def gamma_matters(subject: Subject) -> Iterator[Diagnostic]:
+    """A precision that somebody set, where no choice depends on it."""
+    model = subject.compiled
+    if model is None or model.gamma == Policy().gamma or np.ptp(model.E) > 1e-12:
+        return
+    if any(query.effect == "suggest_action" for query in subject.spec.queries):
+        return  # what is suggested is a habit for one choice
+    count = math.prod(u.n for u in model.actions)
+    if count == 1:
+        why = "there is one action"
+    elif model.selection == "contingent":
+        why = "a contingent plan takes the best action at every branch"
+    elif model.selection == "deterministic" and model.horizon == 1:
+        why = "of plans of one step the best is the most probable at every gamma"
+    else:
+        return
+    words = (
+        f"gamma {model.gamma:g} changes nothing: {why}; write selection: stochastic for choices"
+        " that are less sharp, or leave gamma out; how utility weighs against information is the"
+        " size of the utilities"
+    )
+    yield finding("GMN517", words, pointer="/policy/gamma", got=model.gamma)
