@@ -148,6 +148,8 @@ def _impossible(spec: GMNSpec, model: Compiled, log: Log, made: Fit) -> Iterator
             f" line {log.lines[first]} ({_row(model, log, first)}): no state leads there. Each"
             " counts as another beginning. Give the transition or the prior some noise"
         )
+        if model.terminal:
+            words += "; nothing follows a terminal label: begin another episode after it"
         yield finding("GMN908", words, pointer="/transitions")
 
 

@@ -184,6 +184,7 @@ def _compared(
         before = _laid_out(spec, model, one, table_of(model, one))
         after = _laid_out(spec, model, one, table_of(made.model, one))
         seen = _laid_out(spec, model, one, counts, is_sum=True)
+        under = _laid_out(spec, model, one, made.before.counts[one], is_sum=True)
         given = _given(spec, model, one)
         rows = [
             LearnedRow(
@@ -191,7 +192,7 @@ def _compared(
                 tuple(before[row].tolist()),
                 tuple(after[row].tolist()),
                 float(seen[row].sum()),
-                _p_value(before[row], seen[row]),
+                _p_value(before[row], under[row]),
             )
             for row in range(len(before))
             if seen[row].any() or (one.kind, one.index) in marked
@@ -207,7 +208,11 @@ def _compared(
 
 
 def _p_value(before: Array, seen: Array) -> float | None:
-    """Likelihood ratio test of the observations of one row against the document (Wilks 1938)."""
+    """Likelihood ratio test of the observations of one row against the document (Wilks 1938).
+
+    `seen` are those that the document's own tables expect of the log. Where states are hidden they
+    vary less than observations do, so the level is kept; those after a fit follow it and are none.
+    """
     possible = before > 0
     freedom, total = int(possible.sum()) - 1, float(seen[possible].sum())
     if freedom < 1 or total < _FEWEST * (freedom + 1):
@@ -215,7 +220,10 @@ def _p_value(before: Array, seen: Array) -> float | None:
     counted, expected = seen[possible], total * before[possible]
     some = counted > 0
     ratio = 2.0 * float((counted[some] * np.log(counted[some] / expected[some])).sum())
-    return _chi_square_tail(max(ratio, 0.0), freedom)
+    # Few observations make the ratio larger than chi square is (Williams 1976).
+    inverse = float(np.minimum(1.0 / before[possible], total).sum())
+    excess = 1.0 + (inverse - 1.0) / (6.0 * total * freedom)
+    return _chi_square_tail(max(ratio, 0.0) / excess, freedom)
 
 
 def _chi_square_tail(value: float, freedom: int) -> float:

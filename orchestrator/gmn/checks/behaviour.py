@@ -1,4 +1,4 @@
-"""GMN516-519: what the agent does against what its document wants; none is an error."""
+"""GMN516, 518, 519: what the agent does against what its document wants; none is an error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from orchestrator.gmn.checks.registry import Subject, check
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.engine.choice import best, choose
 from orchestrator.gmn.engine.engine import Engine
-from orchestrator.gmn.model import Policy
 from orchestrator.gmn.world import World
 from orchestrator.types.work import look
 
@@ -38,6 +37,11 @@ _MOST_OUTCOMES = 64  # joint observations after one act
 _SEEDS = 3
 _IDLE_STEPS = 10
 _FARTHEST = 32  # steps that a way may take
+#: So many attempts at a move that is less probable than this, beside the most probable one, are not
+#: more likely to succeed than not.
+_LIKELY = 0.02
+#: The discount that is proposed to an agent that puts off what it wants.
+_DISCOUNT = 0.95
 
 
 @check("GMN516")
@@ -46,19 +50,16 @@ def information_does_not_buy_the_worst(subject: Subject) -> Iterator[Diagnostic]
     model = subject.compiled
     if model is None or not model.info_gain:
         return
-    tables = _utilities(model)
-    worst = min((float(table.min()) for table in tables), default=0.0)
-    if worst >= 0:
-        return
     engine, quiet = Engine(model), Engine(replace(model, info_gain=False))
     beliefs, held = _after_first_observation(engine), _after_first_observation(quiet)
     done, better = best(engine, beliefs).action, best(quiet, held).action
     if np.array_equal(done, better):
         return
-    risks = [_risk(quiet, held, action, worst / 2) for action in (done, better)]
+    worst, risks = _risks(quiet, held, done, better)
     if risks[0] - risks[1] < _RISK:
         return
     lost = _worth(quiet, held, better) - _worth(quiet, held, done)
+    tables = [*model.C, *model.V, *(one.table for one in model.action_utilities)]
     if not lost > _LOSS * sum(float(np.ptp(table)) for table in tables):
         return
     gains = [engine.information(engine.predict(beliefs, action)) for action in (done, better)]
@@ -74,11 +75,6 @@ def information_does_not_buy_the_worst(subject: Subject) -> Iterator[Diagnostic]
         f" {gains[1]:.2g}, and the {lost:.2g} nats of utility that this costs weigh less; {fix}"
     )
     yield finding("GMN516", words, pointer="/preferences")
-
-
-def _utilities(model: Compiled) -> list[Array]:
-    tables = [*model.C, *model.V, *(one.table for one in model.action_utilities)]
-    return [table for table in tables if np.any(table != 0)]
 
 
 def _doing(model: Compiled, action: NDArray[np.int64]) -> str:
@@ -106,24 +102,45 @@ def _still_done(model: Compiled, action: NDArray[np.int64], factor: float) -> bo
     return np.array_equal(best(engine, _after_first_observation(engine)).action, action)
 
 
-def _risk(engine: Engine, beliefs: Beliefs, action: NDArray[np.int64], bad: float) -> float:
-    """The probability that one utility of the next step is `bad` or worse."""
+def _risks(
+    engine: Engine, beliefs: Beliefs, done: NDArray[np.int64], better: NDArray[np.int64]
+) -> tuple[float, tuple[float, float]]:
+    """The worst utility beside what `better` brings, and how probable each act makes one that is
+    at least half as far below that."""
+    met = [_met(engine, beliefs, action) for action in (done, better)]
+    brought = [float((chance * values).sum()) for values, chance, _ in met[1]]
+    falls = [level - least for level, (_, _, least) in zip(brought, met[1], strict=True)]
+    if not falls or max(falls) <= 0:
+        return 0.0, (0.0, 0.0)
+    deepest = int(np.argmax(falls))
+    first, second = (
+        max(
+            float(chance[values <= level - falls[deepest] / 2].sum())
+            for level, (values, chance, _) in zip(brought, one, strict=True)
+        )
+        for one in met
+    )
+    return met[1][deepest][2], (first, second)
+
+
+def _met(
+    engine: Engine, beliefs: Beliefs, action: NDArray[np.int64]
+) -> list[tuple[Array, Array, float]]:
+    """Of every table of utilities what the next step may bring, how probably, and its least."""
     model = engine.model
-    after = engine.predict(beliefs, action)
-    chances = [
-        float(q[c <= bad].sum()) for q, c in zip(engine.outcomes(after), model.C, strict=True)
+    after, marginals = engine.predict(beliefs, action), engine.marginals(beliefs)
+    brings = [
+        *zip(model.C, engine.outcomes(after), strict=True),
+        *zip(model.V, engine.marginals(after), strict=True),
     ]
-    chances += [
-        float(q[v <= bad].sum()) for q, v in zip(engine.marginals(after), model.V, strict=True)
-    ]
-    marginals = engine.marginals(beliefs)
+    met = [(values, chance, float(values.min())) for values, chance in brings]
     for one in model.action_utilities:
         at: tuple[Any, ...] = (..., *(int(action[k]) for k in one.actions))
-        chance = (one.table[at] <= bad).astype(float)
-        for f in reversed(one.states):
-            chance = chance @ marginals[f]
-        chances.append(float(chance))
-    return max(chances)
+        chance = np.ones(())
+        for f in one.states:
+            chance = np.multiply.outer(chance, marginals[f])
+        met.append((one.table[at], chance, float(one.table.min())))
+    return met
 
 
 def _worth(engine: Engine, beliefs: Beliefs, action: NDArray[np.int64]) -> float:
@@ -133,7 +150,7 @@ def _worth(engine: Engine, beliefs: Beliefs, action: NDArray[np.int64]) -> float
     later = sum(
         chance * float(best(engine, held).neg_efe.max()) for chance, held in _shown(engine, after)
     )
-    return now + engine.model.discount * engine.going_on(after) * later
+    return now + engine.model.discount * later  # a plan counts itself whether anything goes on
 
 
 def _shown(engine: Engine, beliefs: Beliefs) -> list[tuple[float, Beliefs]]:
@@ -150,29 +167,6 @@ def _shown(engine: Engine, beliefs: Beliefs) -> list[tuple[float, Beliefs]]:
                     grown.append((chance * float(p), engine.observe(held, seen).beliefs))
         found = sorted(grown, key=lambda one: -one[0])[:_MOST_OUTCOMES]
     return found
-
-
-@check("GMN517")
-def gamma_matters(subject: Subject) -> Iterator[Diagnostic]:
-    """A precision that somebody set, where no choice depends on it."""
-    model = subject.compiled
-    if model is None or model.gamma == Policy().gamma or np.ptp(model.E) > 1e-12:
-        return
-    count = math.prod(u.n for u in model.actions)
-    if count == 1:
-        why = "there is one action"
-    elif model.selection == "contingent":
-        why = "a contingent plan takes the best action at every branch"
-    elif model.selection == "deterministic" and model.horizon == 1:
-        why = "of plans of one step the best is the most probable at every gamma"
-    else:
-        return
-    words = (
-        f"gamma {model.gamma:g} changes nothing: {why}; write selection: stochastic for choices"
-        " that are less sharp, or leave gamma out; how utility weighs against information is the"
-        " size of the utilities"
-    )
-    yield finding("GMN517", words, pointer="/policy/gamma", got=model.gamma)
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,9 +191,10 @@ class _Joint:
         """The utility of being in each joint state and of the best that can be done there."""
         return np.asarray(self.utility + self.doing.max(axis=0))
 
-    def plans(self, goal: NDArray[np.bool_]) -> Iterator[tuple[Array, Array, Array]]:
+    def plans(self, goal: NDArray[np.bool_]) -> Iterator[tuple[Array, Array, Array, Array]]:
         """For plans of 1, 2, … steps, [states] each: the utility of the best one, the probability
-        that it enters `goal`, and the most probable that any plan makes that."""
+        that it enters `goal`, and the most probable that any plan makes that; and whether such a
+        best one begins with each action, [actions, states]."""
         value, enters, could = np.zeros((3, len(self.utility)))
         while True:
             look(50, numbers=3 * len(self.moves) * len(value) ** 2)
@@ -213,9 +208,9 @@ class _Joint:
             # Of equally good plans the one that goes there.
             equal = worth >= value - 1e-9 * np.maximum(1.0, np.abs(value))
             enters = np.where(equal, chance, 0.0).max(axis=0)
-            yield value, enters, could
+            yield value, enters, could, equal & (chance >= enters - 1e-9)
 
-    def plan(self, steps: int, goal: NDArray[np.bool_]) -> tuple[Array, Array, Array]:
+    def plan(self, steps: int, goal: NDArray[np.bool_]) -> tuple[Array, Array, Array, Array]:
         """The same for plans of so many steps."""
         return next(itertools.islice(self.plans(goal), steps - 1, None))
 
@@ -255,10 +250,8 @@ def _joint(subject: Subject) -> _Joint | None:
 
 
 def _goal(joint: _Joint, reachable: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
-    """The best states that can be reached, if they are liked and few."""
+    """The best states that can be reached, if they are few."""
     liked = joint.liked[reachable]
-    if not liked.size or liked.max() <= 0:
-        return None
     goal = reachable & (joint.liked >= liked.max() - 0.02 * np.ptp(liked))
     return goal if goal.sum() <= reachable.sum() / 2 else None
 
@@ -269,11 +262,11 @@ def the_agent_goes_for_what_it_wants(subject: Subject) -> Iterator[Diagnostic]:
     joint = _joint(subject)
     if joint is None:
         return
-    distance = distances(joint.model)
+    distance = distances(joint.model, _LIKELY)
     goal = _goal(joint, distance >= 0)
     if goal is None:
         return
-    _, enters, could = joint.plan(joint.model.horizon, goal)
+    _, enters, could, _ = joint.plan(joint.model.horizon, goal)
     starts = (distance == 0) & ~goal & ~joint.ends & (could >= 0.2)
     if starts.any() and enters[starts].max() < 0.05:
         if not _arrives(joint.model, goal):
@@ -286,45 +279,48 @@ def _index(model: Compiled, state: Sequence[int]) -> int:
     return int(np.ravel_multi_index(tuple(state), [v.n for v in model.states]))
 
 
+def _episode(
+    engine: Engine, seed: int, steps: int
+) -> Iterator[tuple[list[int], Beliefs, NDArray[np.int64] | None]]:
+    """State, beliefs and act of each step of a simulated episode; no act where it has ended."""
+    rng = np.random.default_rng(seed)
+    world, prior = World(engine.model, rng), engine.start()
+    for _ in range(steps):
+        held = engine.observe(prior, world.observe()).beliefs
+        action = None if world.has_ended else choose(engine, held, rng).action
+        yield list(world.state), held, action
+        if action is None:
+            return
+        world.act(action)
+        prior = engine.predict(held, action)
+
+
 def _arrives(model: Compiled, goal: NDArray[np.bool_]) -> bool:
     """Whether some simulated episode enters the goal."""
-    engine = Engine(model)
+    engine, steps = Engine(model), max(_IDLE_STEPS, 2 * model.horizon)
+    return any(
+        goal[_index(model, state)]
+        for seed in range(_SEEDS)
+        for state, _, _ in _episode(engine, seed, steps)
+    )
+
+
+def _idle(model: Compiled, goal: NDArray[np.bool_]) -> tuple[int, list[int]] | None:
+    """A joint state, no goal, that an agent that knows it never leaves, and which joint actions it
+    does there."""
+    engine, actions = Engine(model), joint_actions(model)
     for seed in range(_SEEDS):
-        rng = np.random.default_rng(seed)
-        world, prior = World(model, rng), engine.start()
-        for _ in range(max(_IDLE_STEPS, 2 * model.horizon)):
-            held = engine.observe(prior, world.observe()).beliefs
-            if goal[_index(model, world.state)]:
-                return True
-            if world.has_ended:
+        start, known, done = None, 0.0, []
+        for state, held, action in _episode(engine, seed, _IDLE_STEPS):
+            start = start or state
+            if action is None or state != start or goal[_index(model, start)]:
                 break
-            action = choose(engine, held, rng).action
-            world.act(action)
-            prior = engine.predict(held, action)
-    return False
-
-
-def _idle(model: Compiled, goal: NDArray[np.bool_]) -> tuple[int, NDArray[np.int64]] | None:
-    """A joint state, no goal, that an agent that knows it never leaves, and what it does there."""
-    engine = Engine(model)
-    for seed in range(_SEEDS):
-        rng = np.random.default_rng(seed)
-        world, prior = World(model, rng), engine.start()
-        start = list(world.state)
-        if goal[_index(model, start)] or world.has_ended:
-            continue
-        for step in range(_IDLE_STEPS):
-            held = engine.observe(prior, world.observe()).beliefs
+            done.append(int((actions == action).all(axis=1).argmax()))
             known = math.prod(
-                float(q[s]) for q, s in zip(engine.marginals(held), start, strict=True)
+                float(q[s]) for q, s in zip(engine.marginals(held), state, strict=True)
             )
-            action = choose(engine, held, rng).action
-            if step == _IDLE_STEPS - 1 and known > 0.9:
-                return _index(model, start), action
-            world.act(action)
-            if world.state != start:
-                break
-            prior = engine.predict(held, action)
+        if start and len(done) == _IDLE_STEPS and known > 0.9:
+            return _index(model, start), list(dict.fromkeys(done))
     return None
 
 
@@ -339,36 +335,40 @@ def _never_worth_it(
         if raised.plan(model.horizon, goal)[1][starts].max() >= 0.2:
             break
         more *= 1.5
+    better = joint.liked[goal].max() - joint.liked[starts].max()
     words = (
         f"the best place, {_named(model, int(goal.argmax()))}, is never worth its way: every plan"
-        f" of {model.horizon} steps that goes there loses more on the way than its"
-        f" {joint.liked[goal].max():.3g} nats make good, and no simulated episode enters it;"
+        f" of {model.horizon} steps that goes there loses more on the way than the"
+        f" {better:.3g} nats by which it is better than the start make good, and no simulated"
+        " episode enters it;"
         f" raise its utility by {more:.2g}, lower the costs of the way, or plan farther ahead"
     )
     return finding("GMN519", words, pointer="/preferences")
 
 
 def _could_gain(
-    joint: _Joint,
-    goal: NDArray[np.bool_],
-    stay: tuple[int, NDArray[np.int64]],
+    joint: _Joint, goal: NDArray[np.bool_], stay: tuple[int, list[int]]
 ) -> Iterator[Diagnostic]:
-    """The finding, where a plan that goes to the goal is the best one of some length."""
-    model, (here, action) = joint.model, stay
-    number = int((joint_actions(model) == action).all(axis=1).argmax())
-    each = float(joint.utility[here] + joint.doing[number, here])
+    """The finding, where a plan that goes to the goal is the best one of some length and begins
+    with nothing that the agent does."""
+    model, (here, done) = joint.model, stay
+    each = float(joint.utility[here] + joint.doing[done, here].max())
     gain = stayed = 0.0
     steps = 0
-    for value, enters, _ in itertools.islice(joint.plans(goal), _FARTHEST):
+    for value, enters, _, first in itertools.islice(joint.plans(goal), _FARTHEST):
         stayed += each * model.discount**steps
         steps += 1
         gain = float(value[here]) - stayed
         if enters[here] >= 0.5 and gain > 1e-6:
+            if first[done, here].any():
+                return  # it waits for what only waiting brings
             break
     else:
         return
     if steps > model.horizon:
         fix = f"plan at least {steps} steps ahead, or grade the preference by distance"
+    elif model.discount == 1 and _idle(replace(model, discount=_DISCOUNT), goal) is None:
+        fix = f"it puts off what later is worth as much as now: write discount: {_DISCOUNT}"
     elif model.selection == "contingent":
         fix = "a habit holds the agent, or what it learns there weighs more (info_gain: false)"
     else:
@@ -376,10 +376,11 @@ def _could_gain(
             "one good plan weighs less than the many that stay (raise gamma or the utilities), or"
             " a habit holds the agent"
         )
+    doing = " or ".join(_doing(model, joint_actions(model)[number]) for number in done[:4])
     words = (
-        f"the agent idles: it stays at {_named(model, here)} and does {_doing(model, action)} for"
-        f" {_IDLE_STEPS} steps, though {_named(model, int(goal.argmax()))} is reached in {steps}"
-        f" steps that are worth {gain:.2g} nats more; {fix}"
+        f"the agent idles: it stays at {_named(model, here)} and does {doing} for {_IDLE_STEPS}"
+        f" steps, though {_named(model, int(goal.argmax()))} is reached in {steps} steps that are"
+        f" worth {gain:.2g} nats more; {fix}"
     )
     yield finding("GMN518", words, pointer="/policy")
 

@@ -1,4 +1,4 @@
-"""GMN501-514: warnings about valid models of poor quality; none is an error."""
+"""GMN501-514, 517: warnings about valid models of poor quality; none is an error."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from orchestrator.gmn.checks.registry import Subject, check
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.engine.parts import parts_of
+from orchestrator.gmn.model import Policy
 from orchestrator.types.work import look
 
 if TYPE_CHECKING:
@@ -86,6 +87,10 @@ def _are_close(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
     return np.allclose(one, other)
 
 
+#: Moves that a plan may count on: their share of the most probable one's probability.
+_LIKELY = 0.2
+
+
 @check("GMN503", "GMN504")
 def goals_are_within_reach(subject: Subject) -> Iterator[Diagnostic]:
     """Unreachable states, and single goals farther away than the horizon."""
@@ -95,12 +100,11 @@ def goals_are_within_reach(subject: Subject) -> Iterator[Diagnostic]:
     n_joint = math.prod(v.n for v in model.states)
     if n_joint > subject.limits.search_states:
         return
-    distance = distances(model)
-    unreachable = int(np.sum(distance < 0))
+    unreachable = int(np.sum(distances(model) < 0))
     if unreachable:
         words = f"{unreachable} of {n_joint} joint states can never be reached from the start"
         yield finding("GMN504", words, pointer="/transitions")
-    yield from _far_goals(subject, model, distance)
+    yield from _far_goals(subject, model, distances(model, _LIKELY))
 
 
 def _far_goals(
@@ -130,31 +134,40 @@ def _far_goals(
             yield finding("GMN503", words, pointer=pointer, variable=observation.name)
 
 
-def distances(model: Compiled) -> NDArray[np.int64]:
-    """Fewest steps from the start to every joint state, shape [joint]; -1 if unreachable."""
+def distances(model: Compiled, likely: float = 0.0) -> NDArray[np.int64]:
+    """Fewest steps from the start to every joint state, shape [joint]; -1 if unreachable.
+
+    Only by moves that have at least the share `likely` of the most probable one's probability; 0
+    leaves out what is impossible alone.
+    """
     sizes = [v.n for v in model.states]
     distance = np.full(math.prod(sizes), -1, dtype=np.int64)
-    starts = np.array(np.meshgrid(*(np.flatnonzero(d > 1e-6) for d in model.D), indexing="ij"))
-    queue: deque[int] = deque()
-    flat = np.atleast_1d(np.ravel_multi_index(tuple(starts.reshape(len(sizes), -1)), sizes))
-    for start in flat.tolist():
-        distance[start] = 0
-        queue.append(start)
-    while queue:
+    begins = [np.flatnonzero((d > 0) & (d >= 1e-6 * bool(likely))) for d in model.D]
+    queue = deque(_grid(begins, sizes).tolist())
+    distance[queue] = 0
+    while queue and (distance < 0).any():
         here = queue.popleft()
         at = np.unravel_index(here, sizes)
         if any(ends[i] for ends, i in zip(model.terminal, at, strict=False)):
             continue
-        for there in _successors(model, at, sizes):
+        for there in _successors(model, at, sizes, likely):
             if distance[there] < 0:
                 distance[there] = distance[here] + 1
                 queue.append(int(there))
     return distance
 
 
-def _successors(model: Compiled, here: tuple[np.intp, ...], sizes: list[int]) -> NDArray[np.int64]:
-    """Joint states that some joint action reaches with at least 0.2 of its largest p."""
-    found: set[int] = set()
+def _grid(options: list[NDArray[np.int64]], sizes: list[int]) -> NDArray[np.int64]:
+    """Every joint state with one of these labels of each factor."""
+    grid = np.array(np.meshgrid(*options, indexing="ij")).reshape(len(sizes), -1)
+    return np.atleast_1d(np.ravel_multi_index(tuple(grid), sizes))
+
+
+def _successors(
+    model: Compiled, here: tuple[np.intp, ...], sizes: list[int], likely: float
+) -> NDArray[np.int64]:
+    """Joint states that some joint action reaches, see `distances`."""
+    found = np.zeros(math.prod(sizes), dtype=bool)
     for action in joint_actions(model):
         look(20)
         options: list[NDArray[np.int64]] = []
@@ -163,11 +176,10 @@ def _successors(model: Compiled, here: tuple[np.intp, ...], sizes: list[int]) ->
             controls = [int(action[k]) for k in model.B_action_dependencies[f]]
             at: tuple[Any, ...] = (slice(None), *parents, *controls)
             row = b[at]
-            options.append(np.flatnonzero(row >= 0.2 * row.max()))
+            options.append(np.flatnonzero((row > 0) & (row >= likely * row.max())))
         look(20 * len(sizes) + math.prod(map(len, options)) // 8)
-        grid = np.array(np.meshgrid(*options, indexing="ij")).reshape(len(sizes), -1)
-        found.update(np.atleast_1d(np.ravel_multi_index(tuple(grid), sizes)).tolist())
-    return np.fromiter(found, dtype=np.int64)
+        found[_grid(options, sizes)] = True
+    return np.flatnonzero(found)
 
 
 def joint_actions(model: Compiled) -> NDArray[np.int64]:
@@ -308,3 +320,28 @@ def something_is_uncertain(subject: Subject) -> Iterator[Diagnostic]:
     if all(np.all((x == 0) | (x == 1)) for x in (*model.A, *model.B, *model.D)):
         words = "observations, moves and start are certain: nothing is left to infer"
         yield finding("GMN514", words)
+
+
+@check("GMN517")
+def gamma_matters(subject: Subject) -> Iterator[Diagnostic]:
+    """A precision that somebody set, where no choice depends on it."""
+    model = subject.compiled
+    if model is None or model.gamma == Policy().gamma or np.ptp(model.E) > 1e-12:
+        return
+    if any(query.effect == "suggest_action" for query in subject.spec.queries):
+        return  # what is suggested is a habit for one choice
+    count = math.prod(u.n for u in model.actions)
+    if count == 1:
+        why = "there is one action"
+    elif model.selection == "contingent":
+        why = "a contingent plan takes the best action at every branch"
+    elif model.selection == "deterministic" and model.horizon == 1:
+        why = "of plans of one step the best is the most probable at every gamma"
+    else:
+        return
+    words = (
+        f"gamma {model.gamma:g} changes nothing: {why}; write selection: stochastic for choices"
+        " that are less sharp, or leave gamma out; how utility weighs against information is the"
+        " size of the utilities"
+    )
+    yield finding("GMN517", words, pointer="/policy/gamma", got=model.gamma)

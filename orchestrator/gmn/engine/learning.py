@@ -175,13 +175,14 @@ class Learner:
         at = next(i for i, p in enumerate(self.engine.parts) if f in p.part.factors)
         part = self.engine.parts[at]
         place: tuple[Any, ...] = (..., *(action[k] for k in model.B_action_dependencies[f]))
+        # That something was done says that nothing had ended.
+        lasting = part.going_on(part.batch(before[at]))[0]
         if isinstance(part, ExactPart):
             foreseen = self.engine.predict(before, action)[at]
             said = np.divide(beliefs[at], foreseen, where=foreseen > 0, out=np.zeros_like(foreseen))
-            ends = before[at][None], said[None]
-            added = moved_counts(model, part.part, f, action, ends=ends)
+            added = moved_counts(model, part.part, f, action, ends=(lasting, said[None]))
         else:
-            parents = _of(part.part, before[at], model.B_dependencies[f])
+            parents = _of(part.part, [q[0] for q in lasting], model.B_dependencies[f])
             added = _together([*_of(part.part, beliefs[at], (f,)), *parents])
         self._observed[one][place] += added
 

@@ -201,7 +201,8 @@ class _Walk:
         self._backward()
 
     def _choose_actions(self) -> None:
-        """The different actions on this part, a matrix each, and which of them each row takes."""
+        """The different actions on this part, which of them each row takes, and for each of them
+        the matrix p(nothing has ended, s' | s)."""
         rows = np.zeros_like(self.log.actions)
         for k in self.part.controls:
             rows[:, k] = np.maximum(self.log.actions[:, k], 0)
@@ -215,11 +216,14 @@ class _Walk:
             )
         look(100, numbers=len(self.actions) * states**2)
         everywhere = np.eye(states)
+        lasting = self.engine_part.lasting
+        self.lasting = np.ones(states) if lasting is None else lasting
         self.matrices = []
         for action in self.actions:
             own = [int(action[k]) for k in self.part.controls]
             self.matrices.append(
                 np.stack([self.engine_part.predict(here, own) for here in everywhere])
+                * self.lasting[:, None]
             )
 
     def _evidence(self) -> tuple[Array, Array]:
@@ -301,7 +305,7 @@ class _Walk:
             rows = moves[self.which[moves - 1] == number]
             if not rows.size:
                 continue
-            ends = self.filtered[rows - 1], self.said[rows]
+            ends = self.filtered[rows - 1] * self.lasting, self.said[rows]
             for f in part.factors:
                 place: tuple[Any, ...] = (
                     ...,

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from orchestrator.gmn.checks import behaviour
+from orchestrator.gmn.checks.registry import Subject
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.simulate import simulate
 from orchestrator.gmn.validate import validate
@@ -109,6 +112,47 @@ def test_a_tiger_whose_payoffs_are_too_small_opens_at_once_and_is_warned_of() ->
     assert "GMN516" not in found(faulty.replace("horizon: 2,", "horizon: 2, info_gain: false,"))
 
 
+@pytest.mark.parametrize("shift", [-1.0, 0.2, 0.2001, 7.0])
+@pytest.mark.parametrize(("scale", "codes"), [(0.002, {"GMN516"}), (1.0, set())])
+def test_where_utilities_have_their_zero_changes_no_warning(
+    scale: float, codes: set[str], shift: float
+) -> None:
+    plain, gold, roar = tiger(scale), shift + 10 * scale, shift - 100 * scale
+    shifted = plain.replace(
+        f"{{gold: {10 * scale!r}, roar: {-100 * scale!r}}}",
+        f"{{nothing: {shift}, gold: {gold}, roar: {roar}}}",
+    )
+    assert shifted != plain
+    assert set(found(plain)) == set(found(shifted)) == codes
+
+
+#: The agent peeks: an episode that ends at once, or a rich way. That is worth more than safety.
+PEEK = """gmn 1.0
+agent w {}
+node state s { labels: [start, home, rich, hurt, gold, silver, end] terminal: [end] }
+node observation o { labels: [start, home, rich, hurt, gold, silver, end] }
+node action u { labels: [safe, peek] }
+node emission A { from: [s], to: o, identity }
+node transition B { from: [s, u], to: s, rules: [
+  {when: {s: start, u: peek}, then: {end: 0.5, hurt: 0.15, rich: 0.35}},
+  {when: {s: start}, then: {home: 1}},
+  {when: {s: home}, then: {silver: 1}},
+  {when: {s: [rich, hurt]}, then: {gold: 1}},
+  {then: {end: 1}},
+] }
+node belief D { about: s, map: [start] }
+node preference C { on: o, values: [0, 0, 0, -2, 5, 2, 0] }
+node policy pi { horizon: 1, gamma: 8 }
+end
+"""
+
+
+def test_an_end_that_may_come_is_counted_once() -> None:
+    assert "GMN516" not in found(PEEK)
+    # The same risk where gold is no more than silver is not worth it.
+    assert "GMN516" in found(PEEK.replace("-2, 5, 2", "-2, 2, 2"))
+
+
 @pytest.mark.parametrize("horizon", [1, 3])
 @pytest.mark.parametrize("scale", [0.1, 1.0])
 def test_a_tiger_that_listens_first_is_not(horizon: int, scale: float) -> None:
@@ -145,6 +189,26 @@ def test_a_gamma_that_can_matter_or_that_nobody_set_is_not(more: str) -> None:
     else:
         text = text.replace("gamma: 6", f"gamma: 6 {more}")
     assert found(text) == {}
+
+
+ASKS = """gmn 1.0
+agent w {}
+node state s { labels: [a, b] }
+node observation o { labels: [a, b] }
+node action u { labels: [a, b] }
+node emission A { from: [s], to: o, identity }
+node transition B { from: [u], to: s, map: [a, b] }
+node belief D { about: s, map: [a] }
+node preference C { on: o, values: [0, 3] }
+node policy pi { horizon: 1, gamma: 0.5 }
+node llm_query ask { trigger: on_start, inputs: [o], prompt: "after {o}?", effect: EFFECT }
+end
+"""
+
+
+def test_a_suggestion_is_a_habit_that_gamma_is_held_against() -> None:
+    assert "GMN517" not in found(ASKS.replace("EFFECT", "suggest_action, target: u"))
+    assert "GMN517" in found(ASKS.replace("EFFECT", "note"))
 
 
 def test_an_agent_that_idles_though_a_reward_is_in_reach_is_warned_of() -> None:
@@ -192,6 +256,78 @@ def test_a_goal_that_is_never_worth_its_way_is_warned_of_with_what_would_be_enou
     assert 2 < more < 3.1  # three costs of 1 against a goal of 1
     assert found(corridor(horizon=4, goal=1 + more, way=-1)) == {}
     assert found(corridor(horizon=4, goal=2, way=-0.3)) == {}
+
+
+@pytest.mark.parametrize("zero", [-10, -3, -1, 0, 2])
+def test_where_utilities_have_their_zero_changes_no_goal(zero: int) -> None:
+    def shifted(text: str) -> str:
+        head, values, tail = text.partition("values: [")[0], "", ""
+        values, tail = text.partition("values: [")[2].split("]", 1)
+        return f"{head}values: {[float(v) + zero for v in values.split(',')]}{tail}"
+
+    idles, not_worth = corridor(horizon=2), corridor(horizon=4, goal=1, way=-1)
+    assert set(found(shifted(idles))) == {"GMN518"}
+    assert set(found(shifted(not_worth))) == {"GMN519"}
+    assert found(shifted(corridor(horizon=4))) == {}
+
+
+BUS = """gmn 1.0
+agent rider {}
+node state s { labels: [stop, bus, away] }
+node observation o { labels: [stop, bus, away] }
+MORE
+node action u { labels: [rest, wait, walk] }
+node emission A { from: [s], to: o, identity }
+node transition B { from: [s, u], to: s, rules: [
+ {when: {s: stop, u: wait}, then: {bus: P, stop: Q}},
+ {when: {s: stop, u: walk}, then: {away: 1}},
+ {then: {"@stay": 1}},
+] }
+node belief D { about: s, map: [stop] }
+node preference C { on: o, values: [0, 3, -1] }
+node policy pi { horizon: 4, gamma: 8 }
+end
+"""
+SENSOR = """node observation nN { labels: [a, b] }
+node emission AnN { from: [s], to: nN, rows: [[0.6, 0.4], [0.5, 0.5], [0.5, 0.5]] }"""
+
+
+def rider(p: float, sensors: int = 0) -> str:
+    more = "\n".join(SENSOR.replace("N", str(n)) for n in range(sensors))
+    return BUS.replace("P,", f"{p},").replace("Q}", f"{1 - p}}}").replace("MORE", more)
+
+
+@pytest.mark.parametrize("sensors", [0, 1, 2, 3])
+@pytest.mark.parametrize("p", [0.03, 0.1, 0.17, 0.18, 0.2])
+def test_a_wait_that_is_the_best_way_is_not_idle(p: float, sensors: int) -> None:
+    # The bus does not come for ten steps in some of these episodes.
+    assert found(rider(p, sensors)) == {}
+
+
+@pytest.mark.parametrize("p", [0.05, 0.13])
+def test_a_way_that_takes_many_attempts_is_one(p: float) -> None:
+    said = found(rider(p).replace("gamma: 8", "gamma: 1, habit: {u: [1, 0, 0]}"))["GMN518"].message
+    assert "stays at s=stop and does u=rest for 10 steps, though s=bus is reached" in said
+
+
+@pytest.mark.parametrize("p", [1e-7, 0.001, 0.025, 0.13])
+def test_what_is_improbable_is_not_said_to_be_impossible(p: float) -> None:
+    warned = {d.code: d.message for d in validate(rider(p), run_steps=0).report.diagnostics}
+    assert "GMN504" not in warned
+    lost = rider(p).replace("{bus: ", "{stop: ").replace(f", stop: {1 - p}", f", away: {1 - p}")
+    warned = {d.code: d.message for d in validate(lost, run_steps=0).report.diagnostics}
+    assert "1 of 3 joint states can never be reached" in warned["GMN504"]
+
+
+def test_an_agent_that_puts_its_goal_off_is_told_what_helps() -> None:
+    """Of an agent that rests now since it can go later, whatever makes it so."""
+    spec = validate(corridor(horizon=5, more="selection: contingent"), run_steps=0).spec
+    assert spec is not None
+    joint = behaviour._joint(Subject(spec))
+    assert joint is not None
+    goal = np.arange(5) == 4
+    (said,) = behaviour._could_gain(joint, goal, (0, [0]))
+    assert said.message.endswith("later is worth as much as now: write discount: 0.95")
 
 
 def test_an_agent_that_is_where_it_wants_to_be_may_stay() -> None:
