@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -92,14 +93,18 @@ def _known(model: Compiled) -> list[Variable]:
 
 
 def _csv(text: str, model: Compiled) -> tuple[list[str], Iterator[Row]]:
-    """Header and rows; the separator is the one with which the header names most variables."""
+    """Header and rows; the separator is the one with which the header names most variables, or
+    where it names none, has most cells.
+    """
     names = {v.name for v in _known(model)} | {EPISODE}
 
-    def header(separator: str) -> list[str]:
-        return next(_cells(text, separator), (1, []))[1]
+    def fit(separator: str) -> tuple[int, int]:
+        header: list[str] = []
+        with suppress(ValueError):  # with another separator than its own, a quoted cell is not CSV
+            header = next(_cells(text, separator))[1]
+        return sum(nfc(cell.strip()) in names for cell in header), len(header)
 
-    best = max(_SEPARATORS, key=lambda s: sum(nfc(c.strip()) in names for c in header(s)))
-    rows = _cells(text, best)
+    rows = _cells(text, max(_SEPARATORS, key=fit))
     return next(rows)[1], rows
 
 
