@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from orchestrator.cli.main import main
-from tests.cli.test_learned import MODEL, Output, document, written
+from tests.cli.test_learned import Output, document, written
 
 __all__ = ["document"]  # a fixture
 
@@ -44,3 +44,83 @@ def test_a_csv_reads_alike_however_its_cells_are_quoted(
     writer.writerows([["sight", "push"], *rows])
     value = told(capsys, document, written(tmp_path, text.getvalue()))
     assert (value["steps"], value["notes"]) == (3, [])
+
+
+def test_the_separator_is_found_where_every_name_is_misspelt(
+    document: str, tmp_path: Path, capsys: Output
+) -> None:
+    said = refused(capsys, document, written(tmp_path, '"Sight";"Push"\n"left";"forth"\n'))
+    assert "line 1: column 'Sight' is not a variable; did you mean sight?" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Episode,sight,push\n1,left,forth\n", "line 1: column 'Episode' is not a variable; did"),
+        ("episode_id,sight,push\n1,left,forth\n", "did you mean episode?"),
+        ("episodes,sight,push\n1,left,forth\n", "did you mean episode?"),
+        ("epsiode,sight,push\n1,left,forth\n", "did you mean episode?"),
+        ("sight,push,Room\nleft,forth,left\n", "column 'Room' is not a variable; did you mean ro"),
+        ("sight,push,rom\nleft,forth,left\n", "did you mean room?"),
+        ("\n\nsight,push,rom\nleft,forth,left\n", "line 3: column 'rom' is not a variable"),
+        ("sight,push,Sight\nleft,forth,left\n", "column 'Sight' is not a variable, and 'sight' is"),
+        ("episode,sight,push\n1,left,forth\n,left,back\n", "line 3: episode is empty; write it in"),
+        ("episode,sight,push\n ,left,forth\n", "line 2: episode is empty"),
+        ('{"sight": 0, "push": 0, "episode": null}\n', "line 1: episode is empty"),
+        (
+            '{"sight": 0, "push": 0}\n{"Sight": 1, "push": 0}\n',
+            "line 2: column 'Sight' is not a variable, and 'sight' is there too",
+        ),
+        (
+            '{"sight": 0, "push": 0}\n{"sight": 0, "push": 0}\n{"sihgt": 1, "push": 0}\n',
+            "line 3: column 'sihgt' is not a variable, and 'sight' is there too",
+        ),
+        ('{"sight": 0, "push": 0, "sight": 1}\n', "line 1: 'sight' is there twice; keep one"),
+        ('{"sight": {"a": 1, "a": 2}, "push": 0}\n', "line 1: sight is not one value"),
+    ],
+)
+def test_a_column_that_nearly_has_a_known_name_is_refused(
+    document: str, tmp_path: Path, text: str, words: str, capsys: Output
+) -> None:
+    assert words in refused(capsys, document, written(tmp_path, text))
+
+
+def test_other_columns_are_ignored_by_name(document: str, tmp_path: Path, capsys: Output) -> None:
+    data = written(tmp_path, ",sight,push,weather,\n0,left,forth,fine,\n1,left,,fine,\n")
+    (note,) = told(capsys, document, data)["notes"]
+    assert note.endswith("are ignored: (without a name), weather")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (f"sight,push\nleft,{'7' * 5001}\n", "line 2: push is 7777"),
+        (f"sight,push\nleft,{'x' * 5001}\n", "line 2: 'xxxx"),
+        (f'{{"sight": {"7" * 5001}, "push": 0}}\n', "line 1: sight is 7777"),
+        ("sight,push\nleft,forth\n".encode("utf-16-le"), "line 1: a NUL character, as in UTF-16"),
+        ("sight,push\nleft,forth\0\n", "line 2: a NUL character"),
+        (f"sight,push\nleft,{'x' * 140_000}\n", "line 2: a cell of more than 131,072 characters"),
+        ('sight,push\nleft,"forth\n' + "left,back\n" * 50_000, "line 2: a cell of more than 131,0"),
+    ],
+    ids=["digits", "letters", "integer", "utf-16", "nul", "field", "quote"],
+)
+def test_a_cell_that_cannot_be_read_is_refused_for_what_it_is(
+    document: str, tmp_path: Path, text: str | bytes, words: str, capsys: Output
+) -> None:
+    said = refused(capsys, document, written(tmp_path, text))
+    assert words in said
+    assert len(said) < 400
+    assert "set_int_max_str_digits" not in said
+
+
+def test_a_json_string_may_hold_what_ends_a_line_elsewhere(
+    document: str, tmp_path: Path, capsys: Output
+) -> None:
+    text = '{"sight": 0, "push": 0, "said": "a\u2028b\x85c"}\r\n{"sight": 1, "push": 1}\r\n'
+    assert told(capsys, document, written(tmp_path, text))["steps"] == 2
+
+
+def test_wide_logs_and_long_remarks_are_read(document: str, tmp_path: Path, capsys: Output) -> None:
+    more = ",".join(f"c{i}" for i in range(20_000))
+    wide = f"sight,push,{more},remark\nleft,,{',' * 19_999},{'long ' * 1000}\n"
+    assert told(capsys, document, written(tmp_path, wide))["steps"] == 1
