@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from orchestrator.gmn.ends import require_ends
 from orchestrator.gmn.engine.smoothing import Log
 from orchestrator.gmn.model import nfc
 from orchestrator.parsing.spelling import nearest
@@ -309,6 +310,7 @@ class _Columns:
             np.array(self.lines),
         )
         self._require_actions(log)
+        require_ends(self.model, log)
         return ReadLog(log, len(self._episodes), tuple(self.notes))
 
     def _require_actions(self, log: Log) -> None:

@@ -124,3 +124,66 @@ def test_wide_logs_and_long_remarks_are_read(document: str, tmp_path: Path, caps
     more = ",".join(f"c{i}" for i in range(20_000))
     wide = f"sight,push,{more},remark\nleft,,{',' * 19_999},{'long ' * 1000}\n"
     assert told(capsys, document, written(tmp_path, wide))["steps"] == 1
+
+
+TIGER = """gmn 1.0
+agent tiger { type: general }
+node state tiger { labels: [left, right] }
+node state room { labels: [in, out] terminal: [out] }
+node observation hear { labels: [left, right] }
+node observation seen { labels: [in, out] }
+node action act { labels: [listen, open] }
+node emission A { from: [tiger] to: hear identity noise: 15% noise_kind: others learn: true }
+node emission A2 { from: [room] to: seen identity SLIP }
+node transition B1 { from: [tiger] to: tiger identity }
+node transition B2 { from: [act, room] to: room rules: [
+  {when: {act: listen}, then: {@stay: 1}}, {then: {out: OPENS, in: FAILS}} ] }
+node belief D1 { about: tiger uniform }
+node belief D2 { about: room map: [in] }
+node preference payoff { on: [tiger, act] rules: [
+  {when: {tiger: left, act: open}, utility: -10}, {when: {act: open}, utility: 1} ] }
+node policy pi { horizon: 2 }
+end
+"""
+
+
+def tiger(tmp_path: Path, *, opens: str = "1", slip: str = "") -> str:
+    fails = str(round(1 - float(opens), 3))
+    text = TIGER.replace("SLIP", slip).replace("OPENS", opens).replace("FAILS", fails)
+    return written(tmp_path, text.replace(", in: 0.0", ""), "tiger.gmn")
+
+
+@pytest.mark.parametrize(
+    ("rows", "line", "end"),
+    [
+        ("hear,act,room\nleft,open,in\nleft,listen,out\nleft,listen,out\n", 4, 3),  # recorded
+        ("hear,act\nleft,open\nleft,open\nleft,open\n", 4, 3),  # from what was done
+        ("hear,act,seen\nleft,open,in\nleft,listen,out\nleft,,\n", 4, 3),  # from what was seen
+        ("hear,act,seen\nleft,open,in\nleft,listen,in\n", 3, 2),  # nothing but another beginning
+        ("episode,hear,act\n1,left,open\n1,left,\n2,left,open\n2,left,open\n2,left,\n", 6, 5),
+        ('{"hear": 0, "act": 1}\n{"hear": 0, "act": 0}\n\n{"hear": 0, "act": 0}\n', 4, 2),
+    ],
+)
+def test_an_episode_that_goes_on_after_its_end_is_refused(
+    tmp_path: Path, rows: str, line: int, end: int, capsys: Output
+) -> None:
+    said = refused(capsys, tiger(tmp_path), written(tmp_path, rows))
+    words = f"line {line}: the episode goes on after room=out has ended it at line {end}; begin"
+    assert words in said
+
+
+@pytest.mark.parametrize(
+    ("rows", "opens", "slip"),
+    [
+        ("hear,act,room\nleft,open,in\nleft,,out\n", "1", ""),
+        ("hear,act\nleft,open\nleft,listen\n", "1", ""),  # what is done last leads nowhere
+        ("episode,hear,act\n1,left,open\n1,left,\n2,left,open\n2,left,\n", "1", ""),
+        ("hear,act\nleft,open\nleft,open\nleft,open\n", "0.9", ""),  # the door may have stuck
+        ("hear,act,seen\nleft,open,in\nleft,open,out\nleft,open,in\n", "0.9", "noise: 0.1"),
+    ],
+)
+def test_an_episode_that_may_go_on_is_read(
+    tmp_path: Path, rows: str, opens: str, slip: str, capsys: Output
+) -> None:
+    document = tiger(tmp_path, opens=opens, slip=slip)
+    assert told(capsys, document, written(tmp_path, rows))["steps"] > 1
