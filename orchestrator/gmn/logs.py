@@ -6,11 +6,14 @@ import csv
 import io
 import json
 import re
+from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from orchestrator.gmn.ends import require_ends
 from orchestrator.gmn.engine.smoothing import Log
 from orchestrator.gmn.model import nfc
 from orchestrator.parsing.spelling import nearest
@@ -26,11 +29,17 @@ if TYPE_CHECKING:
 
 #: The most rows of a log.
 MOST_STEPS = 250_000
+MOST_COLUMNS = 50_000
 MOST_BYTES = 64 * 1024 * 1024
 EPISODE = "episode"
 _SEPARATORS = ",;\t|"
+_LINE = re.compile(r"\r\n?|\n")  # a JSON string may hold what else ends a line
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d*)?")
-_FIELD_CHARACTERS = 1000  # more belongs to a quote that is not closed
+#: A column and the line that first names it.
+Header = list[tuple[str, int]]
+
+#: Names that could mean the column `episode`, beside its misspellings.
+_EPISODE = re.compile(r"episodes?[ _.-]?(?:id|nr|num(?:ber)?|no|index|idx)?", re.IGNORECASE)
 
 #: A line of the file and its cells.
 Row = tuple[int, list[str]]
@@ -53,7 +62,8 @@ class ReadLog:
 def read_log(data: bytes, model: Compiled) -> ReadLog:
     """Read a log of `model`: a column for each variable, a row for each step.
 
-    Cells are labels or indices from 0; an empty one was not observed. A column `episode` splits.
+    Cells are labels or indices from 0; an empty one was not observed. A column `episode`, filled
+    in every row, splits.
     An action is taken after the observation of its row. States may be recorded.
 
     Raises: ValueError: it is not such a log; the message names the line and what to write there.
@@ -70,6 +80,9 @@ def read_log(data: bytes, model: Compiled) -> ReadLog:
         raise ValueError(f"is empty; {_expected(model)}")
     if text.lstrip()[0] == "[":
         raise ValueError("is a JSON array; write one object a line, for example with jq -c '.[]'")
+    if (at := text.find("\0")) >= 0:
+        words = f"line {text.count(chr(10), 0, at) + 1}: a NUL character, as in UTF-16"
+        raise ValueError(f"{words}; save it as UTF-8 (iconv -f UTF-16LE -t UTF-8), or remove it")
     header, rows = (_json_lines if text.lstrip()[0] == "{" else _csv)(text, model)
     columns = _Columns(model, header)
     for line, cells in rows:
@@ -91,16 +104,21 @@ def _known(model: Compiled) -> list[Variable]:
     return [*model.observations, *model.states, *model.actions]
 
 
-def _csv(text: str, model: Compiled) -> tuple[list[str], Iterator[Row]]:
-    """Header and rows; the separator is the one with which the header names most variables."""
+def _csv(text: str, model: Compiled) -> tuple[Header, Iterator[Row]]:
+    """Header and rows; the separator is the one with which the header names most variables, or
+    where it names none, has most cells.
+    """
     names = {v.name for v in _known(model)} | {EPISODE}
 
-    def header(separator: str) -> list[str]:
-        return next(_cells(text, separator), (1, []))[1]
+    def fit(separator: str) -> tuple[int, int]:
+        header: list[str] = []
+        with suppress(ValueError):  # with another separator than its own, a quoted cell is not CSV
+            header = next(_cells(text, separator))[1]
+        return sum(nfc(cell.strip()) in names for cell in header), len(header)
 
-    best = max(_SEPARATORS, key=lambda s: sum(nfc(c.strip()) in names for c in header(s)))
-    rows = _cells(text, best)
-    return next(rows)[1], rows
+    rows = _cells(text, max(_SEPARATORS, key=fit))
+    line, cells = next(rows)
+    return [(cell, line) for cell in cells], rows
 
 
 def _cells(text: str, separator: str) -> Iterator[Row]:
@@ -110,38 +128,44 @@ def _cells(text: str, separator: str) -> Iterator[Row]:
     line = 1
     try:
         for cells in reader:
-            if any(len(cell) > _FIELD_CHARACTERS for cell in cells):
-                raise ValueError(f"line {line}: a cell that never ends; close its quote")
             if any(map(str.strip, cells)):
                 yield line, cells
             line = reader.line_num + 1
     except csv.Error as error:
+        if "field limit" in str(error):
+            words = f"line {line}: a cell of more than {csv.field_size_limit():,} characters"
+            raise ValueError(f"{words}; close its quote, or leave its column out") from None
         raise ValueError(f"line {line}: is not CSV: {error}; close every quote") from None
 
 
-def _json_lines(text: str, model: Compiled) -> tuple[list[str], Iterator[Row]]:
+def _json_lines(text: str, model: Compiled) -> tuple[Header, Iterator[Row]]:
     """The same of JSON objects, one a line; the keys of all of them are the header."""
     found: list[tuple[int, dict[str, object]]] = []
-    header: dict[str, None] = {}
-    for line, said in enumerate(text.splitlines(), 1):
+    header: dict[str, int] = {}
+    for line, said in enumerate(_LINE.split(text), 1):
         if not said.strip():
             continue
         look(4)
         try:
-            value = json.loads(said)
+            # An object is a tuple of pairs, which keeps keys that are there twice.
+            value = json.loads(said, object_pairs_hook=tuple, parse_int=str)
         except (ValueError, RecursionError) as error:
             raise ValueError(f"line {line}: is not JSON: {error}; write an object a line") from None
-        if not isinstance(value, dict):
+        if not isinstance(value, tuple):
             words = f"line {line}: expected an object; {_expected(model)}"
             raise ValueError(words)  # noqa: TRY004  of the file, not of an argument
-        found.append((line, value))
-        header.update(dict.fromkeys(value))
+        found.append((line, dict(value)))
+        keys = Counter(key for key, _ in value)
+        if repeated := next((key for key in keys if keys[key] > 1), None):
+            raise ValueError(f"line {line}: {repeated[:60]!r} is there twice; keep one")
+        for key in keys:
+            header.setdefault(key, line)
     rows = ((line, [_said(row.get(key), line, key) for key in header]) for line, row in found)
-    return list(header), rows
+    return list(header.items()), rows
 
 
 def _said(value: object, line: int, key: str) -> str:
-    if isinstance(value, dict | list):
+    if isinstance(value, tuple | list):
         words = f"line {line}: {key} is not one value; write a label or an index"
         raise ValueError(words)  # noqa: TRY004  of the file, not of an argument
     return "" if value is None else value if isinstance(value, str) else json.dumps(value)
@@ -180,7 +204,7 @@ class _Column:
         names = self.variable.names
         if _NUMBER.fullmatch(cell) and "0" in self.known:
             most = len(names) - 1
-            return f"{self.variable.name} is {cell}; write a label, or an index of 0 to {most}"
+            return f"{self.variable.name} is {cell[:60]}; write a label, or an index of 0 to {most}"
         near = nearest(cell, names)
         shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
         hint = f"did you mean {near!r}?" if near else f"it has {shown}"
@@ -191,11 +215,11 @@ class _Column:
 class _Columns:
     """Collects the rows of a log."""
 
-    def __init__(self, model: Compiled, header: Sequence[str]) -> None:
+    def __init__(self, model: Compiled, header: Header) -> None:
         self.model = model
-        self.header = [nfc(name.strip()) for name in header]
+        self.header = [nfc(name.strip()) for name, _ in header]
         self.notes: list[str] = []
-        self._require_header()
+        self._require_header([line for _, line in header])
         self.columns = [
             _Column(v, self.header.index(v.name)) for v in _known(model) if v.name in self.header
         ]
@@ -208,27 +232,41 @@ class _Columns:
         self._episodes: set[str] = set()
         self._last: str | None = None
 
-    def _require_header(self) -> None:
-        names = [v.name for v in _known(self.model)]
-        repeated = next((n for n in self.header if n and self.header.count(n) > 1), None)
-        if repeated is not None:
-            raise ValueError(f"line 1: column {repeated!r} is there twice; keep one")
-        missing = [v.name for v in _doing(self.model) if v.name not in self.header]
-        seen = [v.name for v in self.model.observations if v.name in self.header]
-        extra = [n for n in self.header if n not in names and n != EPISODE]
-        for name in [*missing, *(v.name for v in self.model.observations)]:
-            near = nearest(name, extra)
-            if name not in self.header and near is not None:
-                raise ValueError(f"line 1: column {near!r} is not a variable; did you mean {name}?")
+    def _require_header(self, lines: Sequence[int]) -> None:
+        if len(self.header) > MOST_COLUMNS:
+            raise ValueError(f"line {lines[0]}: more than {MOST_COLUMNS:,} columns; keep fewer")
+        names = {EPISODE, *(v.name for v in _known(self.model))}
+        often = Counter(filter(None, self.header))
+        extra: list[str] = []
+        for name, line in zip(self.header, lines, strict=True):
+            if often[name] > 1:
+                raise ValueError(f"line {line}: column {name[:60]!r} is there twice; keep one")
+            if name not in names:
+                self._require_far(name, line)
+                extra.append(name[:60] or "(without a name)")
+        missing = [v.name for v in _doing(self.model) if v.name not in often]
+        seen = [v.name for v in self.model.observations if v.name in often]
         if missing or not seen:
             what = f"action {missing[0]}" if missing else "any observation"
-            raise ValueError(f"line 1: no column for {what}; {_expected(self.model)}")
+            raise ValueError(f"line {lines[0]}: no column for {what}; {_expected(self.model)}")
         if extra:
+            extra = list(dict.fromkeys(extra))
             shown = ", ".join(extra[:8]) + (", …" if len(extra) > 8 else "")
             self.notes.append(f"columns that are not variables of the model are ignored: {shown}")
         unseen = [v.name for v in self.model.observations if v.name not in self.header]
         if unseen:
             self.notes.append(f"no column for {', '.join(unseen)}: taken as not observed")
+
+    def _require_far(self, name: str, line: int) -> None:
+        """Raises: ValueError: a column that would be ignored nearly has the name of a known one."""
+        near = nearest(name, [EPISODE, *(v.name for v in _known(self.model))])
+        if near is None and EPISODE not in self.header and _EPISODE.fullmatch(name):
+            near = EPISODE
+        if near is not None:
+            words = f"line {line}: column {name[:60]!r} is not a variable"
+            if near in self.header:
+                raise ValueError(f"{words}, and {near!r} is there too; keep one, or rename it")
+            raise ValueError(f"{words}; did you mean {near}?")
 
     def add(self, line: int, cells: Sequence[str]) -> None:
         if len(self.lines) >= MOST_STEPS:
@@ -243,6 +281,8 @@ class _Columns:
 
     def _begins(self, cells: Sequence[str], line: int) -> bool:
         here = "" if self.episode is None else cells[self.episode].strip()
+        if not here and self.episode is not None:
+            raise ValueError(f"line {line}: {EPISODE} is empty; write it in every row")
         begins = here != self._last
         if begins and here in self._episodes:
             words = f"line {line}: episode {here!r} goes on after another one"
@@ -270,6 +310,7 @@ class _Columns:
             np.array(self.lines),
         )
         self._require_actions(log)
+        require_ends(self.model, log)
         return ReadLog(log, len(self._episodes), tuple(self.notes))
 
     def _require_actions(self, log: Log) -> None:
