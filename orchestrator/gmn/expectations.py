@@ -23,6 +23,7 @@ from orchestrator.gmn.engine.engine import Engine
 from orchestrator.gmn.episode import Run, Step
 from orchestrator.gmn.model import nfc
 from orchestrator.gmn.simulate import simulate
+from orchestrator.gmn.world import whole
 from orchestrator.parsing.spelling import nearest
 from orchestrator.types.work import doing, look, repeated
 
@@ -346,6 +347,7 @@ def measure(
     """
     if not expectations:
         return ()
+    episodes, seed = whole("episodes", episodes, 1), whole("seed", seed, 0)
     steps = max(expectation.steps for expectation in expectations)
     doing(
         f"simulating {episodes} episodes of {steps} steps",

@@ -92,7 +92,7 @@ def _number(value: Any) -> int | None:
         return None
 
 
-def whole(name: str, value: object, least: int) -> int:
+def whole(name: str, value: object, least: int | None = None) -> int:
     """`value` as a whole number, of Python or of numpy.
 
     Raises: TypeError: it is none; ValueError: it is below `least`.
@@ -100,7 +100,7 @@ def whole(name: str, value: object, least: int) -> int:
     number = _number(value)
     if number is None:
         raise TypeError(f"{name} must be a whole number, got {reprlib.repr(value)}")
-    if number < least:
+    if least is not None and number < least:
         raise ValueError(f"{name} must be at least {least}, got {number}")
     return number
 
