@@ -39,12 +39,13 @@ Bound = Literal["least", "most"]
 
 _FORM = (
     "[never|always] VAR=LABEL [and VAR=LABEL] within N [in [at most] P%],"
+    " VAR=LABEL [and VAR=LABEL] at N [in [at most] P%],"
     " VAR=LABEL before VAR=LABEL within N [in [at most] P%],"
     " or VAR=LABEL (or the word utility) within N on average at least V (or at most V)"
 )
 _EXAMPLE = "cell=r4c4 within 12 in 80%"
 _TIMES = re.compile(
-    r" (?P<span>within|at) (?P<steps>\d{1,6})(?: steps?)?"
+    r" (?P<span>within|at) (?P<steps>\d{1,15})(?: steps?)?"
     r"(?: in (?:at (?P<bound>least|most) )?(?P<share>\d{1,3}(?:\.\d{1,9})?) ?%"
     r"(?: of (?:runs|episodes))?)?\Z"
 )
