@@ -324,7 +324,7 @@ def _run(given: Sequence[str]) -> int:
     except (OrchestratorError, ValueError, OSError) as error:
         if isinstance(error, OutputError | BrokenPipeError):
             raise
-        echo_stderr(f"orchestrator: {error}", "red")
+        echo_stderr(f"orchestrator: {error}", "red", lines=isinstance(error, InvalidOutputError))
         if isinstance(error, LLMError):
             keep_rejected(error, output)
         code = next((code for kind, code in _CODES if isinstance(error, kind)), USAGE)
