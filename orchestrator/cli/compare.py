@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from orchestrator.gmn.compile import Compiled
 
 
-def compared_with(model: Compiled, arguments: argparse.Namespace) -> Comparison:
-    """The agent beside what `--compare` names.
+def compared_with(
+    model: Compiled, world: Compiled | None, arguments: argparse.Namespace
+) -> Comparison:
+    """The agent beside what `--compare` names, in its own world or in `world`.
 
     Raises: UsageError: the model is too large for it, or it is too much work.
     """
@@ -33,15 +35,17 @@ def compared_with(model: Compiled, arguments: argparse.Namespace) -> Comparison:
                 steps=arguments.steps,
                 episodes=arguments.episodes,
                 seed=arguments.seed,
+                world=world,
             )
     except (GMNError, TooMuchWork) as error:
         raise UsageError(f"--compare: {error}") from None
 
 
-def comparison_lines(found: Comparison) -> Iterator[str]:
-    """A row for each agent, and the share that was reached."""
+def comparison_lines(found: Comparison, world: str) -> Iterator[str]:
+    """A row for each agent, and the share that was reached, in the world of that name."""
     what = "utility in nats, discounted" if found.discount < 1 else "utility in nats"
-    yield f"{what}, of an episode of {found.steps} steps"
+    where = f" in the world {world}, which the optimal agent knows" if world else ""
+    yield f"{what}, of an episode of {found.steps} step{'s' * (found.steps > 1)}{where}"
     sampled = [one for one in (found.agent, found.greedy) if one and not one.is_expected]
     if sampled:
         yield f"(±: the mean of {found.episodes} simulated episodes and its standard error)"

@@ -96,8 +96,16 @@ def _constraint(text: str) -> tuple[str, int]:
 
 
 def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return _whole(text, 1)
+
+
+def _seed(text: str) -> int:
+    return _whole(text, 0)
+
+
+def _whole(text: str, least: int) -> int:
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
     return int(text)
 
 
@@ -208,7 +216,7 @@ def _simulation(command: Command) -> None:
     add = command("simulate", "let the agent act in its own world, or in another").add_argument
     _file(add)
     add("--steps", type=_positive, default=20, help="steps of the episode")
-    add("--seed", type=int, default=0, help="seed of the simulation")
+    add("--seed", type=_seed, default=0, help="seed of the simulation")
     words = "episodes for each expectation or comparison"
     add("--episodes", type=_positive, default=40, help=words)
     add("--why", action="store_true", help="why each action was taken")
@@ -316,7 +324,7 @@ def _run(given: Sequence[str]) -> int:
     except (OrchestratorError, ValueError, OSError) as error:
         if isinstance(error, OutputError | BrokenPipeError):
             raise
-        echo_stderr(f"orchestrator: {error}", "red")
+        echo_stderr(f"orchestrator: {error}", "red", lines=isinstance(error, InvalidOutputError))
         if isinstance(error, LLMError):
             keep_rejected(error, output)
         code = next((code for kind, code in _CODES if isinstance(error, kind)), USAGE)

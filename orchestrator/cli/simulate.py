@@ -34,6 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.plot:
         check_plot(Path(arguments.plot))
         require_writable(arguments.plot)
+    if arguments.world and arguments.cross_check:
+        raise UsageError("--cross-check runs in the model's own world; leave --world out")
     most = max(DEFAULT_LIMITS.simulation_steps, HARD_LIMITS.simulation_steps)
     if arguments.steps > most:
         raise UsageError(f"--steps {arguments.steps} is beyond {most}")
@@ -44,24 +46,27 @@ def run(arguments: argparse.Namespace) -> int:
     unknown = [d for e in expectations for d in check_names(e, verdict.spec)]
     if unknown:
         raise UsageError(unknown[0].message)
-    episode, measured = _simulated(verdict.compiled, verdict.spec, expectations, arguments)
-    compared = compared_with(verdict.compiled, arguments) if arguments.compare else None
+    world = _world(verdict.compiled, arguments.world)
+    episode, measured = _simulated(verdict.compiled, world, verdict.spec, expectations, arguments)
+    compared = compared_with(verdict.compiled, world, arguments) if arguments.compare else None
     checked = _cross_checked(verdict.compiled, arguments) if arguments.cross_check else None
     said = [{**asdict(one), "expectation": str(one.expectation)} for one in measured]
-    value = {"file": arguments.file, **(episode.as_dict() if arguments.json else {})}
+    value = {"file": arguments.file, "world": arguments.world or None}
+    value |= episode.as_dict() if arguments.json else {}
     value["expectations"] = said
     if compared is not None:
         value["comparison"] = comparison_json(compared)
     if checked is not None:
         value["cross_check"] = checked
     lines = (
+        *((f"in the world {arguments.world}",) if arguments.world else ()),
         *episode_lines(episode),
         *drawing_lines(episode, verdict.spec),
         *(why_lines(episode, verdict.spec) if arguments.why else ()),
         *(str(finding("GMN904", words)) for words in doubts(episode)),
         *unasked(episode),
         *_verdicts(measured),
-        *(comparison_lines(compared) if compared else ()),
+        *(comparison_lines(compared, arguments.world) if compared else ()),
         *_agreement(checked),
     )
     echo_result(arguments, value, lines)
@@ -73,12 +78,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _simulated(
     model: Compiled,
+    world: Compiled | None,
     spec: GMNSpec,
     expectations: Sequence[Expectation],
     arguments: argparse.Namespace,
 ) -> tuple[Run, tuple[Measured, ...]]:
     """One episode, and what was measured in many."""
-    world, seed = _world(model, arguments.world), arguments.seed
+    seed = arguments.seed
     try:
         with allowance(DEFAULT_LIMITS.work):
             doing(f"simulating {arguments.steps} steps", "lower --steps")

@@ -40,7 +40,7 @@ from orchestrator.types.cached import cached_property
 from orchestrator.types.diagnostics import Diagnostic, Report, Severity, listed
 from orchestrator.types.errors import CheckError
 from orchestrator.types.requests import Contract, Evaluation, PartialReading
-from orchestrator.types.visible import json_text
+from orchestrator.types.visible import json_text, visible
 from orchestrator.types.work import TooMuchWork, allowance, elsewhere
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def explained(report: Report, where_of: Callable[[str], str] = str) -> str:
     lines = []
     for d in shown[:MOST_EXPLAINED]:
         where = f" (at {where_of(d.pointer)})" if d.pointer else ""
-        lines.append(f"- {d.code} {d.severity}{where}: {d.message}")
+        lines.append(visible(f"- {d.code} {d.severity}{where}: {d.message}"))
     if len(shown) > MOST_EXPLAINED:
         lines.append(f"- and {len(shown) - MOST_EXPLAINED} more")
     return "\n".join(lines)

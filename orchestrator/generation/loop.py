@@ -42,6 +42,7 @@ from orchestrator.types.errors import (
 from orchestrator.types.events import Answered, Asked, Evaluated, Failed
 from orchestrator.types.requests import Attempt, Generation, OutputMode, Usage
 from orchestrator.types.run_context import RunContext
+from orchestrator.types.visible import visible
 from orchestrator.types.work import judge
 
 if TYPE_CHECKING:
@@ -381,7 +382,7 @@ def _invalid(state: State[T], reason: str) -> InvalidOutputError:
     best = ranked[0] if ranked else None
     lines = state.contract.explain(best.evaluation) if best is not None else ""
     return InvalidOutputError(
-        f"{reason}. The best answer still has:\n{lines}",
+        f"{visible(reason)}. The best answer still has:\n{lines}",
         attempts=state.attempts,
         best=best,
         reason=reason,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from copy import copy, deepcopy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from orchestrator.gmn.queries import (
     with_preference,
     with_suggestion,
 )
-from orchestrator.gmn.world import indices, labels, unknown
+from orchestrator.gmn.world import generator, indices, labels, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +52,7 @@ class Actor:
     def __init__(self, engine: Engine, queries: Sequence[Query] = (), seed: Seed = 0) -> None:
         self.queries = tuple(queries)
         self._learner = Learner(engine)
-        self._rng = np.random.default_rng(seed)
+        self._rng = generator(seed)
         self.reset()
 
     @property
@@ -66,7 +66,7 @@ class Actor:
         What it has learned stays; what queries changed does not.
         """
         if seed is not None:
-            self._rng = np.random.default_rng(seed)
+            self._rng = generator(seed)
         self.engine = self._learner.engine
         self._preferred: list[tuple[str, str]] = []  # answers that set a preference
         self._before: Beliefs | None = None
@@ -173,8 +173,12 @@ class Actor:
     def answer(self, question: Question, answer: str) -> QueryAnswer:
         """Let the answer to a question of this step have its effect.
 
-        Raises: ValueError: it is not one of the labels.
+        Raises:
+            TypeError: it is not a text, or `question` is not one.
+            ValueError: it is not one of the labels, or no query of this agent asks that.
+            RuntimeError: the question is not of this step, or is answered already.
         """
+        self._require_due(question, answer)
         query, label = question.query, nfc(answer)
         if question.labels and label not in question.labels:
             raise ValueError(unknown(f"the answer {answer!r} is not", label, question.labels))
@@ -192,6 +196,23 @@ class Actor:
             case "note":
                 pass
         return QueryAnswer(question, label)
+
+    def _require_due(self, question: Question, answer: str) -> None:
+        if not isinstance(cast("object", question), Question):  # callers without types
+            kind = type(question).__name__
+            raise TypeError(f"question is {kind}, expected one of agent.questions()")
+        if not isinstance(cast("object", answer), str):
+            raise TypeError(f"answer is {type(answer).__name__}, expected the text of a label")
+        name = question.query.name
+        if question.query not in self.queries:
+            raise ValueError(f"question {name}: this agent has no such query")
+        if not self._is_observed or question.step != self.number:
+            raise RuntimeError(
+                f"question {name} is of step {question.step}, and is answered between observe() and"
+                " act() of that step; ask questions() for what is due now"
+            )
+        if name in self._answered:
+            raise RuntimeError(f"question {name} is answered already at step {self.number}")
 
     def _renew(self) -> None:
         """Think with what was learned, and with the preferences that queries have set."""

@@ -1,4 +1,4 @@
-"""What an agent gains in its own world, beside the best, chance and a greedy agent.
+"""What an agent gains in its own world or another, beside the best, chance and a greedy agent.
 
 The utility of an episode is that of docs/engine.md without information gain, in nats and
 discounted: each act counts with what it is expected to lead to from the true state, which has the
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from orchestrator.gmn.expected import expected_utility
 from orchestrator.gmn.joint import joints_of
 from orchestrator.gmn.optimal import by_chance, optimum
 from orchestrator.gmn.simulate import simulate
+from orchestrator.gmn.world import whole
 from orchestrator.types.work import doing, repeated
 
 if TYPE_CHECKING:
@@ -112,26 +113,42 @@ def _span(part: float, best: Optimum, zero: float) -> tuple[float, float] | None
 
 
 def compare(
-    model: Compiled, against: Collection[Reference], *, steps: int, episodes: int, seed: int = 0
+    model: Compiled,
+    against: Collection[Reference],
+    *,
+    steps: int,
+    episodes: int,
+    seed: int = 0,
+    world: Compiled | None = None,
 ) -> Comparison:
     """Simulate the agent (seeds seed, seed+1, …) and compare what it gains with each reference.
 
-    Raises: GMNError: the model is too large for it; TooMuchWork: an allowance does not suffice.
+    In `world`, where one is given, it is the agent that is mistaken: the best is that of an agent
+    that knows the world.
+
+    Raises:
+        TypeError, ValueError: a number is not a whole one or too small, or no reference is named.
+        GMNError: the model is too large for it.
+        TooMuchWork: an allowance does not suffice.
     """
-    joints = joints_of(model)
+    steps, episodes = whole("steps", steps, 1), whole("episodes", episodes, 1)
+    seed = whole("seed", seed, 0)
+    _require_known(against)
+    place = world or model
+    joints = joints_of(place)
     optimal = chance = greedy = information = None
     if "optimal" in against:
         doing("looking for the best policy", "lower --steps, or compare a smaller model")
-        optimal = optimum(model, steps=steps)
+        optimal = optimum(place, steps=steps)
     if "optimal" in against or "random" in against:
-        chance = by_chance(model, steps=steps)
+        chance = by_chance(place, steps=steps)
     doing(f"comparing {episodes} episodes of {steps} steps", "lower --steps or --episodes")
 
     def gained(other: Compiled) -> Mean | Array:
-        expected = expected_utility(other, steps=steps)
+        expected = expected_utility(other, steps=steps) if world is None else None
         if expected is not None:
             return Mean(expected, 0.0, is_expected=True)
-        return _gained(other, joints, range(seed, seed + episodes), steps)
+        return _gained(other, world, joints, range(seed, seed + episodes), steps)
 
     agent = gained(model)
     if "optimal" in against and model.info_gain:
@@ -143,6 +160,17 @@ def compare(
     )
 
 
+def _require_known(against: Collection[str]) -> None:
+    known = get_args(Reference)
+    if isinstance(against, str):
+        raise TypeError(f"against is the text {against!r}, expected a list of references")
+    if not against:
+        raise ValueError(f"against is empty; name at least one of {', '.join(known)}")
+    for name in against:
+        if name not in known:
+            raise ValueError(f"{name!r} is not one of {', '.join(known)}")
+
+
 def _more(agent: Mean | Array, twin: Mean | Array) -> Mean:
     """What the agent gains beyond its twin; of episodes under the same seeds, pair by pair."""
     if not isinstance(agent, Mean) and not isinstance(twin, Mean):
@@ -152,12 +180,14 @@ def _more(agent: Mean | Array, twin: Mean | Array) -> Mean:
     return Mean(one.value - other.value, math.hypot(one.error, other.error), is_expected)
 
 
-def _gained(model: Compiled, joints: Sequence[Joint], seeds: range, steps: int) -> Array:
+def _gained(
+    model: Compiled, world: Compiled | None, joints: Sequence[Joint], seeds: range, steps: int
+) -> Array:
     engine = Engine(model)
     found: list[float] = []
     for seed in seeds:
         with repeated(0 if found else len(seeds) - 1):
-            run = simulate(engine, steps=steps, seed=seed, keep_choices=False)
+            run = simulate(engine, steps=steps, seed=seed, world=world, keep_choices=False)
             found.append(_utility(run, model, joints))
     return np.array(found)
 

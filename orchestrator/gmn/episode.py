@@ -11,6 +11,7 @@ import numpy as np
 
 from orchestrator.gmn.engine.contingent import TREE_NUMBERS
 from orchestrator.gmn.why import Reason, reason
+from orchestrator.gmn.world import whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -84,7 +85,7 @@ class Run:
         Raises: ValueError: there is no such step, nothing was chosen at it, or the run did not keep
             its choice.
         """
-        if not 1 <= step <= len(self.steps):
+        if not 1 <= (step := whole("step", step)) <= len(self.steps):
             raise ValueError(f"step {step} is not one of the {len(self.steps)} of this run")
         found = self.steps[step - 1]
         if not found.action:

@@ -23,6 +23,7 @@ from orchestrator.gmn.engine.engine import Engine
 from orchestrator.gmn.episode import Run, Step
 from orchestrator.gmn.model import nfc
 from orchestrator.gmn.simulate import simulate
+from orchestrator.gmn.world import whole
 from orchestrator.parsing.spelling import nearest
 from orchestrator.types.work import doing, look, repeated
 
@@ -38,12 +39,13 @@ Bound = Literal["least", "most"]
 
 _FORM = (
     "[never|always] VAR=LABEL [and VAR=LABEL] within N [in [at most] P%],"
+    " VAR=LABEL [and VAR=LABEL] at N [in [at most] P%],"
     " VAR=LABEL before VAR=LABEL within N [in [at most] P%],"
     " or VAR=LABEL (or the word utility) within N on average at least V (or at most V)"
 )
 _EXAMPLE = "cell=r4c4 within 12 in 80%"
 _TIMES = re.compile(
-    r" (?P<span>within|at) (?P<steps>\d{1,6})(?: steps?)?"
+    r" (?P<span>within|at) (?P<steps>\d{1,15})(?: steps?)?"
     r"(?: in (?:at (?P<bound>least|most) )?(?P<share>\d{1,3}(?:\.\d{1,9})?) ?%"
     r"(?: of (?:runs|episodes))?)?\Z"
 )
@@ -346,6 +348,7 @@ def measure(
     """
     if not expectations:
         return ()
+    episodes, seed = whole("episodes", episodes, 1), whole("seed", seed, 0)
     steps = max(expectation.steps for expectation in expectations)
     doing(
         f"simulating {episodes} episodes of {steps} steps",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,6 @@ from orchestrator.types.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
@@ -29,7 +29,7 @@ _INCHES_PER_LABEL, _LEAST, _MOST = 0.24, 0.9, 4.0  # height of a panel
 _MOST_TICKS, _MOST_CHARACTERS = 18, 24
 
 
-def check_plot(path: Path) -> None:
+def check_plot(path: str | Path) -> None:
     """Raise, before anything is computed or paid for, where a picture cannot be drawn.
 
     Raises:
@@ -38,15 +38,16 @@ def check_plot(path: Path) -> None:
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise MissingExtraError("a plot", "plot")
-    if path.suffix not in (".png", ".svg", ".pdf"):
+    if Path(path).suffix not in (".png", ".svg", ".pdf"):
         raise ValueError(f"{visible(str(path))} is neither .png nor .svg nor .pdf")
 
 
-def plotted(run: Run, path: Path, *, title: str = "") -> None:
+def plotted(run: Run, path: str | Path, *, title: str = "") -> None:
     """Draw an episode: the belief of every factor over time, the actions, and the utilities.
 
     Raises: MissingExtraError, ValueError: as `check_plot`; OSError: it cannot be written.
     """
+    path = Path(path)
     check_plot(path)
     from matplotlib.figure import Figure  # noqa: PLC0415  an extra that is slow to import
     from matplotlib.ticker import MaxNLocator  # noqa: PLC0415

@@ -5,17 +5,20 @@ Beliefs and plans are those of `orchestrator.gmn.engine`; docs/engine.md states 
 
 from __future__ import annotations
 
+import reprlib
 import warnings
 from collections.abc import Generator, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from orchestrator.gmn.actor import Actor
 from orchestrator.gmn.engine.engine import Engine
 from orchestrator.gmn.episode import KEPT_NUMBERS, Run, Step, gained, numbers, unasked
 from orchestrator.gmn.queries import Question
-from orchestrator.gmn.world import World
+from orchestrator.gmn.world import World, indices, whole
 from orchestrator.types.work import elsewhere, repeated
 
 if TYPE_CHECKING:
@@ -72,11 +75,11 @@ def episode_of(
     agent: Actor, environment: Environment, steps: int, *, seed: int = 0, keep_choices: bool = True
 ) -> Episode:
     """`run`, which stops at each question for its answer; None says that it is not asked."""
-    if steps < 1:
-        raise ValueError(f"steps must be at least 1, got {steps}")
+    steps, seed = whole("steps", steps, 1), whole("seed", seed, 0)
     if not isinstance(cast("object", agent), Actor):  # callers without types
         raise TypeError(f"agent is {type(agent).__name__}, expected an agent: Agent(spec)")
     observation, known = _given(environment, "reset", seed=seed)
+    state = _true_state(environment, "reset", agent.model, known)
     has_ended = isinstance(environment, World) and environment.has_ended
     # A `World` and its agent draw from one generator.
     agent.reset(environment.rng if isinstance(environment, World) else (seed, 1))
@@ -94,7 +97,7 @@ def episode_of(
                 not_asked += answer is None
                 if answer is not None:
                     answers.append(agent.answer(question, answer))
-            step = _acted(agent, known.get("state"), has_ended=has_ended)
+            step = _acted(agent, state, has_ended=has_ended)
             shortened += bool(step.choice and step.choice.depth < agent.model.horizon)
             left -= numbers(step)
             made.append(step if left >= 0 else replace(step, marginals=(), choice=None))
@@ -102,7 +105,9 @@ def episode_of(
                 break
             after = _given(environment, "step", dict(step.action))
             observation, _, terminated, truncated, known = after
-            has_ended = terminated or truncated
+            ends = {"terminated": terminated, "truncated": truncated}
+            has_ended = True in [_is_so(environment, *end) for end in ends.items()]
+            state = _true_state(environment, "step", agent.model, known)
     return Run(
         seed, tuple(made), agent.model, surprised, unsettled, shortened, not_asked, tuple(answers)
     )
@@ -126,6 +131,33 @@ def _given(environment: Environment, call: str, *args: Any, **kwargs: Any) -> An
         f"{type(environment).__name__}.{call} gave {type(given).__name__}, expected the tuple"
         f" ({parts}), where info is a mapping"
     )
+
+
+def _is_so(environment: Environment, name: str, value: object) -> bool:
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    said = f"{type(environment).__name__}.step gave {name} = {reprlib.repr(value)}"
+    raise TypeError(f"{said}, expected a bool")
+
+
+def _true_state(
+    environment: Environment, call: str, model: Compiled, known: Mapping[str, Any]
+) -> dict[str, str]:
+    """The true label of each factor that the environment tells."""
+    state = known.get("state")
+    if state is None:
+        return {}
+    said = f"{type(environment).__name__}.{call} gave info['state']"
+    try:
+        found = indices("state", model.states, state)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{said}: {error}") from None
+    for v in model.states:
+        if not isinstance(label := state.get(v.name), str | None):
+            shown = f"{v.name} is {reprlib.repr(label)}, expected a label"
+            raise TypeError(f"{said}: {shown}: {', '.join(v.names[:9])}")
+    told = zip(model.states, found, strict=True)
+    return {v.name: v.names[i] for v, i in told if i is not None}
 
 
 def simulate(
@@ -152,7 +184,7 @@ def simulate(
     return _ran(episode_of(agent, environment, steps, seed=seed, keep_choices=keep_choices))
 
 
-def _acted(agent: Actor, state: object, *, has_ended: bool) -> Step:
+def _acted(agent: Actor, state: Mapping[str, str], *, has_ended: bool) -> Step:
     """The step of an agent that has observed: it acts now, unless the episode has ended."""
     model, marginals = agent.model, agent.engine.marginals(agent.held)
     action = {} if has_ended else agent.act()
@@ -166,7 +198,7 @@ def _acted(agent: Actor, state: object, *, has_ended: bool) -> Step:
             v.name: (v.names[int(q.argmax())], float(q.max()))
             for v, q in zip(model.states, marginals, strict=True)
         },
-        state=dict(state) if isinstance(state, Mapping) else {},
+        state=state,
         action=action,
         seen=tuple(agent.seen),
         marginals=marginals,

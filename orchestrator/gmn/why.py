@@ -10,7 +10,7 @@ import numpy as np
 from orchestrator.gmn.engine.account import account
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -25,6 +25,7 @@ _DECIDED = {
     "steps": "the one whose plan changes fewer things",
     "order": "the one that was declared first",
 }
+_NEVER = 1e-12  # what is less probable does not happen
 MOST_LABELS, LEAST_SHOWN = 3, 0.01  # of what it expects to see, in words
 
 
@@ -33,7 +34,7 @@ class ComparedPlan:
     """A plan, the best of those that begin with the same action.
 
     Attributes:
-        actions: label by action factor for every step.
+        actions: label by action factor for every step, up to an end that is certain.
         probability: of its first action, over all plans that begin with it.
         utility, information: expected, in nats, for every step; discounted, and weighed by how
             probable it is that the episode goes on.
@@ -109,13 +110,15 @@ def _plan(choice: Choice, policy: int) -> ComparedPlan:
     engine = choice.engine
     found = account(engine, choice.beliefs, policy)
     at_once = float(found.utility.sum() + found.information.sum())
+    ends = (step for step, after in enumerate(found.beliefs, 1) if engine.going_on(after) < _NEVER)
+    count = next(ends, len(found.beliefs))
     is_contingent = engine.model.selection == "contingent"
     per_action = len(choice.posterior) // len(choice.first)
     return ComparedPlan(
-        actions=tuple(_labels(engine, action) for action in engine.model.policies[policy]),
+        actions=tuple(_labels(engine, action) for action in engine.model.policies[policy][:count]),
         probability=float(choice.first[policy // per_action]),
-        utility=tuple(found.utility.tolist()),
-        information=tuple(found.information.tolist()),
+        utility=tuple(found.utility[:count].tolist()),
+        information=tuple(found.information[:count].tolist()),
         later=float(choice.neg_efe[policy]) - at_once if is_contingent else 0.0,
     )
 
@@ -129,7 +132,7 @@ def _in_words(one: Reason) -> Iterator[str]:
     plan, other = one.plan, one.runner_up
     way = f" (then {', '.join(map(_said, plan.actions[1:]))})" if len(plan.actions) > 1 else ""
     drawn = ", drawn at random" if one.is_sampled else ""
-    parts = _parts(sum(plan.utility), sum(plan.information), plan.later)
+    parts = _parts(sum(plan.utility), sum(plan.information), plan.later, _has)
     yield (
         f"It does {_said(plan.actions[0])}{way}, {_share(plan.probability)} probable{drawn}: worth"
         f" {_nats(plan.worth)} nats, {parts}."
@@ -151,7 +154,7 @@ def _against(plan: ComparedPlan, other: ComparedPlan) -> str:
     later = other.later - plan.later
     difference = utility + information + later
     share = f"{_share(other.probability)} probable"
-    parts = _parts(utility, information, later)
+    parts = _parts(utility, information, later, _differs)
     if _nats(difference) == "0":
         is_same = _nats(utility) == _nats(information) == "0"
         return f"{share}: worth the same" + ("" if is_same else f", {parts}")
@@ -161,11 +164,23 @@ def _against(plan: ComparedPlan, other: ComparedPlan) -> str:
     return f"{share}: worth {amount} nats {more}, {parts}{yet}"
 
 
-def _parts(utility: float, information: float, later: float) -> str:
+def _parts(
+    utility: float, information: float, later: float, said: Callable[[str, float], str]
+) -> str:
+    both = f"{said('utility', utility)} and {said('information', information)}"
     if not later:
-        return f"utility {_nats(utility)} and information {_nats(information)}"
-    at_once = f"utility {_nats(utility)} and information {_nats(information)} at once"
-    return f"{at_once} and {_nats(later)} later, by what it will have seen"
+        return both
+    return f"{both} at once and {said('', later).strip()} later, by what it will have seen"
+
+
+def _has(name: str, value: float) -> str:
+    return f"{name} {_nats(value)}"
+
+
+def _differs(name: str, value: float) -> str:
+    if _nats(value) == "0":
+        return f"the same {name}"
+    return f"{name} {_nats(abs(value)).removeprefix('+')} {'more' if value > 0 else 'less'}"
 
 
 def _share(p: float) -> str:

@@ -74,10 +74,7 @@ def _index(kind: str, variable: Variable, value: str | SupportsIndex | None) -> 
             words = f"{kind} {variable.name} cannot be {reprlib.repr(value)}; it is not"
             raise ValueError(unknown(words, label, variable.names))
         return variable.names.index(label)
-    try:
-        index = None if isinstance(value, bool | np.bool_) else operator.index(value)
-    except TypeError:
-        index = None
+    index = _number(value)
     if index is None:
         raise TypeError(
             f"{kind} {variable.name} is {reprlib.repr(value)}, expected a label or an index"
@@ -86,6 +83,37 @@ def _index(kind: str, variable: Variable, value: str | SupportsIndex | None) -> 
         words = f"GMN903: {kind} {variable.name} cannot be {reprlib.repr(index)}"
         raise ValueError(f"{words}; an index is from 0 to {variable.n - 1}")
     return index
+
+
+def _number(value: Any) -> int | None:
+    try:
+        return None if isinstance(value, bool | np.bool_) else operator.index(value)
+    except TypeError:
+        return None
+
+
+def whole(name: str, value: object, least: int | None = None) -> int:
+    """`value` as a whole number, of Python or of numpy.
+
+    Raises: TypeError: it is none; ValueError: it is below `least`.
+    """
+    number = _number(value)
+    if number is None:
+        raise TypeError(f"{name} must be a whole number, got {reprlib.repr(value)}")
+    if least is not None and number < least:
+        raise ValueError(f"{name} must be at least {least}, got {number}")
+    return number
+
+
+def generator(seed: Seed) -> np.random.Generator:
+    """The random generator of a seed.
+
+    Raises: TypeError, ValueError: it is neither whole numbers from 0 nor a generator nor None.
+    """
+    if isinstance(seed, tuple):
+        return np.random.default_rng([whole("seed", one, 0) for one in seed])
+    is_number = not (seed is None or isinstance(seed, np.random.Generator))
+    return np.random.default_rng(whole("seed", seed, 0) if is_number else seed)
 
 
 def unknown(words: str, word: str, known: Sequence[str]) -> str:
@@ -112,7 +140,7 @@ class World:
         if not isinstance(cast("object", model), Compiled):  # callers without types
             raise TypeError(f"model is {type(model).__name__}, expected arrays: Agent(spec).model")
         self.model = model
-        self.rng = np.random.default_rng(seed)
+        self.rng = generator(seed)
         self.state = [self._draw(d) for d in model.D]
 
     @property
@@ -124,7 +152,7 @@ class World:
     def reset(self, *, seed: int | None = None) -> tuple[dict[str, str], dict[str, Any]]:
         """As `Environment.reset`; without a seed the generator goes on."""
         if seed is not None:
-            self.rng = np.random.default_rng(seed)
+            self.rng = generator(seed)
         self.state = [self._draw(d) for d in self.model.D]
         return labels(self.model.observations, self.observe()), self._true()
 

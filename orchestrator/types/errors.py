@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 class OrchestratorError(Exception):
     """Root of every error this package raises on purpose; survives pickling.
 
-    Its text is one line, whatever it quotes; `args` hold it as it is.
+    Its text is one line, whatever it quotes, or a line for each finding; `args` hold it as it is.
     """
 
     def __str__(self) -> str:
@@ -171,6 +171,9 @@ class InvalidOutputError(LLMError):
         super().__init__(message, attempts=attempts)
         self.best = best
         self.reason = reason
+
+    def __str__(self) -> str:
+        return visible(Exception.__str__(self), lines=True)  # a finding is a line
 
 
 class CheckError(LLMError):

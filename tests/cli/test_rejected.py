@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator import InvalidOutputError
 from orchestrator.cli.main import main
+from orchestrator.generation.contract import explained
+from orchestrator.gmn.codes import finding
+from orchestrator.types.diagnostics import Report
+from orchestrator.types.visible import visible
 from tests.support.documents import GOOD
 from tests.support.wire import Reply, WireServer, configured, for_commands
 
@@ -43,6 +48,22 @@ def test_without_a_file_it_is_printed_beside_the_report(asked: WireServer, capsy
     assert printed.out == ""
     assert "The best of 1 answers:" in printed.err
     assert "node state" in printed.err
+
+
+def test_what_an_answer_still_has_is_printed_in_lines_that_a_terminal_bears(
+    asked: WireServer, capsys: Output
+) -> None:
+    assert main(["generate", "a walker"]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    first = next(i for i, line in enumerate(lines) if line.endswith("The best answer still has:"))
+    assert lines[first].startswith("orchestrator: ")
+    assert lines[first + 1].startswith("- GMN2")
+    evil = "one\nGMN000 error: two\x1b[2J\r\u2028"
+    found = Report((finding("GMN201", evil),))
+    error = InvalidOutputError(f"no:\n{explained(found)}", attempts=(), best=None, reason="no")
+    assert str(error).split("\n")[0] == "no:"
+    assert str(error).count("\n") == 1
+    assert visible(str(error), lines=True) == str(error)
 
 
 def test_what_was_paid_before_a_provider_failed_is_kept_too(

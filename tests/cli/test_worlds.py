@@ -51,3 +51,12 @@ def test_queries_that_nobody_asks_are_said(
     assert main(["simulate", str(tmp_path / "m.gmn"), "--steps", "2", "--json"]) == 0
     (warning,) = json.loads(capsys.readouterr().out)["warnings"]
     assert "not asked" in warning
+
+
+@pytest.mark.parametrize("seed", ["-1", "1.5", "x", "²"])
+def test_a_seed_that_is_none_is_refused_in_words(
+    seed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["simulate", str(LIBRARY / "tmaze.gmn"), "--seed", seed])
+    assert f"{seed!r} is not a whole number of at least 0" in capsys.readouterr().err

@@ -249,6 +249,41 @@ def test_an_answer_about_a_state_takes_nine_tenths_of_the_belief_and_never_the_i
     assert other.beliefs == before
 
 
+def test_an_answer_counts_once_and_in_its_own_step() -> None:
+    agent = Agent(model("on_start", "set_prior", "weather"))
+    agent.observe({"place": "home"})
+    (question,) = agent.questions()
+    wrong: list[tuple[Any, Any, str]] = [
+        (question, None, "answer is NoneType, expected the text of a label"),
+        (question, 0, "answer is int"),
+        (None, "wet", r"question is NoneType, expected one of agent\.questions\(\)"),
+        ("mood", "wet", "question is str"),
+    ]
+    for asked, answer, words in wrong:
+        with pytest.raises(TypeError, match=words):
+            agent.answer(asked, answer)
+    agent.answer(question, "wet")
+    before = agent.beliefs
+    with pytest.raises(RuntimeError, match="answered already at step 1"):
+        agent.answer(question, "wet")
+    assert agent.beliefs == before
+    agent.act()
+    before = agent.beliefs
+    for _ in range(2):  # before the next observation, and after it
+        with pytest.raises(RuntimeError, match=r"of step 1, .* between observe\(\) and act\(\)"):
+            agent.answer(question, "dry")
+        if agent.number == 1:
+            assert agent.beliefs == before
+            agent.observe({})
+    agent.reset()
+    with pytest.raises(RuntimeError, match=r"between observe\(\) and act\(\)"):
+        agent.answer(question, "dry")
+    other = Agent(model("on_start", "note", ""))
+    other.observe({"place": "home"})
+    with pytest.raises(ValueError, match="this agent has no such query"):
+        other.answer(question, "dry")
+
+
 def test_a_run_without_a_language_model_says_what_was_not_asked() -> None:
     agent = Agent(model("on_observation", "note", ""))
     with pytest.warns(RuntimeWarning, match=r"3 questions .* not asked.*run_agent"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +16,7 @@ import pytest
 import orchestrator
 from orchestrator import Agent, GMNError
 from orchestrator.gmn.episode import Run
+from orchestrator.gmn.expectations import Expectation, measure
 from orchestrator.gmn.queries import with_preference
 from orchestrator.gmn.simulate import run, simulate
 from orchestrator.gmn.validate import validate
@@ -246,6 +248,83 @@ def test_an_environment_of_another_shape_is_refused_in_words(call: str, given: A
     setattr(environment, call, lambda *_, **__: given)
     with pytest.raises(TypeError, match=rf"Corridor\.{call} gave .*\(observation, "):
         run(Agent(CORRIDOR), environment, 3)
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ({"place": "moon"}, "cannot be 'moon'; it is not one of 0, 1, 2"),
+        ({"place": 0}, "place is 0, expected a label: 0, 1, 2"),
+        ({"plaice": "1"}, "'plaice' is not one of place; did you mean 'place'"),
+        ("x", "is str, expected a mapping"),
+        ([1], "is list, expected a mapping"),
+        (5, "is int, expected a mapping"),
+    ],
+)
+@pytest.mark.parametrize("call", ["reset", "step"])
+def test_a_true_state_that_the_model_does_not_have_is_refused(
+    call: str, state: Any, words: str
+) -> None:
+    environment = Corridor()
+    info = {"state": state}
+    given = ({"room": 0}, info) if call == "reset" else ({"room": 0}, 0.0, False, False, info)
+    setattr(environment, call, lambda *_, **__: given)
+    with pytest.raises((TypeError, ValueError)) as refused:
+        run(Agent(CORRIDOR), environment, 3)
+    assert str(refused.value).startswith(f"Corridor.{call} gave info['state']")
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize("place", [2, 3])
+@pytest.mark.parametrize("ended", ["False", None, 0, 1.0])
+def test_an_end_is_a_bool(place: int, ended: Any) -> None:
+    environment = Corridor()
+    given: list[Any] = [{"room": 1}, 0.0, np.bool_(False), False, {"state": None}]
+    environment.step = lambda action: tuple(given)  # type: ignore[method-assign]
+    assert len(run(Agent(CORRIDOR), environment, 3).steps) == 3
+    given[place] = ended
+    name = {2: "terminated", 3: "truncated"}[place]
+    with pytest.raises(TypeError, match=rf"Corridor\.step gave {name} = .*expected a bool"):
+        run(Agent(CORRIDOR), environment, 3)
+
+
+@pytest.mark.parametrize("seed", [1.5, True, -1, "3", (0, -1), [1]])
+def test_a_seed_is_a_whole_number_from_0(seed: Any) -> None:
+    agent = Agent(CORRIDOR)
+    world = World(agent.model)
+    doors: list[Callable[[], object]] = [
+        lambda: Agent(CORRIDOR, seed=seed),
+        lambda: agent.reset(seed),
+        lambda: World(agent.model, seed),
+        lambda: world.reset(seed=seed),
+        lambda: run(agent, world, 2, seed=seed),
+        lambda: simulate(agent.model, steps=2, seed=seed),
+    ]
+    for door in doors:
+        with pytest.raises((TypeError, ValueError), match=r"seed must be (a whole|at least 0)"):
+            door()
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    agent = Agent(CORRIDOR, seed=np.int64(3))  # type: ignore[arg-type]
+    made = run(agent, World(agent.model), np.int64(2), seed=np.int32(3))  # type: ignore[arg-type]
+    assert json.loads(json.dumps(made.as_dict()))["seed"] == 3
+    assert made == run(agent, World(agent.model), 2, seed=3)
+    assert made.why(np.int8(1)) == made.why(1)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("number", ["3", 1.5, True, None])
+def test_counts_are_whole_numbers(number: Any) -> None:
+    agent = Agent(CORRIDOR)
+    with pytest.raises(TypeError, match="steps must be a whole number, got"):
+        run(agent, World(agent.model), number)
+    with pytest.raises(TypeError, match="step must be a whole number, got"):
+        run(agent, World(agent.model), 2).why(number)
+    (expected,) = [Expectation.parse("room=2 within 3")]
+    with pytest.raises(TypeError, match="episodes must be a whole number, got"):
+        measure(agent.model, [expected], episodes=number)
+    with pytest.raises(ValueError, match="episodes must be at least 1, got 0"):
+        measure(agent.model, [expected], episodes=0)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +15,9 @@ from orchestrator.cli.main import main
 from orchestrator.gmn.compare import Comparison, Mean, compare
 from orchestrator.gmn.compile import Compiled
 from orchestrator.gmn.expected import expected_utility
-from orchestrator.gmn.optimal import Optimum
+from orchestrator.gmn.optimal import Optimum, optimum
 from orchestrator.gmn.validate import validate
+from orchestrator.gmn.worlds import WORLDS
 
 ROOT = Path(__file__).parents[2]
 TMAZE = str(ROOT / "prompts" / "library" / "tmaze.gmn")
@@ -196,3 +199,47 @@ def test_equal_seeds_give_equal_comparisons() -> None:
     first, second = (compare(model, ["greedy"], steps=3, episodes=3, seed=7) for _ in range(2))
     assert first == second
     assert np.isfinite(first.agent.value)
+
+
+def test_in_another_world_everybody_is_compared_there(capsys: pytest.CaptureFixture[str]) -> None:
+    model = model_of(Path(TMAZE).read_text())
+    world = WORLDS["unreliable-cue"](model)
+    among = {"steps": 4, "episodes": 60, "seed": 3}
+    own, there = (compare(model, ["optimal", "greedy"], world=w, **among) for w in (None, world))
+    assert there.agent.value < own.agent.value - 1
+    assert own.optimal is not None
+    assert there.optimal is not None
+    # The best is that of an agent that knows the world.
+    assert there.optimal.value == pytest.approx(optimum(world, steps=4).value)
+    assert there.optimal.value < own.optimal.value - 1
+    assert there.agent.value <= there.optimal.value + 4 * there.agent.error
+    command = ["simulate", TMAZE, "--steps", "4", "--episodes", "5", "--compare", "optimal"]
+    assert main([*command, "--world", "unreliable-cue"]) == 0
+    assert "of an episode of 4 steps in the world unreliable-cue" in capsys.readouterr().out
+    for name in ("", "unreliable-cue"):
+        assert main([*command, "--json", *(["--world", name] if name else [])]) == 0
+        assert json.loads(capsys.readouterr().out)["world"] == (name or None)
+
+
+@pytest.mark.parametrize(
+    ("against", "changed", "words"),
+    [
+        (
+            ["optimun"],
+            {},
+            "'optimun' is not one of optimal, random, greedy",
+        ),
+        ([], {}, "at least one of optimal, random, greedy"),
+        ("optimal", {}, "a list"),
+        (["random"], {"episodes": 0}, "episodes must be at least 1, got 0"),
+        (["random"], {"episodes": 1.5}, "episodes must be a whole number, got 1.5"),
+        (["random"], {"steps": "3"}, "steps must be a whole number, got '3'"),
+        (["greedy"], {"steps": -1}, "steps must be at least 1, got -1"),
+        (["random"], {"seed": -1}, "seed must be at least 0, got -1"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_in_words(
+    against: Any, changed: dict[str, Any], words: str
+) -> None:
+    with pytest.raises((ValueError, TypeError), match=re.escape(words)):
+        compare(lamp(1.0), against, **{"steps": 2, "episodes": 2, "seed": 0, **changed})

@@ -312,3 +312,11 @@ def test_a_failed_expectation_is_an_error_of_its_own() -> None:
     assert "altogether: " in found.message
     unknown = validate(GOOD, expectations=[Expectation.parse("plce=c within 9")]).report
     assert (unknown.behaves, [d.code for d in unknown.errors]) == (False, ["GMN105"])
+
+
+def test_too_many_steps_are_said_and_the_form_has_every_kind() -> None:
+    for steps in ("0", "10001", "1000000", "9" * 15):
+        with pytest.raises(ValueError, match="write 1 to 10,000"):
+            Expectation.parse(f"x=a within {steps}")
+    with pytest.raises(ValueError, match=r"VAR=LABEL \[and VAR=LABEL\] at N \[in"):
+        Expectation.parse("x")

@@ -38,7 +38,7 @@ def test_a_picture_names_what_it_shows(tmp_path: Path) -> None:
     model = validate(SHARED).compiled
     assert model is not None
     path = tmp_path / "episode.svg"
-    plotted(simulate(model, steps=5, seed=2), path, title="to $ and \x1b[2J")
+    plotted(simulate(model, steps=5, seed=2), str(path), title="to $ and \x1b[2J")
     text = path.read_text()
     for said in ("belief: pos", "belief: weather", "action: go", "step", "nats", "to $ and \\x1b"):
         assert f"<!-- {said}" in text or said in text, said

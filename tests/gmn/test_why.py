@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -54,9 +55,10 @@ def test_it_looks_before_it_leaps_for_the_sake_of_information() -> None:
     first, second, third = map(str, run.reasons())
     assert first.startswith("It does go=cue (then go=cue), 99% probable: worth +1.19 nats, ")
     assert "utility 0 and information +1.19." in first
-    assert "Second best is go=centre, 1% probable: worth 0.595 nats less, utility 0 and" in first
+    less = "worth 0.595 nats less, the same utility and information 0.595 less."
+    assert f"Second best is go=centre, 1% probable: {less}" in first
     assert "hint=says_left 50% or says_right 50%." in first
-    assert "utility -2.65 and information 0." in second
+    assert "utility 2.65 less and the same information." in second
     assert "over 99%" not in second  # 100% it is
     assert "Equally probable were go=centre, go=left, go=right, go=cue; it takes" in third
     assert "25% probable: worth the same." in third
@@ -180,3 +182,28 @@ def test_what_is_worst_is_marked_and_what_is_everywhere_is_not() -> None:
     assert landmarks(verdict.spec, verdict.compiled, grid) == {24: "G", 12: "x"}
     flat = replace(verdict.compiled, C=(np.where(np.arange(25) < 9, 1.0, -1.0),))
     assert landmarks(verdict.spec, flat, grid) == {}
+
+
+def test_what_the_runner_up_differs_in_is_a_difference() -> None:
+    one = simulate(model_of(TIGER), steps=1, seed=3).why(1)
+    assert one.runner_up is not None
+    for name in ("utility", "information"):
+        more = sum(getattr(one.runner_up, name)) - sum(getattr(one.plan, name))
+        assert f"{name} {abs(more):.3g} {'more' if more > 0 else 'less'}" in str(one)
+    branching = TIGER.replace("gamma: 8", "gamma: 8 selection: contingent")
+    said = str(simulate(model_of(branching), steps=1, seed=3).why(1))
+    assert re.search(r"at once and [\d.e-]+ (less|more) later, by what it will have seen", said)
+
+
+def test_a_plan_stops_at_what_ends_for_sure() -> None:
+    ending = swapped("labels: [a, b, c] }\nnode obs", "labels: [a, b, c] terminal: [c] }\nnode obs")
+    sure = swapped("rows: [[0.5, 0.3, 0.2]]", "map: [b]", ending)
+    sure = sure.replace("values: [0, 1, 3]", "values: [-3, -3, 3]")
+    run = simulate(model_of(sure.replace("horizon: 2", "horizon: 3")), steps=2, seed=0)
+    plan = run.why(1).plan
+    assert plan.actions == ({"go": "right"},)
+    assert len(plan.utility) == len(plan.information) == 1
+    assert plan.worth == pytest.approx(run.steps[0].choice.neg_efe.max())  # type: ignore[union-attr]
+    assert str(run.why(1)).startswith("It does go=right, ")
+    perhaps = swapped("moves: {left", "noise: 0.1 noise_kind: stay moves: {left", sure)
+    assert len(simulate(model_of(perhaps), steps=1, seed=0).why(1).plan.actions) == 2

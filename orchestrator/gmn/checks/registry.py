@@ -11,6 +11,7 @@ import numpy as np
 from orchestrator.gmn import repairs
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.compile import Compiled, compile_spec
+from orchestrator.gmn.engine.parts import impossible
 from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
 from orchestrator.gmn.rules import own_axis
 from orchestrator.gmn.tables import TableError, context_labels, entries, expand, sizes_disagree
@@ -228,7 +229,7 @@ def run_checks(subject: Subject, *, codes: frozenset[str] | None = None) -> list
     """The findings of all checks, or of `codes` alone.
 
     Bounds on sizes come first, and no other check looks at what is beyond them. Quality checks
-    (5xx) run only when no error was found and the document compiles.
+    (5xx) run only when no error was found and an engine can run the model.
 
     Raises: TooMuchWork: an allowance is used up.
     """
@@ -244,6 +245,8 @@ def run_checks(subject: Subject, *, codes: frozenset[str] | None = None) -> list
             look()
             found.extend(subject.findings_of(function))
     if not any(d.severity is Severity.ERROR for d in found) and quality:
+        if subject.compiled is not None and (reason := impossible(subject.compiled)):
+            return [*found, finding("GMN901", reason[1], pointer=reason[0])]
         for function in quality:
             found.extend(_looked_for(function, subject))
     return [d for d in found if codes is None or d.code in codes]

@@ -118,22 +118,34 @@ def _part(model: Compiled, factors: tuple[int, ...]) -> Part:
     )
 
 
-def require_possible(model: Compiled) -> None:
-    """Raises: GMNError: a part is too large for the inference or the plans that are asked for."""
+def impossible(model: Compiled) -> tuple[str, str] | None:
+    """Where in the document a model cannot run as it asks, and why; None where it can.
+
+    A part is too large for the inference or the plans that are asked for, or they do not fit.
+    """
     is_contingent = model.selection == "contingent"
     if is_contingent and model.inference == "mean_field":
-        raise GMNError("contingent plans need exact beliefs; write inference: auto")
+        words = "contingent plans need exact beliefs; write inference: auto"
+        return "/policy/inference", words
     for part in parts_of(model) if is_contingent or model.inference == "exact" else ():
         reason, said = part.reason, "exact inference is not possible"
-        advice = "inference: auto"
+        at, advice = "/policy/inference", "inference: auto"
         if is_contingent:
-            said, advice = "contingent planning is not possible", "selection: deterministic"
+            said = "contingent planning is not possible"
+            at, advice = "/policy/selection", "selection: deterministic"
             if not reason and part.outcomes * part.states > EXACT_NUMBERS:
                 reason = f"{part.states} joint states times {part.outcomes} joint observations,"
                 reason += f" more than {EXACT_NUMBERS}"
         if reason:
             names = ", ".join(model.states[f].name for f in part.factors)
-            raise GMNError(f"{said}: {names} have {reason}; write {advice}, or make them smaller")
+            return at, f"{said}: {names} have {reason}; write {advice}, or make them smaller"
+    return None
+
+
+def require_possible(model: Compiled) -> None:
+    """Raises: GMNError: the model is `impossible`."""
+    if found := impossible(model):
+        raise GMNError(found[1])
 
 
 def actions_of(model: Compiled, part: Part) -> NDArray[np.int64]:

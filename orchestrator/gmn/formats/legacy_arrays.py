@@ -71,8 +71,9 @@ def read_flat_pomdp(source: Mapping[str, object]) -> tuple[Tree, list[Diagnostic
     ]
     parameters = source["parameters"]
     assert isinstance(parameters, dict)  # is_flat_pomdp said so
-    found += unread(source, _FLAT_KEYS, "the document")
-    found += unread(parameters, _FLAT_PARAMETERS, "parameters")
+    found += unread(source, (*_FLAT_KEYS, "discount"), "the document")
+    inside = () if "discount" in source else ("discount",)
+    found += unread(parameters, (*_FLAT_PARAMETERS, *inside), "parameters")
     labels = {key: source.get(key) for key in ("states", "observations", "actions")}
     tree: Tree = _named(source)
     for key, name in (("states", "state"), ("observations", "observation"), ("actions", "action")):
@@ -92,6 +93,8 @@ def read_flat_pomdp(source: Mapping[str, object]) -> tuple[Tree, list[Diagnostic
     ]
     tree["preferences"] = _preferences(["observation"], [_flat(parameters.get("C"))])
     tree["priors"] = _priors(["state"], [_flat(parameters.get("D"))])
+    if "discount" in (both := {**parameters, **source}):
+        tree["policy"] = {"discount": both["discount"]}
     return tree, found
 
 

@@ -172,7 +172,13 @@ def _unread(node: Node) -> list[Diagnostic]:
     if node.properties.get("data_type", node.type) == "continuous":
         return [finding("GMN802", f"{node.name} is continuous; only discrete models run")]
     if node.type not in _TYPES:
-        words = f"{node.name} ignored: a node of type {node.type!r} has no place in a model"
+        words = (
+            f"{node.name} ignored: of this older spelling nodes of type {node.type!r} are not read"
+        )
+        if node.properties:
+            words += f", here with {', '.join(node.properties)}"
+        if node.type == "policy":
+            words += "; write them in a policy node of a GMN document"
         return [finding("GMN803", words, got=node.type)]
     return [
         finding("GMN803", f"property {key!r} of {node.name} ignored", got=key)

@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from orchestrator.cli.main import main
 from orchestrator.gmn.checks import behaviour
 from orchestrator.gmn.checks.registry import Subject
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.simulate import simulate
 from orchestrator.gmn.validate import validate
 from orchestrator.types.diagnostics import Diagnostic
+from tests.support.documents import GOOD
 
 LIBRARY = Path(__file__).parents[3] / "prompts" / "library"
 CODES = ("GMN516", "GMN517", "GMN518", "GMN519")
@@ -374,3 +376,46 @@ def test_no_curated_model_nor_its_variations_raise_an_alarm(name: str) -> None:
         (1.0, 1.0, spec.policy.horizon + 1),
     ):  # fmt: skip
         assert found(changed(spec, noise, utility, horizon)) == {}
+
+
+@pytest.mark.parametrize(
+    ("asked", "pointer", "said"),
+    [
+        ("selection: contingent inference: mean_field", "/policy/inference", "inference: auto"),
+        ("selection: contingent", "/policy/selection", "selection: deterministic"),
+        ("inference: exact", "/policy/inference", "inference: auto"),
+    ],
+)
+def test_what_no_engine_can_run_is_an_error_with_its_place_and_no_check_runs_it(
+    asked: str, pointer: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    factors = "".join(
+        f"node state s{i} {{ size: 20 }}\n"
+        f"node transition B{i} {{ from: [act, s{i}] to: s{i} identity }}\n"
+        f"node belief D{i} {{ about: s{i} uniform }}\n"
+        for i in range(3)
+    )
+    text = f"""gmn 1.0
+agent many {{ type: explorer }}
+{factors}node observation o {{ labels: [a, b] }}
+node action act {{ labels: [go, stay] }}
+node emission A {{
+  from: [s0, s1, s2]
+  to: o
+  rules: [ {{when: {{s0: 0, s1: 0, s2: 0}}, then: {{a: 1}}}}, {{then: {{b: 1}}}} ]
+}}
+node preference C {{ on: o values: [-1, 1] }}
+node policy pi {{ horizon: 2 {asked} }}
+"""
+    for steps in (0, 3):
+        (error,) = validate(text, run_steps=steps).report.errors
+        assert (error.code, error.pointer) == ("GMN901", pointer)
+        assert said in error.message
+        assert error.place is not None
+    (tmp_path / "bad.gmn").write_text(text)
+    (tmp_path / "good.gmn").write_text(GOOD)
+    files = [str(tmp_path / name) for name in ("bad.gmn", "good.gmn")]
+    assert main(["validate", *files]) == 1
+    printed = capsys.readouterr()
+    assert "GMN901" in printed.out + printed.err
+    assert "good.gmn: valid" in printed.out + printed.err

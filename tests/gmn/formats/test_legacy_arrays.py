@@ -160,3 +160,17 @@ def test_what_the_reader_does_not_know_is_named_and_a_continuous_model_refused()
 def test_other_documents_are_not_taken_for_arrays() -> None:
     assert not is_arrays({"states": [], "A": []})
     assert not is_flat_pomdp({"states": [{"name": "s"}], "parameters": {}})
+
+
+@pytest.mark.parametrize("at", ["document", "parameters", "both"])
+def test_a_flat_pomdp_says_its_discount(at: str) -> None:
+    inside = {"discount": 0.9 if at == "parameters" else 0.8} if at != "document" else {}
+    outside = {} if at == "parameters" else {"discount": 0.9}
+    made = validate({**POMDP, "parameters": {**POMDP["parameters"], **inside}, **outside})
+    assert made.compiled is not None
+    assert made.compiled.discount == 0.9
+    said = [d.message for d in made.report.warnings + made.report.repairs if d.code == "GMN803"]
+    assert said == (["'discount' of parameters ignored"] if at == "both" else [])
+    ends = {**POMDP, "terminal": ["open"], "learn": True}
+    left = [d.message for d in read_flat_pomdp(ends)[1] if d.code == "GMN803"]
+    assert left == ["'terminal' of the document ignored", "'learn' of the document ignored"]

@@ -173,3 +173,13 @@ def test_a_table_that_is_not_numbers_is_left_out_rather_than_invented(bad: objec
     tree, _ = read_graph({"nodes": nodes, "edges": []})
     assert tree is not None
     assert tree["likelihoods"] == []
+
+
+def test_what_is_not_read_of_a_policy_is_named() -> None:
+    policy = {"id": "pi", "type": "policy", "properties": {"horizon": 2, "discount": 0.9}}
+    _, found = read_graph({**NESTED, "nodes": [*NESTED["nodes"], policy]})
+    (said,) = (d.message for d in found if "pi" in d.message.split())
+    assert said == (
+        "pi ignored: of this older spelling nodes of type 'policy' are not read, here with"
+        " horizon, discount; write them in a policy node of a GMN document"
+    )
