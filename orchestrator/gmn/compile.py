@@ -376,7 +376,7 @@ def _habit_prior(spec: GMNSpec, actions: Sequence[Variable], policies: NDArray[n
             log_prior += np.log(weights / weights.sum())[policies[:, :, k]].sum(axis=1)
     prior: Array = np.exp(log_prior - log_prior.max())
     # What is only improbable must not become 0, which forbids.
-    return np.maximum(prior / prior.sum(), np.where(np.isfinite(log_prior), _LEAST, 0.0))
+    return np.asarray(np.maximum(prior / prior.sum(), np.where(np.isfinite(log_prior), _LEAST, 0)))
 
 
 def joint_size(variables: Sequence[Variable]) -> int:
