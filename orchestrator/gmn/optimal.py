@@ -263,7 +263,8 @@ class _Above:
 
         How many steps it had.
         """
-        tree, path = self._tree, []
+        tree = self._tree
+        path: list[tuple[int, int]] = []
         places, chances = tree.first, tree.chance
         for left in range(self._steps, 0, -1):
             # The first is looked at, however probable it is that there is none.

@@ -359,7 +359,9 @@ def test_a_world_says_what_it_needs_and_what_the_model_has() -> None:
 
 
 def test_a_preference_that_is_set_weighs_as_much_as_any_payoff() -> None:
-    text = swapped("on: place values: [0, 1, 3]", "on: [pos, go] rules: [{when: {go: left}, utility: -50}]")
+    text = swapped(
+        "on: place values: [0, 1, 3]", "on: [pos, go] rules: [{when: {go: left}, utility: -50}]"
+    )
     model = validate(text).compiled
     assert model is not None
     assert with_preference(model, "place", "b").C[0].tolist() == [0.0, 50.0, 0.0]

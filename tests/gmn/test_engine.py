@@ -95,8 +95,9 @@ def test_nor_does_a_contingent_plan_count_on_it_later() -> None:
     """To go left is worth nothing where `right` may never follow."""
     text = swapped("gamma: 8", "gamma: 8 selection: contingent info_gain: false")
     barred = text.replace("info_gain", "habit: {go: [1, 1, 0]} info_gain")
-    place = text.replace("rows: [[0.5, 0.3, 0.2]]", "map: [a]"), barred.replace(
-        "rows: [[0.5, 0.3, 0.2]]", "map: [a]"
+    place = (
+        text.replace("rows: [[0.5, 0.3, 0.2]]", "map: [a]"),
+        barred.replace("rows: [[0.5, 0.3, 0.2]]", "map: [a]"),
     )
     free, held = (Engine(model_of(one)) for one in place)
     assert free.negative_expected_free_energy(free.start())[1] > 0.5

@@ -201,7 +201,7 @@ class Engine:
         if self._trees:
             scores = [tree.ties(b) for tree, b in zip(self._trees, beliefs, strict=True)]
             placed = [one[:, place] for one, place in zip(scores, self._places, strict=True)]
-            return np.sum(placed, axis=0)
+            return np.asarray(np.sum(placed, axis=0))
         found = self.by_step(beliefs, rows=MOVED + 1, gain=False)
         still = -(found[MOVED] > STILL).sum(axis=0, dtype=float)
         utility = worth = found[WORTH]
