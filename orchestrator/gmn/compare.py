@@ -105,7 +105,7 @@ class Comparison:
 
 
 def _span(part: float, best: Optimum, zero: float) -> tuple[float, float] | None:
-    """`part` by what the best has above `zero`, at least and at most; None where that is not > 0."""
+    """`part` by what the best has above `zero`, at least and at most; None where it has none."""
     if best.lower - zero <= 1e-9:
         return None
     least, most = sorted(part / (bound - zero) for bound in (best.lower, best.upper))

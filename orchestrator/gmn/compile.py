@@ -374,9 +374,10 @@ def _habit_prior(spec: GMNSpec, actions: Sequence[Variable], policies: NDArray[n
         weights = weights / weights.max()  # so that the sum of huge weights does not overflow
         with np.errstate(divide="ignore"):  # a weight of 0 forbids the action
             log_prior += np.log(weights / weights.sum())[policies[:, :, k]].sum(axis=1)
-    prior: Array = np.exp(log_prior - log_prior.max())
+    prior = np.exp(log_prior - log_prior.max())
     # What is only improbable must not become 0, which forbids.
-    return np.asarray(np.maximum(prior / prior.sum(), np.where(np.isfinite(log_prior), _LEAST, 0)))
+    least = np.where(np.isfinite(log_prior), _LEAST, 0.0)
+    return np.asarray(np.maximum(prior / prior.sum(), least))
 
 
 def joint_size(variables: Sequence[Variable]) -> int:

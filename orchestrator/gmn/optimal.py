@@ -41,6 +41,8 @@ TOLERANCE = 1e-6
 _NUMBERS = 2**22  # of the beliefs of one tree
 _AT_ONCE = 2**20  # numbers of successors
 _PRODUCTS = 2**12  # of a matrix product, in one step of work
+_SPENT = 2**34  # products of all backups, and of all episodes; fewer beliefs are looked at instead
+_TURN = 2**20  # what a step of an episode costs besides
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,7 @@ def _optimum(joint: Joint, steps: int, rest: float, beliefs: int) -> Optimum:
             break
         tree.expand(new, most)
     if len(tree.beliefs) > most:
+        del tree  # of which nothing is used, and which is large
         return _point_based(joint, steps, rest)
     value = tree.value(steps) if tree.beliefs else 0.0
     return Optimum(value, value - rest, value + rest, "exact", len(tree.beliefs))
@@ -207,12 +210,16 @@ class _Tree:
 
 def _point_based(joint: Joint, steps: int, rest: float) -> Optimum:
     """Bounds from beliefs along episodes that the upper bound decides, and that lower it."""
+    actions, outcomes, states = joint.outcomes.shape
+    each = actions * outcomes * states  # of the beliefs that follow one
+    points = max(1, min(POINTS, _NUMBERS // each, math.isqrt(_SPENT // (steps * each))))
     tree = _Tree(joint)
-    above = _Above(tree, steps)
+    above = _Above(tree, steps, points)
     rng, idle = np.random.default_rng(0), 0
-    while len(tree.expanded) < POINTS and idle < EPISODES:
+    turns = _SPENT // (_TURN + each * actions)
+    while len(tree.expanded) < points and idle < EPISODES and turns > 0:
         before = len(tree.expanded)
-        above.lower(rng)
+        turns -= above.lower(rng)
         idle = idle + 1 if len(tree.expanded) == before else 0
     lower = _backed_up(tree, steps)
     return Optimum(lower, lower - rest, above.value() + rest, "point-based", len(tree.expanded))
@@ -225,46 +232,59 @@ class _Above:
     end (Barto, Bradtke and Singh 1995, "Learning to act using real-time dynamic programming").
     """
 
-    def __init__(self, tree: _Tree, steps: int) -> None:
-        self._tree, self._steps = tree, steps
+    def __init__(self, tree: _Tree, steps: int, points: int) -> None:
+        self._tree, self._steps, self._points = tree, steps, points
         self._informed = np.stack(_informed(tree.joint, steps))
-        self._bound = np.empty((0, steps + 1))
-        self._grow()
-
-    def _grow(self) -> None:
-        new = self._tree.beliefs[len(self._bound) :]
-        if new:
-            look(100, numbers=self._informed.size * len(new) // 16)
-            fresh = np.stack([(self._informed @ belief).max(axis=1) for belief in new])
-            self._bound = np.concatenate([self._bound, fresh])
+        #: Of the beliefs that an episode has come to, [steps + 1]; others have that of `_informed`.
+        self._lowered: dict[int, Array] = {}
+        self._children: dict[int, Array] = {}
 
     def value(self) -> float:
         """The bound at the start."""
-        return float(self._tree.chance @ self._bound[self._tree.first, self._steps])
+        beliefs = np.stack([self._tree.beliefs[i] for i in self._tree.first])
+        return float(self._tree.chance @ self._bound(self._tree.first, beliefs, self._steps))
+
+    def _bound(self, nodes: NDArray[np.int64], beliefs: Array, left: int) -> Array:
+        bound: Array = (beliefs @ self._informed[left].T).max(axis=1)
+        for place, node in enumerate(nodes.tolist()):
+            if node in self._lowered:
+                bound[place] = self._lowered[node][left]
+        return bound
 
     def _each(self, node: int, left: int) -> Array:
         child, weight, worth = self._tree.after(node)
-        after: Array = (weight * self._bound[child, left - 1]).sum(axis=1)
+        look(100, numbers=child.size * self._informed[0].size // 16)
+        bound = self._bound(child.reshape(-1), self._children[node], left - 1)
+        after: Array = (weight * bound.reshape(child.shape)).sum(axis=1)
         return worth + self._tree.joint.discount * after
 
-    def lower(self, rng: np.random.Generator) -> None:
-        """One episode, until nothing is left of it."""
-        tree, path = self._tree, []
+    def lower(self, rng: np.random.Generator) -> int:
+        """One episode, until nothing is left of it or no further belief may be looked at.
+
+        How many steps it had.
+        """
+        tree = self._tree
+        path: list[tuple[int, int]] = []
         places, chances = tree.first, tree.chance
         for left in range(self._steps, 0, -1):
-            look(200)
-            if rng.random() >= chances.sum():
+            # The first is looked at, however probable it is that there is none.
+            if path and rng.random() >= chances.sum():
                 break
             node = int(rng.choice(places, p=chances / chances.sum()))
             if node not in tree.expanded:
+                if len(tree.expanded) >= self._points:
+                    break
                 tree.expand([node], len(tree.beliefs))
-                self._grow()
+                after = tree.after(node)[0].reshape(-1)
+                self._children[node] = np.stack([tree.beliefs[i] for i in after])
+                self._lowered[node] = (self._informed @ tree.beliefs[node]).max(axis=1)
             path.append((node, left))
             action = int(self._each(node, left).argmax())
             child, weight, _ = tree.after(node)
             places, chances = child[action], weight[action]
         for node, left in reversed(path):
-            self._bound[node, left] = self._each(node, left).max()
+            self._lowered[node][left] = self._each(node, left).max()
+        return len(path)
 
 
 def _informed(joint: Joint, steps: int) -> list[Array]:

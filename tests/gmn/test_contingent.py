@@ -220,7 +220,8 @@ def test_many_observations_that_are_improbable_one_by_one_still_count(
     ramp = np.linspace(0.5, 1.5, count - 1)
     safe = [np.concatenate([[0.9], 0.1 * r / r.sum()]) for r in (ramp, np.sqrt(ramp))]
     table = np.zeros((2, 2, 2))
-    table[:, 0, 0], table[:, 1, 0], table[:, 0, 1], table[:, 1, 1] = (0.95, 0.05), (0, 1), (1, 0), (0, 1)  # fmt: skip
+    table[:, 0] = [[0.95, 1], [0.05, 0]]
+    table[1, 1] = 1
     model = dataclasses.replace(
         base,
         states=(Variable(name="is", labels=("safe", "danger")),),

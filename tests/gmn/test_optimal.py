@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from orchestrator.gmn import optimal
 from orchestrator.gmn.compile import ActionUtility, Compiled
 from orchestrator.gmn.optimal import by_chance, optimum
 from orchestrator.types.errors import GMNError
@@ -248,6 +249,47 @@ def test_one_that_is_too_large_is_refused_before_a_table_is_made() -> None:
     model = compiled(sizes, [np.full((2, n), 0.5)], [move], V=[np.ones(n)])
     with pytest.raises(GMNError, match=r"s0 have 1,500 joint states.*4,500,000 numbers, more than"):
         optimum(model, steps=5)
+
+
+def wide(states: int, outcomes: int, actions: int, **more: object) -> Compiled:
+    """A model of one factor in which nearly everything can follow, and one state is liked."""
+    rng = np.random.default_rng(0)
+    sizes = Sizes((states,), (outcomes,), (actions,), ((0,),), ((0,),), ((0,),))
+    likelihood, move = rng.random((outcomes, states)), rng.random((states, states, actions)) ** 4
+    return compiled(
+        sizes,
+        [likelihood / likelihood.sum(axis=0)],
+        [move / move.sum(axis=0)],
+        V=[np.eye(states)[0]],
+        **more,
+    )
+
+
+def test_a_start_that_is_nearly_always_the_end_has_bounds_as_well() -> None:
+    start = np.full(12, 0.001 / 11)
+    start[3] = 0.999
+    model = wide(12, 12, 4, D=[start], terminal=[np.arange(12) == 3])
+    found = optimum(model, steps=8)
+    assert found.method == "point-based"
+    assert 0 < found.lower <= found.upper < 0.008
+
+
+def test_many_steps_look_at_no_more_beliefs_than_few(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = wide(8, 8, 3)
+    monkeypatch.setattr(optimal, "_SPENT", 2**30)
+    with allowance(20_000_000):
+        found = optimum(model, steps=500)
+    assert found.nodes <= optimal.POINTS
+    assert found.lower <= found.upper
+    assert found.upper - found.lower < 0.2 * found.upper
+    # With less to spend the bounds are wider, and they are bounds.
+    monkeypatch.setattr(optimal, "_SPENT", 2**26)
+    less = optimum(model, steps=500)
+    assert less.nodes < found.nodes
+    assert less.lower <= found.upper
+    assert found.lower <= less.upper
 
 
 def test_the_work_is_counted() -> None:

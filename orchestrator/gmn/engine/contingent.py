@@ -102,9 +102,9 @@ class Tree:
         ):
             each = self._summed(levels, gains, allowed)
             found.append(each[0][0])
-            for values, may in zip(each[1:], allowed[1:], strict=True):
-                most = np.where(may, values, -np.inf).max(axis=1, keepdims=True)
-                may &= values >= most - ROUNDING * np.maximum(1.0, np.abs(most))
+            for at in range(1, len(levels)):
+                most = np.where(allowed[at], each[at], -np.inf).max(axis=1, keepdims=True)
+                allowed[at] &= each[at] >= most - ROUNDING * np.maximum(1.0, np.abs(most))
         return np.stack(found[1:])
 
     def _levels(self, belief: Array, rows: int) -> list[_Level]:
