@@ -369,6 +369,8 @@ def _could_gain(
         fix = f"plan at least {steps} steps ahead, or grade the preference by distance"
     elif model.discount == 1 and _idle(replace(model, discount=_DISCOUNT), goal) is None:
         fix = f"it puts off what later is worth as much as now: write discount: {_DISCOUNT}"
+    elif model.selection == "contingent":
+        fix = "a habit holds the agent, or what it learns there weighs more (info_gain: false)"
     else:
         fix = (
             "one good plan weighs less than the many that stay (raise gamma or the utilities), or"

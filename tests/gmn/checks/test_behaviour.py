@@ -238,6 +238,10 @@ def test_a_reward_for_an_act_is_in_reach_as_well() -> None:
 def test_a_habit_that_holds_an_agent_where_it_is_is_named() -> None:
     text = corridor(horizon=4, more="habit: {go: [1, 0, 0]}")
     assert "a habit holds the agent" in found(text)["GMN518"].message
+    branching = corridor(horizon=4, more="selection: contingent habit: {go: [1, 0, 0]}")
+    said = found(branching)["GMN518"].message
+    assert "a habit holds the agent" in said
+    assert "raise gamma" not in said  # one plan for each first action: none is outnumbered
 
 
 def test_a_goal_that_is_never_worth_its_way_is_warned_of_with_what_would_be_enough() -> None:
