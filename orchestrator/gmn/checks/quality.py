@@ -104,18 +104,18 @@ def goals_are_within_reach(subject: Subject) -> Iterator[Diagnostic]:
     if unreachable:
         words = f"{unreachable} of {n_joint} joint states can never be reached from the start"
         yield finding("GMN504", words, pointer="/transitions")
-    yield from _far_goals(subject, model, distances(model, _LIKELY))
+    yield from _far_goals(subject, model)
 
 
-def _far_goals(
-    subject: Subject, model: Compiled, distance: NDArray[np.int64]
-) -> Iterator[Diagnostic]:
-    horizon = model.horizon
-    joint = np.array(np.unravel_index(np.arange(len(distance)), [v.n for v in model.states]))
+def _far_goals(subject: Subject, model: Compiled) -> Iterator[Diagnostic]:
+    horizon, sizes = model.horizon, [v.n for v in model.states]
+    joint = np.array(np.unravel_index(np.arange(math.prod(sizes)), sizes))
+    distance: NDArray[np.int64] | None = None
     for m, (observation, c) in enumerate(zip(model.observations, model.C, strict=True)):
         best = c.max()
         if len(set(c.tolist())) != 2 or best <= 0 or np.sum(c == best) > max(1, len(c) // 4):
             continue  # graded, or several goals
+        distance = distances(model, _LIKELY) if distance is None else distance
         label = int(c.argmax())
         a = model.A[m][label][tuple(joint[f] for f in model.A_dependencies[m])]
         likely = a >= 0.5 * a.max()
