@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from orchestrator import Agent
 from orchestrator.cli.main import main
+from orchestrator.gmn.simulate import run
 from orchestrator.gmn.validate import validate
+from orchestrator.gmn.world import World
 from tests.cli.test_learned import Output, written
 
 BUTTON = """gmn 1.0
@@ -108,6 +111,18 @@ def test_a_log_that_says_what_the_table_says_makes_it_worth_more(
     rows, worth = rows_of(value["text"])
     assert rows == pytest.approx(np.full((2, 2), 0.5))
     assert worth == 22
+
+
+def test_an_agent_keeps_what_it_learned_and_a_new_one_repeats_a_run(tmp_path: Path) -> None:
+    text = Path(button(tmp_path)).read_text()
+    verdict = validate(text, run_steps=0)
+    assert verdict.compiled is not None
+    agent, other = Agent(text), World(verdict.compiled)
+    expected = []
+    for one in (agent, agent, Agent(text)):
+        run(one, other, 6, seed=3)
+        expected.append(one.beliefs)
+    assert expected[0] == expected[2] != expected[1]
 
 
 def test_one_of_a_thing_is_said_in_the_singular(tmp_path: Path, capsys: Output) -> None:
