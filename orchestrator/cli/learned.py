@@ -20,6 +20,7 @@ from orchestrator.gmn.formats import comments_of, moved, read, write_text
 from orchestrator.gmn.learn import learn
 from orchestrator.gmn.logs import MOST_BYTES, read_log
 from orchestrator.gmn.validate import validate
+from orchestrator.gmn.wording import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -88,8 +89,8 @@ def commented(source: bytes, spec: GMNSpec) -> str:
 
 
 def _lines(shown: str, log: ReadLog, lesson: Lesson, *, verbose: bool) -> Iterator[str]:
-    steps, many = len(log.log), "" if log.episodes == 1 else "s"
-    yield f"{shown}: {steps:,} steps in {log.episodes:,} episode{many}"
+    steps, episodes = f"{len(log.log):,}", f"{log.episodes:,}"
+    yield f"{shown}: {counted(steps, 'step')} in {counted(episodes, 'episode')}"
     yield from (f"{shown}: {note}" for note in log.notes)
     learned = [table for table in lesson.tables if table.is_learned]
     after = f", {lesson.nats_after:.4f} with what was learned" if learned else ""
@@ -103,11 +104,14 @@ def _lines(shown: str, log: ReadLog, lesson: Lesson, *, verbose: bool) -> Iterat
         yield f"learning stopped after {lesson.passes} passes, before nothing changed any more"
     for table in learned:
         yield from _table_lines(table, verbose=verbose)
+    for weight in lesson.weights:
+        if weight.lost:
+            yield f"warning: {weight.title}: {weight.lost}"
 
 
 def _table_lines(table: LearnedTable, *, verbose: bool) -> Iterator[str]:
-    observed = sum(row.observed for row in table.rows)
-    yield f"{table.title}: {observed:,.0f} observations in {len(table.rows)} rows"
+    observed = counted(f"{sum(row.observed for row in table.rows):,.0f}", "observation")
+    yield f"{table.title}: {observed} in {counted(str(len(table.rows)), 'row')}"
     rows = table.rows if verbose else table.rows[:_MOST_ROWS]
     for row in rows:
         changed = sorted(
@@ -121,7 +125,8 @@ def _table_lines(table: LearnedTable, *, verbose: bool) -> Iterator[str]:
         where = f"({row.context})" if row.context else "(start)"
         yield f"  {where} {row.observed:,.1f} observations: {said}"
     if len(table.rows) > len(rows):
-        yield f"  … {len(table.rows) - len(rows)} rows that changed less; -v shows them"
+        rest = counted(str(len(table.rows) - len(rows)), "row")
+        yield f"  … {rest} that changed less; -v shows all"
 
 
 def _as_json(
@@ -141,6 +146,7 @@ def _as_json(
         "passes": lesson.passes,
         "settled": lesson.is_settled,
         "tables": [asdict(table) for table in lesson.tables],
+        "concentrations": [asdict(weight) for weight in lesson.weights],
         "findings": [one.as_dict() for one in lesson.findings],
         "text": text,
     }

@@ -15,11 +15,12 @@ from orchestrator.gmn.engine.smoothing import fit
 from orchestrator.gmn.limits import DEFAULT_LIMITS
 from orchestrator.gmn.model import Conditional, Entry, Table
 from orchestrator.gmn.tables import context_labels
+from orchestrator.gmn.wording import counted
 from orchestrator.parsing.spelling import nearest
 from orchestrator.types.errors import GMNError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -32,8 +33,45 @@ if TYPE_CHECKING:
 
 #: The fewest expected observations of a row that is tested, for each value it can have.
 _FEWEST = 5
+_ALIKE = 1.1  # rows that are worth so many times as much as others need no word
+_MOST_SAID = 2000  # characters of the metadata about learning; the last logs stay
 _SECTIONS = {"A": "likelihoods", "B": "transitions", "D": "priors"}
 _KINDS = {"A": "likelihood", "B": "transition", "D": "prior"}
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """How many observations the rows of a learned table are worth.
+
+    Attributes:
+        title: ``transition of room``.
+        before: the concentration until now.
+        least, most: what its rows that can change are worth with the log.
+        after: the concentration of the new document, one for all rows: the geometric mean of what
+            they are worth, which is wrong by the same factor upwards and downwards.
+        is_kept: False where the table is not marked, so that the document cannot say it.
+    """
+
+    title: str
+    before: float
+    least: float
+    most: float
+    after: float
+    is_kept: bool
+
+    @property
+    def lost(self) -> str:
+        """What the document does not keep, in words; empty where it keeps all."""
+        least, most = f"{self.least:,.6g}", f"{self.most:,.6g}"
+        worth = counted(most if least == most else f"{least} to {most}", "observation")
+        if not self.is_kept:
+            end = "which is not kept: the table is not marked learn: true"
+            return f"its rows are now worth {worth}, {end}"
+        if self.most <= _ALIKE * self.least:
+            return ""
+        return (
+            f"its rows are worth {worth}, and one concentration stands for all: {self.after:,.6g}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +82,7 @@ class Lesson:
         spec: the document with the learned tables.
         nats_before, nats_after: log likelihood per step, before and after learning.
         nats_uniform: that of a guess that gives every recorded value the same probability.
+        weights: what the learned tables are worth in observations.
         passes: how often the log was gone through.
         is_settled: whether the last pass changed nothing more.
         findings: where the log contradicts the document (908).
@@ -56,6 +95,7 @@ class Lesson:
     passes: int
     is_settled: bool
     tables: tuple[LearnedTable, ...]
+    weights: tuple[Weight, ...]
     findings: tuple[Diagnostic, ...]
 
 
@@ -104,14 +144,16 @@ def learn(spec: GMNSpec, log: Log, names: Sequence[str] = (), *, source: str = "
     made = fit(model, log, learned)
     tables = tuple(_compared(spec, model, made, learned))
     steps = max(1, len(log))
+    weights = {one: w for one in learned if (w := _weight(spec, model, made, one))}
     return Lesson(
-        _rewritten(spec, made, learned, f"{source}: {steps:,} steps"),
+        _rewritten(spec, made, weights, f"{source}: {counted(f'{steps:,}', 'step')}"),
         made.before.log_likelihood / steps,
         made.after.log_likelihood / steps,
         uniform(model, log) / steps,
         len(made.objectives),
         made.is_settled,
         tables,
+        tuple(weights.values()),
         tuple(contradictions(spec, log, made, tables)),
     )
 
@@ -207,6 +249,22 @@ def _compared(
         )
 
 
+def _weight(spec: GMNSpec, model: Compiled, made: Fit, one: Learned) -> Weight | None:
+    """None where every row is certain, so that nothing is learned."""
+    rows = _laid_out(spec, model, one, table_of(model, one))
+    counts = made.after.counts[Learned(one.kind, one.index)]
+    seen = np.where(rows > 0, _laid_out(spec, model, one, counts, is_sum=True), 0.0)
+    worth = one.concentration + seen.sum(axis=1)[rows.max(axis=1) < 1.0]
+    if not worth.size:
+        return None
+    _, conditional = _conditional(spec, model, one)
+    is_kept = conditional is not None and conditional.learn
+    after = float(f"{np.exp(np.log(worth).mean()):.6g}") if is_kept else one.concentration
+    of = (model.observations if one.kind == "A" else model.states)[one.index]
+    title = f"{_KINDS[one.kind]} of {of.name}"
+    return Weight(title, one.concentration, float(worth.min()), float(worth.max()), after, is_kept)
+
+
 def _p_value(before: Array, seen: Array) -> float | None:
     """Likelihood ratio test of the observations of one row against the document (Wilks 1938).
 
@@ -243,13 +301,14 @@ def _chi_square_tail(value: float, freedom: int) -> float:
 # -- the document with what was learned
 
 
-def _rewritten(spec: GMNSpec, made: Fit, learned: Sequence[Learned], source: str) -> GMNSpec:
+def _rewritten(spec: GMNSpec, made: Fit, weights: Mapping[Learned, Weight], source: str) -> GMNSpec:
     """The tables that changed as rows; the others, and what else is written, as they were."""
     sections = {key: list(getattr(spec, key)) for key in _SECTIONS.values()}
     before = compile_spec(spec)
-    titles = []
-    for one in learned:
-        if np.array_equal(table_of(before, one), table_of(made.model, one)):
+    changed: list[Weight] = []
+    for one, weight in weights.items():
+        is_same = np.array_equal(table_of(before, one), table_of(made.model, one))
+        if is_same and weight.after == weight.before:
             continue
         place, conditional = _conditional(spec, made.model, one)
         of = (made.model.observations if one.kind == "A" else made.model.states)[one.index]
@@ -258,12 +317,19 @@ def _rewritten(spec: GMNSpec, made: Fit, learned: Sequence[Learned], source: str
         if conditional is None:
             sections["priors"].append(Conditional(of=of.name, table=table))
         else:
-            sections[_SECTIONS[one.kind]][place] = conditional.model_copy(update={"table": table})
-        titles.append(f"{_KINDS[one.kind]} of {of.name}")
-    if not titles:
+            grown = {"table": table, "concentration": weight.after}
+            sections[_SECTIONS[one.kind]][place] = conditional.model_copy(update=grown)
+        changed.append(weight)
+    if not changed:
         return spec
-    entry = Entry(key="learned", value=f"{', '.join(titles)} from {source}")
-    metadata = (*(e for e in spec.metadata if e.key != "learned"), entry)
+    said = f"{', '.join(weight.title for weight in changed)} from {source}"
+    lost = "; ".join(f"{weight.title}: {weight.lost}" for weight in changed if weight.lost)
+    earlier = [e.value for e in spec.metadata if e.key == "learned"]
+    value = "; ".join([*earlier, f"{said} ({lost})" if lost else said])[-_MOST_SAID:]
+    metadata = (
+        *(e for e in spec.metadata if e.key != "learned"),
+        Entry(key="learned", value=value),
+    )
     tables = {key: tuple(tables) for key, tables in sections.items()}
     return spec.model_copy(update={**tables, "metadata": metadata})
 

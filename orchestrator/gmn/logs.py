@@ -16,6 +16,7 @@ import numpy as np
 from orchestrator.gmn.ends import require_ends
 from orchestrator.gmn.engine.smoothing import Log
 from orchestrator.gmn.model import nfc
+from orchestrator.gmn.wording import counted
 from orchestrator.parsing.spelling import nearest
 from orchestrator.types.work import look
 
@@ -272,8 +273,10 @@ class _Columns:
         if len(self.lines) >= MOST_STEPS:
             raise ValueError(f"line {line}: more than {MOST_STEPS:,} steps; split the log")
         if len(cells) != len(self.header):
-            words = f"line {line}: {len(cells)} cells, the header has {len(self.header)}"
-            raise ValueError(f"{words}; write an empty cell where nothing was recorded")
+            words = f"{counted(str(len(cells)), 'cell')}, the header has {len(self.header)}"
+            raise ValueError(
+                f"line {line}: {words}; write an empty cell where nothing was recorded"
+            )
         look(len(self.columns))
         self.rows.append([column.read(cells[column.at], line) for column in self.columns])
         self.lines.append(line)

@@ -44,7 +44,8 @@ def run(
     """Let an agent act for `steps` steps, or until the environment ends the episode.
 
     Both are reset with `seed` first; equal seeds give equal runs wherever the environment keeps
-    to them. What ends the episode is observed, and that is the last step, without an action.
+    to them and the agent has learned nothing in between, which `reset` keeps; a new agent has
+    learned nothing. What ends the episode is observed: the last step, without an action.
     `keep_choices` says whether the steps keep more than labels.
 
     Raises: ValueError: steps below 1, or what is observed is not one of the model's (903).

@@ -47,6 +47,11 @@ def number(value: float) -> str:
     return f"{value + 0.0:.12g}"
 
 
+def counted(number: str, noun: str) -> str:
+    """``1 step``, ``2 steps``."""
+    return f"{number} {noun}{'' if number == '1' else 's'}"
+
+
 def signed(value: float) -> str:
     """The value with a plus sign where it is above zero."""
     return f"{'+' if value > 0 else ''}{number(value)}"
@@ -83,8 +88,8 @@ def learning(conditional: Conditional) -> str:
     """Whether experience changes the table; empty where it does not."""
     if not conditional.learn:
         return ""
-    weight = number(conditional.concentration)
-    return f"; experience changes this, which counts as {weight} observations in each situation"
+    weight = counted(number(conditional.concentration), "observation")
+    return f"; experience changes this, which counts as {weight} in each situation"
 
 
 def payoff_lines(spec: GMNSpec, preference: Preference) -> Iterator[str]:
