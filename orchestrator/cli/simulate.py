@@ -31,14 +31,7 @@ if TYPE_CHECKING:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print one episode as a table, and how often each expectation held; exit 1 if one did not."""
-    if arguments.plot:
-        check_plot(Path(arguments.plot))
-        require_writable(arguments.plot)
-    if arguments.world and arguments.cross_check:
-        raise UsageError("--cross-check runs in the model's own world; leave --world out")
-    most = max(DEFAULT_LIMITS.simulation_steps, HARD_LIMITS.simulation_steps)
-    if arguments.steps > most:
-        raise UsageError(f"--steps {arguments.steps} is beyond {most}")
+    _refuse(arguments)
     expectations = [Expectation.parse(text) for text in arguments.expect]
     verdict = validate(read_source(arguments.file), run_steps=0)
     if verdict.compiled is None or verdict.spec is None:
@@ -74,6 +67,18 @@ def run(arguments: argparse.Namespace) -> int:
         plotted(episode, Path(arguments.plot), title=verdict.spec.name)
         echo_stderr(f"plotted into {arguments.plot}", "dim")
     return GOOD if all(one.held for one in measured) else INVALID
+
+
+def _refuse(arguments: argparse.Namespace) -> None:
+    """Raise, before anything is computed, where the arguments do not go together."""
+    if arguments.plot:
+        check_plot(Path(arguments.plot))
+        require_writable(arguments.plot)
+    if arguments.world and arguments.cross_check:
+        raise UsageError("--cross-check runs in the model's own world; leave --world out")
+    most = max(DEFAULT_LIMITS.simulation_steps, HARD_LIMITS.simulation_steps)
+    if arguments.steps > most:
+        raise UsageError(f"--steps {arguments.steps} is beyond {most}")
 
 
 def _simulated(
