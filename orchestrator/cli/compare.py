@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.output import UsageError, table
-from orchestrator.gmn.compare import compare
+from orchestrator.gmn.compare import compare, rounded
 from orchestrator.gmn.limits import HARD_LIMITS
 from orchestrator.types.errors import GMNError
 from orchestrator.types.work import TooMuchWork, allowance
@@ -55,17 +55,18 @@ def comparison_lines(found: Comparison, world: str) -> Iterator[str]:
     if found.greedy is not None:
         rows.append(("greedy", f"{found.greedy}"))
     if found.by_chance is not None:
-        rows.append(("random", f"{found.by_chance:.4g} expected"))
+        rows.append(("random", f"{rounded(found.by_chance):.4g} expected"))
     if (best := found.optimal) is not None:
-        words = f"{best.value:.4g} expected, exact over {best.nodes} beliefs"
+        beliefs = f"{best.nodes} belief{'s' * (best.nodes != 1)}"
+        words = f"{rounded(best.value):.4g} expected, exact over {beliefs}"
         if best.method == "point-based":
             words = (
                 f"between {best.lower:.4g} and {best.upper:.4g} expected: the best policy found"
-                f" with {best.nodes} beliefs is a lower bound"
+                f" with {beliefs} is a lower bound"
             )
         rows.append(("optimal", words))
     yield from table(("agent", "utility"), rows)
-    if any(one.error == 0 for one in sampled):
+    if any(rounded(one.error, one.value) == 0 for one in sampled):
         alike = f"all {found.episodes} episodes gained the same: what is rarer than one in"
         yield f"{alike} {found.episodes} is not in this mean; raise --episodes"
     if found.optimal is not None:
@@ -73,7 +74,11 @@ def comparison_lines(found: Comparison, world: str) -> Iterator[str]:
 
 
 def _signed(mean: Mean) -> str:
-    return f"{mean.value:+.4g}" if mean.is_expected else f"{'' if mean.value < 0 else '+'}{mean}"
+    return (
+        f"{rounded(mean.value):+.4g}"
+        if mean.is_expected
+        else f"{'' if mean.value < 0 else '+'}{mean}"
+    )
 
 
 def _share(found: Comparison) -> str:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print one episode as a table, and how often each expectation held; exit 1 if one did not."""
-    _check(arguments)
+    _refuse(arguments)
     expectations = [Expectation.parse(text) for text in arguments.expect]
     verdict = validate(read_source(arguments.file), run_steps=0)
     if verdict.compiled is None or verdict.spec is None:
@@ -69,7 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
     return GOOD if all(one.held for one in measured) else INVALID
 
 
-def _check(arguments: argparse.Namespace) -> None:
+def _refuse(arguments: argparse.Namespace) -> None:
+    """Raise, before anything is computed, where the arguments do not go together."""
     if arguments.plot:
         check_plot(Path(arguments.plot))
         require_writable(arguments.plot)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from orchestrator.types.requests import AnswerKind, Description
 
 #: Raise it whenever the same text could be evaluated differently.
-CHECKS_VERSION = "5"
+CHECKS_VERSION = "6"
 _ASSUMPTIONS = "assumptions"
 
 _KEYS = {

@@ -36,6 +36,11 @@ if TYPE_CHECKING:
 Reference = Literal["optimal", "random", "greedy"]
 
 
+def rounded(value: float, beside: float = 0.0) -> float:
+    """0 in place of what only floating point leaves of it."""
+    return 0.0 if abs(value) < 1e-12 * max(1.0, abs(beside)) else value
+
+
 @dataclass(frozen=True, slots=True)
 class Mean:
     """A mean over episodes and its standard error, NaN of one episode.
@@ -50,8 +55,9 @@ class Mean:
 
     def __str__(self) -> str:
         if self.is_expected:
-            return f"{self.value:.4g} expected"
-        return f"{self.value:.4g}" + ("" if math.isnan(self.error) else f" ± {self.error:.2g}")
+            return f"{rounded(self.value):.4g} expected"
+        error = "" if math.isnan(self.error) else f" ± {rounded(self.error, self.value):.2g}"
+        return f"{rounded(self.value):.4g}{error}"
 
 
 @dataclass(frozen=True, slots=True)

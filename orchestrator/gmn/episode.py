@@ -121,17 +121,17 @@ class Run:
 
 def doubts(run: Run) -> Iterator[str]:
     """Why the beliefs of an episode cannot be relied on (904)."""
-    count = len(run.steps)
+    count = "1 step" if len(run.steps) == 1 else f"{len(run.steps)} steps"
     if run.surprised:
         yield (
-            f"at {run.surprised} of {count} steps nothing the agent held possible explained what it"
+            f"at {run.surprised} of {count} nothing the agent held possible explained what it"
             " observed: its beliefs had ruled it out"
         )
     if run.unsettled:
-        yield f"at {run.unsettled} of {count} steps the mean-field beliefs did not converge"
+        yield f"at {run.unsettled} of {count} the mean-field beliefs did not converge"
     if run.shortened:
         yield (
-            f"at {run.shortened} of {count} steps the contingent plan did not look as far ahead as"
+            f"at {run.shortened} of {count} the contingent plan did not look as far ahead as"
             f" its horizon, for which it would need more than {TREE_NUMBERS:,} numbers; lower the"
             " horizon, or declare fewer states, observations or actions"
         )
@@ -140,9 +140,11 @@ def doubts(run: Run) -> Iterator[str]:
 def unasked(run: Run) -> Iterator[str]:
     """That questions to a language model were due and nobody asked them."""
     if run.unasked:
+        one = run.unasked == 1
         yield (
-            f"{run.unasked} questions to a language model were due and not asked:"
-            " Orchestrator.run_agent asks them"
+            f"{run.unasked} question{'' if one else 's'} to a language model"
+            f" {'was' if one else 'were'} due and not asked: Orchestrator.run_agent asks"
+            f" {'it' if one else 'them'}"
         )
 
 

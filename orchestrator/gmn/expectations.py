@@ -38,10 +38,9 @@ Quantity = Literal["within", "at", "never", "always"]
 Bound = Literal["least", "most"]
 
 _FORM = (
-    "[never|always] VAR=LABEL [and VAR=LABEL] within N [in [at most] P%],"
-    " VAR=LABEL [and VAR=LABEL] at N [in [at most] P%],"
-    " VAR=LABEL before VAR=LABEL within N [in [at most] P%],"
-    " or VAR=LABEL (or the word utility) within N on average at least V (or at most V)"
+    "[never|always] VAR=LABEL [and VAR=LABEL] within N [in [at most] P%], VAR=LABEL"
+    " [and VAR=LABEL] at N [in [at most] P%], VAR=LABEL before VAR=LABEL within N [in [at most]"
+    " P%], or VAR=LABEL (or the word utility) within N on average at least V (or at most V)"
 )
 _EXAMPLE = "cell=r4c4 within 12 in 80%"
 _TIMES = re.compile(
@@ -285,12 +284,13 @@ class Measured:
     def __str__(self) -> str:
         verdict = "holds" if self.held else "fails"
         mark = " (inferred)" if self.expectation.is_inferred else ""
-        measured = f"measured {self.got} of {self.episodes} episodes"
+        measured = f"measured {self.got} of"
         if self.mean is not None:
-            measured = f"measured {self.got} on average over {self.episodes} episodes"
+            measured = f"measured {self.got} on average over"
         elif self.expectation.bound == "most":
-            measured = f"it was so in {self.got} of {self.episodes} episodes"
-        return f"{self.expectation}{mark}: {verdict}, {measured}"
+            measured = f"it was so in {self.got} of"
+        runs = f"{self.episodes} episode{'s' * (self.episodes != 1)}"
+        return f"{self.expectation}{mark}: {verdict}, {measured} {runs}"
 
 
 def expectations_of(spec: GMNSpec) -> tuple[Expectation, ...]:

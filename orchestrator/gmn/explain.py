@@ -202,7 +202,10 @@ def _wants(spec: GMNSpec) -> Iterator[Passage]:
         yield Passage("wants", "What it wants, as utility in nats; more is better:", tuple(lines))
     for ruled in (p for p in spec.preferences if p.rules):
         names, verb = listed(ruled.names), "are" if ruled.given else "is"
-        text = f"What {names} {verb} worth, in nats: the first line that fits decides."
+        kinds = {kind for kind, v in spec.variables() if v.name in ruled.names}
+        when = ", for the state that a step enters" if kinds == {"state"} else ""
+        when = ", for the state before the step" if kinds == {"state", "action"} else when
+        text = f"What {names} {verb} worth, in nats{when}: the first line that fits decides."
         lines = [*payoff_lines(spec, ruled)]
         lines += [f'because "{ruled.reason}"'] if ruled.reason else []
         yield Passage("wants", text, tuple(lines))

@@ -66,6 +66,12 @@ def labels_matching(pattern: str, variable: Variable) -> list[int]:
     return _names(variable).matching(pattern)
 
 
+def ends_beyond(pattern: str, variable: Variable) -> bool:
+    """Whether a range ends after the last index."""
+    match = _RANGE.match(pattern)
+    return match is not None and int(match[2]) >= variable.n and pattern not in variable.names
+
+
 class _Names:
     """The labels of one variable, indexed for many look-ups."""
 

@@ -47,7 +47,7 @@ def test_queries_that_nobody_asks_are_said(
     query = 'node llm_query q { trigger: on_start prompt: "Which way?" effect: note }\nend'
     (tmp_path / "m.gmn").write_text(text.removesuffix("end\n") + query)
     assert main(["simulate", str(tmp_path / "m.gmn"), "--steps", "2"]) == 0
-    assert "1 questions to a language model were due and not asked" in capsys.readouterr().out
+    assert "1 question to a language model was due and not asked" in capsys.readouterr().out
     assert main(["simulate", str(tmp_path / "m.gmn"), "--steps", "2", "--json"]) == 0
     (warning,) = json.loads(capsys.readouterr().out)["warnings"]
     assert "not asked" in warning

@@ -243,3 +243,10 @@ def test_what_cannot_be_compared_is_refused_in_words(
 ) -> None:
     with pytest.raises((ValueError, TypeError), match=re.escape(words)):
         compare(lamp(1.0), against, **{"steps": 2, "episodes": 2, "seed": 0, **changed})
+
+
+def test_a_rounding_error_is_no_error() -> None:
+    assert str(Mean(2.0, 6.6e-16)) == "2 ± 0"
+    assert str(Mean(2.0, 0.25)) == "2 ± 0.25"
+    assert str(Mean(2e-9, 3e-10)) == "2e-09 ± 3e-10"
+    assert str(Mean(-3e-17, 0.1)) == "0 ± 0.1"

@@ -320,3 +320,8 @@ def test_too_many_steps_are_said_and_the_form_has_every_kind() -> None:
             Expectation.parse(f"x=a within {steps}")
     with pytest.raises(ValueError, match=r"VAR=LABEL \[and VAR=LABEL\] at N \[in"):
         Expectation.parse("x")
+
+
+def test_one_episode_is_one() -> None:
+    said = [str(Measured(Expectation.parse("x=a within 3"), True, 1.0, n)) for n in (1, 2)]
+    assert [one.split(" of ")[-1] for one in said] == ["1 episode", "2 episodes"]

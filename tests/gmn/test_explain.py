@@ -9,7 +9,7 @@ import pytest
 from orchestrator.gmn.explain import explain, passages
 from orchestrator.gmn.validate import validate
 from tests.gmn.test_payoffs import TIGER
-from tests.support.documents import GOOD, swapped, without
+from tests.support.documents import GOOD, SHARED, swapped, without
 
 LIBRARY = Path(__file__).parents[2] / "prompts" / "library"
 
@@ -138,7 +138,8 @@ def test_ends_discounts_contingent_plans_payoffs_and_learning_are_said() -> None
     for phrase in (
         "All ends where tiger is gone.",
         "; experience changes this, which counts as 30 observations in each situation.",
-        "What tiger and act are worth, in nats: the first line that fits decides.\n"
+        "What tiger and act are worth, in nats, for the state before the step: the first line that"
+        " fits decides.\n"
         "  if tiger is left and act is open_left: -10\n",
         "  if act is listen: -0.1\n  otherwise: 0\n",
         "act, by doing it: listen 0; open_left -1; open_right -2",
@@ -147,6 +148,21 @@ def test_ends_discounts_contingent_plans_payoffs_and_learning_are_said() -> None
     ):
         assert phrase in said
     assert "otherwise: +1\n" in words(TIGER)
+
+
+def test_when_a_state_is_worth_something_is_said() -> None:
+    text = SHARED + "node preference %s { on: %s rules: [{when: {%s}, utility: 1}] }\n"
+    for on, when, said in (
+        (
+            "[pos, energy]",
+            "pos: a, energy: low",
+            "are worth, in nats, for the state that a step enters",
+        ),
+        ("pos", "pos: a", "is worth, in nats, for the state that a step enters"),
+        ("[go, pos]", "pos: a, go: rest", "are worth, in nats, for the state before the step"),
+        ("go", "go: rest", "What go is worth, in nats: the first"),
+    ):
+        assert said in words(text % ("P", on, when))
 
 
 def test_what_is_missing_is_said() -> None:

@@ -356,3 +356,22 @@ def test_whatever_stands_there_is_a_verdict_and_what_is_accepted_reads_back_equa
             again = validate(text)
             assert again.spec == verdict.spec
             assert again.report.repairs == ()
+
+
+@pytest.mark.parametrize("rules", ["preference", "transition"])
+def test_a_range_beyond_the_last_label_is_cut_and_that_is_said(rules: str) -> None:
+    text = TIGER.replace("{when: {act: listen}, utility", "{when: {act: 0..0}, utility")
+    text = text.replace("{utility: 1}", "{when: {act: 1..9}, utility: 1}")
+    if rules == "transition":
+        text = swapped(
+            "shift moves: {left: [-1], stay: [0], right: [1]}",
+            "rules: [{when: {go: 1..9}, then: {@stay: 1}}, {then: {a: 1}}]",
+        )
+    made = validate(text, run_steps=0)
+    (said,) = (d for d in made.report.repairs if d.code == "GMN106")
+    assert "'1..9' is not in" in said.message
+    assert made.spec is not None
+    assert "1..2" in write_text(made.spec)
+    assert "1..9" not in write_text(made.spec)
+    (error,) = validate(text, run_steps=0, repair="none").report.errors
+    assert error.code == "GMN106"

@@ -11,6 +11,7 @@ from orchestrator.gmn.checks.look_alike import skeleton, told_apart
 from orchestrator.gmn.checks.registry import Subject, check
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.model import LABEL_PATTERN, NAME_PATTERN
+from orchestrator.gmn.rules import ends_beyond
 from orchestrator.gmn.tables import labels_matching
 from orchestrator.parsing.spelling import nearest
 from orchestrator.types.visible import visible
@@ -146,9 +147,10 @@ def labels_are_known(subject: Subject) -> Iterator[Diagnostic]:
     """Labels in maps, rules, moves, walls and goals belong to their variable."""
     for pointer, label, variable in _labels(subject):
         look()
-        if labels_matching(label, variable) or label.startswith("@"):
+        found = labels_matching(label, variable)
+        if (found and not ends_beyond(label, variable)) or label.startswith("@"):
             continue
-        near = nearest(label, variable.names)
+        near = f"{found[0]}..{found[-1]}" if found else nearest(label, variable.names)
         shown = ", ".join(variable.names[:12]) + (", …" if variable.n > 12 else "")
         fix = safe(f"read as {near!r}", put(pointer, near)) if near else None
         words = f"label {label!r} is not in {variable.name}: {shown}"

@@ -207,7 +207,12 @@ class _Walk:
             number = float(value) if _is_share(kind, pointer) else None
         if isinstance(number, bool) or not isinstance(number, int | float):
             code = "GMN312" if "/table/" in pointer or "/values" in pointer else "GMN008"
-            words = f"{pointer}: {value!r} is not {wanted}"
+            said = (
+                f"{value!r} is not"
+                if not isinstance(value, Share)
+                else (f"{value:.4g} is written as a percentage or a fraction, expected")
+            )
+            words = f"{pointer}: {said} {wanted}"
             self.findings.append(finding(code, words, pointer=pointer, got=value, expected=wanted))
             return 0
         if kind is int and isinstance(number, float):

@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.cli.main import main
 from orchestrator.gmn.validate import validate
+from tests.gmn.test_payoffs import TIGER
 from tests.support.documents import GOOD, swapped
 
 ROWS = "rows: [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]]"
@@ -83,3 +84,11 @@ def test_labels_that_begin_with_a_zero_stay_labels() -> None:
 def test_a_horizon_between_two_numbers_is_an_error(horizon: str) -> None:
     report = validate(swapped("horizon: 2", f"horizon: {horizon}")).report
     assert [(d.code, d.pointer) for d in report.errors] == [("GMN008", "/policy/horizon")]
+
+
+@pytest.mark.parametrize("said", ["20%", "1/3", "0%"])
+def test_a_share_where_a_number_counts_is_said_to_be_a_share(said: str) -> None:
+    text = swapped("noise: 0.15", f"noise: 0.15 learn: true concentration: {said}", TIGER)
+    (error,) = validate(text).report.errors
+    assert error.code == "GMN008"
+    assert "is written as a percentage or a fraction, expected a number" in error.message
