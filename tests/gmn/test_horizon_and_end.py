@@ -9,30 +9,16 @@ import numpy as np
 import pytest
 
 from orchestrator.cli.main import main
-from orchestrator.gmn.compile import Compiled
 from orchestrator.gmn.formats import write_json, write_text
-from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.pymdp import to_pymdp
-from orchestrator.gmn.validate import Validation, validate
+from orchestrator.gmn.validate import validate
 from orchestrator.types.errors import GMNError
 from tests.support.documents import GOOD, SHARED, swapped
+from tests.support.verdicts import errors, runs
 
 
 def policy(text: str) -> str:
     return swapped("gamma: 8", f"gamma: 8 {text}")
-
-
-def runs(text: str) -> tuple[GMNSpec, Compiled]:
-    verdict = validate(text)
-    assert verdict.report.runs, verdict.report.errors
-    assert verdict.report.repairs == ()
-    assert verdict.spec is not None
-    assert verdict.compiled is not None
-    return verdict.spec, verdict.compiled
-
-
-def errors(verdict: Validation) -> list[tuple[str, str]]:
-    return [(d.code, d.pointer) for d in verdict.report.errors]
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.gmn.compile import Compiled, compile_spec
+from orchestrator.gmn.compile import compile_spec
 from orchestrator.gmn.formats import write_json, write_text
 from orchestrator.gmn.model import Condition, GMNSpec, Payoff, Preference
-from orchestrator.gmn.validate import Validation, validate
+from orchestrator.gmn.validate import validate
 from orchestrator.types.errors import GMNError
 from tests.support.documents import GOOD, SHARED, plus, swapped
 from tests.support.specs import valid_specs
+from tests.support.verdicts import errors, runs
 
 TIGER = """gmn 1.0
 agent tiger { type: general }
@@ -36,19 +37,6 @@ node policy pi { horizon: 3 gamma: 8 discount: 0.95 }
 end
 """
 PAYOFF = [[-0.1, -10, 1], [-0.1, 1, -10]]
-
-
-def runs(text: str) -> tuple[GMNSpec, Compiled]:
-    verdict = validate(text)
-    assert verdict.report.runs, verdict.report.errors
-    assert verdict.report.repairs == ()
-    assert verdict.spec is not None
-    assert verdict.compiled is not None
-    return verdict.spec, verdict.compiled
-
-
-def errors(verdict: Validation) -> list[tuple[str, str]]:
-    return [(d.code, d.pointer) for d in verdict.report.errors]
 
 
 def rules(on: str, text: str, document: str = SHARED) -> str:
