@@ -43,7 +43,7 @@ BUDGET = {
     "cli": Budget(
         1200,
         2063,
-        "checks before a call, runs, any stream, the output door; logs, comparison, reasons",
+        "checks before a call, runs, streams, the output door; comparison, logs",
     ),
     "server": Budget(1200),
     "client": Budget(600, 1114, "argument types, overloads, GMN tasks, queries of running agents"),
@@ -54,9 +54,7 @@ BUDGET = {
     "config": Budget(330, 416, "a key for each bound that a user may set, bounded YAML"),
     "ledger": Budget(320, 844, "sums of a month beside it, intent lines, private files"),
     "parsing": Budget(400, 1513, "candidates, reasoning, patches; schemas of strangers: 340"),
-    "gmn": Budget(
-        6500, 11398, "plans that branch, agents and worlds, learning, reasons, the optimum"
-    ),
+    "gmn": Budget(6500, 11400, "plans that branch, agents, worlds, learning, the optimum"),
     "types": Budget(400, 960, "results that show themselves, RunContext, work that ends, escapes"),
 }
 CORE = Budget(4500, 8245, "its rooms are over their aims")
