@@ -192,17 +192,21 @@ def test_steps_that_do_not_suffice_are_a_finding_that_says_for_what() -> None:
 
 
 def test_a_check_of_quality_that_takes_too_much_leaves_the_model_valid() -> None:
-    # From each of 4,096 joint states every other one can be reached.
+    # From each of 3,840 joint states every other one can be reached, and 256 never are.
     states = [{"name": f"s{n}", "size": 16} for n in range(3)]
+    uniform: dict[str, Any] = {"kind": "uniform"}
+    tables = (uniform, uniform, {"kind": "rows", "rows": [[1 / 15] * 15 + [0]] * 32})
+    first = {"kind": "map", "map": ["0"]}
     document = {
         "states": states,
         "observations": [{"name": "o", "size": 16}],
         "actions": [{"name": "a", "size": 2}],
         "likelihoods": [{"of": "o", "given": ["s0"], "table": {"kind": "identity"}}],
         "transitions": [
-            {"of": s["name"], "given": ["a", s["name"]], "table": {"kind": "uniform"}}
-            for s in states
+            {"of": s["name"], "given": ["a", s["name"]], "table": table}
+            for s, table in zip(states, tables, strict=True)
         ],
+        "priors": [{"of": s["name"], "given": [], "table": first} for s in states],
         "preferences": [{"on": "o", "goals": [{"value": "1", "utility": 2.0}]}],
     }
     report = validate(json.dumps(document)).report
