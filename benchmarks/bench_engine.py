@@ -3,7 +3,7 @@
 Every part is skipped, and says so, where its package is missing: pymdp 1.0.4 is the extra `pymdp`,
 POMCP comes with pomdp-py. A step is an observation, all plans and the choice of an action; no
 belief is used twice, so nothing is remembered. Ours has no batch yet: a thousand at once are a
-loop. An episode of ours includes the preparation of the model's arrays.
+loop. An episode here includes the preparation of the model's arrays.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def models() -> Iterator[tuple[str, Compiled]]:
         yield f"{count} x 5", model_of(factors(count))
 
 
-# -- a step of ours and of pymdp's
+# -- a step here and in pymdp
 
 
 def situations(model: Compiled) -> Iterator[tuple[list[Any], list[int]]]:
@@ -108,7 +108,7 @@ def situations(model: Compiled) -> Iterator[tuple[list[Any], list[int]]]:
 
 
 def ours(model: Compiled) -> Callable[[], object]:
-    """A function that makes one step of ours, in another situation each time."""
+    """A function that makes one step here, in another situation each time."""
     engine, rng = Engine(model), np.random.default_rng(0)
     ahead = ((engine.from_marginals(p), seen) for p, seen in situations(model))
     ready = list(itertools.islice(ahead, 2 * ROUNDS + MANY))
@@ -180,7 +180,7 @@ def pomcp_tiger(steps_: int, simulations: int) -> float:
 
 
 def pomcp_rocks(steps_: int, simulations: int) -> float:
-    """The same on its RockSample, with the rocks of ours."""
+    """The same on its RockSample, with the same rocks as here."""
     import pomdp_py
     from pomdp_py.problems.rocksample import rocksample_problem as rocks
 

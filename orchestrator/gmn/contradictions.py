@@ -143,8 +143,7 @@ def _impossible(spec: GMNSpec, model: Compiled, log: Log, made: Fit) -> Iterator
         yield finding("GMN908", words, pointer=f"/likelihoods/{place}", variable=sensor.name)
     if made.before.broken:
         first = made.before.broken[0]
-        count = len(made.before.broken)
-        are = "row is" if count == 1 else "rows are"
+        are = "row is" if (count := len(made.before.broken)) == 1 else "rows are"
         words = (
             f"{count} {are} impossible after those before them, the first at"
             f" line {log.lines[first]} ({_row(model, log, first)}): no state leads there. Each"

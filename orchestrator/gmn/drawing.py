@@ -50,10 +50,10 @@ def drawn(variable: Variable, marks: Mapping[int, str], *, width: int = 80) -> l
 def legend(marks: Mapping[int, str]) -> str:
     """What the characters of a drawing stand for: ``S start, G best``."""
     used = set(marks.values())
-    told = [f"{mark} {meaning}" for mark, meaning in MEANINGS.items() if mark in used]
+    meanings = [f"{mark} {meaning}" for mark, meaning in MEANINGS.items() if mark in used]
     if any(map(str.isdigit, used)):
-        told.append("0 to 9 what it believes, in tenths")
-    return ", ".join(told)
+        meanings.append("0 to 9 what it believes, in tenths")
+    return ", ".join(meanings)
 
 
 def landmarks(spec: GMNSpec, model: Compiled, variable: Variable) -> dict[int, str]:

@@ -117,17 +117,18 @@ def _hidden(spec: GMNSpec) -> Iterator[Passage]:
     lines = tuple(f"{v.name}: {v.description}" for v in spec.states if v.description)
     yield Passage("hidden", f"Hidden from it: {names}.{tail}", lines)
     grids = [f for f, v in enumerate(spec.states) if is_grid(v)]
-    model = compile_spec(spec) if grids else None
-    for factor in grids if model is not None else ():
-        assert model is not None
+    if not grids:
+        return
+    model = compile_spec(spec)
+    for factor in grids:
         variable = spec.states[factor]
         marks = landmarks(spec, model, variable)
         start = np.flatnonzero(model.D[factor])
         if len(start) < variable.n:
             marks |= dict.fromkeys(start.tolist(), "S")
         if lines := tuple(line.strip() for line in drawn(variable, marks)):
-            told = f": {legend(marks)}" if marks else ""
-            yield Passage("hidden", f"{variable.name}, drawn with its row 0 on top{told}.", lines)
+            key = f": {legend(marks)}" if marks else ""
+            yield Passage("hidden", f"{variable.name}, drawn with its row 0 on top{key}.", lines)
 
 
 def _described(variable: Variable) -> str:

@@ -157,8 +157,8 @@ def _true_state(
         if not isinstance(label := state.get(v.name), str | None):
             shown = f"{v.name} is {reprlib.repr(label)}, expected a label"
             raise TypeError(f"{said}: {shown}: {', '.join(v.names[:9])}")
-    told = zip(model.states, found, strict=True)
-    return {v.name: v.names[i] for v, i in told if i is not None}
+    pairs = zip(model.states, found, strict=True)
+    return {v.name: v.names[i] for v, i in pairs if i is not None}
 
 
 def simulate(

@@ -16,7 +16,7 @@ from tests.cli.test_learned import Output, document, written
 __all__ = ["document"]  # a fixture
 
 
-def told(capsys: Output, document: str, data: str, *more: str) -> dict[str, Any]:
+def report_of(capsys: Output, document: str, data: str, *more: str) -> dict[str, Any]:
     """What `refine --data` gives as JSON."""
     code = main(["refine", document, "--data", data, "--json", "-q", *more])
     printed = capsys.readouterr()
@@ -42,7 +42,7 @@ def test_a_csv_reads_alike_however_its_cells_are_quoted(
     writer = csv.writer(text, delimiter=separator, lineterminator=end, quoting=quoting)
     rows = [["left", "forth"], ["middle", "back"], ["left", ""]]
     writer.writerows([["sight", "push"], *rows])
-    value = told(capsys, document, written(tmp_path, text.getvalue()))
+    value = report_of(capsys, document, written(tmp_path, text.getvalue()))
     assert (value["steps"], value["notes"]) == (3, [])
 
 
@@ -87,7 +87,7 @@ def test_a_column_that_nearly_has_a_known_name_is_refused(
 
 def test_other_columns_are_ignored_by_name(document: str, tmp_path: Path, capsys: Output) -> None:
     data = written(tmp_path, ",sight,push,weather,\n0,left,forth,fine,\n1,left,,fine,\n")
-    (note,) = told(capsys, document, data)["notes"]
+    (note,) = report_of(capsys, document, data)["notes"]
     assert note.endswith("are ignored: (without a name), weather")
 
 
@@ -117,13 +117,13 @@ def test_a_json_string_may_hold_what_ends_a_line_elsewhere(
     document: str, tmp_path: Path, capsys: Output
 ) -> None:
     text = '{"sight": 0, "push": 0, "said": "a\u2028b\x85c"}\r\n{"sight": 1, "push": 1}\r\n'
-    assert told(capsys, document, written(tmp_path, text))["steps"] == 2
+    assert report_of(capsys, document, written(tmp_path, text))["steps"] == 2
 
 
 def test_wide_logs_and_long_remarks_are_read(document: str, tmp_path: Path, capsys: Output) -> None:
     more = ",".join(f"c{i}" for i in range(20_000))
     wide = f"sight,push,{more},remark\nleft,,{',' * 19_999},{'long ' * 1000}\n"
-    assert told(capsys, document, written(tmp_path, wide))["steps"] == 1
+    assert report_of(capsys, document, written(tmp_path, wide))["steps"] == 1
 
 
 TIGER = """gmn 1.0
@@ -186,4 +186,4 @@ def test_an_episode_that_may_go_on_is_read(
     tmp_path: Path, rows: str, opens: str, slip: str, capsys: Output
 ) -> None:
     document = tiger(tmp_path, opens=opens, slip=slip)
-    assert told(capsys, document, written(tmp_path, rows))["steps"] > 1
+    assert report_of(capsys, document, written(tmp_path, rows))["steps"] > 1

@@ -36,8 +36,8 @@ def values_fit_their_target(subject: Subject) -> Iterator[Diagnostic]:
     for index, preference in enumerate(subject.spec.preferences):
         target = subject.variables.get(preference.on)
         where = f"/preferences/{index}"
-        told: tuple[Goal | Payoff, ...] = (*preference.goals, *preference.rules)
-        utilities = [*preference.values, *(one.utility for one in told)]
+        weighed: tuple[Goal | Payoff, ...] = (*preference.goals, *preference.rules)
+        utilities = [*preference.values, *(one.utility for one in weighed)]
         if not all(math.isfinite(u) for u in utilities):
             words = f"a utility on {preference.on} is not finite; write a number of nats"
             yield finding("GMN203", words, pointer=where, variable=preference.on)
