@@ -31,7 +31,7 @@ define install
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check format test-install test-pymdp test-proxy prompt-ci chaos fuzz bench bench-readings bench-structured constraints audit canary clean
+.PHONY: help demo test test-slow check format test-install test-pymdp test-proxy prompt-ci chaos fuzz soak bench bench-readings bench-structured constraints audit canary clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -97,6 +97,10 @@ chaos: $(VENV)/.developed ## 50,000 requests through a faulty server, with a see
 FUZZ_SECONDS ?= 60
 fuzz: $(VENV)/.developed ## one minute of random texts for every reader, with bounds of time and memory
 	$(BIN)/python -m tests.security.fuzz $(FUZZ_SECONDS)
+
+SOAK_SECONDS ?= 600
+soak: $(VENV)/.developed ## ten minutes of messages to the service: memory, descriptors and rows stay flat
+	$(BIN)/python -m benchmarks.bench_service $(SOAK_SECONDS)
 
 bench: $(VENV)/.developed ## every performance claim, as a ratio measured here and now
 	@for script in benchmarks/bench_*.py; do $(BIN)/python -m benchmarks.$$(basename $$script .py) || exit 1; done

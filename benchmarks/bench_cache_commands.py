@@ -6,22 +6,24 @@ The number of entries may be given; by default 100,000 answers of 2 KB with thei
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import sqlite3
+import subprocess
 import sys
 import tempfile
+import time
+from multiprocessing import get_context
 from pathlib import Path
 
 from benchmarks.ratio import seconds_of, spell
 from orchestrator.cache.disk import disk_store
 from orchestrator.cache.keys import LAYOUT, digest, question_of
-from orchestrator.cli.main import main as command
 from orchestrator.types.messages import LLMMessage, LLMRole
 from orchestrator.types.requests import Request
 
 ENTRIES = 100_000
 AT_ONCE = 2_000
+COMMAND = "from orchestrator.cli.main import main; raise SystemExit(main())"
 
 
 def fill(directory: Path, entries: int) -> None:
@@ -43,27 +45,35 @@ def read_all_rows(directory: Path) -> None:
             pass
 
 
-def run(action: str) -> None:
-    """Run the command as a terminal would, without what it prints."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        code = command(["cache", action])
-    if code:
-        raise SystemExit(f"cache {action} ended with {code}")
+def run(directory: Path, *arguments: str) -> tuple[float, int]:
+    """CPU seconds of the whole command with its start, and its most memory in MiB."""
+    command = [sys.executable, "-c", COMMAND, "cache", *arguments]
+    env = {"ORCHESTRATOR_CACHE_DIR": str(directory), "HOME": str(directory)}
+    env["PYTHONPATH"] = ":".join(sys.path)
+    with subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL) as ran:
+        _, status, used = os.wait4(ran.pid, 0)
+        ran.returncode = os.waitstatus_to_exitcode(status)
+    if ran.returncode:
+        raise SystemExit(f"cache {' '.join(arguments)} ended with {ran.returncode}")
+    return used.ru_utime + used.ru_stime, used.ru_maxrss // 1024
 
 
 def main() -> None:
     """Print a line for each command; the aim is 1 s at 100,000 entries."""
     entries = int(sys.argv[1]) if len(sys.argv) > 1 else ENTRIES
-    with tempfile.TemporaryDirectory() as directory:
-        os.environ["ORCHESTRATOR_CACHE_DIR"] = directory
-        fill(Path(directory), entries)
-        run("info")  # imports what a command imports
-        for action in ("info", "list", "verify", "clear"):
-            bare = seconds_of(lambda: read_all_rows(Path(directory)))
-            taken = seconds_of(lambda action=action: run(action))  # type: ignore[misc]
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        # In a process of its own: Linux counts the memory of its parent as its own.
+        filling = get_context("spawn").Process(target=fill, args=(directory, entries))
+        filling.start()
+        filling.join()
+        every = ("list", "--last", str(entries))
+        for arguments in (("info",), ("list",), every, ("verify",), ("clear",)):
+            bare = seconds_of(lambda: read_all_rows(directory), clock=time.process_time)
+            taken, most = run(directory, *arguments)
             print(
-                f"cache_commands: {action} of {entries} entries {spell(taken)}, "
-                f"plain read of all rows {spell(bare)}, ratio {taken / bare:.3g}"
+                f"cache_commands: {' '.join(arguments)} of {entries} entries {spell(taken)} of CPU,"
+                f" {most} MB, plain read of all rows {spell(bare)}, ratio {taken / bare:.3g}"
             )
 
 

@@ -1,9 +1,10 @@
 """Our engine against pymdp's and against a POMCP: time of a step, and utility on known problems.
 
 Every part is skipped, and says so, where its package is missing: pymdp 1.0.4 is the extra `pymdp`,
-POMCP comes with pomdp-py. A step is an observation, all plans and the choice of an action; no
-belief is used twice, so nothing is remembered. Ours has no batch yet: a thousand at once are a
-loop. An episode here includes the preparation of the model's arrays.
+POMCP comes with pomdp-py, which nothing here depends on. Times are CPU time of the process with all
+of its threads, in turn. A step is an observation, all plans and the choice of an action; no belief
+is used twice, so nothing is remembered. An episode includes the preparation of the model's arrays.
+Words after the command keep what has one of them in its name: `bench_engine grid tiger`.
 """
 
 from __future__ import annotations
@@ -15,20 +16,23 @@ import itertools
 import os
 import random
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.ratio import interleaved, spell
-from orchestrator.gmn.compare import compare
+from benchmarks.ratio import interleaved, seconds_of, spell
+from orchestrator.gmn.acting.simulate import simulate
 from orchestrator.gmn.compile import Compiled
-from orchestrator.gmn.engine.choice import choose
+from orchestrator.gmn.engine.choice import choose, choose_many
 from orchestrator.gmn.engine.engine import Engine
 from orchestrator.gmn.limits import HARD_LIMITS
-from orchestrator.gmn.optimal import optimum
+from orchestrator.gmn.optimum.expected import expected_utility
+from orchestrator.gmn.optimum.optimal import optimum
 from orchestrator.gmn.pymdp import to_pymdp
 from orchestrator.gmn.validate import validate
 
@@ -38,7 +42,7 @@ FACTORS = (1, 2, 3, 4)  # of five values each
 MANY = 1000
 ROUNDS = 15
 #: Steps and episodes on each problem, simulations of POMCP for one step.
-PROBLEMS = {"tiger": (20, 20, 1000), "rocksample_4x4": (20, 4, 2000)}
+PROBLEMS = {"tiger": (20, 20, 1000), "rocksample_4x4": (20, 10, 2000)}
 
 # -- models
 
@@ -50,7 +54,7 @@ def model_of(text: str) -> Compiled:
     return found
 
 
-def grid(side: int) -> str:
+def grid(side: int, horizon: int = 2) -> str:
     """An agent that moves on a square, sees its cell through noise and wants a corner."""
     moves = "up: [-1, 0], down: [1, 0], left: [0, -1], right: [0, 1], stay: [0, 0]"
     return f"""gmn 1.0
@@ -61,7 +65,7 @@ node action go {{ labels: [up, down, left, right, stay] }}
 node emission A {{ from: [cell] to: seen identity noise: 0.1 }}
 node transition B {{ from: [go, cell] to: cell grid moves: {{{moves}}} }}
 node preference C {{ on: seen goals: {{r0c{side - 1}: 2}} }}
-node policy pi {{ horizon: 2 gamma: 8 }}
+node policy pi {{ horizon: {horizon} gamma: 8 }}
 """
 
 
@@ -89,11 +93,19 @@ node policy pi {{ horizon: 2 gamma: 8 }}
 def models() -> Iterator[tuple[str, Compiled]]:
     """Every model whose steps are timed."""
     for path in sorted((ROOT / "prompts" / "library").glob("*.gmn")):
-        yield path.stem, model_of(path.read_text(encoding="utf-8"))
+        if wanted(path.stem):
+            yield path.stem, model_of(path.read_text(encoding="utf-8"))
     for side in SIDES:
-        yield f"grid of {side * side}", model_of(grid(side))
+        if wanted(f"grid of {side * side}"):
+            yield f"grid of {side * side}", model_of(grid(side))
     for count in FACTORS:
-        yield f"{count} x 5", model_of(factors(count))
+        if wanted(f"{count} x 5"):
+            yield f"{count} x 5", model_of(factors(count))
+
+
+def wanted(name: str) -> bool:
+    """Whether it is asked for: everything, where the command names nothing."""
+    return not sys.argv[1:] or any(word in name for word in sys.argv[1:])
 
 
 # -- a step here and in pymdp
@@ -108,15 +120,17 @@ def situations(model: Compiled) -> Iterator[tuple[list[Any], list[int]]]:
 
 
 def ours(model: Compiled) -> Callable[[], object]:
-    """A function that makes one step here, in another situation each time."""
+    """A function that makes one step here, in another situation each time; warm, as pymdp's."""
     engine, rng = Engine(model), np.random.default_rng(0)
     ahead = ((engine.from_marginals(p), seen) for p, seen in situations(model))
-    ready = list(itertools.islice(ahead, 2 * ROUNDS + MANY))
+    ready = list(itertools.islice(ahead, 3 * ROUNDS + MANY))
 
     def step() -> object:
         prior, seen = ready.pop() if len(ready) > MANY else next(ahead)
         return choose(engine, engine.observe(prior, seen).beliefs, rng).action
 
+    for _ in range(ROUNDS):
+        step()
     return step
 
 
@@ -141,7 +155,8 @@ def theirs(model: Compiled, at_once: int) -> Callable[[], object]:
 
 
 def steps() -> None:
-    """Print our time of a step beside pymdp's: single, and a thousand at once."""
+    """Print our time of a step beside pymdp's, single and a thousand at once; who is faster."""
+    faster, measured = [], 0
     for name, model in models():
         try:
             single, many = theirs(model, 1), theirs(model, MANY)
@@ -149,20 +164,42 @@ def steps() -> None:
         except Exception as error:  # noqa: BLE001  what pymdp cannot do is a result
             print(f"engine: {name}: pymdp: {type(error).__name__}: {str(error)[:100]}", flush=True)
             continue
-        ratio = interleaved(ours(model), single, rounds=ROUNDS)
-        print(f"engine: {ratio.line(f'{name}, one step', 'ours', 'pymdp')}", flush=True)
-        ratio = interleaved(loop(ours(model)), many, rounds=4)
-        print(f"engine: {ratio.line(f'{name}, {MANY:,} steps', 'our loop', 'pymdp')}", flush=True)
+        how, all_of_ours = at_once(model)
+        for words, us, a, b, rounds in (
+            (f"{name}, one step", "ours", ours(model), single, ROUNDS),
+            (f"{name}, {MANY:,} steps", how, all_of_ours, many, 4),
+        ):
+            ratio = interleaved(a, b, rounds=rounds, clock=time.process_time)
+            print(f"engine: {ratio.line(words, us, 'pymdp')}", flush=True)
+            measured += 1
+            if ratio.median > 1:
+                faster.append(f"{words} ({ratio.median:.3g})")
+    if measured:
+        print(f"engine: pymdp is faster at: {'; '.join(faster) or 'nothing'}", flush=True)
 
 
-def loop(step: Callable[[], object]) -> Callable[[], object]:
-    """A function that makes `MANY` steps."""
+def at_once(model: Compiled) -> tuple[str, Callable[[], object]]:
+    """How `MANY` steps are made here, and a function that makes them."""
+    engine = Engine(model)
+    some = list(itertools.islice(situations(model), MANY))
+    each = [engine.from_marginals(priors) for priors, _ in some]
+    rngs = [np.random.default_rng(seed) for seed in range(MANY)]
+    if not engine.is_exact:
 
-    def many() -> None:
-        for _ in range(MANY):
-            step()
+        def loop() -> None:
+            engine.known.clear()
+            for prior, (_, seen), rng in zip(each, some, rngs, strict=True):
+                choose(engine, engine.observe(prior, seen).beliefs, rng)
 
-    return many
+        return "our loop", loop
+    beliefs = tuple(np.stack(parts) for parts in zip(*each, strict=True))
+    shown = np.array([seen for _, seen in some])
+
+    def batch() -> object:
+        engine.known.clear()
+        return choose_many(engine, engine.observe_many(beliefs, shown)[0], rngs)
+
+    return "our batch", batch
 
 
 # -- utility on known problems
@@ -215,33 +252,73 @@ def _episode(problem: Any, steps_: int, simulations: int, exploration: float) ->
     return total
 
 
+def our_episode(model: Compiled, steps_: int, seed: int) -> float:
+    """Discounted utility of one episode; in these problems acts alone have a utility."""
+    run = simulate(Engine(model), steps=steps_, seed=seed, keep_choices=False)
+    return sum(step.utility * model.discount**t for t, step in enumerate(run.steps))
+
+
+def problem(name: str) -> Compiled:
+    """A known problem."""
+    path = ROOT / "tests" / "gmn" / "pomdps" / f"{name}.gmn"
+    return model_of(path.read_text(encoding="utf-8"))
+
+
+def far() -> None:
+    """Print our time of a step that compares 625 plans."""
+    if wanted(name := "grid of 25, horizon 4"):
+        step = ours(model_of(grid(5, 4)))
+        took = [seconds_of(step, clock=time.process_time) for _ in range(ROUNDS)]
+        print(
+            f"engine: {name}: one step of our engine {spell(statistics.median(took))}", flush=True
+        )
+
+
+def plans() -> None:
+    """Print what our agent gains, exactly, of what is possible, and what its first plan takes."""
+    for name, (length, _, _) in PROBLEMS.items():
+        if not wanted(name):
+            continue
+        model = problem(name)
+        best, engine = optimum(model, steps=length), Engine(model)
+        expected = expected_utility(engine, steps=length)
+        print(f"engine: {name}, {length} steps: optimum {best.lower:.4g} to {best.upper:.4g},"
+              f" ours {expected:.4g} expected, looking {engine.depth} of {model.horizon} steps"
+              f" ahead", flush=True)  # fmt: skip
+        for horizon in (6, 8, 10):
+            engine = Engine(replace(model, horizon=horizon))
+            beliefs = engine.observe(engine.start(), [0] * len(model.observations)).beliefs
+            start = time.process_time()
+            depth = engine.plan(beliefs)[1]
+            took = spell(time.process_time() - start)
+            print(f"engine: {name}: first plan of horizon {horizon} looks {depth} steps ahead in"
+                  f" {took}", flush=True)  # fmt: skip
+
+
 def utilities() -> None:
     """Print utility and time of an episode, ours and POMCP's in turn."""
     play = {"tiger": pomcp_tiger, "rocksample_4x4": pomcp_rocks}
     for name, (length, episodes, simulations) in PROBLEMS.items():
-        path = ROOT / "tests" / "gmn" / "pomdps" / f"{name}.gmn"
-        model = model_of(path.read_text(encoding="utf-8"))
-        best = optimum(model, steps=length)
+        if not wanted(name):
+            continue
+        model = problem(name)
         gained: dict[str, list[float]] = {"ours": [], "POMCP": []}
         took: dict[str, list[float]] = {"ours": [], "POMCP": []}
         lost = 0
         for seed in range(episodes):
+            start = time.process_time()
+            gained["ours"].append(our_episode(model, length, seed))
+            took["ours"].append(time.process_time() - start)
             random.seed(seed)
-            start = time.perf_counter()
-            found = compare(model, [], steps=length, episodes=1, seed=seed)
-            took["ours"].append(time.perf_counter() - start)
-            gained["ours"].append(found.agent.value)
-            start = time.perf_counter()
+            start = time.process_time()
             try:
                 with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does
                     value = play[name](length, simulations)
             except Exception:  # noqa: BLE001  its particles can run out; counted below
                 lost += 1
                 continue
-            took["POMCP"].append(time.perf_counter() - start)
+            took["POMCP"].append(time.process_time() - start)
             gained["POMCP"].append(value)
-        print(f"engine: {name}, {length} steps: optimum {best.lower:.4g} to {best.upper:.4g}"
-              f" expected", flush=True)  # fmt: skip
         for who, values in gained.items():
             error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
             mean = statistics.fmean(values) if values else float("nan")
@@ -253,11 +330,13 @@ def utilities() -> None:
 
 
 def main() -> None:
-    """Both parts; a load above the number of processors makes the times examples at most."""
+    """Each part whose package is there; a load above the processors makes times mere examples."""
     print(f"engine: load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
+    far()
+    plans()
     for package, part, how in (
         ("pymdp", steps, "install the extra `pymdp`"),
-        ("pomdp_py", utilities, "pip install pomdp-py"),
+        ("pomdp_py", utilities, "optional: pip install pomdp-py"),
     ):
         if importlib.util.find_spec(package) is None:
             print(f"engine: {part.__name__}: skipped: {package} is not installed; {how}")

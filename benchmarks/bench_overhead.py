@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import statistics
 import tempfile
@@ -11,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from benchmarks.ratio import ratio_of
-from benchmarks.serving import bare_router, config, served
+from benchmarks.serving import bare_router, config, remember_no_verdict, served
 from orchestrator.client.orchestrator import Orchestrator
 from orchestrator.types.messages import LLMMessage, LLMRole
 from orchestrator.types.requests import Request
@@ -60,15 +61,35 @@ async def measure(base: str, directory: str) -> None:
 
 
 async def measure_generation(base: str) -> None:
-    """Print what `generate_gmn` adds for the same messages and an accepted answer."""
+    """Print what `generate_gmn` adds for the same messages and an accepted answer.
+
+    Its verdict is remembered at first, and then judged at each call, as different answers are.
+    """
     async with Orchestrator(config(base, generation={"mode": "prompt"})) as orchestrator:
         made = await orchestrator.generate_gmn(SENTENCE)
         request = made.attempts[0].request
         ask = {"model": "m", "messages": [turn.as_dict() for turn in request.messages]}
         bare = bare_router(orchestrator)
+        for name in ("generate_gmn, verdict remembered", "generate_gmn, judged"):
+            if name.endswith("judged"):
+                remember_no_verdict(orchestrator)
+            await compare(
+                name,
+                lambda: orchestrator.generate_gmn(SENTENCE),
+                lambda: bare.acompletion(**ask, **request.parameters),
+            )
+
+
+async def measure_miss(base: str, directory: str) -> None:
+    """Print what `generate_gmn` adds where the cache is on and has no answer: all of it is kept."""
+    kept = {"cache": {"mode": "use", "directory": directory}, "ledger": {"directory": directory}}
+    async with Orchestrator(config(base, generation={"mode": "prompt"}, **kept)) as orchestrator:
+        request = (await orchestrator.generate_gmn(SENTENCE)).attempts[0].request
+        ask = {"model": "m", "messages": [turn.as_dict() for turn in request.messages]}
+        bare, seeds = bare_router(orchestrator), itertools.count()
         await compare(
-            "generate_gmn",
-            lambda: orchestrator.generate_gmn(SENTENCE),
+            "generate_gmn, a cache miss",
+            lambda: orchestrator.generate_gmn(SENTENCE, seed=next(seeds)),
             lambda: bare.acompletion(**ask, **request.parameters),
         )
 
@@ -90,14 +111,15 @@ async def compare(
 
 
 def main() -> None:
-    """Print one line per path; bounds: a ratio of 1.05, of 1.6 for `generate_gmn`."""
+    """Print one line per path; bounds: a ratio of 1.05, of 1.6 for a judged `generate_gmn`."""
     with (
         served(Reply("a short answer " * 100)) as base,
         tempfile.TemporaryDirectory() as directory,
     ):
         asyncio.run(measure(base, directory))
-    with served(Reply(GOOD)) as base:
+    with served(Reply(GOOD)) as base, tempfile.TemporaryDirectory() as directory:
         asyncio.run(measure_generation(base))
+        asyncio.run(measure_miss(base, directory))
 
 
 if __name__ == "__main__":

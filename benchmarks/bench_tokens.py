@@ -1,19 +1,31 @@
-"""Tokens that a model must write: compact tables compared with dense ones."""
+"""Tokens that a model must write, compact tables against dense ones, and those of each prompt."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import os
+from collections.abc import Callable
+from pathlib import Path
 
 import tiktoken
 
 from orchestrator.config.paths import shipped
+from orchestrator.generation.prompts import Prompts
+from orchestrator.generation.request_building import examples_for
 from orchestrator.gmn.compile import compile_spec
 from orchestrator.gmn.formats import write_json, write_text
+from orchestrator.gmn.formats.schema import strict_schema
 from orchestrator.gmn.validate import validate
+from orchestrator.routing.output_modes import tightened
+from orchestrator.types.requests import OutputMode
 
 
 def counter() -> tuple[str, object]:
     """Name and encoding of cl100k; a stated estimate and None when it cannot be loaded."""
+    if litellm := importlib.util.find_spec("litellm"):  # which brings the table; not loaded here
+        table = Path(str(litellm.origin)).parent / "litellm_core_utils" / "tokenizers"
+        os.environ.setdefault("TIKTOKEN_CACHE_DIR", str(table))
     try:
         encoding = tiktoken.get_encoding("cl100k_base")
     except Exception as error:  # noqa: BLE001  without a network, tiktoken raises any error of its HTTP client
@@ -21,13 +33,28 @@ def counter() -> tuple[str, object]:
     return "cl100k", encoding
 
 
+def print_prompts(tokens: Callable[[str], int]) -> None:
+    """Print the tokens of a first question with one example, per output mode."""
+    sentence = "a cautious explorer for a 5x5 grid who must reach the corner"
+    shown = examples_for(sentence, "explorer", None, count=1)
+    prompts = Prompts(shipped("prompts", "templates"))
+    schema = json.dumps(tightened(strict_schema()), separators=(",", ":"))
+    for mode in OutputMode:
+        asked = prompts.generate(sentence, agent_type="explorer", mode=mode, examples=shown)
+        parts = [turn.text for turn in asked.messages] + [schema] * mode.sends_schema
+        counts = [tokens(part) for part in parts]
+        characters = sum(map(len, parts)) / 3.2
+        print(f"prompt: {mode}: {sum(counts)} tokens {counts}; characters / 3.2: {characters:.0f}")
+
+
 def main() -> None:
-    """Print one line per curated model, and the median ratio."""
+    """Print one line per output mode and per curated model, and the median ratio."""
     name, encoding = counter()
 
     def tokens(text: str) -> int:
         return len(encoding.encode(text)) if encoding else round(len(text) / 3.2)  # type: ignore[attr-defined]
 
+    print_prompts(tokens)
     ratios: list[float] = []
     for path in sorted(shipped("prompts", "library").glob("*.gmn")):
         spec = validate(path.read_text(encoding="utf-8")).spec

@@ -1,4 +1,8 @@
-"""Adding up the ledger: against `json.loads` of each of its lines, and with the sums kept."""
+"""Adding up the ledger: against `json.loads` of each of its lines, and with the sums kept.
+
+The number of requests may be given, and that of the rounds; by default 100,000 and 4, for the
+bounds 1000000 and 2.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +13,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
-from benchmarks.ratio import ratio_of, spell
+from pydantic_core import to_json
+
+from benchmarks.ratio import ratio_of, seconds_of, spell
+from orchestrator.ledger.ledger import runs_of
 from orchestrator.ledger.months import sums_of
 
 MONTH = "2026-11"
-ROUNDS = 4
 COMMAND = "from orchestrator.cli.main import main; raise SystemExit(main(['usage']))"
 
 
@@ -24,8 +32,8 @@ def write(directory: Path, count: int) -> None:
     draw = random.Random(1)
     zero = {"prompt_tokens": 0, "completion_tokens": 0, "cached_tokens": 0}
     with (
-        (directory / f"{MONTH}.jsonl").open("w") as over,
-        (directory / f"{MONTH}.sent").open("w") as sent,
+        (directory / f"{MONTH}.jsonl").open("wb") as over,
+        (directory / f"{MONTH}.sent").open("wb") as sent,
     ):
         for number in range(count):
             day, second = divmod(number * 25 * 86_400 // count, 86_400)
@@ -43,9 +51,15 @@ def write(directory: Path, count: int) -> None:
                 "rounds": [], "wire": [call], "hits": 0, "usage": usage, "served": zero,
                 "billed_usd": usd, "served_usd": usd, "estimated": False, "seconds": 0.1,
             }  # fmt: skip
-            over.write(json.dumps(line, separators=(",", ":")) + "\n")
+            over.write(to_json(line) + b"\n")
             line |= {"wire": [], "pending": [call], "outcome": "unfinished"}
-            sent.write(json.dumps(line, separators=(",", ":")) + "\n")
+            sent.write(to_json(line) + b"\n")
+
+
+def forget(directory: Path) -> None:
+    """Remove the kept sums."""
+    for path in directory.glob("*.sums"):
+        path.unlink()
 
 
 def read(directory: Path) -> None:
@@ -56,30 +70,37 @@ def read(directory: Path) -> None:
                 json.loads(raw)
 
 
+def cpu_of(work: Callable[[], object]) -> float:
+    """Seconds of CPU."""
+    return seconds_of(work, clock=time.process_time)
+
+
 def main() -> None:
-    """Print the ratio, the time with the sums kept, and the memory of the command."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    """Print the ratio, CPU with the sums kept, and CPU and memory of the command."""
+    count, rounds = map(int, (sys.argv[1:] + ["100000", "4"][len(sys.argv) - 1 :]))
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         write(directory, count)
         pairs, kept = [], []
-        for _ in range(ROUNDS):
-            (directory / f"{MONTH}.sums").unlink(missing_ok=True)
-            moments = [time.perf_counter()]
-            for work in (lambda: sums_of(directory, "tenant"), lambda: read(directory)):
-                work()
-                moments.append(time.perf_counter())
-            pairs.append((moments[1] - moments[0], moments[2] - moments[1]))
-            sums_of(directory, "tenant")
-            kept.append(time.perf_counter() - moments[2])
+        for _ in range(rounds):
+            forget(directory)
+            added = cpu_of(lambda: sums_of(directory, "tenant"))
+            pairs.append((added, cpu_of(lambda: read(directory))))
+            kept.append(cpu_of(lambda: sums_of(directory, "tenant")))
         print(ratio_of(pairs).line(f"{count} requests", "added up", "json.loads of each line"))
-        print(f"with the sums kept: {spell(min(kept))}")
-        (directory / f"{MONTH}.sums").unlink()
+        print(f"CPU with the sums kept: {spell(min(kept))}")
+        day = cpu_of(lambda: sums_of(directory, "tenant", since=f"{MONTH}-25", is_checked=False))
+        print(f"CPU of a start with a day's budget: {spell(day)}")
+        found: list[object] = []
+        runs = cpu_of(lambda: found.extend(islice(runs_of(directory), 20)))
+        print(f"CPU of looking for the last 20 runs, {len(found)} there: {spell(runs)}")
+        forget(directory)
         command = [sys.executable, "-c", COMMAND]
         env = {"ORCHESTRATOR_LEDGER_DIR": name, "HOME": name, "PYTHONPATH": ":".join(sys.path)}
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=env)
-        most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-        print(f"memory of orchestrator usage without them: {most // 1024} MB")
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = spell(used.ru_utime + used.ru_stime)
+        print(f"orchestrator usage without the sums: {cpu} of CPU, {used.ru_maxrss // 1024} MB")
 
 
 if __name__ == "__main__":

@@ -5,13 +5,17 @@ from __future__ import annotations
 import functools
 import json
 import math
+import time
+from pathlib import Path
 
 import numpy as np
 
 from benchmarks.ratio import seconds_of, spell
+from orchestrator.generation.gmn_contract import GMNContract, Verdicts
 from orchestrator.gmn.limits import HARD_LIMITS
 from orchestrator.gmn.validate import validate
 
+LIBRARY = Path(__file__).parents[1] / "prompts/library"
 GARBAGE = {"open brackets": b"{[(<", "half a node": b"a: [", "one bare word": b"aaaa"}
 SIZES = (10, 100, 1000)  # one square table each: 1e2, 1e4, 1e6 numbers
 
@@ -35,9 +39,42 @@ def document(n: int) -> str:
     )
 
 
+def judged() -> None:
+    """Print the CPU time of judging a valid answer: read, checks, compile, run."""
+    contract, first = GMNContract(), 0.0
+    took = {}
+    for path in sorted(LIBRARY.glob("*.gmn")):
+        text = path.read_text(encoding="utf-8")
+        start = time.process_time()
+        assert contract.evaluate(text).report.is_accepted, path
+        first = first or time.process_time() - start
+        times = []
+        for _ in range(15):
+            start = time.process_time()
+            contract.evaluate(text)
+            times.append(time.process_time() - start)
+        took[path.stem] = min(times)
+    mean = sum(took.values()) / len(took)
+    print(
+        f"validate_speed: a good answer is judged in {spell(mean)} of CPU, mean of {len(took)}"
+        f" curated documents; the 5x5 explorer in {spell(took['explorer'])}; the first document of"
+        f" the process in {spell(first)}"
+    )
+    again = GMNContract(verdicts=Verdicts())
+    again.evaluate(text)
+    start = time.process_time()
+    for at in range(1000):  # a new text each time, as an answer is
+        again.evaluate(text[:at] + text[at:])
+    print(
+        f"validate_speed: a remembered verdict costs {spell((time.process_time() - start) / 1000)}"
+    )
+
+
 def main() -> None:
-    """Print seconds per number and the exponent between the sizes."""
+    """Print the cost of a judgement, seconds per number and the exponent between the sizes."""
     import dataclasses
+
+    judged()
 
     limits = dataclasses.replace(
         HARD_LIMITS, document_bytes=64 * 2**20, written_numbers=10**7, table_entries=10**7

@@ -24,6 +24,7 @@ from typing import Any
 
 import jsonpatch
 
+from benchmarks.fits import lines as fits_lines
 from orchestrator.client.orchestrator import Orchestrator
 from orchestrator.config.paths import shipped
 from orchestrator.generation.evaluation.evaluate import (
@@ -166,7 +167,9 @@ def main() -> int:
     made = {model: asyncio.run(evaluated(server.base, model)) for model in MODELS}
     server.stop()
     kept = json.loads(KEPT.read_text()) if KEPT.exists() else {}
-    bad = False
+    said, bad = fits_lines()
+    for line in said:
+        print(line)
     for model, now in made.items():
         one = now.scores["all"]
         shares = " ".join(f"{share:.0%}" for share in one.valid_at)

@@ -39,22 +39,28 @@ def spell(seconds: float) -> str:
     return f"{seconds * 1e9:.3g} ns"
 
 
-def seconds_of(work: Callable[[], object], *, calls: int = 1) -> float:
+def seconds_of(
+    work: Callable[[], object], *, calls: int = 1, clock: Callable[[], float] = time.perf_counter
+) -> float:
     """Seconds of one call, as the mean over `calls` of them."""
-    start = time.perf_counter()
+    start = clock()
     for _ in range(calls):
         work()
-    return (time.perf_counter() - start) / calls
+    return (clock() - start) / calls
 
 
 def interleaved(
-    a: Callable[[], object], b: Callable[[], object], *, rounds: int = 15, calls: int = 1
+    a: Callable[[], object],
+    b: Callable[[], object],
+    *,
+    rounds: int = 15,
+    calls: int = 1,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Ratio:
     """Time A and B alternately, after one warm-up of each."""
     a(), b()
-    return ratio_of(
-        [(seconds_of(a, calls=calls), seconds_of(b, calls=calls)) for _ in range(rounds)]
-    )
+    both = [[seconds_of(one, calls=calls, clock=clock) for one in (a, b)] for _ in range(rounds)]
+    return ratio_of([(one, other) for one, other in both])
 
 
 def ratio_of(pairs: list[tuple[float, float]]) -> Ratio:

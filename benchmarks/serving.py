@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.client.orchestrator import Orchestrator
 from orchestrator.config.settings import Config
+from orchestrator.generation.gmn_contract import Verdicts
 from orchestrator.routing.build import router_arguments
 from tests.support.wire import Reply, WireServer, configured
+
+if TYPE_CHECKING:
+    from orchestrator.gmn.model import GMNSpec
+    from orchestrator.types.requests import Evaluation
 
 
 def _serve(pipe: Connection, reply: Reply) -> None:
@@ -40,6 +46,21 @@ def bare_router(orchestrator: Orchestrator) -> Any:
 
     made = router_arguments(orchestrator.config, orchestrator._router.deployments)
     return Router(**made)
+
+
+class Forgetful(Verdicts):
+    """Judges every answer, as if each were another one."""
+
+    def of(self, key: object, judge: Callable[[], Evaluation[GMNSpec]]) -> Evaluation[GMNSpec]:
+        """The verdict of now."""
+        del key
+        return judge()
+
+
+def remember_no_verdict(orchestrator: Orchestrator) -> None:
+    """Let `orchestrator` judge every answer; the server's are all the same."""
+    tasks = dataclasses.replace(orchestrator._gmn_tasks, verdicts=Forgetful())
+    vars(orchestrator)["_gmn_tasks"] = tasks
 
 
 def config(base: str, **ours: Any) -> Config:

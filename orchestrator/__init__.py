@@ -12,15 +12,32 @@ from importlib import import_module
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:  # the same names as in _HOMES, for type checkers and editors
+    from orchestrator.agents.tasks.executor import TaskExecutor as TaskExecutor
+    from orchestrator.agents.tasks.provider import get_provider as get_provider
+    from orchestrator.agents.tasks.registry import AgentRegistry as AgentRegistry
+    from orchestrator.agents.tasks.task import AgentInterface as AgentInterface
+    from orchestrator.agents.tasks.task import AgentTask as AgentTask
+    from orchestrator.agents.tasks.task import AgentType as AgentType
+    from orchestrator.agents.tasks.task import TaskResult as TaskResult
+    from orchestrator.client.llm_interface import create_llm_interface as create_llm_interface
     from orchestrator.client.module_level import Router as Router
     from orchestrator.client.module_level import acompletion as acompletion
     from orchestrator.client.module_level import aembedding as aembedding
     from orchestrator.client.module_level import completion as completion
     from orchestrator.client.module_level import embedding as embedding
     from orchestrator.client.orchestrator import Orchestrator as Orchestrator
+    from orchestrator.client.search_llm import SearchAugmentedLlm as SearchAugmentedLlm
     from orchestrator.config.settings import Config as Config
     from orchestrator.gmn.agent import Agent as Agent
     from orchestrator.gmn.model import GMNSpec as GMNSpec
+    from orchestrator.models.lifecycle import LLMLifecycle as LLMLifecycle
+    from orchestrator.models.lifecycle import LLMRuntimeConfig as LLMRuntimeConfig
+    from orchestrator.models.lifecycle import LLMState as LLMState
+    from orchestrator.models.profiles import LLMCapabilities as LLMCapabilities
+    from orchestrator.models.profiles import LLMProfile as LLMProfile
+    from orchestrator.models.profiles import ModelFamily as ModelFamily
+    from orchestrator.models.profiles import Provider as Provider
+    from orchestrator.models.registry import LLMRegistry as LLMRegistry
     from orchestrator.types.diagnostics import Diagnostic as Diagnostic
     from orchestrator.types.diagnostics import Report as Report
     from orchestrator.types.diagnostics import Severity as Severity
@@ -41,23 +58,37 @@ if TYPE_CHECKING:  # the same names as in _HOMES, for type checkers and editors
     from orchestrator.types.errors import OrchestratorError as OrchestratorError
     from orchestrator.types.errors import RateLimitError as RateLimitError
     from orchestrator.types.errors import ServiceUnavailableError as ServiceUnavailableError
+    from orchestrator.types.fits import Fits as Fits
+    from orchestrator.types.fits import Fitted as Fitted
     from orchestrator.types.messages import LLMMessage as LLMMessage
     from orchestrator.types.messages import LLMRole as LLMRole
     from orchestrator.types.requests import Answer as Answer
     from orchestrator.types.requests import Attempt as Attempt
     from orchestrator.types.requests import Generation as Generation
     from orchestrator.types.requests import Usage as Usage
+    from orchestrator.types.searching import Citation as Citation
+    from orchestrator.types.searching import SearchReport as SearchReport
 
 __version__ = "0.1.0"
 
 #: The public names, by the module below this package that defines them.
 _HOMES = {
+    "agents.tasks.executor": "TaskExecutor",
+    "agents.tasks.provider": "get_provider",
+    "agents.tasks.registry": "AgentRegistry",
+    "agents.tasks.task": "AgentInterface AgentTask AgentType TaskResult",
+    "client.llm_interface": "create_llm_interface",
     "client.module_level": "Router acompletion aembedding completion embedding",
     "client.orchestrator": "Orchestrator",
+    "client.search_llm": "SearchAugmentedLlm",
     "config.settings": "Config",
     "gmn.agent": "Agent",
     "gmn.model": "GMNSpec",
+    "models.lifecycle": "LLMLifecycle LLMRuntimeConfig LLMState",
+    "models.profiles": "LLMCapabilities LLMProfile ModelFamily Provider",
+    "models.registry": "LLMRegistry",
     "types.diagnostics": "Diagnostic Report Severity",
+    "types.fits": "Fits Fitted",
     "types.errors": (
         "AuthenticationError BadRequestError BudgetExceededError CacheMissError CheckError "
         "ConfigError ContentPolicyError ContextWindowExceededError DeadlineExceededError GMNError "
@@ -66,6 +97,7 @@ _HOMES = {
     ),
     "types.messages": "LLMMessage LLMRole",
     "types.requests": "Answer Attempt Generation Usage",
+    "types.searching": "Citation SearchReport",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 

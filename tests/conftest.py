@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from blockbuster import blockbuster_ctx
+from blockbuster import BlockBuster
 
 from tests.support.redis import redis_server
 from tests.support.wire import WireServer
@@ -39,28 +40,41 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", _guarded)
 
 
+@pytest.fixture(scope="session")
+def watched_calls() -> BlockBuster:
+    """What watches for blocking calls of ours; to make it for each test takes 2 ms of it."""
+    watched = BlockBuster("orchestrator")
+    for function in watched.functions.values():
+        # Of the instrument: under load a thread is stopped while it holds this lock.
+        function.can_block_in("coverage/collector.py", {"lock_data"})
+        # Shorter than the way to a thread and back.
+        function.can_block_in("orchestrator/cache/store.py", {"get"})
+        function.can_block_in("orchestrator/cache/single_flight.py", {"held"})
+        function.can_block_in("orchestrator/ledger/ledger.py", {"write"})
+        function.can_block_in("orchestrator/agents/audit.py", {"__call__"})
+        # LiteLLM reads certificates and environment files as it goes; that is not ours to mend.
+        function.can_block_in("orchestrator/routing/transport.py", {"send", "router"})
+        function.can_block_in("orchestrator/routing/search_calls.py", {"_from_litellm"})
+        function.can_block_in("orchestrator/routing/stream.py", {"_next_of_all", "end"})
+        # Made before the work begins; a command has its loop for itself.
+        function.can_block_in("orchestrator/config/settings.py", {"load"})
+        function.can_block_in("orchestrator/agents/tasks/registry.py", {"register_agent"})
+        function.can_block_in("orchestrator/cache/cassette.py", {"routes"})
+        function.can_block_in("orchestrator/cli/main.py", {"main"})
+    return watched
+
+
 @pytest.fixture(autouse=True)
-def nothing_blocks_the_loop(request: pytest.FixtureRequest) -> Iterator[None]:
+def nothing_blocks_the_loop(
+    request: pytest.FixtureRequest, watched_calls: BlockBuster
+) -> Iterator[None]:
     """A blocking call of ours inside an event loop fails the test that makes it."""
     if request.node.get_closest_marker("may_block"):
         yield
         return
-    with blockbuster_ctx("orchestrator") as watched:
-        for function in watched.functions.values():
-            # Of the instrument: under load a thread is stopped while it holds this lock.
-            function.can_block_in("coverage/collector.py", {"lock_data"})
-            # Shorter than the way to a thread and back.
-            function.can_block_in("orchestrator/cache/store.py", {"get"})
-            function.can_block_in("orchestrator/cache/single_flight.py", {"held"})
-            function.can_block_in("orchestrator/ledger/ledger.py", {"write"})
-            # LiteLLM reads certificates and environment files as it goes; that is not ours to mend.
-            function.can_block_in("orchestrator/routing/transport.py", {"send", "router"})
-            function.can_block_in("orchestrator/routing/stream.py", {"_next_of_all", "end"})
-            # Made before the work begins; a command has its loop for itself.
-            function.can_block_in("orchestrator/config/settings.py", {"load"})
-            function.can_block_in("orchestrator/cache/cassette.py", {"routes"})
-            function.can_block_in("orchestrator/cli/main.py", {"main"})
-        yield
+    watched_calls.activate()
+    yield
+    watched_calls.deactivate()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -74,7 +88,8 @@ def no_member_that_litellm_gives_up() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Config, cache and ledger of the tests are nobody's."""
-    home = tmp_path_factory.mktemp("home")
+    # pytest's own `mktemp` reads the names of all directories before it makes one.
+    home = Path(tempfile.mkdtemp(prefix="home", dir=tmp_path_factory.getbasetemp()))
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("ORCHESTRATOR_CACHE_DIR", str(home / "cache"))
     monkeypatch.delenv("ORCHESTRATOR_CONFIG", raising=False)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
 import importlib.util
 import inspect
-import os
 import re
+import shlex
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,8 @@ from sybil import Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
 import orchestrator
-from orchestrator.cli.main import parser
+from orchestrator.cli.commands import parser
+from orchestrator.cli.main import main
 from orchestrator.config.providers import CHOICES
 from orchestrator.config.settings import LITELLM_SETTINGS, Config, Settings
 from orchestrator.types import errors, events
@@ -40,18 +43,23 @@ def console(example: Any) -> None:
     """Run each ``$`` line and compare what follows it; ``...`` stands for anything."""
     for block in re.split(r"^\$ ", example.parsed, flags=re.MULTILINE)[1:]:
         command, _, expected = block.partition("\n")
-        ran = subprocess.run(
-            command.replace("orchestrator", f"{sys.executable} -m orchestrator", 1),
-            shell=True,
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )
+        said = printed(command).strip()
         pattern = re.escape(expected.strip()).replace(r"\.\.\.", ".*?")
-        assert re.fullmatch(pattern, ran.stdout.strip(), re.DOTALL), ran.stdout
+        assert re.fullmatch(pattern, said, re.DOTALL), said
+
+
+def printed(command: str) -> str:
+    """What a command prints on both streams: one of the program alone in this process."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
+        if command.startswith("orchestrator "):
+            with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+                main(shlex.split(command)[1:])
+        else:
+            run = command.replace("orchestrator", f"{sys.executable} -m orchestrator", 1)
+            both = {"stdout": said, "stderr": subprocess.STDOUT}
+            subprocess.run(run, shell=True, cwd=ROOT, check=False, **both)  # type: ignore[call-overload]
+        said.seek(0)
+        return said.read()
 
 
 def configuration(example: Any) -> None:

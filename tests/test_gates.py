@@ -10,6 +10,7 @@ import sys
 import tokenize
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,28 +39,58 @@ class Budget(NamedTuple):
 
 #: A code line holds at least one token that is not a comment and not part of a docstring.
 BUDGET = {
-    "__init__": Budget(60, 67, "type checkers need one import line for each of the 35 names"),
+    "__init__": Budget(60, 99, "type checkers need one import line for each of the public names"),
     "__main__": Budget(10),
     "cli": Budget(
         1200,
-        2063,
-        "checks before a call, runs, streams, the output door; comparison, logs",
+        3507,
+        "checks before a call, runs, streams, the output door; models, search, service, batches",
     ),
-    "server": Budget(1200),
-    "client": Budget(600, 1114, "argument types, overloads, GMN tasks, queries of running agents"),
-    "generation": Budget(1500, 2382, "candidates, strict types, cut-off answers; 295 evaluate"),
-    "routing": Budget(1900, 3582, "the embedded provider holds 1,107; estimates, keys, redirects"),
-    "models": Budget(800, 1059, "origins of keys, local servers that say who they are"),
-    "cache": Budget(750, 1193, "a store that others write to; Redis, encryption, cassette: 223"),
-    "config": Budget(330, 416, "a key for each bound that a user may set, bounded YAML"),
-    "ledger": Budget(320, 844, "sums of a month beside it, intent lines, private files"),
-    "parsing": Budget(400, 1513, "candidates, reasoning, patches; schemas of strangers: 340"),
-    "gmn": Budget(6500, 11400, "plans that branch, agents, worlds, learning, the optimum"),
-    "types": Budget(400, 960, "results that show themselves, RunContext, work that ends, escapes"),
+    "server": Budget(
+        1200, 1857, "a gate against strangers, OpenAI's shape, streams that go on, keys, tools"
+    ),
+    "agents": Budget(
+        1100,
+        2401,
+        "conversations in two databases, turns that survive a kill, personas; tasks: 836",
+    ),
+    "client": Budget(
+        600,
+        4256,
+        "argument types, overloads, GMN tasks, interfaces, searches; batches, three engines: 2,418",
+    ),
+    "generation": Budget(
+        1500, 3784, "candidates, strict types, cut-off answers; evaluation: 295, search: 1,250"
+    ),
+    "routing": Budget(
+        1900,
+        4834,
+        "the embedded provider: 1,107; batch endpoints, estimates, keys, probes, search engines",
+    ),
+    "models": Budget(
+        800, 2515, "registry, facts with sources, catalogue, life cycle; keys, local servers"
+    ),
+    "cache": Budget(
+        750, 1210, "a store that others write to and remove; Redis, encryption, cassette: 223"
+    ),
+    "config": Budget(
+        330, 515, "a key for each bound that a user may set, bounded YAML; search, the service"
+    ),
+    "ledger": Budget(320, 870, "sums of a month beside it, intent lines, private files"),
+    "parsing": Budget(
+        400, 1586, "candidates, reasoning, patches; schemas of strangers: 340; addresses of pages"
+    ),
+    "gmn": Budget(
+        6500,
+        17840,
+        "plans that branch or by tables, batches, learning; other tools: 3,456, sentences: 1,872",
+    ),
+    "types": Budget(400, 1161, "results that show themselves, RunContext, work that ends, escapes"),
 }
-CORE = Budget(4500, 8245, "its rooms are over their aims")
+CORE = Budget(4500, 11838, "its rooms are over their aims; search is in it")
 CORE_ROOMS = ("types", "client", "generation", "cache", "routing", "ledger")
 BESIDE_THE_CORE = (
+    "client/batch",
     "generation/evaluation",
     "cache/redis.py",
     "cache/cassette.py",
@@ -84,9 +115,9 @@ EXEMPT = {
 }
 
 
-def trees() -> Iterator[tuple[Path, ast.Module]]:
-    for path in FILES:
-        yield path.relative_to(ROOT), ast.parse(path.read_text(encoding="utf-8"))
+@cache
+def trees() -> list[tuple[Path, ast.Module]]:
+    return [(p.relative_to(ROOT), ast.parse(p.read_text(encoding="utf-8"))) for p in FILES]
 
 
 def functions() -> Iterator[tuple[Path, ast.FunctionDef | ast.AsyncFunctionDef]]:
@@ -237,6 +268,7 @@ def code_lines(text: str) -> int:
     return len(lines)
 
 
+@cache
 def lines_by_file() -> dict[str, int]:
     return {
         str(path.relative_to(PACKAGE)): code_lines(path.read_text(encoding="utf-8"))
@@ -292,15 +324,17 @@ def prose_of(path: Path) -> Iterator[str]:
     yield " ".join(comments)
 
 
-def riddles() -> Iterator[tuple[str, str, str]]:
+@cache
+def riddles() -> list[tuple[str, str, str]]:
     """Every banned phrase: its file, the phrase, and the words around it."""
     beside = [ROOT / name for name in PROSE]
     texts = [p for top in beside for p in ([top] if top.is_file() else sorted(top.rglob("*.*")))]
-    for path in [*FILES, *sorted(PACKAGE.rglob("*.md")), *texts]:
-        for words in prose_of(path):
-            for match in BANNED.finditer(words):
-                around = words[max(0, match.start() - 30) : match.end() + 30]
-                yield str(path.relative_to(ROOT)), match[0].lower(), around
+    return [
+        (str(path.relative_to(ROOT)), found[0].lower(), words[max(0, found.start() - 30) :][:90])
+        for path in [*FILES, *sorted(PACKAGE.rglob("*.md")), *texts]
+        for words in prose_of(path)
+        for found in BANNED.finditer(words)
+    ]
 
 
 def test_no_banned_phrase_stands_in_what_people_read() -> None:

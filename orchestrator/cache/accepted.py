@@ -93,26 +93,21 @@ class AcceptedRuns:
         now = replace(now, report=replace(now.report, repairs=repairs))
         return (*attempts[:-1], replace(attempts[-1], evaluation=now))
 
-    async def keep(self, first: Request, attempts: Sequence[Attempt[Any]], *, samples: int) -> None:
-        """Keep a run that began with `first` and whose last attempt was accepted."""
+    def keep(self, first: Request, attempts: Sequence[Attempt[Any]], *, samples: int) -> None:
+        """Keep a run that began with `first` and whose last attempt was accepted; blocks."""
         if first.cache not in ("use", "refresh"):
             return
         parts = tuple(replace(_kept(one), answer=one.answer.from_cache()) for one in attempts)
         run = _adapter().dump_python((attempts[-1].evaluation.text, parts), mode="json")
-        await asyncio.to_thread(self._entry(first, samples).keep, run)
+        self._entry(first, samples).keep(run)
 
     def _entry(self, first: Request, samples: int) -> CacheEntry[_KeptRun]:
         asked = question_of(first, fingerprint=self.fingerprint(first.route))
         question = {**asked, "accepted": {"contract": first.schema_name, "samples": samples}}
         return CacheEntry(
-            self.store,
-            digest(question),
-            question,
-            first.cache,
-            first.keep,
-            self.max_age_s,
+            self.store, digest(question), question, first.cache, first.keep, self.max_age_s,
             _decoded,
-        )
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -175,7 +175,7 @@ class CachingCompleter:
         flights: SingleFlight | None = None,
     ) -> None:
         """`flights` with locks keep other processes from asking the same at the same time."""
-        self._inner = inner
+        self.inner = inner
         self._store = store
         self._fingerprint = fingerprint
         self._max_age_s = max_age_s
@@ -184,13 +184,13 @@ class CachingCompleter:
     async def complete(self, request: Request, context: RunContext) -> Answer:
         """Answer from the store, from a call already under way, or by asking."""
         if request.cache == "off":
-            return await self._inner.complete(request, context)
+            return await self.inner.complete(request, context)
         question = question_of(request, fingerprint=self._fingerprint(request.route))
         entry = CacheEntry(
             self._store, digest(question), question, request.cache, request.keep,
             self._max_age_s, _decoded,
         )  # fmt: skip
-        ask = functools.partial(self._inner.complete, request, context)
+        ask = functools.partial(self.inner.complete, request, context)
         result = await cached_call(entry, self._flights, ask=ask, encode=_encoded)
         answer = result.value
         if result.is_mine:

@@ -89,12 +89,10 @@ class Cassette:
             if path.name == ROUTES:
                 continue
             entry = _read(path)
-            if not _KEY.fullmatch(str(entry.get("key"))) or not {"question", "answer"} <= set(
-                entry
-            ):
-                raise ConfigError(
-                    str(path), "it is not a recording", fix="Remove it, or record again."
-                )
+            is_whole = {"question", "answer"} <= entry.keys()
+            if not is_whole or not _KEY.fullmatch(str(entry.get("key"))):
+                fix = "Remove it, or record again."
+                raise ConfigError(str(path), "it is not a recording", fix=fix)
             found[entry["key"]] = entry
         return found
 

@@ -18,7 +18,7 @@ import diskcache
 from diskcache.core import DEFAULT_SETTINGS, ENOVAL, METADATA, MODE_BINARY, MODE_RAW
 
 from orchestrator.cache.store import RefusedError, Store
-from orchestrator.ledger.private import NotPrivateError, make_private, open_private
+from orchestrator.ledger.private import NotPrivateError, make_private, open_private, private_lock
 from orchestrator.ledger.usage import stamp
 from orchestrator.types.errors import ConfigError
 from orchestrator.types.visible import logger_of
@@ -41,6 +41,9 @@ _BYTES_IN_FILES = "SELECT COALESCE(SUM(size), 0) FROM Cache WHERE typeof(size) =
 #: Settings that another process may have chosen otherwise.
 _CHOSEN = ("size_limit", "disk_pickle_protocol")
 _AT_ONCE = 1000
+_text = functools.partial(bytes.decode, errors="replace")
+#: How long a statement waits for another process that writes: an import, or a large one that goes.
+_TIMEOUT_S = 30.0
 
 
 def disk_store(
@@ -126,8 +129,9 @@ class _Database(diskcache.Cache):  # type: ignore[misc]  # diskcache ships no ty
             self._local.pid = os.getpid()
         if (con := getattr(self._local, "con", None)) is None:
             path = Path(self._directory, _FILES[0])
+            # diskcache opens without a timeout and tries its own statements again, not these.
             con = sqlite3.connect(
-                path, timeout=self._timeout, isolation_level=None, factory=_Connection
+                path, timeout=_TIMEOUT_S, isolation_level=None, factory=_Connection
             )
             con.text_factory = _text
             for pragma in ("cache_size", "mmap_size", "synchronous"):
@@ -150,31 +154,50 @@ class DiskBackend:
 
     def __init__(self, directory: Path, size_limit_mb: int) -> None:
         """Raises: ConfigError: as `disk_store`; sqlite3.Error, OSError: it cannot be used."""
-        self._directory = directory
+        self._directory, self._size_limit_mb = directory, size_limit_mb
         self._foreign: list[str] = []
+        self._open()
+
+    def _open(self) -> None:
         try:
-            self._disk: Any = self._opened(size_limit_mb)
+            self._disk: Any = self._opened()
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_BUSY:
+                raise
+            # All who find it damaged come here, or stumble over one who sets it aside.
+            with private_lock(self._directory / "damaged.lock"):
+                self._disk = self._mended()
+        self._inode = self._inode_now()
+
+    def _inode_now(self) -> int:
+        path = self._directory / _FILES[0]
+        return path.stat().st_ino if path.exists() else 0
+
+    def _mended(self) -> _Database:
+        try:
+            return self._opened()
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):
                 raise
-            aside = _set_aside(directory)
+            aside = _set_aside(self._directory)
             _log.warning("The cache in %s was damaged (%s) and is set aside in %s.",
-                         directory, error, aside)  # fmt: skip
-            self._disk = self._opened(size_limit_mb)
+                         self._directory, error, aside)  # fmt: skip
+            return self._opened()
 
-    def _opened(self, size_limit_mb: int) -> _Database:
+    def _opened(self) -> _Database:
         _own(self._directory)
         self._foreign = _without_foreign_settings(self._directory / _FILES[0])
         if self._foreign:
             _log.warning("The cache in %s: %s.", self._directory, "; ".join(self._foreign))
-        settings = {**DEFAULT_SETTINGS, "size_limit": size_limit_mb * 2**20}
-        disk = _Database(str(self._directory), disk=JSONBytesDisk, timeout=5, **settings)
+        settings = {**DEFAULT_SETTINGS, "size_limit": self._size_limit_mb * 2**20}
+        disk = _Database(str(self._directory), disk=JSONBytesDisk, timeout=_TIMEOUT_S, **settings)
         if self._foreign:
             self._recount(disk)
         # Else what a clock ahead has stored would be the last to make room, and new rows the first.
+        # The plus keeps SQLite from looking at every row without an age instead.
         with contextlib.suppress(sqlite3.OperationalError):  # another process writes for long
             disk._sql("UPDATE Cache SET store_time = :now WHERE store_time > :now + 60 "
-                      "AND expire_time IS NULL", {"now": time.time()})  # fmt: skip
+                      "AND +expire_time IS NULL", {"now": time.time()})  # fmt: skip
         return disk
 
     def read(self, name: str) -> bytes | None:
@@ -194,6 +217,12 @@ class DiskBackend:
 
     def write(self, rows: Mapping[str, bytes], *, max_age_s: float, tag: str) -> None:
         """See `KeyValueBackend`."""
+        if self._inode_now() != self._inode:  # SQLite would write on, into a file without a name
+            _log.warning(
+                "The cache in %s was removed or moved, and is made again.", self._directory
+            )
+            self._disk.close()
+            self._open()
         with self._disk.transact():
             for name, raw in rows.items():
                 self._disk.set(name, raw, expire=max_age_s or None, tag=tag or None)
@@ -210,14 +239,20 @@ class DiskBackend:
         found = self._disk._sql(f"SELECT key FROM Cache WHERE {_OURS} ORDER BY +rowid")
         return (name for (name,) in found.fetchall())
 
-    def rows(self, ending: str = "") -> Iterator[tuple[str, bytes | None]]:
+    def rows(self, ending: str = "", *, last: int = 0) -> Iterator[tuple[str, bytes | None]]:
         """See `KeyValueBackend`."""
-        # In portions: a reader that stays open would keep SQLite's log from being written back.
-        wanted = (
-            f"SELECT rowid, key, mode, filename, value FROM Cache WHERE rowid > :last AND {_OURS}"
-            f" AND key GLOB :like AND ({_OLD}) IS NOT 1 ORDER BY rowid LIMIT {_AT_ONCE}"
-        )
+        kept = f"FROM Cache WHERE rowid > :last AND {_OURS} AND ({_OLD}) IS NOT 1"
+        if ending:
+            kept += (
+                " AND key GLOB :like AND EXISTS (SELECT 1 FROM Cache AS other WHERE raw = 1"
+                " AND other.key = substr(Cache.key, 1, length(Cache.key) - length(:like) + 1))"
+            )
         known: dict[str, Any] = {"last": 0, "like": f"*{ending}", "now": time.time()}
+        if last:
+            first = f"SELECT min(rowid) FROM (SELECT rowid {kept} ORDER BY rowid DESC LIMIT {last})"
+            known["last"] = (self._disk._sql(first, known).fetchone()[0] or 1) - 1
+        # In portions: a reader that stays open would keep SQLite's log from being written back.
+        wanted = f"SELECT rowid, key, mode, filename, value {kept} ORDER BY rowid LIMIT {_AT_ONCE}"
         while found := self._disk._sql(wanted, known).fetchall():
             for _, name, *stored in found:
                 try:
@@ -226,6 +261,11 @@ class DiskBackend:
                     raw = None
                 yield name, raw
             known["last"] = found[-1][0]
+
+    def count(self, ending: str) -> int:
+        """See `KeyValueBackend`."""
+        count = f"SELECT count(*) FROM Cache WHERE {_OURS} AND key NOT GLOB ?"
+        return int(self._disk._sql(count, (f"*{ending}",)).fetchone()[0])
 
     def evict(self, tag: str) -> int:
         """See `KeyValueBackend`."""
@@ -277,10 +317,15 @@ class DiskBackend:
     def _drop(self, where: str, **values: object) -> int:
         """Remove rows with their value files; return how many rows there were."""
         with self._disk._transact() as (sql, cleanup):
-            files = f"SELECT filename FROM Cache WHERE filename IS NOT NULL AND ({where})"
-            for (filename,) in sql(files, values).fetchall():
+            # An index may know the rows, and not their files.
+            rows = f"SELECT rowid FROM Cache WHERE {where}"
+            files = f"SELECT filename FROM Cache WHERE rowid IN ({rows})"
+            found = sql(files, values).fetchall()
+            if found:
+                sql(f"DELETE FROM Cache WHERE {where}", values)
+            for (filename,) in found:
                 cleanup(filename)
-            return int(sql(f"DELETE FROM Cache WHERE {where}", values).rowcount)
+            return len(found)
 
     @staticmethod
     def _recount(disk: _Database) -> int:
@@ -290,12 +335,12 @@ class DiskBackend:
 
     def _orphans(self) -> list[Path]:
         """The value files that no row names."""
-        pair = "[0-9a-f][0-9a-f]"
+        here, pair = Path(os.path.realpath(self._directory)), "[0-9a-f][0-9a-f]"
         with self._disk._transact() as (sql, _):  # a row and its file are written in one of these
-            named = {name for (name,) in sql("SELECT filename FROM Cache").fetchall()}
-            here = Path(os.path.realpath(self._directory))
-            found = [path for path in here.glob(f"{pair}/{pair}/*.val")
-                     if str(path.relative_to(here)) not in named]  # fmt: skip
+            found = list(here.glob(f"{pair}/{pair}/*.val"))
+            # Only where there are files: this goes through the whole table.
+            names = sql("SELECT filename FROM Cache WHERE filename IS NOT NULL") if found else ()
+            found = sorted({*found} - {here / str(name) for (name,) in names})
         return [path for path in found if os.path.realpath(path.parent) == str(path.parent)]
 
     def _remove_orphans(self) -> None:
@@ -303,16 +348,12 @@ class DiskBackend:
             path.unlink(missing_ok=True)
 
 
-def _text(raw: bytes) -> str:
-    return raw.decode(errors="replace")
-
-
 def _without_foreign_settings(path: Path) -> list[str]:
     """Take out of diskcache's settings what it did not write there; a line for each.
 
     diskcache runs every ``sqlite_…`` among them as a PRAGMA, and stops at others with a KeyError.
     """
-    with contextlib.closing(sqlite3.connect(path, timeout=5)) as database, database:
+    with contextlib.closing(sqlite3.connect(path, timeout=_TIMEOUT_S)) as database, database:
         database.text_factory = _text
         if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'Cache'").fetchone():
             return []
@@ -353,7 +394,7 @@ def _set_aside(directory: Path) -> Path:
     """Move a damaged database away, so that what can be saved of it is still there."""
     aside = directory / f"damaged-{stamp().replace(':', '-')}"
     make_private(aside)
-    for name in _FILES:
+    for name in reversed(_FILES):  # the log of a new database must not be moved with the old one
         if (directory / name).exists():
             (directory / name).rename(aside / name)
     return aside

@@ -100,13 +100,8 @@ def call_question(
     asked = dict(arguments)
     for name in _TRANSPORT & asked.keys():
         del asked[name]
-    return {
-        "layout": LAYOUT,
-        "call": method,
-        "deployments": fingerprint,
-        "arguments": asked,
-        **_owner(policy),
-    }
+    known = {"layout": LAYOUT, "call": method, "deployments": fingerprint}
+    return {**known, "arguments": asked, **_owner(policy)}
 
 
 def _plain(value: object) -> object:

@@ -89,9 +89,11 @@ class RedisBackend(KeyValueBackend):
         found = (str(name, "ascii") for name in self._redis.scan_iter(f"{_ROW}*"))
         yield from sorted(name.removeprefix(_ROW) for name in found)
 
-    def rows(self, ending: str = "") -> Iterator[tuple[str, bytes | None]]:
+    def rows(self, ending: str = "", *, last: int = 0) -> Iterator[tuple[str, bytes | None]]:
         """See `KeyValueBackend`."""
-        names = [name for name in self.names() if name.endswith(ending)]
+        every = dict.fromkeys(self.names())
+        names = [n for n in every if n.endswith(ending) and n.removesuffix(ending) in every]
+        names = names[-last:]
         for at in range(0, len(names), _AT_ONCE):
             some = names[at : at + _AT_ONCE]
             found = zip(some, self._redis.mget([_ROW + name for name in some]), strict=True)

@@ -9,8 +9,6 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from filelock import Timeout
-
 from orchestrator.ledger.private import make_private, private_lock
 
 if TYPE_CHECKING:
@@ -60,6 +58,8 @@ class FileLocks:
         lock = None
         try:
             with contextlib.suppress(OSError):  # the directory cannot be used
+                from filelock import Timeout  # noqa: PLC0415  as in `private_lock`
+
                 lock = private_lock(self._directory / f"{key[:32]}.lock")
                 while not lock.is_locked:
                     try:
@@ -113,9 +113,8 @@ class SingleFlight:
         The call lives as long as a caller waits for it: a caller that is cancelled cancels the
         call only when it was the last, and hears of it once the connection is closed.
         """
-        key = (
-            f"{id(asyncio.get_running_loop())}:{key}"  # a task can be awaited on its own loop only
-        )
+        # A task can be awaited on its own loop only.
+        key = f"{id(asyncio.get_running_loop())}:{key}"
         flight = self._under_way.get(key)
         is_leader = flight is None
         if flight is None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from pydantic_core import from_json
 
 from orchestrator.cache.encryption import Encryption, EncryptionError
-from orchestrator.cache.keys import as_kept, redacted
+from orchestrator.cache.keys import redacted, without_secrets
 from orchestrator.types.visible import logger_of
 
 if TYPE_CHECKING:
@@ -78,10 +78,17 @@ class KeyValueBackend(Protocol):
         """Every name, oldest first where that is known."""
         ...
 
-    def rows(self, ending: str = "") -> Iterator[tuple[str, bytes | None]]:
+    def rows(self, ending: str = "", *, last: int = 0) -> Iterator[tuple[str, bytes | None]]:
         """Name and bytes of the rows whose names end so, in the same order; None for bytes that
-        this package did not write."""
+        this package did not write.
+
+        Only where there is a row of the same name without the ending; with `last` so many.
+        """
         ...
+
+    def count(self, ending: str) -> int:
+        """How many names do not end so."""
+        return sum(not name.endswith(ending) for name in self.names())
 
     def evict(self, tag: str) -> int:
         """Remove the rows of a tag; return how many there were."""
@@ -185,9 +192,8 @@ class Store:
         raw: dict[str, bytes] = {}
         for key, value, question in entries:
             raw[key] = self._encryption.encrypt(_json_bytes(value))
-            raw[key + _QUESTION] = self._encryption.encrypt(
-                _json_bytes(redacted(as_kept(question)))
-            )
+            kept = _json_bytes(redacted(without_secrets(question)))
+            raw[key + _QUESTION] = self._encryption.encrypt(kept)
 
         def write(backend: KeyValueBackend) -> bool:
             backend.write(raw, max_age_s=max_age_s, tag=tag)
@@ -200,13 +206,14 @@ class Store:
         names = [name for key in keys for name in (key, key + _QUESTION)]
         self._changed(lambda backend: backend.remove(names))
 
-    def questions(self) -> Iterator[tuple[str, Question]]:
-        """Everything that was asked, by the key of its answer, oldest first."""
-        answered = set(self.keys())
-        for name, raw in self._read_all(lambda backend: backend.rows(_QUESTION)):
-            key = name.removesuffix(_QUESTION)
-            if key in answered and isinstance(question := self._parsed(name, raw), dict):
-                yield key, question
+    def questions(self, beginning: str = "", *, last: int = 0) -> Iterator[tuple[str, Question]]:
+        """What was asked, by the key of its answer, which begins so; oldest first.
+
+        With `last` only so many, the last ones.
+        """
+        for name, raw in self._read_all(lambda backend: backend.rows(_QUESTION, last=last)):
+            if name.startswith(beginning) and isinstance(asked := self._parsed(name, raw), dict):
+                yield name.removesuffix(_QUESTION), asked
 
     def keys(self) -> list[str]:
         """The keys of the answers, oldest first; foreign rows are passed over."""
@@ -215,9 +222,9 @@ class Store:
 
     def clear(self) -> int:
         """Remove every entry; return how many answers there were."""
-        count = len(self.keys())
 
         def clear(backend: KeyValueBackend) -> int:
+            count = backend.count(_QUESTION)
             backend.clear()
             return count
 
@@ -267,7 +274,8 @@ class Store:
     def info(self) -> StoreInfo:
         """How much is stored."""
         volume = self._changed(lambda backend: backend.size_bytes()) or 0
-        return StoreInfo(self.place, len(self.keys()), volume, self._refused)
+        count = self._changed(lambda backend: backend.count(_QUESTION)) or 0
+        return StoreInfo(self.place, count, volume, self._refused)
 
     def close(self) -> None:
         """Close the connections of this process."""
@@ -318,7 +326,7 @@ class Store:
 def _said(error: Exception) -> str:
     """What may be logged of a fault: a client of a server quotes its address, with a password."""
     is_local = isinstance(error, OSError) or type(error).__module__ in ("sqlite3", "diskcache.core")
-    return str(error) if is_local else type(error).__name__
+    return (is_local and str(error)) or type(error).__name__
 
 
 def _json_bytes(value: object) -> bytes:

@@ -12,7 +12,16 @@ from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import to_jsonable_python
 
 from orchestrator.cache.keys import differences, digest
-from orchestrator.cli.output import GOOD, INVALID, UsageError, echo_json, echo_result, table
+from orchestrator.cli.output import (
+    GOOD,
+    INVALID,
+    UsageError,
+    echo_json,
+    echo_lines,
+    echo_result,
+    echo_stderr,
+    table,
+)
 from orchestrator.client.stores import store_of
 from orchestrator.config.settings import Config
 from orchestrator.ledger.private import open_private
@@ -63,13 +72,19 @@ def _verify(store: Store, arguments: argparse.Namespace) -> int:
 
 
 def _list(store: Store, arguments: argparse.Namespace) -> int:
-    rows = list(store.questions())
-    value = to_jsonable_python([{"key": key, "question": question} for key, question in rows])
+    if (count := store.info().entries) > arguments.last:
+        words = f"the last {arguments.last} of {count} entries; all with: --last {count}"
+        echo_stderr(f"orchestrator: {words}")
+    questions = store.questions(last=arguments.last)
+    if arguments.json:
+        echo_json(to_jsonable_python([{"key": key, "question": q} for key, q in questions]))
+        return GOOD
     shown = [
         (key[:12], "accepted run" if "accepted" in q else "answer", _route(q), _last_message(q))
-        for key, q in rows
+        for key, q in questions
     ]
-    return _print(arguments, value, *table(("key", "kept", "asked of", "what"), shown))
+    echo_lines(table(("key", "kept", "asked of", "what"), shown))
+    return GOOD
 
 
 def _show(store: Store, arguments: argparse.Namespace) -> int:
@@ -180,7 +195,7 @@ def _question(store: Store, name: str) -> tuple[str, Mapping[str, Any]]:
             raise UsageError(f"{name} holds a {type(found).__name__}, not a question")
         question = found.get("question", found)
         return str(found.get("key") or digest(question)), question
-    matches = [(key, question) for key, question in store.questions() if key.startswith(name)]
+    matches = list(store.questions(name))
     if len(matches) != 1:
         raise UsageError(
             f"{len(matches)} entries begin with {name!r}; see: orchestrator cache list"

@@ -7,8 +7,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.output import UsageError, table
-from orchestrator.gmn.compare import compare, rounded
+from orchestrator.gmn.engine.contingent import TREE_NUMBERS
 from orchestrator.gmn.limits import HARD_LIMITS
+from orchestrator.gmn.optimum.compare import compare, rounded
 from orchestrator.types.errors import GMNError
 from orchestrator.types.work import TooMuchWork, allowance
 
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from orchestrator.gmn.compare import Comparison, Mean
     from orchestrator.gmn.compile import Compiled
+    from orchestrator.gmn.optimum.compare import Comparison, Mean
 
 
 def compared_with(
@@ -49,7 +50,7 @@ def comparison_lines(found: Comparison, world: str) -> Iterator[str]:
     sampled = [one for one in (found.agent, found.greedy) if one and not one.is_expected]
     if sampled:
         yield f"(±: the mean of {found.episodes} simulated episodes and its standard error)"
-    rows = [("this one", str(found.agent))]
+    rows = [("this one", str(found.agent)), *(("", words) for words in _ahead(found))]
     if found.information is not None:
         rows.append(("", f"{_signed(found.information)} of it by seeking information"))
     if found.greedy is not None:
@@ -71,6 +72,17 @@ def comparison_lines(found: Comparison, world: str) -> Iterator[str]:
         yield f"{alike} {found.episodes} is not in this mean; raise --episodes"
     if found.optimal is not None:
         yield _share(found)
+
+
+def _ahead(found: Comparison) -> Iterator[str]:
+    """Which bound kept the agent from looking to the end of the episode."""
+    if found.depth < found.horizon:
+        yield (
+            f"looks {found.depth} of the {found.horizon} steps of its horizon ahead: a plan may"
+            f" take {TREE_NUMBERS:,} numbers"
+        )
+    elif found.horizon < found.steps:
+        yield f"looks {found.horizon} of {found.steps} steps ahead, its horizon"
 
 
 def _signed(mean: Mean) -> str:

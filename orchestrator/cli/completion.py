@@ -6,7 +6,7 @@ import argparse
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.cli.main import parser
+from orchestrator.cli.commands import parser
 from orchestrator.cli.output import GOOD, echo_result
 
 if TYPE_CHECKING:

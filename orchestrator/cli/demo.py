@@ -8,8 +8,8 @@ from orchestrator.cli.client_call import call_client
 from orchestrator.cli.episode import episode_lines
 from orchestrator.cli.output import GOOD, INVALID, echo_result, echo_stderr
 from orchestrator.cli.progress import report_lines, show_event
+from orchestrator.gmn.acting.simulate import simulate
 from orchestrator.gmn.compile import compile_spec
-from orchestrator.gmn.simulate import simulate
 
 if TYPE_CHECKING:
     import argparse

@@ -15,20 +15,25 @@ import httpx
 
 from orchestrator.cache.redis import connected
 from orchestrator.cli.client_call import call_client
-from orchestrator.cli.output import GOOD, INVALID, echo_result
+from orchestrator.cli.output import GOOD, INVALID, echo_result, echo_stderr
 from orchestrator.client.stores import stated, store_of
 from orchestrator.config.settings import Config, cache_directory, ledger_directory
 from orchestrator.models.deployments import deployments_of
-from orchestrator.models.retirement import retirement
+from orchestrator.models.local_servers import address_of
+from orchestrator.models.retirement import retirement, today_utc
 from orchestrator.models.surroundings import without_secrets
+from orchestrator.routing.engines import engines_of
 from orchestrator.routing.prices import model_table, takes_schema
+from orchestrator.routing.probe import probe_bound
 from orchestrator.types.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping
 
-    from orchestrator.models.deployments import Deployment, Deployments
+    from orchestrator.models.deployment import Deployment
+    from orchestrator.models.groups import Deployments
+    from orchestrator.routing.probe import ProbeReport
 
 _SERVER_TIMEOUT_S = 2.0
 
@@ -72,16 +77,38 @@ def _findings(*, is_probed: bool) -> Iterator[Checked]:
     if config.unused:
         words = "They are read and have no effect here."
         yield Checked("unused config keys", ", ".join(config.unused), words)
+    yield from _search(config)
     try:
         found = deployments_of(config, os.environ)
     except ConfigError as error:
         yield Checked("deployments", str(error), error.fix, is_bad=True)
     else:
-        probed = call_client(lambda orc: orc.output_mode_check()) if is_probed else {}
-        yield from _deployments(found, probed)
+        yield from _deployments(found, _probes(found) if is_probed else {})
     yield _cache(config)
     ledger = ledger_directory(config.orchestrator.ledger, os.environ)
     yield Checked("ledger", "not kept") if ledger is None else _permissions("ledger", ledger)
+
+
+def _search(config: Config) -> Iterator[Checked]:
+    """Which search engines can be asked, and why others cannot."""
+    try:
+        engines = engines_of(config, os.environ)
+    except ConfigError as error:
+        yield Checked("search", str(error), error.fix, is_bad=True)
+        return
+    names = ", ".join(one.name for one in engines.ready) or "no engine can be asked"
+    why = "; ".join(map(str, engines.skipped))
+    is_bad = not engines.ready and config.orchestrator.search.mode != "off"
+    yield Checked("search", names, f"Left out: {why}" if why else "", is_bad=is_bad)
+
+
+def _probes(found: Deployments) -> Mapping[str, ProbeReport]:
+    """What every deployment does, by id; the most that this can take is said beforehand."""
+    bound = probe_bound(found.ready)
+    if not bound.calls:
+        return {}
+    echo_stderr(bound.words())
+    return {one.deployment: one for one in call_client(lambda orc: orc.probe_models(again=True))}
 
 
 def _package(name: str) -> Checked:
@@ -99,12 +126,12 @@ def clock(now: datetime.datetime) -> Checked:
     return Checked("clock", f"{now:%Y-%m-%d %H:%M} UTC")
 
 
-def _deployments(found: Deployments, probed: Mapping[str, str]) -> Iterator[Checked]:
+def _deployments(found: Deployments, probed: Mapping[str, ProbeReport]) -> Iterator[Checked]:
     names = ", ".join(dict.fromkeys(one.group for one in found.ready))
     is_embedded = all(one.provider == "offline" for one in found.ready)
     fix = "To ask a language model, set a key below or start a local server."
     yield Checked("can be called", names, fix if is_embedded else "")
-    today = datetime.datetime.now(datetime.UTC).date()
+    today = today_utc()
     for one in found.ready:
         if one.provider == "offline":
             continue
@@ -120,14 +147,21 @@ def _deployments(found: Deployments, probed: Mapping[str, str]) -> Iterator[Chec
         if skipped.reason.endswith("is not set"):
             key = skipped.reason.split()[0].rstrip(",")
             yield Checked(what, skipped.reason, f"export {key}=… to use {skipped.model}")
+        elif skipped.reason.endswith("the text of a key"):
+            words = (
+                "Give it as its provider shows it, without blanks around it, quotes or line ends."
+            )
+            yield Checked(what, skipped.reason, words)
         elif "no server" in skipped.reason:
             words = f"Start the local server to use {skipped.model}."
             yield Checked(what, skipped.reason, words)
 
 
-def _probed(one: Deployment, words: str) -> Checked:
-    fix = "Check its key, its name and its server." if words.startswith("does not") else ""
-    return Checked(one.id, f"{one.model} {words}", fix, is_bad=bool(fix))
+def _probed(one: Deployment, report: ProbeReport) -> Checked:
+    if report.is_reachable:
+        return Checked(one.id, f"{one.model} answers: {report.words()}")
+    fix = "Check its key, its name and its server."
+    return Checked(one.id, f"{one.model} does not answer: {report.why}", fix, is_bad=True)
 
 
 def _schema(one: Deployment) -> Checked:
@@ -140,9 +174,9 @@ def _schema(one: Deployment) -> Checked:
 
 
 def _server(one: Deployment) -> Checked:
-    base = str(one.params.value.get("api_base") or "")
+    base = address_of(one)
     is_ollama = one.provider.startswith("ollama")
-    url = f"{base.rstrip('/')}/api/tags" if is_ollama else f"{base.rstrip('/')}/models"
+    url = f"{base}/api/tags" if is_ollama else f"{base}/models"
     try:
         body: Any = httpx.get(url, timeout=_SERVER_TIMEOUT_S).json()
         models = [str(m.get("name") or m.get("id")) for m in body.get("models", body.get("data"))]

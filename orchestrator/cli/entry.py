@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import sys
 
 INTERRUPTED = 130
+#: New objects between two looks for garbage: the imports of no command make as many.
+_OBJECTS_PER_COLLECTION = 250_000
 
 
 def main() -> int:
@@ -15,6 +18,7 @@ def main() -> int:
     is_heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if is_heard:  # not in the background of a script, where it is ignored
         signal.signal(signal.SIGINT, _leave)
+    gc.set_threshold(_OBJECTS_PER_COLLECTION)  # else 8 % of the CPU of `validate`
     # Imported under that handler: Python reports an interrupted import with a traceback.
     from orchestrator.cli.main import main as run  # noqa: PLC0415
     from orchestrator.cli.output import close_doors  # noqa: PLC0415
@@ -29,6 +33,7 @@ def main() -> int:
     finally:
         if is_heard:  # while threads end
             signal.signal(signal.SIGINT, _leave)
+        gc.freeze()  # else Python frees every object as it ends: a fifth of the CPU of `validate`
     if code == INTERRUPTED:
         # Python would wait for threads, and end by signal 2 where an import was interrupted.
         for stream in (sys.stdout, sys.stderr):

@@ -6,13 +6,13 @@ import shutil
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.output import table
-from orchestrator.gmn.drawing import beliefs, drawn, is_grid, landmarks, legend, path
-from orchestrator.gmn.why import reason
+from orchestrator.gmn.acting.why import reason
+from orchestrator.gmn.words.drawing import beliefs, drawn, is_grid, landmarks, legend, path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from orchestrator.gmn.episode import Run
+    from orchestrator.gmn.acting.episode import Run
     from orchestrator.gmn.model import GMNSpec, Variable
 
 

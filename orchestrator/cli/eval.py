@@ -22,7 +22,7 @@ from orchestrator.generation.evaluation.evaluate import (
     summed,
 )
 from orchestrator.generation.evaluation.plot import plotted
-from orchestrator.gmn.plot import check_plot
+from orchestrator.gmn.acting.plot import check_plot
 
 if TYPE_CHECKING:
     import argparse
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from orchestrator.client.orchestrator import Orchestrator
     from orchestrator.generation.evaluation.evaluate import Score
 
-_HEAD = ("agent type", "cases", *(f"valid@{n}" for n in CALLS), "runs", "behaves",
-         "calls", "tokens", "USD", "errors")  # fmt: skip
+_HEAD = ("agent type", "cases", *(f"valid@{n}" for n in CALLS), "runs", "behaves", "fits",
+         "round trip", "calls", "tokens", "USD", "errors")  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -62,7 +62,9 @@ async def _evaluated(arguments: argparse.Namespace, orc: Orchestrator) -> Evalua
         provider=arguments.provider,
         cache=arguments.cache or "off",
     )
-    outcomes = await evaluate(generate, cases, parallel=arguments.parallel)
+    outcomes = await evaluate(
+        generate, cases, parallel=arguments.parallel, is_round_trip=arguments.round_trip
+    )
     route = arguments.route or arguments.provider or "default"
     return summed(outcomes, route=route, templates=orc.templates)
 
@@ -90,9 +92,13 @@ def _row(name: str, one: Score) -> tuple[str, ...]:
     errors = ", ".join(f"{count} {error}" for error, count in one.errors.items()) or "-"
     shares = [f"{share:.0%}" for share in (*one.valid_at, one.runs, one.behaves)]
     return (
-        name, str(one.cases), *shares, _per(one.calls, 2), _per(one.tokens, 0), _per(one.usd, 6),
-        errors,
+        name, str(one.cases), *shares, _share(one.fits), _share(one.round_trip),
+        _per(one.calls, 2), _per(one.tokens, 0), _per(one.usd, 6), errors,
     )  # fmt: skip
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0%}"
 
 
 def _per(value: float | None, digits: int) -> str:

@@ -3,24 +3,49 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.files import read_source
+from orchestrator.cli.documents import validated
 from orchestrator.cli.output import GOOD, echo_result, refused
-from orchestrator.gmn.explain import explain, passages
-from orchestrator.gmn.validate import validate
+from orchestrator.gmn.codes import CATALOGUE
+from orchestrator.gmn.words.explain import explain, passages
+from orchestrator.types.diagnostics import Severity
 
 if TYPE_CHECKING:
     import argparse
 
+    from orchestrator.gmn.codes import Code
+
+_ARTICLE = {Severity.ERROR: "an error", Severity.WARNING: "a warning", Severity.INFO: "an info"}
+
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the document in English; exit 1 when it is not valid."""
-    verdict = validate(read_source(arguments.file), run_steps=0)
+    """Print the document, or what a code means, in English; exit 1 when it is not valid."""
+    if (code := arguments.file.upper()) in CATALOGUE and not Path(arguments.file).exists():
+        return _explain_code(arguments, CATALOGUE[code])
+    verdict = validated(arguments)
     if verdict.spec is None or not verdict.report.is_valid:
         return refused(arguments, verdict.report)
     text = explain(verdict.spec, is_whole=arguments.all)
     parts = [asdict(one) for one in passages(verdict.spec)] if arguments.json else []
     value = {"file": arguments.file, "explanation": text, "passages": parts}
     echo_result(arguments, value, text.split("\n"))
+    return GOOD
+
+
+def _explain_code(arguments: argparse.Namespace, code: Code) -> int:
+    block = (
+        "blocks the use of the document" if code.severity is Severity.ERROR else "blocks nothing"
+    )
+    fixed = "nothing repairs it but who wrote it"
+    if code.group:
+        fixed = "it is repaired locally within a stated band, and reported; --no-repair leaves it"
+    lines = (
+        f"{code.code} {code.severity}: {code.title}",
+        f"It is about {code.about}. As {_ARTICLE[code.severity]} it {block}; {fixed}.",
+    )
+    value = {"code": code.code, "severity": str(code.severity), "title": code.title,
+             "about": code.about, "repaired": bool(code.group)}  # fmt: skip
+    echo_result(arguments, value, lines)
     return GOOD

@@ -6,12 +6,27 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.cli.output import GOOD, OutputError, UsageError, echo_result
+from orchestrator.cli.bundle import asked, bundled
+from orchestrator.cli.documents import validated, written
+from orchestrator.cli.files import require_writable, write_result
+from orchestrator.cli.output import (
+    GOOD,
+    OutputError,
+    UsageError,
+    echo_json,
+    echo_result,
+    refused,
+    report_on_stderr,
+)
 from orchestrator.config.settings import Config, cache_directory
 from orchestrator.generation.evaluation.finetune import ACCEPTED, Accepted, examples_of
+from orchestrator.gmn.acting.simulate import simulate
+from orchestrator.gmn.limits import DEFAULT_LIMITS
 from orchestrator.ledger.private import open_private
 from orchestrator.models.secrets import secrets_of
+from orchestrator.types.diagnostics import Report
 from orchestrator.types.visible import json_text
+from orchestrator.types.work import TooMuchWork, allowance, doing
 
 if TYPE_CHECKING:
     import argparse
@@ -19,7 +34,45 @@ if TYPE_CHECKING:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the accepted results as conversations for fine-tuning, in three JSON-lines files."""
+    """Write a document in another form, or the accepted results as conversations."""
+    if bool(arguments.to) == bool(arguments.finetune) or bool(arguments.to) != bool(arguments.file):
+        raise UsageError(
+            "name a document and a form, as in: model.gmn --to gnn; or --finetune FILE"
+        )
+    return _document(arguments) if arguments.to else _accepted(arguments)
+
+
+def _document(arguments: argparse.Namespace) -> int:
+    require_writable(arguments.output)
+    verdict = validated(arguments)
+    if verdict.spec is None or verdict.compiled is None:
+        return refused(arguments, verdict.report)
+    report_on_stderr(arguments.file, Report((), verdict.report.repairs))
+    if arguments.to == "bundle":
+        wanted = asked(b"", "", arguments.steps, arguments.seed)
+        try:
+            with allowance(DEFAULT_LIMITS.work):
+                doing(f"simulating {wanted.steps} steps", "lower --steps")
+                episode = simulate(
+                    verdict.compiled,
+                    steps=wanted.steps,
+                    seed=wanted.seed,
+                    queries=verdict.spec.queries,
+                )
+        except TooMuchWork as error:
+            raise UsageError(str(error)) from None
+        text = bundled(verdict.spec, episode, wanted.steps)
+    else:
+        text = written(arguments, verdict.spec)
+    if arguments.json:
+        echo_json({"file": arguments.file, "form": arguments.to, "text": text})
+    if arguments.output or not arguments.json:
+        write_result(text, arguments.output)
+    return GOOD
+
+
+def _accepted(arguments: argparse.Namespace) -> int:
+    """The accepted results for fine-tuning, in three JSON-lines files."""
     config = Config.load(None, os.environ)
     path = cache_directory(config.orchestrator.cache, os.environ) / ACCEPTED
     lines = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrator.cli.documents import read_as, written
 from orchestrator.cli.files import read_source, write_result
 from orchestrator.cli.output import (
     GOOD,
@@ -14,7 +15,8 @@ from orchestrator.cli.output import (
     refused,
     report_on_stderr,
 )
-from orchestrator.gmn.formats import comments_of, read, with_shares, write_json, write_text
+from orchestrator.gmn.formats import comments_of, with_shares, write_text
+from orchestrator.gmn.imports import read
 from orchestrator.gmn.validate import validate
 from orchestrator.types.diagnostics import Report
 
@@ -30,7 +32,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("--write needs a file, not standard input")
     raw = read_source(arguments.file)
     # Formatting changes the spelling, never the model, so repairs stay off.
-    verdict = validate(raw, repair="none", run_steps=0)
+    verdict = validate(raw, repair="none", run_steps=0, kind=arguments.kind)
+    if said := read_as(verdict):
+        echo_stderr(f"{arguments.file}: {said}")
     if verdict.spec is None:
         return refused(arguments, verdict.report)
     report_on_stderr(arguments.file, Report((), verdict.report.repairs))
@@ -47,10 +51,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _written(arguments: argparse.Namespace, raw: bytes, spec: GMNSpec) -> str:
-    reading = read(raw)
+    reading = read(raw, kind=arguments.kind)
     comments = comments_of(reading.places)
     if arguments.to == "gmn" and reading.spelling == "text":
         return write_text(with_shares(spec, reading.places), comments)
     if lost := sum(len(lines) for lines in comments.values()):
         echo_stderr(f"{arguments.file}: {lost} comments left out; only block text can hold them")
-    return write_text(spec) if arguments.to == "gmn" else write_json(spec)
+    return written(arguments, spec)

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli import plan
+from orchestrator.cli.ask import search_lines
 from orchestrator.cli.client_call import call_client
 from orchestrator.cli.files import require_writable, write_result
 from orchestrator.cli.output import (
@@ -92,7 +93,7 @@ def print_generation(made: Generation[GMNSpec], text: str, arguments: argparse.N
     if arguments.quiet:
         return code
     report_on_stderr("answer", made.report, verbose=arguments.verbose)
-    for line in report_lines(made):
+    for line in (*report_lines(made), *search_lines(made.search, is_verbose=arguments.verbose)):
         echo_stderr(line)
     if made.provider == "offline":
         echo_stderr(OFFLINE_NOTE, "dim")

@@ -16,19 +16,20 @@ from orchestrator.cli.output import (
     refused,
     report_on_stderr,
 )
-from orchestrator.gmn.formats import comments_of, moved, read, write_text
-from orchestrator.gmn.learn import learn
-from orchestrator.gmn.logs import MOST_BYTES, read_log
+from orchestrator.gmn.formats import comments_of, moved, write_text
+from orchestrator.gmn.imports import read
+from orchestrator.gmn.learning.learn import learn
+from orchestrator.gmn.learning.logs import MOST_BYTES, read_log
 from orchestrator.gmn.validate import validate
-from orchestrator.gmn.wording import counted
+from orchestrator.gmn.words.wording import counted
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from orchestrator.gmn.contradictions import LearnedTable
-    from orchestrator.gmn.learn import Lesson
-    from orchestrator.gmn.logs import ReadLog
+    from orchestrator.gmn.learning.contradictions import LearnedTable
+    from orchestrator.gmn.learning.learn import Lesson
+    from orchestrator.gmn.learning.logs import ReadLog
     from orchestrator.gmn.model import GMNSpec
 
 _MOST_ROWS = 8  # of one table, unless --verbose
@@ -104,6 +105,11 @@ def _lines(shown: str, log: ReadLog, lesson: Lesson, *, verbose: bool) -> Iterat
         yield f"learning stopped after {lesson.passes} passes, before nothing changed any more"
     for table in learned:
         yield from _table_lines(table, verbose=verbose)
+    if lesson.is_repeated:
+        yield (
+            f"warning: the document has learned from {Path(shown).name} with as many steps before"
+            " (metadata learned); what is there twice now counts twice"
+        )
     for weight in lesson.weights:
         if weight.lost:
             yield f"warning: {weight.title}: {weight.lost}"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from orchestrator.types.diagnostics import Diagnostic, Report
 
-GOOD, INVALID, USAGE, PROVIDER, UNWRITABLE, INTERRUPTED = 0, 1, 2, 3, 4, 130
+GOOD, INVALID, USAGE, PROVIDER, UNWRITABLE, OVER_BUDGET, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 
 _COLOURS = {"red": 31, "green": 32, "yellow": 33, "blue": 34, "dim": 2, "bold": 1}
 _OF_SEVERITY = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "blue"}

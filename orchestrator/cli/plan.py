@@ -42,4 +42,5 @@ def request_of(arguments: argparse.Namespace) -> dict[str, Any]:
         "samples": arguments.samples,
         "images": [one if one.startswith(_TEXTS) else Path(one) for one in arguments.image],
         "infer_expectations": arguments.infer,
+        "search": arguments.search,
     }

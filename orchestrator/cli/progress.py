@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from orchestrator.cli.output import echo_stderr
 from orchestrator.generation.answers import NOTES
-from orchestrator.types.events import Answered, Asked, Delta, Evaluated, Failed, Partial
+from orchestrator.types.events import Answered, Asked, Delta, Evaluated, Failed, Partial, Searched
 
 if TYPE_CHECKING:
     from orchestrator.gmn.model import GMNSpec
     from orchestrator.types.events import Event
+    from orchestrator.types.fits import Fits
     from orchestrator.types.requests import Generation
 
 OFFLINE_NOTE = (
@@ -29,12 +30,18 @@ def show_event(event: Event) -> None:
         source = "the cache" if answer.cached else f"{answer.provider}/{answer.model}"
         tokens = f"{answer.usage.prompt_tokens} + {answer.usage.completion_tokens} tokens"
         echo_stderr(f"[{event.attempt}] answered by {source}: {tokens}", "dim")
+    elif isinstance(event, Searched):
+        by = f" by {event.engine}, {_count(event.sources, 'source')}" if event.engine else ""
+        echo_stderr(f"search for {event.query!r}: {event.status}{by}", "dim")
     elif isinstance(event, Evaluated):
         report = event.evaluation.report
         runs = {True: ", runs", False: ", does not run", None: ""}[report.runs]
         behaves = {True: ", behaves", False: ", does not behave", None: ""}[report.behaves]
+        fits = f", fits {report.fits}" if report.fits and report.fits.of else ""
         counts = f"{_count(len(report.errors), 'error')}, {_count(len(report.repairs), 'repair')}"
-        echo_stderr(f"[{event.attempt}] {event.evaluation.kind}: {counts}{runs}{behaves}", "dim")
+        echo_stderr(
+            f"[{event.attempt}] {event.evaluation.kind}: {counts}{runs}{behaves}{fits}", "dim"
+        )
     elif isinstance(event, Failed):
         echo_stderr(f"[{event.attempt}] failed: {event.message}", "red")
 
@@ -57,6 +64,19 @@ def _count(n: int, what: str) -> str:
     return f"{n} {what}{'' if n == 1 else 's'}"
 
 
+def fits_lines(fits: Fits | None) -> list[str]:
+    """How much of the sentence is in the model, what is not, and what nobody understood."""
+    if fits is None:
+        return []
+    lines = [f"fits:     {fits if fits.of else 'nothing to compare'}"]
+    lines += [
+        f"  {one.outcome}: {one.kind} {one.value} ({one.said!r}): {one.where}" for one in fits.unmet
+    ]
+    if fits.not_understood:
+        lines.append(f"  not understood: {', '.join(fits.not_understood)}")
+    return lines
+
+
 def report_lines(made: Generation[GMNSpec]) -> list[str]:
     """Validity, repairs, attempts, tokens and cost, one line each."""
     report = made.report
@@ -72,6 +92,7 @@ def report_lines(made: Generation[GMNSpec]) -> list[str]:
         f"tokens:   {made.usage.prompt_tokens} prompt, {made.usage.completion_tokens} answer",
         f"cost:     {cost}",
     ]
+    lines += fits_lines(report.fits)
     notes = [d.message for d in report.diagnostics if d.code == NOTES]
     if assumed := "; ".join(notes) or made.spec.meta("assumptions"):
         lines.append(f"assumed:  {assumed}")

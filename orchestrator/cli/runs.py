@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cache.accepted import failed_run
 from orchestrator.cli.output import GOOD, UsageError, echo_result, table
 from orchestrator.client.stores import failed_runs_of
 from orchestrator.config.settings import Config, ledger_directory
-from orchestrator.ledger.ledger import lines_of
+from orchestrator.ledger.ledger import runs_of
 from orchestrator.types.requests import Evaluation
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from orchestrator.cache.accepted import KeptAttempt
 
@@ -25,17 +27,16 @@ Run = dict[str, Any]
 def run(arguments: argparse.Namespace) -> int:
     """Print the last runs of the ledger, or every answer of one run."""
     directory = ledger_directory(Config.load(None, os.environ).orchestrator.ledger, os.environ)
-    lines = [] if directory is None else lines_of(directory)
-    every: dict[str, Run] = {str(line["id"]): line for line in lines if line.get("rounds")}
     if arguments.action == "show":
-        return _show(arguments, every)
+        return _show(arguments, directory)
     if arguments.id:
         raise UsageError("runs list takes no ID; name one with: orchestrator runs show ID")
-    runs = list(every.values())[-arguments.last :]
+    last = [] if directory is None else list(islice(runs_of(directory), arguments.last))
+    runs = last[::-1]
     nothing = [f"the ledger holds no run: {directory or 'it is not kept'}"]
     rows = [
-        (str(one["id"]), str(one["at"])[:19], str(one["operation"]), str(one["outcome"]),
-         str(len(one["rounds"])), _usd(one.get("billed_usd")))
+        (str(one.get("id")), str(one.get("at"))[:19], str(one.get("operation")),
+         str(one.get("outcome")), str(len(one["rounds"])), _usd(one.get("billed_usd")))
         for one in runs
     ]  # fmt: skip
     header = ("id", "ended (UTC)", "operation", "outcome", "answers", "USD")
@@ -43,14 +44,17 @@ def run(arguments: argparse.Namespace) -> int:
     return GOOD
 
 
-def _show(arguments: argparse.Namespace, every: Mapping[str, Run]) -> int:
+def _show(arguments: argparse.Namespace, directory: Path | None) -> int:
     if not arguments.id:
         raise UsageError("runs show takes an ID; see: orchestrator runs list")
-    matches = [name for name in every if name.startswith(arguments.id)]
-    if len(matches) > 1:
-        raise UsageError(f"{len(matches)} runs begin with {arguments.id!r}; name more of the ID")
-    run_id = matches[0] if matches else str(arguments.id)
-    line = every.get(run_id, {})
+    line: Run = {}
+    for one in () if directory is None else runs_of(directory, arguments.id):
+        if line and one.get("id") != line["id"]:
+            raise UsageError(f"several runs begin with {arguments.id!r}; name more of the ID")
+        line = line or one
+        if line["id"] == arguments.id:
+            break
+    run_id = str(line.get("id", arguments.id))
     kept = _kept(run_id)
     if not kept and not line:
         raise UsageError(f"no run begins with {arguments.id!r}; see: orchestrator runs list")

@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.client.arguments import check_arguments
-from orchestrator.gmn.actor import Actor
+from orchestrator.gmn.acting.actor import Actor
+from orchestrator.gmn.acting.queries import Question, most_questions
+from orchestrator.gmn.acting.simulate import advance, episode_of
+from orchestrator.gmn.acting.world import World
 from orchestrator.gmn.agent import Agent
-from orchestrator.gmn.queries import Question, most_questions
-from orchestrator.gmn.simulate import advance, episode_of
-from orchestrator.gmn.world import World
 from orchestrator.types.errors import LLMError
 from orchestrator.types.work import judge
 
 if TYPE_CHECKING:
-    from orchestrator.client.orchestrator import Orchestrator
+    from orchestrator.client.wiring import Wiring
+    from orchestrator.gmn.acting.episode import Run
+    from orchestrator.gmn.acting.world import Environment
     from orchestrator.gmn.agent import Described
-    from orchestrator.gmn.episode import Run
-    from orchestrator.gmn.world import Environment
     from orchestrator.types.caching import Caching
     from orchestrator.types.events import Hook
 
@@ -27,7 +27,7 @@ _MOST_CHARACTERS = 2_000  # of a note
 
 
 async def run_agent(
-    self: Orchestrator,
+    self: Wiring,
     agent: Actor | Described,
     environment: Environment | None = None,
     steps: int = 10,
@@ -40,7 +40,7 @@ async def run_agent(
     tenant: str = "",
     hook: Hook | None = None,
 ) -> Run:
-    """Run an agent as `orchestrator.gmn.simulate.run` does, and ask what its queries ask.
+    """Run an agent as `orchestrator.gmn.acting.simulate.run` does, and ask what its queries ask.
 
     `agent` is an `Agent`, or what makes one; without an environment it acts in its own model.
     Where the trigger of a query holds, its prompt is sent with the labels of its inputs, and the

@@ -9,7 +9,7 @@ from types import NoneType
 from typing import NamedTuple
 
 from orchestrator.config.settings import Config
-from orchestrator.gmn.expectations import Expectation
+from orchestrator.gmn.acting.expectations import Expectation
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.types.messages import LLMMessage
 
@@ -36,13 +36,29 @@ _FLAG = _Kind((bool,), "a bool")
 _KINDS: Mapping[str, _Kind] = {
     "prompt": _TEXT,
     "feedback": _TEXT,
+    "query": _TEXT,
+    "engine": _TEXT,
     "agent_type": _TEXT,
     "tenant": _TEXT,
     "since": _TEXT,
     "model": _NAME,
+    "search": _Kind((str, Mapping, NoneType), "a mode or a mapping"),
     "provider": _NAME,
+    "operation": _TEXT,
+    "budget": _TEXT,
+    "journal": _Kind((str, os.PathLike, NoneType), "a path or None"),
+    "concurrency": _Kind((int, NoneType), "an int or None", least=1),
+    "batch_size": _Kind((int, NoneType), "an int or None", least=1),
+    "ordered": _FLAG,
+    "retry_failed": _FLAG,
+    "carry": _FLAG,
     "infer_expectations": _FLAG,
     "probe": _FLAG,
+    "auto_search": _FLAG,
+    "force_search": _FLAG,
+    "search_provider": _TEXT,
+    "search_query": _TEXT,
+    "again": _FLAG,
     "constraints": _Kind((Mapping, NoneType), "a mapping of names to whole numbers"),
     "spec": _Kind(_SOURCE, "text, bytes, a mapping or a GMNSpec"),
     "examples": _Kind((Collection, NoneType), "a list of documents", _SOURCE),
@@ -55,16 +71,19 @@ _KINDS: Mapping[str, _Kind] = {
     "seed": _Kind((int, NoneType), "an int or None"),
     "samples": _Kind((int,), "an int", least=1),
     "steps": _Kind((int,), "an int", least=1),
+    "max_results": _Kind((int, NoneType), "an int or None", least=1),
+    "within_s": _Kind((int, float, NoneType), "seconds"),
     "max_calls": _Kind((int,), "an int", least=0),
     "refine": _Kind((int, NoneType), "an int or None", least=0),
     "hook": _Kind((Callable, NoneType), "a function or None"),  # type: ignore[arg-type]  # an ABC
+    "on_text": _Kind((Callable, NoneType), "a function or None"),  # type: ignore[arg-type]  # an ABC
     "config": _Kind(
         (str, os.PathLike, Mapping, Config, NoneType), "a path, a mapping, a Config or None"
     ),
     "environ": _Kind((Mapping, NoneType), "a mapping or None"),
 }
 #: What a call with LiteLLM's arguments takes beside them; those are LiteLLM's to refuse.
-OF_COMPLETION = frozenset({"cache", "cache_ttl", "tenant", "refine", "checks", "samples"})
+OF_COMPLETION = frozenset({"cache", "cache_ttl", "tenant", "refine", "checks", "samples", "search"})
 
 
 def check_arguments(given: Mapping[str, object], *, only: Collection[str] = ()) -> None:

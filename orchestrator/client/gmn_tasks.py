@@ -20,9 +20,10 @@ from orchestrator.generation.request_building import (
 )
 from orchestrator.generation.request_variants import as_patch
 from orchestrator.gmn.checks import known_constraints
+from orchestrator.routing.offline.completer import are_embedded
 from orchestrator.types.errors import GMNError
 from orchestrator.types.requests import Description
-from orchestrator.types.work import judge, judge_within
+from orchestrator.types.work import judge_within
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,10 +32,11 @@ if TYPE_CHECKING:
     from orchestrator.generation.loop import GenerationLoop
     from orchestrator.generation.prompts import Prompts
     from orchestrator.generation.request_building import Source
-    from orchestrator.gmn.expectations import Expectation
+    from orchestrator.gmn.acting.expectations import Expectation
     from orchestrator.gmn.model import GMNSpec
     from orchestrator.ledger.ledger import Ledger
     from orchestrator.types.caching import Caching
+    from orchestrator.types.requests import OutputMode
 
 
 @dataclass(frozen=True)
@@ -65,46 +67,56 @@ class GMNTasks:
     ) -> GenerationRequest[GMNSpec]:
         """A document for a description; see `Orchestrator.generate_gmn`, also for its errors."""
         check_description(prompt, agent_type)
-        router, settings = self.loop.router, self.loop.settings
-        shown = await self._shown(prompt, agent_type, examples)
+        settings = self.loop.settings
         contract = self.contract(constraints, expectations, prompt if infer_expectations else "")
-        expected = tuple(str(e) for e in contract.expectations)
-        asked = Description(
-            prompt, agent_type, constraints or {}, expectations=expected, examples=shown
-        )
-        contract = replace(contract, shown=shown, asked=asked)
-        pictures = await asyncio.to_thread(image_parts, images)
-        route = router.resolve(model, provider)
-        if pictures:
-            route = await self._seeing(route, agent_type, tenant)
-        mode = router.mode_for(route)
-        rendered = await judge(
-            self.prompts.generate, prompt, agent_type=agent_type, mode=mode,
-            constraints=constraints, expectations=expected, examples=shown,
-        )  # fmt: skip
-        first = initial_request(
-            rendered.with_parts(pictures), route, contract,
-            settings=settings, mode=mode, cache=cache, seed=seed, tenant=tenant, description=asked,
-        )  # fmt: skip
-        return GenerationRequest(first, contract, self.prompts, samples=samples)
+        pictures, route, mode = await self._seeing(images, model, provider, agent_type, tenant)
 
-    async def _shown(
-        self, prompt: str, agent_type: str, given: Sequence[Source] | None
-    ) -> tuple[str, ...]:
-        settings = self.loop.settings.generation
-        return await judge_within(
-            settings.deadline_s, examples_for, prompt, agent_type, given, count=settings.examples
-        )
+        def prepared() -> GenerationRequest[GMNSpec]:  # in one hand-over to a thread
+            shown = examples_for(prompt, agent_type, examples, count=settings.generation.examples)
+            asked = Description(
+                prompt, agent_type, constraints or {},
+                expectations=tuple(map(str, contract.expectations)), examples=shown,
+            )  # fmt: skip
+            held_to = replace(contract, shown=shown, asked=asked, is_embedded=self._is_own(route))
+            rendered = self.prompts.generate(
+                prompt, agent_type=agent_type, mode=mode, constraints=constraints,
+                expectations=asked.expectations, examples=shown,
+            )  # fmt: skip
+            first = initial_request(
+                rendered.with_parts(pictures), route, held_to, settings=settings, mode=mode,
+                cache=cache, seed=seed, tenant=tenant, description=asked,
+            )  # fmt: skip
+            return GenerationRequest(first, held_to, self.prompts, samples=samples)
 
-    async def _seeing(self, route: str, agent_type: str, tenant: str) -> str:
-        """The route that reads pictures; LiteLLM may have to be loaded to know it.
+        return await judge_within(settings.generation.deadline_s, prepared)
 
-        Who leaves meanwhile has a line in the ledger too; what follows has an entry of its own.
+    def _is_own(self, route: str) -> bool:
+        return are_embedded(self.loop.router.routes.first_group(route))
+
+    async def _seeing(
+        self,
+        images: Sequence[Image],
+        model: str | None,
+        provider: str | None,
+        agent_type: str,
+        tenant: str,
+    ) -> tuple[tuple[Mapping[str, object], ...], str, OutputMode]:
+        """The pictures, the route that reads them, and its mode.
+
+        LiteLLM may have to be loaded to know it. Who leaves meanwhile has a line in the ledger
+        too; what follows has an entry of its own.
         """
-        opened = self.ledger.open("generate_gmn", route=route, agent_type=agent_type, tenant=tenant)
-        with opened as entry:
-            entry.is_detached = True
-            return await self.loop.router.seeing(route)
+        router = self.loop.router
+        pictures: tuple[Mapping[str, object], ...] = ()
+        route = router.resolve(model, provider)
+        if images:
+            pictures = await asyncio.to_thread(image_parts, images)
+            with self.ledger.open(
+                "generate_gmn", route=route, agent_type=agent_type, tenant=tenant
+            ) as entry:
+                entry.is_detached = True
+                route = await router.seeing(route)
+        return pictures, route, router.mode_for(route)
 
     def refinement(
         self,
@@ -160,4 +172,6 @@ class GMNTasks:
             episodes=settings.episodes,
             description=description,
             verdicts=self.verdicts,
+            fits=settings.fits,
+            fits_share=settings.fits_share,
         )

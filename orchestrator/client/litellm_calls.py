@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,6 +14,7 @@ from orchestrator.generation.request_building import cache_use
 from orchestrator.routing.attempts import cost_of, usage_of
 from orchestrator.routing.stream import recorded
 from orchestrator.types.errors import CacheMissError
+from orchestrator.types.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -29,50 +29,49 @@ if TYPE_CHECKING:
 
 _PARTS = (dict | list, float | int | None, dict)
 #: What an address may carry of a secret.
-_ACCESS = re.compile(r"(?<=//)[^/@]*@|[?#].*")
+_ACCESS = pattern(r"(?<=//)[^/@]*@|[?#].*")
 #: LiteLLM's class of the answer, by call.
 _ANSWERS = {"acompletion": "ModelResponse", "aembedding": "EmbeddingResponse"}
 
 
+@dataclass(frozen=True)
 class LiteLLMCalls:
     """Takes LiteLLM's arguments and gives LiteLLM's responses."""
 
-    def __init__(
-        self,
-        router: RouterCompleter,
-        store: AnswerStore,
-        ledger: Ledger,
-        settings: Settings,
-        *,
-        fingerprint: Callable[[str | None], Awaitable[str]],
-        flights: SingleFlight,
-    ) -> None:
-        self._router = router
-        self._store = store
-        self._ledger = ledger
-        self._settings = settings
-        self._fingerprint = fingerprint
-        self._flights = flights
+    router: RouterCompleter
+    store: AnswerStore
+    ledger: Ledger
+    settings: Settings
+    fingerprint: Callable[[str | None], Awaitable[str]]
+    flights: SingleFlight
 
-    async def call(self, method: str, arguments: dict[str, Any]) -> Any:
-        """Answer from the cache, from a call already under way, or through the Router."""
-        tenant = str(arguments.pop("tenant", "") or "")
-        mode, keep = cache_use(arguments.pop("cache", None), self._settings.cache, tenant)
+    async def call(
+        self,
+        method: str,
+        arguments: dict[str, Any],
+        before: Callable[[RunContext], Awaitable[None]] | None = None,
+    ) -> Any:
+        """Answer from the cache, from a call already under way, or through the Router.
+
+        `before` may change the arguments, on the same bill.
+        """
+        tenant = str(arguments.get("tenant") or "")
+        mode, keep = cache_use(arguments.get("cache"), self.settings.cache, tenant)
         if ttl := arguments.pop("cache_ttl", None):
             keep = replace(keep, ttl_s=float(ttl))
-        opened = self._ledger.open(
-            method,
-            route=str(arguments.get("model") or "default"),
-            tenant=tenant,
-        )
-        with opened as entry:
+        route = str(arguments.get("model") or "default")
+        with self.ledger.open(method, route=route, tenant=tenant) as entry:
+            if before is not None:
+                await before(entry.context)
+            for name in ("cache", "tenant"):
+                arguments.pop(name, None)
             kept = None if mode == "off" else await self._kept(method, arguments, mode, keep)
-            ask = functools.partial(self._router.forward, method, arguments, entry.context)
+            ask = functools.partial(self.router.forward, method, arguments, entry.context)
             if kept is None:
                 if mode == "replay":
                     raise CacheMissError("a call with classes or callables cannot be replayed")
                 return self._detached(await ask(), entry)
-            flights = None if arguments.get("stream") else self._flights
+            flights = None if arguments.get("stream") else self.flights
             result = await cached_call(kept, flights, ask=ask, encode=_encoded)
             made = result.value
             if result.is_mine and flights is None:
@@ -96,8 +95,8 @@ class LiteLLMCalls:
     async def _revived(self, method: str, stored: _Stored, context: RunContext) -> Any:
         """The response that was kept."""
         if isinstance(stored.body, list):
-            return await self._router.replayed(stored.body, stored.cost, context, stored.hidden)
-        response = await self._router.revived(_ANSWERS[method], stored.body, stored.hidden)
+            return await self.router.replayed(stored.body, stored.cost, context, stored.hidden)
+        response = await self.router.revived(_ANSWERS[method], stored.body, stored.hidden)
         context.cost.add_cached(usage_of(response), stored.cost)
         return response
 
@@ -105,14 +104,14 @@ class LiteLLMCalls:
         self, method: str, arguments: Mapping[str, Any], mode: CacheMode, policy: CachePolicy
     ) -> CacheEntry[Any] | None:
         """Where the response is kept; None for arguments that have no JSON form."""
-        fingerprint = await self._fingerprint(arguments.get("model"))
+        fingerprint = await self.fingerprint(arguments.get("model"))
         question = call_question(method, arguments, fingerprint=fingerprint, policy=policy)
         try:
             key = digest(question)
         except TypeError:
             return None
-        max_age_s = self._settings.cache.max_age_s
-        return CacheEntry(self._store, key, question, mode, policy, max_age_s, _stored)
+        max_age_s = self.settings.cache.max_age_s
+        return CacheEntry(self.store, key, question, mode, policy, max_age_s, _stored)
 
 
 class _Stored(NamedTuple):

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from orchestrator.cache.store import StoreInfo
 from orchestrator.client.agents import run_agent
 from orchestrator.client.arguments import OF_COMPLETION, check_arguments
+from orchestrator.client.batch.call import batch
 from orchestrator.client.blocking import Blocking
+from orchestrator.client.planning import plan
+from orchestrator.client.probing import probe_models
+from orchestrator.client.searched import last_of_user, with_citations, with_report
+from orchestrator.client.searching import search
 from orchestrator.client.typed_calls import typed_async
 from orchestrator.client.wiring import Wiring
 from orchestrator.config.settings import Config
-from orchestrator.generation.request_building import (
-    Source,
-    cache_use,
-    parsed,
-)
+from orchestrator.generation.request_building import Source, cache_use, parsed
 from orchestrator.generation.streaming import streamed
-from orchestrator.gmn.expectations import Expectation
+from orchestrator.gmn.acting.expectations import Expectation
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
-from orchestrator.models.deployments import Deployments
+from orchestrator.models.groups import Deployments
 from orchestrator.models.health import HealthReport
-from orchestrator.routing.health_check import health_check, output_mode_check
-from orchestrator.routing.plan import Plan, plan
+from orchestrator.routing.health_check import health_check
 from orchestrator.types.caching import Caching
 from orchestrator.types.diagnostics import Report
 from orchestrator.types.messages import Messages, as_messages
@@ -36,6 +37,7 @@ from orchestrator.types.work import judge_within
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from orchestrator.client.search_choice import Searching
     from orchestrator.client.structured import Check
     from orchestrator.generation.images import Image
     from orchestrator.types.events import Hook
@@ -103,6 +105,7 @@ class Orchestrator(Wiring):
         samples: int = 1,
         images: Sequence[Image] = (),
         infer_expectations: bool = False,
+        search: Searching | None = None,
         hook: Hook | None = None,
     ) -> Generation[GMNSpec]:
         """Turn a description of an agent into a model that is valid and runs.
@@ -111,12 +114,14 @@ class Orchestrator(Wiring):
         max_states, max_observations, max_actions (joint values), max_factors, max_horizon,
         max_policies. `examples` are documents to show (None: a curated one that suits).
         `expectations` are simulated: ``cell=r4c4 within 12 in 80%``. `samples` asks for so many
-        candidates at once and takes the first that behaves, or the simplest. `images` are
-        pictures of what is meant: a `Path`, bytes, an address or a data: URL. `infer_expectations`
-        also holds the model to what the sentence implies (marked as inferred). `model` names a
-        route, a model group or a model of the configuration, `provider` forces one. `tenant` names
-        whose budget pays; the ledger shows it. `cache` says whether the cache may answer, and how
-        the answer is kept: ``{"mode": "use", "ttl": 3600, "tag": "trial"}``.
+        candidates at once and takes the first that behaves, or the one that fits best.
+        `images` are pictures of what is meant: a `Path`, bytes, an address or a data: URL.
+        `infer_expectations` also holds the model to what the sentence implies (marked as inferred).
+        `model` names a route, a model group or a model of the configuration, `provider` forces one.
+        `tenant` names whose budget pays; the ledger shows it. `cache` says whether the cache may
+        answer, and how the answer is kept: ``{"mode": "use", "ttl": 3600, "tag": "trial"}``.
+        `search` is auto, always, off or tool: facts of sources are shown, the metadata list the
+        sources.
 
         Raises:
             InvalidOutputError: no answer was valid; carries every attempt.
@@ -128,6 +133,7 @@ class Orchestrator(Wiring):
         """
         check_arguments(locals())
         await self._open()
+        choice = await self._searches.choice(search)
         task = await self._gmn_tasks.generation(
             prompt, agent_type, constraints, examples, expectations, model=model,
             provider=provider, cache=cache, tenant=tenant, seed=seed, samples=samples,
@@ -136,7 +142,8 @@ class Orchestrator(Wiring):
         entry = self._ledger.open(
             "generate_gmn", route=task.first.route, agent_type=agent_type, tenant=tenant
         )
-        return await self._loop.run(task, entry, hook=hook)
+        task, found = await self._searches.augmented(task, prompt, choice, entry, hook)
+        return with_report(await self._loop.run(task, entry, hook=hook), found)
 
     async def refine_gmn(
         self,
@@ -178,17 +185,20 @@ class Orchestrator(Wiring):
         *,
         constraints: Mapping[str, int] | None = None,
         expectations: Sequence[str | Expectation] | None = None,
+        kind: str = "",
     ) -> Report:
         """Judge a document without asking any model; unpacks as ``is_valid, errors``.
 
+        `kind` says what the document is where it could be several (docs/import.md).
+
         Raises:
-            ValueError: a constraint or an expectation is unknown.
+            ValueError: a constraint, an expectation or the kind is unknown.
             DeadlineExceededError: it took longer than a request may.
         """
         check_arguments(locals())
         verdict = await judge_within(
             self.config.orchestrator.generation.deadline_s, validate, spec,
-            constraints=constraints, expectations=parsed(expectations),
+            constraints=constraints, expectations=parsed(expectations), kind=kind,
         )  # fmt: skip
         return verdict.report
 
@@ -200,26 +210,39 @@ class Orchestrator(Wiring):
         provider: str | None = None,
         cache: Caching | None = None,
         tenant: str = "",
+        sample: int = 0,
+        on_text: Callable[[str], None] | None = None,
+        search: Searching | None = None,
         **parameters: Any,  # LiteLLM's own arguments: temperature, max_tokens…
     ) -> Answer:
         """Answer messages of your own, through cache and Router.
+
+        Equal messages with another `sample` are another question to the cache. With `on_text` the
+        model is asked for a stream, and `on_text` is called with every piece of the text, or once
+        with an answer from the cache.
+        With `search` (auto, always, off, tool) facts of sources are shown beside them:
+        `Answer.citations` are the sources that the text names, `Answer.search` the report.
 
         Raises: LLMError: no answer could be had.
         """
         check_arguments(locals())
         await self._open()
+        choice = await self._searches.choice(search)
         use, keep = cache_use(cache, self.config.orchestrator.cache, tenant)
         request = Request(
-            as_messages(messages),
-            self._router.resolve(model, provider),
-            parameters=parameters,
-            timeout_s=self.config.orchestrator.generation.timeout_s,
-            cache=use,
-            keep=keep,
-            purpose="generate",
-        )
+            as_messages(messages), self._router.resolve(model, provider), parameters=parameters,
+            timeout_s=self.config.orchestrator.generation.timeout_s, cache=use, keep=keep,
+            sample=sample, purpose="generate",
+        )  # fmt: skip
         with self._ledger.open("generate", route=request.route, tenant=tenant) as entry:
-            return await self._completer.complete(request, entry.context)
+            context = replace(entry.context, on_text=on_text)
+            if choice.mode != "off":
+                answer = await self._searches.answer(request, choice, context)
+            else:
+                answer = await self._completer.complete(request, context)
+        if on_text is not None and answer.cached:
+            on_text(answer.text)
+        return answer
 
     @overload
     async def generate_structured(
@@ -234,6 +257,7 @@ class Orchestrator(Wiring):
         provider: str | None = None,
         cache: Caching | None = None,
         tenant: str = "",
+        search: Searching | None = None,
         hook: Hook | None = None,
         **parameters: Any,
     ) -> Generation[T]: ...
@@ -253,6 +277,7 @@ class Orchestrator(Wiring):
         provider: str | None = None,
         cache: Caching | None = None,
         tenant: str = "",
+        search: Searching | None = None,
         hook: Hook | None = None,
         **parameters: Any,  # LiteLLM's own arguments: temperature, max_tokens…
     ) -> Generation[Any]:
@@ -261,7 +286,7 @@ class Orchestrator(Wiring):
         `contract` is a pydantic model, any type pydantic understands, a JSON Schema, LiteLLM's
         ``response_format``, or a `Contract` of your own. `checks` are rules in your own code,
         plain or async: the typed value in, findings (`Diagnostic` or a sentence each) out.
-        `refine` is the most further calls to repair an answer.
+        `refine` is the most further calls to repair an answer. `search` is that of `generate`.
 
         Raises:
             TypeError, ValueError: no provider can take the schema (the message names the nearest
@@ -270,13 +295,20 @@ class Orchestrator(Wiring):
         """
         check_arguments(locals())
         await self._open()
+        choice = await self._searches.choice(search)
         task, entry = await self._structured.task(
             messages, contract, checks=checks, refine=refine, samples=samples, model=model,
             provider=provider, cache=cache, tenant=tenant, parameters=parameters,
         )  # fmt: skip
-        return await self._loop.run(task, entry, hook=hook)
+        text = last_of_user(task.first.messages)
+        task, found = await self._searches.augmented(task, text, choice, entry, hook)
+        return with_report(await self._loop.run(task, entry, hook=hook), found)
 
     run_agent = run_agent
+    batch = batch
+    plan = plan
+    probe_models = probe_models
+    search = search
     stream_gmn = streamed(generate_gmn)
     stream_structured = streamed(generate_structured)
 
@@ -290,15 +322,24 @@ class Orchestrator(Wiring):
         answer is held to its ``response_format`` as `generate_structured` does (so it is with
         ``samples=3``: the first of three that is accepted); the response then
         has ``parsed``, the typed value, and ``generation``, with everything that led to it.
+        With ``search="auto"|"always"`` facts of sources stand beside the messages; the response
+        has ``citations`` and ``search``.
 
         Raises: what LiteLLM raises; with ``refine`` or ``checks`` what `generate_structured` does.
         """
         if not OF_COMPLETION.isdisjoint(litellm_arguments):
             check_arguments(litellm_arguments, only=OF_COMPLETION)
         await self._open()
+        searching = None
+        if "search" in litellm_arguments:
+            searching = await self._searches.for_completion(litellm_arguments)
         if not litellm_arguments.keys().isdisjoint(("refine", "checks", "samples")):
-            return await self._structured.completion(litellm_arguments)
-        return await self._litellm_calls.call("acompletion", litellm_arguments)
+            if searching is not None:
+                await searching.alone(self._ledger)
+            made = await self._structured.completion(litellm_arguments)
+        else:
+            made = await self._litellm_calls.call("acompletion", litellm_arguments, searching)
+        return made if searching is None else with_citations(made, searching.found)
 
     async def aembedding(self, **litellm_arguments: Any) -> Any:
         """LiteLLM's ``aembedding``, as `acompletion`."""
@@ -306,40 +347,6 @@ class Orchestrator(Wiring):
             check_arguments(litellm_arguments, only=OF_COMPLETION)
         await self._open()
         return await self._litellm_calls.call("aembedding", litellm_arguments)
-
-    async def plan(
-        self,
-        prompt: str,
-        agent_type: AgentType = "general",
-        constraints: Mapping[str, int] | None = None,
-        examples: Sequence[Source] | None = None,
-        expectations: Sequence[str | Expectation] | None = None,
-        *,
-        model: str | None = None,
-        provider: str | None = None,
-        cache: Caching | None = None,
-        tenant: str = "",
-        seed: int | None = None,
-        samples: int = 1,
-        images: Sequence[Image] = (),
-        infer_expectations: bool = False,
-    ) -> Plan:
-        """The most that `generate_gmn` with these arguments can take; nothing is asked.
-
-        Raises: what `generate_gmn` raises before it asks.
-        """
-        check_arguments(locals())
-        await self._open()
-        task = await self._gmn_tasks.generation(
-            prompt, agent_type, constraints, examples, expectations, model=model,
-            provider=provider, cache=cache, tenant=tenant, seed=seed, samples=samples,
-            images=images, infer_expectations=infer_expectations,
-        )  # fmt: skip
-        strong = self._loop.strong(task.first.route)
-        routes = [task.first.route, strong] if strong else [task.first.route]
-        return await asyncio.to_thread(
-            plan, self.config, self._router.deployments, task.first, routes, samples=samples
-        )
 
     async def models(self) -> Deployments:
         """What can be called, what was left out and why, and who serves which route."""
@@ -355,12 +362,6 @@ class Orchestrator(Wiring):
         with self._ledger.open("probe", route="*") as entry:
             return await health_check(self._router, entry.context, probe=True)
 
-    async def output_mode_check(self) -> dict[str, str]:
-        """What each deployment does with a JSON Schema, asked for a few tokens each; by id."""
-        await self._open()
-        with self._ledger.open("probe", route="*") as entry:
-            return await output_mode_check(self._router, entry.context)
-
     @property
     def templates(self) -> Mapping[str, str]:
         """The version of every prompt template, by name."""
@@ -375,6 +376,22 @@ class Orchestrator(Wiring):
         """Forget every cached answer; return how many there were."""
         await self._open()
         return await asyncio.to_thread(self._store.clear)
+
+    async def warm_up(self) -> None:
+        """Load now what the first call would wait for: LiteLLM, if anything is asked through it."""
+        await self._open()
+        await self._router.warm_up()
+
+    async def cache_evict(self, tag: str) -> int:
+        """Forget the answers that were kept under a tag; return how many there were."""
+        await self._open()
+        return await asyncio.to_thread(self._store.evict, tag)
+
+    def bound_tenant(self, tenant: str, usd_per_day: float) -> None:
+        """Hold a tenant to so many dollars a day from now on, as ``budgets.tenants`` does."""
+        limiter = self._router.transport.budget_limiter
+        limiter.bound_tenant(tenant, usd_per_day, self._ledger.spent_today)
+        self._ledger.must_write = self.config.orchestrator.budgets.must_be_on_the_bill
 
     async def usage(self, *, since: str = "") -> list[dict[str, Any]]:
         """The ledger's lines at or after `since` (ISO 8601), oldest first; none without ledger."""

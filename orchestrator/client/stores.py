@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 from orchestrator.cache.disk import disk_store
 from orchestrator.cache.encryption import Encryption
-from orchestrator.cache.redis import RedisLocks, shared_store
-from orchestrator.cache.single_flight import FileLocks, Locks
 from orchestrator.config.settings import Cache, cache_directory
 from orchestrator.models.deployments import resolved
 from orchestrator.types.errors import ConfigError
@@ -19,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from orchestrator.cache.single_flight import Locks
     from orchestrator.cache.store import Store
 
 _FAILED_MB = 64
@@ -32,6 +31,9 @@ def store_of(settings: Cache, environ: Mapping[str, str]) -> Store:
     """
     encryption = Encryption(stated(settings.encrypt, environ))
     if url := stated(settings.url, environ):
+        # asyncio, which both modules of locks import, is a tenth of `orchestrator cache info`.
+        from orchestrator.cache.redis import shared_store  # noqa: PLC0415
+
         return shared_store(url, encryption=encryption)
     directory = cache_directory(settings, environ)
     return disk_store(directory, size_limit_mb=settings.size_limit_mb, encryption=encryption)
@@ -51,6 +53,9 @@ def locks_of(settings: Cache, environ: Mapping[str, str]) -> Locks:
 
     Raises: as `store_of`.
     """
+    from orchestrator.cache.redis import RedisLocks  # noqa: PLC0415  as in `store_of`
+    from orchestrator.cache.single_flight import FileLocks  # noqa: PLC0415
+
     if url := stated(settings.url, environ):
         return RedisLocks(url)
     return FileLocks(cache_directory(settings, environ) / "asking")

@@ -143,17 +143,11 @@ class Structured:
         return await self._response(await self.loop.run(task, entry))
 
     async def _response(self, made: Generation[Any]) -> Any:
-        usage = made.usage
+        usage, message = made.usage, {"role": "assistant", "content": made.text}
         body = {
             "id": f"chatcmpl-{uuid.uuid4().hex}",
             "model": made.model,
-            "choices": [
-                {
-                    "index": 0,
-                    "finish_reason": "stop",
-                    "message": {"role": "assistant", "content": made.text},
-                }
-            ],
+            "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
             "usage": {
                 "prompt_tokens": usage.prompt_tokens,
                 "completion_tokens": usage.completion_tokens,

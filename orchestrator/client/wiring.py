@@ -14,6 +14,7 @@ from orchestrator.cache.single_flight import SingleFlight
 from orchestrator.cache.store import Store
 from orchestrator.client.gmn_tasks import GMNTasks
 from orchestrator.client.litellm_calls import LiteLLMCalls
+from orchestrator.client.searches import Searches
 from orchestrator.client.stores import failed_runs_of, locks_of, store_of
 from orchestrator.client.structured import Structured
 from orchestrator.config.paths import shipped
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from orchestrator.routing.searching import Searcher
     from orchestrator.types.events import Hook
 
 
@@ -80,13 +82,18 @@ class Wiring:
         self._ledger = Ledger(
             ledger_directory(settings.ledger, self._environ),
             settings.budgets.usd_per_request,
+            settings.budgets.tokens_per_request,
             must_write=settings.budgets.must_be_on_the_bill,
         )
+        if self.config.search_tools or "search" in settings.model_fields_set:
+            _ = self._searcher  # what is wrong with it is said now, not in the first search
         self._open = Once(self._load)  # an event loop must not wait for the disk
 
     async def aclose(self) -> None:
         """Close the Router, its HTTP clients and the cache."""
         await self._router.aclose()
+        if "_searcher" in vars(self):
+            await self._searcher.aclose()
         if self._open.is_done:
             await asyncio.to_thread(self._store.close)
             if self._flights.locks is not None:
@@ -131,6 +138,20 @@ class Wiring:
         return store_of(self.config.orchestrator.cache, self._environ)
 
     @cached_property
+    def _searcher(self) -> Searcher:
+        from orchestrator.routing.searching import (  # noqa: PLC0415  few requests are searched for
+            Searcher,
+        )
+
+        return Searcher(
+            self.config,
+            self._environ,
+            store=lambda: self._keeps,
+            flights=lambda: self._flights,
+            transport=self._router.transport,
+        )
+
+    @cached_property
     def _completer(self) -> CachingCompleter:
         return CachingCompleter(
             self._router,
@@ -146,14 +167,7 @@ class Wiring:
     def _litellm_calls(self) -> LiteLLMCalls:
         settings = self.config.orchestrator
         known = self._router.fingerprint if not self._is_taped else _no_fingerprint_known
-        return LiteLLMCalls(
-            self._router,
-            self._keeps,
-            self._ledger,
-            settings,
-            fingerprint=known,
-            flights=self._flights,
-        )
+        return LiteLLMCalls(self._router, self._keeps, self._ledger, settings, known, self._flights)
 
     @cached_property
     def _loop(self) -> GenerationLoop:
@@ -174,6 +188,10 @@ class Wiring:
     @cached_property
     def _gmn_tasks(self) -> GMNTasks:
         return GMNTasks(self._loop, self._prompts, self._ledger)
+
+    @cached_property
+    def _searches(self) -> Searches:
+        return Searches(self._loop, self._searcher, self._structured)
 
     @cached_property
     def _structured(self) -> Structured:

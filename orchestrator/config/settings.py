@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from orchestrator.config.files import from_older, is_older, line_of, read_yaml
 from orchestrator.config.paths import shipped
 from orchestrator.config.providers import CHOICES, PROVIDERS
+from orchestrator.config.search import SearchSettings
+from orchestrator.config.serving import ServerSettings
 from orchestrator.parsing.spelling import nearest
 from orchestrator.types.caching import CacheMode
 from orchestrator.types.errors import ConfigError
@@ -20,11 +22,12 @@ from orchestrator.types.requests import OutputMode
 from orchestrator.types.visible import logger_of
 
 APP = "orchestrator"
+GIVEN = "the given mapping"  # the source of what no file holds
 _log = logger_of(__name__)
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 Role = Literal["default", "fast", "strong", "local"]
@@ -63,6 +66,12 @@ class GenerationSettings(_Section):
     repair: Literal["none", "safe", "suggest"] = "safe"
     episodes: int = Field(default=40, ge=1, le=1000, description="Episodes per expectation.")
     examples: int = Field(default=1, ge=0, le=4, description="Curated models shown as examples.")
+    fits: Literal["off", "warning", "error"] = Field(
+        default="warning", description="What too little of the sentence in a model is."
+    )
+    fits_share: float = Field(
+        default=0.5, ge=0, le=1, description="Least share of a sentence that is in its model."
+    )
 
     @functools.cached_property
     def sampling(self) -> Mapping[str, float]:
@@ -145,12 +154,17 @@ class Settings(_Section):
 
     provider: str = Field(default="auto", json_schema_extra={"enum": list(CHOICES)})
     privacy: Literal["any", "local_only"] = "any"
+    retired_models: Literal["warn", "refuse"] = Field(
+        default="warn", description="refuse leaves out what its provider has retired."
+    )
     routes: Routes = Routes()
     generation: GenerationSettings = GenerationSettings()
     limits: LimitSettings = LimitSettings()
     budgets: Budgets = Budgets()
     cache: Cache = Cache()
     ledger: LedgerSettings = LedgerSettings()
+    server: ServerSettings = ServerSettings()
+    search: SearchSettings = SearchSettings()
 
     @field_validator("provider")
     @classmethod
@@ -163,7 +177,7 @@ class Settings(_Section):
 class ModelListEntry(BaseModel):
     """One entry of LiteLLM's ``model_list``; unknown keys are passed to LiteLLM."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=(), defer_build=True)
 
     model_name: str
     litellm_params: dict[str, Any]
@@ -178,7 +192,7 @@ class ModelListEntry(BaseModel):
 class Config(BaseModel):
     """The whole file. Sections of LiteLLM's that are not used load and are listed in `unused`."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=(), defer_build=True)
 
     model_list: tuple[ModelListEntry, ...] = ()
     router_settings: dict[str, Any] = {}
@@ -223,7 +237,7 @@ class Config(BaseModel):
         if isinstance(source, cls):
             return source
         if isinstance(source, Mapping):
-            loaded = cls._checked(_modern(dict(source)), "the given mapping")
+            loaded = cls._checked(_modern(dict(source)), GIVEN)
         else:
             path = Path(source) if isinstance(source, str | Path) else default_path(environ)
             loaded = cls._checked(_modern(read_yaml(path)), str(path))
@@ -320,6 +334,8 @@ _SECTIONS: dict[tuple[str, ...], type[BaseModel]] = {
     ("orchestrator", "budgets"): Budgets,
     ("orchestrator", "cache"): Cache,
     ("orchestrator", "ledger"): LedgerSettings,
+    ("orchestrator", "server"): ServerSettings,
+    ("orchestrator", "search"): SearchSettings,
 }
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from pydantic import PydanticUserError, TypeAdapter
 
 from orchestrator.parsing.schema_coercion import resolved
-from orchestrator.parsing.schemas import check_schema
 
 #: The key of the object around a value that is not an object, or not always one.
 VALUE = "value"
@@ -36,6 +35,8 @@ def schema_of(wanted: Any) -> tuple[TypeAdapter[Any] | None, dict[str, Any], str
         ValueError: it is not a JSON Schema, or refers to what no provider can look up.
         TypeError: pydantic does not understand the type, or has no JSON Schema for it.
     """
+    from orchestrator.parsing.schemas import check_schema  # noqa: PLC0415  it imports jsonschema
+
     adapter: TypeAdapter[Any] | None = None
     if isinstance(wanted, Mapping):
         schema, name = stated(wanted)

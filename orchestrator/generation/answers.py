@@ -66,6 +66,9 @@ def patch_finding(code: str, message: str) -> Diagnostic:
     return Diagnostic(code, Severity.ERROR, message)
 
 
+_MARKED = patch_finding("PATCH4", f"{LEFT_OUT} stands for what stays, it is not a value")
+
+
 def with_finding(evaluation: Evaluation[T], finding: Diagnostic) -> Evaluation[T]:
     """The same evaluation with one more finding."""
     report = replace(evaluation.report, diagnostics=(*evaluation.report.diagnostics, finding))
@@ -134,8 +137,7 @@ class PatchEvaluator(Generic[T]):
             return with_finding(old, patch_finding("PATCH1", f"the patch does not apply: {error}"))
         made = filled(made, view)
         if holds_left_out(made) and not holds_left_out(view):
-            words = f"{LEFT_OUT} stands for what stays, it is not a value"
-            return with_finding(old, patch_finding("PATCH4", words))
+            return with_finding(old, _MARKED)
         if _spelled(made) == _spelled(view):
             return with_finding(old, patch_finding("PATCH2", "the patch changes nothing"))
         new = self.evaluate_view(made)
@@ -155,8 +157,7 @@ class PatchEvaluator(Generic[T]):
         if not isinstance(made, type(view)):
             return with_finding(old, failure)
         if holds_left_out(made) and not holds_left_out(view):
-            words = f"{LEFT_OUT} stands for what stays, it is not a value"
-            return with_finding(old, patch_finding("PATCH4", words))
+            return with_finding(old, _MARKED)
         if self._is_part(whole, made, old, view):
             first = "; ".join(str(error) for error in whole.report.errors[:_MOST_ERRORS])
             words = f"{failure.message}. As a whole document it lacks parts. {first}".strip()

@@ -35,7 +35,6 @@ from orchestrator.parsing.json_patch import (
 from orchestrator.parsing.json_pointer import pointer_to
 from orchestrator.parsing.json_reader import bare_text, is_json, last_value, read_candidates
 from orchestrator.parsing.schema_coercion import coerced, is_finite, strict_validator
-from orchestrator.parsing.schemas import validator
 from orchestrator.types.cached import cached_property
 from orchestrator.types.diagnostics import Diagnostic, Report, Severity, listed
 from orchestrator.types.errors import CheckError
@@ -210,6 +209,8 @@ class JsonSchemaContract(Generic[T]):
         return found, made, own
 
     def _faults(self, value: object) -> list[Diagnostic]:
+        from orchestrator.parsing.schemas import validator  # noqa: PLC0415  it imports jsonschema
+
         return [of_schema(e) for e in validator(self._wanted).iter_errors(value)]
 
     def read_partial(self, text: str) -> PartialReading | None:

@@ -13,7 +13,7 @@ from orchestrator.parsing.endings import is_looping, is_stopped_short
 from orchestrator.types.requests import OutputMode
 
 if TYPE_CHECKING:
-    from orchestrator.generation.policy import Ask, State
+    from orchestrator.generation.state import Ask, State
     from orchestrator.types.errors import ContextWindowExceededError
     from orchestrator.types.messages import LLMMessage
     from orchestrator.types.requests import Answer, Attempt, Request

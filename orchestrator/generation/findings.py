@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from jsonschema.exceptions import best_match
-
 from orchestrator.generation.answer_schema import shortened_words
 from orchestrator.parsing.json_pointer import pointer_to
 from orchestrator.types.diagnostics import Diagnostic, Report, Severity
@@ -58,6 +56,8 @@ def check_error(name: str, error: Exception) -> CheckError:
 
 def of_schema(error: SchemaFault) -> Diagnostic:
     """A fault that a schema finds, as a finding."""
+    from jsonschema.exceptions import best_match  # noqa: PLC0415  50 ms, and here there is a fault
+
     # Of a choice, the branch that was meant says more than that none fits.
     nearest = best_match(error.context) if error.context else None
     shown = nearest or error

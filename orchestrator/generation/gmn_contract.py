@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from orchestrator.generation.answers import NOTES, PatchEvaluator, with_finding
 from orchestrator.generation.contract import explained, read_beginning
 from orchestrator.generation.request_building import load_library
+from orchestrator.gmn.acting.expectations import EPISODES, Expectation
 from orchestrator.gmn.codes import finding
-from orchestrator.gmn.expectations import EPISODES, Expectation
-from orchestrator.gmn.formats import read, write_text
+from orchestrator.gmn.formats import write_text
 from orchestrator.gmn.formats.candidates import is_same_model
 from orchestrator.gmn.formats.schema import strict_schema
-from orchestrator.gmn.inferred import inferred_from
+from orchestrator.gmn.imports import read
 from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
-from orchestrator.gmn.model import GMNSpec
+from orchestrator.gmn.model import Entry, GMNSpec
 from orchestrator.gmn.validate import Also, RepairMode, Source, Validation, validate
 from orchestrator.parsing.json_patch import from_name_keyed, pointer_in, root_names, to_name_keyed
 from orchestrator.parsing.json_pointer import pointer_to
@@ -31,10 +32,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from orchestrator.types.requests import AnswerKind, Description
+    from orchestrator.types.searching import Citation
 
 #: Raise it whenever the same text could be evaluated differently.
-CHECKS_VERSION = "6"
+CHECKS_VERSION = "10"
 _ASSUMPTIONS = "assumptions"
+_BRACE = re.compile("[{}]")
+_SOURCE = re.compile(r"source_\d+")
 
 _KEYS = {
     "states": "name", "observations": "name", "actions": "name", "likelihoods": "of",
@@ -82,7 +86,12 @@ class GMNContract:
             silently.
         shown: the documents that the question shows as examples; a copy of one is not an answer.
         asked: what a fresh document is asked for, None for a change of one that is there.
+        sources: what the question showed facts of; accepted documents list them in the metadata.
+        fits: what too little of the sentence in a fresh document is; ``off``: it is not compared.
+        fits_share: the least share of its commitments.
+        is_embedded: whether the embedded provider answers, of which that share is asked always.
         verdicts: where verdicts on answers are remembered; None for nowhere.
+        _beginning: the closed nodes of the text that was read last while it arrived.
     """
 
     limits: Limits = DEFAULT_LIMITS
@@ -94,7 +103,14 @@ class GMNContract:
     keeps_metadata: bool = False
     shown: tuple[str, ...] = ()
     asked: Description | None = None
+    sources: tuple[Citation, ...] = ()
+    fits: Literal["off", "warning", "error"] = "warning"
+    fits_share: float = 0.5
+    is_embedded: bool = False
     verdicts: Verdicts | None = field(default=None, compare=False, repr=False)
+    _beginning: dict[str, PartialReading | None] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
     @property
     def name(self) -> str:
@@ -123,8 +139,9 @@ class GMNContract:
         asked = self.asked
         key = (
             text, self.limits, self.repair, self.episodes, self.description, self.expectations,
-            frozenset(self.constraints.items()), self.shown,
+            frozenset(self.constraints.items()), self.shown, self.sources,
             asked and (asked.sentence, asked.agent_type, frozenset(asked.constraints.items())),
+            self.fits, self.fits_share, self.is_embedded,
         )  # fmt: skip
         return self.verdicts.of(key, lambda: self._judged(text))
 
@@ -140,9 +157,14 @@ class GMNContract:
     def _validate(self, source: Source, also: Also | None = None) -> Validation:
         verdict = self._held_to(source, self.expectations, also)
         if not self.description or verdict.spec is None or not verdict.report.is_accepted:
-            return verdict
+            return self._fitted(verdict)
+        # Most of what a process judges first is not held against a sentence.
+        from orchestrator.gmn.request.inferred import inferred_from  # noqa: PLC0415
+
         inferred = inferred_from(self.description, verdict.spec)
-        return self._held_to(source, (*self.expectations, *inferred), also) if inferred else verdict
+        if inferred:
+            verdict = self._held_to(source, (*self.expectations, *inferred), also)
+        return self._fitted(verdict)
 
     def _held_to(
         self, source: Source, expectations: tuple[Expectation, ...], also: Also | None
@@ -156,6 +178,17 @@ class GMNContract:
             episodes=self.episodes,
             also=also,
         )
+
+    def _fitted(self, verdict: Validation) -> Validation:
+        """The verdict with what the sentence commits to and where it stands in the document."""
+        spec, model, asked = verdict.spec, verdict.compiled, self.asked
+        if spec is None or model is None or asked is None or self.fits == "off":
+            return verdict
+        from orchestrator.gmn.request.fits import with_fits  # noqa: PLC0415
+
+        least = self.fits_share if self.is_embedded or self.fits == "error" else 0.0
+        report = with_fits(verdict.report, asked.sentence, spec, model, least=least)
+        return replace(verdict, report=report)
 
     def _copied(self, verdict: Validation) -> list[Diagnostic]:
         """The finding that a document is a copy of an example, where that was not asked for."""
@@ -180,15 +213,32 @@ class GMNContract:
         return [finding("GMN907", words, got=copied.name)]
 
     def _evaluation(self, verdict: Validation) -> Evaluation[GMNSpec]:
-        kind: AnswerKind = "unparsed" if verdict.spec is None else "parsed"
-        text = write_text(verdict.spec) if verdict.spec is not None else ""
-        return Evaluation(kind, verdict.spec, text, verdict.report, may_be_cut=not verdict.is_whole)
+        spec = verdict.spec if verdict.spec is None else self._naming_sources(verdict.spec)
+        kind: AnswerKind = "unparsed" if spec is None else "parsed"
+        text = write_text(spec) if spec is not None else ""
+        return Evaluation(kind, spec, text, verdict.report, may_be_cut=not verdict.is_whole)
+
+    def _naming_sources(self, spec: GMNSpec) -> GMNSpec:
+        """The document with the addresses of its sources, and of no others, in the metadata."""
+        if not self.sources:
+            return spec
+        own = [entry for entry in spec.metadata if not _SOURCE.fullmatch(entry.key)]
+        listed = [
+            Entry(key=f"source_{one.number}", value=f"{one.url} {one.retrieved_at}".strip())
+            for one in self.sources
+        ]
+        return spec.model_copy(update={"metadata": (*own, *listed)})
 
     def name_keyed(self, evaluation: Evaluation[GMNSpec]) -> str:
-        """The document keyed by names: array indices are where models go wrong."""
+        """The document keyed by names: array indices are where models go wrong.
+
+        Addresses of sources are left out: what strangers wrote is not shown to a model.
+        """
         if evaluation.value is None:
             return ""
-        return json.dumps(to_name_keyed_model(evaluation.value), ensure_ascii=False, indent=1)
+        view = to_name_keyed_model(evaluation.value)
+        shown = {k: v for k, v in view["metadata"].items() if not _SOURCE.fullmatch(k)}
+        return json.dumps({**view, "metadata": shown}, ensure_ascii=False, indent=1)
 
     def apply_patch(self, evaluation: Evaluation[GMNSpec], patch: str) -> Evaluation[GMNSpec]:
         """Apply a patch to the name-keyed form, or take a whole document; evaluate the outcome."""
@@ -243,17 +293,11 @@ class GMNContract:
         body = unfence(text).body
         if body.startswith("{"):
             return read_beginning(body)
-        end = _last_closed(body)
-        reading = read(body[:end]) if end else None
-        if reading is None or reading.tree is None:
-            return None
-        paths = tuple(
-            pointer_to(section, entry.get(key, ""))
-            for section, key in _KEYS.items()
-            for entry in _entries(reading.tree.get(section))
-        )
-        errors = tuple(d for d in reading.findings if d.severity is Severity.ERROR)
-        return PartialReading(reading.tree, paths, errors)
+        closed = body[: _last_closed(body)]
+        if closed not in self._beginning:  # most pieces of a text that arrives close nothing
+            self._beginning.clear()
+            self._beginning[closed] = _closed_nodes(closed)
+        return self._beginning[closed]
 
     def explain(self, evaluation: Evaluation[GMNSpec]) -> str:
         """The findings as lines, errors first, with places as the name-keyed form has them."""
@@ -298,13 +342,24 @@ def _metadata(tree: Mapping[str, Any]) -> dict[str, Any]:
 def _last_closed(text: str) -> int:
     """The end of the last node whose brace is closed, 0 when none is."""
     depth = end = 0
-    for at, character in enumerate(text):
-        if character == "{":
-            depth += 1
-        elif character == "}":
-            depth -= 1
-            end = at + 1 if depth == 0 else end
+    for brace in _BRACE.finditer(text):
+        depth += 1 if brace[0] == "{" else -1
+        end = end if depth else brace.end()
     return end
+
+
+def _closed_nodes(text: str) -> PartialReading | None:
+    """What block text says up to the end of a node; None when nothing can be read of it."""
+    reading = read(text)
+    if (tree := reading.tree) is None:
+        return None
+    paths = tuple(
+        pointer_to(section, entry.get(key, ""))
+        for section, key in _KEYS.items()
+        for entry in _entries(tree.get(section))
+    )
+    errors = tuple(d for d in reading.findings if d.severity is Severity.ERROR)
+    return PartialReading(tree, paths, errors)
 
 
 def _entries(section: object) -> list[dict[str, Any]]:

@@ -15,24 +15,13 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from orchestrator.generation.answers import NOT_JUDGED, evaluate_answer
 from orchestrator.generation.cut_off import is_endless, refused_as_too_long
-from orchestrator.generation.policy import (
-    Ask,
-    Bounds,
-    Decision,
-    FollowUpPrompts,
-    GiveUp,
-    State,
-    rank,
-    resumed,
-    step,
-)
-from orchestrator.generation.request_building import bounds_of
+from orchestrator.generation.policy import rank, resumed, step
 from orchestrator.generation.request_variants import another_sample
+from orchestrator.generation.state import Ask, Bounds, GiveUp, State
 from orchestrator.generation.streaming import StreamHook
 from orchestrator.parsing.endings import is_looping
 from orchestrator.parsing.json_reader import is_json
 from orchestrator.types.errors import (
-    BudgetExceededError,
     CheckError,
     ContextWindowExceededError,
     DeadlineExceededError,
@@ -50,6 +39,7 @@ if TYPE_CHECKING:
     from orchestrator.cache.cached_call import CachingCompleter
     from orchestrator.config.settings import Settings
     from orchestrator.generation.evaluation.finetune import Accepted
+    from orchestrator.generation.state import Decision, FollowUpPrompts
     from orchestrator.ledger.ledger import LedgerEntry
     from orchestrator.routing.complete import RouterCompleter
     from orchestrator.types.events import Hook
@@ -66,8 +56,10 @@ class GenerationRequest(Generic[T]):
         base_document: what the first question is to patch; None for nothing.
         max_calls: the most calls; None as configured.
         samples: how many answers to the first question are asked for at once. Where behaviour is
-            expected the first that behaves is taken and the others are stopped; else the simplest
-            of the valid ones. When none is valid the best is patched.
+            expected the first that behaves is taken and the others are stopped; else the one of
+            the valid that fits the sentence best, of several the simplest. When none is valid the
+            best is patched.
+        deadline_s: seconds for everything together; None as configured.
     """
 
     first: Request
@@ -76,6 +68,7 @@ class GenerationRequest(Generic[T]):
     base_document: Evaluation[T] | None = None
     max_calls: int | None = None
     samples: int = 1
+    deadline_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -98,11 +91,9 @@ class GenerationLoop:
         Raises: TypeError, ValueError: `samples`; and as `refine`.
         """
         first, most = task.first, task.max_calls or self.settings.generation.max_calls
-        strong = self.strong(first.route)
-        routes = [first.route, strong] if strong else [first.route]
-        self.router.enforce_samples(routes, task.samples, most)
-        deadline_s = self.settings.generation.deadline_s
-        context = self._context(task, entry, hook)
+        self.router.enforce_samples(self.routes(first.route), task.samples, most)
+        deadline_s = self._deadline_of(task)
+        context = self.context(task, entry, hook)
         with entry:
             try:
                 prior = kept = await self._accepted_before(task, context)
@@ -125,13 +116,19 @@ class GenerationLoop:
                 raise
             entry.attempts, entry.outcome = made.attempts, "accepted"
             await self._learn(made.attempts)
-            if self.accepted_runs is not None and not (kept and made.cached):
+            if first.cache != "off" and not (kept and made.cached):
                 # Of samples the last one led to the result; the others stand before it.
                 path = made.attempts[0 if kept else max(len(prior) - 1, 0) :]
-                await self.accepted_runs.keep(first, path, samples=task.samples)
-            if first.cache != "off":
-                await asyncio.to_thread(self.accepted.keep, first, made)
+                await asyncio.to_thread(self._keep, first, path, made, task.samples)
             return made
+
+    def _keep(
+        self, first: Request, path: tuple[Attempt[T], ...], made: Generation[T], samples: int
+    ) -> None:
+        """Keep an accepted run, whose attempts are `path`, for later runs and for fine-tuning."""
+        if self.accepted_runs is not None:
+            self.accepted_runs.keep(first, path, samples=samples)
+        self.accepted.keep(first, made)
 
     async def _lost(self, error: LLMError, first: Request, entry: LedgerEntry) -> None:
         """Keep what a failed run paid for, and learn from it."""
@@ -142,9 +139,10 @@ class GenerationLoop:
         if self.failed_runs is not None and error.attempts:
             error.run_id = await self.failed_runs.keep(entry.id, first, error.attempts)
 
-    def _context(
+    def context(
         self, task: GenerationRequest[T], entry: LedgerEntry, hook: Hook | None
     ) -> RunContext:
+        """That of a run: its hook, or that of all runs, hears it."""
         if not isinstance(hook, StreamHook):
             return RunContext(entry.cost_so_far, hook or self.hook)
         hook.contract, hook.hook = task.contract, hook.hook or self.hook
@@ -154,9 +152,12 @@ class GenerationLoop:
     def _bounds(self, task: GenerationRequest[T], kept: int) -> Bounds:
         """What is configured; answers that are there already, and samples, leave the loop its
         calls."""
-        bounds = bounds_of(self.settings, self.strong(task.first.route))
-        most = (task.max_calls or bounds.max_calls) + task.samples - 1 + kept
-        return dataclasses.replace(bounds, max_calls=most)
+        about = self.settings.generation
+        most = (task.max_calls or about.max_calls) + task.samples - 1 + kept
+        return Bounds(most, self._deadline_of(task), "".join(self.routes(task.first.route)[1:]))
+
+    def _deadline_of(self, task: GenerationRequest[T]) -> float:
+        return self.settings.generation.deadline_s if task.deadline_s is None else task.deadline_s
 
     async def _accepted_before(
         self, task: GenerationRequest[T], context: RunContext
@@ -164,8 +165,7 @@ class GenerationLoop:
         """The attempts of an accepted run in the cache, evaluated again; none without one."""
         if self.accepted_runs is None:
             return ()
-        first = task.first
-        deadline_s = self.settings.generation.deadline_s
+        first, deadline_s = task.first, self._deadline_of(task)
         try:
             async with asyncio.timeout(deadline_s):
                 kept = await self.accepted_runs.find(
@@ -195,10 +195,11 @@ class GenerationLoop:
             if cut_off[answer.deployment, mode] == 2 or is_looping(answer.text, is_cut_off=True):
                 await self.router.ignored(answer.deployment, mode, "its answers do not end in it")
 
-    def strong(self, route: str) -> str:
-        """The stronger route of a role; a group or provider that was forced stays forced."""
+    def routes(self, route: str) -> list[str]:
+        """A route, and the stronger one of a role; a group or provider that was forced stays."""
         routes = self.router.deployments.routes
-        return "strong" if "strong" in routes and route in routes and route != "strong" else ""
+        has_stronger = "strong" in routes and route in routes and route != "strong"
+        return [route, "strong"] if has_stronger else [route]
 
 
 async def sampled(
@@ -206,7 +207,8 @@ async def sampled(
 ) -> tuple[Attempt[T], ...]:
     """Several answers to one question, evaluated; an accepted one comes last, if there is any.
 
-    The first that behaves as asked stops the others; else the simplest of the accepted is last.
+    The first that behaves as asked stops the others; else the one of the accepted that fits the
+    sentence best is last, and of several the simplest.
 
     Raises:
         LLMError: no sample was answered; the error of the first.
@@ -243,9 +245,15 @@ async def sampled(
         await asyncio.gather(*tasks, return_exceptions=True)
     if not made:
         raise _carrying(failures[0], ())
-    # Shortest text last among the accepted: the simplest document.
-    made.sort(key=lambda a: (a.evaluation.is_accepted, -len(a.evaluation.text)))
+    # Last among the accepted the one that fits best, and of those the shortest: the simplest.
+    made.sort(key=lambda a: (a.evaluation.is_accepted, _share(a), -len(a.evaluation.text)))
     return tuple(made)
+
+
+def _share(attempt: Attempt[T]) -> float:
+    """How much of the sentence is in a document, 1 where that was not compared."""
+    fits = attempt.evaluation.report.fits
+    return fits.share if fits is not None else 1.0
 
 
 async def _sample(
@@ -305,7 +313,7 @@ async def refine(
     try:
         async with asyncio.timeout(bounds.deadline_s):
             while isinstance(decision, Ask):
-                number = _next_call(state)
+                number = len(state.attempts) + 1
                 route = decision.request.route
                 context.emit(Asked(number, route, decision.purpose, decision.reason))
                 try:
@@ -347,19 +355,6 @@ def _carrying(failure: LLMError, attempts: tuple[Attempt[T], ...]) -> LLMError:
     return error
 
 
-def _next_call(state: State[T]) -> int:
-    """The number of the next call, from 1.
-
-    Raises: BudgetExceededError: the answers so far took the tokens of this request.
-    """
-    most, answers = state.bounds.budget_tokens, [a.answer for a in state.attempts]
-    tokens = sum(a.usage.total_tokens for a in answers if not a.cached)
-    if most is not None and answers and tokens >= most:
-        words = f"{tokens} of {most} tokens are used after {len(answers)} calls"
-        raise BudgetExceededError(words)
-    return len(state.attempts) + 1
-
-
 def generation(attempts: tuple[Attempt[T], ...]) -> Generation[T]:
     """The result of a run whose last attempt was accepted."""
     evaluation = attempts[-1].evaluation
@@ -378,8 +373,7 @@ def generation(attempts: tuple[Attempt[T], ...]) -> Generation[T]:
 
 
 def _invalid(state: State[T], reason: str) -> InvalidOutputError:
-    ranked = sorted(state.attempts, key=lambda attempt: rank(attempt.evaluation))
-    best = ranked[0] if ranked else None
+    best = min(state.attempts, key=lambda attempt: rank(attempt.evaluation), default=None)
     lines = state.contract.explain(best.evaluation) if best is not None else ""
     return InvalidOutputError(
         f"{visible(reason)}. The best answer still has:\n{lines}",

@@ -9,131 +9,21 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from orchestrator.generation.answers import UNUSABLE, changed, evaluate_answer, missing
 from orchestrator.generation.cut_off import after_cut_off
 from orchestrator.generation.request_variants import another_sample, as_document, as_patch
+from orchestrator.generation.state import Ask, Decision, Finished, GiveUp, State
 from orchestrator.types.errors import CheckError
-from orchestrator.types.requests import Attempt, Evaluation, OutputMode
+from orchestrator.types.requests import Attempt, Evaluation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from orchestrator.types.messages import LLMMessage
-    from orchestrator.types.requests import Answer, Contract, Request
+    from orchestrator.types.requests import Answer, Request
 
 T = TypeVar("T")
 
 MANY_FAULTS = 8  # beyond it a patch would touch most of the document
-
-
-class FollowUpPrompts(Protocol):
-    """Puts the loop's follow-up questions into words."""
-
-    def patch(
-        self, first: Request, view: str, findings: str
-    ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
-        """Messages that ask for a JSON Patch of `view`, and the templates they were made from."""
-        ...
-
-    def patch_again(
-        self, asked: Request, answer: str, findings: str
-    ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
-        """The question for a patch again, with the answer and why it could not be applied."""
-        ...
-
-    def rewrite(
-        self, first: Request, answer: str, findings: str
-    ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
-        """The first question again with the last answer and what is wrong with it."""
-        ...
-
-    def reworded(
-        self, first: Request, *, mode: OutputMode, brevity: int
-    ) -> tuple[LLMMessage, ...] | None:
-        """The first question for another mode, or shorter (`brevity` 1, 2); None: it cannot be."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """The most that a run may take.
-
-    Attributes:
-        max_calls: calls of the loop; each may take several attempts on the wire.
-        deadline_s: seconds for everything together.
-        budget_tokens: of answers that are paid for; None for no bound.
-        strong_route: where to go when the first route does not get there; empty for nowhere.
-    """
-
-    max_calls: int = 4
-    deadline_s: float = 120.0
-    budget_tokens: int | None = None
-    strong_route: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """Put this question next."""
-
-    request: Request
-    purpose: str
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Finished(Generic[T]):
-    """The last attempt is the result."""
-
-    attempt: Attempt[T]
-
-
-@dataclass(frozen=True, slots=True)
-class GiveUp:
-    """No further call can or may help."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class State(Generic[T]):
-    """A run so far.
-
-    Attributes:
-        first: the question as it was asked first.
-        asked: the question that is being answered.
-        base: the document that is to be changed, None for a run that makes one.
-        best: the evaluation that lacks least, then has the fewest errors; None before any parsed.
-        failed_patches: patches that did not apply or changed nothing.
-        is_fresh: whether a fresh sample was taken.
-        more_room: how often a cut-off answer was given more room.
-        unjudged: the answer that is being judged.
-        brevity: how much shorter the first question has become, for a full context window.
-    """
-
-    first: Request
-    contract: Contract[T]
-    follow_ups: FollowUpPrompts
-    bounds: Bounds
-    asked: Ask
-    attempts: tuple[Attempt[T], ...] = ()
-    base_document: Evaluation[T] | None = None
-    best: Evaluation[T] | None = None
-    failed_patches: int = 0
-    is_fresh: bool = False
-    more_room: int = 0
-    brevity: int = 0
-    unjudged: Answer | None = None
-
-    @property
-    def target(self) -> Evaluation[T] | None:
-        """What a patch is applied to."""
-        return self.best if self.best is not None else self.base_document
-
-
-Decision = Finished[T] | Ask | GiveUp
 
 
 def step(state: State[T], answer: Answer) -> tuple[State[T], Decision[T]]:
@@ -317,35 +207,25 @@ def _rewrite(state: State[T], evaluation: Evaluation[T], reason: str) -> tuple[S
 
 def _resample_or_escalate(state: State[T], reason: str) -> tuple[State[T], Ask | GiveUp]:
     """A fresh sample of the first question; after that, the stronger route."""
-    strong = state.bounds.strong_route
-    on_strong = strong and state.asked.request.route == strong
-    fresh_reason = f"{reason}: a fresh sample"
-    if not state.is_fresh and not on_strong:
-        request = dataclasses.replace(another_sample(state.first), purpose="fresh")
-        return _ask_next(
-            _from_the_initial(state), Ask(request, _initial_purpose(state), fresh_reason)
-        )
-    if strong and not on_strong:
-        return _escalate(state, reason)
+    strong, asked = state.bounds.strong_route, state.asked.request.route
+    on_strong = strong and asked == strong
     if not state.is_fresh:
         request = another_sample(state.first)
-        request = dataclasses.replace(request, route=strong, purpose="fresh")
-        return _ask_next(
-            _from_the_initial(state), Ask(request, _initial_purpose(state), fresh_reason)
-        )
+        route = strong if on_strong else request.route
+        request = dataclasses.replace(request, route=route, purpose="fresh")
+        # A document that is to be changed is patched from its original again.
+        best = state.best if state.base_document is None else None
+        state = dataclasses.replace(state, is_fresh=True, best=best)
+        purpose = _initial_purpose(state, "fresh")
+        return _ask_next(state, Ask(request, purpose, f"{reason}: a fresh sample"))
+    if strong and not on_strong:
+        return _escalate(state, reason)
     return state, GiveUp(f"{reason}, and there is no stronger route left")
 
 
-def _from_the_initial(state: State[T]) -> State[T]:
-    """A document that is to be changed is patched from its original again."""
-    return dataclasses.replace(
-        state, is_fresh=True, best=None if state.base_document is not None else state.best
-    )
-
-
-def _initial_purpose(state: State[T]) -> str:
-    """A fresh answer to a question for a patch is a patch."""
-    return "fresh" if state.base_document is None else "patch"
+def _initial_purpose(state: State[T], purpose: str) -> str:
+    """`purpose`; the answer to the first question again is a patch where that asked for one."""
+    return purpose if state.base_document is None else "patch"
 
 
 def _escalate(state: State[T], reason: str) -> tuple[State[T], Ask]:
@@ -355,8 +235,7 @@ def _escalate(state: State[T], reason: str) -> tuple[State[T], Ask]:
     reason = f"{reason}: the stronger route"
     request = dataclasses.replace(state.first, route=state.bounds.strong_route, purpose="escalate")
     if best is None or not view:
-        purpose = "escalate" if state.base_document is None else "patch"
-        return _ask_next(state, Ask(request, purpose, reason))
+        return _ask_next(state, Ask(request, _initial_purpose(state, "escalate"), reason))
     request = _for_patch(state, request, best, view)
     # The answer is a patch, so it is judged as one.
     return _ask_next(state, Ask(request, "patch", reason))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import jinja2
 
 from orchestrator.gmn.formats import write_json
+from orchestrator.gmn.formats.schema import as_schema_asks
 from orchestrator.gmn.validate import validate
 from orchestrator.types.cached import cached_property
 from orchestrator.types.messages import LLMMessage, LLMRole
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from orchestrator.generation.state import Turns
     from orchestrator.types.requests import Request
 
 NAMES = ("system", "generate", "patch", "feedback", "rewrite", "patch_again", "schema", "mend")
@@ -41,6 +43,13 @@ class Rendered:
 
     messages: tuple[LLMMessage, ...]
     templates: Mapping[str, str]
+
+    def beside(self, facts: str) -> Rendered:
+        """The same with `facts` in a message of its own, before the last one."""
+        if not facts:
+            return self
+        *before, last = self.messages
+        return Rendered((*before, LLMMessage(LLMRole.USER, facts), last), self.templates)
 
     def with_parts(self, parts: Sequence[Mapping[str, object]]) -> Rendered:
         """The same with pictures in the last message."""
@@ -64,6 +73,10 @@ class Prompts:
             lstrip_blocks=True,
             keep_trailing_newline=False,
             auto_reload=False,  # one version per process: the one that the ledger names
+        )
+        # One message, which every question shares.
+        self._system = functools.cache(
+            lambda **form: LLMMessage(LLMRole.SYSTEM, self._render("system", **form))
         )
 
     def load(self) -> None:
@@ -104,8 +117,7 @@ class Prompts:
             expectations="; ".join(expectations),
             examples=list(map(in_form, examples, itertools.repeat(mode))),
         )
-        is_json = mode is not OutputMode.PROMPT
-        return self._with_system("generate", text, is_json=is_json, is_short=is_short)
+        return self._with_system("generate", text, mode, is_short=is_short)
 
     def feedback(
         self,
@@ -124,11 +136,10 @@ class Prompts:
             constraints=_listed(constraints) if constraints else "",
             expectations="; ".join(expectations),
         )
-        return self._with_system("feedback", text, is_json=True, is_short=is_short)
+        # The schema of a patch says nothing of the document's form.
+        return self._with_system("feedback", text, OutputMode.JSON_OBJECT, is_short=is_short)
 
-    def patch(
-        self, first: Request, view: str, findings: str
-    ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
+    def patch(self, first: Request, view: str, findings: str) -> Turns:
         """The first question, the document so far, and a patch asked for that removes the findings.
 
         The first question is repeated word by word: it holds the task, and providers have it in
@@ -136,21 +147,15 @@ class Prompts:
         """
         return self._mended("patch", first, f"```json\n{view}\n```", findings)
 
-    def rewrite(
-        self, first: Request, answer: str, findings: str
-    ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
+    def rewrite(self, first: Request, answer: str, findings: str) -> Turns:
         """The first question, the answer that failed, and what was wrong with it."""
         return self._again("rewrite", first, answer, findings)
 
-    def patch_again(
-        self, asked: Request, answer: str, findings: str
-    ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
+    def patch_again(self, asked: Request, answer: str, findings: str) -> Turns:
         """The question for a patch, the answer that could not be applied, and why."""
         return self._again("patch_again", asked, answer, findings)
 
-    def _again(
-        self, name: str, asked: Request, answer: str, findings: str
-    ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
+    def _again(self, name: str, asked: Request, answer: str, findings: str) -> Turns:
         shown = answer if len(answer) <= MOST_QUOTED else f"{answer[:MOST_QUOTED]}\n[cut]"
         follow_up = self._render(name, findings=findings)
         turns = (LLMMessage(LLMRole.ASSISTANT, shown), LLMMessage(LLMRole.USER, follow_up))
@@ -160,15 +165,11 @@ class Prompts:
         """Ask for JSON after a schema, where the provider is not given it."""
         return self._render("schema", schema=json.dumps(schema, ensure_ascii=False))
 
-    def repair(
-        self, first: Request, view: str, findings: str
-    ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
+    def repair(self, first: Request, view: str, findings: str) -> Turns:
         """The same for a conversation that is not about GMN."""
         return self._mended("mend", first, view, findings)
 
-    def _mended(
-        self, name: str, first: Request, document: str, findings: str
-    ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
+    def _mended(self, name: str, first: Request, document: str, findings: str) -> Turns:
         asked = self._render(name, findings=findings)
         turns = (LLMMessage(LLMRole.ASSISTANT, document), LLMMessage(LLMRole.USER, asked))
         return (*first.messages, *turns), {name: self.versions[name]}
@@ -193,12 +194,17 @@ class Prompts:
                 expectations=about.expectations, examples=() if brevity else about.examples,
                 is_short=is_short,
             )  # fmt: skip
-        return rendered.with_parts(first.messages[-1].pictures).messages
+        return rendered.beside(about.facts).with_parts(first.messages[-1].pictures).messages
 
-    def _with_system(self, name: str, text: str, *, is_json: bool, is_short: bool) -> Rendered:
-        system = self._render("system", is_whole=not is_short, is_json=is_json)
+    def _with_system(self, name: str, text: str, mode: OutputMode, *, is_short: bool) -> Rendered:
+        """The form that `mode` asks for is described where no schema describes it."""
+        system = self._system(
+            is_whole=not is_short,
+            is_text=mode is OutputMode.PROMPT,
+            is_json=mode is OutputMode.JSON_OBJECT,
+        )
         return Rendered(
-            (LLMMessage(LLMRole.SYSTEM, system), LLMMessage(LLMRole.USER, text)),
+            (system, LLMMessage(LLMRole.USER, text)),
             {"system": self.versions["system"], name: self.versions[name]},
         )
 
@@ -210,11 +216,14 @@ class Prompts:
 def in_form(example: str, mode: OutputMode) -> str:
     """A document in block text, in the form that an output mode asks for.
 
-    Where a schema is sent every field stands in it, as the schema wants it.
+    Where a schema is sent every field of it stands in the document, as the schema wants it.
     """
     spec = None if mode is OutputMode.PROMPT else validate(example, run_steps=0).spec
-    is_lean = mode is OutputMode.JSON_OBJECT
-    return example if spec is None else write_json(spec, lean=is_lean, indent=None).strip()
+    if spec is None:
+        return example
+    if mode.sends_schema:
+        return json.dumps(as_schema_asks(spec), ensure_ascii=False, separators=(",", ":"))
+    return write_json(spec, lean=True, indent=None).strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,21 +232,15 @@ class ConversationPrompts:
 
     prompts: Prompts
 
-    def patch(
-        self, first: Request, view: str, findings: str
-    ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
+    def patch(self, first: Request, view: str, findings: str) -> Turns:
         """See `Prompts.repair`."""
         return self.prompts.repair(first, view, findings)
 
-    def patch_again(
-        self, asked: Request, answer: str, findings: str
-    ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
+    def patch_again(self, asked: Request, answer: str, findings: str) -> Turns:
         """See `Prompts.patch_again`."""
         return self.prompts.patch_again(asked, answer, findings)
 
-    def rewrite(
-        self, first: Request, answer: str, findings: str
-    ) -> tuple[tuple[LLMMessage, ...], Mapping[str, str]]:
+    def rewrite(self, first: Request, answer: str, findings: str) -> Turns:
         """See `Prompts.rewrite`."""
         return self.prompts.rewrite(first, answer, findings)
 

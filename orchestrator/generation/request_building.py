@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, get_args
 
 from orchestrator.cache.keys import digest
 from orchestrator.config.paths import shipped
-from orchestrator.generation.policy import Bounds
+from orchestrator.gmn.acting.expectations import Expectation
 from orchestrator.gmn.examples import Example, choose, load
-from orchestrator.gmn.expectations import Expectation
 from orchestrator.gmn.formats import write_text
 from orchestrator.gmn.limits import DEFAULT_LIMITS
 from orchestrator.gmn.model import GMNSpec
@@ -21,9 +20,8 @@ from orchestrator.types.requests import AgentType, OutputMode, Request
 
 if TYPE_CHECKING:
     from orchestrator.config.settings import Cache, Settings
-    from orchestrator.generation.gmn_contract import GMNContract
     from orchestrator.generation.prompts import Rendered
-    from orchestrator.types.requests import Description
+    from orchestrator.types.requests import Contract, Description
 
 #: A document in any form: text of any spelling, JSON data, or typed.
 Source = str | bytes | Mapping[str, object] | GMNSpec
@@ -80,7 +78,7 @@ def parsed(given: Sequence[str | Expectation] | None) -> tuple[Expectation, ...]
 
 
 def load_library() -> tuple[Example, ...]:
-    """The curated models that travel with the package; read and checked once per process."""
+    """The curated models that travel with the package; read once per process."""
     return load(shipped("prompts", "library"))
 
 
@@ -94,9 +92,11 @@ def examples_for(
         ValueError: together they are longer than `MOST_SHOWN`.
     """
     if given is not None:
-        shown = tuple(_as_text(example) for example in given)
-        check_length("examples", sum(map(len, shown)), MOST_SHOWN)
-        return shown
+        shown: list[str] = []
+        for example in given:  # no more are checked than may be shown
+            shown.append(_as_text(example))
+            check_length("examples", sum(map(len, shown)), MOST_SHOWN)
+        return tuple(shown)
     if not count:
         return ()
     chosen = choose(prompt, agent_type, load_library(), count)
@@ -125,7 +125,7 @@ def _shown(spec: GMNSpec) -> str:
 def initial_request(
     rendered: Rendered,
     route: str,
-    contract: GMNContract,
+    contract: Contract[GMNSpec],
     *,
     settings: Settings,
     cache: Caching | None,
@@ -196,13 +196,3 @@ def without_json(mode: CacheMode, parameters: Mapping[str, object]) -> CacheMode
     except TypeError:
         return "off"
     return mode
-
-
-def bounds_of(settings: Settings, strong_route: str) -> Bounds:
-    """What a run may take at most; `strong_route` is where it may escalate to."""
-    return Bounds(
-        max_calls=settings.generation.max_calls,
-        deadline_s=settings.generation.deadline_s,
-        budget_tokens=settings.budgets.tokens_per_request,
-        strong_route=strong_route,
-    )

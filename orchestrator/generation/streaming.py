@@ -98,6 +98,29 @@ class StreamHook:
             self.hook(event)
 
 
+async def following(
+    work: Callable[[Callable[[T], None]], Coroutine[Any, Any, T]],
+) -> AsyncGenerator[T, None]:
+    """What `work` sends while it runs, then what it returns; leaving the iteration cancels it."""
+    queue: asyncio.Queue[T | None] = asyncio.Queue()
+
+    async def run() -> T:
+        try:
+            return await work(queue.put_nowait)
+        finally:
+            queue.put_nowait(None)
+
+    task = asyncio.create_task(run())
+    try:
+        while (event := await queue.get()) is not None:
+            yield event
+        yield await task
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait([task])
+
+
 def streamed(
     method: Callable[P, Coroutine[Any, Any, Generation[T]]],
 ) -> Callable[P, AsyncGenerator[Event, None]]:
@@ -105,26 +128,20 @@ def streamed(
 
     @functools.wraps(method)
     async def stream(*args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[Event, None]:
-        queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        hook = kwargs.get("hook")
+        if not (hook is None or callable(hook)):
+            raise TypeError(f"hook must be a function or None, not {type(hook).__name__}")
 
-        async def run() -> Generation[T]:
-            try:
-                return await method(*args, **kwargs)
-            finally:
-                queue.put_nowait(None)
+        async def work(send: Callable[[Event], None]) -> Event:
+            kwargs["hook"] = StreamHook(send, hook)
+            return Done(await method(*args, **kwargs))
 
-        if not (kwargs.get("hook") is None or callable(kwargs["hook"])):
-            raise TypeError(f"hook must be a function or None, not {type(kwargs['hook']).__name__}")
-        kwargs["hook"] = StreamHook(queue.put_nowait, kwargs.get("hook"))  # type: ignore[arg-type]  # a Hook or None
-        task = asyncio.create_task(run())
+        events = following(work)
         try:
-            while (event := await queue.get()) is not None:
+            async for event in events:
                 yield event
-            yield Done(await task)
         finally:
-            if not task.done():
-                task.cancel()
-                await asyncio.wait([task])
+            await events.aclose()
 
     signature = inspect.signature(method)
     yields = signature.replace(return_annotation="AsyncGenerator[Event, None]")

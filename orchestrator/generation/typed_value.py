@@ -14,6 +14,7 @@ from orchestrator.parsing.json_pointer import pointer_to
 from orchestrator.parsing.scalars import number_in
 from orchestrator.parsing.schema_coercion import strict_validator
 from orchestrator.types.diagnostics import Diagnostic, Severity
+from orchestrator.types.pattern import pattern
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError as SchemaFault
@@ -25,12 +26,10 @@ _FIELDS = ("model-fields", "typed-dict", "dataclass-args", "named-tuple")
 #: Keys of pydantic's core schema behind which the same value is validated.
 _SAME_VALUE = ("schema", "json_schema", "lax_schema", "strict_schema", "steps", "choices")
 
-_LIKE_A_NUMBER = re.compile(
-    r"\s*[-+]?(?:[\d_.,]+|nan|inf(?:inity)?)(?:e[-+]?\d+)?\s*", re.IGNORECASE
-)
+_LIKE_A_NUMBER = pattern(r"\s*[-+]?(?:[\d_.,]+|nan|inf(?:inity)?)(?:e[-+]?\d+)?\s*", re.IGNORECASE)
 #: Keywords that pydantic holds a value to in its own way, and what is infinite as a float.
 _LOOSELY_READ = ('"date-time"', '"enum"', '"const"', '"uniqueItems"')
-_HUGE = re.compile(r"\d{309}")
+_HUGE = pattern(r"\d{309}")
 _MOST_DEEP = 200
 
 #: What is wrong with a part of a value: where, in words, and pydantic's name for it, if any.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from orchestrator.gmn.actor import Actor
+from orchestrator.gmn.acting.actor import Actor
 from orchestrator.gmn.compile import Compiled
 from orchestrator.gmn.engine.engine import Engine
 from orchestrator.gmn.model import GMNSpec
@@ -14,7 +14,7 @@ from orchestrator.types.errors import GMNError
 from orchestrator.types.requests import Generation
 
 if TYPE_CHECKING:
-    from orchestrator.gmn.world import Seed
+    from orchestrator.gmn.acting.world import Seed
 
 #: What an agent can be made of.
 Described = Source | Generation[GMNSpec] | Validation | Compiled

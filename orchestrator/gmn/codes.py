@@ -3,7 +3,7 @@
 The words with the values in them are written by the check that raises the code; severity and the
 order of repairs stand here and nowhere else. GMN001-016 are about syntax, 101-125 structure,
 201-219 probabilities, 301-312 shapes, 401-416 preferences and policies, 501-519 quality (never
-blocking), 601-607 queries, 701-713 limits, 801-806 import, 901-908 the engine.
+blocking), 601-607 queries, 608-610 the request, 701-713 limits, 801-811 import, 901-908 the engine.
 """
 
 from __future__ import annotations
@@ -36,6 +36,17 @@ class Code:
     title: str
     group: int
 
+    @property
+    def about(self) -> str:
+        """What its hundred is about."""
+        return _ABOUT[self.code[3]]
+
+
+_ABOUT = {
+    "0": "syntax", "1": "the structure of the model", "2": "probabilities", "3": "shapes of tables",
+    "4": "preferences and the policy", "5": "how well the model serves", "6": "queries",
+    "7": "limits", "8": "what was read from another format", "9": "compiling and running",
+}  # fmt: skip
 
 # number, severity (E W I), group of repairs (- for none), title
 _TABLE = """
@@ -150,6 +161,9 @@ _TABLE = """
 605 E - effect and target do not fit
 606 W - trigger value out of range
 607 W - query at every step
+608 W - not in the model though the request says it
+609 E - the model contradicts the request
+610 E - too little of the request in the model
 701 E - variable too large
 702 E - table too large
 703 E - nested too deep
@@ -169,6 +183,11 @@ _TABLE = """
 804 I - legacy spelling read
 805 W - edge direction reinterpreted
 806 E - no probabilities in it
+807 E - several kinds of document fit
+808 E - not read as the kind that was named
+809 E - several readings fit
+810 I - said in another way
+811 W - means something else than its source
 901 E - compile failed
 902 E - engine missing
 903 E - observation not possible for its modality

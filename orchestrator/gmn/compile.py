@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from orchestrator.gmn.gradient import with_gradients
 from orchestrator.gmn.model import Variable
 from orchestrator.gmn.payoffs import Payoffs, utilities
-from orchestrator.gmn.tables import TableError, labels_matching, matrix
+from orchestrator.gmn.policies import ends_of, habit_prior, policies_of
+from orchestrator.gmn.rows import SPARSE, Local, Rows, Transitions
+from orchestrator.gmn.tables import (
+    TableError,
+    entries,
+    matrix,
+    possible_rows,
+    stored,
+    variables_of,
+)
 from orchestrator.types.errors import GMNError
 from orchestrator.types.work import doing, look
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from orchestrator.gmn.model import Conditional, GMNSpec, Inference, Selection
 
     Array = NDArray[np.float64]
+    Known = Callable[[Conditional], Array | Rows | None]
 
 #: The action of a model that declares no action.
 PASSIVE = Variable(name="none", labels=("none",))
-_LEAST = float(np.finfo(float).tiny)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,6 +84,8 @@ class Compiled:
         A: likelihoods, A[m] of shape [|o_m|, |s_d| for d in A_dependencies[m]]; axis 0 sums to 1.
         B: transitions, B[f] of shape [|s_f|, |s_d| for d in B_dependencies[f],
             |u_k| for k in B_action_dependencies[f]]; axis 0 sums to 1; f is in B_dependencies[f].
+            Where few outcomes are possible they alone are kept (`rows.as_kept`); B[f] is then made
+            each time that it is asked for, and raises GMNError where it would be too large.
         C: log-preferences in nats, C[m] of shape [|o_m|], zeros where nothing is preferred.
         D: priors, D[f] of shape [|s_f|].
         V: state utilities in nats, V[f] of shape [|s_f|], zeros where nothing is preferred.
@@ -95,7 +106,7 @@ class Compiled:
     observations: tuple[Variable, ...]
     actions: tuple[Variable, ...]
     A: tuple[Array, ...]
-    B: tuple[Array, ...]
+    B: Sequence[Array]
     C: tuple[Array, ...]
     D: tuple[Array, ...]
     V: tuple[Array, ...]
@@ -170,16 +181,18 @@ class Compiled:
         }
 
 
-def compile_spec(spec: GMNSpec) -> Compiled:
+def compile_spec(spec: GMNSpec, known: Known = lambda _: None) -> Compiled:
     """Expand every table into an array with pymdp's axes.
 
-    A state without transition is static; a state without prior starts uniform.
+    A state without transition is static; a state without prior starts uniform. `known` gives what
+    is already expanded of a table (`tables.expand`, or `tables.possible_rows`).
 
     Raises: GMNError: the document cannot be compiled; the message names the table and the reason.
     """
     doing("compiling the tables")
-    layout = _Layout(spec)
+    layout = _Layout(spec, known)
     try:
+        spec = with_gradients(spec, known)
         likelihoods = [layout.likelihood(o) for o in spec.observations]
         transitions = [layout.transition(f) for f in range(len(spec.states))]
         priors = [layout.prior(s) for s in spec.states]
@@ -187,19 +200,18 @@ def compile_spec(spec: GMNSpec) -> Compiled:
     except TableError as error:
         raise GMNError(f"compile failed: {error}") from error
     # A contingent plan is a tree: what is compared is its first actions.
-    is_contingent = spec.policy.selection == "contingent"
-    length = 1 if is_contingent else spec.policy.horizon
-    policies = _policies([u.n for u in layout.actions], length)
+    length = 1 if spec.policy.selection == "contingent" else spec.policy.horizon
+    policies = policies_of([u.n for u in layout.actions], length)
     compiled = Compiled(
         states=spec.states,
         observations=spec.observations,
         actions=layout.actions,
         A=tuple(array for array, _ in likelihoods),
-        B=tuple(array for array, _, _ in transitions),
+        B=Transitions([table for table, _, _ in transitions]),
         C=tuple(utilities(spec.preferences, o) for o in spec.observations),
         D=tuple(priors),
         V=payoffs.states,
-        E=_habit_prior(spec, layout.actions, policies),
+        E=habit_prior(spec, layout.actions, policies),
         A_dependencies=tuple(parents for _, parents in likelihoods),
         B_dependencies=tuple(parents for _, parents, _ in transitions),
         B_action_dependencies=tuple(controls for _, _, controls in transitions),
@@ -210,7 +222,7 @@ def compile_spec(spec: GMNSpec) -> Compiled:
         info_gain=spec.policy.info_gain,
         inference=spec.policy.inference,
         discount=spec.policy.discount,
-        terminal=_ends(spec.states),
+        terminal=ends_of(spec.states),
         learned=tuple(_learned(spec)),
         action_utilities=tuple(ActionUtility(*at, u) for at, u in payoffs.others.items()),
     )
@@ -237,7 +249,8 @@ def _require_finite(model: Compiled) -> None:
 class _Layout:
     """Expands tables and orders their axes; holds the index of each variable."""
 
-    def __init__(self, spec: GMNSpec) -> None:
+    def __init__(self, spec: GMNSpec, known: Known) -> None:
+        self._known = known
         if not spec.states or not spec.observations:
             missing = "state" if not spec.states else "observation"
             raise GMNError(f"compile failed: the document declares no {missing}")
@@ -252,15 +265,27 @@ class _Layout:
             raise GMNError(f"compile failed: {of} has {len(found)} tables, needs one")
         return found[0] if found else None
 
+    def _expanded(self, conditional: Conditional) -> Array:
+        known = self._known(conditional)
+        return known if isinstance(known, np.ndarray) else matrix(self.spec, conditional)
+
     def _ordered(
         self, conditional: Conditional, of: Variable
     ) -> tuple[Array, tuple[int, ...], tuple[int, ...]]:
         """The table as [of, states in declaration order, actions in declaration order]."""
-        expanded = matrix(self.spec, conditional)
+        expanded = self._expanded(conditional)
         look(100, numbers=16 * expanded.size)
-        given = conditional.given
-        sizes = [v.n for name in given if (v := self.spec.variable(name)) is not None]
+        order, states, controls = self._order(conditional, of)
+        sizes = [v.n for v in variables_of(self.spec, conditional)[1]]
         array = np.moveaxis(expanded.reshape([*sizes, of.n]), -1, 0)
+        array = array.transpose([0, *(1 + axis for axis in order)])
+        return _normalised(array, of), states, controls
+
+    def _order(
+        self, conditional: Conditional, of: Variable
+    ) -> tuple[list[int], tuple[int, ...], tuple[int, ...]]:
+        """The parents in the order of the axes, and which states and actions they are."""
+        given = conditional.given
         states = sorted(self.state_index[n] for n in given if n in self.state_index)
         controls = sorted(self.action_index[n] for n in given if n in self.action_index)
         wanted = [self.spec.states[i].name for i in states] + [
@@ -270,8 +295,26 @@ class _Layout:
             raise GMNError(
                 f"compile failed: {of.name} has a parent that is neither state nor action"
             )
-        array = array.transpose([0, *(1 + given.index(name) for name in wanted)])
-        return _normalised(array, of), tuple(states), tuple(controls)
+        return [given.index(name) for name in wanted], tuple(states), tuple(controls)
+
+    def _local(
+        self, conditional: Conditional, of: Variable
+    ) -> tuple[Local, tuple[int, ...], tuple[int, ...]] | None:
+        """The same as possible outcomes; None where it is kept as an array."""
+        _, given = variables_of(self.spec, conditional)
+        if stored(conditional, of, given) >= entries(of, given):
+            return None
+        order, states, controls = self._order(conditional, of)
+        sizes = [parent.n for parent in given]
+        rows = self._known(conditional)
+        if not isinstance(rows, Rows):
+            rows = possible_rows(conditional.table, of, given)
+        contexts = np.arange(len(rows)).reshape(sizes).transpose(order).reshape(-1)
+        rows, shape = rows.take(contexts), (of.n, *(sizes[axis] for axis in order))
+        total = rows.total(rows.p)
+        _require_distributions(rows.p, total, of)
+        local = Local(Rows(rows.start, rows.state, rows.p / total[rows.row]), shape)
+        return local, states, controls
 
     def likelihood(self, observation: Variable) -> tuple[Array, tuple[int, ...]]:
         conditional = self._one(self.spec.likelihoods, observation.name)
@@ -284,11 +327,16 @@ class _Layout:
             array, parents = _broadcast(array, 1, self.spec.states[0].n), (0,)
         return array, parents
 
-    def transition(self, factor: int) -> tuple[Array, tuple[int, ...], tuple[int, ...]]:
+    def transition(self, factor: int) -> tuple[Array | Local, tuple[int, ...], tuple[int, ...]]:
         state = self.spec.states[factor]
         conditional = self._one(self.spec.transitions, state.name)
         if conditional is None:
-            return np.eye(state.n), (factor,), ()
+            still = Rows(np.arange(state.n + 1), np.arange(state.n), np.ones(state.n))
+            is_small = state.n < SPARSE
+            table = np.eye(state.n) if is_small else Local(still, (state.n, state.n))
+            return table, (factor,), ()
+        if (local := self._local(conditional, state)) is not None:
+            return local
         array, parents, controls = self._ordered(conditional, state)
         if factor not in parents:  # the next value does not depend on the previous one: repeat it
             at = 1 + sum(parent < factor for parent in parents)
@@ -302,7 +350,7 @@ class _Layout:
             return np.full(state.n, 1.0 / state.n)
         if conditional.given:
             raise GMNError(f"compile failed: the prior of {state.name} must not have parents")
-        return _normalised(matrix(self.spec, conditional)[0], state)
+        return _normalised(self._expanded(conditional)[0], state)
 
 
 def _broadcast(array: Array, axis: int, size: int) -> Array:
@@ -311,10 +359,14 @@ def _broadcast(array: Array, axis: int, size: int) -> Array:
 
 def _normalised(array: Array, of: Variable) -> Array:
     total = array.sum(axis=0, keepdims=True)
-    # Valid rows sum to 1 within rounding; the division removes the rounding.
-    if not np.all(np.isfinite(array)) or np.any(array < 0) or np.any(np.abs(total - 1.0) > 1e-6):
-        raise GMNError(f"compile failed: a row of the table of {of.name} is not a distribution")
+    _require_distributions(array, total, of)
     return np.ascontiguousarray(array / total)
+
+
+def _require_distributions(array: Array, total: Array, of: Variable) -> None:
+    # Valid rows sum to 1 within rounding; the division removes the rounding. NaN is not >= 0.
+    if not (array.min(initial=0.0) >= 0 and np.abs(total - 1.0).max(initial=0.0) <= 1e-6):
+        raise GMNError(f"compile failed: a row of the table of {of.name} is not a distribution")
 
 
 def _learned(spec: GMNSpec) -> Iterator[Learned]:
@@ -336,48 +388,6 @@ def learned_as(kind: Literal["A", "B", "D"], index: int, table: Conditional | No
         return Learned(kind, index)
     is_repeated = not table.given if kind == "A" else kind == "B" and table.of not in table.given
     return Learned(kind, index, table.concentration, is_repeated)
-
-
-def _ends(states: Sequence[Variable]) -> tuple[NDArray[np.bool_], ...]:
-    """Which values of every state end everything; empty where none does."""
-    found = []
-    for state in states:
-        ends = np.zeros(state.n, dtype=bool)
-        for label in state.terminal:
-            if not (matches := labels_matching(label, state)):
-                raise GMNError(f"compile failed: terminal {label!r} is not a value of {state.name}")
-            ends[matches] = True
-        found.append(ends)
-    return tuple(found) if any(map(np.any, found)) else ()
-
-
-def _policies(sizes: Sequence[int], horizon: int) -> NDArray[np.int64]:
-    joint = np.array(list(itertools.product(*(range(n) for n in sizes))), dtype=np.int64)
-    count = len(joint) ** horizon
-    look(len(joint), numbers=8 * count * horizon * len(sizes))
-    steps = np.unravel_index(np.arange(count), [len(joint)] * horizon)
-    return np.stack([joint[step] for step in steps], axis=1).reshape(count, horizon, len(sizes))
-
-
-def _habit_prior(spec: GMNSpec, actions: Sequence[Variable], policies: NDArray[np.int64]) -> Array:
-    """Prior over policies, shape [policies]: the normalised product of their habit weights."""
-    log_prior = np.zeros(len(policies))
-    for habit in spec.habits:
-        k = next((i for i, action in enumerate(actions) if action.name == habit.action), None)
-        if k is None or len(habit.weights) != actions[k].n:
-            raise GMNError(f"compile failed: habit of {habit.action!r} does not fit an action")
-        weights = np.array(habit.weights)
-        if np.any(weights < 0) or not np.any(weights > 0):
-            raise GMNError(
-                f"compile failed: weights of habit {habit.action!r} must be >= 0, not all 0"
-            )
-        weights = weights / weights.max()  # so that the sum of huge weights does not overflow
-        with np.errstate(divide="ignore"):  # a weight of 0 forbids the action
-            log_prior += np.log(weights / weights.sum())[policies[:, :, k]].sum(axis=1)
-    prior = np.exp(log_prior - log_prior.max())
-    # What is only improbable must not become 0, which forbids.
-    least = np.where(np.isfinite(log_prior), _LEAST, 0.0)
-    return np.asarray(np.maximum(prior / prior.sum(), least))
 
 
 def joint_size(variables: Sequence[Variable]) -> int:

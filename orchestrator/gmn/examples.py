@@ -7,14 +7,15 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from orchestrator.gmn.formats import coerce, read
+from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
+from orchestrator.types.cached import cached_property
 from orchestrator.types.errors import GMNError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    from orchestrator.gmn.model import GMNSpec
 
 _COMMON = frozenset(
     [
@@ -61,7 +62,7 @@ _COMMON = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Example:
     """One curated model.
 
@@ -75,29 +76,33 @@ class Example:
     prompt: str
     agent_type: str
     text: str
-    spec: GMNSpec
     words: frozenset[str]
+
+    @cached_property
+    def spec(self) -> GMNSpec:
+        """The document, checked when it is first needed: most of them never are.
+
+        Raises: GMNError: it is not valid.
+        """
+        verdict = validate(self.text, run_steps=0)
+        if verdict.spec is None or not verdict.report.is_valid:
+            first = verdict.report.errors[0]
+            raise GMNError(f"{self.name}.gmn is not valid: {first}", report=verdict.report)
+        return verdict.spec
 
 
 @functools.cache
 def load(directory: Path) -> tuple[Example, ...]:
-    """Every ``*.gmn`` file of `directory`, in the order of their names.
-
-    Raises: GMNError: a file there is not valid.
-    """
+    """Every ``*.gmn`` file of `directory`, in the order of their names."""
     return tuple(_example(path) for path in sorted(directory.glob("*.gmn")))
 
 
 def _example(path: Path) -> Example:
     text = path.read_text(encoding="utf-8")
-    verdict = validate(text, run_steps=0)
-    if verdict.spec is None or not verdict.report.is_valid:
-        first = verdict.report.errors[0]
-        raise GMNError(f"{path.name} is not valid: {first}", report=verdict.report)
-    spec = verdict.spec
-    prompt = spec.meta("prompt")
-    words = words_of(f"{prompt} {path.stem} {spec.description}")
-    return Example(path.stem, prompt, spec.agent_type, text, spec, words)
+    head, _, _ = text.partition("\nnode ")  # the agent's block, which is read in no time
+    spec = coerce(read(head).tree or {}).spec or GMNSpec()
+    words = words_of(f"{spec.meta('prompt')} {path.stem} {spec.description}")
+    return Example(path.stem, spec.meta("prompt"), spec.agent_type, text, words)
 
 
 @functools.lru_cache(maxsize=64)

@@ -6,85 +6,105 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from orchestrator.gmn.checks.registry import Subject
-from orchestrator.gmn.codes import finding
-from orchestrator.gmn.tables import labels_matching
+from orchestrator.gmn.rows import Rows
+from orchestrator.gmn.tables import TableError, kept, labels_matching
 from orchestrator.types.work import look
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from orchestrator.gmn.formats import Gradient
-    from orchestrator.gmn.limits import Limits
-    from orchestrator.gmn.model import GMNSpec
-    from orchestrator.types.diagnostics import Diagnostic
+    from orchestrator.gmn.model import Conditional, GMNSpec, Preference
+
+    Array = NDArray[np.float64]
+    #: The expanded table, shape (contexts, outcomes), or what is possible of it; None if unknown.
+    Expanded = Callable[[Conditional], Array | Rows | None]
 
 
-def with_gradients(
-    spec: GMNSpec, gradients: Sequence[Gradient], limits: Limits
-) -> tuple[GMNSpec, list[Diagnostic]]:
-    """Write each gradient out as values ``utility * decay ** distance``.
+def with_gradients(spec: GMNSpec, known: Expanded = lambda _: None) -> GMNSpec:
+    """An equal model with every gradient written out as values, and added to those beside it.
+
+    `known` gives what is already expanded of a table.
+
+    Raises: TableError: a gradient cannot be written out (409, 106), or its transition expanded.
+    """
+    if not any(preference.goal_gradient for preference in spec.preferences):
+        return spec
+
+    def expanded(table: Conditional) -> Array | Rows:
+        found = known(table)
+        return kept(spec, table) if found is None else found
+
+    preferences = tuple(
+        preference.model_copy(
+            update={
+                "values": tuple(graded(spec, preference, expanded).tolist()),
+                "goal_gradient": (),
+            }
+        )
+        if preference.goal_gradient
+        else preference
+        for preference in spec.preferences
+    )
+    return spec.model_copy(update={"preferences": preferences})
+
+
+def graded(spec: GMNSpec, preference: Preference, expanded: Expanded) -> Array:
+    """The values and gradients of a preference in nats, one per label of its target.
 
     The distance is counted in transitions of the state that the modality identifies (or of the
-    preferred state itself). A gradient that cannot be expanded is returned as a finding.
+    preferred state itself); what no goal can be reached from is worth nothing.
+
+    Raises: TableError: as `with_gradients`.
     """
-    subject = Subject(spec, limits)
-    preferences = list(spec.preferences)
-    found: list[Diagnostic] = []
-    for gradient in gradients:
-        preference = preferences[gradient.preference]
-        values = _values(subject, preference.on, gradient)
-        if isinstance(values, str):
-            where = f"/preferences/{gradient.preference}"
-            words = f"goal_gradient on {preference.on}: {values}"
-            found.append(finding("GMN409", words, pointer=where, variable=preference.on))
-        else:
-            update = {"values": tuple(values)}
-            preferences[gradient.preference] = preference.model_copy(update=update)
-    return spec.model_copy(update={"preferences": tuple(preferences)}), found
+    target, state = spec.variable(preference.on), state_behind(spec, preference.on)
+    if target is None or not state:
+        words = "no state is identified by it; write values or goals"
+        raise TableError("GMN409", f"goal_gradient on {preference.on}: {words}")
+    table = next((t for t in spec.transitions if t.of == state), None)
+    rows = expanded(table) if table is not None and state in table.given else None
+    if table is None or rows is None:
+        words = f"{state} has no transition from its previous value; write values or goals"
+        raise TableError("GMN409", f"goal_gradient on {preference.on}: {words}")
+    moves = _moves(spec, table, rows)
+    values = np.array(preference.values or [0.0] * target.n)
+    if not len(values) == len(moves) == target.n:
+        raise TableError("GMN402", f"{len(values)} values for the {target.n} of {target.name}")
+    for gradient in preference.goal_gradient:
+        goals = labels_matching(gradient.goal, target)
+        if not goals:
+            raise TableError("GMN106", f"goal {gradient.goal!r} is not a value of {target.name}")
+        distance = _distance(moves, goals)
+        with np.errstate(over="ignore", invalid="ignore"):  # not finite is a finding of its own
+            worth = (gradient.utility * np.power(gradient.decay, distance.clip(0))).round(6)
+        values += np.where(distance >= 0, worth, 0.0)
+    return values
 
 
-def _values(subject: Subject, on: str, gradient: Gradient) -> list[float] | str:
-    target = subject.variables.get(on)
-    if target is None:
-        return "its target is not defined"
-    state = _state_behind(subject, on)
-    if state is None:
-        return "no state is identified by it; write values or goals"
-    goals = labels_matching(gradient.goal, target)
-    if not goals:
-        return f"goal {gradient.goal!r} is not a label of it"
-    moves = _moves(subject, state)
-    if moves is None:
-        return f"{state} has no transition that can be expanded"
-    distance = _distance(moves, goals)
-    return [
-        round(gradient.utility * gradient.decay**d, 6) if d >= 0 else 0.0 for d in distance.tolist()
-    ]
-
-
-def _state_behind(subject: Subject, on: str) -> str | None:
-    if subject.kinds.get(on) == "state":
+def state_behind(spec: GMNSpec, on: str) -> str:
+    """The state that is `on`, or that the observation `on` identifies; empty when there is none."""
+    if any(state.name == on for state in spec.states):
         return on
-    for table in subject.spec.likelihoods:
-        if table.of == on and table.table.kind == "identity" and len(table.given) == 1:
-            return table.given[0]
-    return None
+    likelihood = next((t for t in spec.likelihoods if t.of == on), None)
+    if likelihood is None or likelihood.table.kind != "identity" or len(likelihood.given) != 1:
+        return ""
+    return likelihood.given[0]
 
 
-def _moves(subject: Subject, state: str) -> NDArray[np.bool_] | None:
+def _moves(spec: GMNSpec, table: Conditional, found: Array | Rows) -> NDArray[np.bool_]:
     """Whether some context leads from one value (row) to another (column)."""
-    table = next((t for t in subject.spec.transitions if t.of == state), None)
-    rows = subject.matrix(table) if table is not None else None
-    given = subject.given(table) if table is not None else None
-    if rows is None or given is None or state not in [v.name for v in given]:
-        return None
-    n = rows.shape[1]
-    own = [v.name for v in given].index(state)
-    array = np.moveaxis(rows.reshape([*(v.n for v in given), n]), own, 0).reshape(n, -1, n)
+    own = table.given.index(table.of)
+    sizes = [v.n for name in table.given if (v := spec.variable(name)) is not None]
+    n = sizes[own]
     # A slip does not count as a move: a transition needs a large share of its row.
+    if isinstance(found, Rows):
+        likely = found.p >= 0.2 * found.most[found.row]
+        made = np.zeros((n, n), dtype=bool)
+        start = np.unravel_index(found.row[likely], sizes)[own]
+        made[start, found.state[likely]] = True
+        return made
+    array = np.moveaxis(found.reshape([*sizes, n]), own, 0).reshape(n, -1, n)
     moves: NDArray[np.bool_] = np.any(array >= 0.2 * array.max(axis=2, keepdims=True), axis=1)
     return moves
 

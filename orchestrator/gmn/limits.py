@@ -16,14 +16,17 @@ class Limits:
         variable_size: values of one variable.
         label_length: characters of a name or label.
         parents: parents of one table.
-        table_entries, total_entries: numbers in one expanded table and in all of them.
+        table_entries, total_entries: numbers that are kept of one table and of all of them: those
+            of the expanded table, or of a transition its possible outcomes where they are fewer
+            than one in 32.
         written_numbers: numbers spelled out in the text.
         rules: rules of one table.
         rule_work: contexts times rules of one table.
         horizon, policies: steps looked ahead; action sequences compared.
         contingent_horizon: steps looked ahead by contingent plans, which are bounded by their
             branches when they are made (`engine.contingent`).
-        planning_bytes: policies times the largest transition per action, at 4 bytes a number.
+        planning_bytes: policies times the largest transition per action as it is kept, at 4 bytes a
+            number.
         queries, prompt_bytes: how many queries, and the length of one prompt.
         search_states: joint states of graph searches in lints.
         simulation_steps: steps of one run.
@@ -38,7 +41,7 @@ class Limits:
     states: int = 8
     observations: int = 12
     actions: int = 4
-    variable_size: int = 256
+    variable_size: int = 512
     label_length: int = 48
     parents: int = 5
     table_entries: int = 200_000

@@ -10,10 +10,13 @@ context in C order of `given` (the first listed varies slowest) and each row is 
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import unicodedata
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Literal
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
@@ -47,7 +50,7 @@ Labels = Annotated[tuple[str, ...], AfterValidator(lambda labels: tuple(map(nfc,
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=True, defer_build=True)
 
 
 class Variable(_Part):
@@ -165,6 +168,17 @@ class Goal(_Part):
     utility: float
 
 
+class Gradient(_Part):
+    """Utility in nats that falls with the steps to the nearest label like `goal`.
+
+    A label is worth `utility` times `decay` (in [0, 1]) to the power of its distance.
+    """
+
+    goal: Label
+    utility: float
+    decay: float
+
+
 class Payoff(_Part):
     """Utility in nats of the first such rule whose every condition holds; 0 where none does."""
 
@@ -178,6 +192,7 @@ class Preference(_Part):
     Attributes:
         on: an observation, a state or an action; `values` and `goals` are about its labels.
         given: further states and actions that `rules` ask for.
+        goal_gradient: what is worth less the farther it is from a goal; see `gmn.gradient`.
         rules: ordered decision list over states and actions alone.
     """
 
@@ -185,6 +200,7 @@ class Preference(_Part):
     given: Labels = ()
     values: tuple[float, ...] = ()
     goals: tuple[Goal, ...] = ()
+    goal_gradient: tuple[Gradient, ...] = ()
     rules: tuple[Payoff, ...] = ()
     reason: str = ""
 
@@ -268,12 +284,31 @@ class GMNSpec(_Part):
 
     def variable(self, name: str) -> Variable | None:
         """The variable of that name, None when there is none."""
-        return next((v for _, v in self.variables() if v.name == name), None)
+        for section in (self.states, self.observations, self.actions):
+            for variable in section:
+                if variable.name == name:
+                    return variable
+        return None
 
     def meta(self, key: str) -> str:
         """The metadata value under `key`, empty when there is none."""
         return next((entry.value for entry in self.metadata if entry.key == key), "")
 
+    def fingerprint(self) -> str:
+        """SHA-256 of the canonical form, the same for every spelling and in every process."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
     def to_json(self) -> dict[str, object]:
         """The canonical ("fat") JSON form: every key present."""
         return self.model_dump(mode="json")
+
+    def to_pymdp(self) -> Any:
+        """A ready ``pymdp.agent.Agent`` of the model, batch size 1; needs the extra ``pymdp``.
+
+        Raises:
+            MissingExtraError: pymdp is not installed.
+            GMNError: the document does not compile, or says what pymdp cannot express.
+        """
+        # By name: what compiles a document lies above what a document is.
+        return import_module("orchestrator.gmn.pymdp").agent_of(self)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from orchestrator.gmn.rows import Local
 from orchestrator.gmn.rules import assign, labels_matching
 from orchestrator.types.errors import GMNError
 from orchestrator.types.work import look
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
     #: A transition with the indices of its states and of its actions.
-    Transition = tuple[Array, tuple[int, ...], tuple[int, ...]]
+    Transition = tuple[Array | Local, tuple[int, ...], tuple[int, ...]]
 
 
 def utilities(preferences: Sequence[Preference], target: Variable) -> Array:
@@ -117,11 +119,28 @@ class Payoffs:
         n = len(self._transitions)
         axes = list(states)  # f is its next value, n + i what `_order` has at i, a step before
         for f in states:
-            moved, parents, controls = self._transitions[f]
+            kept_as, parents, controls = self._transitions[f]
             its = [f, *(n + g for g in parents), *(2 * n + k for k in controls)]
             kept = [axis for axis in axes if axis != f]
             kept += [axis for axis in its[1:] if axis not in kept]
-            look(100, numbers=8 * (table.size + moved.size))
-            table, axes = einsum(table, axes, moved, its, kept), kept
+            look(100, numbers=8 * table.size)
+            if isinstance(kept_as, Local):
+                table, axes = _summed(table, axes, kept_as, its, kept), kept
+                continue
+            look(numbers=8 * kept_as.size)
+            table, axes = einsum(table, axes, kept_as, its, kept), kept
         place = sorted(range(len(axes)), key=axes.__getitem__)
         return [axes[i] - n for i in place], table.transpose(place)
+
+
+def _summed(
+    table: Array, axes: Sequence[int], moved: Local, its: Sequence[int], kept: Sequence[int]
+) -> Array:
+    """``einsum(table, axes, moved, its, kept)``, of what is possible alone."""
+    size = dict(zip((*axes, *its), (*table.shape, *moved.shape), strict=True))
+    sizes = [size[axis] for axis in kept]
+    look(100, numbers=40 * math.prod(sizes))
+    at = dict(zip(kept, np.indices(sizes).reshape(len(kept), -1), strict=True))
+    rows = moved.at([at[axis] for axis in its[1:]])
+    place = [rows.state if axis == its[0] else at[axis][rows.row] for axis in axes]
+    return np.asarray(rows.total(rows.p * table[tuple(place)]).reshape(sizes))

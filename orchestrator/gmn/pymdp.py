@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from orchestrator.gmn.acting.world import World
 from orchestrator.gmn.codes import finding
+from orchestrator.gmn.compile import compile_spec
+from orchestrator.gmn.engine.arrays import softmax
 from orchestrator.gmn.engine.choice import choose
 from orchestrator.gmn.engine.engine import Engine
-from orchestrator.gmn.engine.mean_field import clipped_log, message, softmax
-from orchestrator.gmn.world import World
-from orchestrator.types.errors import GMNError, MissingExtraError
+from orchestrator.gmn.engine.mean_field import clipped_log, message
+from orchestrator.gmn.imports.pymdp_script import require_pymdp
+from orchestrator.types.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from orchestrator.gmn.compile import Compiled
+    from orchestrator.gmn.model import GMNSpec
     from orchestrator.types.diagnostics import Diagnostic
 
     Array = NDArray[np.float64]
@@ -29,6 +33,14 @@ SWEEPS = 16
 TOLERANCES = {"belief": 1e-6, "free energy": 2e-5, "policy posterior": 1e-4}
 
 
+def agent_of(spec: GMNSpec) -> Any:
+    """A ``pymdp.agent.Agent`` of a document.
+
+    Raises: as `to_pymdp`; GMNError too where the document does not compile.
+    """
+    return to_pymdp(compile_spec(spec))
+
+
 def to_pymdp(model: Compiled) -> Any:
     """A ``pymdp.agent.Agent`` with the model's arrays, batch size 1.
 
@@ -36,11 +48,7 @@ def to_pymdp(model: Compiled) -> Any:
         MissingExtraError: pymdp is not installed.
         GMNError: the model says what pymdp cannot express, such as a discount.
     """
-    if model.beyond_pymdp:
-        raise GMNError(
-            f"pymdp cannot express {' or '.join(model.beyond_pymdp)}; prefer observations, and"
-            " leave out what it cannot say"
-        )
+    require_pymdp(model)
     try:
         import jax.numpy as jnp  # noqa: PLC0415  850 MB that most users do without
         from pymdp.agent import Agent  # noqa: PLC0415

@@ -41,7 +41,7 @@ def legible(rows: Array) -> NDArray[np.bool_]:
 def unnormalised(rows: Array) -> NDArray[np.intp]:
     """The legible rows whose sum differs from 1 by more than rounding."""
     off = np.abs(row_sums(rows) - 1.0) > ROUNDING * max(rows.shape[1], 1)
-    return np.flatnonzero(off & legible(rows))
+    return np.flatnonzero(off & legible(rows)) if off.any() else np.zeros(0, dtype=np.intp)
 
 
 def renormalised(rows: Array, *, band: float) -> tuple[Array, NDArray[np.intp]]:

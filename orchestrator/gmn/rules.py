@@ -7,15 +7,16 @@ import math
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from orchestrator.gmn.model import nfc
+from orchestrator.gmn.rows import Rows, gathered
 from orchestrator.types.work import look
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -161,28 +162,45 @@ def assign(rules: Sequence[Rule | Payoff], of: Variable, given: Sequence[Variabl
         a variable disagree (302).
     """
     require_sizes((of, *given))
-    sizes = [parent.n for parent in given]
-    names = [_names(parent) for parent in given]
-    rule_of = np.full(sizes, -1, dtype=np.int64)
+    rule_of = np.full([parent.n for parent in given], -1, dtype=np.int64)
+    held = []
     for number, rule in enumerate(rules):
         look(10, numbers=rule_of.size * (1 + len(rule.when)))
-        holds = np.ones([1] * len(sizes), dtype=bool)
-        for at, condition in enumerate(rule.when):
-            where = f"/rules/{number}/when/{at}"
-            axis = next((i for i, p in enumerate(given) if p.name == condition.var), None)
-            if axis is None:
-                parents = ", ".join(p.name for p in given) or "none"
-                words = (
-                    f"condition on {condition.var!r}, which is not a parent of {of.name}: {parents}"
-                )
-                raise TableError("GMN105", words, field=f"{where}/var")
-            mask = np.zeros(sizes[axis], dtype=bool)
-            for v, value in enumerate(condition.values):
-                look(2)
-                mask[names[axis].found(value, f"{where}/values/{v}")] = True
-            holds = holds & mask.reshape([-1 if i == axis else 1 for i in range(len(sizes))])
-        rule_of[(rule_of == -1) & holds] = number
+        held.append(_contexts(number, rule, of, given))
+    for number, at in reversed([*enumerate(held)]):  # the first that applies is written last
+        several = sum(len(values) > 1 for values in at.values())
+        if several > 1:
+            place = np.ix_(*(at.get(axis, range(n)) for axis, n in enumerate(rule_of.shape)))
+            rule_of[place] = number
+        elif all(at.values()):
+            one: list[Any] = [slice(None)] * len(given)
+            for axis, values in at.items():
+                one[axis] = values if len(values) > 1 else values[0]
+            rule_of[tuple(one)] = number
     return Assignment(rule_of.reshape(-1))
+
+
+def _contexts(
+    number: int, rule: Rule | Payoff, of: Variable, given: Sequence[Variable]
+) -> dict[int, list[int]]:
+    """The values that a rule asks for, by axis; any value of the axes that it does not name."""
+    at: dict[int, list[int]] = {}
+    for place, condition in enumerate(rule.when):
+        where = f"/rules/{number}/when/{place}"
+        axis = next((i for i, p in enumerate(given) if p.name == condition.var), None)
+        if axis is None:
+            parents = ", ".join(p.name for p in given) or "none"
+            words = f"condition on {condition.var!r}, which is not a parent of {of.name}: {parents}"
+            raise TableError("GMN105", words, field=f"{where}/var")
+        look(2 * len(condition.values))
+        names = _names(given[axis])
+        found = {
+            index
+            for v, value in enumerate(condition.values)
+            for index in names.found(value, f"{where}/values/{v}")
+        }
+        at[axis] = sorted(found.intersection(at[axis]) if axis in at else found)
+    return at
 
 
 def expand_rules(table: Table, of: Variable, given: Sequence[Variable]) -> NDArray[np.float64]:
@@ -191,17 +209,62 @@ def expand_rules(table: Table, of: Variable, given: Sequence[Variable]) -> NDArr
     Raises: TableError: a label is unknown, a relative outcome has no own value to start from
         (213), or no rule applies to some row (214).
     """
-    assignment = assign(table.rules, of, given)
-    rule_of = assignment.rule_of
+    made = np.zeros((math.prod(parent.n for parent in given), of.n))
+    for rows, columns, p in _outcomes(table, of, given):
+        made[rows[:, None], columns] += p
+    return made
+
+
+def rule_rows(table: Table, of: Variable, given: Sequence[Variable]) -> Rows:
+    """The same as what is possible; raises as `expand_rules`."""
+    found = [
+        [one.reshape(-1) for one in np.broadcast_arrays(rows[:, None], columns, p)]
+        for rows, columns, p in _outcomes(table, of, given)
+    ]
+    empty = np.zeros(0, dtype=np.int64)
+    found.append([empty, empty, np.zeros(0)])  # no rule may name an outcome
+    row, state, p = (np.concatenate(part) for part in zip(*found, strict=True))
+    return gathered(row, state, p, math.prod(parent.n for parent in given), of.n)
+
+
+def covered(rules: Sequence[Rule], of: Variable, given: Sequence[Variable]) -> int:
+    """How many outcomes a decision list has at most, counted for each rule alone."""
+    parents = {parent.name: parent for parent in given}
+    total = 0
+    for rule in rules:
+        rows = math.prod(parent.n for parent in given)
+        for condition in rule.when:
+            if (parent := parents.get(condition.var)) is not None:
+                values = {i for value in condition.values for i in labels_matching(value, parent)}
+                rows = rows // parent.n * len(values)
+        relative = [outcome.value.startswith("@") for outcome in rule.then]
+        look(10 * (1 + len(relative)))
+        total += rows * sum(
+            1 if is_relative else len(labels_matching(outcome.value, of))
+            for is_relative, outcome in zip(relative, rule.then, strict=True)
+        )
+    return total
+
+
+def _outcomes(
+    table: Table, of: Variable, given: Sequence[Variable]
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], float]]:
+    """Contexts, the values [1 or contexts, values] that each of them may get, and p of each."""
+    rule_of = assign(table.rules, of, given).rule_of
     open_rows = np.flatnonzero(rule_of == -1)
     if open_rows.size:
         raise _uncovered(open_rows, of, given)
-    made = np.zeros((len(rule_of), of.n))
     ground = _Ground(table, of, given, own_axis(of, given), _names(of))
     for number in np.flatnonzero(np.bincount(rule_of)).tolist():
         rows = np.flatnonzero(rule_of == number)
-        _fill(made, rows, table.rules[number], ground, field=f"/rules/{number}")
-    return made
+        for at, outcome in enumerate(table.rules[number].then):
+            look(10, numbers=40 * len(rows))
+            where = f"/rules/{number}/then/{at}/value"
+            if outcome.value.startswith("@"):
+                yield rows, _relative(rows, outcome, ground, where)[:, None], outcome.p
+            else:
+                columns = np.array(ground.names.found(outcome.value, where))[None]
+                yield rows, columns, outcome.p / columns.size
 
 
 def _uncovered(rows: NDArray[np.int64], of: Variable, given: Sequence[Variable]) -> TableError:
@@ -221,20 +284,6 @@ class _Ground:
     given: Sequence[Variable]
     own: int | None
     names: _Names
-
-
-def _fill(
-    made: NDArray[np.float64], rows: NDArray[np.int64], rule: Rule, ground: _Ground, *, field: str
-) -> None:
-    for number, outcome in enumerate(rule.then):
-        look(10, numbers=40 * len(rows))
-        where = f"{field}/then/{number}/value"
-        if outcome.value.startswith("@"):
-            targets = _relative(rows, outcome, ground, where)
-            np.add.at(made, (rows, targets), outcome.p)
-            continue
-        columns = ground.names.found(outcome.value, where)
-        made[np.ix_(rows, np.array(columns))] += outcome.p / len(columns)
 
 
 def _relative(

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from orchestrator.gmn.rows import SPARSE, Rows, gathered
 from orchestrator.gmn.rules import (
     TableError,
     bounded,
     context_labels,
+    covered,
     expand_rules,
     labels_matching,
     own_axis,
     require_sizes,
+    rule_rows,
     shifted,
     sizes_disagree,
     unknown_label,
@@ -38,7 +41,10 @@ __all__ = [
     "expand",
     "labels_matching",
     "matrix",
+    "possible_rows",
     "sizes_disagree",
+    "stored",
+    "variables_of",
 ]
 
 
@@ -62,17 +68,60 @@ def expand(table: Table, of: Variable, given: Sequence[Variable]) -> Array:
     look(100, numbers=8 * rows * of.n + 64 * len(table.map))
     if table.kind == "rows":
         made = _rows(table, of, rows)
-    elif table.kind == "map":
-        made = _map(table, of, rows)
     elif table.kind == "uniform":
         made = np.full((rows, of.n), 1.0 / of.n)
-    elif table.kind == "identity":
-        made = _identity(of, given)
     elif table.kind == "rules":
         made = expand_rules(table, of, given)
     else:
-        made = _moves(table, of, given)
+        made = np.zeros((rows, of.n))
+        made[np.arange(rows), _targets(table, of, given)] = 1.0
     return _noisy(made, table, of, given)
+
+
+def stored(conditional: Conditional, of: Variable, given: Sequence[Variable]) -> int:
+    """How many numbers are kept of a transition, at most; in Python integers, without arrays.
+
+    Those of its possible outcomes where they are few, else all. A transition that does not depend
+    on its own previous value is kept once for each.
+    """
+    table, most = conditional.table, entries(of, given)
+    if own_axis(of, given) is None:
+        return most * of.n
+    if conditional.learn or table.kind in ("rows", "uniform"):
+        return most
+    if table.noise != 0 and table.noise_kind != "stay":
+        return most
+    contexts = most // of.n
+    few = covered(table.rules, of, given) if table.kind == "rules" else contexts
+    few += contexts * (table.noise != 0)
+    return few if few * SPARSE <= most else most
+
+
+def possible_rows(table: Table, of: Variable, given: Sequence[Variable]) -> Rows:
+    """`expand` for a table of which `stored` says that few outcomes are possible.
+
+    Raises: TableError: it cannot be expanded.
+    """
+    require_sizes((of, *given))
+    contexts = math.prod(parent.n for parent in given)
+    look(100, numbers=8 * contexts + 64 * len(table.map))
+    row = np.arange(contexts)
+    if table.kind == "rules":
+        made = rule_rows(table, of, given)
+    else:
+        made = Rows(np.arange(contexts + 1), _targets(table, of, given), np.ones(contexts))
+    if table.noise == 0:
+        return made
+    state = np.concatenate([made.state, _index(given, own_axis(of, given) or 0)])
+    p = np.concatenate([(1.0 - table.noise) * made.p, np.full(contexts, table.noise)])
+    return gathered(np.concatenate([made.row, row]), state, p, contexts, of.n)
+
+
+def _targets(table: Table, of: Variable, given: Sequence[Variable]) -> NDArray[np.int64]:
+    """The one outcome of every context, of a map, an identity, a shift or a grid."""
+    if table.kind == "map":
+        return _map(table, of, math.prod(parent.n for parent in given))
+    return _identity(of, given) if table.kind == "identity" else _moves(table, of, given)
 
 
 def matrix(spec: GMNSpec, conditional: Conditional) -> Array:
@@ -80,12 +129,30 @@ def matrix(spec: GMNSpec, conditional: Conditional) -> Array:
 
     Raises: TableError: a name is not defined (105), or the table cannot be expanded.
     """
+    return expand(conditional.table, *variables_of(spec, conditional))
+
+
+def kept(spec: GMNSpec, transition: Conditional) -> Array | Rows:
+    """`expand`, or `possible_rows` where few outcomes of a transition are possible.
+
+    Raises: TableError: as `matrix`.
+    """
+    of, given = variables_of(spec, transition)
+    is_sparse = stored(transition, of, given) < entries(of, given)
+    return (possible_rows if is_sparse else expand)(transition.table, of, given)
+
+
+def variables_of(spec: GMNSpec, conditional: Conditional) -> tuple[Variable, list[Variable]]:
+    """What a table is about, and its parents.
+
+    Raises: TableError: a name is not defined (105).
+    """
     found = [spec.variable(name) for name in (conditional.of, *conditional.given)]
     for name, variable in zip((conditional.of, *conditional.given), found, strict=True):
         if variable is None:
             raise TableError("GMN105", f"{name!r} is not defined")
     of, *given = (variable for variable in found if variable is not None)
-    return expand(conditional.table, of, given)
+    return of, given
 
 
 def _rows(table: Table, of: Variable, rows: int) -> Array:
@@ -99,30 +166,28 @@ def _rows(table: Table, of: Variable, rows: int) -> Array:
     return np.array(table.rows, dtype=np.float64)
 
 
-def _map(table: Table, of: Variable, rows: int) -> Array:
+def _map(table: Table, of: Variable, rows: int) -> NDArray[np.int64]:
     if len(table.map) != rows:
         words = f"map of {of.name} has {len(table.map)} entries, expected {rows}"
         raise TableError("GMN305", words, field="/map")
     index = {label: i for i, label in enumerate(of.names)}
-    made = np.zeros((rows, of.n))
     for row, label in enumerate(table.map):
         if label not in index:
             raise unknown_label(label, of, f"/map/{row}")
-        made[row, index[label]] = 1.0
-    return made
+    return np.array([index[label] for label in table.map], dtype=np.int64)
 
 
-def _identity(of: Variable, given: Sequence[Variable]) -> Array:
+def _identity(of: Variable, given: Sequence[Variable]) -> NDArray[np.int64]:
     if not given:
         raise TableError("GMN304", f"identity for {of.name} needs a parent")
     k = own_axis(of, given) or 0
     if given[k].n != of.n:
         words = f"identity needs |{given[k].name}| == |{of.name}|, got {given[k].n} and {of.n}"
         raise TableError("GMN304", words)
-    return np.eye(of.n)[_index(given, k)]
+    return _index(given, k)
 
 
-def _index(given: Sequence[Variable], k: int) -> NDArray[np.intp]:
+def _index(given: Sequence[Variable], k: int) -> NDArray[np.int64]:
     """The value of parent `k` in every row."""
     sizes = [parent.n for parent in given]
     inner = math.prod(sizes[k + 1 :])
@@ -143,7 +208,7 @@ def acting_axis(table: Table, of: Variable, given: Sequence[Variable]) -> int | 
     return others[0] if len(others) == 1 else None
 
 
-def _moves(table: Table, of: Variable, given: Sequence[Variable]) -> Array:
+def _moves(table: Table, of: Variable, given: Sequence[Variable]) -> NDArray[np.int64]:
     """Kinds shift and grid."""
     own = own_axis(of, given)
     if own is None:
@@ -159,10 +224,7 @@ def _moves(table: Table, of: Variable, given: Sequence[Variable]) -> Array:
         raise TableError("GMN306", f"grid needs a shape on {of.name}, for example [5, 5]")
     start = _index(given, own)
     deltas = _deltas(table, of, given[acting])
-    target = shifted(start, deltas[_index(given, acting)], of, table)
-    made = np.zeros((len(start), of.n))
-    made[np.arange(len(start)), target] = 1.0
-    return made
+    return shifted(start, deltas[_index(given, acting)], of, table)
 
 
 def _deltas(table: Table, of: Variable, action: Variable) -> NDArray[np.int64]:

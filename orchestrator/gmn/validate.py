@@ -11,33 +11,34 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import jsonpatch
 
+from orchestrator.gmn.acting.episode import doubts
+from orchestrator.gmn.acting.expectations import EPISODES, check_names, measure
+from orchestrator.gmn.acting.simulate import simulate
 from orchestrator.gmn.checks import Subject, is_too_large, known_constraints, run_checks
 from orchestrator.gmn.codes import REPAIR_GROUPS, finding
-from orchestrator.gmn.compile import compile_spec
-from orchestrator.gmn.engine.parts import require_possible
-from orchestrator.gmn.episode import doubts
-from orchestrator.gmn.expectations import EPISODES, check_names, measure
-from orchestrator.gmn.formats import Reading, SourceMap, coerce, read
+from orchestrator.gmn.formats import Reading, SourceMap, coerce
 from orchestrator.gmn.formats.candidates import (
     Span,
     documents_in,
     is_last_final,
     is_same_model,
 )
-from orchestrator.gmn.gradient import with_gradients
+from orchestrator.gmn.formats.decoding import why_binary, with_newlines
+from orchestrator.gmn.imports import KINDS, is_whole, read
 from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
 from orchestrator.gmn.model import GMNSpec
-from orchestrator.gmn.simulate import simulate
 from orchestrator.parsing.reasoning import without_reasoning
 from orchestrator.types.diagnostics import Diagnostic, Report, Severity, listed
 from orchestrator.types.errors import GMNError
-from orchestrator.types.work import TooMuchWork, allowance, doing, look
+from orchestrator.types.work import TooMuchWork, allowance, doing, look, repeated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from orchestrator.gmn.acting.episode import Run
+    from orchestrator.gmn.acting.expectations import Expectation
+    from orchestrator.gmn.acting.walk import Walked
     from orchestrator.gmn.compile import Compiled
-    from orchestrator.gmn.expectations import Expectation
     from orchestrator.types.diagnostics import PatchOperation
 
 #: A document in any form: text of any spelling, JSON data, or typed.
@@ -47,7 +48,7 @@ RepairMode = Literal["none", "safe", "suggest"]
 
 _Typed = tuple[GMNSpec | None, list[Diagnostic], list[Diagnostic]]
 _IN_A_TABLE = re.compile(
-    r"/(?:likelihoods|transitions|priors)/\d+/(?:table/|learn|concentration)|/preferences/\d+/(?:values|goals|rules)/"
+    r"/(?:likelihoods|transitions|priors)/\d+/(?:table/|learn|concentration)|/preferences/\d+/(?:values|goals|goal_gradient|rules)/"
     r"|/policy/|/habits/\d+/weights"
 )
 _MOST_ROUNDS = 4  # of one group: a rename can uncover one more, not many
@@ -88,6 +89,7 @@ def validate(
     episodes: int = EPISODES,
     run_steps: int = 3,
     also: Also | None = None,
+    kind: str = "",
 ) -> Validation:
     """Validate a document; every text or bytes give a Validation, faulty ones with findings.
 
@@ -100,12 +102,17 @@ def validate(
     A text may hold several documents: one that holds is taken, and of several that differ the last
     one, where the text says that it is final; else it is a finding (014).
 
-    Raises: ValueError: a constraint is unknown or not a whole number.
+    What the document is, is recognised; `kind` says it where several readings fit: one of
+    ``imports.KINDS``.
+
+    Raises: ValueError: a constraint is unknown or not a whole number, or the kind is unknown.
     """
     bounds = known_constraints(constraints or {})
+    if kind and kind not in KINDS:
+        raise ValueError(f"{kind!r} is not a kind of document: {', '.join(KINDS)}")
 
     def one(document: Source) -> Validation:
-        subject, verdict = _checked(document, limits, bounds, repair)
+        subject, verdict = _checked(document, limits, bounds, repair, kind)
         if subject is not None and verdict.report.is_valid:
             verdict = _run(subject, verdict, expectations, episodes=episodes, run_steps=run_steps)
         with allowance(None):
@@ -113,18 +120,22 @@ def validate(
 
     try:
         with allowance(limits.work):
-            return _read(source, one, limits)
+            return _read(source, one, limits, kind)
     except TooMuchWork as error:  # while reading: later ones are findings of what is read
         return Validation(None, Report((_too_much(error),)))
 
 
-def _read(source: Source, one: Callable[[Source], Validation], limits: Limits) -> Validation:
-    if isinstance(source, bytes) and len(source) <= limits.document_bytes:
+def _read(
+    source: Source, one: Callable[[Source], Validation], limits: Limits, kind: str
+) -> Validation:
+    is_short = isinstance(source, bytes) and len(source) <= limits.document_bytes
+    if isinstance(source, bytes) and is_short and not why_binary(source):
         with contextlib.suppress(UnicodeDecodeError):  # which reading it reports
             source = source.decode("utf-8-sig")
     if not isinstance(source, str) or len(source) > limits.document_bytes:
         return one(source)
-    return _chosen(source, one)
+    source = with_newlines(source)
+    return one(source) if kind or is_whole(source) else _chosen(source, one)
 
 
 def _chosen(text: str, one: Callable[[str], Validation]) -> Validation:
@@ -182,7 +193,7 @@ def _repairs_first(verdict: Validation, repairs: list[Diagnostic]) -> Validation
 
 
 def _checked(
-    source: Source, limits: Limits, bounds: Mapping[str, int], repair: RepairMode
+    source: Source, limits: Limits, bounds: Mapping[str, int], repair: RepairMode, kind: str
 ) -> tuple[Subject | None, Validation]:
     """Read, type, check and repair one document."""
     if isinstance(source, GMNSpec):
@@ -190,7 +201,7 @@ def _checked(
         typed: _Typed = (source, [], [])
     else:
         with allowance(limits.work // 8):  # the longest text takes a fifth of that
-            reading = read(source, limits=limits)
+            reading = read(source, limits=limits, kind=kind)
             typed = _typed(reading, limits)
     spec, found, repairs = typed
     places = reading.places
@@ -215,15 +226,12 @@ def _typed(reading: Reading, limits: Limits) -> _Typed:
     found, repairs = [*reading.findings], [*reading.repairs]
     if reading.tree is None:
         return None, found, repairs
-    conformed = coerce(reading.tree)
+    conformed = coerce(reading.tree, reading.names)
     found += conformed.findings
     repairs += conformed.repairs
     spec = conformed.spec
     if spec is None and conformed.partial is not None:
         found += _beside(conformed.partial, found, limits)
-    if spec is not None and conformed.gradients:
-        spec, problems = with_gradients(spec, conformed.gradients, limits)
-        found += problems
     return spec, found, repairs
 
 
@@ -235,10 +243,12 @@ def _beside(partial: GMNSpec, found: Sequence[Diagnostic], limits: Limits) -> It
     wrong = [d.pointer for d in found if d.severity is Severity.ERROR]
     if not all(_IN_A_TABLE.match(pointer) for pointer in wrong):
         return
-    kinds = [pointer.removesuffix("/kind") for pointer in wrong]
+    kinds = {pointer.removesuffix("/kind") for pointer in wrong}
+    above = {part for pointer in kinds for part in _above(pointer)}
     for diagnostic in run_checks(Subject(partial, limits)):
-        look(len(kinds))
-        is_apart = not any(_overlap(diagnostic.pointer, pointer) for pointer in kinds)
+        look()
+        at = diagnostic.pointer
+        is_apart = at not in above and kinds.isdisjoint((at, *_above(at)))
         if diagnostic.severity is Severity.ERROR and diagnostic.fix is None and is_apart:
             yield diagnostic
 
@@ -277,7 +287,7 @@ def _patched(
     for diagnostic in fixable:
         operations = diagnostic.fix.patch if diagnostic.fix else ()
         paths = {str(operation["path"]) for operation in operations}
-        parents = {path[:at] for path in paths for at, sign in enumerate(path) if sign == "/"}
+        parents = {above_it for path in paths for above_it in _above(path)}
         if not (paths | parents).isdisjoint(touched) or not paths.isdisjoint(above):
             continue
         look(20 * len(operations))
@@ -293,8 +303,9 @@ def _patched(
     return GMNSpec.model_validate(tree), used
 
 
-def _overlap(a: str, b: str) -> bool:
-    return a == b or a.startswith(f"{b}/") or b.startswith(f"{a}/")
+def _above(pointer: str) -> list[str]:
+    """The pointers to all that a part is in, the document first."""
+    return [pointer[:at] for at, sign in enumerate(pointer) if sign == "/"]
 
 
 def _steps(path: str) -> tuple[tuple[int, int | str], ...]:
@@ -311,21 +322,20 @@ def _run(
 ) -> Validation:
     """Compile, run a few steps, and measure the expectations in simulated episodes."""
     try:
-        compiled = subject.compiled or compile_spec(subject.spec)  # which says why there is none
-        require_possible(compiled)
+        engine = subject.engine
     except GMNError as error:
         return _with(valid, [finding("GMN901", str(error))], runs=False)
     more: list[Diagnostic] = []
     try:
         if run_steps:
-            more += _doubts(compiled, run_steps)
-        valid = dataclasses.replace(valid, compiled=compiled)
+            more += _doubts(subject, run_steps)
+        valid = dataclasses.replace(valid, compiled=engine.model)
         if not expectations:
             return _with(valid, more, runs=True if run_steps else None)
         unknown = [d for one in expectations for d in check_names(one, subject.spec)]
         if unknown:
             return _with(valid, [*more, *unknown], runs=True, behaves=False)
-        measured = measure(compiled, expectations, episodes=episodes)
+        measured = measure(engine, expectations, episodes=episodes)
     except TooMuchWork as error:
         return _with(valid, [*more, _too_much(error)], runs=None)
     for one in measured:
@@ -337,10 +347,17 @@ def _run(
     return _with(valid, more, runs=True, behaves=all(one.held for one in measured))
 
 
-def _doubts(model: Compiled, steps: int) -> Iterator[Diagnostic]:
+def _doubts(subject: Subject, steps: int) -> Iterator[Diagnostic]:
     doing(f"simulating {steps} steps", "plan fewer steps, or make the model smaller")
-    for words in doubts(simulate(model, steps=steps, seed=0, keep_choices=False)):
-        yield finding("GMN904", words)
+    engine = subject.engine
+    run: Run | Walked
+    if engine.model.learned:  # a walk learns nothing
+        run = simulate(engine, steps=steps, seed=0, keep_choices=False)
+    else:
+        with repeated(steps - 1):
+            subject.walk(0).goes_on(1)
+        run = subject.walk(0).first(steps)
+    yield from (finding("GMN904", words) for words in doubts(run))
 
 
 def _too_much(error: TooMuchWork) -> Diagnostic:

@@ -32,12 +32,8 @@ class _Opened:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._handle = open_private(path, os.O_RDWR | os.O_APPEND)
-        found = os.fstat(self._handle)
-        self._inode = found.st_ino
-        # A process that was killed, or a full disk, may have left a line torn: the next one must
-        # not be written onto its end.
-        if found.st_size and os.pread(self._handle, 1, found.st_size - 1) != b"\n":
-            self.write(b"")
+        self._inode = os.fstat(self._handle).st_ino
+        self._end = 0
         self._checked_at = time.monotonic()
 
     def is_there(self) -> bool:
@@ -54,13 +50,20 @@ class _Opened:
         except FileNotFoundError:
             return False
 
-    def write(self, line: bytes) -> None:
-        """Append one line.
+    def write(self, line: bytes) -> int:
+        """Append one line; return where it ends.
 
         Raises: OSError: it was not written, or only a part of it.
         """
+        # A process that was killed, or a full disk, may have left a line torn: this one must not be
+        # written onto its end. Where another one is just being written, that makes an empty line.
+        size = os.fstat(self._handle).st_size
+        if size > self._end and os.pread(self._handle, 1, size - 1) != b"\n":
+            line = b"\n" + line
         if os.write(self._handle, line + b"\n") <= len(line):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._end = os.lseek(self._handle, 0, os.SEEK_CUR)
+        return self._end
 
     def __del__(self) -> None:
         with contextlib.suppress(AttributeError):  # os.open failed in __init__
@@ -79,16 +82,17 @@ class Appender(threading.local):
         self._name = ""
         self._file: _Opened | None = None
 
-    def append(self, name: str, line: bytes) -> None:
-        """Append one line; creates the directory when it does not exist.
+    def append(self, name: str, line: bytes) -> int:
+        """Append one line, return where it ends; creates the directory when it does not exist.
 
         Raises: OSError: the file cannot be written.
         """
         file, self._file = self._file, None  # after an error it is opened again, and looked at
         if file is None or name != self._name or not file.is_there():
             file = _Opened(self._directory / name)
-        file.write(line)
+        end = file.write(line)
         self._file, self._name = file, name
+        return end
 
 
 def append(path: Path, line: str) -> None:
@@ -104,18 +108,38 @@ def read(paths: Iterable[Path], *, last_bytes: int = 0) -> Iterator[dict[str, An
 
     With `last_bytes` only lines that begin within so many bytes before the end of each file.
     """
+    return parsed((path, raw) for path in paths for raw in _lines(path, last_bytes))
+
+
+def parsed(lines: Iterable[tuple[Path, bytes]]) -> Iterator[dict[str, Any]]:
+    """The JSON objects of lines; skips other lines and logs their number once."""
     broken, where = 0, ""
-    for path in paths:
-        for raw in _lines(path, last_bytes):
-            try:
-                line = json.loads(raw.decode(errors="replace"))
-            except (ValueError, RecursionError):
-                broken, where = broken + 1, str(path.parent)
-                continue
-            if isinstance(line, dict):
-                yield line
+    for path, raw in lines:
+        try:
+            line = json.loads(raw.decode(errors="replace"))
+        except (ValueError, RecursionError):
+            broken, where = broken + 1, str(path.parent)
+            continue
+        if isinstance(line, dict):
+            yield line
     if broken:
         _log.warning("%d lines in %s are not JSON and were skipped.", broken, where)
+
+
+def backwards(path: Path) -> Iterator[bytes]:
+    """The lines of a file, the last one first; none where there is no file."""
+    with contextlib.suppress(FileNotFoundError), opened(path) as file:
+        start, rest = os.fstat(file.fileno()).st_size, b""
+        while start:
+            end, start = start, max(0, start - _BLOCK)
+            file.seek(start)
+            rest, *lines = (file.read(end - start) + rest).split(b"\n")
+            yield from filter(None, reversed(lines))
+            if len(rest) > _MOST_BYTES:  # not a line of a ledger: it is read in pieces
+                yield rest
+                rest = b""
+        if rest:
+            yield rest
 
 
 def _lines(path: Path, last_bytes: int) -> Iterator[bytes]:
@@ -125,8 +149,8 @@ def _lines(path: Path, last_bytes: int) -> Iterator[bytes]:
         if start:  # in the middle of a line
             file.seek(start - 1)
             start += len(file.readline(_MOST_BYTES)) - 1
-        for _, _, lines in blocks(file, start, end, is_last=True):
-            yield from lines
+        for _, block in blocks(file, start, end, is_last=True):
+            yield from lines_of_block(block)
 
 
 def opened(path: Path) -> BinaryIO:
@@ -143,22 +167,22 @@ def opened(path: Path) -> BinaryIO:
 
 def blocks(
     file: BinaryIO, start: int, end: int, *, is_last: bool = False
-) -> Iterator[tuple[int, int, list[bytes]]]:
-    """Where portions of the file begin and end, and their lines, between two places.
+) -> Iterator[tuple[int, bytes]]:
+    """Portions of whole lines of the file between two places, and where each begins.
 
-    With `is_last` a line that has no end yet is among them.
+    With `is_last` a line that has no end yet is the last one.
     """
     file.seek(start)
-    rest = b""
-    while block := file.read(min(end - start - len(rest), _BLOCK)):
-        block, cut, after = (rest + block).rpartition(b"\n")
-        if not cut and len(after) < _MOST_BYTES:
-            rest = after
-            continue
-        if not cut:  # not a line of a ledger: it is read in pieces
-            block, after = after, b""
-        end_of_block = start + len(block) + len(cut)
-        yield start, end_of_block, block.split(b"\n")
-        start, rest = end_of_block, after
-    if rest and is_last:
-        yield start, end, [rest]
+    while block := file.read(min(end - start, _BLOCK)):
+        if not block.endswith(b"\n"):
+            block += file.readline(min(end - start - len(block), _MOST_BYTES))
+        # What is longer is not a line of a ledger: it is read in pieces.
+        is_whole = is_last or block.endswith(b"\n") or len(block) >= _MOST_BYTES
+        if cut := len(block) if is_whole else block.rfind(b"\n") + 1:
+            yield start, block[:cut]
+        start += len(block)
+
+
+def lines_of_block(block: bytes) -> list[bytes]:
+    """The lines of a portion that are not empty, without their ends."""
+    return list(filter(None, block.split(b"\n")))

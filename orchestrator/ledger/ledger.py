@@ -27,6 +27,7 @@ from pydantic_core import PydanticSerializationError, to_json
 from orchestrator.ledger import jsonl as jsonlines
 from orchestrator.ledger.months import keep_sums, sums_of
 from orchestrator.ledger.usage import stamp
+from orchestrator.types.bill import NotAsked
 from orchestrator.types.errors import BudgetExceededError
 from orchestrator.types.requests import Usage
 from orchestrator.types.run_context import RequestCost, RunContext
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 _log = logger_of(__name__)
 _UNFINISHED = "unfinished"
-#: After so many bytes of its own a process brings the kept sums up to date.
+#: Whose line passes a multiple of so many bytes brings the kept sums up to date.
 SUMMED_AFTER = 4 * 2**20
 #: Health is measured by the attempts within so many bytes at the end of a file.
 _RECENT_BYTES = 2**20
@@ -60,7 +61,8 @@ class Line(TypedDict):
         at: end of the request, ISO 8601, UTC.
         id: unique; a line of operation ``late`` repeats the id of its request.
         operation: ``generate_gmn``, ``refine_gmn``, ``generate``, ``acompletion``, ``aembedding``,
-            or ``late``: an attempt that ended after its request did.
+            ``search``, ``batch`` (all first answers of one bought batch), or ``late``: an attempt
+            that ended after its request did.
         outcome: ``accepted``, ``answered``, ``cancelled``, the name of the error, or
             ``unfinished``: calls were sent, and the end of the request is not recorded.
         rounds: one entry per evaluated answer, from `round_of`.
@@ -147,7 +149,9 @@ class LedgerEntry:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if kind is not None:
+        if kind is not None and issubclass(kind, NotAsked):
+            self._is_closed = True
+        elif kind is not None:
             cancelled = issubclass(kind, asyncio.CancelledError | GeneratorExit | KeyboardInterrupt)
             self.close("cancelled" if cancelled else kind.__name__)
         elif not self.is_detached:
@@ -229,24 +233,25 @@ class Ledger:
     """JSON lines in one file per month; several processes may append to it."""
 
     def __init__(
-        self, directory: Path | None, limit_usd: float | None = None, *, must_write: bool = False
+        self,
+        directory: Path | None,
+        limit_usd: float | None = None,
+        limit_tokens: int | None = None,
+        *,
+        must_write: bool = False,
     ) -> None:
-        """Without `directory` nothing is written; `limit_usd` bounds the cost of one request.
+        """Without `directory` nothing is written; the limits are those of one request.
 
         With `must_write` a call that costs is refused while its line cannot be written.
         """
         self.directory = directory
         self.must_write = must_write
-        self._limit_usd = limit_usd
+        self._limits = limit_usd, limit_tokens
         self._is_broken = False
-        self._files = (
-            {}
-            if directory is None
-            else {suffix: jsonlines.Appender(directory) for suffix in ("jsonl", "sent")}
-        )
+        ends = ("jsonl", "sent")
+        self._files = {end: jsonlines.Appender(directory) for end in ends if directory}
         self._numbers = itertools.count(1)
         self._prefix = (0, "")
-        self._not_summed = 0
 
     def next_id(self) -> str:
         """A unique id: a random prefix per process, then a counter."""
@@ -255,16 +260,12 @@ class Ledger:
         return f"{self._prefix[1]}{next(self._numbers):08x}"
 
     def open(
-        self,
-        operation: str,
-        *,
-        route: str,
-        agent_type: str = "",
-        tenant: str = "",
+        self, operation: str, *, route: str, agent_type: str = "", tenant: str = "", name: str = ""
     ) -> LedgerEntry:
-        """A new entry; enter it as a context manager."""
-        cost_so_far = RequestCost(tenant, self._limit_usd)
-        entry = LedgerEntry(self, operation, route, agent_type, cost_so_far)
+        """A new entry; enter it as a context manager. With `name` it is one that was begun before,
+        by its id."""
+        cost_so_far = RequestCost(tenant, *self._limits)
+        entry = LedgerEntry(self, operation, route, agent_type, cost_so_far, _id=name)
         cost_so_far.announce = entry.announce
         return entry
 
@@ -279,15 +280,13 @@ class Ledger:
             return None
         month, encoded = line["at"][:7], _encoded(line)
         try:
-            self._files[suffix].append(f"{month}.{suffix}", encoded)
+            end = self._files[suffix].append(f"{month}.{suffix}", encoded)
         except OSError as error:
             if not self._is_broken:
                 self._is_broken = True
                 _log.warning("The ledger in %s cannot be written (%s).", self.directory, error)
             return error
-        self._not_summed += len(encoded)
-        if self._not_summed > SUMMED_AFTER:
-            self._not_summed = 0
+        if end % SUMMED_AFTER <= len(encoded):
             args = (self.directory, month)
             threading.Thread(target=keep_sums, args=args, name="sums").start()
         return None
@@ -298,9 +297,7 @@ class Ledger:
 
     def recent_lines(self, since: str) -> list[dict[str, Any]]:
         """The last lines at or after `since` (ISO 8601) of requests that are over, oldest first."""
-        paths = [] if self.directory is None else _paths(self.directory, "jsonl", since)
-        lines = jsonlines.read(paths, last_bytes=_RECENT_BYTES)
-        return [line for line in lines if str(line.get("at", "")) >= since]
+        return [] if self.directory is None else recent_lines_of(self.directory, since)
 
     def spent_today(self) -> dict[str, float]:
         """Dollars of the current day (UTC) by tenant, ``(none)`` for requests without one."""
@@ -328,10 +325,46 @@ def lines_of(directory: Path, *, since: str = "") -> Iterator[dict[str, Any]]:
     for line in lines:
         if (announced := line.pop("pending", [])) or line.get("operation") == "late":
             name = str(line.get("id"))
-            left = pending.get(name, [])
-            pending[name] = [*left, *announced] if announced else left[1:]
+            pending[name] = _left(pending.get(name, []), announced)
     # A call that was still on its way stands with the first line of its request.
     yield from (_with_pending(line, pending.pop(str(line.get("id")), [])) for line in lines)
+
+
+def recent_lines_of(directory: Path, since: str) -> list[dict[str, Any]]:
+    """The last lines at or after `since` (ISO 8601) of requests that are over, oldest first."""
+    lines = jsonlines.read(_paths(directory, "jsonl", since), last_bytes=_RECENT_BYTES)
+    return [line for line in lines if str(line.get("at", "")) >= since]
+
+
+def runs_of(directory: Path, beginning: str = "") -> Iterator[dict[str, Any]]:
+    """The lines of requests that evaluated answers, and whose id begins so; the last one first.
+
+    Only lines that may be of one are parsed, and a reader that has enough reads no further.
+    """
+    late: dict[str, list[list[dict[str, Any]]]] = {}
+    paths = reversed(_paths(directory, "jsonl", ""))
+    lines = ((path, raw) for path in paths for raw in jsonlines.backwards(path))
+    for line in jsonlines.parsed(one for one in lines if _may_be_run(one[1], beginning)):
+        name, announced = str(line.get("id")), line.pop("pending", [])
+        if line.get("operation") == "late":
+            late.setdefault(name, []).append(announced)
+        elif line.get("rounds") and name.startswith(beginning):
+            for one in reversed(late.pop(name, [])):
+                announced = _left(announced, one)
+            yield _with_pending(line, announced)
+
+
+def _may_be_run(raw: bytes, beginning: str) -> bool:
+    # A quote within a text is escaped, so that these bytes are a key and its value, or where a text
+    # begins. A line without runs that is spelled otherwise is parsed.
+    if beginning.isascii() and beginning.isalnum() and b'"%b' % beginning.encode() not in raw:
+        return False
+    return b'"rounds":[]' not in raw or b'"operation":"late"' in raw
+
+
+def _left(pending: list[dict[str, Any]], announced: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The calls whose end nothing says after one more line, which announces calls or ends one."""
+    return [*pending, *announced] if announced else pending[1:]
 
 
 def _read(directory: Path, suffix: str, since: str) -> Iterator[dict[str, Any]]:

@@ -6,16 +6,17 @@ the system knows neither owners nor modes (Windows) only links and pipes are ref
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
 import uuid
 from typing import TYPE_CHECKING
 
-from filelock import FileLock
-
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from filelock import FileLock
 
 _FLAGS = os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
@@ -76,8 +77,11 @@ def open_private(path: Path, flags: int, *, is_named: bool = False) -> int:
     """
     if not is_named:
         make_private(path.parent)
-    if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
-        raise _refused(path, "it is a link that leads elsewhere, or not a file at all; remove it")
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            raise _refused(
+                path, "it is a link that leads elsewhere, or not a file at all; remove it"
+            )
     handle = os.open(path, (flags & ~os.O_TRUNC) | _FLAGS, 0o600)
     try:
         found = os.fstat(handle)
@@ -112,9 +116,20 @@ def write_private(path: Path, content: bytes) -> None:
 def private_lock(path: Path) -> FileLock:
     """A lock on a private file, not yet taken.
 
-    Raises: as `open_private`.
+    Raises: as `open_private`; OSError: the file system has no locks.
     """
-    os.close(open_private(path, os.O_RDONLY))
+    from filelock import FileLock  # noqa: PLC0415  12 ms, and an answer from the cache takes no lock
+
+    handle = open_private(path, os.O_RDONLY)
+    try:
+        import fcntl  # noqa: PLC0415
+
+        # Else filelock 4 waits for ever for this file to go, and 3 raises another error.
+        fcntl.flock(handle, fcntl.LOCK_UN)
+    except ModuleNotFoundError:  # Windows, whose files can be locked
+        pass
+    finally:
+        os.close(handle)
     return FileLock(path, mode=0o600, thread_local=False)
 
 

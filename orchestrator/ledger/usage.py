@@ -14,6 +14,8 @@ By = Literal["model", "route", "agent_type", "tenant", "operation", "day"]
 BYS: tuple[By, ...] = get_args(By)
 
 
+_SHOWN = ("requests", "calls", "failed", "hits", "prompt_tokens", "completion_tokens", "usd",
+          "unpriced", "estimated", "p50_s")  # fmt: skip
 #: Dollars are added as whole millionths of a millionth: floats would depend on the order.
 _PICO = 10**12
 
@@ -58,28 +60,25 @@ class Sum:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready form."""
-        names = ("requests", "calls", "failed", "hits", "prompt_tokens", "completion_tokens")
-        counts = {name: getattr(self, name) for name in names}
-        marks = {"unpriced": self.unpriced, "estimated": self.estimated}
-        return {**counts, "usd": self.usd, **marks, "p50_s": self.p50_s}
+        return {name: getattr(self, name) for name in _SHOWN}
 
     def add_attempt(self, attempt: Mapping[str, Any]) -> None:
         """Add an attempt on the wire."""
+        get = attempt.get
         self.calls += 1
-        outcome = attempt.get("outcome")
-        self.failed += outcome not in ("answered", "unfinished")
-        is_estimate = attempt.get("estimated")
+        outcome, is_estimate, cost = get("outcome"), get("estimated"), get("cost_usd")
+        if outcome not in ("answered", "unfinished"):
+            self.failed += 1
         if is_estimate:
             self.estimated += 1
-        if usage := attempt.get("usage"):
+        if usage := get("usage"):
             self.prompt_tokens += usage.get("prompt_tokens", 0)
             self.completion_tokens += usage.get("completion_tokens", 0)
-        cost = attempt.get("cost_usd")
         if cost is not None:
             self.pico_usd += round(cost * _PICO)
         elif outcome == "answered" or is_estimate:
             self.unpriced += 1
-        seconds = f"{attempt.get('seconds', 0.0):.2g}"
+        seconds = f"{get('seconds', 0.0):.2g}"
         self.seconds[seconds] = self.seconds.get(seconds, 0) + 1
 
     def add(self, other: Sum, *, requests: bool = True) -> None:
@@ -113,8 +112,10 @@ def since_of(text: str, now: datetime.datetime) -> str:
         return ""
     if match := re.fullmatch(r"(\d+)([dh])", text):
         unit = {"d": "days", "h": "hours"}[match[2]]
-        moment = now - datetime.timedelta(**{unit: int(match[1])})
-        return stamp(moment)
+        try:
+            return stamp(now - datetime.timedelta(**{unit: int(match[1])}))
+        except OverflowError:  # before the year 1
+            return ""
     try:
         moment = datetime.datetime.fromisoformat(text)
         return stamp(moment) if moment.tzinfo else moment.isoformat(timespec="milliseconds")

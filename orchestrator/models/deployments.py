@@ -2,169 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.config.providers import CHOICES, LOCAL_PREFIXES, OFFLINE, PROVIDERS
+from orchestrator.models.credentials import is_key
+from orchestrator.models.deployment import Deployment, Secret, SkippedDeployment
+from orchestrator.models.groups import Deployments
 from orchestrator.models.local_servers import why_not_taken
-from orchestrator.models.origins import CHAINS, NOT_HERE, base_of, is_here, why_it_leaves
+from orchestrator.models.origins import CHAINS, NOT_HERE, why_it_leaves
+from orchestrator.models.retirement import refuse_odd_date, retirement, today_utc
 from orchestrator.models.routes import reasons_of, routes_of, why_none_of
-from orchestrator.models.surroundings import SETTINGS, Surroundings, surroundings, without_secrets
+from orchestrator.models.surroundings import SETTINGS, surroundings
+from orchestrator.models.table import shipped_table
 from orchestrator.types.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orchestrator.config.settings import Config
+    from orchestrator.config.settings import Config, ModelListEntry
 
 _ENV = "os.environ/"
-
-
-@dataclass(frozen=True, slots=True)
-class SkippedDeployment:
-    """A deployment that was left out, and why."""
-
-    group: str
-    model: str
-    reason: str
-
-    @property
-    def provider(self) -> str:
-        """LiteLLM's name of the provider, as `Deployment.provider`."""
-        return self.model.partition("/")[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Deployment:
-    """A deployment that can be called; `params` hold secrets and stay out of every repr."""
-
-    group: str
-    model: str
-    id: str
-    params: Secret
-    model_info: Mapping[str, Any]
-
-    @property
-    def provider(self) -> str:
-        """LiteLLM's name of the provider: what stands before the first slash."""
-        return self.model.partition("/")[0]
-
-    @property
-    def is_local(self) -> bool:
-        """Whether calls stay on this machine."""
-        base = base_of(self.params.value)
-        return is_here(base) if base else self.provider in LOCAL_PREFIXES
-
-    def entry_in(self, table: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The entry about its model in LiteLLM's table; empty when there is none."""
-        found: Mapping[str, Any] = (
-            table.get(self.model) or table.get(self.model.partition("/")[2]) or {}
-        )
-        return found
-
-
-class Secret:
-    """Holds parameters without ever showing them."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Mapping[str, Any]) -> None:
-        self.value = value
-
-    def __repr__(self) -> str:
-        return "<litellm_params>"
-
-
-@dataclass(frozen=True, slots=True)
-class Deployments:
-    """What can be called, what cannot, and who serves which route, first choice first.
-
-    Attributes:
-        router_settings: the configuration's, with every ``os.environ/KEY`` resolved.
-        is_default_stated: whether the configuration names the groups of a call that names none.
-        defaults: what the configuration adds to the parameters of every deployment.
-    """
-
-    ready: tuple[Deployment, ...]
-    skipped: tuple[SkippedDeployment, ...]
-    routes: Mapping[str, tuple[str, ...]]
-    router_settings: Secret
-    is_default_stated: bool = True
-    defaults: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    _prints: dict[str, tuple[Surroundings, str]] = field(
-        default_factory=dict, repr=False, compare=False
-    )
-    _groups: tuple[str, ...] = field(init=False, repr=False, compare=False)
-    _aliases: Mapping[str, str] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        names = tuple(dict.fromkeys(ready.group for ready in self.ready))
-        object.__setattr__(self, "_groups", names)
-        stated = self.router_settings.value.get("model_group_alias") or {}
-        aliases = {
-            name: str(of.get("model")) if isinstance(of, Mapping) else str(of)
-            for name, of in stated.items()
-        }
-        object.__setattr__(self, "_aliases", aliases)
-
-    def groups(self) -> tuple[str, ...]:
-        """Every model group that has a deployment, in the order of the file."""
-        return self._groups
-
-    def of_group(self, group: str) -> tuple[Deployment, ...]:
-        """The deployments that LiteLLM asks for a name: of that group, else the one of that id,
-        else of the groups whose wildcard (``openai/*``) the name fits."""
-        name = self._aliases.get(group, group)
-        return (
-            tuple(one for one in self.ready if one.group == name)
-            or tuple(one for one in self.ready if one.id == name)
-            or tuple(one for one in self.ready if _fits(name, one.group))
-        )
-
-    def known_fingerprint(self, route: str) -> str:
-        """The fingerprint of a route or group, empty before it was made; the path of every hit."""
-        then, made = self._prints.get(route) or (None, "")
-        return made if then is surroundings() else ""
-
-    def fingerprint(self, route: str) -> str:
-        """Identifies the deployments behind a route and all that shapes requests to them.
-
-        No secret is part of it.
-        """
-        if made := self.known_fingerprint(route):
-            return made
-        now = surroundings()
-        found = [
-            (name, r) for name in self.routes.get(route, (route,)) for r in self.of_group(name)
-        ]
-        known = [
-            (name, r.model, without_secrets({**self.defaults, **r.params.value}))
-            for name, r in found
-        ]
-        text = json.dumps(known, sort_keys=True).encode(errors="surrogatepass")
-        made = now.added_to(hashlib.sha256(text).hexdigest()[:16], [one for _, one in found])
-        self._prints[route] = now, made
-        return made
-
-
-def _fits(name: str, group: str) -> bool:
-    if "*" not in group:
-        return False
-    first, *inner, last = map(re.escape, group.split("*"))
-    # Atomic: what stands between two stars is looked for once.
-    pattern = "".join([first, *(f"(?>.*?{part})" for part in inner), ".*", last])
-    return re.fullmatch(pattern, name) is not None
-
-
-def ad_hoc_deployment(model: str, provider: str) -> Deployment:
-    """A deployment for a model that is not configured; LiteLLM finds its credentials."""
-    params = {"model": model, "max_retries": 0}
-    full = model if model.startswith(f"{provider}/") else f"{provider}/{model}"
-    return Deployment(model, full, model, Secret(params), {})
+#: A deployment with this in its ``model_info`` was asked for by name: ``auto`` does not leave it
+#: out, and does not probe its server.
+ASKED_FOR = "is_asked_for"
 
 
 def replayed_deployments(config: Config, recorded: Mapping[str, Any]) -> Deployments:
@@ -194,11 +55,11 @@ def deployments_of(config: Config, environ: Mapping[str, str]) -> Deployments:
     skipped: list[SkippedDeployment] = []
     config, wanted = _with_default_model(config, environ)
     for index, deployment in enumerate(config.model_list):
-        _refuse_chains(f"model_list.{index}.litellm_params", deployment.litellm_params)
+        _refuse_odd(f"model_list.{index}", deployment)
         params, missing = resolved(deployment.litellm_params, environ)
         model = str(params.get("model", ""))
         if missing:
-            reason = f"{', '.join(missing)} is not set"
+            reason = why_missing(missing, environ)
             skipped.append(SkippedDeployment(deployment.model_name, model, reason))
             continue
         stated = deployment.model_info.get("id")
@@ -208,7 +69,7 @@ def deployments_of(config: Config, environ: Mapping[str, str]) -> Deployments:
         )
     settings, missing = resolved(config.router_settings, environ)
     if missing:
-        raise ConfigError("router_settings", f"{', '.join(missing)} is not set")
+        raise ConfigError("router_settings", why_missing(missing, environ))
     general = config.litellm_settings
     of_all = settings.get("default_litellm_params") or {}
     _refuse_chains("router_settings.default_litellm_params", of_all)
@@ -218,6 +79,8 @@ def deployments_of(config: Config, environ: Mapping[str, str]) -> Deployments:
     }
     if config.orchestrator.privacy == "local_only":
         ready = [one for one in ready if _stays(one, defaults, skipped)]
+    if config.orchestrator.retired_models == "refuse":
+        ready = [one for one in ready if _is_offered(one, skipped)]
     ready, skipped = _allowed(config, environ, ready, skipped)
     if wanted:
         _require_callable(wanted, ready, skipped)
@@ -226,6 +89,11 @@ def deployments_of(config: Config, environ: Mapping[str, str]) -> Deployments:
     routes = {role: groups[:most] for role, groups in routes.items()}
     is_stated = bool(wanted or config.orchestrator.routes.default or "default" in routes["default"])
     return Deployments(tuple(ready), tuple(skipped), routes, Secret(settings), is_stated, defaults)
+
+
+def _refuse_odd(place: str, one: ModelListEntry) -> None:
+    _refuse_chains(f"{place}.litellm_params", one.litellm_params)
+    refuse_odd_date(f"{place}.model_info", one.model_info)
 
 
 def _refuse_chains(place: str, params: Mapping[str, Any]) -> None:
@@ -240,6 +108,14 @@ def _stays(one: Deployment, defaults: Mapping[str, Any], skipped: list[SkippedDe
         reason = "privacy is local_only" + ("" if why == NOT_HERE else f": {why}")
         skipped.append(SkippedDeployment(one.group, one.model, reason))
     return not why
+
+
+def _is_offered(one: Deployment, skipped: list[SkippedDeployment]) -> bool:
+    today = today_utc()
+    found = retirement(one, today, shipped_table())
+    if is_gone := found is not None and found.is_past(today):
+        skipped.append(SkippedDeployment(one.group, one.model, found.words(today)))
+    return not is_gone
 
 
 def _with_default_model(config: Config, environ: Mapping[str, str]) -> tuple[Config, str]:
@@ -278,22 +154,30 @@ def _require_callable(
 def resolved(
     value: Mapping[str, Any], environ: Mapping[str, str]
 ) -> tuple[dict[str, Any], list[str]]:
-    """`value` with every ``os.environ/KEY`` in it replaced, and the keys that are not set."""
+    """`value` with every ``os.environ/KEY`` in it replaced, and the keys that are not set, or that
+    are the ``api_key`` and cannot be one."""
     missing: list[str] = []
 
-    def resolve(part: Any) -> Any:
+    def resolve(part: Any, place: str = "") -> Any:
         if isinstance(part, str) and part.startswith(_ENV):
             name = part.removeprefix(_ENV)
-            if not environ.get(name):
+            found = environ.get(name, "")
+            if not found.strip() or (place == "api_key" and not is_key(found)):
                 missing.append(name)
-            return environ.get(name)
+            return found or None
         if isinstance(part, Mapping):
-            return {key: resolve(inner) for key, inner in part.items()}
+            return {key: resolve(inner, key) for key, inner in part.items()}
         if isinstance(part, list | tuple):
             return [resolve(inner) for inner in part]
         return part
 
-    return {key: resolve(part) for key, part in value.items()}, missing
+    return {key: resolve(part, key) for key, part in value.items()}, missing
+
+
+def why_missing(names: Sequence[str], environ: Mapping[str, str]) -> str:
+    """What is wrong with variables that `resolved` found missing."""
+    odd = [name for name in names if environ.get(name, "").strip()]
+    return f"{', '.join(odd)} is not the text of a key" if odd else f"{', '.join(names)} is not set"
 
 
 def _allowed(
@@ -342,9 +226,11 @@ def _auto(kept: list[Deployment], skipped: list[SkippedDeployment]) -> list[Depl
     chosen: list[Deployment] = []
     known: dict[str, str] = {}
     for one in kept:
-        if one.provider == OFFLINE:
+        if one.model_info.get(ASKED_FOR):
+            chosen.append(one)
+        elif one.provider == OFFLINE:
             continue
-        if not one.is_local or not _is_shipped_local(one):
+        elif not one.is_local or not _is_shipped_local(one):
             chosen.append(one)
         elif to_name_keyed:
             skipped.append(
@@ -354,7 +240,7 @@ def _auto(kept: list[Deployment], skipped: list[SkippedDeployment]) -> list[Depl
             skipped.append(SkippedDeployment(one.group, one.model, why))
         else:
             chosen.append(one)
-    embedded = [one for one in kept if one.provider == OFFLINE]
+    embedded = [one for one in kept if one.provider == OFFLINE and one not in chosen]
     if chosen:
         reason = f"{chosen[0].group} can be called; LLM_PROVIDER=offline chooses this one"
         skipped.extend(SkippedDeployment(one.group, one.model, reason) for one in embedded)

@@ -10,7 +10,9 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from orchestrator.models.deployments import Deployments
+    from collections.abc import Callable
+
+    from orchestrator.models.groups import Deployments
     from orchestrator.types.requests import WireAttempt
 
 #: Attempts that a deployment is judged by: its latest.
@@ -90,15 +92,21 @@ class HealthReport:
 
 @dataclass(slots=True)
 class Monitor:
-    """Remembers the latest attempts of every deployment; safe to feed from any thread."""
+    """Remembers the latest attempts of every deployment; safe to feed from any thread.
+
+    `listener` hears of each attempt of this process.
+    """
 
     seen: dict[str, deque[AttemptSample]] = field(default_factory=dict)
+    listener: Callable[[WireAttempt], None] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def record(self, at: str, attempts: Iterable[WireAttempt]) -> None:
         """Remember attempts that ended at about `at`."""
         for one in attempts:
             self._record(one.deployment, AttemptSample(at, one.outcome, one.seconds))
+            if self.listener is not None:
+                self.listener(one)
 
     def record_lines(self, lines: Iterable[Mapping[str, Any]]) -> None:
         """Remember what the ledger's lines say, oldest first."""

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from orchestrator.models.origins import base_of, origin_of
+from orchestrator.models.addresses import base_of, origin_of
 from orchestrator.models.surroundings import addresses_for, surroundings, without_secrets
 from orchestrator.types.visible import logger_of
 
 if TYPE_CHECKING:
-    from orchestrator.models.deployments import Deployment
+    from orchestrator.models.deployment import Deployment
 
 _log = logger_of(__name__)
 _CONNECT_S = 0.3
@@ -39,15 +39,21 @@ class _Said:
         return io.BytesIO(self.raw)
 
 
+def address_of(one: Deployment) -> str:
+    """The address of a deployment's server, without a slash at its end; empty for the provider's
+    own."""
+    stated = base_of(one.params.value) or next(iter(addresses_for(one, surroundings())), "")
+    return (stated or (_DEFAULT if one.provider.startswith("ollama") else "")).rstrip("/")
+
+
 def why_not_taken(one: Deployment, known: dict[str, str]) -> str:
     """Why the server of a deployment is not asked; empty for one that said who it is.
 
     That is said once in the log, because nobody chose it by name. `known` holds what was found
     before, by kind and address.
     """
-    stated = base_of(one.params.value) or next(iter(addresses_for(one, surroundings())), "")
     is_ollama = one.provider.startswith("ollama")
-    base = (stated or (_DEFAULT if is_ollama else "")).rstrip("/")
+    base = address_of(one)
     place = f"{is_ollama} {base}"
     if place not in known:
         known[place] = _name_of(base, is_ollama=is_ollama)

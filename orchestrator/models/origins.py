@@ -1,37 +1,28 @@
 """Where a call goes, which keys belong there, and whether that is this machine.
 
-An origin is scheme, host and port. A key belongs to the origin that it was configured for.
+A key belongs to the origin that it was configured for.
 """
 
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.config.providers import LOCAL_PREFIXES, OFFLINE, ORIGINS
+from orchestrator.models.addresses import BASES, base_of, is_here, origin_of
 from orchestrator.models.surroundings import addresses_for, is_secret, keys_for
+from orchestrator.types.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orchestrator.models.deployments import Deployment
+    from orchestrator.models.deployment import Deployment
     from orchestrator.models.surroundings import Surroundings
 
-#: Strict, because each client reads what is odd in its own way.
-_ADDRESS = re.compile(
-    r"(https?)://(?:[^/?#@\\\s]*@)?(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(\d{1,5}))?(?=[/?#]|\Z)",
-    re.IGNORECASE | re.ASCII,
-)
 NOT_HERE = "it is not on this machine"
-_HERE = ("localhost", "127.0.0.1", "[::1]")
-_BASES = ("base_url", "api_base", "azure_endpoint")
 HEADERS = ("extra_headers", "headers", "default_headers")
-_PLACE = re.compile(
-    r"(^|_)(base|url|uri|endpoint|host|domain|proxy|proxies|region|location)(_name)?$"
-)
-_IN_MODEL = re.compile(r"(?<![^/:])[^/:]*+://.*", re.DOTALL)
+_PLACE = pattern(r"(^|_)(base|url|uri|endpoint|host|domain|proxy|proxies|region|location)(_name)?$")
 #: Further arguments of LiteLLM's by which somebody else may be asked.
 _ELSEWHERE = frozenset({
     "custom_llm_provider", "model_list", "deployment_id", "azure", "api_type", "user_config",
@@ -56,35 +47,11 @@ _OWN_KEY = {"vertex_ai": "vertex_credentials", "bedrock": "aws_secret_access_key
             "sagemaker": "aws_secret_access_key"}  # fmt: skip
 
 
-def origin_of(address: object) -> str:
-    """Scheme, host and port, in one spelling; empty for what cannot be read in one way only."""
-    found = _ADDRESS.match(str(address))
-    if found is None:
-        return ""
-    scheme, host = found[1].lower(), found[2].lower()
-    return f"{scheme}://{host}:{int(found[3] or (443 if scheme == 'https' else 80))}"
-
-
-def is_here(address: object) -> bool:
-    """Whether an address is one of this machine."""
-    return origin_of(address).rpartition(":")[0].partition("://")[2] in _HERE
-
-
 @functools.lru_cache(maxsize=1024)
 def says_where(name: str) -> bool:
     """Whether an argument of this name can send a call elsewhere."""
     is_place = _PLACE.search(name) is not None and name != "allowed_model_region"
     return name in _ELSEWHERE or is_place
-
-
-def base_of(params: Mapping[str, Any]) -> str:
-    """The address that parameters state, as LiteLLM reads them; empty for none.
-
-    For huggingface and oobabooga an address in the model's name goes before every other.
-    """
-    if found := _IN_MODEL.search(str(params.get("model"))):
-        return found[0]
-    return next((str(params[name]) for name in _BASES if params.get(name)), "")
 
 
 def home_of(one: Deployment, now: Surroundings) -> str:
@@ -106,7 +73,7 @@ def elsewhere(
             yield from ((name, stated) for stated in hosts_in(value) if stated not in own)
         elif not says_where(name) or value in (known.get(name), None, False, ""):
             continue
-        elif (origin := origin_of(value)) != home or name not in _BASES:
+        elif (origin := origin_of(value)) != home or name not in BASES:
             yield name, origin or "another place"
 
 
@@ -173,18 +140,23 @@ def _surrounded(one: Deployment, base: str, now: Surroundings) -> str:
     stated = [base] if base else list(addresses_for(one, now))
     if any(not is_here(address) for address in stated):
         return "a variable of the environment names its address, which is not on this machine"
+    return why_carried_elsewhere(stated[0] if stated else "http://localhost:0", now.environ)
+
+
+def why_carried_elsewhere(address: str, environ: Mapping[str, str]) -> str:
+    """Why a proxy would carry calls to an address; empty where none would."""
     proxies = {
         name.lower().removesuffix("_proxy"): value
-        for name, value in now.environ.items()
+        for name, value in environ.items()
         if name.lower().endswith("_proxy") and value
     }
-    host = (origin_of(stated[0]) if stated else "http://localhost:0").partition("://")[2]
     if proxies.keys().isdisjoint(("http", "https", "all")):
         return ""
     from urllib.request import (  # type: ignore[attr-defined]  # noqa: PLC0415  40 ms
         proxy_bypass_environment,
     )
 
+    host = origin_of(address).partition("://")[2]
     if not proxy_bypass_environment(host.rpartition(":")[0], proxies):
         return f"a proxy of the environment would carry it; set NO_PROXY={host.rpartition(':')[0]}"
     return ""

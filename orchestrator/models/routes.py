@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from orchestrator.config.settings import Config, Routes
-    from orchestrator.models.deployments import Deployment, Deployments, SkippedDeployment
+    from orchestrator.models.deployment import Deployment, SkippedDeployment
+    from orchestrator.models.groups import Deployments
 
 
 class RouteTable:
@@ -76,6 +77,14 @@ class RouteTable:
         for one in filter(fits, self._known.ready):
             return one.group if all(map(fits, self._known.of_group(one.group))) else one.id
         return ""
+
+    def deployments(self, name: str = "") -> list[Deployment]:
+        """Every deployment that a name means, or all that can be called. Raises: as `resolve`."""
+        if not name:
+            return list(self._known.ready)
+        route = self.resolve(name)
+        groups = self._known.routes.get(route, (route,))
+        return list({one.id: one for g in groups for one in self._known.of_group(g)}.values())
 
     def first_group(self, name: str) -> tuple[Deployment, ...]:
         """The deployments of a route's first group, or of a group."""
@@ -171,7 +180,11 @@ def routes_of(
 
 def _first_chat_group(ready: Sequence[Deployment], elsewhere: Collection[str]) -> tuple[str, ...]:
     """The group that answers where the file names no default: one, because none may follow it."""
-    chat = (one for one in ready if one.model_info.get("mode", "chat") == "chat")
+    chat = (
+        one
+        for one in ready
+        if one.model_info.get("mode", "chat") == "chat" and "*" not in one.group
+    )
     return tuple(one.group for one in chat if one.group not in elsewhere)[:1]
 
 

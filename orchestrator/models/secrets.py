@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from orchestrator.config.providers import PROVIDERS
 from orchestrator.models.surroundings import is_secret
+from orchestrator.types.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,8 +20,8 @@ REMOVED = "[removed]"
 #: Shorter values are words that stand elsewhere too; they are removed only where a key is printed.
 SHORTEST = 8
 _ENV = "os.environ/"
-_PRIVATE = re.compile(r"key|token|secret|passw(or)?d|credential|authori[sz]ation", re.I)
-_PRIVATE_VARIABLE = re.compile(r"(^|_)(KEY|TOKEN|SECRET|PASSWORD|PASSWD)$", re.I)
+_PRIVATE = pattern(r"key|token|secret|passw(or)?d|credential|authori[sz]ation", re.I)
+_PRIVATE_VARIABLE = pattern(r"(^|_)(KEY|TOKEN|SECRET|PASSWORD|PASSWD)$", re.I)
 #: Fields that name who answers.
 _NAMES = frozenset({
     "model", "provider", "deployment", "route", "deployments", "llm_provider", "model_id",
@@ -28,7 +29,7 @@ _NAMES = frozenset({
     "failed_deployment_id", "contract", "role",
 })  # fmt: skip
 #: Keys and tokens of common services: a prefix that is not a word, then what no word looks like.
-_SHAPES = re.compile(
+_SHAPES = pattern(
     # Each begins at the start of a run of such characters: a long text is read once.
     r"(?<![\w-])(?:sk-(?:[A-Za-z0-9]+[-_])*(?=[A-Za-z]*\d)[A-Za-z0-9]{16,}[\w-]*"
     r"|(?:[prs]k_live_|[prs]k_test_|hf_|gsk_|r8_|gh[opsu]_|github_pat_|pplx-|xai-|nvapi-)"
@@ -73,10 +74,10 @@ class Secrets:
         for value in self._long:
             if value not in text:
                 continue
-            pattern = re.escape(value)
+            form = re.escape(value)
             if value.isalpha():
-                pattern = rf"(?<!\w){pattern}(?!\w)"
-            text, found = re.subn(pattern, REMOVED, text)
+                form = rf"(?<!\w){form}(?!\w)"
+            text, found = re.subn(form, REMOVED, text)
             count += found
         text, found = _SHAPES.subn(REMOVED, text)
         count += found
@@ -111,7 +112,11 @@ def secrets_of(config: Config, environ: Mapping[str, str]) -> Secrets:
 def secret_values(config: Config, environ: Mapping[str, str]) -> list[str]:
     """What stands in a configuration and in the environment under names of secrets."""
     environ = {**environ, **config.environment_variables}
-    sections = (*(dict(one.litellm_params) for one in config.model_list), config.router_settings)
+    sections = (
+        *(dict(one.litellm_params) for one in config.model_list),
+        config.router_settings,
+        config.search_tools,
+    )
     cache = config.orchestrator.cache
     stated = [*private_values(sections), cache.encrypt, urlsplit(cache.url).password or ""]
     values = [environ.get(v.removeprefix(_ENV), "") if v.startswith(_ENV) else v for v in stated]

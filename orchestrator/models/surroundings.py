@@ -16,10 +16,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.types.pattern import pattern
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from orchestrator.models.deployments import Deployment
+    from orchestrator.models.deployment import Deployment
 
 #: Settings of the module ``litellm`` that change what is sent, all off by default, with the
 #: variable that sets them when LiteLLM is loaded.
@@ -45,9 +47,9 @@ _OF_ALL = (
     "LITELLM_PROXY_API_BASE",
     "LITELLM_DEFAULT_EMBEDDING_ENCODING_FORMAT",
 )
-_ADDRESS = re.compile(r"_(API_BASE|BASE_URL|API_URL|URL|ENDPOINT|HOST)(?:_\w|$)")
-_BASE = re.compile(r"_(API_BASE|BASE_URL|API_URL)$")
-_PLACE = re.compile(
+_ADDRESS = pattern(r"_(API_BASE|BASE_URL|API_URL|URL|ENDPOINT|HOST)(?:_\w|$)")
+_BASE = pattern(r"_(API_BASE|BASE_URL|API_URL)$")
+_PLACE = pattern(
     r"_(API_VERSION|API_TYPE|ORGANIZATION|PROJECT(_ID)?|LOCATION|REGION(_NAME)?|ACCOUNT_ID|SPACE_ID"
     r"|TENANT_ID|DISABLE_URL_SUFFIX)$"
 )
@@ -60,13 +62,11 @@ _STEMS = {
     "text-completion-codestral": ("CODESTRAL",), "volcengine": ("VOLCENGINE", "ARK"),
     "text-completion-inception": ("INCEPTION",), "openai_like": ("OPENAI",),
 }  # fmt: skip
-_SECRET = re.compile(
+_SECRET = pattern(
     r"key|secret|passw|authori[sz]ation|credential|cookie|(^|[_-])auth($|[_-])|(^|(?<!per)[_-])token$",
     re.I,
 )
-_IN_ADDRESS = re.compile(
-    r"(?<=://)[^/@\s]+@|(?<=[?&])[^=&#]*(?:key|token|secret|sig)[^=&#]*=[^&#]*"
-)
+_IN_ADDRESS = pattern(r"(?<=://)[^/@\s]+@|(?<=[?&])[^=&#]*(?:key|token|secret|sig)[^=&#]*=[^&#]*")
 
 
 @functools.lru_cache(maxsize=1024)

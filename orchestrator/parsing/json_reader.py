@@ -13,6 +13,8 @@ from pydantic_core import from_json
 
 from orchestrator.parsing.bounds import MOST_NESTED, json_value
 from orchestrator.parsing.lenient_json import ParseResult, begins_value, span_end, value_at
+from orchestrator.parsing.scanning import blanked
+from orchestrator.types.pattern import pattern
 from orchestrator.types.work import look
 
 if TYPE_CHECKING:
@@ -21,21 +23,21 @@ if TYPE_CHECKING:
     from orchestrator.types.requests import Answer, AnswerKind
 
 #: A fenced block, its body in group 2; one that is never closed runs to the end.
-FENCE = re.compile(
+FENCE = pattern(
     r"^[ \t]*+(`{3,}+|~{3,}+)[^\n]*+\n(.*?)(?:^[ \t]*+\1[ \t]*+$|\Z)", re.DOTALL | re.MULTILINE
 )
-_FENCE_LINE = re.compile(r"^[ \t]*+(?:`{3}|~{3})[^\n]*+$", re.MULTILINE)
-_REFUSAL = re.compile(
+_FENCE_LINE = pattern(r"^[ \t]*+(?:`{3}|~{3})[^\n]*+$", re.MULTILINE)
+_REFUSAL = pattern(
     r"^\W*(?:(?:i'?m|i am) (?:very )?sorry|sorry|i (?:can'?t|cannot|won'?t|am unable|am not able)|"
     r"as an ai|unfortunately,? i)\b",
     re.IGNORECASE,
 )
 MOST_REFUSAL_CHARACTERS = 1200
 _MOST_CANDIDATES = 200
-_IS_OBJECT = re.compile(r"[{\[\s]*[{\"'“„&\\]")
+_IS_OBJECT = pattern(r"[{\[\s]*[{\"'“„&\\]")
 _THOUGHT = r"(?:seed:)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratchpad|analysis)"
 #: Where reasoning begins and ends, in the spellings of the common model families.
-_MARK = re.compile(
+_MARK = pattern(
     rf"(?P<open><{_THOUGHT}(?:\s[^<>]*)?>|\[THINK\]|◁think▷|<\|begin_of_thought\|>"
     r"|<\|channel\|>(?!\s*final|\s*commentary\s+to)[^<]*<\|message\|>)"
     rf"|(?P<close></{_THOUGHT}\s*>|\[/THINK\]|◁/think▷|<\|end_of_thought\|>"
@@ -44,7 +46,7 @@ _MARK = re.compile(
     r"|(?P<end><\|(?:end|return|call)\|>)|(?P<value>[{\[])",
     re.IGNORECASE,
 )
-_DECIDES = re.compile(
+_DECIDES = pattern(
     r"(?<![\w-])final(?:ly)?\b[\s*_)\]]*(?::|$)"
     r"|(?<![\w-])(?:final|correct|corrected|right|revised|updated|fixed)\s+"
     r"(?:one|answer|version|result|output|json|object|list|value|choice|decision)\b"
@@ -52,19 +54,19 @@ _DECIDES = re.compile(
     r"|\b(?:instead|rather|on second thoughts?|let me (?:fix|correct|revise|redo|try again))\b",
     re.IGNORECASE,
 )
-_RETRACTS = re.compile(
+_RETRACTS = pattern(
     r"^\W*(?:hm+\W+)?(?:no(?:pe)?\s*[,.:;!\u2014\u2013-]|no,?\s+wait\b|wait\b|actually\b|sorry\b|"
     r"oops\b|hold on\b|scratch that\b|correction\b)",
     re.IGNORECASE,
 )
-_DOUBTS = re.compile(
+_DOUBTS = pattern(
     r"n['\u2019]t\b|\bnon-|\b(?:not|or|both|either|also|another|alternativ\w*|instead of|"
     r"rather than|no (?:final|correct|right|other)|yet|"
     r"example|draft|old|previous|earlier|before|wrong|bad|invalid|maybe|perhaps|could|might|"
     r"options?|unless|if|was|were|input|compare|versus|vs|unlike|than|rejected|discarded)\b",
     re.IGNORECASE,
 )
-_TAKES_BACK = re.compile(
+_TAKES_BACK = pattern(
     r"n['\u2019]t\b|\b(?:no|not|wait|actually|sorry|instead|wrong|first|former|above|ignore|scrap|"
     r"original|but|however|or|alternatively|draft|example)\b",
     re.IGNORECASE,
@@ -209,13 +211,9 @@ def _without(text: str, thoughts: Sequence[tuple[int, int]]) -> str:
     """`text` with blanks in the place of its reasoning."""
     made, at = "", 0
     for start, end in thoughts:
-        made += text[at:start] + _blank(text[start:end])
+        made += text[at:start] + blanked(text[start:end])
         at = end
     return made + text[at:]
-
-
-def _blank(text: str) -> str:
-    return re.sub(r"\S", " ", text)
 
 
 def _scalar(body: str) -> ParseResult | None:

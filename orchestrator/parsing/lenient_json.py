@@ -16,6 +16,7 @@ import pyjson5
 
 from orchestrator.parsing.bounds import MOST_NESTED, measured
 from orchestrator.parsing.scanning import Scanner
+from orchestrator.types.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,14 +42,14 @@ _PIECES = Scanner(
     rf"{_TYPOGRAPHIC}|{_COMMENT}|[{{}}\[\]()]",
 )
 #: What can follow the bracket of a value, rather than of a word in brackets.
-_BEGINS = re.compile(
+_BEGINS = pattern(
     rf"\{{\s*(?:[\"'}}\u201c\u201e\u2018\\]|{_ENTITY}|/[/*]|[^\W\d]\w*\s*:)"
     rf"|\[\s*(?:[\"'\[\]{{\u201c\u201e\u2018\\+.\d-]|{_ENTITY}|/[/*]|(?:true|false|null|None|nan|inf)\b)",
     re.IGNORECASE,
 )
 _TOKENS = Scanner(_STRINGS, rf"{_COMMENT}|[{{}}\[\]():,]|[^\s{{}}\[\]():,\"'/]+")
 # "000.5" in "[1,000.5]" is a part of a number, and "010" has two readings.
-_UNCLEAR_NUMBER = re.compile(r"[-+]?0[0-9]+(?:\.[0-9]*)?|[-+]?[0-9]+(?:_[0-9]+)+(?:\.[0-9_]*)?")
+_UNCLEAR_NUMBER = pattern(r"[-+]?0[0-9]+(?:\.[0-9]*)?|[-+]?[0-9]+(?:_[0-9]+)+(?:\.[0-9_]*)?")
 _BARE_SHARES = Scanner(
     _STRINGS,
     r"(?<=[:,\[])(?P<blank>\s*+)(?P<share>\d++(?:\.\d++)?\s?%|\d++/\d++)(?=\s*+[,}\]])",

@@ -15,12 +15,13 @@ from typing import Any
 
 from orchestrator.parsing.json_patch import plain_operation
 from orchestrator.parsing.json_reader import read_candidates
+from orchestrator.types.pattern import pattern
 
 _OPERATIONS = ("add", "remove", "replace", "move", "copy", "test")
 _MOST_OPERATIONS = 500  # those of several patches are compared with each other
 _MEMBERS = ("op", "path", "from", "value")
-_LAST_COUNTS = re.compile(r"\b(final|corrected|revised|instead|actually|wait)\b", re.IGNORECASE)
-_NOTHING = re.compile(r"[\s,;]*")
+_LAST_COUNTS = pattern(r"\b(final|corrected|revised|instead|actually|wait)\b", re.IGNORECASE)
+_NOTHING = pattern(r"[\s,;]*")
 
 
 @dataclass(frozen=True, slots=True)

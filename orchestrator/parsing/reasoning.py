@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 
+from orchestrator.parsing.scanning import blanked
+from orchestrator.types.pattern import pattern
+
 _NAMES = r"think(?:ing)?|reason(?:ing)?|thoughts?|analysis|scratchpad"
 # A tag in the middle of a line is quoted by a document rather than written by a chat template.
-_OPENED = re.compile(rf"^[ \t]*[<\[◁](?:{_NAMES})[>\]▷]", re.IGNORECASE | re.MULTILINE)
-_CLOSED = re.compile(
+_OPENED = pattern(rf"^[ \t]*[<\[◁](?:{_NAMES})[>\]▷]", re.IGNORECASE | re.MULTILINE)
+_CLOSED = pattern(
     rf"^[ \t]*[<\[◁]/(?:{_NAMES})[>\]▷]|[<\[◁]/(?:{_NAMES})[>\]▷](?=[ \t]*$)",
     re.IGNORECASE | re.MULTILINE,
 )
-_FINAL = re.compile(
-    r"<\|channel\|>\s*final\b[^<]*<\|message\|>|^analysis.*?assistant\s*final", re.S
-)
-_CHANNEL = re.compile(r"<\|channel\|>")
-_OVER = re.compile(r"<\|(?:return|end|start|channel)\|>")
+_FINAL = pattern(r"<\|channel\|>\s*final\b[^<]*<\|message\|>|^analysis.*?assistant\s*final", re.S)
+_CHANNEL = "<|channel|>"
+_OVER = pattern(r"<\|(?:return|end|start|channel)\|>")
 
 
 def without_reasoning(text: str) -> str:
@@ -30,15 +31,11 @@ def without_reasoning(text: str) -> str:
         start = finals[-1].end()
         over = _OVER.search(text, start)
         end = over.start() if over else len(text)
-        text = _blank(text[:start]) + text[start:end] + _blank(text[end:])
-    elif _CHANNEL.search(text):
-        return _blank(text)
+        text = blanked(text[:start]) + text[start:end] + blanked(text[end:])
+    elif _CHANNEL in text:
+        return blanked(text)
     closed = list(_CLOSED.finditer(text))
     if closed:
-        text = _blank(text[: closed[-1].end()]) + text[closed[-1].end() :]
+        text = blanked(text[: closed[-1].end()]) + text[closed[-1].end() :]
     opened = _OPENED.search(text)
-    return text[: opened.start()] + _blank(text[opened.start() :]) if opened else text
-
-
-def _blank(text: str) -> str:
-    return re.sub(r"[^\n]", " ", text)
+    return text[: opened.start()] + blanked(text[opened.start() :]) if opened else text

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
+
+from orchestrator.types.pattern import pattern
 
 # Leading zeros ("010") and separators ("1_000", "1,000") have more than one reading.
-_NUMBER = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
-_FRACTION = re.compile(r"([0-9]+)\s*/\s*([0-9]+)")
+_NUMBER = pattern(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+_FRACTION = pattern(r"([0-9]+)\s*/\s*([0-9]+)")
 _TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
 _NULLS = frozenset({"null", "none", "nil", "n/a", "n.a", "na", "undefined"})
 

@@ -9,6 +9,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 
+def blanked(text: str) -> str:
+    """Spaces in place of everything but the ends of lines, so that every offset stays."""
+    return "\n".join(" " * len(line) for line in text.split("\n"))
+
+
 class Scanner:
     """A pattern with parts that are closed, such as strings, and `others`.
 
@@ -35,20 +40,21 @@ class Scanner:
     def pieces(self, text: str, start: int = 0, end: int | None = None) -> Iterator[re.Match[str]]:
         """Every match in order; `lastgroup` is one of `others`, None for a quoted part."""
         unclosed: dict[str, int] = {}  # how far a part was looked through without its closing
-        at, end = start, len(text) if end is None else end
+        at, end, quoted = start, len(text) if end is None else end, self._quoted
         while at < end:
             unclosed = {name: until for name, until in unclosed.items() if until > at}
             again = min(unclosed.values(), default=end)
+            last = None
             for piece in self.pattern(*unclosed).finditer(text, at, end):
-                if piece.start() >= again:
+                if unclosed and piece.start() >= again:
                     break
-                if piece.lastgroup in self._quoted:
+                if piece.lastgroup in quoted:
                     unclosed[piece.lastgroup] = piece.end()
                     again = piece.start()
                     break
                 yield piece
-                at = piece.end()
-            at = max(at, again)
+                last = piece
+            at = max(last.end() if last else at, again)
 
     def replaced(self, text: str, by: Callable[[re.Match[str]], str]) -> str:
         """`text` with each match replaced."""

@@ -23,18 +23,20 @@ from jsonpointer import JsonPointerException, resolve_pointer
 from orchestrator.parsing.json_pointer import pointer_to
 from orchestrator.parsing.json_reader import read_candidates
 from orchestrator.parsing.scalars import is_null, number_in, share_in, truth_in
-from orchestrator.parsing.schemas import STRICT, Schema, validator
 from orchestrator.parsing.spelling import SHORTEST_REPLACED, nearest, nearest_keys
 from orchestrator.types.diagnostics import Diagnostic, Fix, Severity
+from orchestrator.types.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from orchestrator.parsing.schemas import Schema
 
 _MOST_DEEP = 100
 _LONGEST_SHOWN = 60
 
 #: Words that say of what is beside them that it is not the answer.
-_NO_ENVELOPE = re.compile(
+_NO_ENVELOPE = pattern(
     r"err(?:or)?s?|draft|examples?|not?|wrong|rejected|discarded|old|previous|before|invalid|"
     r"properties|schema|input_schema|warnings?|hints?|notes?|comments?|thoughts?|thinking|"
     r"reasoning|explanation|refusal",
@@ -44,14 +46,12 @@ _BESIDE_ARGUMENTS = frozenset(
     {"name", "type", "id", "index", "tool", "tool_name", "function_name", "recipient_name"}
 )
 #: What parts several words, or says that there is none.
-_LISTING = re.compile(r"[\s,;|/&]|^\W*$")
+_LISTING = pattern(r"[\s,;|/&]|^\W*$")
 _FORMATS = {
-    "date": re.compile(r"\d{4}-\d\d-\d\d"),
-    "date-time": re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d.*"),
-    "time": re.compile(r"\d\d:\d\d.*"),
-    "uuid": re.compile(
-        r"(?:urn:uuid:)?\{?[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}\}?"
-    ),
+    "date": pattern(r"\d{4}-\d\d-\d\d"),
+    "date-time": pattern(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d.*"),
+    "time": pattern(r"\d\d:\d\d.*"),
+    "uuid": pattern(r"(?:urn:uuid:)?\{?[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}\}?"),
 }
 
 _CONTAINERS: Mapping[str, type] = {"object": dict, "array": list}
@@ -62,6 +62,9 @@ def strict_validator(schema: Schema) -> Any:
 
     It takes no 1.0 for an integer, and for a number no integer beyond the range of a float.
     """
+    # It imports jsonschema: 50 ms, for those alone who hold a value against a schema.
+    from orchestrator.parsing.schemas import STRICT, validator  # noqa: PLC0415
+
     formats = {name: pattern.fullmatch for name, pattern in _FORMATS.items()}
     return validator(schema, kind=STRICT, formats=formats)
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from orchestrator.types.pattern import pattern
 from orchestrator.types.work import look
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Collection, Iterable
 
 _LETTER = r"[^\W\d_]"
-_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_HUMP = pattern(r"(?<=[a-z])(?=[A-Z])")
 # "-" and "." separate words between letters only: beside a digit they are a sign or a point.
-_SEPARATOR = re.compile(rf"(?<={_LETTER})(?:[-.](?={_LETTER})|\.$)")
-_TOKEN = re.compile(rf"{_LETTER}+|\d+|[^\w\s]")
-_ROMAN = re.compile(r"[ivx]+")
+_SEPARATOR = pattern(rf"(?<={_LETTER})(?:[-.](?={_LETTER})|\.$)")
+_TOKEN = pattern(rf"{_LETTER}+|\d+|[^\w\s]")
+_ROMAN = pattern(r"[ivx]+")
 _NEGATING = ("a", "de", "dis", "il", "im", "in", "ir", "mis", "nei", "nev", "non", "not", "un")
 _SHORTEST = 3  # letters; of a shorter word one letter is too large a part
 #: Letters of a word in which one may be replaced, or two exchanged, where nothing says that both
@@ -37,20 +37,44 @@ def nearest(word: str, known: Iterable[str], *, replaced: int = _SHORTEST) -> st
     negating prefix or word: ``s10`` is not ``s1``, ``C++`` is not ``C``, ``typical`` is not
     ``atypical``. Opposites such as min and max, left and right are more than one letter apart.
     """
-    options = dict.fromkeys(known)
+    options = tuple(known)
+    look(5 + len(options) // 16)
     if word in options:
         return word
-    look(5 * len(options))
-    letters = _unspaced(word)
-    alike: tuple[Callable[[str], bool], ...] = (
-        lambda option: option.casefold() == word.casefold(),
-        lambda option: letters != () and _unspaced(option) == letters,
-        lambda option: _is_misspelt(word, option, replaced),
+    index, folded = _indexed(options), word.casefold()
+    near = {option: None for key in _halves(folded) for option in index.get(key, ())}
+    look(5 * len(near))
+    alike = (
+        index.get(folded, ()),
+        index.get(_unspaced(word), ()),
+        [option for option in near if _is_misspelt(word, option, replaced)],
     )
-    for is_alike in alike:
-        if found := [option for option in options if is_alike(option)]:
-            return found[0] if len(found) == 1 else None
-    return None
+    found = next(filter(None, alike), ())
+    return found[0] if len(found) == 1 else None
+
+
+@lru_cache(maxsize=16)
+def _indexed(options: tuple[str, ...]) -> dict[object, list[str]]:
+    """Words by what they have in common with those that may mean them.
+
+    The word in lower case, its letters without spaces, and each of `_halves`.
+    """
+    index: dict[object, list[str]] = {}
+    for option in dict.fromkeys(options):
+        folded, letters = option.casefold(), _unspaced(option)
+        for key in (folded, *([letters] if letters else ()), *_halves(folded)):
+            index.setdefault(key, []).append(option)
+    return index
+
+
+def _halves(folded: str) -> set[tuple[int, str]]:
+    """What one edit leaves: the beginning of a word or its end, each half of the shorter word.
+
+    Beginnings are marked 1, ends -1.
+    """
+    size = len(folded)
+    halves = {max(0, (shorter - 1) // 2) for shorter in (size - 1, size)}
+    return {(1, folded[:h]) for h in halves} | {(-1, folded[size - h :]) for h in halves}
 
 
 def nearest_keys(
@@ -61,8 +85,11 @@ def nearest_keys(
     No value changes places: a key that is given is never taken for another, and of two keys that
     would mean the same neither does.
     """
-    options = list(known)
-    near = {key: nearest(key, options, replaced=replaced) for key in given if key not in options}
+    options = known if isinstance(known, dict) else dict.fromkeys(known)
+    unknown = [key for key in given if key not in options]
+    if not unknown:
+        return {}
+    near = {key: nearest(key, options, replaced=replaced) for key in unknown}
     claims = Counter(near.values())
     return {
         key: name

@@ -61,6 +61,12 @@ def load() -> Any:
     return litellm
 
 
+def reads_shipped_table() -> bool:
+    """Whether LiteLLM's prices are those that it ships, as `load` says unless the user does."""
+    name = "LITELLM_OFFLINE_MODE"
+    return os.environ.get(name, _ENVIRONMENT[name]).strip().lower() == "true"
+
+
 async def _wind_up() -> None:
     """Close the connections; what LiteLLM still wants to log it logs in its own hook."""
     await load().close_litellm_async_clients()

@@ -7,14 +7,14 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.routing.prices import chain_of, fallbacks_of, most_usd
+from orchestrator.routing.prices import are_as_shipped, chain_of, fallbacks_of, most_usd
 from orchestrator.types.errors import BudgetExceededError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from orchestrator.config.settings import Budgets
-    from orchestrator.models.deployments import Deployments
+    from orchestrator.models.groups import Deployments
     from orchestrator.types.requests import WireAttempt
     from orchestrator.types.run_context import RequestCost
 
@@ -46,6 +46,30 @@ class BudgetLimiter:
     spent: dict[str, float] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def enforce_before(
+        self, settings: Mapping[str, Any], arguments: Mapping[str, Any], cost_so_far: RequestCost
+    ) -> None:
+        """Refuse a call that does not fit before LiteLLM is loaded for it, which takes seconds.
+
+        `settings` are the Router's arguments. Where its prices, or what others spend, are not
+        known yet, nothing is refused: `reserve` decides.
+
+        Raises: as `reserve`.
+        """
+        limit, limits = cost_so_far.limit_usd, self._limits(cost_so_far.tenant)
+        if (limit is None and not limits) or any(name.startswith("redis") for name in settings):
+            return
+        if not are_as_shipped(self.deployments):
+            return
+        chain = chain_of({**settings, **arguments}, str(arguments.get("model")))
+        usd = most_usd(self.deployments, chain, arguments)
+        if usd is None:
+            return
+        if limit is not None:
+            _enforce_request(cost_so_far, usd, limit)
+        for account, most in limits.items():
+            _enforce(account, self.spent.get(account, 0.0) + usd, usd, most)
+
     async def reserve(
         self, router: Any, arguments: Mapping[str, Any], cost_so_far: RequestCost
     ) -> Reserved:
@@ -53,11 +77,8 @@ class BudgetLimiter:
 
         Raises: BudgetExceededError: it may not fit into what is left, or its price is not known.
         """
-        limit = cost_so_far.limit_usd
-        if limit is None and self.budgets.usd_per_day is None and not self.budgets.tenants:
-            return NOTHING
-        limits = self._limits(cost_so_far.tenant)
-        if not limits and limit is None:
+        limits = (cost_so_far.limit_usd, self.budgets.usd_per_day)
+        if limits == (None, None) and cost_so_far.tenant not in self.budgets.tenants:
             return NOTHING
         model = str(arguments.get("model"))
         chain = chain_of(fallbacks_of(router, arguments), model)
@@ -67,8 +88,23 @@ class BudgetLimiter:
                 f"a budget is set and the price of {model} is not known. State"
                 " input_cost_per_token and output_cost_per_token in its litellm_params."
             )
+        return await self.reserve_usd(router, usd, cost_so_far)
+
+    def is_bound(self, cost_so_far: RequestCost) -> bool:
+        """Whether dollars of a request are bounded, by itself or by a day."""
+        if cost_so_far.limit_usd is not None or self.budgets.usd_per_day is not None:
+            return True
+        return cost_so_far.tenant in self.budgets.tenants
+
+    async def reserve_usd(self, router: Any, usd: float, cost_so_far: RequestCost) -> Reserved:
+        """Set aside so many dollars.
+
+        Raises: BudgetExceededError: they may not fit into what is left.
+        """
+        limit, limits = cost_so_far.limit_usd, self._limits(cost_so_far.tenant)
         if limit is not None:
-            _reserve_request(cost_so_far, usd, limit)
+            _enforce_request(cost_so_far, usd, limit)
+            cost_so_far.reserved_usd += usd
         kept: list[str] = []
         try:
             for account, most in limits.items():
@@ -99,8 +135,20 @@ class BudgetLimiter:
         day = _today()
         with self._lock:
             self.spent[f"budget:{day}"] = sum(spent.values())
-            for tenant, usd in spent.items():
-                self.spent[f"budget of {tenant}:{day}"] = usd
+            self.spent |= {f"budget of {tenant}:{day}": usd for tenant, usd in spent.items()}
+
+    def bound_tenant(
+        self, tenant: str, usd_per_day: float, spent_today: Callable[[], Mapping[str, float]]
+    ) -> None:
+        """Bound a tenant from now on; where it was not, `spent_today` says what is gone already."""
+        if self.budgets.tenants.get(tenant) == usd_per_day:
+            return
+        account = f"budget of {tenant}:{_today()}"
+        if tenant not in self.budgets.tenants and account not in self.spent:
+            gone = spent_today().get(tenant, 0.0)
+            with self._lock:
+                self.spent.setdefault(account, gone)
+        self.budgets.tenants[tenant] = usd_per_day
 
     def _limits(self, tenant: str) -> dict[str, float]:
         limits = {}
@@ -133,11 +181,10 @@ def _enforce(account: str, total: float, usd: float, most: float) -> None:
         )
 
 
-def _reserve_request(cost_so_far: RequestCost, usd: float, limit: float) -> None:
+def _enforce_request(cost_so_far: RequestCost, usd: float, limit: float) -> None:
     left = limit - cost_so_far.spent_usd - cost_so_far.reserved_usd
     if usd > left and usd > 0:
         raise BudgetExceededError(
             f"the next call may cost {usd:.4f} USD and {max(left, 0):.4f} of {limit:.4f} are left"
             " for this request"
         )
-    cost_so_far.reserved_usd += usd

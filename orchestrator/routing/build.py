@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.config.providers import OFFLINE
 from orchestrator.config.settings import LITELLM_SETTINGS
+from orchestrator.models.retirement import today_utc, warn_of_retirements
+from orchestrator.models.table import shipped_table
 from orchestrator.routing import _litellm
 from orchestrator.routing.host import HostedRouter, hosted_router
 from orchestrator.routing.offline.litellm_adapter import offline_provider
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from orchestrator.config.settings import Config
-    from orchestrator.models.deployments import Deployment, Deployments
+    from orchestrator.models.deployment import Deployment
+    from orchestrator.models.groups import Deployments
 
 _log = logger_of(__name__)
 #: Not taken from router_settings: the Router gets the deployments that can be called, and no cache.
@@ -106,6 +109,7 @@ def _entry(one: Deployment, defaults: Mapping[str, Any]) -> dict[str, Any]:
 def prepare(deployments: Deployments) -> None:
     """Load LiteLLM and what the embedded provider reads from disk; takes seconds, once."""
     _litellm.load()
+    warn_of_retirements(deployments.ready, today_utc(), shipped_table())
     if any(one.provider == OFFLINE for one in deployments.ready):
         offline_provider()
 

@@ -8,13 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.config.settings import cache_directory, output_modes
-from orchestrator.models.deployments import (
-    Deployments,
-    ad_hoc_deployment,
-    deployments_of,
-    replayed_deployments,
-)
+from orchestrator.models.deployment import ad_hoc_deployment
+from orchestrator.models.deployments import deployments_of, replayed_deployments
+from orchestrator.models.groups import Deployments
 from orchestrator.models.health import Monitor
+from orchestrator.models.refused_modes import MODES_FILE, RefusedModes
 from orchestrator.models.routes import RouteTable
 from orchestrator.models.secrets import secret_values
 from orchestrator.models.surroundings import surroundings
@@ -24,15 +22,10 @@ from orchestrator.routing.attempts import Trace, clock
 from orchestrator.routing.build import route_arguments, router_arguments
 from orchestrator.routing.context_window import ContextWindows
 from orchestrator.routing.offline.completer import EmbeddedCompleter, are_embedded
-from orchestrator.routing.output_modes import (
-    MODES_FILE,
-    RefusedModes,
-    messages_of,
-    response_format_arguments,
-)
+from orchestrator.routing.output_modes import messages_of, response_format_arguments
 from orchestrator.routing.plan import enforce_bound, wire_attempts_on
-from orchestrator.routing.prices import reads_pictures, serves
-from orchestrator.routing.stream import FREE, assembled, replayed, said
+from orchestrator.routing.prices import model_table, reads_pictures, serves
+from orchestrator.routing.stream import FREE, assembled, ended, replayed, said
 from orchestrator.routing.translate import (
     cleaned,
     in_litellms_class,
@@ -94,7 +87,7 @@ class RouterCompleter:
         waits = enforce_bound(config, self.deployments, self._settings)
         self.monitor = Monitor()
         self.transport = Transport(config, self.deployments, self.monitor, router, waits=waits)
-        self._deadline_s = config.orchestrator.limits.deadline_s
+        self.deadline_s = config.orchestrator.limits.deadline_s
         self._refused: dict[str, frozenset[str]] = {}
         self._stated: dict[str, frozenset[str]] = {}
         self._windows = ContextWindows()
@@ -123,11 +116,13 @@ class RouterCompleter:
             raise TypeError(f"samples must be an int, not {samples!r}")
         if samples < 1:
             raise ValueError(f"samples is {samples}; ask for at least 1")
+        if samples == 1:
+            return
         most = self._config.orchestrator.limits.wire_attempts
         asked = [self.deployments.routes.get(one, (one,)) for one in routes]
         per_call = max(wire_attempts_on(self._config, self._settings, one) for one in asked)
         found = (max_calls - 1 + samples) * per_call
-        if samples > 1 and found > most:
+        if found > most:
             raise ValueError(
                 f"samples is {samples}: with retries and fallbacks that could put {found} requests"
                 f" on the wire, and limits.wire_attempts allows {most}. Ask for at most"
@@ -154,15 +149,13 @@ class RouterCompleter:
     async def ignored(
         self, deployment: str, mode: OutputMode, why: str = "took it and ignored it"
     ) -> None:
-        """Degrade a deployment that accepted a mode and gave no answer in it, for the reason `why`.
+        """Degrade a deployment that refused a mode, or gave no answer in it, for the reason `why`;
+        an empty one, of a probe that saw it honoured, takes that back.
 
         Only a provider that enforces nothing ignores it; one that does may never come to an end.
         """
-        await self._refuse(deployment, mode, why)
-
-    async def _refuse(self, deployment: str, mode: OutputMode, why: str) -> None:
         for one in self.deployments.ready:
-            if one.id == deployment and mode not in self.modes.refused(one):
+            if one.id == deployment and (mode in self.modes.refused(one)) != bool(why):
                 await asyncio.to_thread(self.modes.note, one, mode, why)
 
     async def complete(self, request: Request, context: RunContext, *, group: str = "") -> Answer:
@@ -179,7 +172,7 @@ class RouterCompleter:
         if first and are_embedded(first) and not (group or is_mock):
             embedded = EmbeddedCompleter(first[0], self.transport.record)
             return await embedded.complete(request, context)
-        await _litellm.loaded()
+        await self._read_table()
         start = clock()
         attempts: list[WireAttempt] = []
         while True:
@@ -187,11 +180,11 @@ class RouterCompleter:
             try:
                 sent = self._arguments(group or request.route, request, context)
                 response = await self.transport.send(
-                    "acompletion", sent, self._deadline_s, trace, wait_until=context.until
+                    "acompletion", sent, self.deadline_s, trace, wait_until=context.until
                 )
                 if context.on_text is not None:
                     response = await assembled(response, context.on_text)
-                answer = _answer(response, (*attempts, *trace.ended), clock() - start)
+                answer = answer_of(response, (*attempts, *trace.ended), clock() - start)
                 return await self._with_end(answer, request, trace)
             except LLMError:
                 raise
@@ -209,13 +202,17 @@ class RouterCompleter:
             if not is_refused or (weaker := request.mode.weaker) is None:
                 # Out here, so that the original, which can quote the prompt, is not its context.
                 raise await self._naming_window(failure)
-            await self._refuse(failure.deployment, request.mode, f"refused it: {failure.status}")
+            await self.ignored(failure.deployment, request.mode, f"refused it: {failure.status}")
             request = replace(request, mode=weaker)
+
+    async def _read_table(self) -> None:
+        if self.transport.built is None:
+            await asyncio.to_thread(model_table)  # a file, where LiteLLM is not loaded yet
 
     async def _with_end(self, answer: Answer, request: Request, trace: Trace) -> Answer:
         """The answer with why it ended: only what the provider said, and the context window of
         its model where that may be what cut it off."""
-        if not trace.says_why_it_ended:
+        if not trace.says_why_it_ended and answer.finish != "tool_calls":
             return replace(answer, finish="")
         limit = request.max_tokens
         if limit is None or not is_stopped_short(answer, limit):
@@ -232,8 +229,7 @@ class RouterCompleter:
         return failure
 
     async def _window(self, deployment: str) -> int:
-        found = (one for one in self.deployments.ready if one.id == deployment)
-        one = next(found, None)
+        one = next((one for one in self.deployments.ready if one.id == deployment), None)
         return 0 if one is None else await self._windows.of(one)
 
     def _arguments(self, route: str, request: Request, context: RunContext) -> dict[str, Any]:
@@ -288,7 +284,7 @@ class RouterCompleter:
         trace = Trace(context.cost)
         in_theirs = functools.partial(self._as_litellm_raises, sent, trace)
         try:
-            return await self.transport.send(method, sent, self._deadline_s, trace, in_theirs)
+            return await self.transport.send(method, sent, self.deadline_s, trace, in_theirs)
         except Exception as error:  # noqa: BLE001  raised in LiteLLM's class, without the request
             failure = in_theirs(error)
         raise failure
@@ -299,7 +295,7 @@ class RouterCompleter:
         """The error that a caller of LiteLLM expects in place of `error`, without what was sent."""
         model = str(sent["model"])
         if isinstance(error, TimeoutError):
-            words = f"no whole answer within {self._deadline_s:g} s"
+            words = f"no whole answer within {self.deadline_s:g} s"
             timeout: Exception = _litellm.load().Timeout(
                 message=words, model=model, llm_provider=""
             )
@@ -348,6 +344,11 @@ class RouterCompleter:
         """Count what was spent today, by tenant, against the budgets."""
         self.transport.budget_limiter.remember(spent)
 
+    async def warm_up(self) -> None:
+        """Load LiteLLM's Router, if it serves any deployment."""
+        if any(one.provider != "offline" for one in self.deployments.ready):
+            await self.transport.router()
+
     async def revived(
         self, kind: str, stored: Mapping[str, Any], hidden: Mapping[str, Any] | None = None
     ) -> Any:
@@ -381,12 +382,12 @@ def _provider_of(model: str) -> str:
         return ""
 
 
-def _answer(response: Any, wire: tuple[WireAttempt, ...], seconds: float) -> Answer:
-    choice = response.choices[0]
-    last = wire[-1]
+def answer_of(response: Any, wire: tuple[WireAttempt, ...], seconds: float) -> Answer:
+    """The answer in a response of LiteLLM's, with the attempts that led to it."""
+    choice, last = response.choices[0], wire[-1]
     return Answer(
         text=said(choice.message),
-        finish=str(choice.finish_reason or ""),
+        finish=ended(choice),
         refusal=str(getattr(choice.message, "refusal", None) or ""),
         model=last.model,
         provider=last.provider,

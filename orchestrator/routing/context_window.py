@@ -6,26 +6,30 @@ import asyncio
 import re
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.models.local_servers import address_of
 from orchestrator.routing import _litellm
-from orchestrator.routing.prices import known_about
+from orchestrator.routing.prices import model_table
+from orchestrator.types.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orchestrator.models.deployments import Deployment
+    from orchestrator.models.deployment import Deployment
 
 _TIMEOUT_S = 5.0
-#: The window in the lists of models of vLLM, LM Studio, OpenRouter, Together, Groq and Mistral.
+#: What llama.cpp, LM Studio and Ollama say about the models that they have loaded.
+_RUNNING = ("/props", "/api/v0/models", "/api/ps")
+#: The window in what vLLM, LM Studio, OpenRouter, Together, Groq, Mistral, llama.cpp, Ollama say.
 _KEYS = ("max_model_len", "loaded_context_length", "context_length", "context_window",
          "max_context_length", "n_ctx")  # fmt: skip
 #: As OpenAI, vLLM, llama.cpp, LM Studio, Anthropic, Gemini, Mistral and TGI say it.
-_WINDOW = re.compile(
+_WINDOW = pattern(
     r"(?:maximum context length|context (?:length|size|window|limit))(?: is| of)?(?: only)?\D{0,9}?"
     r"(?P<a>\d{1,12})\b(?! \+)|limit: \d{1,12} \+ \d{1,12} > (?P<b>\d{1,12})"
     r"|n_ctx\W+(?P<c>\d{1,12})|> (?P<d>\d{1,12}) maximum|tokens allowed \((?P<e>\d{1,12})"
     r"|with (?P<f>\d{1,12}) maximum context|must be <= (?P<g>\d{1,12})"
 )
-_PROMPT = re.compile(
+_PROMPT = pattern(
     r"(?P<a>\d{1,12}) (?:tokens )?in the (?:messages|prompt|input)|(?P<b>\d{1,12}) input tokens"
     r"|n_prompt_tokens\W+(?P<c>\d{1,12})|too long: (?P<d>\d{1,12})|limit: (?P<e>\d{1,12}) \+"
     r"|token count \((?P<f>\d{1,12})|prompt contains (?:at least )?(?P<g>\d{1,12})"
@@ -51,34 +55,57 @@ class ContextWindows:
     async def of(self, one: Deployment) -> int:
         """What the server lists for its model, else what LiteLLM knows; 0 for neither."""
         if one.id not in self._known:
-            listed = await asyncio.to_thread(_listed, one)
-            self._known[one.id] = listed or int(known_about(one).get("max_input_tokens") or 0)
+            served, _ = await asyncio.to_thread(served_window, one)
+            stated = one.entry_in(model_table()).get("max_input_tokens")
+            self._known[one.id] = served or int(stated or 0)
         return self._known[one.id]
 
 
-def _listed(one: Deployment) -> int:
-    """From ``/models``, of a server with an address of its own that speaks OpenAI's format."""
+def served_window(one: Deployment) -> tuple[int, str]:
+    """The window that the server of a deployment says that it serves, and the path where it says
+    so; of servers with an address of their own that speak OpenAI's format or Ollama's. Blocks."""
     import httpx  # noqa: PLC0415  70 ms before LiteLLM is loaded, nothing after it
 
-    base, key = one.params.value.get("api_base"), one.params.value.get("api_key")
-    if not base or one.provider not in ("openai", *_litellm.load().openai_compatible_providers):
-        return 0
+    base, key = address_of(one), one.params.value.get("api_key")
+    is_ollama = one.provider.startswith("ollama")
+    compatible = () if is_ollama else ("openai", *_litellm.load().openai_compatible_providers)
+    if not base or not (is_ollama or one.provider in compatible):
+        return 0, ""
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    try:
-        # A redirect is not followed: the key would go where nobody sent it.
-        response = httpx.get(f"{str(base).rstrip('/')}/models", headers=headers, timeout=_TIMEOUT_S)
-        listed = response.raise_for_status().json()
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+    root = base.removesuffix("/v1")
+    for path in (f"{base.removeprefix(root)}/models", *_RUNNING):
+        try:
+            # A redirect is not followed: the key would go where nobody sent it.
+            response = httpx.get(f"{root}{path}", headers=headers, timeout=_TIMEOUT_S)
+            said = response.raise_for_status().json()
+        except (httpx.TransportError, httpx.InvalidURL):
+            return 0, ""
+        except (httpx.HTTPError, ValueError):
+            continue
+        if window := _window_said(said, one.model.partition("/")[2]):
+            return window, path
+    return 0, ""
+
+
+def _window_said(said: object, model: str) -> int:
+    """The window in a list of models, or in the settings of the one model that is loaded."""
+    if not isinstance(said, dict):
         return 0
-    entries = listed.get("data") if isinstance(listed, dict) else None
-    entries = [e for e in entries if isinstance(e, dict)] if isinstance(entries, list) else []
-    name = one.model.partition("/")[2]
-    alone = len(entries) == 1  # llama.cpp lists its one model under the name of a file
-    return next((_window_of(e) for e in entries if alone or e.get("id") == name), 0)
+    if isinstance(settings := said.get("default_generation_settings"), dict):
+        return _window_of(settings)
+    listed = said.get("data", said.get("models"))
+    entries = [e for e in listed if isinstance(e, dict)] if isinstance(listed, list) else []
+    alone = len(entries) == 1 and "data" in said  # one model may have the name of its file
+    names = (model, f"{model}:latest")
+    return next((_window_of(e) for e in entries if alone or _name_in(e) in names), 0)
+
+
+def _name_in(entry: Mapping[str, Any]) -> object:
+    return entry.get("id") or entry.get("name")
 
 
 def _window_of(entry: Mapping[str, Any]) -> int:
     meta = entry.get("meta")
     places = (entry, meta if isinstance(meta, dict) else {})
     found = (place.get(key) for place in places for key in _KEYS)
-    return next((n for n in found if isinstance(n, int) and n > 0), 0)
+    return next((n for n in found if type(n) is int and n > 0), 0)

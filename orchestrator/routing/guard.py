@@ -8,28 +8,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.models.deployments import Deployment, Secret, ad_hoc_deployment
+from orchestrator.models.addresses import base_of, origin_of
+from orchestrator.models.deployment import Deployment, Secret, ad_hoc_deployment
 from orchestrator.models.origins import (
     HEADERS,
-    base_of,
     credentials_in,
     elsewhere,
     home_of,
     hosts_in,
     keys_at_risk,
-    origin_of,
     says_where,
     why_it_leaves,
 )
 from orchestrator.models.surroundings import is_secret, surroundings
-from orchestrator.routing.prices import FALLBACKS, fallbacks_of
+from orchestrator.routing.prices import FALLBACKS, fallbacks_of, targets_of
 from orchestrator.types.errors import AuthenticationError, ConfigError, NoDeploymentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from orchestrator.config.settings import Config
-    from orchestrator.models.deployments import Deployments
+    from orchestrator.models.groups import Deployments
 
 #: Under ``local_only`` an argument passes that is a number or one of these: of others nobody knows
 #: whether LiteLLM, or a service that it calls for them, sends a prompt elsewhere.
@@ -177,18 +176,7 @@ def _targets(
     """Every deployment that LiteLLM may ask for a call, its fallbacks included."""
     is_alone = arguments.get("disable_fallbacks") and not arguments.get("stream")
     stated = {} if is_alone else fallbacks_of(router, arguments)
-    found: list[tuple[str, Mapping[str, Any]]] = [(str(arguments["model"]), {})]
-    for group, _ in found:  # grows while it is walked: fallbacks chain
-        for entries in stated.values():
-            for entry in entries or ():
-                for target in (*entry.get(group, ()), *entry.get("*", ())):
-                    is_own = isinstance(target, Mapping)
-                    made = (
-                        (str(target.get("model") or group), target) if is_own else (str(target), {})
-                    )
-                    if made not in found:
-                        found.append(made)
-    for group, entry in found:
+    for group, entry in targets_of(stated, str(arguments["model"])):
         ready = deployments.of_group(group)
         if "://" in group and not any(group in (one.model, one.group, one.id) for one in ready):
             raise NoDeploymentError(

@@ -6,17 +6,12 @@ import asyncio
 import datetime
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.config.providers import OFFLINE
-from orchestrator.parsing.json_reader import is_json
 from orchestrator.routing.attempts import Trace
-from orchestrator.types.errors import LLMError
-from orchestrator.types.messages import LLMMessage, LLMRole
-from orchestrator.types.requests import OutputMode, Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orchestrator.models.deployments import Deployment
+    from orchestrator.models.deployment import Deployment
     from orchestrator.models.health import HealthReport
     from orchestrator.routing.complete import RouterCompleter
     from orchestrator.types.run_context import RunContext
@@ -49,38 +44,6 @@ async def _probe(router: RouterCompleter, one: Deployment, context: RunContext) 
         await router.transport.send("acompletion", arguments, _PROBE_S, trace, waits=0)
     except Exception:  # noqa: BLE001  the trace has noted what it was; a probe reports, never raises
         return
-
-
-async def output_mode_check(router: RouterCompleter, context: RunContext) -> dict[str, str]:
-    """What each deployment does with a JSON Schema, by id, in a few words; a few tokens each.
-
-    What is refused or ignored is remembered, as after any other call.
-    """
-    ready = [one for one in router.deployments.ready if one.provider != OFFLINE]
-    said = await asyncio.gather(*(_output_mode_of(router, one, context) for one in ready))
-    return {one.id: words for one, words in zip(ready, said, strict=True)}
-
-
-async def _output_mode_of(router: RouterCompleter, one: Deployment, context: RunContext) -> str:
-    schema = {
-        "type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"],
-        "additionalProperties": False,
-    }  # fmt: skip
-    words = (LLMMessage(LLMRole.USER, "Is two more than one?"),)
-    request = Request(
-        words, one.id, mode=OutputMode.JSON_SCHEMA, schema=schema, timeout_s=_PROBE_S,
-        parameters={"max_tokens": 64, "num_retries": 0, "disable_fallbacks": True},
-    )  # fmt: skip
-    try:
-        answer = await router.complete(request, context, group=one.id)
-    except LLMError as error:
-        return f"does not answer: {error}"
-    if OutputMode.JSON_SCHEMA in router.modes.refused(one):
-        return "refuses a JSON schema and is asked in other ways"
-    if not is_json(answer.text):
-        await router.ignored(one.id, OutputMode.JSON_SCHEMA)
-        return "ignores a JSON schema and is asked in other ways"
-    return "takes a JSON schema"
 
 
 async def _resting(router: RouterCompleter) -> Mapping[str, str]:

@@ -1,31 +1,15 @@
-"""Output modes on the wire, and which of them each deployment has refused or ignored.
-
-What a model takes is a fact to be learned: LiteLLM's table is only a first guess. What was learned
-is remembered on disk.
-"""
+"""Output modes on the wire."""
 
 from __future__ import annotations
 
-import contextlib
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.ledger.private import private_lock, write_private
-from orchestrator.ledger.usage import stamp
-from orchestrator.parsing.bounds import json_value
-from orchestrator.types.cached import cached_property
 from orchestrator.types.requests import OutputMode
-from orchestrator.types.visible import logger_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from orchestrator.models.deployments import Deployment
     from orchestrator.types.requests import Request
 
-_log = logger_of(__name__)
-MODES_FILE = "modes.json"  # in the cache directory
 _STRICT_WORDS = frozenset({
     "type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf",
     "$ref", "$defs", "description", "title", "pattern", "format", "minimum", "maximum",
@@ -33,57 +17,6 @@ _STRICT_WORDS = frozenset({
 })  # fmt: skip
 #: Keywords that say nothing about a value, or that providers refuse.
 _IDLE = ("$schema", "title", "default", "examples")
-
-
-class RefusedModes:
-    """The refusals, by deployment; those of another model than the one configured do not count."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    @cached_property
-    def _known(self) -> dict[str, Any]:
-        return self._read()
-
-    def load(self) -> None:
-        """Read the file now."""
-        _ = self._known
-
-    def refused(self, one: Deployment) -> Mapping[OutputMode, Mapping[str, str]]:
-        """The modes that do not work with a deployment, each with ``why`` and ``at``."""
-        entry = self._known.get(one.id, {})
-        refused: Mapping[OutputMode, Mapping[str, str]] = entry.get("refused", {})
-        return refused if entry.get("model") == one.model else {}
-
-    def note(self, one: Deployment, mode: OutputMode, why: str) -> None:
-        """Remember that a mode does not work; what other processes learned is kept."""
-        refused = {**self.refused(one), mode: {"why": why, "at": stamp()}}
-        self._known[one.id] = {"model": one.model, "refused": refused}
-        try:
-            # Several may learn at once, in this process and in others.
-            with private_lock(self.path.with_suffix(".lock")):
-                known = {**self._read(), one.id: self._known[one.id]}
-                write_private(self.path, json.dumps(known, indent=1).encode())
-        except OSError as error:
-            _log.warning("%s cannot be written (%s).", self.path, error)
-
-    def forget(self) -> int:
-        """Forget everything; return how many deployments something was known of."""
-        count = len(self._known)
-        self._known.clear()
-        with contextlib.suppress(FileNotFoundError):
-            self.path.unlink()
-        return count
-
-    def _read(self) -> dict[str, Any]:
-        try:
-            found = json_value(self.path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError) as error:
-            _log.warning("%s cannot be read (%s): starting without it.", self.path, error)
-            return {}
-        return found if isinstance(found, dict) else {}
 
 
 def messages_of(request: Request) -> list[dict[str, Any]]:

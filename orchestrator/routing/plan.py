@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from orchestrator.config.settings import Config
-    from orchestrator.models.deployments import Deployments
+    from orchestrator.models.groups import Deployments
     from orchestrator.types.requests import Request
 
 

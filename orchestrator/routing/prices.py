@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from orchestrator.config.providers import OFFLINE
+from orchestrator.models.facts import PRICES, facts_of
+from orchestrator.models.table import shipped_table
 from orchestrator.routing import _litellm
 from orchestrator.routing.offline.litellm_adapter import estimated_tokens
 from orchestrator.types.requests import Usage, WireAttempt
@@ -18,7 +22,9 @@ from orchestrator.types.requests import Usage, WireAttempt
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from orchestrator.models.deployments import Deployment, Deployments
+    from orchestrator.models.deployment import Deployment
+    from orchestrator.models.facts import Facts
+    from orchestrator.models.groups import Deployments
 
 #: A token is hardly ever shorter than this many bytes of JSON; estimates here are upper bounds.
 _BYTES_PER_TOKEN = 2.0
@@ -42,25 +48,43 @@ def price_of(one: Deployment) -> tuple[float, float] | None:
     """Dollars per prompt and per answer token; 0 on this machine, None when it is not known."""
     if one.provider == OFFLINE:  # LiteLLM's table does not have to be loaded for it
         return 0.0, 0.0
-    stated: dict[str, Any] = {**one.model_info, **one.params.value}
-    prices = [
-        stated.get(key, known_about(one).get(key))
-        for key in ("input_cost_per_token", "output_cost_per_token")
-    ]
-    if all(isinstance(price, int | float) for price in prices):
-        return float(prices[0]), float(prices[1])  # type: ignore[arg-type]  # numbers, as just checked
+    stated: dict[str, Any] = {**one.entry_in(model_table()), **one.model_info, **one.params.value}
+    prices = [as_number(stated.get(key)) for key in PRICES]
+    if prices[0] is not None and prices[1] is not None:
+        return prices[0], prices[1]
     return (0.0, 0.0) if one.is_local else None
 
 
-def known_about(one: Deployment) -> Mapping[str, Any]:
-    """LiteLLM's entry about the model of a deployment; empty when it has none."""
-    return one.entry_in(model_table())
+def as_number(stated: Any) -> float | None:
+    """A price, None where it is none; YAML reads ``1e-6`` as text, which LiteLLM takes for the
+    number that it is."""
+    try:
+        number = float(stated)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 def model_table() -> Mapping[str, Any]:
-    """What LiteLLM knows about models, by name: prices, kinds, abilities, retirements."""
-    table: Mapping[str, Any] = _litellm.load().model_cost
-    return table
+    """What LiteLLM knows about models, by name: prices, kinds, abilities, retirements.
+
+    Where LiteLLM is not loaded, its file is read, which takes a hundredth of the time.
+    """
+    loaded = sys.modules.get("litellm")
+    table: Mapping[str, Any] | None = getattr(loaded, "model_cost", None)
+    return shipped_table() if table is None else table
+
+
+def are_as_shipped(deployments: Deployments) -> bool:
+    """Whether LiteLLM, which is not loaded yet, will give the prices of its table as shipped.
+
+    Not where it is to fetch another table, nor where a deployment states a price of its own, which
+    a Router also writes into the entry of those that state none.
+    """
+    if "litellm" in sys.modules or not _litellm.reads_shipped_table():
+        return False
+    ready = deployments.ready
+    return len({frozenset(PRICES) & {*d.model_info, *d.params.value} for d in ready}) == 1
 
 
 def serves(one: Deployment, method: str) -> bool:
@@ -68,19 +92,24 @@ def serves(one: Deployment, method: str) -> bool:
 
     A model whose kind neither its `model_info` (``mode``) nor LiteLLM knows is taken for chat.
     """
-    kind = one.model_info.get("mode") or known_about(one).get("mode") or "chat"
+    kind = one.model_info.get("mode") or one.entry_in(model_table()).get("mode") or "chat"
     return kind in _KINDS[method]
 
 
 def reads_pictures(one: Deployment) -> bool:
     """Whether a model takes images: as stated in its model_info, else as LiteLLM knows it."""
-    return bool({**known_about(one), **one.model_info}.get("supports_vision"))
+    return _facts(one)["vision"] is True
 
 
 def takes_schema(one: Deployment) -> bool | None:
     """LiteLLM's first guess whether a model takes a JSON schema; None when it has no entry."""
-    entry = known_about(one)
-    return bool(entry.get("supports_response_schema")) if entry else None
+    return bool(_facts(one)["response_schema"]) if one.entry_in(model_table()) else None
+
+
+def _facts(one: Deployment) -> Facts:
+    """From its configuration and the table as shipped: into the table that LiteLLM holds a Router
+    writes what one deployment states of itself, and its siblings would be taken for the same."""
+    return facts_of(one, shipped_table())
 
 
 def most_usd(
@@ -120,19 +149,13 @@ def expected_attempt(
     prices = [price_of(one) for one in ready]
     known = [price for price in prices if price is not None]
     one = ready[prices.index(max(known))] if len(known) == len(prices) else ready[0]
-    answer = 0 if method == "aembedding" else min(_most_answer(one, arguments), _likely(arguments))
+    answer = 0 if method == "aembedding" else min(_most_answer(d, arguments) for d in (one, None))
     usage = Usage(prompt, int(answer))
     cost = cost_at(price_of(one), usage) if len(known) == len(prices) else None
     model = one.model.partition("/")[2] or one.model
     return WireAttempt(
         one.id, one.provider, model, "unfinished", usage=usage, cost_usd=cost, estimated=True
     )
-
-
-def _likely(arguments: Mapping[str, Any]) -> float:
-    """The most that an answer is taken for where only its model says how long it may be."""
-    stated = arguments.get("max_tokens") or arguments.get("max_completion_tokens")
-    return float(stated or _USUAL_ANSWER) * float(arguments.get("n") or 1)
 
 
 def cost_at(price: tuple[float, float] | None, usage: Usage) -> float | None:
@@ -189,11 +212,13 @@ def _texts(value: Any) -> Iterator[str]:
         yield "1"
 
 
-def _most_answer(one: Deployment, arguments: Mapping[str, Any]) -> float:
-    stated = arguments.get("max_tokens") or arguments.get("max_completion_tokens")
-    most = stated or one.params.value.get("max_tokens") or known_about(one).get("max_output_tokens")
-    samples = arguments.get("n") or 1
-    return float(most or _USUAL_ANSWER) * float(samples)
+def _most_answer(one: Deployment | None, arguments: Mapping[str, Any]) -> float:
+    """The longest answer: as the call says, else as the deployment does, else a usual one."""
+    most = arguments.get("max_tokens") or arguments.get("max_completion_tokens")
+    if not most and one is not None:
+        known = one.entry_in(model_table())
+        most = one.params.value.get("max_tokens") or known.get("max_output_tokens")
+    return float(most or _USUAL_ANSWER) * float(arguments.get("n") or 1)
 
 
 def fallbacks_of(router: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -212,15 +237,18 @@ def fallbacks_of(router: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def chain_of(arguments: Mapping[str, Any], group: str) -> tuple[str, ...]:
     """A group and every group that LiteLLM may fall back to from it, each once."""
-    found = [group]
-    for one in found:  # grows while it is walked: fallbacks chain
-        for name in FALLBACKS:
-            for entry in arguments.get(name) or []:
-                for target in (*entry.get(one, ()), *entry.get("*", ())):
-                    wanted = str(target.get("model")) if isinstance(target, dict) else str(target)
-                    if wanted not in found:
-                        found.append(wanted)
-    for target in arguments.get("default_fallbacks") or []:
-        if target not in found:
-            found.append(target)
-    return tuple(found)
+    found = [name for name, _ in targets_of(arguments, group)]
+    return tuple(dict.fromkeys([*found, *(arguments.get("default_fallbacks") or [])]))
+
+
+def targets_of(fallbacks: Mapping[str, Any], group: str) -> list[tuple[str, Mapping[str, Any]]]:
+    """The same by the fallbacks that are stated for a group, each with its own arguments."""
+    found: list[tuple[str, Mapping[str, Any]]] = [(group, {})]
+    for one, _ in found:  # grows while it is walked: fallbacks chain
+        for entry in (entry for name in FALLBACKS for entry in fallbacks.get(name) or ()):
+            for target in (*entry.get(one, ()), *entry.get("*", ())):
+                own = target if isinstance(target, Mapping) else {"model": target}
+                made = str(own.get("model") or one), own if own is target else {}
+                if made not in found:
+                    found.append(made)
+    return found

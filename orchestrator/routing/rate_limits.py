@@ -14,7 +14,7 @@ from orchestrator.routing.translate import is_rate_limit
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from orchestrator.models.deployments import Deployment
+    from orchestrator.models.deployment import Deployment
     from orchestrator.routing.attempts import Trace
 
 #: Most attempts of one call that follow a wait; each goes to the deployment that is free first.
@@ -51,6 +51,15 @@ class Patience:
         that failed. A limit of the Router's own is waited for until the deadline: nothing has been
         sent.
         """
+        found = await self._next(error, sent_before)
+        bill = self.trace.cost.bill
+        if bill is not None and found is not None and found[0] and is_rate_limit(error):
+            bill.rate_limits += 1
+        return found
+
+    async def _next(
+        self, error: Exception, sent_before: int
+    ) -> tuple[float, Mapping[str, Any]] | None:
         if self.trace.count == sent_before:
             return await self._unsent(error)
         self.trace.close(error)

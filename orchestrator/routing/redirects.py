@@ -2,23 +2,91 @@
 
 The clients follow every redirect. To another origin they take along all keys but the one in
 ``Authorization``, and with 307 and 308 the prompt. Each client that LiteLLM makes passes through
-its cache of clients; there it gets a hook of httpx's that sees every request before it is sent.
+its cache of clients; there it gets a hook of httpx's that sees every request before it is sent,
+and one that sees every response before it is read.
 """
 
 from __future__ import annotations
 
+import contextvars
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.models.origins import origin_of
+from orchestrator.models.addresses import origin_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
 _ORIGIN = "orchestrator_origin"
 
 
+@dataclass(slots=True)
+class Seen:
+    """What a call put on the wire, and got from it.
+
+    Attributes:
+        sent: how many requests left.
+        most_bytes: of a body; what is longer is not read.
+        response: the last one; httpx's.
+        is_too_long: whether a body was longer.
+        is_whole: whether the last one was read to its end.
+    """
+
+    most_bytes: int
+    sent: int = 0
+    response: Any = None
+    is_too_long: bool = False
+    is_whole: bool = False
+
+
+#: Where the call under way wants to see that.
+SEEN: contextvars.ContextVar[Seen | None] = contextvars.ContextVar("SEEN", default=None)
+
+
 class RedirectRefusedError(Exception):
     """A server answered with the address of another origin; the message names both."""
+
+
+def _watch(client: Any, hooks: dict[str, list[Any]]) -> None:
+    """Let an asynchronous client show each call that wants it what it does."""
+    if hasattr(client, "aclose"):
+        hooks["request"].append(_note_request)
+        hooks["response"].append(_note_response)
+
+
+async def _note_request(request: Any) -> None:
+    del request
+    if (seen := SEEN.get()) is not None:
+        seen.sent += 1
+
+
+async def _note_response(response: Any) -> None:
+    """Let the body end where it becomes too long."""
+    if (seen := SEEN.get()) is not None:
+        seen.response, seen.is_whole = response, False
+        response.stream = _bounded(response.stream, seen)
+
+
+def _bounded(inner: Any, seen: Seen) -> Any:
+    import httpx  # noqa: PLC0415  loaded long before there is a response
+
+    class Bounded(httpx.AsyncByteStream):
+        """A body, up to what may be read of it."""
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            left = seen.most_bytes
+            async for part in inner:
+                left -= len(part)
+                if left < 0:
+                    seen.is_too_long = True
+                    raise httpx.StreamError("the answer is too long")
+                yield part
+            seen.is_whole = True
+
+        async def aclose(self) -> None:
+            await inner.aclose()
+
+    return Bounded()
 
 
 def hold_redirects(litellm: Any, is_ours: Callable[[], bool]) -> None:
@@ -47,6 +115,7 @@ def hold_redirects(litellm: Any, is_ours: Callable[[], bool]) -> None:
         hook = alook if hasattr(client, "aclose") else look
         if isinstance(hooks, dict) and hook not in hooks["request"]:
             hooks["request"].append(hook)
+            _watch(client, hooks)
             if hasattr(holder, "event_hooks"):
                 holder.event_hooks = hooks
 

@@ -168,6 +168,10 @@ def _class() -> Any:
         def __del__(self) -> None:
             self._stream_state.abandon()
 
+        def on_part(self, listener: Callable[[Any], None]) -> None:
+            """Call `listener` with every part before the caller has it."""
+            self._stream_state.part_listeners.append(listener)
+
         def when_over(self, listener: Callable[[str], None]) -> None:
             """Call `listener` with the outcome at the end."""
             self._stream_state.listeners.append(listener)
@@ -212,6 +216,13 @@ def said(message: Any) -> str:
     """The text of a message or of a part of one, else the argument of the tool that it calls."""
     called = getattr(message, "tool_calls", None)
     return str((called[0].function.arguments if called else message.content) or "")
+
+
+def ended(choice: Any) -> str:
+    """Why a choice ended; some servers say ``stop`` of one that calls a tool."""
+    finish = str(choice.finish_reason or "")
+    is_call = finish in ("", "stop") and getattr(choice.message, "tool_calls", None)
+    return "tool_calls" if is_call else finish
 
 
 def recorded(stream: Any, keep: Callable[[list[dict[str, Any]], float | None], None]) -> Any:

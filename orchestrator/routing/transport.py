@@ -13,21 +13,41 @@ from orchestrator.ledger.usage import stamp
 from orchestrator.routing import _litellm
 from orchestrator.routing.attempts import Trace
 from orchestrator.routing.budget import NOTHING, BudgetLimiter, Reserved
-from orchestrator.routing.build import build_router, prepare
+from orchestrator.routing.build import build_router, prepare, router_arguments
 from orchestrator.routing.guard import guard_of
 from orchestrator.routing.host import TRACE, HostedRouter
 from orchestrator.routing.prices import expected_attempt, price_of
 from orchestrator.routing.rate_limits import MOST_WAITS, Patience
 from orchestrator.routing.stream import tracked
+from orchestrator.types.errors import BudgetExceededError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from orchestrator.config.settings import Config
-    from orchestrator.models.deployments import Deployment, Deployments
+    from orchestrator.models.deployment import Deployment
+    from orchestrator.models.groups import Deployments
     from orchestrator.models.health import Monitor
+    from orchestrator.types.requests import WireAttempt
+    from orchestrator.types.run_context import RequestCost
 
 _WRITTEN_TO = ("metadata", "litellm_metadata")
+
+
+@dataclass(frozen=True, slots=True)
+class _Gate:
+    """What the calls of one event loop pass, and the token of its HTTP clients.
+
+    Attributes:
+        limit: how many may be under way.
+        turn: held by a call that sets out, for one turn of the loop. Calls that came together
+            would all take their first step, then all the second: the loop would do nothing else
+            for seconds, and hold what LiteLLM makes for each of them.
+    """
+
+    limit: asyncio.Semaphore
+    turn: asyncio.Lock
+    token: str
 
 
 @dataclass(slots=True)
@@ -37,21 +57,26 @@ class _Call:
     transport: Transport
     router: Any
     trace: Trace
-    limit: asyncio.Semaphore
+    gate: _Gate
     has_place: bool = False
     reserved: Reserved = NOTHING
 
     async def prepare(self, method: str, arguments: Mapping[str, Any]) -> None:
-        """Wait for a place, reserve money, and put the call on the bill: it is about to be sent.
+        """Wait for a place, reserve money, wait for a turn, and put the call on the bill: it is
+        about to be sent.
 
         Raises: BudgetExceededError: it may cost too much, or cannot be put on the bill.
         """
-        await self.limit.acquire()
+        await self.gate.limit.acquire()
         self.has_place = True
         limiter, trace = self.transport.budget_limiter, self.trace
         self.reserved = await limiter.reserve(self.router, arguments, trace.cost)
+        await self.gate.turn.acquire()
+        asyncio.get_running_loop().call_soon(self.gate.turn.release)
         trace.asked = arguments
         trace.expected = expected_attempt(limiter.deployments, method, arguments)
+        if trace.cost.bill is not None:
+            await trace.cost.bill.reserve(trace.expected)
         trace.cost.send(trace.expected)
 
     async def over(
@@ -79,7 +104,7 @@ class _Call:
         self.transport.record(self.trace, error)
         if self.has_place:
             self.has_place = False
-            self.limit.release()
+            self.gate.limit.release()
         reserved, self.reserved = self.reserved, NOTHING
         limiter = self.transport.budget_limiter
         await limiter.settle(self.router, reserved, self.trace.ended)
@@ -105,14 +130,14 @@ class Transport:
         #: Whether the Router has our host; a Router built elsewhere reports through `logger_fn`.
         self.is_hosted = router is None or isinstance(router, HostedRouter)
         self._router = router.router if isinstance(router, HostedRouter) else router
-        self._guard = guard_of(config, deployments)
+        self.guard = guard_of(config, deployments)
         if router is not None:
-            self._guard.hold_router(self._router)
+            self.guard.hold_router(self._router)
         self.budget_limiter = BudgetLimiter(config.orchestrator.budgets, deployments)
         # A semaphore belongs to the loop that first waited on it, as LiteLLM's HTTP clients do.
-        self._loops: weakref.WeakKeyDictionary[
-            asyncio.AbstractEventLoop, tuple[asyncio.Semaphore, str]
-        ] = weakref.WeakKeyDictionary()
+        self._gates: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Gate] = (
+            weakref.WeakKeyDictionary()
+        )
 
     @property
     def built(self) -> Any:
@@ -141,6 +166,25 @@ class Transport:
             model_info={"id": one.id},
         )
         router.apply(litellm.router_api.ChangeSet(upsert=(deployment,)))
+
+    async def reserve(self, usd: float | None, cost: RequestCost) -> Reserved:
+        """Set aside dollars for what is not sent through `send`; `usd` is None where not known.
+
+        Raises: BudgetExceededError: they may not fit into what is left of the day.
+        """
+        limiter = self.budget_limiter
+        if not limiter.is_bound(cost):
+            return NOTHING
+        if usd is None:
+            words = "a budget is set and the price of a batch is not known. State"
+            raise BudgetExceededError(
+                f"{words} input_cost_per_token and output_cost_per_token in its litellm_params."
+            )
+        return await limiter.reserve_usd(await self.router(), usd, cost)
+
+    async def settle(self, reserved: Reserved, attempts: Sequence[WireAttempt]) -> None:
+        """Give back what `reserve` set aside and was not used."""
+        await self.budget_limiter.settle(await self.router(), reserved, attempts)
 
     def record(self, trace: Trace, error: BaseException | None = None) -> None:
         """Add every attempt to its deployment's health and to its request's cost; once."""
@@ -181,9 +225,9 @@ class Transport:
             `Guard.check` does, before anything is sent.
         """
         until = time.monotonic() + deadline_s
-        router = await self.router() if self._router is None else self._router
-        self._guard.check(self._deployments, router, arguments)
-        call = _Call(self, router, trace, self._concurrency_limit())
+        router = await self._ready(arguments, trace)
+        self.guard.check(self._deployments, router, arguments)
+        call = _Call(self, router, trace, self._gate())
         sent = self._sent(arguments, trace)
         most = self._waits if waits is None else waits
         siblings = functools.partial(self._deployments.of_group, str(arguments.get("model")))
@@ -210,6 +254,15 @@ class Transport:
             _litellm.OURS.reset(token)
         return await call.over(response, arguments, until, translate)
 
+    async def _ready(self, arguments: Mapping[str, Any], trace: Trace) -> Any:
+        """The Router; LiteLLM is not loaded for a call that no budget can pay for."""
+        if self._router is None:
+            settings = router_arguments(self._config, self._deployments)
+            enforce = self.budget_limiter.enforce_before  # it may read the table of prices
+            await asyncio.to_thread(enforce, settings, arguments, trace.cost)
+        await _litellm.loaded()
+        return await self.router() if self._router is None else self._router
+
     def _sent(self, arguments: Mapping[str, Any], trace: Trace) -> dict[str, Any]:
         """The arguments as the Router gets them: with the trace, and with a stream's usage."""
         sent = {**arguments, **({TRACE: trace} if self.is_hosted else {"logger_fn": trace.log})}
@@ -221,12 +274,12 @@ class Transport:
             sent["stream_options"] = {**(sent.get("stream_options") or {}), "include_usage": True}
         return sent
 
-    def _concurrency_limit(self) -> asyncio.Semaphore:
+    def _gate(self) -> _Gate:
         loop = asyncio.get_running_loop()
-        if loop not in self._loops:
+        if loop not in self._gates:
             limit = asyncio.Semaphore(self._config.orchestrator.limits.parallel)
-            self._loops[loop] = limit, _litellm.loop_token()
-        return self._loops[loop][0]
+            self._gates[loop] = _Gate(limit, asyncio.Lock(), _litellm.loop_token())
+        return self._gates[loop]
 
     async def aclose(self) -> None:
         """Release what LiteLLM holds globally for this Router: callbacks and HTTP clients."""
@@ -235,8 +288,6 @@ class Transport:
             self._router = None
             here = asyncio.get_running_loop()
             ended = [
-                token
-                for loop, (_, token) in self._loops.items()
-                if loop is here or loop.is_closed()
+                gate.token for loop, gate in self._gates.items() if loop is here or loop.is_closed()
             ]
             await _litellm.close_clients(ended)

@@ -16,12 +16,14 @@ refused with a 400. The tenant is that of the proxy's key.
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.client.module_level import shared
+from orchestrator.gmn.formats.schema import as_schema_asks
 from orchestrator.routing import _litellm
 from orchestrator.routing.offline.litellm_adapter import in_chunks
 from orchestrator.server.chat_request import UnservedRequestError, check_body, read_request
@@ -177,7 +179,7 @@ def _status_of(error: errors.OrchestratorError, request: ChatRequest) -> int:
 
 def _content(made: Generation[Any], request: ChatRequest) -> str:
     """Block text, or JSON when `response_format` asks for JSON."""
-    return str(made.spec.model_dump_json()) if request.wants_json else made.text
+    return json.dumps(as_schema_asks(made.spec)) if request.wants_json else made.text
 
 
 def _usage(made: Generation[Any]) -> dict[str, int]:

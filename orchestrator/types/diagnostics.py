@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
+from orchestrator.types.fits import Fits  # at run time: kept runs are read by their fields
 from orchestrator.types.visible import visible
 
 if TYPE_CHECKING:
@@ -112,8 +113,9 @@ else:
 class Report(_Pair):
     """Everything found in one document; unpacks as the pair ``is_valid, errors``.
 
-    *Valid*, *runs* and *behaves* are three separate answers: no error-level finding; a few steps
-    were simulated without a fault; the expectations held. None means not checked.
+    *Valid*, *runs*, *behaves* and *fits* are separate answers: no error-level finding; a few steps
+    were simulated without a fault; the expectations held; what the request commits to is there.
+    None means not checked.
 
     Attributes:
         diagnostics: what remains after repair, in document order.
@@ -122,6 +124,7 @@ class Report(_Pair):
         behaves: whether every behavioural expectation held.
         behaviour: one line per expectation: the expectation, the measured rate, and for a failed
             one a short trace in labels.
+        fits: every commitment of the request with where it stands in the model.
     """
 
     diagnostics: tuple[Diagnostic, ...] = ()
@@ -129,6 +132,7 @@ class Report(_Pair):
     runs: bool | None = None
     behaves: bool | None = None
     behaviour: tuple[str, ...] = ()
+    fits: Fits | None = None
 
     if not TYPE_CHECKING:
 
@@ -170,6 +174,7 @@ class Report(_Pair):
             "diagnostics": [d.as_dict() for d in self.diagnostics],
             "repairs": [d.as_dict() for d in self.repairs],
             "behaviour": list(self.behaviour),
+            "fits": self.fits and self.fits.as_dict(),
         }
 
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 if TYPE_CHECKING:
     from orchestrator.types.diagnostics import Diagnostic
     from orchestrator.types.requests import Answer, Evaluation, Generation
+    from orchestrator.types.searching import SearchStatus
 
 T = TypeVar("T")
 
@@ -84,12 +85,28 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Searched:
+    """A search for the request began (`status` is ``started``), or ended with a status.
+
+    Attributes:
+        query: what engines are asked.
+        engine: the one that answered; empty where none did.
+        sources: how many are shown for the request so far.
+    """
+
+    query: str
+    status: SearchStatus | Literal["started"]
+    engine: str = ""
+    sources: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Done(Generic[T]):
     """The last event of a stream, with the final result; a hook does not get it."""
 
     result: Generation[T]
 
 
-Event = Asked | Delta | Partial | Answered | Evaluated | Failed | Done[Any]
+Event = Asked | Delta | Partial | Answered | Evaluated | Failed | Searched | Done[Any]
 #: Called with every event, on the event loop; it must return quickly and must not raise.
 Hook = Callable[[Event], None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from orchestrator.types.visible import json_text, visible
 if TYPE_CHECKING:
     from orchestrator.types.diagnostics import Report
     from orchestrator.types.requests import Attempt, Usage
+    from orchestrator.types.searching import Citation, SearchReport
 
 _FEWEST_BACKTICKS = 3
 
@@ -28,6 +30,8 @@ class Presentation:
         usage: Usage
         cost_usd: float | None
         cached: bool
+        citations: tuple[Citation, ...]
+        search: SearchReport
 
         @property
         def provider(self) -> str: ...
@@ -57,6 +61,8 @@ class Presentation:
             for name, held in verdicts.items()
             if held is not None
         ]
+        if self.report.fits is not None:
+            said.append(f"fits: {self.report.fits}")
         calls = len(self.attempts)
         cost = "price not known" if self.cost_usd is None else f"{self.cost_usd:.6g} USD"
         parts = [
@@ -82,6 +88,8 @@ class Presentation:
                 "prompt_tokens": self.usage.prompt_tokens,
                 "completion_tokens": self.usage.completion_tokens,
             },
+            "citations": [asdict(one) for one in self.citations],
+            "search": asdict(self.search),
             "attempts": [
                 {
                     "purpose": attempt.purpose,
@@ -102,9 +110,8 @@ class Presentation:
         Raises: OSError: the file cannot be written.
         """
         file = Path(path)
-        text = self.text
-        if file.suffix.lower() == ".json":
-            text = json_text(self._data(), indent=2)
+        is_json = file.suffix.lower() == ".json"
+        text = json_text(self._data(), indent=2) if is_json else self.text
         file.write_text(text if text.endswith("\n") else f"{text}\n", encoding="utf-8")
         return file
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar, runtime_c
 
 from orchestrator.types.caching import AS_CONFIGURED, CacheMode, CachePolicy
 from orchestrator.types.presentation import Presentation
+from orchestrator.types.searching import NOT_SEARCHED, Citation, SearchReport
 
 if TYPE_CHECKING:
     from orchestrator.types.diagnostics import Diagnostic, Report
@@ -93,6 +94,7 @@ class Description:
         feedback: what to change in `document`: the user's words, else the findings of the checks.
         expectations: behaviour that is expected, in words.
         examples: whole documents to show, as block text.
+        facts: what was found in sources, as a message of the user; empty without a search.
     """
 
     sentence: str = ""
@@ -102,6 +104,7 @@ class Description:
     feedback: str = ""
     expectations: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
+    facts: str = ""
 
     def for_patch(self, document: str, findings: str) -> Description:
         """The description of the request for a patch of `document`; feedback outranks findings."""
@@ -200,6 +203,8 @@ class Answer:
         wire: every call made for it, in order; empty for an answer from the cache.
         context_tokens: the context window, where something else than the request's limit cut the
             answer off and the server says its window; else 0.
+        citations: the sources that the text names, where it was searched for.
+        search: what became of the search; status ``off`` where none was asked for.
     """
 
     text: str
@@ -215,6 +220,8 @@ class Answer:
     seconds: float = 0.0
     wire: tuple[WireAttempt, ...] = ()
     context_tokens: int = 0
+    citations: tuple[Citation, ...] = ()
+    search: SearchReport = NOT_SEARCHED
 
     def from_cache(self) -> Answer:
         """A copy marked as answered by the cache: billed 0, no calls on the wire."""
@@ -279,7 +286,6 @@ class Completer(Protocol):
         Raises:
             LLMError: no deployment answered.
         """
-        ...
 
 
 @runtime_checkable
@@ -305,11 +311,9 @@ class Contract(Protocol[T]):
 
     def evaluate(self, text: str) -> Evaluation[T]:
         """Parse, check, repair locally, check again."""
-        ...
 
     def name_keyed(self, evaluation: Evaluation[T]) -> str:
         """The value as name-keyed JSON text for a patch; empty if it cannot be patched."""
-        ...
 
     def apply_patch(self, evaluation: Evaluation[T], patch: str) -> Evaluation[T]:
         """Apply a model's JSON Patch to the name-keyed form of `evaluation`; evaluate the result.
@@ -318,15 +322,12 @@ class Contract(Protocol[T]):
         parse, does not apply or changes nothing, and a part of a document, add a finding to the
         evaluation, which otherwise stays as it was.
         """
-        ...
 
     def explain(self, evaluation: Evaluation[T]) -> str:
         """The findings as text with labels, as sent to a model."""
-        ...
 
     def read_partial(self, text: str) -> PartialReading | None:
         """What can be read of `text`, the beginning of an answer; None while nothing can be."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,7 +358,8 @@ class Generation(Presentation, Generic[T]):
         usage: tokens over all rounds, cached answers included.
         cost_usd: dollars billed over all rounds; None when a price is not known.
         cached: whether every answer came from the cache.
-        citations: sources used, when search is on.
+        citations: the sources that were shown to the model, where it was searched for.
+        search: what became of the search; status ``off`` where none was asked for.
     """
 
     spec: T
@@ -367,7 +369,8 @@ class Generation(Presentation, Generic[T]):
     usage: Usage
     cost_usd: float | None
     cached: bool
-    citations: tuple[str, ...] = ()
+    citations: tuple[Citation, ...] = ()
+    search: SearchReport = NOT_SEARCHED
 
     @property
     def value(self) -> T:

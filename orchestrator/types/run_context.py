@@ -10,6 +10,8 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from orchestrator.types.bill import Bill, bill_of_row
+from orchestrator.types.errors import BudgetExceededError
 from orchestrator.types.requests import Usage
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ class RequestCost:
     Attributes:
         tenant: whose budget it counts against; empty for none.
         limit_usd: most dollars it may cost; None for no bound.
+        limit_tokens: most tokens it may take, of prompts and answers; None for no bound.
         wire: finished attempts, in order.
         cached_usd: dollars its cached answers cost when they were first made; None when one is
             not known.
@@ -34,10 +37,12 @@ class RequestCost:
         unsent: attempts that failed before anything was sent: they are on nobody's bill.
         announce: called before a call is sent, with what it may take.
         late: called with the attempts of a call that ends after the request did.
+        bill: what the row of a batch takes that the request is part of, if it is of one.
     """
 
     tenant: str = ""
     limit_usd: float | None = None
+    limit_tokens: int | None = None
     wire: list[WireAttempt] = field(default_factory=list)
     hits: int = 0
     cached_usage: Usage = Usage()  # noqa: RUF009  frozen
@@ -47,14 +52,25 @@ class RequestCost:
     unsent: list[WireAttempt] = field(default_factory=list)
     announce: Callable[[WireAttempt], None] | None = None
     late: Callable[[tuple[WireAttempt, ...]], None] | None = None
+    bill: Bill | None = field(default_factory=bill_of_row)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def send(self, expected: WireAttempt) -> None:
         """Announce a call that is about to be sent, with what it may take.
 
-        Raises: BudgetExceededError: it cannot be put on the bill, and a budget is set.
+        Raises: BudgetExceededError: it may take more tokens than are left, or it cannot be put on
+            the bill and a budget is set.
         """
         with self._lock:
+            if self.limit_tokens is not None:
+                taken = (*self.wire, *self.pending)
+                left = self.limit_tokens - sum(one.usage.total_tokens for one in taken)
+                if (most := expected.usage.total_tokens) > left:
+                    raise BudgetExceededError(
+                        f"the next call may take {most:,} tokens and {max(left, 0):,} of"
+                        f" {self.limit_tokens:,} are left for this request. Raise"
+                        " budgets.tokens_per_request, or lower max_tokens."
+                    )
             self.pending.append(expected)
         if self.announce is not None:
             self.announce(expected)
@@ -76,6 +92,8 @@ class RequestCost:
             # Equal ones are of equal calls, so any of them will do.
             if instead_of is not None and instead_of in self.pending:
                 self.pending.remove(instead_of)
+        if self.bill is not None:
+            self.bill.settle(attempts, instead_of)
         if self.late is not None and (attempts or instead_of is not None):
             self.late(attempts)
 

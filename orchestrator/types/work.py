@@ -150,6 +150,10 @@ class _Job:
     used_s: float = 0.0
     since: float = 0.0
     is_stopped: bool = False
+    called: threading.Condition = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.called = threading.Condition(self.turns.lock)
 
     def look(self) -> None:
         if self.is_stopped:
@@ -175,26 +179,32 @@ class _Turns:
     threads: ThreadPoolExecutor
     free: int = AT_ONCE
     waiting: list[_Job] = field(default_factory=list)
-    changed: threading.Condition = field(default_factory=threading.Condition)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self, job: _Job) -> None:
-        with self.changed:
+        with self.lock:
             self.waiting.append(job)
             while not job.is_stopped and not (self.free > 0 and self._first() is job):
                 # The event loop sets the flag without this lock, so it is polled.
-                self.changed.wait(_POLL_S)
+                job.called.wait(_POLL_S)
             self.waiting.remove(job)
             self.free -= 1
             job.since = time.monotonic()
+            self._call()
+
+    def _call(self) -> None:
+        """Wake the job whose turn it is: all sixty would ask for the interpreter at once."""
+        if self.free > 0 and self.waiting:
+            self._first().called.notify()
 
     def _first(self) -> _Job:
         return min(self.waiting, key=lambda job: job.used_s)
 
     def give(self, job: _Job) -> None:
-        with self.changed:
+        with self.lock:
             job.used_s += time.monotonic() - job.since
             self.free += 1
-            self.changed.notify_all()
+            self._call()
 
 
 @functools.cache

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -234,3 +235,34 @@ def plant_where(directory: Path, change: str, row: str, value: object) -> None:
     with sqlite3.connect(directory / "cache.db") as database:
         database.execute(f"UPDATE Cache SET {change} WHERE {row}", (value,))
     database.close()
+
+
+def steps_of_opening(directory: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many instructions SQLite runs until the store in `directory` is open."""
+    steps: list[None] = []
+    connect = sqlite3.connect
+
+    def counted(*arguments: Any, **rest: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*arguments, **rest)
+        connection.set_progress_handler(lambda: steps.append(None), 1)
+        return connection
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite3, "connect", counted)
+        disk_store(directory).close()
+    return len(steps)
+
+
+@pytest.mark.parametrize("max_age_s", [0.0, 60.0])
+def test_opening_a_store_reads_none_of_its_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, max_age_s: float
+) -> None:
+    steps = []
+    for count in (10, 1000):
+        store = disk_store(tmp_path / str(count))
+        rows = [(digest(n), {"n": n}, {"q": n}) for n in range(count)]
+        store.put_all(rows, max_age_s=max_age_s)
+        store.close()
+        steps.append(steps_of_opening(tmp_path / str(count), monkeypatch))
+    assert steps[0] > 50
+    assert steps[1] < steps[0] + 50, steps

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,7 @@ JUNK = st.one_of(
 COLUMNS = ["key", "raw", "store_time", "expire_time", "tag", "size", "mode", "filename", "value"]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(column=st.sampled_from(COLUMNS), value=JUNK, large=st.booleans())
 def test_no_value_of_any_column_is_an_exception(
     tmp_path_factory: pytest.TempPathFactory, column: str, value: object, large: bool
@@ -274,9 +275,27 @@ def test_many_rows_of_one_moment_are_all_pruned(tmp_path: Path) -> None:
     assert store.prune() == 600
 
 
+def test_a_new_store_opens_for_all_that_come_at_once(tmp_path: Path) -> None:
+    barrier = threading.Barrier(4)
+
+    def kept(n: int) -> list[object]:
+        found: list[object] = []
+        for directory in range(60):
+            barrier.wait()
+            store = disk_store(tmp_path / str(directory))
+            store.put(f"{n}", [n], question={})
+            found.append(store.get(f"{n}"))
+            store.close()
+        return found
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(kept, range(4))) == [[[n]] * 60 for n in range(4)]
+
+
 def test_writers_and_readers_in_many_processes_leave_a_whole_store(tmp_path: Path) -> None:
     script = f"""
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from orchestrator.cache.disk import disk_store
 me = int(sys.argv[1])

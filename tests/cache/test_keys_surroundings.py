@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from orchestrator import Orchestrator
 from orchestrator.config.settings import Config
-from orchestrator.models.deployments import ad_hoc_deployment, deployments_of
+from orchestrator.models.deployment import ad_hoc_deployment
+from orchestrator.models.deployments import deployments_of
 from orchestrator.models.surroundings import surroundings, without_secrets
 from tests.support.wire import Reply, WireServer, configured
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 
 from orchestrator import Orchestrator
+from orchestrator.cache.disk import disk_store
+from orchestrator.cache.keys import digest
 from orchestrator.cli.main import main
 from tests.support.wire import WireServer, configured
 
@@ -110,6 +113,26 @@ def test_entries_are_listed_shown_and_compared_without_their_words(
     assert capsys.readouterr().out == "the same question\n"
     for path in (filled / "cache").rglob("*"):
         assert path.is_dir() or b"private question" not in path.read_bytes()
+
+
+def test_the_last_entries_are_listed_and_the_others_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_CACHE_DIR", str(tmp_path))
+    keys = [digest({"number": number}) for number in range(5)]
+    with contextlib.closing(disk_store(tmp_path)) as store:
+        for key in keys:
+            store.put(key, ["answer"], question={"route": "r"})
+        store._backend.remove([keys[3]])  # type: ignore[union-attr]  # its question stays
+        store._backend.remove([keys[4] + ".question"])  # type: ignore[union-attr]
+    assert main(["cache", "list", "--last", "2", "--json"]) == 0
+    printed = capsys.readouterr()
+    assert [one["key"] for one in json.loads(printed.out)] == keys[1:3]
+    assert "the last 2 of 4 entries; all with: --last 4" in printed.err
+    assert main(["cache", "list"]) == 0
+    printed = capsys.readouterr()
+    assert [row.split()[0] for row in printed.out.splitlines()[2:]] == [k[:12] for k in keys[:3]]
+    assert not printed.err
 
 
 def test_misuse_says_what_is_taken(filled: Path, capsys: Output) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -437,11 +438,11 @@ def test_a_reader_that_stops_early_is_no_error() -> None:
     assert ran.stderr == ""
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(200)
 def test_control_c_is_one_line_and_exit_code_130(tmp_path: Path) -> None:
     config = tmp_path / "c.yaml"
     # A port that accepts and never answers.
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         config.write_text(
@@ -456,7 +457,7 @@ def test_control_c_is_one_line_and_exit_code_130(tmp_path: Path) -> None:
             cwd=ROOT,
             env={**os.environ, "ORCHESTRATOR_CONFIG": str(config)},
         )
-        server.settimeout(30)
+        server.settimeout(120)  # LiteLLM is loaded first
         connection, _ = server.accept()
         time.sleep(0.5)
         running.send_signal(signal.SIGINT)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from orchestrator.cli.main import main
+from orchestrator.gmn.acting.world import World
 from orchestrator.gmn.validate import validate
-from orchestrator.gmn.world import World
 from tests.gmn.test_learning import DOCUMENT, walker
 
 Output = pytest.CaptureFixture[str]

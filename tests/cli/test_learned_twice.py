@@ -11,9 +11,9 @@ import pytest
 
 from orchestrator import Agent
 from orchestrator.cli.main import main
-from orchestrator.gmn.simulate import run
+from orchestrator.gmn.acting.simulate import run
+from orchestrator.gmn.acting.world import World
 from orchestrator.gmn.validate import validate
-from orchestrator.gmn.world import World
 from tests.cli.test_learned import Output, written
 
 BUTTON = """gmn 1.0

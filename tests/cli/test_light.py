@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -11,30 +12,106 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "prompts" / "library" / "thermostat.gmn"
+#: All in one process, which takes as long to start as each of them does to run.
 RUN = """
+import contextlib, json, os, sys
+from orchestrator.cli.main import main
+for name, arguments, config in json.loads(sys.argv[1]):
+    os.environ["ORCHESTRATOR_CONFIG"] = config
+    with open(sys.argv[2], "w+") as said:
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            try:
+                code = main(arguments)
+            except SystemExit as ended:  # a wrong argument
+                code = ended.code
+        said.seek(0)
+        print(json.dumps([name, "litellm" in sys.modules, code, said.read()]))
+"""
+ONE = """
 import sys
 from orchestrator.cli.main import main
-code = main(sys.argv[1:])
-print("loaded:", "litellm" in sys.modules, code, file=sys.stderr)
+code = main(sys.argv[2:])
+heavy = [name for name in sys.argv[1].split() if name in sys.modules]
+print("loaded:", *heavy, code, file=sys.stderr)
 """
+HEAVY = ("jsonschema", "filelock", "numpy.ma", "httpx", "ddgs", "trafilatura")
+LOCAL_ONLY = """
+model_list: [{model_name: big, litellm_params: {model: openai/gpt-4o, api_key: sk-nothing}}]
+orchestrator: {privacy: local_only}
+"""
+DAILY, ONCE = (
+    LOCAL_ONLY.replace("privacy: local_only", f"budgets: {{{name}: 0.00001}}")
+    for name in ("usd_per_day", "usd_per_request")
+)
+#: What a file refuses, with the file.
+REFUSED = {
+    "privacy": (["generate", "a thermostat"], 2, LOCAL_ONLY),
+    "privacy of a plan": (["plan", "a thermostat"], 2, LOCAL_ONLY),
+    "a budget of the day": (["generate", "a thermostat"], 3, DAILY),
+    "a budget of the request": (["generate", "a thermostat"], 3, ONCE),
+}
 COMMANDS = {
     "the embedded provider": (["generate", "a thermostat for a cold room"], 0),
-    "a stream of it": (["generate", "a thermostat for a cold room", "--live"], 0),
+    "the same from the cache": (["generate", "a thermostat for a cold room"], 0),
+    "a stream of it": (["generate", "a physician who tests", "--live"], 0),
     "a change": (["refine", str(MODEL), "--feedback", "look 3 steps ahead"], 0),
     "a plan": (["plan", "a thermostat for a cold room"], 0),
     "an unknown route": (["generate", "a thermostat", "--route", "nowhere"], 2),
     "a provider without its key": (["generate", "a thermostat", "--provider", "openai"], 3),
     "the health": (["health"], 0),
+    "a wrong argument": (["generate", "a thermostat", "--seed", "never"], 2),
+    "a wrong constraint": (["generate", "a thermostat", "--constraint", "max_stats=3"], 2),
+    "no description": (["generate", " "], 2),
+    "a document that is not valid": (["validate", "-"], 1),
+    "usage": (["usage"], 0),
+    "the cache": (["cache", "info"], 0),
+    "models": (["models"], 0),
 }
 
 
-@pytest.mark.parametrize("name", sorted(COMMANDS))
-def test_it_is_answered_without_litellm(name: str, tmp_path: Path) -> None:
-    arguments, code = COMMANDS[name]
-    for _ in range(2 if name == "the embedded provider" else 1):  # then from the cache
-        ran = subprocess.run(
-            [sys.executable, "-c", RUN, *arguments], capture_output=True, text=True, check=False,
-            env={**os.environ, "HOME": str(tmp_path), "ORCHESTRATOR_CACHE_DIR": str(tmp_path),
-                 "PYTHONPATH": str(ROOT)},
-        )  # fmt: skip
-        assert ran.stderr.splitlines()[-1] == f"loaded: False {code}", ran.stderr
+def test_it_is_answered_without_litellm(tmp_path: Path) -> None:
+    commands = {name: (*command, "") for name, command in COMMANDS.items()} | REFUSED
+    asked = []
+    for name, (arguments, _, config) in commands.items():
+        file = tmp_path / f"{name}.yaml"
+        file.write_text(config, encoding="utf-8")
+        asked.append((name, arguments, str(file) if config else ""))
+    ran = subprocess.run(
+        [sys.executable, "-c", RUN, json.dumps(asked), str(tmp_path / "said")],
+        capture_output=True, text=True, check=False,
+        env={**os.environ, "HOME": str(tmp_path), "ORCHESTRATOR_CACHE_DIR": str(tmp_path),
+             "PYTHONPATH": str(ROOT)}, input="",
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    found = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert [name for name, *_ in found] == list(commands)
+    for name, is_loaded, code, said in found:  # the first that loads it is the one to blame
+        assert (is_loaded, code) == (False, commands[name][1]), (name, said)
+
+
+@pytest.mark.parametrize("name", ["the cache", "validate"])
+def test_an_answer_that_is_there_takes_no_library_that_only_others_need(
+    name: str, tmp_path: Path
+) -> None:
+    asked = ["generate", "a thermostat for a cold room"]
+    commands = [asked, asked] if name == "the cache" else [["validate", str(MODEL)]]
+    found = [loaded(tmp_path, arguments, ("litellm", *HEAVY)) for arguments in commands]
+    assert found[-1] == "loaded: 0"
+
+
+@pytest.mark.parametrize("arguments", [["cache", "info"], ["usage"]])
+def test_what_only_looks_into_files_does_not_load_asyncio(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    assert loaded(tmp_path, arguments, ("asyncio", "numpy", "ssl")) == "loaded: 0"
+
+
+def loaded(home: Path, arguments: list[str], heavy: tuple[str, ...]) -> str:
+    """The last line of a command's process: which of the `heavy` it loaded, and its exit code."""
+    ran = subprocess.run(
+        [sys.executable, "-c", ONE, " ".join(heavy), *arguments], capture_output=True, text=True,
+        check=False, input="",
+        env={**os.environ, "HOME": str(home), "ORCHESTRATOR_CACHE_DIR": str(home),
+             "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    return ran.stderr.splitlines()[-1]

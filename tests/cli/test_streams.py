@@ -324,9 +324,9 @@ def test_completion_speaks_to_zsh_and_fish_too(capsys: Output) -> None:
 
 
 def test_every_help_has_an_example_and_the_defaults(capsys: Output) -> None:
-    from orchestrator.cli.main import _EXAMPLES
+    from orchestrator.cli.help import EXAMPLES
 
-    for name in _EXAMPLES:
+    for name in EXAMPLES:
         with pytest.raises(SystemExit):
             main([name, "--help"])
         assert f"example: orchestrator {name} " in capsys.readouterr().out

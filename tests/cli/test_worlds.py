@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.main import main, parser
+from orchestrator.cli.commands import parser
+from orchestrator.cli.main import main
 from orchestrator.cli.output import UsageError
-from orchestrator.gmn.worlds import WORLDS
+from orchestrator.gmn.acting.worlds import WORLDS
 
 LIBRARY = Path(__file__).resolve().parents[2] / "prompts" / "library"
 

@@ -65,7 +65,8 @@ print(repr(Orchestrator({OFFLINE!r}).sync.generate_gmn({SENTENCE!r})))
     command = [sys.executable, "-W", "always::ResourceWarning", "-c", script]
     ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout.startswith("<Generation of GMNSpec: valid, runs: yes; 1 call; ")
+    verdict = "valid, runs: yes, fits: 1 of 1; 1 call; "
+    assert ended.stdout.startswith(f"<Generation of GMNSpec: {verdict}")
 
 
 def test_streams_say_of_themselves_what_they_give() -> None:

@@ -14,9 +14,9 @@ from orchestrator import (
     Orchestrator,
     ServiceUnavailableError,
 )
-from orchestrator.gmn.episode import Run
-from orchestrator.gmn.simulate import run
-from orchestrator.gmn.world import World
+from orchestrator.gmn.acting.episode import Run
+from orchestrator.gmn.acting.simulate import run
+from orchestrator.gmn.acting.world import World
 from tests.support.wire import Reply, WireServer, configured
 
 MODEL = """

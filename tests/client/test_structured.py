@@ -15,7 +15,8 @@ from pydantic import BaseModel
 from orchestrator import Orchestrator
 from orchestrator.config.settings import Config
 from orchestrator.models.deployments import deployments_of
-from orchestrator.routing.output_modes import RefusedModes, takes_strictly, tightened
+from orchestrator.models.refused_modes import RefusedModes
+from orchestrator.routing.output_modes import takes_strictly, tightened
 from orchestrator.types.errors import BudgetExceededError, InvalidOutputError
 from orchestrator.types.requests import OutputMode
 from tests.support.wire import Reply, WireServer, configured
@@ -199,6 +200,20 @@ async def test_a_dollar_budget_stops_the_next_call_and_keeps_what_was_paid(
             await orc.generate_structured(ASK, Door, checks=[even], max_tokens=1000)
     assert [attempt.answer.text for attempt in caught.value.attempts] == [FAULTY]
     assert len(wire.requests) == 1
+
+
+@pytest.mark.parametrize(("tokens", "answered"), [(300, 0), (1_050, 1)])
+async def test_a_budget_of_tokens_is_reserved_before_each_call(
+    wire: WireServer, tokens: int, answered: int
+) -> None:
+    """A call may take its prompt and the 1,000 tokens of an answer of full length."""
+    wire.plan("m", FAULTY, GOOD)
+    config = configured(wire.base, "m", budgets={"tokens_per_request": tokens})
+    async with Orchestrator(config) as orc:
+        with pytest.raises(BudgetExceededError, match="are left for this request") as caught:
+            await orc.generate_structured(ASK, Door, checks=[even], max_tokens=1_000)
+    assert [attempt.answer.text for attempt in caught.value.attempts] == [FAULTY] * answered
+    assert len(wire.requests) == answered
 
 
 def test_a_schema_is_closed_where_that_changes_nothing() -> None:

@@ -322,3 +322,25 @@ def test_no_representation_of_a_configuration_holds_a_key() -> None:
     for shown in (repr(config), str(config), f"{config.model_list}"):
         assert "CANARY" not in shown
         assert "m" in shown
+
+
+def test_a_plain_off_is_the_mode_off_which_yaml_reads_as_false(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("orchestrator: {search: {mode: off, max_results: 3}}\n")
+    assert Config.load(path, {}).orchestrator.search.mode == "off"
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"mode": "sometimes"}, "'off', 'always', 'auto' or 'tool'"),
+        ({"engines": []}, "at least 1 item"),
+        ({"max_result": 3}, "Did you mean 'max_results'?"),
+        ({"region": "English"}, "pattern"),
+        ({"timeout_s": 0}, "greater than 0"),
+    ],
+)
+def test_a_wrong_setting_of_the_search_is_named(given: dict[str, object], words: str) -> None:
+    with pytest.raises(ConfigError, match=r"orchestrator\.search") as caught:
+        Config.load({"orchestrator": {"search": given}}, {})
+    assert words in str(caught.value)

@@ -210,7 +210,7 @@ OPERATIONS = st.fixed_dictionaries(
 
 
 @pytest.mark.no_cover  # thousands of documents
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.lists(OPERATIONS, max_size=3) | VALUES, min_size=1, max_size=3),
        st.sampled_from(["\n", " Final: ", " or ", "```\n", "{"]))  # fmt: skip
 def test_no_answer_raises_and_what_fails_leaves_the_document(

@@ -80,7 +80,7 @@ async def test_a_full_window_costs_the_examples_first(wire: WireServer, refuse: 
 
 @pytest.mark.parametrize("refuse", ["", VLLM])
 async def test_a_smaller_window_costs_the_system_prompt_too(wire: WireServer, refuse: str) -> None:
-    Window(wire, -350, refuse=refuse)
+    Window(wire, -200, refuse=refuse)
     async with Orchestrator(configured(wire.base, "m", generation=TEXT)) as orc:
         await orc.generate_gmn(SENTENCE, constraints={"max_states": 9})
     first, last = wire.requests[0], wire.requests[-1]

@@ -14,12 +14,12 @@ from orchestrator.config.paths import shipped
 from orchestrator.generation.contract import JsonSchemaContract
 from orchestrator.generation.gmn_contract import GMNContract
 from orchestrator.generation.loop import refine
-from orchestrator.generation.policy import Ask, Bounds, Finished, GiveUp, State, rank, step
+from orchestrator.generation.policy import rank, step
 from orchestrator.generation.prompts import Prompts
+from orchestrator.generation.state import Ask, Bounds, Finished, GiveUp, State
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.types.diagnostics import Diagnostic, Severity
 from orchestrator.types.errors import (
-    BudgetExceededError,
     DeadlineExceededError,
     InvalidOutputError,
     ServiceUnavailableError,
@@ -255,13 +255,6 @@ async def test_a_provider_that_fails_later_still_carries_what_was_paid() -> None
     assert [a.answer.text for a in caught.value.attempts] == [FAULTY]
 
 
-async def test_a_budget_stops_the_next_call_not_the_one_that_is_paid() -> None:
-    script = Scripted(FAULTY)
-    with pytest.raises(BudgetExceededError) as caught:
-        await run(script, Bounds(budget_tokens=100))
-    assert len(caught.value.attempts) == 1
-
-
 async def test_the_deadline_bounds_everything_and_keeps_the_best_so_far() -> None:
     class Slow(Scripted):
         async def complete(self, request: Request, context: RunContext) -> Answer:
@@ -442,7 +435,7 @@ ANSWERS = st.sampled_from(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.lists(
         st.tuples(ANSWERS, st.sampled_from(["stop", "length", "content_filter"])),
@@ -552,7 +545,7 @@ GMN_ANSWERS = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     script=st.lists(
         st.tuples(GMN_ANSWERS, st.sampled_from(["stop", "stop", "length", "content_filter"])),

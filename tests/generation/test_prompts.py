@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.config.paths import shipped
-from orchestrator.generation.prompts import MOST_QUOTED, Prompts, defanged
+from orchestrator.generation.prompts import MOST_QUOTED, Prompts, defanged, in_form
+from orchestrator.generation.request_building import load_library
+from orchestrator.gmn.formats.schema import strict_schema
+from orchestrator.gmn.validate import validate
 from orchestrator.routing.offline.litellm_adapter import estimated_tokens
 from orchestrator.types.messages import LLMMessage, LLMRole, as_messages
 from orchestrator.types.requests import OutputMode, Request
@@ -24,13 +29,33 @@ def test_the_beginning_is_the_same_bytes_whatever_is_asked() -> None:
     two = PROMPTS.generate(
         "b",
         agent_type="trader",
-        mode=OutputMode.JSON_SCHEMA,
+        mode=OutputMode.PROMPT,
         constraints={"max_states": 9},
         examples=["x"],
     )
     assert one.messages[0] == two.messages[0]
     assert one.messages[0].role is LLMRole.SYSTEM
     assert estimated_tokens(one.messages[0].text) <= MOST_PREFIX_TOKENS
+
+
+def test_no_form_is_described_but_the_one_that_is_asked_for() -> None:
+    said = {
+        mode: PROMPTS.generate("a", agent_type="general", mode=mode).messages[0].text
+        for mode in OutputMode
+    }
+    assert "node state" in said[OutputMode.PROMPT]
+    assert "# JSON form" in said[OutputMode.JSON_OBJECT]
+    assert said[OutputMode.JSON_SCHEMA] == said[OutputMode.TOOL_CALL]
+    for mode, text in said.items():
+        assert ("node state" in text) == (mode is OutputMode.PROMPT)
+        assert ("# JSON form" in text) == (mode is OutputMode.JSON_OBJECT)
+
+
+def test_an_example_has_the_form_of_the_schema_that_is_sent() -> None:
+    for example in load_library():
+        shown = json.loads(in_form(example.text, OutputMode.JSON_SCHEMA))
+        jsonschema.validate(shown, strict_schema())
+        assert validate(shown, run_steps=0).spec == example.spec
 
 
 def test_the_system_prompt_speaks_of_all_that_can_be_said_and_shows_rules_of_utility() -> None:

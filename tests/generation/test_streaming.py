@@ -156,6 +156,21 @@ def test_partial_models_in_json_close_part_by_part() -> None:
     assert GMNContract().read_partial("node state x { labels") is None
 
 
+def test_a_piece_that_closes_nothing_is_not_read_again() -> None:
+    contract = GMNContract()
+    begun = GOOD.partition("node action")[0]
+    assert contract.read_partial(f"{begun}node action go {{") is contract.read_partial(begun)
+
+
+@pytest.mark.parametrize(
+    "text", [GOOD, f"Here it is.\n```gmn\n{GOOD}```\nIt walks.", "} {x}\n" + GOOD]
+)
+def test_what_was_read_before_changes_nothing(text: str) -> None:
+    contract = GMNContract()
+    for end in range(len(text) + 1):
+        assert contract.read_partial(text[:end]) == GMNContract().read_partial(text[:end])
+
+
 def test_a_blocking_stream_can_be_read_and_left(wire: WireServer) -> None:
     wire.plan("m", '{ "size": 4, "goal": "open" }')
     orc = Orchestrator(configured(wire.base, "m"))

@@ -14,9 +14,10 @@ from orchestrator.generation.gmn_contract import (
     GMNContract,
     Verdicts,
 )
-from orchestrator.gmn.expectations import Expectation
+from orchestrator.gmn.acting.expectations import Expectation
 from orchestrator.gmn.limits import Limits
 from orchestrator.types.requests import Description
+from orchestrator.types.searching import Citation
 from tests.support.documents import GOOD
 from tests.support.wire import WireServer, configured
 
@@ -57,6 +58,10 @@ DIFFERENT: dict[str, Callable[[GMNContract], GMNContract]] = {
     "episodes": lambda c: replace(c, episodes=3),
     "description": lambda c: replace(c, description="must reach c"),
     "shown": lambda c: replace(c, shown=(GOOD,)),
+    "sources": lambda c: replace(c, sources=(Citation(1, "t", "https://a.example", "", ""),)),
+    "fits": lambda c: replace(c, fits="error"),
+    "fits_share": lambda c: replace(c, fits_share=0.9),
+    "is_embedded": lambda c: replace(c, is_embedded=True),
     "asked": lambda c: replace(c, asked=Description("another sentence", "explorer", {})),
 }
 
@@ -70,7 +75,8 @@ def test_another_contract_judges_again(judged: list[str], name: str) -> None:
 
 
 def test_every_field_of_a_contract_is_in_the_key() -> None:
-    beside = {"keeps_metadata", "verdicts"}  # of a document that is changed; not of evaluate()
+    # Of a document that is changed, and of a text that arrives; not of evaluate().
+    beside = {"keeps_metadata", "verdicts", "_beginning"}
     assert set(GMNContract.__dataclass_fields__) - beside == set(DIFFERENT)
 
 

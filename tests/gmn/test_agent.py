@@ -15,13 +15,13 @@ import pytest
 
 import orchestrator
 from orchestrator import Agent, GMNError
-from orchestrator.gmn.episode import Run
-from orchestrator.gmn.expectations import Expectation, measure
-from orchestrator.gmn.queries import with_preference
-from orchestrator.gmn.simulate import run, simulate
+from orchestrator.gmn.acting.episode import Run
+from orchestrator.gmn.acting.expectations import Expectation, measure
+from orchestrator.gmn.acting.queries import with_preference
+from orchestrator.gmn.acting.simulate import run, simulate
+from orchestrator.gmn.acting.world import World
+from orchestrator.gmn.acting.worlds import WORLDS
 from orchestrator.gmn.validate import validate
-from orchestrator.gmn.world import World
-from orchestrator.gmn.worlds import WORLDS
 from tests.support.documents import swapped
 
 LIBRARY = Path(__file__).resolve().parents[2] / "prompts" / "library"

@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 from orchestrator.cli.main import main
-from orchestrator.gmn.compare import Comparison, Mean, compare
+from orchestrator.gmn.acting.worlds import WORLDS
 from orchestrator.gmn.compile import Compiled
-from orchestrator.gmn.expected import expected_utility
-from orchestrator.gmn.optimal import Optimum, optimum
+from orchestrator.gmn.engine import contingent
+from orchestrator.gmn.optimum import optimal
+from orchestrator.gmn.optimum.compare import Comparison, Mean, compare
+from orchestrator.gmn.optimum.expected import expected_utility
+from orchestrator.gmn.optimum.optimal import Optimum, optimum
 from orchestrator.gmn.validate import validate
-from orchestrator.gmn.worlds import WORLDS
 
 ROOT = Path(__file__).parents[2]
 TMAZE = str(ROOT / "prompts" / "library" / "tmaze.gmn")
@@ -118,13 +120,13 @@ def test_an_episode_that_ends_gains_nothing_more() -> None:
 
 def test_between_bounds_the_share_is_a_span() -> None:
     best = Optimum(8.0, 8.0, 10.0, "point-based", 400)
-    found = Comparison(20, 40, 1.0, Mean(5.0, 0.6), 2.0, None, best)
+    found = Comparison(20, 40, 1.0, 2, 2, Mean(5.0, 0.6), 2.0, None, best)
     assert found.share == (0.375, 0.5)
     assert found.share_error == pytest.approx(0.1)
     assert found.ratio == (0.5, 0.625)
     # Worse than chance, and below 0: the higher optimum makes less of it.
     best = Optimum(1.0, 1.0, 2.0, "point-based", 400)
-    worse = Comparison(5, 10, 1.0, Mean(-3.0, 0.1), 0.0, None, best)
+    worse = Comparison(5, 10, 1.0, 2, 2, Mean(-3.0, 0.1), 0.0, None, best)
     assert worse.share == worse.ratio == (-3.0, -1.5)
     assert worse.share_error == pytest.approx(0.1)
 
@@ -138,6 +140,7 @@ def test_the_command_prints_a_row_for_each(capsys: pytest.CaptureFixture[str]) -
     assert rows["greedy"] == "greedy    0 expected"
     assert rows["random"].endswith(" expected")
     assert rows["optimal"].endswith(" beliefs")
+    assert "looks 2 of 4 steps ahead, its horizon" in out
     assert "+7.942 of it by seeking information" in out
     assert "% of the way from random to optimal" in out
 
@@ -157,9 +160,26 @@ def test_the_command_gives_the_numbers_as_json(
     assert found["greedy"] is None
 
 
-def test_bounds_are_said_to_be_bounds(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_bound_that_kept_a_plan_short_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contingent, "TREE_NUMBERS", 150)
+    command = ["simulate", str(POMDPS / "tiger.gmn"), "--steps", "3", "--compare", "optimal"]
+    assert main(command) == 0
+    out = capsys.readouterr().out
+    assert "looks 2 of the 4 steps of its horizon ahead: a plan may take" in out
+    assert main([*command, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["comparison"]
+    assert (found["depth"], found["horizon"]) == (2, 4)
+
+
+def test_bounds_are_said_to_be_bounds(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # No room for a tree of beliefs.
+    monkeypatch.setitem(optimal.optimum.__kwdefaults__, "beliefs", 0)  # type: ignore[arg-type]
     maze = str(POMDPS / "maze_4x3.gmn")
-    assert main(["simulate", maze, "--steps", "6", "--episodes", "2", "--compare", "optimal"]) == 0
+    assert main(["simulate", maze, "--steps", "3", "--episodes", "2", "--compare", "optimal"]) == 0
     out = capsys.readouterr().out
     assert "the best policy found with" in out
     assert "beliefs is a lower bound" in out

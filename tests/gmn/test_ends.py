@@ -7,10 +7,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from orchestrator.gmn.acting.expectations import Expectation, measure
+from orchestrator.gmn.acting.simulate import simulate
 from orchestrator.gmn.compile import ActionUtility, Compiled
 from orchestrator.gmn.engine.engine import Engine
-from orchestrator.gmn.expectations import Expectation, measure
-from orchestrator.gmn.simulate import simulate
 from orchestrator.gmn.validate import validate
 from tests.support.documents import GOOD
 

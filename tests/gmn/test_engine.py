@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from orchestrator.gmn.acting.simulate import simulate
 from orchestrator.gmn.compile import Compiled, compile_spec, joint_size
 from orchestrator.gmn.engine.choice import choose
 from orchestrator.gmn.engine.engine import Engine
 from orchestrator.gmn.formats import coerce, read
 from orchestrator.gmn.model import GMNSpec
-from orchestrator.gmn.simulate import simulate
 from orchestrator.types.errors import GMNError
 from tests.support.documents import GOOD, plus, swapped, without
 

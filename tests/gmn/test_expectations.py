@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.gmn.compile import ActionUtility
-from orchestrator.gmn.episode import Run, Step
-from orchestrator.gmn.expectations import (
+from orchestrator.gmn.acting.episode import Run, Step
+from orchestrator.gmn.acting.expectations import (
     Expectation,
     Measured,
     Wanted,
@@ -20,7 +19,8 @@ from orchestrator.gmn.expectations import (
     expectations_of,
     measure,
 )
-from orchestrator.gmn.simulate import simulate
+from orchestrator.gmn.acting.simulate import simulate
+from orchestrator.gmn.compile import ActionUtility
 from orchestrator.gmn.validate import validate
 from tests.support.documents import GOOD, swapped
 

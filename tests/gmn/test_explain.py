@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.gmn.explain import explain, passages
 from orchestrator.gmn.validate import validate
+from orchestrator.gmn.words.explain import explain, passages
 from tests.gmn.test_payoffs import TIGER
 from tests.support.documents import GOOD, SHARED, swapped, without
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from orchestrator import Agent
-from orchestrator.gmn.simulate import run
+from orchestrator.gmn.acting.simulate import run
 from orchestrator.gmn.validate import validate
 
 pytest.importorskip("gymnasium", reason="needs the extra 'gym'")
@@ -21,7 +21,7 @@ import gymnasium
 from gymnasium import spaces
 from gymnasium.utils.env_checker import check_env
 
-from orchestrator.gmn.gym import GymEnvironment, GymWorld
+from orchestrator.gmn.acting.gym import GymEnvironment, GymWorld
 
 LIBRARY = Path(__file__).resolve().parents[2] / "prompts" / "library"
 
@@ -172,7 +172,7 @@ def test_without_the_extra_the_error_says_how_to_get_it() -> None:
     code = (
         "import sys; sys.modules['gymnasium'] = None\n"
         "from orchestrator import MissingExtraError\n"
-        "try:\n    import orchestrator.gmn.gym\n"
+        "try:\n    import orchestrator.gmn.acting.gym\n"
         "except MissingExtraError as error:\n    print(error.extra, error)\n"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

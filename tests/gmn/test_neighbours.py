@@ -18,7 +18,7 @@ assert SPEC is not None
 STEMS = ("state", "level", "active", "reachable", "typical", "known", "left", "min", "max", "able")
 NEGATED = ("in", "un", "non", "not_", "anti", "a", "de", "dis", "im", "ir", "no_")
 OPPOSITE = {"left": "right", "min": "max", "max": "min"}
-MANY = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MANY = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @st.composite

@@ -323,7 +323,7 @@ TIGER_JSON = write_json(runs(TIGER)[0])
 PLACES = ("on", "given", "rules", "terminal", "discount", "selection", "learn", "concentration")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(PLACES), odd, min_size=1, max_size=3))
 def test_whatever_stands_there_is_a_verdict_and_what_is_accepted_reads_back_equal(
     said: dict[str, object],

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from orchestrator.cli.main import main
-from orchestrator.gmn.plot import plotted
-from orchestrator.gmn.simulate import simulate
+from orchestrator.gmn.acting.plot import plotted
+from orchestrator.gmn.acting.simulate import simulate
 from orchestrator.gmn.validate import validate
 from tests.support.documents import GOOD, SHARED
 

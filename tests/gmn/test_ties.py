@@ -7,9 +7,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from orchestrator.gmn.acting.simulate import simulate
 from orchestrator.gmn.engine.choice import choose
 from orchestrator.gmn.engine.engine import Engine
-from orchestrator.gmn.simulate import simulate
 from orchestrator.gmn.validate import validate
 
 LINE = """
@@ -105,7 +105,7 @@ def test_a_run_keeps_what_was_chosen_from_and_not_more_than_it_has_room_for(
         assert step.seen == (0,)
         assert [q.tolist() for q in step.marginals] == [[1.0, 0.0]]
         assert step.choice.posterior.sum() == pytest.approx(1)
-    monkeypatch.setattr("orchestrator.gmn.simulate.KEPT_NUMBERS", 28)
+    monkeypatch.setattr("orchestrator.gmn.acting.simulate.KEPT_NUMBERS", 28)
     short = simulate(engine, steps=4, seed=0)
     assert [step.choice is None for step in short.steps] == [False, False, True, True]
     assert short == run
@@ -173,7 +173,7 @@ def test_what_a_contingent_plan_can_put_off_is_done_at_once(
     horizon: int, cost: str, sparse: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A plan that waits first reaches the goal as well, so the agent would wait for ever."""
-    monkeypatch.setattr("orchestrator.gmn.engine.sparse.SPARSE", sparse)
+    monkeypatch.setattr("orchestrator.gmn.engine.exact.SPARSE", sparse)
     engine = compiled_engine(CORRIDOR.replace("HORIZON", str(horizon)).replace("COST", cost))
     run = simulate(engine, steps=9, seed=0)
     assert [step.action.get("go") for step in run.steps] == ["go", "go", "go", None]
@@ -185,7 +185,7 @@ def test_what_a_contingent_plan_can_put_off_is_done_at_once(
 def test_nor_is_learning_put_off_and_nothing_is_done_in_vain(
     sparse: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestrator.gmn.engine.sparse.SPARSE", sparse)
+    monkeypatch.setattr("orchestrator.gmn.engine.exact.SPARSE", sparse)
     engine = compiled_engine(LAMP)
     assert chosen(engine) == ("light", ("wait", "light"), "information")
     run = simulate(engine, steps=4, seed=0)

@@ -131,10 +131,10 @@ def test_removals_do_not_shift_what_comes_after_them() -> None:
 
 
 def test_limits_can_be_raised_but_not_silently_passed() -> None:
-    rows = [[1.0 / 300] * 300] * 300
+    rows = [[1.0 / 600] * 600] * 600
     tree = {
-        "states": [{"name": "s", "size": 300}],
-        "observations": [{"name": "o", "size": 300}],
+        "states": [{"name": "s", "size": 600}],
+        "observations": [{"name": "o", "size": 600}],
         "likelihoods": [{"of": "o", "given": ["s"], "table": {"kind": "rows", "rows": rows}}],
     }
     assert "GMN701" in {d.code for d in validate(tree).report.errors}

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from orchestrator.gmn import simulate as simulation
+from orchestrator.gmn.acting import simulate as simulation
+from orchestrator.gmn.acting.episode import gained
+from orchestrator.gmn.acting.simulate import simulate
 from orchestrator.gmn.compile import Compiled
-from orchestrator.gmn.drawing import beliefs, drawn, landmarks, legend, path
-from orchestrator.gmn.episode import gained
 from orchestrator.gmn.model import Variable
-from orchestrator.gmn.simulate import simulate
 from orchestrator.gmn.validate import validate
+from orchestrator.gmn.words.drawing import beliefs, drawn, landmarks, legend, path
 from tests.gmn.test_payoffs import TIGER
 from tests.support.documents import GOOD, SHARED, swapped
 

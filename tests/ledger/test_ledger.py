@@ -7,13 +7,17 @@ import json
 import logging
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from orchestrator.ledger import jsonl as jsonlines
-from orchestrator.ledger.ledger import Ledger, lines_of
+from orchestrator.ledger.ledger import Ledger, lines_of, runs_of
 from orchestrator.types.diagnostics import Diagnostic, Report, Severity
 from orchestrator.types.messages import LLMMessage, LLMRole
 from orchestrator.types.requests import Answer, Attempt, Evaluation, Request, Usage, WireAttempt
@@ -253,3 +257,59 @@ file.append("a", b'{{"n": 3}}')
     ran = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     assert ran.stdout.split() == ["OSError", "OSError"]
     assert [line["n"] for line in jsonlines.read([tmp_path / "a"])] == [1, 3]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.binary(max_size=9).filter(lambda raw: b"\n" not in raw)), st.booleans())
+def test_a_file_is_read_from_its_end_as_from_its_beginning(
+    lines: list[bytes], is_ended: bool
+) -> None:
+    path = Path(tempfile.mkdtemp()) / "lines"
+    path.write_bytes(b"\n".join(lines) + b"\n" * is_ended)
+    before, jsonlines._BLOCK = jsonlines._BLOCK, 4
+    try:
+        assert list(jsonlines.backwards(path))[::-1] == list(filter(None, lines))
+    finally:
+        jsonlines._BLOCK = before
+
+
+def test_the_last_run_is_found_without_reading_what_came_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger(tmp_path)
+    for _ in range(200):
+        with ledger.open("generate", route="r") as entry:
+            entry.attempts = (attempt(),)
+        with ledger.open("acompletion", route="r"):
+            pass
+    read: list[bytes] = []
+    whole = json.loads
+
+    def noted(raw: bytes) -> object:
+        read.append(raw)
+        return whole(raw)
+
+    monkeypatch.setattr("orchestrator.ledger.jsonl.json.loads", noted)
+    last = next(runs_of(tmp_path))
+    assert last["rounds"]
+    assert len(read) == 1
+    assert next(runs_of(tmp_path, str(last["id"])[:31])) == last
+    assert len(read) < 40
+    assert len(list(runs_of(tmp_path))) == 200
+
+
+def test_a_run_is_the_same_from_the_end_and_from_the_beginning(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    sent = WireAttempt("d", "acme", "m", "unfinished", usage=Usage(5, 10), cost_usd=0.5)
+    for ends in range(4):
+        with ledger.open("generate", route="r") as entry:
+            entry.attempts = (attempt(),)
+            for _ in range(3):
+                entry.cost_so_far.send(sent)
+        for _ in range(min(ends, 2)):
+            entry.cost_so_far.add((replace(sent, outcome="Timeout"),), instead_of=sent)
+        if ends == 3:
+            entry.cost_so_far.send(sent)
+    forwards = [line for line in lines_of(tmp_path) if line["rounds"]]
+    assert list(runs_of(tmp_path))[::-1] == forwards
+    assert [len(line["wire"]) for line in forwards] == [3, 2, 1, 2]

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from orchestrator.cli.main import main
-from orchestrator.ledger.sums import sums
 from orchestrator.ledger.usage import bars, since_of
+from tests.support.adding import sums
 
 Output = pytest.CaptureFixture[str]
 

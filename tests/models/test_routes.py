@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from orchestrator.config.settings import Config
-from orchestrator.models.deployments import Deployment, Deployments, deployments_of
+from orchestrator.models.deployment import Deployment
+from orchestrator.models.deployments import deployments_of
+from orchestrator.models.groups import Deployments
 from orchestrator.models.routes import RouteTable
 from orchestrator.types.errors import ConfigError, NoDeploymentError
 

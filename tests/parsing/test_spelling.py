@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 from orchestrator.gmn.formats import coerce
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
+from orchestrator.parsing import spelling
 from orchestrator.parsing.schema_coercion import coerced
 from orchestrator.parsing.spelling import nearest, nearest_keys
+from orchestrator.types import work
 from tests.support.documents import GOOD
 
 #: Each means another than its neighbour.
@@ -65,6 +68,27 @@ def test_one_letter_more_less_or_other_and_two_exchanged_are_one_edit(
         )
     )
     assert nearest(edited, [word]) == word
+
+
+@given(st.lists(st.text("abC_ 1-", max_size=6), max_size=8), st.text("abC_ 1-", max_size=6))
+def test_of_many_words_the_same_is_meant_as_by_looking_at_each(known: list[str], word: str) -> None:
+    alike: list[Callable[[str], bool]] = [
+        lambda option: option == word,
+        lambda option: option.casefold() == word.casefold(),
+        lambda option: () != spelling._unspaced(option) == spelling._unspaced(word),
+        lambda option: spelling._is_misspelt(word, option, 3),
+    ]
+    found = [{option for option in known if is_alike(option)} for is_alike in alike]
+    first = next(filter(None, found), set())
+    assert nearest(word, known) == (first.pop() if len(first) == 1 else None)
+
+
+def test_a_word_is_looked_for_by_its_letters_not_in_every_word() -> None:
+    known = [f"{a}{b}{c}room" for a in "bcdfghkl" for b in "aeiou" for c in "bcdfghkl"]
+    with work.allowance(40 * 500):
+        for number in range(500):
+            assert nearest(f"unknown {number}", known) is None
+        assert nearest("bacrooom", known) == "bacroom"
 
 
 def test_two_candidates_are_none() -> None:

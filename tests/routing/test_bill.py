@@ -16,6 +16,7 @@ import pytest
 
 from orchestrator import Orchestrator
 from orchestrator.cli.main import main
+from orchestrator.routing.prices import price_of
 from orchestrator.types.errors import BudgetExceededError, LLMError
 from tests.support.wire import PROVIDERS, Reply, WireServer, configured, provider_config
 
@@ -359,3 +360,13 @@ def test_the_command_refuses_samples_that_cannot_be_asked_for(
         assert code == 2
         assert "samples" in capsys.readouterr().err
     assert wire.requests == []
+
+
+def test_a_price_that_yaml_reads_as_text_is_a_price(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        "model_list:\n- model_name: m\n  litellm_params: {model: openai/m, api_key: k,"
+        " api_base: 'http://localhost:1', input_cost_per_token: 1e-6, output_cost_per_token: 2e-6}"
+    )
+    (one,) = Orchestrator(path)._router.deployments.ready
+    assert price_of(one) == (1e-6, 2e-6)

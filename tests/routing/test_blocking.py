@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -97,23 +98,41 @@ def test_it_works_and_leaves_no_word_behind(name: str, wire: WireServer, tmp_pat
     assert sum(len(line["wire"]) for line in found if line["outcome"] == "answered") >= LINES[name]
 
 
-def test_an_interrupt_cancels_the_call_and_books_it(wire: WireServer, tmp_path: Path) -> None:
-    wire.plan("m", Reply("late", delay_s=60))
-    process = subprocess.Popen(
-        [sys.executable, "-c", START + "ask('a')"], cwd=ROOT, text=True, stderr=subprocess.PIPE,
-        env=environ(wire, tmp_path),
-    )  # fmt: skip
-    for _ in range(1200):  # loading LiteLLM may take that long beside other tests
-        if wire.requests:
-            break
+INTERRUPTED = """
+from orchestrator.cli.main import main
+try:
+    ask('a')
+except KeyboardInterrupt:
+    print('left', flush=True)
+orc.sync.close()
+sys.exit(main(['generate', 'a walker']))
+"""
+
+
+def reaches(count: Callable[[], int], wanted: int) -> None:
+    """Wait until so many are counted; loading LiteLLM may take long beside other tests."""
+    for _ in range(1200):
+        if count() >= wanted:
+            return
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=30)
-    assert stderr.rstrip().endswith("KeyboardInterrupt")
-    (line,) = lines_of(tmp_path / "ledger")
-    assert line["outcome"] == "cancelled"
-    for _ in range(200):  # the server hears of it a moment later
-        if wire.cancelled:
-            break
-        time.sleep(0.02)
-    assert wire.cancelled == 1
+
+
+def test_an_interrupt_cancels_the_call_and_records_it(wire: WireServer, tmp_path: Path) -> None:
+    """Of a blocking call, then of a command: one process, as each would load LiteLLM."""
+    wire.plan("m", Reply("late", delay_s=60))
+    env = environ(wire, tmp_path)
+    (config := tmp_path / "config.yaml").write_text(env["CONFIG"])
+    process = subprocess.Popen(
+        [sys.executable, "-c", START + INTERRUPTED], cwd=ROOT, text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, env={**env, "ORCHESTRATOR_CONFIG": str(config)},
+    )  # fmt: skip
+    for count in (1, 2):
+        reaches(lambda: len(wire.requests), count)
+        process.send_signal(signal.SIGINT)
+        reaches(lambda: wire.cancelled, count)  # the server hears of it a moment later
+    out, err = process.communicate(timeout=30)
+    assert (out, process.returncode) == ("left\n", 130)
+    assert err.splitlines()[-1] == "interrupted"
+    assert "Traceback" not in err
+    assert [line["outcome"] for line in lines_of(tmp_path / "ledger")] == ["cancelled"] * 2
+    assert wire.cancelled == 2

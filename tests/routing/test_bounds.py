@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import time
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -29,6 +30,47 @@ async def test_more_calls_than_there_is_room_for_wait_their_turn(wire: WireServe
         answers = await asyncio.gather(*(orc.generate(ASK) for _ in range(8)))
     assert [answer.text for answer in answers] == ["good"] * 8
     assert time.monotonic() - start > 0.19
+
+
+async def test_calls_that_come_together_leave_the_loop_to_others_between_any_two(
+    wire: WireServer,
+) -> None:
+    wire.plan("m", Reply("good", delay_s=0.05))
+    turn, sent_in = 0, Counter[int]()
+
+    def leaves(details: dict[str, Any]) -> None:
+        if details["log_event_type"] == "pre_api_call":
+            sent_in[turn] += 1
+
+    async with Orchestrator(configured(wire.base, "m", cache={"mode": "off"})) as orc:
+        await orc.generate(ASK)
+        calls = asyncio.gather(
+            *(orc.acompletion(model="m", messages=ASK, logger_fn=leaves) for _ in range(12))
+        )
+        while not calls.done():
+            turn += 1
+            await asyncio.sleep(0)
+        await calls
+    assert sent_in.total() == 12
+    assert max(sent_in.values()) < 4
+
+
+async def test_a_call_that_is_given_up_before_its_turn_keeps_nobody_waiting(
+    wire: WireServer,
+) -> None:
+    wire.plan("m", Reply("good", delay_s=0.05))
+    config = configured(wire.base, "m", limits={"parallel": 3}, cache={"mode": "off"})
+    async with Orchestrator(config) as orc:
+        await orc.generate(ASK)
+        for turns in range(8):
+            tasks = [asyncio.create_task(orc.generate(ASK)) for _ in range(6)]
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            for task in tasks[1:5]:
+                task.cancel()
+            async with asyncio.timeout(5):
+                made = await asyncio.gather(*tasks, return_exceptions=True)
+            assert [getattr(made[at], "text", made[at]) for at in (0, 5)] == ["good"] * 2
 
 
 @pytest.mark.parametrize("limit", [{"max_parallel_requests": 2}, {"rpm": 1000}])

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from orchestrator import Orchestrator, Router
 from orchestrator.routing.translate import retry_after
+from orchestrator.types.bill import Bill, set_bill
 from orchestrator.types.errors import RateLimitError
 from tests.support.wire import PROVIDERS, Reply, WireServer, configured, provider_config
 
@@ -70,6 +71,20 @@ async def test_a_free_sibling_answers(wire: WireServer, door: str, retries: int 
         outcomes = [one["outcome"] for line in await orc.usage() for one in line["wire"]]
     assert outcomes.count("answered") == 4
     assert len(outcomes) == len(wire.requests)  # none is made where nobody sees it
+
+
+@pytest.mark.parametrize(("sibling", "waits"), [("good", 0), (SOON, 1)])
+async def test_a_row_of_a_batch_knows_whether_it_had_to_wait(
+    wire: WireServer, sibling: Any, waits: int
+) -> None:
+    wire.plan("a", SOON, "good")
+    wire.plan("b", sibling, "good")
+    bill = Bill()
+    set_bill(bill)
+    async with Orchestrator(grouped(wire, ("a", "b"))) as orc:
+        while not any(one["model"] == "a" for one in wire.requests):  # LiteLLM takes either first
+            await orc.generate(ASK, model="a")
+    assert bill.rate_limits == waits
 
 
 @pytest.mark.parametrize("door", ["acompletion", "stream", "aembedding"])

@@ -9,13 +9,14 @@ import operator
 import re
 import time
 from collections import defaultdict
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-from re import _constants as op  # type: ignore[attr-defined]  # typeshed does not know it
-from re import _parser  # type: ignore[attr-defined]
+from re import _constants as op  # type: ignore[attr-defined, unused-ignore]  # typeshed does not know it
+from re import _parser  # type: ignore[attr-defined, unused-ignore]
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orchestrator
+from orchestrator.types.pattern import _Uncompiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 
 _SEARCHING = {"search", "finditer", "findall", "sub", "subn", "split"}
 _METHODS = {*_SEARCHING, "match", "fullmatch"}
-_USES_PATTERNS = re.compile(rf"^import re$|^from re |\.(?:{'|'.join(_METHODS)})\(|Scanner", re.M)
+_USES_PATTERNS = re.compile(
+    rf"^import re$|^from re |import pattern$|\.(?:{'|'.join(_METHODS)})\(|Scanner", re.M
+)
 _ENDS = ("\x00", "\n!")
 #: What a text is made of that no pattern in particular is feared to be weak against.
 GENERAL = (
@@ -52,13 +55,15 @@ def trees() -> Iterator[tuple[ModuleType, ast.Module]]:
     root = Path(str(orchestrator.__file__)).parent
     for path in sorted(root.rglob("*.py")):
         text = path.read_text(encoding="utf-8")
-        if _USES_PATTERNS.search(text):
+        if _USES_PATTERNS.search(text) and path.name != "pattern.py":
             steps = path.relative_to(root.parent).with_suffix("").parts
             yield importlib.import_module(".".join(steps)), ast.parse(text)
 
 
 def is_of_re(node: ast.AST) -> bool:
-    """Whether a node is a call such as ``re.search(…)`` with a pattern."""
+    """Whether a node is a call such as ``re.search(…)`` or ``pattern(…)`` with a pattern."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        return node.func.id == "pattern"  # `types.pattern`, which compiles at the first use
     return (
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
@@ -66,6 +71,13 @@ def is_of_re(node: ast.AST) -> bool:
         and node.func.value.id == "re"
         and node.func.attr in {*_METHODS, "compile"}
     )
+
+
+def compiled_of(value: object) -> re.Pattern[str] | None:
+    """A pattern, also one that is compiled at its first use."""
+    if isinstance(value, _Uncompiled):
+        return re.compile(*value._given)
+    return value if isinstance(value, re.Pattern) else None
 
 
 def patterns() -> tuple[list[Pattern], list[str]]:
@@ -79,10 +91,10 @@ def patterns() -> tuple[list[Pattern], list[str]]:
         for node in ast.walk(tree):
             if is_of_re(node):
                 calls.append((module, node))  # type: ignore[arg-type]
-            elif isinstance(node, ast.Attribute) and isinstance(
-                owner := known.get(getattr(node.value, "id", "")), re.Pattern
-            ):
-                uses[owner].add(node.attr)
+            elif isinstance(node, ast.Attribute):
+                owner = compiled_of(known.get(getattr(node.value, "id", "")))
+                if owner is not None:
+                    uses[owner].add(node.attr)
     for module, call in calls:
         where = f"{module.__name__}:{call.lineno}"
         try:
@@ -90,7 +102,7 @@ def patterns() -> tuple[list[Pattern], list[str]]:
         except NameError:
             made_later.append(f"{module.__name__}: {ast.unparse(call.args[0])}")
             continue
-        method = call.func.attr  # type: ignore[attr-defined]
+        method = getattr(call.func, "attr", "compile")
         used = uses[compiled] & _METHODS or _SEARCHING
         methods = frozenset(used if method == "compile" else {method})
         before = found.get(compiled)
@@ -103,7 +115,7 @@ def _evaluated(call: ast.Call, module: ModuleType) -> re.Pattern[str]:
     """The pattern of a call, from what its module has; NameError where a variable shapes it."""
     words = call.args[0]
     at = {"compile": 1, "match": 2, "fullmatch": 2, "search": 2, "findall": 2, "finditer": 2}
-    place = at.get(call.func.attr, 9)  # type: ignore[attr-defined]
+    place = at.get(getattr(call.func, "attr", "compile"), 9)
     stated = [*call.args[place : place + 1], *(k.value for k in call.keywords if k.arg == "flags")]
     text, *flags = (
         eval(compile(ast.Expression(part), "", "eval"), vars(module)) for part in (words, *stated)
@@ -236,16 +248,20 @@ def grows_faster(
     A reading that takes no longer than some plain passes over the text is not in question; one of
     a few characters that takes as long as `most` passes over the longest text is.
     """
-    plain = _plain_in_c(length) if in_c else _plain(length)
+    plain = _plain(length, in_c=in_c)
     for size in (n for n in ramp if n < length // 4):
         text = make(size)
-        if cpu(partial(work, text)) > most * plain and (cpu(partial(work, text), 3) > most * plain):
+        if cpu(partial(work, text)) > most * plain and (
+            cpu(partial(work, text), 3) > most * _pass_over(length, in_c=in_c)
+        ):
             return f"{size} characters take as long as {most * length} should"
     short, long = make(length // 4), make(length)
-    if cpu(lambda: work(long)) < 20 * plain:
+    taken = cpu(lambda: work(long))
+    if taken < 20 * plain:
         return ""
     for times in (1, 5):
-        ratio = cpu(lambda: work(long), times) / max(cpu(lambda: work(short), times + 1), plain / 4)
+        taken = taken if times == 1 else cpu(lambda: work(long), times)
+        ratio = taken / max(cpu(lambda: work(short), times + 1), plain / 4)
         if ratio < _MOST * len(long) / max(1, len(short)):
             return ""
     return f"{ratio:.0f} times the time for {len(long) / len(short):.1f} times the length"
@@ -254,13 +270,15 @@ def grows_faster(
 _MOST = 2  # a linear reading gives 1, a quadratic one 4
 
 
-def _plain_in_c(length: int) -> float:
-    """The same for work that runs in C, which a measurement of coverage does not slow down."""
-    text = "ab" * (length // 2)
-    return cpu(lambda: sum(map(operator.eq, text, itertools.repeat("a"))), 5)
+def _pass_over(length: int, *, in_c: bool) -> float:
+    """A pass over a text that looks at every character once: the slow way, or in C.
 
-
-def _plain(length: int) -> float:
-    """A pass over a text that looks at every character once, the slow way."""
+    What runs in C is not slowed down by a measurement of coverage.
+    """
     text = "ab" * (length // 2)
+    if in_c:
+        return cpu(lambda: sum(map(operator.eq, text, itertools.repeat("a"))), 5)
     return cpu(lambda: sum(c == "a" for c in text), 5)
+
+
+_plain = cache(_pass_over)  # measured once: there are thousands of texts

@@ -13,10 +13,12 @@ from orchestrator.generation.answer_schema import schema_of
 from orchestrator.generation.contract import JsonSchemaContract
 from orchestrator.generation.evaluation.finetune import examples_of
 from orchestrator.generation.gmn_contract import GMNContract
-from orchestrator.gmn.expectations import Expectation
-from orchestrator.gmn.explain import explain
+from orchestrator.gmn.acting.expectations import Expectation
 from orchestrator.gmn.formats import comments_of, read, with_shares, write_text
+from orchestrator.gmn.imports import KINDS, cassandra, gnn
+from orchestrator.gmn.request.read import read_request as read_commitments
 from orchestrator.gmn.validate import validate
+from orchestrator.gmn.words.explain import explain
 from orchestrator.ledger.months import sums_of
 from orchestrator.models.secrets import Secrets
 from orchestrator.routing.offline.wording import read_wording
@@ -38,6 +40,8 @@ _SCHEMA = {
         "more": {"$ref": "#"},
     },
 }  # fmt: skip
+_POMDP = "states: 2\nactions: 2\nobservations: 2\nT: * identity\nO: * uniform\n"
+_GNN = "## StateSpaceBlock\ns[2]\no[2]\n## InitialParameterization\nA={(1,0),(0,1)}\n"
 _CONTRACT: JsonSchemaContract[Any] = JsonSchemaContract(_SCHEMA)
 _GMN = GMNContract()
 _SECRETS = Secrets(["sk-proj-a-secret-1234", "short"])
@@ -54,7 +58,15 @@ def document(text: str) -> None:
     comments = comments_of(reading.places)
     if made.spec is not None:
         write_text(with_shares(made.spec, reading.places), comments)
-        explain(made.spec)
+        if made.report.is_valid:  # the command refuses what is not
+            explain(made.spec)
+
+
+def foreign(text: str) -> None:
+    """Every reader of what other tools write."""
+    for kind in KINDS.values():
+        if kind.module:
+            kind.read(text)
 
 
 def behind_a_document(text: str) -> None:
@@ -90,6 +102,7 @@ def expectation(text: str) -> None:
 def sentence(text: str) -> None:
     """A description that is answered offline."""
     read_wording(text)
+    read_commitments(text)
 
 
 def kept_result(text: str) -> None:
@@ -139,11 +152,24 @@ def schema(text: str) -> None:
         schema_of(found)
 
 
+def pomdp_file(text: str) -> None:
+    """A ``.POMDP`` file, alone and behind a good one."""
+    for one in (text, f"{_POMDP}{text}"):
+        cassandra.read(one)
+
+
+def gnn_file(text: str) -> None:
+    """A GNN file, alone and where a good one has its numbers."""
+    for one in (text, f"{_GNN}{text}"):
+        gnn.read(one)
+
+
 TARGETS: dict[str, Callable[[str], None]] = {
     made.__name__: made
     for made in (
-        document, behind_a_document, gmn_answer, json_answer, patch, expectation, sentence,
+        document, foreign, behind_a_document, gmn_answer, json_answer, patch, expectation, sentence,
         kept_result, config, ledger, cassette, chat_request, chat_body, schema,
+        pomdp_file, gnn_file,
     )
 }  # fmt: skip
 _GOOD = _GMN.evaluate(GOOD)

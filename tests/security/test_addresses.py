@@ -34,6 +34,10 @@ CONNECTS = {
     "models/local_servers.py": "the port of a server on this machine",
     "models/origins.py": "nothing: it reads what an address names",
     "cli/doctor.py": "the servers that doctor looks for on this machine",
+    "cli/client.py": "the service that --url names",
+    "cli/serve.py": "nothing: it listens at --host",
+    "routing/redirects.py": "nothing: it looks at what LiteLLM's clients send and get",
+    "generation/search/pages.py": "pages that a search has found, at public addresses only",
 }
 
 

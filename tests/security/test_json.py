@@ -16,7 +16,7 @@ from orchestrator.generation.contract import contract_of
 from orchestrator.generation.gmn_contract import GMNContract
 from orchestrator.gmn.validate import validate
 from orchestrator.ledger.jsonl import read
-from orchestrator.routing.output_modes import MODES_FILE, RefusedModes
+from orchestrator.models.refused_modes import MODES_FILE, RefusedModes
 from orchestrator.types.errors import ConfigError
 from orchestrator.types.requests import Contract
 from tests.support.documents import GOOD
@@ -38,7 +38,7 @@ def deep(levels: int) -> str:
 
 
 HOSTILE = {
-    "brackets": "[" * 100_000,
+    "brackets": "[" * 20_000,
     "closed brackets": "[" * 400 + "]" * 400,
     "beyond the reader": "[" * 5000 + "]" * 5000,
     "objects": '{"a":' * 400 + "1" + "}" * 400,

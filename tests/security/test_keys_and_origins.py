@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 import orchestrator
 from orchestrator import Config, Orchestrator
-from orchestrator.models.origins import is_here, origin_of
+from orchestrator.models.addresses import is_here, origin_of
 from orchestrator.models.secrets import secrets_of
 from orchestrator.types.errors import (
     AuthenticationError,

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.cli.main import main
-from orchestrator.gmn.expectations import Expectation, check_names
+from orchestrator.gmn.acting.expectations import Expectation, check_names
 from orchestrator.gmn.formats import write_text
-from orchestrator.gmn.inferred import inferred_from
 from orchestrator.gmn.model import GMNSpec, Variable
+from orchestrator.gmn.request.inferred import inferred_from
 from orchestrator.gmn.rules import labels_matching
 from orchestrator.gmn.validate import Validation, validate
 from tests.support.documents import GOOD, swapped

@@ -33,7 +33,7 @@ def doubling(rounds: int, op: str = "copy") -> list[dict[str, str]]:
     return [{"op": op, "from": "/a", "path": "/a/-"} for _ in range(rounds)]
 
 
-@pytest.mark.parametrize("rounds", [22, 40, 400])
+@pytest.mark.parametrize("rounds", [22, 400])
 def test_a_value_that_is_copied_into_itself_is_stopped(rounds: int) -> None:
     assert "the patch does not apply: more than" in patched(doubling(rounds))
 

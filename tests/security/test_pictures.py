@@ -132,6 +132,8 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(320)
 def test_no_address_is_fetched_here(wire: WireServer) -> None:
     """In a process of its own: LiteLLM reads its limit when it is imported."""
     fetched: list[str] = []

@@ -11,6 +11,7 @@ import pytest
 
 from orchestrator import Orchestrator
 from orchestrator.cli.main import main
+from orchestrator.generation import request_building
 from orchestrator.generation.request_building import MOST_PROMPT
 from orchestrator.gmn import examples
 from orchestrator.server.chat_request import UnservedRequestError, read_request
@@ -29,13 +30,14 @@ MANY = [f"place={'c' * 1000} within 3"] * 40
         ({"prompt": LONG}, f"prompt{SHOWN}"),
         ({"expectations": [LONG]}, f"expectations{SHOWN}"),
         ({"expectations": MANY}, "expectations: 40,600 characters"),
-        ({"examples": [GOOD] * 500}, "examples: "),
+        ({"examples": [*[GOOD] * 20, "is not read"]}, "examples: "),
         ({"constraints": {"max_states": 10**5000}}, "max_states is over 10^15"),
     ],
 )
 async def test_what_is_longer_than_a_question_may_be_is_not_asked(
-    wire: WireServer, given: dict[str, Any], words: str
+    wire: WireServer, monkeypatch: pytest.MonkeyPatch, given: dict[str, Any], words: str
 ) -> None:
+    monkeypatch.setattr(request_building, "MOST_SHOWN", 5_000)  # 500 documents take seconds
     wire.plan("small", GOOD)
     async with Orchestrator(configured(wire.base, "small")) as orc:
         with pytest.raises(ValueError, match="^" + re.escape(words)):

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.gmn.expectations import Expectation
-from orchestrator.gmn.formats import read
+from orchestrator.gmn.acting.expectations import Expectation
+from orchestrator.gmn.imports import read
 from orchestrator.models.secrets import Secrets
 from tests.security import hostile
 from tests.security.targets import TARGETS, run
@@ -29,7 +29,8 @@ UNITS = (
     "[\u201c/*\u201d,", "end ", "node ", "gmn 1.0\n", "# c\n", "a: state {size: 2}\n", "a -> b\n",
     "agent a {}\n", "node state s { labels: [a, b] }\n", "```gmn\ngmn 1.0\nagent x {}\n```\n",
     '{"op":"add","path":"/a","value":1}', "-----BEGIN PRIVATE KEY-----", "sk-a1-", "bearer ",
-    "password : ", "trap at (1,1) and ", " ", "\n", "wait, no: [1] ",
+    "password : ", "trap at (1,1) and ", "one of a, ", "not the ", "costs 1 in ", "row 1 ",
+    "is b or ", "p0..", " ", "\n", "wait, no: [1] ",
 )  # fmt: skip
 #: What stands before them.
 BEFORE = ("", "{")

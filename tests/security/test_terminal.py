@@ -23,11 +23,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator import Generation, Orchestrator, Report, Usage
-from orchestrator.cli.main import main, parser
-from orchestrator.gmn.explain import explain
+from orchestrator.cli.commands import parser
+from orchestrator.cli.main import main
 from orchestrator.gmn.formats import comments_of, read, write_json, write_text
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
+from orchestrator.gmn.words.explain import explain
 from orchestrator.types.diagnostics import Diagnostic, Severity
 from orchestrator.types.errors import ConfigError
 from orchestrator.types.visible import HIDDEN, json_text, logger_of, visible
@@ -119,6 +120,15 @@ CASES: dict[str, list[str]] = {
         "{doc} --json --expect {expected}",
         "{broken}", "{missing}",
     ],
+    "batch": [
+        "{rows}", "{rows} -o {new}", "{rows} -o {new} --json --carry", "{rows} --budget {hostile}",
+        "{rows} -o {new} --journal {broken}", "{rows} --operation structured --schema {broken}",
+        "{doc}", "{missing}", "{rows} -o {rows}", "{rows} --operation ask --route {hostile}",
+    ],
+    "worker": ["--database {hostile}", "--database postgresql://{hostile}/x"],
+    "import": ["{doc}", "{raw} --as {hostile}", "{broken}", "{prose}", "{missing}"],
+    "diff": ["{doc} {raw}", "{doc} {names} --json", "{doc} {broken}", "{doc} {missing}"],
+    "library": ["", "{hostile}", "tmaze -o {missing}/x"],
     "refine": [
         "{doc} --feedback patched", "{comments} --feedback patched", "{doc} --feedback {hostile}",
         "{doc} --feedback patched --json", "{broken} --feedback x", "{missing} --feedback x",
@@ -145,6 +155,12 @@ CASES: dict[str, list[str]] = {
     "doctor": ["", "--json", "--probe"],
     "demo": ["", "--steps {hostile}"],
     "completion": ["bash", "zsh", "fish", "bash --json", "{hostile}"],
+    "ask": ["{hostile} --search off", "{hostile} --json", "x --route {hostile}", "faulty"],
+    "search": ["{hostile} --engine {hostile}", "{hostile} --json --engine nothing"],
+    "serve": ["--host {hostile}", "--port {hostile}"],
+    "keys": ["list", "create --tenant {hostile}", "revoke {hostile}", "{hostile}"],
+    "memory": ["audit {hostile}", "forget {hostile}", "audit --json"],
+    "client": ["--message {hostile} --url {hostile}", "--message x --url http://127.0.0.1:1"],
 }  # fmt: skip
 CALLS = [
     pytest.param(command, call, id=f"{command} {call}".strip())
@@ -168,7 +184,11 @@ class World:
             "new": str(self.directory / "new"),
             "missing": str(self.directory / f"missing{NAME}"),
             "cases": self.file("cases", json.dumps(cases)),
+            "rows": f"{self.directory / 'rows'}.jsonl",
         }  # fmt: skip
+        rows = [{"id": HOSTILE, "prompt": f"x{HOSTILE}"}, {HOSTILE: 1}, {"prompt": "faulty"}]
+        text = "\n".join(map(json.dumps, rows)) + f"\n{HOSTILE}\n"
+        Path(self.words["rows"]).write_text(text, encoding="utf-8", newline="")
 
     def file(self, name: str, text: str) -> str:
         path = self.directory / f"{name}{NAME}"

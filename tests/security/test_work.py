@@ -16,8 +16,8 @@ import pytest
 from orchestrator import DeadlineExceededError, Orchestrator
 from orchestrator.cli.main import main
 from orchestrator.generation.contract import contract_of
-from orchestrator.gmn import expectations
-from orchestrator.gmn.expectations import Expectation
+from orchestrator.gmn.acting import expectations
+from orchestrator.gmn.acting.expectations import Expectation
 from orchestrator.gmn.limits import DEFAULT_LIMITS
 from orchestrator.gmn.validate import Validation, validate
 from orchestrator.parsing import json_reader, schemas
@@ -373,3 +373,20 @@ def test_a_part_of_an_answer_is_held_against_its_schema_in_few_steps(
     assert long is not None
     assert (long.findings, "/b" in long.closed) == ((), True)
     assert len(looks) < 8_000
+
+
+async def test_a_turn_that_ends_wakes_one_job_and_not_all_that_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    woken, jobs = 0, 40
+    wait = threading.Condition.wait
+
+    def counted(self: threading.Condition, timeout: float | None = None) -> bool:
+        nonlocal woken
+        is_called = wait(self, timeout)
+        woken += is_called and threading.current_thread().name.startswith("orchestrator-judge")
+        return is_called
+
+    monkeypatch.setattr(threading.Condition, "wait", counted)
+    await asyncio.gather(*(work.judge(time.sleep, 0.01) for _ in range(jobs)))
+    assert woken <= 2 * jobs  # a job may be called twice before it runs

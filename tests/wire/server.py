@@ -71,6 +71,7 @@ class WireServer:
         self.decide: Callable[[Asked], Reply] | None = None
         self.requests: list[dict[str, Any]] = []
         self.windows: dict[str, int] = {}
+        self.running: dict[str, object] = {}
         self.served = Served()
         self.whole: list[tuple[Asked, Said]] = []
         self.cancelled = 0
@@ -88,6 +89,7 @@ class WireServer:
         """Forget the script and everything that was asked."""
         self.scripts.clear()
         self.windows.clear()
+        self.running.clear()
         self.requests.clear()
         self.decide = None
         self.served = Served()
@@ -116,6 +118,9 @@ class WireServer:
         add("/api/show", self._show)
         application.router.add_get("/v1/models", self._models)
         application.router.add_get("/api/tags", self._tags)
+        for path in ("/props", "/api/v0/models", "/api/ps"):
+            application.router.add_get(path, self._running)
+        self._add_routes(application.router)
         # A client that goes away is noticed at once.
         runner = web.AppRunner(application, handler_cancellation=True)
         self._loop.run_until_complete(runner.setup())
@@ -128,6 +133,9 @@ class WireServer:
         self._loop.run_forever()
         self._loop.run_until_complete(runner.cleanup())
         self._loop.close()
+
+    def _add_routes(self, router: web.UrlDispatcher) -> None:
+        """More endpoints, of a server that has them."""
 
     async def _openai(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
@@ -173,6 +181,11 @@ class WireServer:
         ]
         listed += [{"id": model, "max_model_len": n} for model, n in self.windows.items()]
         return web.json_response({"object": "list", "data": listed})
+
+    async def _running(self, request: web.Request) -> web.Response:
+        if request.path not in self.running:
+            return web.Response(status=404)
+        return web.json_response(self.running[request.path])
 
     async def _tags(self, request: web.Request) -> web.Response:
         return web.json_response({"models": [{"name": m, "model": m} for m in self.scripts]})

@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from orchestrator.config.files import yaml_value
+from orchestrator.generation.evaluation.round_trip import acts_alike
 from orchestrator.generation.request_building import check_description, parsed
 from orchestrator.gmn.checks import known_constraints
+from orchestrator.gmn.words.explain import explain
 from orchestrator.ledger import jsonl as jsonlines
 from orchestrator.ledger.usage import stamp
 from orchestrator.types.errors import ConfigError, LLMError
 from orchestrator.types.requests import AgentType, Attempt, Generation, Usage
+from orchestrator.types.work import judge
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,6 +74,9 @@ class CaseResult:
     Attributes:
         valid_after: calls until the model was valid; None when it never was.
         error: class name of the error raised; empty for none.
+        fits: share of the prompt's commitments that are in the model; None where there are none.
+        round_trip: whether the model that its own explanation leads to acts as it does; None where
+            that was not asked.
     """
 
     case: Case
@@ -81,6 +87,8 @@ class CaseResult:
     usage: Usage
     usd: float | None
     error: str = ""
+    fits: float | None = None
+    round_trip: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +101,10 @@ class Score:
         calls, tokens, usd: total over all cases divided by the number of valid models; None when
             there are none, and for dollars also when a price is not known.
         errors: number of cases by class name of the error.
+        fits: mean share of a prompt's commitments that are in its model, 0 where there is no model;
+            None where no prompt commits to anything.
+        round_trip: share of the models that act the same when they are generated from what
+            `explain` says of them; None where that was not asked.
     """
 
     cases: int
@@ -103,6 +115,8 @@ class Score:
     tokens: float | None
     usd: float | None
     errors: Mapping[str, int] = field(default_factory=dict)
+    fits: float | None = None
+    round_trip: float | None = None
 
 
 class Generate(Protocol):
@@ -119,9 +133,12 @@ class Generate(Protocol):
 
 
 async def evaluate(
-    generate: Generate, cases: Sequence[Case], *, parallel: int = 4
+    generate: Generate, cases: Sequence[Case], *, parallel: int = 4, is_round_trip: bool = False
 ) -> tuple[CaseResult, ...]:
-    """Generate every case, `parallel` at a time; an LLMError becomes the result of its case."""
+    """Generate every case, `parallel` at a time; an LLMError becomes the result of its case.
+
+    With `is_round_trip` every model is explained and generated again from that, at its own cost.
+    """
     limit = asyncio.Semaphore(parallel)
 
     async def one(case: Case) -> CaseResult:
@@ -132,9 +149,20 @@ async def evaluate(
                 )
             except LLMError as error:
                 return _outcome(case, error.attempts, None, type(error).__name__)
-            return _outcome(case, made.attempts, made)
+            found = _outcome(case, made.attempts, made)
+            if not is_round_trip:
+                return found
+            return dataclasses.replace(found, round_trip=await _comes_back(generate, case, made))
 
     return tuple(await asyncio.gather(*(one(case) for case in cases)))
+
+
+async def _comes_back(generate: Generate, case: Case, made: Generation[Any]) -> bool:
+    try:
+        again = await generate(explain(made.spec), case.agent_type, {}, expectations=())
+    except (LLMError, ValueError):
+        return False
+    return await judge(acts_alike, made.spec, again.spec)
 
 
 def _outcome(
@@ -151,7 +179,17 @@ def _outcome(
         sum((attempt.answer.usage for attempt in attempts), Usage()),
         sum(known) if len(known) == len(costs) else None,
         error,
+        _fits(attempts, made),
     )
+
+
+def _fits(attempts: Sequence[Attempt[Any]], made: Generation[Any] | None) -> float | None:
+    """The share that fits; 0 where a prompt commits to something and gave no model."""
+    reports = [made.report] if made is not None else [a.evaluation.report for a in attempts]
+    known = [one.fits for one in reports if one.fits is not None and one.fits.of]
+    if not known:
+        return None
+    return known[-1].share if made is not None else 0.0
 
 
 def score(outcomes: Sequence[CaseResult]) -> Score:
@@ -173,7 +211,14 @@ def score(outcomes: Sequence[CaseResult]) -> Score:
         tokens / len(valid) if valid else None,
         sum(costs) / len(valid) if valid and len(costs) == len(outcomes) else None,
         errors,
+        _mean([outcome.fits for outcome in outcomes]),
+        _mean([outcome.round_trip for outcome in outcomes]),
     )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +289,8 @@ def worse(now: Score, before: Score, *, slack: float = 0.0) -> list[str]:
     found = []
     shares = [("valid after 4 calls", now.valid_at[-1], before.valid_at[-1])]
     shares += [("runs", now.runs, before.runs), ("behaves", now.behaves, before.behaves)]
+    if now.fits is not None and before.fits is not None:
+        shares.append(("fits", now.fits, before.fits))
     for name, new, old in shares:
         if new < old * (1 - slack):
             found.append(f"{name}: {new:.0%}, before {old:.0%}")

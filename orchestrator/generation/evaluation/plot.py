@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.generation.evaluation.evaluate import CALLS
-from orchestrator.gmn.plot import check_plot
+from orchestrator.gmn.acting.plot import check_plot
 from orchestrator.types.visible import visible
 
 if TYPE_CHECKING:

@@ -5,18 +5,21 @@ Importing a family registers its checks; the order of the imports is the order i
 
 from __future__ import annotations
 
+# isort: off
 from orchestrator.gmn.checks import (
+    quality,
     behaviour,
     bounds,
     course,
     payoff,
     preference,
     probability,
-    quality,
     queries,
     shape,
     structure,
-)  # isort: skip
+)
+
+# isort: on
 from orchestrator.gmn.checks.bounds import CONSTRAINTS, known_constraints
 from orchestrator.gmn.checks.registry import Subject, check, is_too_large, run_checks
 

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from orchestrator.gmn.checks.quality import distances, joint_actions
+from orchestrator.gmn.acting.walk import Walk
+from orchestrator.gmn.acting.world import World
+from orchestrator.gmn.checks.reach import Reach
 from orchestrator.gmn.checks.registry import Subject, check
 from orchestrator.gmn.codes import finding
-from orchestrator.gmn.engine.choice import best, choose
+from orchestrator.gmn.engine.choice import best
 from orchestrator.gmn.engine.engine import Engine
-from orchestrator.gmn.world import World
 from orchestrator.types.work import look
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -48,11 +49,11 @@ _DISCOUNT = 0.95
 def information_does_not_buy_the_worst(subject: Subject) -> Iterator[Diagnostic]:
     """A first act that risks the worst for what it tells, and is not worth it."""
     model = subject.compiled
-    if model is None or not model.info_gain:
+    if model is None or not model.info_gain or len(subject.reach.actions) == 1:
         return
-    engine, quiet = Engine(model), Engine(replace(model, info_gain=False))
-    beliefs, held = _after_first_observation(engine), _after_first_observation(quiet)
-    done, better = best(engine, beliefs).action, best(quiet, held).action
+    engine, quiet = subject.engine, subject.engine.without_information()
+    held = subject.walk(0).first(1).steps[0][0].beliefs
+    done, better = best(engine, held).action, best(quiet, held).action
     if np.array_equal(done, better):
         return
     worst, risks = _risks(quiet, held, done, better)
@@ -62,7 +63,7 @@ def information_does_not_buy_the_worst(subject: Subject) -> Iterator[Diagnostic]
     tables = [*model.C, *model.V, *(one.table for one in model.action_utilities)]
     if not lost > _LOSS * sum(float(np.ptp(table)) for table in tables):
         return
-    gains = [engine.information(engine.predict(beliefs, action)) for action in (done, better)]
+    gains = [engine.information(engine.predict(held, action)) for action in (done, better)]
     factor = next((2**n for n in range(1, 15) if not _still_done(model, done, 2.0**n)), None)
     fix = (
         f"multiply every utility by {factor}, or write info_gain: false"
@@ -174,17 +175,15 @@ class _Joint:
     """A model as if its states were seen: what is best to do, and where it leads.
 
     Attributes:
-        moves: p(s' | s, u), a matrix [s, s'] for each joint action.
+        reach: the moves between its joint states.
         utility: expected utility of being in each joint state.
         doing: the same of each joint action in it, [actions, states].
-        ends: whether everything ends there.
     """
 
     model: Compiled
-    moves: tuple[Array, ...]
+    reach: Reach
     utility: Array
     doing: Array
-    ends: NDArray[np.bool_]
 
     @property
     def liked(self) -> Array:
@@ -196,15 +195,14 @@ class _Joint:
         that it enters `goal`, and the most probable that any plan makes that; and whether such a
         best one begins with each action, [actions, states]."""
         value, enters, could = np.zeros((3, len(self.utility)))
+        ends, moves = self.reach.ends, self.reach.moves
         while True:
-            look(50, numbers=3 * len(self.moves) * len(value) ** 2)
-            to = self.utility + np.where(self.ends, 0.0, self.model.discount * value)
-            into = np.where(goal, 1.0, np.where(self.ends, 0.0, enters))
-            ever = np.where(goal, 1.0, np.where(self.ends, 0.0, could))
-            worth = self.doing + np.stack([move @ to for move in self.moves])
-            chance = np.stack([move @ into for move in self.moves])
-            could = np.stack([move @ ever for move in self.moves]).max(axis=0)
-            value = worth.max(axis=0)
+            look(50, numbers=3 * self.reach.numbers)
+            to = self.utility + np.where(ends, 0.0, self.model.discount * value)
+            into, ever = np.where(goal, 1.0, np.where(ends, 0.0, [enters, could]))
+            brings = np.moveaxis(moves @ np.stack([to, into, ever], axis=1), 2, 0)
+            worth, chance = self.doing + brings[0], brings[1]
+            could, value = brings[2].max(axis=0), worth.max(axis=0)
             # Of equally good plans the one that goes there.
             equal = worth >= value - 1e-9 * np.maximum(1.0, np.abs(value))
             enters = np.where(equal, chance, 0.0).max(axis=0)
@@ -220,33 +218,20 @@ def _joint(subject: Subject) -> _Joint | None:
     model = subject.compiled
     if model is None:
         return None
-    states = math.prod(v.n for v in model.states)
-    count = math.prod(u.n for u in model.actions)
-    if count == 1 or states > subject.limits.search_states or count * states**2 > _MOST_NUMBERS:
+    reach = subject.reach
+    states, count, at = reach.states, len(reach.actions), reach.at
+    if count == 1 or states > subject.limits.search_states or reach.numbers > _MOST_NUMBERS:
         return None
-    look(200, numbers=2 * count * states**2 * len(model.states))
-    at = np.array(np.unravel_index(np.arange(states), [v.n for v in model.states]))
-    moves = []
-    actions = joint_actions(model)
-    for action in actions:
-        moved = np.ones((states, states))
-        for f, (table, deps) in enumerate(zip(model.B, model.B_dependencies, strict=True)):
-            controls = [int(action[k]) for k in model.B_action_dependencies[f]]
-            rows = table[(slice(None), *(at[g] for g in deps), *controls)]
-            moved *= rows[at[f]].T
-        moves.append(moved)
+    look(200, numbers=2 * reach.numbers * len(model.states))
     utility = sum((v[at[f]] for f, v in enumerate(model.V)), start=np.zeros(states))
     for c, a, deps in zip(model.C, model.A, model.A_dependencies, strict=True):
         utility = utility + np.tensordot(c, a, axes=1)[tuple(at[f] for f in deps)]
     doing = np.zeros((count, states))
     for one in model.action_utilities:
-        for number, action in enumerate(actions):
+        for number, action in enumerate(reach.actions):
             place = (*(at[f] for f in one.states), *(int(action[k]) for k in one.actions))
             doing[number] += one.table[place]
-    ends = np.zeros(states, dtype=bool)
-    for f, labels in enumerate(model.terminal):
-        ends |= labels[at[f]]
-    return _Joint(model, tuple(moves), utility, doing, ends)
+    return _Joint(model, reach, utility, doing)
 
 
 def _goal(joint: _Joint, reachable: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
@@ -262,65 +247,51 @@ def the_agent_goes_for_what_it_wants(subject: Subject) -> Iterator[Diagnostic]:
     joint = _joint(subject)
     if joint is None:
         return
-    distance = distances(joint.model, _LIKELY)
+    distance = joint.reach.distances(_LIKELY)
     goal = _goal(joint, distance >= 0)
     if goal is None:
         return
     _, enters, could, _ = joint.plan(joint.model.horizon, goal)
-    starts = (distance == 0) & ~goal & ~joint.ends & (could >= 0.2)
+    starts = (distance == 0) & ~goal & ~joint.reach.ends & (could >= 0.2)
     if starts.any() and enters[starts].max() < 0.05:
-        if not _arrives(joint.model, goal):
+        if not _arrives(subject, goal):
             yield _never_worth_it(joint, goal, starts)
-    elif (stay := _idle(joint.model, goal)) is not None:
+    elif (stay := _idle(joint.reach, subject.walk, goal)) is not None:
         yield from _could_gain(joint, goal, stay)
 
 
-def _index(model: Compiled, state: Sequence[int]) -> int:
-    return int(np.ravel_multi_index(tuple(state), [v.n for v in model.states]))
+def _index(reach: Reach, state: Sequence[int]) -> int:
+    return int(np.ravel_multi_index(tuple(state), reach.sizes))
 
 
-def _episode(
-    engine: Engine, seed: int, steps: int
-) -> Iterator[tuple[list[int], Beliefs, NDArray[np.int64] | None]]:
-    """State, beliefs and act of each step of a simulated episode; no act where it has ended."""
-    rng = np.random.default_rng(seed)
-    world, prior = World(engine.model, rng), engine.start()
-    for _ in range(steps):
-        held = engine.observe(prior, world.observe()).beliefs
-        action = None if world.has_ended else choose(engine, held, rng).action
-        yield list(world.state), held, action
-        if action is None:
-            return
-        world.act(action)
-        prior = engine.predict(held, action)
-
-
-def _arrives(model: Compiled, goal: NDArray[np.bool_]) -> bool:
+def _arrives(subject: Subject, goal: NDArray[np.bool_]) -> bool:
     """Whether some simulated episode enters the goal."""
-    engine, steps = Engine(model), max(_IDLE_STEPS, 2 * model.horizon)
+    steps = max(_IDLE_STEPS, 2 * subject.reach.model.horizon)
     return any(
-        goal[_index(model, state)]
-        for seed in range(_SEEDS)
-        for state, _, _ in _episode(engine, seed, steps)
+        goal[_index(subject.reach, walk.states[at])]
+        for walk in map(subject.walk, range(_SEEDS))
+        for at in range(steps)
+        if walk.goes_on(at)
     )
 
 
-def _idle(model: Compiled, goal: NDArray[np.bool_]) -> tuple[int, list[int]] | None:
+def _idle(
+    reach: Reach, walks: Callable[[int], Walk], goal: NDArray[np.bool_]
+) -> tuple[int, list[int]] | None:
     """A joint state, no goal, that an agent that knows it never leaves, and which joint actions it
     does there."""
-    engine, actions = Engine(model), joint_actions(model)
-    for seed in range(_SEEDS):
-        start, known, done = None, 0.0, []
-        for state, held, action in _episode(engine, seed, _IDLE_STEPS):
-            start = start or state
-            if action is None or state != start or goal[_index(model, start)]:
-                break
-            done.append(int((actions == action).all(axis=1).argmax()))
-            known = math.prod(
-                float(q[s]) for q, s in zip(engine.marginals(held), state, strict=True)
-            )
-        if start and len(done) == _IDLE_STEPS and known > 0.9:
-            return _index(model, start), list(dict.fromkeys(done))
+    for walk in map(walks, range(_SEEDS)):
+        start = walk.states[0]
+        here = _index(reach, start)
+        if goal[here] or not all(
+            walk.states[at] == start and walk.goes_on(at + 1) for at in range(_IDLE_STEPS)
+        ):
+            continue
+        held = walk.engine.marginals(walk.steps[_IDLE_STEPS - 1][0].beliefs)
+        if math.prod(float(q[s]) for q, s in zip(held, start, strict=True)) > 0.9:
+            chosen = (choice.action for _, choice in walk.steps[:_IDLE_STEPS] if choice)
+            done = [int((reach.actions == action).all(axis=1).argmax()) for action in chosen]
+            return here, list(dict.fromkeys(done))
     return None
 
 
@@ -367,7 +338,7 @@ def _could_gain(
         return
     if steps > model.horizon:
         fix = f"plan at least {steps} steps ahead, or grade the preference by distance"
-    elif model.discount == 1 and _idle(replace(model, discount=_DISCOUNT), goal) is None:
+    elif model.discount == 1 and _leaves(joint, goal):
         fix = f"it puts off what later is worth as much as now: write discount: {_DISCOUNT}"
     elif model.selection == "contingent":
         fix = "a habit holds the agent, or what it learns there weighs more (info_gain: false)"
@@ -376,13 +347,19 @@ def _could_gain(
             "one good plan weighs less than the many that stay (raise gamma or the utilities), or"
             " a habit holds the agent"
         )
-    doing = " or ".join(_doing(model, joint_actions(model)[number]) for number in done[:4])
+    doing = " or ".join(_doing(model, joint.reach.actions[number]) for number in done[:4])
     words = (
         f"the agent idles: it stays at {_named(model, here)} and does {doing} for {_IDLE_STEPS}"
         f" steps, though {_named(model, int(goal.argmax()))} is reached in {steps} steps that are"
         f" worth {gain:.2g} nats more; {fix}"
     )
     yield finding("GMN518", words, pointer="/policy")
+
+
+def _leaves(joint: _Joint, goal: NDArray[np.bool_]) -> bool:
+    """Whether an agent to which later is worth less does not idle."""
+    engine = Engine(replace(joint.model, discount=_DISCOUNT))
+    return _idle(joint.reach, lambda seed: Walk(engine, seed), goal) is None
 
 
 def _named(model: Compiled, index: int) -> str:

@@ -16,6 +16,7 @@ from orchestrator.gmn.tables import entries
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from orchestrator.gmn.model import Conditional
     from orchestrator.types.diagnostics import Diagnostic
 
 _COUNTED = 10**15  # sizes beyond it are not written out
@@ -78,7 +79,9 @@ def lists_are_short(subject: Subject) -> Iterator[Diagnostic]:
     for section in ("states", "observations", "actions"):
         for i, variable in enumerate(getattr(spec, section)):
             lists += [(f"/{section}/{i}/terminal", len(variable.terminal))]
-    lists += [(f"/preferences/{i}/goals", len(p.goals)) for i, p in enumerate(spec.preferences)]
+    for i, p in enumerate(spec.preferences):
+        lists += [(f"/preferences/{i}/goals", len(p.goals))]
+        lists += [(f"/preferences/{i}/goal_gradient", len(p.goal_gradient))]
     for pointer, table in subject.tables:
         lists += [(f"{pointer}/table/moves", len(table.table.moves))]
         lists += [(f"{pointer}/table/blocked", len(table.table.blocked))]
@@ -100,13 +103,15 @@ def tables_are_small(subject: Subject) -> Iterator[Diagnostic]:
             continue
         n_rules = len(conditional.table.rules)
         of, given = subject.variables.get(conditional.of), subject.given(conditional)
-        size = entries(of, given) if of is not None and given is not None else 0
+        size = subject.size(conditional) if of is not None and given is not None else 0
         total += size
         if size > limits.table_entries:
             words = f"the table of {name} would have {shown(size)} entries, more than "
             words += str(limits.table_entries)
+            if conditional.of in conditional.given and pointer.startswith("/transitions"):
+                words += f"; {_advice(subject, conditional)}"
             yield finding("GMN702", words, pointer=where, variable=name, got=shown(size))
-        work = n_rules * (size // max(of.n if of is not None else 1, 1))
+        work = n_rules * math.prod(parent.n for parent in given or ())
         if n_rules > limits.rules or work > limits.rule_work:
             words = f"{n_rules} rules for {name}, more than {limits.rules} or too many contexts"
             yield finding("GMN707", words, pointer=f"{where}/rules", variable=name, got=n_rules)
@@ -114,6 +119,19 @@ def tables_are_small(subject: Subject) -> Iterator[Diagnostic]:
         words = f"all tables together would have {shown(total)} entries, more than "
         words += str(limits.total_entries)
         yield finding("GMN709", words, got=shown(total), expected=limits.total_entries)
+
+
+def _advice(subject: Subject, transition: Conditional) -> str:
+    """What makes fewer numbers of a transition from its own previous value count."""
+    table, few = transition.table, "at most one in 32 is above 0, and those alone count"
+    of, given = subject.variables[transition.of], subject.given(transition) or ()
+    if subject.size(transition) < entries(of, given):
+        return "these are its possible outcomes alone: declare fewer values, parents or actions"
+    if transition.learn:
+        return f"leave out learn: true where {few}"
+    if table.noise != 0 and table.noise_kind != "stay":
+        return f"write noise_kind: stay, or no noise, where then {few}"
+    return f"write grid, shift, map or rules where {few}, or declare fewer values"
 
 
 def shown(count: int) -> str:
@@ -154,14 +172,14 @@ def planning_is_bounded(subject: Subject) -> Iterator[Diagnostic]:
 
 
 def _per_action(subject: Subject, state: str) -> int:
-    """Number of entries in the transition of one factor, for one action."""
+    """How many numbers are kept of the transition of one factor, for one action."""
     for table in subject.spec.transitions:
         given = subject.given(table)
         of = subject.variables.get(table.of)
         if table.of == state and given is not None and of is not None:
-            states = [v for v in given if subject.kinds.get(v.name) == "state"]
-            return entries(of, states)
-    return subject.variables[state].n ** 2
+            actions = [v.n for v in given if subject.kinds.get(v.name) == "action"]
+            return max(of.n, subject.size(table) // max(1, math.prod(actions)))
+    return subject.variables[state].n
 
 
 @check("GMN707", "GMN710")

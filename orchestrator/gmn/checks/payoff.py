@@ -86,7 +86,8 @@ def payoffs_are_of_states_and_actions(subject: Subject) -> Iterator[Diagnostic]:
                 words = f"{name} is listed twice in a preference"
                 at = f"{where}/given/{i}"
                 yield finding("GMN112", words, pointer=at, variable=name, fix=fix)
-        if preference.rules and (preference.values or preference.goals):
+        others = preference.values or preference.goals or preference.goal_gradient
+        if preference.rules and others:
             words = f"a preference on {preference.on} has rules beside goals or values; write two"
             words += " preferences, they add up"
             yield finding("GMN416", words, pointer=where, variable=preference.on)

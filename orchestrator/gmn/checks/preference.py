@@ -11,12 +11,14 @@ import numpy as np
 from orchestrator.gmn.checks.fixes import drop, put, safe, suggested
 from orchestrator.gmn.checks.registry import Subject, check
 from orchestrator.gmn.codes import finding
+from orchestrator.gmn.gradient import graded, state_behind
+from orchestrator.gmn.tables import TableError
 from orchestrator.types.work import look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orchestrator.gmn.model import Goal, Payoff, Preference
+    from orchestrator.gmn.model import Goal, Gradient, Payoff, Preference
     from orchestrator.types.diagnostics import Diagnostic, Fix
 
 LARGE_UTILITY = 20.0  # nats; a larger one outweighs all others in every plan
@@ -36,7 +38,9 @@ def values_fit_their_target(subject: Subject) -> Iterator[Diagnostic]:
     for index, preference in enumerate(subject.spec.preferences):
         target = subject.variables.get(preference.on)
         where = f"/preferences/{index}"
-        weighed: tuple[Goal | Payoff, ...] = (*preference.goals, *preference.rules)
+        weighed: tuple[Goal | Gradient | Payoff, ...] = (
+            *preference.goals, *preference.goal_gradient, *preference.rules,
+        )  # fmt: skip
         utilities = [*preference.values, *(one.utility for one in weighed)]
         if not all(math.isfinite(u) for u in utilities):
             words = f"a utility on {preference.on} is not finite; write a number of nats"
@@ -65,6 +69,30 @@ def _padded(where: str, preference: Preference, n: int) -> Fix | None:
     if short <= 0 or 0.0 not in preference.values or preference.goals:
         return None
     return safe("pad with 0", put(f"{where}/values", [*preference.values, *([0.0] * short)]))
+
+
+@check("GMN409")
+def goal_gradients_can_be_written_out(subject: Subject) -> Iterator[Diagnostic]:
+    """A gradient needs a state that moves; what is wrong with a label or a table has own codes."""
+    transitions = {table.of: table for table in subject.spec.transitions}
+    for index, preference in enumerate(subject.spec.preferences):
+        where = f"/preferences/{index}/goal_gradient"
+        for number, gradient in enumerate(preference.goal_gradient):
+            if not 0 <= gradient.decay <= 1:
+                words = (
+                    f"decay is {gradient.decay:g}, expected 0 to 1: utilities fall with distance"
+                )
+                place, on = f"{where}/{number}/decay", preference.on
+                yield finding("GMN409", words, pointer=place, variable=on, got=gradient.decay)
+        state = state_behind(subject.spec, preference.on)
+        table = transitions.get(state)
+        if not preference.goal_gradient or (table and subject.known(table) is None):
+            continue
+        try:
+            graded(subject.spec, preference, subject.known)
+        except TableError as error:
+            if error.code == "GMN409":
+                yield finding("GMN409", str(error), pointer=where, variable=preference.on)
 
 
 @check("GMN404")
@@ -97,7 +125,7 @@ def values_make_a_difference(subject: Subject) -> Iterator[Diagnostic]:
             continue
         # Where everything can end, a utility that is the same for all is that of going on.
         alike = not values.size or (np.all(values == values[0]) and (is_endless or not values[0]))
-        if not preference.goals and alike:
+        if not (preference.goals or preference.goal_gradient) and alike:
             words = f"every value of {preference.on} is preferred alike: no effect"
             fix = safe("drop it", drop(where))
             yield finding("GMN406", words, pointer=where, variable=preference.on, fix=fix)

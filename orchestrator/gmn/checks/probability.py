@@ -33,6 +33,8 @@ def entries_are_probabilities(subject: Subject) -> Iterator[Diagnostic]:
     """Entries are finite, not negative, and above 1 only in percentages or counts."""
     for table in subject.written:
         rows = table.rows
+        if rows.min(initial=0.0) >= 0 and rows.max(initial=0.0) <= 1:
+            continue
         bad = ~np.isfinite(rows)
         negative = (rows < 0) & ~bad
         within_rounding = negative & (rows > -repairs.CLIP_BAND)
@@ -117,13 +119,14 @@ def rows_sum_to_one(subject: Subject) -> Iterator[Diagnostic]:
     """Rows sum to 1; a fix scales small deviations, others are reported row by row."""
     for table in subject.written:
         rows = table.rows
-        if table.turned is not None or _is_scaled(table):
+        if not repairs.unnormalised(rows).size or table.turned is not None or _is_scaled(table):
             continue  # 303, 206 or 207 reports it
         evened, empty = repairs.evened(rows)
         near_made, near = repairs.renormalised(rows, band=repairs.SAFE_BAND)
         wide_made, within = repairs.renormalised(rows, band=repairs.WIDE_BAND)
-        wide = np.setdiff1d(within, near)
-        far = np.setdiff1d(repairs.unnormalised(rows), np.concatenate([within, empty]))
+        wide = np.setdiff1d(within, near, assume_unique=True)
+        seen = np.concatenate([within, empty])
+        far = np.setdiff1d(repairs.unnormalised(rows), seen, assume_unique=True)
         # A suggested fix must not change rows within the safe band.
         wide_made[near] = rows[near]
         yield from _scaled(table, "GMN201", near, near_made, safe)
@@ -243,10 +246,10 @@ def _rule(where: str, of: str, rule: Rule) -> Iterator[Diagnostic]:
         place = f"{where}/then/{number}/p"
         yield finding("GMN209", words, pointer=place, variable=of, got=outcome.p)
     look(2 * len(rule.then))
-    counts = Counter(outcome.value for outcome in rule.then)
-    repeated = next((value for value, count in counts.items() if count > 1), None)
-    if repeated is not None:
-        words = f"outcome {repeated!r} is listed {counts[repeated]} times in one rule of {of}"
+    values = [outcome.value for outcome in rule.then]
+    if len({*values}) < len(values):
+        repeated, count = next(one for one in Counter(values).items() if one[1] > 1)
+        words = f"outcome {repeated!r} is listed {count} times in one rule of {of}"
         added = safe("add them up", _outcomes(where, _added_up(rule.then)))
         yield finding("GMN217", words, pointer=f"{where}/then", variable=of, fix=added)
     elif not outside and (wrong := _rule_sum(where, of, rule.then)) is not None:
@@ -254,6 +257,8 @@ def _rule(where: str, of: str, rule: Rule) -> Iterator[Diagnostic]:
 
 
 def _rule_sum(where: str, of: str, then: Sequence[Outcome]) -> Diagnostic | None:
+    if abs(sum(outcome.p for outcome in then) - 1.0) < repairs.ROUNDING / 2:
+        return None  # sooner found than by arrays
     rows = np.array([[outcome.p for outcome in then]])
     if repairs.unnormalised(rows).size == 0:
         return None

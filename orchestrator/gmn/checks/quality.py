@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from orchestrator.gmn.checks.registry import Subject, check
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.engine.parts import parts_of
 from orchestrator.gmn.model import Policy
+from orchestrator.gmn.rows import Local, Rows, are_close, as_kept, under
 from orchestrator.types.work import look
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def likelihoods_tell_something(subject: Subject) -> Iterator[Diagnostic]:
             continue
         look(40, numbers=8 * rows.size)
         where = f"/likelihoods/{index}"
-        if len(rows) > 1 and rows.shape[1] > 1 and np.allclose(rows, rows[:1]):
+        if len(rows) > 1 and rows.shape[1] > 1 and are_close(rows, rows[:1]):
             parents = ", ".join(table.given)
             words = f"{table.of} tells nothing about {parents}: every row is the same"
             yield finding("GMN501", words, pointer=where, variable=table.of)
@@ -44,13 +44,13 @@ def likelihoods_tell_something(subject: Subject) -> Iterator[Diagnostic]:
             yield finding("GMN512", words, pointer=where, variable=table.of)
 
 
-def _by_action(model: Compiled, k: int) -> Iterator[NDArray[np.float64]]:
+def _by_action(model: Compiled, k: int) -> Iterator[NDArray[np.float64] | list[Rows]]:
     """Every transition and utility that depends on action `k`, with its axis first."""
-    for f, b in enumerate(model.B):
+    for f, b in enumerate(as_kept(model.B)):
         controls = model.B_action_dependencies[f]
         if k in controls:
             axis = 1 + len(model.B_dependencies[f]) + controls.index(k)
-            yield np.moveaxis(b, axis, 0)
+            yield b.along(axis) if isinstance(b, Local) else np.moveaxis(b, axis, 0)
     for u in model.action_utilities:
         if k in u.actions:
             yield np.moveaxis(u.table, len(u.states) + u.actions.index(k), 0)
@@ -70,7 +70,7 @@ def actions_differ(subject: Subject) -> Iterator[Diagnostic]:
             (i, j)
             for i in range(action.n)
             for j in range(i + 1, action.n)
-            if all(_are_close(table[i], table[j]) for table in tables)
+            if all(are_close(table[i], table[j]) for table in tables)
         ]
         where = f"/actions/{k}"
         if len(alike) == action.n * (action.n - 1) // 2:
@@ -80,11 +80,6 @@ def actions_differ(subject: Subject) -> Iterator[Diagnostic]:
             a, b = (action.names[i] for i in alike[0])
             words = f"labels {a} and {b} of action {action.name} do exactly the same"
             yield finding("GMN508", words, pointer=where, variable=action.name)
-
-
-def _are_close(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
-    look(40, numbers=4 * one.size)
-    return np.allclose(one, other)
 
 
 #: Moves that a plan may count on: their share of the most probable one's probability.
@@ -97,27 +92,26 @@ def goals_are_within_reach(subject: Subject) -> Iterator[Diagnostic]:
     model = subject.compiled
     if model is None:
         return
-    n_joint = math.prod(v.n for v in model.states)
-    if n_joint > subject.limits.search_states:
+    reach = subject.reach
+    if reach.states > subject.limits.search_states:
         return
-    unreachable = int(np.sum(distances(model) < 0))
+    unreachable = int(np.sum(reach.distances() < 0))
     if unreachable:
-        words = f"{unreachable} of {n_joint} joint states can never be reached from the start"
+        words = f"{unreachable} of {reach.states} joint states can never be reached from the start"
         yield finding("GMN504", words, pointer="/transitions")
     yield from _far_goals(subject, model)
 
 
 def _far_goals(subject: Subject, model: Compiled) -> Iterator[Diagnostic]:
-    horizon, sizes = model.horizon, [v.n for v in model.states]
-    joint = np.array(np.unravel_index(np.arange(math.prod(sizes)), sizes))
+    horizon, reach = model.horizon, subject.reach
     distance: NDArray[np.int64] | None = None
     for m, (observation, c) in enumerate(zip(model.observations, model.C, strict=True)):
         best = c.max()
         if len(set(c.tolist())) != 2 or best <= 0 or np.sum(c == best) > max(1, len(c) // 4):
             continue  # graded, or several goals
-        distance = distances(model, _LIKELY) if distance is None else distance
+        distance = reach.distances(_LIKELY) if distance is None else distance
         label = int(c.argmax())
-        a = model.A[m][label][tuple(joint[f] for f in model.A_dependencies[m])]
+        a = model.A[m][label][tuple(reach.at[f] for f in model.A_dependencies[m])]
         likely = a >= 0.5 * a.max()
         steps = distance[likely & (distance >= 0)]
         if steps.size and steps.min() > horizon:
@@ -134,79 +128,28 @@ def _far_goals(subject: Subject, model: Compiled) -> Iterator[Diagnostic]:
             yield finding("GMN503", words, pointer=pointer, variable=observation.name)
 
 
-def distances(model: Compiled, likely: float = 0.0) -> NDArray[np.int64]:
-    """Fewest steps from the start to every joint state, shape [joint]; -1 if unreachable.
-
-    Only by moves that have at least the share `likely` of the most probable one's probability; 0
-    leaves out what is impossible alone.
-    """
-    sizes = [v.n for v in model.states]
-    distance = np.full(math.prod(sizes), -1, dtype=np.int64)
-    begins = [np.flatnonzero((d > 0) & (d >= 1e-6 * bool(likely))) for d in model.D]
-    queue = deque(_grid(begins, sizes).tolist())
-    distance[queue] = 0
-    while queue and (distance < 0).any():
-        here = queue.popleft()
-        at = np.unravel_index(here, sizes)
-        if any(ends[i] for ends, i in zip(model.terminal, at, strict=False)):
-            continue
-        for there in _successors(model, at, sizes, likely):
-            if distance[there] < 0:
-                distance[there] = distance[here] + 1
-                queue.append(int(there))
-    return distance
-
-
-def _grid(options: list[NDArray[np.int64]], sizes: list[int]) -> NDArray[np.int64]:
-    """Every joint state with one of these labels of each factor."""
-    grid = np.array(np.meshgrid(*options, indexing="ij")).reshape(len(sizes), -1)
-    return np.atleast_1d(np.ravel_multi_index(tuple(grid), sizes))
-
-
-def _successors(
-    model: Compiled, here: tuple[np.intp, ...], sizes: list[int], likely: float
-) -> NDArray[np.int64]:
-    """Joint states that some joint action reaches, see `distances`."""
-    found = np.zeros(math.prod(sizes), dtype=bool)
-    for action in joint_actions(model):
-        look(20)
-        options: list[NDArray[np.int64]] = []
-        for f, b in enumerate(model.B):
-            parents = [int(here[g]) for g in model.B_dependencies[f]]
-            controls = [int(action[k]) for k in model.B_action_dependencies[f]]
-            at: tuple[Any, ...] = (slice(None), *parents, *controls)
-            row = b[at]
-            options.append(np.flatnonzero((row > 0) & (row >= likely * row.max())))
-        look(20 * len(sizes) + math.prod(map(len, options)) // 8)
-        found[_grid(options, sizes)] = True
-    return np.flatnonzero(found)
-
-
-def joint_actions(model: Compiled) -> NDArray[np.int64]:
-    """Every joint action, shape [joint actions, actions]."""
-    per_step = math.prod(v.n for v in model.actions)
-    joint: NDArray[np.int64] = model.policies[:per_step, -1, :]
-    return joint
-
-
 @check("GMN505")
 def traps_are_reported(subject: Subject) -> Iterator[Diagnostic]:
     """Absorbing states with negative utility that the first action reaches from the start."""
     model = subject.compiled
-    if model is None or len(model.states) != 1 or model.B[0].ndim > 3:
+    if model is None or len(model.states) != 1 or len(model.B_action_dependencies[0]) > 1:
         return
-    b = model.B[0] if model.B[0].ndim == 3 else model.B[0][..., None]
+    controls = [[i] for k in model.B_action_dependencies[0] for i in range(model.actions[k].n)]
+    stays = np.ones(model.states[0].n, dtype=bool)
+    for chosen in controls or [[]]:
+        look(20, numbers=len(stays) ** 2)
+        stays &= np.diagonal(under(as_kept(model.B)[0], chosen)) > 1 - 1e-9
+    first = under(as_kept(model.B)[0], (controls or [[]])[0])
     utility = model.V[0].copy()
     for m, c in enumerate(model.C):
         if model.A_dependencies[m] == (0,):
             utility = utility + c @ model.A[m]
     for s, name in enumerate(model.states[0].names):
         look(40)
-        absorbing = np.all(b[s, s, :] > 1 - 1e-9)
         by_default = np.any(
-            (model.D[0] > 1e-6) & (b[s, :, 0] > 0.01) & (np.arange(len(utility)) != s)
+            (model.D[0] > 1e-6) & (first[s] > 0.01) & (np.arange(len(utility)) != s)
         )
-        if absorbing and utility[s] < 0 and by_default:
+        if stays[s] and utility[s] < 0 and by_default:
             action = model.actions[0].names[0]
             words = (
                 f"{model.states[0].name}={name} is never left and disliked; {action} leads there"
@@ -254,7 +197,7 @@ def _signatures(model: Compiled, f: int) -> NDArray[np.float64] | None:
     parts += [ends[:, None].astype(float) for ends in model.terminal[f : f + 1]]
     tables = [
         *zip(model.A, model.A_dependencies, strict=True),
-        *zip(model.B, model.B_dependencies, strict=True),
+        *zip(as_kept(model.B), model.B_dependencies, strict=True),
     ]
     parts += [
         np.moveaxis(u.table, u.states.index(f), 0).reshape(len(parts[0]), -1)
@@ -262,8 +205,12 @@ def _signatures(model: Compiled, f: int) -> NDArray[np.float64] | None:
         if f in u.states
     ]
     for array, parents in tables:
-        if f in parents:
-            axis = 1 + parents.index(f)
+        if f not in parents:
+            continue
+        axis = 1 + parents.index(f)
+        if isinstance(array, Local):
+            parts.append(array.codes(axis))
+        else:
             parts.append(np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1))
     if sum(part.shape[1] for part in parts) * len(parts[0]) > 4_000_000:
         return None
@@ -317,7 +264,8 @@ def something_is_uncertain(subject: Subject) -> Iterator[Diagnostic]:
     model = subject.compiled
     if model is None:
         return
-    if all(np.all((x == 0) | (x == 1)) for x in (*model.A, *model.B, *model.D)):
+    moves = [b.rows.p if isinstance(b, Local) else b for b in as_kept(model.B)]
+    if all(np.all((x == 0) | (x == 1)) for x in (*model.A, *moves, *model.D)):
         words = "observations, moves and start are certain: nothing is left to infer"
         yield finding("GMN514", words)
 

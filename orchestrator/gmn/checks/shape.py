@@ -68,7 +68,9 @@ def _disagreeing(pointer: str, variable: Variable, product: int) -> Diagnostic:
 
 def _off_by_one(subject: Subject, pointer: str, variable: Variable) -> Iterator[Diagnostic]:
     """A finding when every table shows a size that differs by 1 from the declared one."""
-    shown = [n for at in subject.tables for n in _extents(subject, at[1], variable)]
+    tables = subject.tables_with.get(variable.name, ())
+    look(5 * len(tables))
+    shown = [n for table in tables for n in _extents(subject, table, variable)]
     lengths = [
         len(written)
         for written in (
@@ -99,7 +101,7 @@ def _extents(subject: Subject, conditional: Conditional, variable: Variable) -> 
     Rows, maps, and an identity with another variable have such axes.
     """
     table, given = conditional.table, subject.given(conditional)
-    if variable.name not in (conditional.of, *conditional.given) or given is None:
+    if given is None:
         return []
     shown: list[int | None] = []
     if table.kind == "rows" and conditional.of == variable.name:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from orchestrator.gmn.model import Condition, Conditional, GMNSpec, Payoff, Rule, Variable
-    from orchestrator.types.diagnostics import Diagnostic, Fix, PatchOperation
+    from orchestrator.types.diagnostics import Diagnostic, Fix
 
 SECTIONS = {"state": "states", "observation": "observations", "action": "actions"}
 _RANGE_LIKE = re.compile(r"\d+\.\.\d+\Z")
@@ -77,6 +77,9 @@ def names_hold_what_is_seen(subject: Subject) -> Iterator[Diagnostic]:
 def names_are_well_formed(subject: Subject) -> Iterator[Diagnostic]:
     """Names consist of at most 48 letters, digits and underscores."""
     taken = set(subject.variables)
+    named: dict[str, list[str]] = {}
+    for where, name in references(subject.spec):
+        named.setdefault(name, []).append(where)
     for _, pointer, variable in pointers(subject.spec):
         if re.fullmatch(NAME_PATTERN, variable.name):
             continue
@@ -85,7 +88,9 @@ def names_are_well_formed(subject: Subject) -> Iterator[Diagnostic]:
         fix = None
         if clean not in taken:
             taken.add(clean)  # two names that differ in a sign do not become one
-            operations = tuple(_renamed(subject.spec, pointer, variable.name, clean))
+            places = named.get(variable.name, ())
+            look(len(places))
+            operations = [put(where, clean) for where in (f"{pointer}/name", *places)]
             fix = safe(f"rename to {clean!r}", *operations)
         yield finding(
             "GMN115",
@@ -96,14 +101,6 @@ def names_are_well_formed(subject: Subject) -> Iterator[Diagnostic]:
             expected=NAME_PATTERN,
             fix=fix,
         )
-
-
-def _renamed(spec: GMNSpec, pointer: str, old: str, new: str) -> Iterator[PatchOperation]:
-    yield put(f"{pointer}/name", new)
-    for where, name in references(spec):
-        look()
-        if name == old:
-            yield put(where, new)
 
 
 def references(spec: GMNSpec) -> Iterator[tuple[str, str]]:
@@ -175,9 +172,11 @@ def _labels(subject: Subject) -> Iterator[tuple[str, str, Variable]]:
     for pointer, conditional in subject.tables:
         yield from _table_labels(subject, f"{pointer}/table", conditional)
     for index, preference in enumerate(subject.spec.preferences):
-        if (target := subject.bounded(preference.on)) is not None:
+        if target := subject.bounded(preference.on):
             for g, goal in enumerate(preference.goals):
                 yield f"/preferences/{index}/goals/{g}/value", goal.value, target
+            for g, one in enumerate(preference.goal_gradient):
+                yield f"/preferences/{index}/goal_gradient/{g}/goal", one.goal, target
         known = {n: v for n in preference.names if (v := subject.bounded(n)) is not None}
         yield from _conditions(f"/preferences/{index}/rules", preference.rules, known)
 
@@ -186,11 +185,10 @@ def _table_labels(
     subject: Subject, pointer: str, conditional: Conditional
 ) -> Iterator[tuple[str, str, Variable]]:
     table, of = conditional.table, subject.bounded(conditional.of)
-    rules = list(enumerate(table.rules))
     if of is not None:
         yield from ((f"{pointer}/map/{i}", label, of) for i, label in enumerate(table.map))
         yield from ((f"{pointer}/blocked/{i}", label, of) for i, label in enumerate(table.blocked))
-        for r, rule in rules:
+        for r, rule in enumerate(table.rules):
             for t, outcome in enumerate(rule.then):
                 yield f"{pointer}/rules/{r}/then/{t}/value", outcome.value, of
     parents = {n: v for n in conditional.given if (v := subject.bounded(n)) is not None}

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import math
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from orchestrator.gmn.engine.arrays import Means, softmax
 from orchestrator.gmn.engine.contingent import Tree
-from orchestrator.gmn.engine.exact import DENSE_NUMBERS, ExactPart
-from orchestrator.gmn.engine.mean_field import MeanFieldPart, softmax
-from orchestrator.gmn.engine.parts import parts_of, require_possible
-from orchestrator.gmn.engine.plan import ALIVE, MOVED, STILL, WORTH, Planned, stages, summed
-from orchestrator.gmn.engine.sparse import Sparse, transitions_of
+from orchestrator.gmn.engine.exact import ExactPart
+from orchestrator.gmn.engine.mean_field import MeanFieldPart
+from orchestrator.gmn.engine.parts import parts_of, places_of, require_possible
+from orchestrator.gmn.engine.plan import (
+    ALIVE,
+    MOVED,
+    STILL,
+    UTILITY,
+    WORTH,
+    Planned,
+    stages,
+    worths,
+)
+from orchestrator.gmn.engine.sparse import Sparse
+from orchestrator.gmn.engine.transitions import transitions_of
+from orchestrator.gmn.rows import as_kept, numbers_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +39,8 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
+#: So many possible transitions are listed for the bounds of contingent plans, sparse or not.
+MOVES = 2**18
 #: One belief per part of the model: a joint distribution, or one distribution per factor.
 Beliefs = tuple[Any, ...]
 
@@ -49,6 +64,7 @@ class Engine:
 
     Attributes:
         known: what was chosen, by the bytes of the beliefs; equal beliefs are planned once.
+        depth: the fewest steps that any plan so far looked ahead.
     """
 
     def __init__(self, model: Compiled, *, inference: Inference | None = None) -> None:
@@ -65,14 +81,33 @@ class Engine:
         )
         is_contingent = self.model.selection == "contingent"
         self._places = [self._place(part) for part in self.parts]
+        #: Whether a policy is a sequence of the actions of its only part.
+        self._is_whole = len(self.parts) == 1 and np.array_equal(
+            self._places[0], np.arange(len(self.parts[0].actions) ** len(model.policies[0]))
+        )
+        self._log_habits: tuple[Array, Array] | None = None  # of which prior over policies
         self._trees = [
             _tree(self.model, part, np.unique(place[self.model.E > 0]))
             for part, place in zip(self.parts, self._places, strict=True)
             if is_contingent and isinstance(part, ExactPart)
         ]
         self.known: dict[bytes, Choice] = {}
+        self.depth = self.model.horizon
         per_step = math.prod(action.n for action in model.actions)
         self.joint_actions: NDArray[np.int64] = model.policies[:per_step, -1, :]
+
+    def without_information(self) -> Engine:
+        """The engine of the same model with `info_gain: false`, of the same arrays."""
+        quiet, model = copy(self), replace(self.model, info_gain=False)
+        if self._trees:
+            return Engine(model)
+        quiet.model, quiet.known, quiet.parts = model, {}, tuple(map(copy, self.parts))
+        for part in quiet.parts:
+            vars(part).update(_model=model)
+            if isinstance(part, ExactPart):
+                vars(part).update(_gaining=Means(part.entering[:, None]))
+                vars(part).pop("_tables", None)
+        return quiet
 
     def __getstate__(self) -> dict[str, object]:
         # A copy may get another prior over policies; what is pickled stays small.
@@ -86,16 +121,15 @@ class Engine:
     @property
     def numbers(self) -> int:
         """About how many numbers its arrays hold."""
-        tables = sum(table.size for table in (*self.model.A, *self.model.B))
-        dense = (len(part.actions) * part.part.states**2 for part in self.parts)
-        return tables + sum(size for size in dense if size <= DENSE_NUMBERS)
+        tables = sum(map(numbers_of, (*self.model.A, *as_kept(self.model.B))))
+        return tables + sum(part.prepared for part in self.parts if isinstance(part, ExactPart))
 
     def _place(self, part: Planned) -> NDArray[np.int64]:
         """For every policy, the index of the part's own sequence of actions."""
         index = np.zeros(len(self.model.policies), dtype=np.int64)
         for step in range(self.model.policies.shape[1]):
-            for k in part.part.controls:
-                index = index * self.model.actions[k].n + self.model.policies[:, step, k]
+            own = places_of(self.model, part.part, self.model.policies[:, step])
+            index = index * len(part.actions) + own
         return index
 
     def start(self) -> Beliefs:
@@ -133,16 +167,46 @@ class Engine:
         for variable, index in zip(self.model.observations, seen, strict=True):
             if index is not None and not 0 <= index < variable.n:
                 raise ValueError(f"GMN903: observation {index} is not possible for {variable.name}")
-        found = [
-            part.observe(belief, seen) for part, belief in zip(self.parts, beliefs, strict=True)
-        ]
-        beliefs, impossible, converged = zip(*found, strict=True)
-        return Inferred(beliefs, sum(impossible), all(converged))
+        shown = np.array([[-1 if index is None else index for index in seen]])
+        after, impossible, converged = self.observe_many(self.batch(beliefs), shown)
+        return Inferred(self.some(after, 0), int(impossible[0]), bool(converged[0]))
 
     def predict(self, beliefs: Beliefs, action: Sequence[int] | NDArray[np.int64]) -> Beliefs:
         """Beliefs of the next step, before its observation, after a joint action."""
+        return self.some(self.predict_many(self.batch(beliefs), np.asarray(action)[None]), 0)
+
+    # -- batches: the beliefs of many agents, one batch for each part
+
+    def batch(self, beliefs: Beliefs) -> Beliefs:
+        """A batch of one."""
+        return tuple([part.batch(q) for part, q in zip(self.parts, beliefs, strict=True)])
+
+    def count(self, beliefs: Beliefs) -> int:
+        """Of how many agents a batch holds the beliefs."""
+        return len(beliefs[0][0] if isinstance(beliefs[0], list) else beliefs[0])
+
+    def some(self, beliefs: Beliefs, which: Any) -> Beliefs:
+        """Those of a batch, or by an index one belief of it."""
+        return tuple([part.some(q, which) for part, q in zip(self.parts, beliefs, strict=True)])
+
+    def observe_many(
+        self, beliefs: Beliefs, seen: NDArray[np.int64]
+    ) -> tuple[Beliefs, NDArray[np.int64], NDArray[np.bool_]]:
+        """Each belief after its row of `seen` [batch, modalities], where -1 was not observed.
+
+        Also, for each, how many modalities it had ruled out, and whether it converged.
+        """
+        parts = zip(self.parts, beliefs, strict=True)
+        found = [part.observe_many(belief, seen) for part, belief in parts]
+        _, impossible, converged = found[0]
+        for _, more, settled in found[1:]:
+            impossible, converged = impossible + more, converged & settled
+        return tuple([after for after, _, _ in found]), impossible, converged
+
+    def predict_many(self, beliefs: Beliefs, actions: NDArray[np.int64]) -> Beliefs:
+        """Each belief of the next step, after its row of joint `actions` [batch, actions]."""
         return tuple(
-            part.predict(belief, [int(action[k]) for k in part.part.controls])
+            part.predict_many(belief, places_of(self.model, part.part, actions))
             for part, belief in zip(self.parts, beliefs, strict=True)
         )
 
@@ -156,58 +220,72 @@ class Engine:
 
     def plan(self, beliefs: Beliefs) -> tuple[Array, int]:
         """-G of every policy, and how many steps it looks ahead; see `Tree.values`."""
+        found, depth = self.plan_many(self.batch(beliefs))
+        return found[0], int(depth[0])
+
+    def plan_many(self, beliefs: Beliefs) -> tuple[Array, NDArray[np.int64]]:
+        """`plan` of each of a batch, [batch, policies] and [batch]; contingent ones in turn."""
+        count, total = self.count(beliefs), np.zeros(1)
+        depth = np.zeros(count, dtype=np.int64) + self.model.horizon
         if self._trees:
-            found = [tree.values(b) for tree, b in zip(self._trees, beliefs, strict=True)]
-            placed = (q[place] for (q, _), place in zip(found, self._places, strict=True))
-            return sum(placed, np.zeros(len(self.model.policies))), min(d for _, d in found)
-        return self._open(beliefs), self.model.horizon
-
-    def _open(self, beliefs: Beliefs) -> Array:
+            total = np.zeros((count, len(self.model.policies)))
+            for tree, batch, place in zip(self._trees, beliefs, self._places, strict=True):
+                for row, belief in enumerate(batch):
+                    values, steps = tree.values(belief)
+                    total[row] += values[place]
+                    depth[row] = min(depth[row], steps)
+            self.depth = min(self.depth, int(depth.min()))
+            return total, depth
         if self.model.terminal:
-            total: Array = self.by_step(beliefs, rows=ALIVE + 1)[WORTH].sum(axis=0)
-            return total
-        total = np.zeros(len(self.model.policies))
-        for part, belief, place in zip(self.parts, beliefs, self._places, strict=True):
-            found = stages(part, part.batch(belief), self.model.policies.shape[1], rows=1)
-            total += summed(found, self.model.discount)[place]
-        return total
+            return self.by_step(beliefs, rows=ALIVE + 1)[WORTH].sum(axis=0), depth
+        for part, batch, place in zip(self.parts, beliefs, self._places, strict=True):
+            part.planned += count
+            found = worths(part, batch, self.model.policies.shape[1], self.model.discount)
+            total = found if self._is_whole else total + found.take(place, axis=1)
+        return total, depth
 
-    def by_step(self, beliefs: Beliefs, *, rows: int, gain: bool = True) -> Array:
-        """The first `rows` of WORTH, ALIVE and MOVED, [rows, steps, policies]; see `stages`.
+    def by_step(
+        self, beliefs: Beliefs, *, rows: int, at: Any = slice(None), which: Any = slice(None)
+    ) -> Array:
+        """The first `rows` of a stage of each of a batch, [rows, steps, batch, policies].
 
+        Or, of each pair of a row `at` of the batch and a policy `which`, [rows, steps, pairs].
         Discounted, and weighed by the probability that nothing had ended before; that is a product
         over the parts, because parts stay independent.
         """
-        steps = self.model.policies.shape[1]
-        found = np.zeros((len(self.parts), rows, steps, len(self.model.policies)))
-        for p, (part, belief) in enumerate(zip(self.parts, beliefs, strict=True)):
-            for t, stage in enumerate(stages(part, part.batch(belief), steps, rows, gain=gain)):
-                place = self._places[p] // len(part.actions) ** (steps - 1 - t)
-                found[p, :, t] = stage[:, 0, place]
+        steps, policies = self.model.policies.shape[1], len(self.model.policies)
+        shape = (self.count(beliefs), policies) if isinstance(at, slice) else at.shape
+        found = np.empty((len(self.parts), rows, steps, *shape))
+        for p, (part, batch) in enumerate(zip(self.parts, beliefs, strict=True)):
+            for t, stage in enumerate(stages(part, batch, steps, rows)):
+                place = self._places[p][which] // len(part.actions) ** (steps - 1 - t)
+                found[p, :, t] = stage[:, at, place]
         alive = found[:, ALIVE].copy()
         if len(self.parts) > 1 and self.model.terminal:
             for p in range(len(self.parts)):
                 found[p] *= np.delete(alive, p, axis=0).prod(axis=0)
-        total: Array = found.sum(axis=0)
+        total: Array = found[0] if len(found) == 1 else found.sum(axis=0)
         total[ALIVE] = alive.prod(axis=0)
-        total[WORTH] *= self.model.discount ** np.arange(steps)[:, None]
+        if self.model.discount != 1:
+            later = self.model.discount ** np.arange(steps).reshape(-1, *[1] * len(shape))
+            total[[WORTH, UTILITY][: 1 + (rows > UTILITY)]] *= later
         return total
 
-    def ties(self, beliefs: Beliefs) -> Array:
-        """What decides between equal policies, more is better, shape [3, policies].
+    def ties(self, beliefs: Beliefs, at: NDArray[np.int64], which: NDArray[np.int64]) -> Array:
+        """What decides between equal policies `which` of rows `at`, more is better, [3, pairs].
 
         The utility that comes early, all worth that comes early, and how few steps change anything.
         """
         if self._trees:
-            scores = [tree.ties(b) for tree, b in zip(self._trees, beliefs, strict=True)]
-            placed = [one[:, place] for one, place in zip(scores, self._places, strict=True)]
-            return np.asarray(np.sum(placed, axis=0))
-        found = self.by_step(beliefs, rows=MOVED + 1, gain=False)
+            total = np.zeros((3, self.count(beliefs), len(self.model.policies)))
+            for tree, batch, place in zip(self._trees, beliefs, self._places, strict=True):
+                for row, belief in enumerate(batch):
+                    total[:, row] += tree.ties(belief)[:, place]
+            return total[:, at, which]
+        found = self.by_step(beliefs, rows=MOVED + 1, at=at, which=which)
         still = -(found[MOVED] > STILL).sum(axis=0, dtype=float)
-        utility = worth = found[WORTH]
-        if self.model.info_gain:
-            worth = self.by_step(beliefs, rows=ALIVE + 1)[WORTH]
-        return np.stack([np.cumsum(one, axis=0).sum(axis=0) for one in (utility, worth)] + [still])
+        left = np.arange(len(found[WORTH]), 0, -1)  # in so many sums a step counts
+        return np.stack([left @ found[UTILITY], left @ found[WORTH], still])
 
     def going_on(self, beliefs: Beliefs) -> float:
         """How probable it is that nothing has ended."""
@@ -220,21 +298,21 @@ class Engine:
         """Expected utility in nats of doing something, given that nothing has ended."""
         total = 0.0
         for part, belief in zip(self.parts, beliefs, strict=True):
-            place = int((part.actions == action[list(part.part.controls)]).all(axis=1).argmax())
+            place = int(places_of(self.model, part.part, action))
             total += part.action_utility(part.going_on(part.batch(belief))[0])[0, place]
         return total
 
     def utility(self, beliefs: Beliefs) -> float:
         """Expected utility in nats of states that are entered, and of what is observed there."""
         return sum(
-            float(part.utility(part.batch(belief))[0])
+            float(part.gains(part.batch(belief))[0][0])
             for part, belief in zip(self.parts, beliefs, strict=True)
         )
 
     def information(self, beliefs: Beliefs) -> float:
         """Information gain in nats of the observation of predicted beliefs; 0 if not asked."""
         return sum(
-            float(part.information(part.batch(belief))[0])
+            float(part.gains(part.batch(belief))[1][0])
             for part, belief in zip(self.parts, beliefs, strict=True)
         )
 
@@ -246,19 +324,21 @@ class Engine:
         return tuple(found[m] for m in range(len(found)))
 
     def policy_posterior(self, neg_efe: Array) -> Array:
-        """softmax(gamma * neg_efe + ln E), shape [policies]; 0 where a habit forbids it."""
+        """softmax(gamma * neg_efe + ln E), [..., policies]; 0 where a habit forbids it."""
         return softmax(self.scores(neg_efe))
 
     def scores(self, neg_efe: Array) -> Array:
         """gamma * neg_efe + ln E, shape [policies]; -inf where a habit forbids it."""
-        with np.errstate(divide="ignore"):
-            scores: Array = self.model.gamma * neg_efe + np.log(self.model.E)
-        return scores
+        if self._log_habits is None or self._log_habits[0] is not self.model.E:
+            with np.errstate(divide="ignore"):
+                self._log_habits = self.model.E, np.log(self.model.E)
+        return self.model.gamma * neg_efe + self._log_habits[1]
 
 
 def _tree(model: Compiled, part: ExactPart, allowed: NDArray[np.int64]) -> Tree:
     """Plans of a part that branch; over its possible states, where few transitions are possible."""
-    transitions = transitions_of(model, part)
-    if transitions is None:
-        return Tree(part, model.horizon, model.discount, allowed)
-    return Sparse(part, model.horizon, model.discount, allowed, transitions)
+    moves = part.rows
+    if moves is None:
+        moves = transitions_of(model, part.part, part.actions, MOVES)
+    made = Tree if part.rows is None else Sparse
+    return made(part, model.horizon, model.discount, allowed, moves)

@@ -11,12 +11,17 @@ from __future__ import annotations
 
 import math
 from string import ascii_lowercase, ascii_uppercase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from orchestrator.gmn.engine.ahead import Ahead, ahead_of
+from orchestrator.gmn.engine.arrays import WIDE, Means, entropies, product, totals
 from orchestrator.gmn.engine.parts import EXACT_NUMBERS, actions_of, elimination, per_action
-from orchestrator.gmn.engine.plan import STILL, distinct
+from orchestrator.gmn.engine.plan import STILL, by_action, distinct
+from orchestrator.gmn.engine.transitions import transitions_of
+from orchestrator.gmn.rows import SPARSE, Flow, Rows, as_kept, under
+from orchestrator.types.cached import cached_property
 from orchestrator.types.work import look
 
 if TYPE_CHECKING:
@@ -31,33 +36,22 @@ if TYPE_CHECKING:
 
 #: The most numbers of one transition matrix over the joint; a larger part moves factor by factor.
 DENSE_NUMBERS = 2**21
+#: Where transitions are sparse, a matrix of at most so many numbers (2 MB) moves beliefs, and of
+#: at most so many for each possible transition; a larger one takes longer than those alone.
+MATRIX_NUMBERS = 2**18
+MATRIX_FACTOR = 256
+#: The most possible transitions that are kept over the joint.
+SPARSE_NUMBERS = 2**21
 #: The most numbers of one table over all observations of a part together.
 OUTCOME_NUMBERS = 2**18
 #: The most numbers of beliefs that planning holds at once.
 FRONT_NUMBERS = 2**21
 #: The most products between two looks at whether anybody still waits.
 PRODUCTS = 2**23
-
-
-#: OpenBLAS shares a larger product among threads, which on a busy machine wait for each other.
-_ALONE = 2**18
-
-
-def product(rows: Array, table: Array) -> Array:
-    """`rows` @ `table`, for small tables in slices that one thread computes."""
-    at_once = _ALONE // table.size
-    if at_once < 8 or len(rows) <= at_once:
-        whole: Array = rows @ table
-        return whole
-    cuts = range(0, len(rows), at_once)
-    return np.concatenate([rows[at : at + at_once] @ table for at in cuts])
-
-
-def entropies(distributions: Array) -> Array:
-    """Entropy in nats along the last axis; 0 ln 0 is 0."""
-    logs = np.log(np.where(distributions > 0, distributions, 1.0))
-    result: Array = -(distributions * logs).sum(axis=-1)
-    return result
+#: From so many beliefs on tables of all plans take less time than they save.
+OFTEN = 8
+#: An observation that is less probable is taken in by logarithms: products would be zero.
+UNLIKELY = 1e-30
 
 
 class ExactPart:
@@ -66,19 +60,35 @@ class ExactPart:
     def __init__(self, model: Compiled, part: Part) -> None:
         self.part = part
         self._model = model
-        self._axis = {f: axis for axis, f in enumerate(part.factors)}
+        self._axis, self.planned = {f: axis for axis, f in enumerate(part.factors)}, 0
         self.actions = actions_of(model, part)
-        with np.errstate(divide="ignore"):
-            self._log_likelihood = {m: np.log(self._spread(m)) for m in part.modalities}
+        unseen = np.ones(part.states)
+        #: p(o | s) by modality, [|o| + 1, joint states]; the last row, index -1, is nothing seen.
+        self._evidence = [(m, np.vstack([self.likelihood(m).T, unseen])) for m in part.modalities]
         self._order = [f for f, _ in elimination(model, part.factors)]
-        dense = len(self.actions) * part.states**2 <= DENSE_NUMBERS
-        self._matrix = self._joint_transition() if dense else None
+        numbers, most = len(self.actions) * part.states**2, DENSE_NUMBERS
+        few = min(numbers // SPARSE, SPARSE_NUMBERS)
+        #: p(s' | s, u), a row for every state and action, the action fastest; None: too many.
+        self.rows = transitions_of(model, part, self.actions, few)
+        if self.rows is not None:
+            most = min(MATRIX_NUMBERS, MATRIX_FACTOR * len(self.rows.p))
+        self._matrix = self._joint_transition() if numbers <= most else None
+        flows = self.rows if self._matrix is None else None
+        self._flow = self._sparse_flow(flows) if flows is not None else None
+        each = np.arange(part.states * len(self.actions)).reshape(part.states, -1).T
+        ways = [flows.take(which) for which in each] if flows is not None else []
+        self._ways = [Flow(way.row, way.state, way.p, part.states) for way in ways]
         #: Utility of every joint state that is entered, and of every action in it.
         self.entering, self._ambiguity = self._worths()
         self.acting = self._action_worths()
         #: Of all observations together, or of each.
         self.tables = self._outcome_tables()
-        self._gained = self.tables if model.info_gain else []
+        #: What each state adds to the outcomes that tell something, to their ambiguity and utility.
+        shown = [*self.tables, self._ambiguity[:, None]] if model.info_gain and self.tables else []
+        self._gaining = Means(np.hstack([*shown, self.entering[:, None]]))
+        if shown:  # not held twice
+            cuts = np.cumsum([table.shape[1] for table in self.tables])
+            self.tables = np.split(self._gaining.table, cuts, axis=1)[:-1]
         lasting = (
             [(~model.terminal[f]).astype(float) for f in part.factors] if model.terminal else []
         )
@@ -101,16 +111,17 @@ class ExactPart:
         return self.joint([self._model.D[f] for f in self.part.factors])
 
     def joint(self, marginals: Sequence[Array]) -> Array:
-        """The product of one distribution per factor."""
-        product = np.ones(1)
+        """The product of one distribution per factor, each of one belief or of a batch."""
+        product = np.ones((*np.shape(marginals[0])[:-1], 1))
         for marginal in marginals:
-            product = np.multiply.outer(product, marginal)
-        return product.reshape(-1)
+            product = product[..., None] * marginal[..., None, :]
+            product = product.reshape(*product.shape[:-2], -1)
+        return product
 
     def marginals(self, belief: Array) -> list[Array]:
-        """q(s_f) of each of its factors."""
-        joint = belief.reshape(self.part.sizes)
-        axes = range(joint.ndim)
+        """q(s_f) of each of its factors, of one belief or of a batch."""
+        joint = belief.reshape(*belief.shape[:-1], *self.part.sizes)
+        axes = range(-len(self.part.sizes), 0)
         return [joint.sum(axis=tuple(a for a in axes if a != axis)) for axis in axes]
 
     def with_marginal(self, belief: Array, axis: int, wanted: Array) -> Array:
@@ -121,42 +132,63 @@ class ExactPart:
         after: Array = (belief.reshape(self.part.sizes) * ratio).reshape(-1)
         return after
 
-    def observe(self, belief: Array, seen: Sequence[int | None]) -> tuple[Array, int, bool]:
-        """The belief after an observation, how many modalities were impossible, and True: settled.
+    def observe_many(
+        self, beliefs: Array, seen: NDArray[np.int64]
+    ) -> tuple[Array, NDArray[np.int64], NDArray[np.bool_]]:
+        """Beliefs [batch, joint states] after `seen` [batch, modalities of the model].
 
-        An observation that the belief rules out is left out: Bayes' rule has no answer to it.
+        An index of -1 was not observed. Also, for each, how many modalities were impossible, and
+        True: settled. An observation that a belief rules out is left out of it: Bayes' rule has no
+        answer to it.
         """
-        look(50, numbers=8 * belief.size * (1 + len(self.part.modalities)))
-        with np.errstate(divide="ignore"):
-            logits = np.log(belief).reshape(self.part.sizes)
-        impossible = 0
-        for m in self.part.modalities:
-            index = seen[m]
-            if index is None:
-                continue
-            after = logits + self._log_likelihood[m][index]
-            if after.max() == -math.inf:
-                impossible += 1
-            else:
-                logits = after
-        raised = np.exp(logits - logits.max()).reshape(-1)
-        return raised / raised.sum(), impossible, True
+        look(50, numbers=8 * beliefs.size * (1 + len(self.part.modalities)))
+        weights = beliefs
+        for m, chance in self._evidence:
+            weights = weights * chance.take(seen[:, m], axis=0)
+        total = totals(weights)
+        impossible = np.zeros(len(beliefs), dtype=np.int64)
+        if min(total.tolist()) < UNLIKELY:  # sooner found than by arrays, where few
+            rows = np.flatnonzero(total < UNLIKELY)
+            weights[rows], impossible[rows] = self._by_logarithms(beliefs[rows], seen[rows])
+            total = totals(weights)
+        return weights / total[:, None], impossible, impossible >= 0
 
-    def predict(self, belief: Array, action: Sequence[int]) -> Array:
-        """The belief after an action (one index per control of the part), before observing.
+    def _by_logarithms(
+        self, beliefs: Array, seen: NDArray[np.int64]
+    ) -> tuple[Array, NDArray[np.int64]]:
+        """Weights of beliefs after one modality after another, without what is impossible."""
+        impossible = np.zeros(len(beliefs), dtype=np.int64)
+        with np.errstate(divide="ignore"):
+            logits = np.log(beliefs)
+            for m, chance in self._evidence:
+                after = logits + np.log(chance.take(seen[:, m], axis=0))
+                ruled_out = after.max(axis=1) == -math.inf
+                impossible += ruled_out
+                logits = np.where(ruled_out[:, None], logits, after)
+        return np.exp(logits - logits.max(axis=1, keepdims=True)), impossible
+
+    def predict_many(self, beliefs: Array, done: NDArray[np.int64]) -> Array:
+        """Beliefs after the action of each, its place in `actions`, before observing.
 
         That there is an action says that nothing has ended.
         """
-        belief = self.going_on(belief[None])[0][0]
-        if self._matrix is not None:
-            row = 0
-            for k, index in zip(self.part.controls, action, strict=True):
-                row = row * self._model.actions[k].n + index
-            states = self.part.states
-            moved: Array = belief @ self._matrix[:, row * states : (row + 1) * states]
-            return moved
-        after: Array = self._moved(belief[None], action)[0]
+        if self.lasting is not None:
+            beliefs, _ = self.going_on(beliefs)
+        if len(done) == 1:
+            return self._way(beliefs, int(done[0]))
+        after = np.empty(beliefs.shape)
+        for action, which in by_action(done, self.at_once):
+            after[which] = self._way(beliefs[which], action)
         return after
+
+    def _way(self, beliefs: Array, action: int) -> Array:
+        """Beliefs after one action."""
+        if self._matrix is not None:
+            states = self.part.states
+            return product(beliefs, self._matrix[:, action * states : (action + 1) * states])
+        if self._ways:
+            return self._ways[action](beliefs)
+        return self._moved(beliefs, self.actions[action].tolist())
 
     def _moved(self, beliefs: Array, action: Sequence[int]) -> Array:
         """Beliefs [batch, joint states] after one action, factor by factor."""
@@ -179,9 +211,14 @@ class ExactPart:
     def _transition(self, factor: int, action: Sequence[int]) -> Array:
         """p(s_f' | parents, action), shape [|s_f|, parents…]."""
         of = dict(zip(self.part.controls, action, strict=True))
-        at: tuple[Any, ...] = (..., *(of[k] for k in self._model.B_action_dependencies[factor]))
-        table: Array = self._model.B[factor][at]
-        return table
+        controls = [of[k] for k in self._model.B_action_dependencies[factor]]
+        return under(as_kept(self._model.B)[factor], controls)
+
+    def _sparse_flow(self, rows: Rows) -> Flow:
+        """What moves a batch every way."""
+        count, states = len(self.actions), self.part.states
+        state, action = np.divmod(rows.row, count)
+        return Flow(state, action * states + rows.state, rows.p, count * states)
 
     def _joint_transition(self) -> Array:
         """[joint states, actions * joint states], so that one product moves a batch every way."""
@@ -267,11 +304,24 @@ class ExactPart:
         return beliefs[which]
 
     @property
+    def prepared(self) -> int:
+        """How many numbers its transitions over the joint hold."""
+        kept = 0 if self.rows is None else 4 * len(self.rows.p)
+        return kept + (0 if self._matrix is None else self._matrix.size)
+
+    @property
     def at_once(self) -> int:
         """Of how many beliefs every action is planned at once."""
+        after = self.part.states * len(self.actions)
         moving = self.part.numbers if self._matrix is None else self._matrix.size
-        held = self.part.states * len(self.actions)
-        return max(1, min(FRONT_NUMBERS // held, PRODUCTS // moving))
+        if self._matrix is None and self.rows is not None:
+            moving = 4 * max(after, len(self.rows.p))
+        return max(1, min(FRONT_NUMBERS // after, PRODUCTS // moving))
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether finding equal beliefs takes less time than what they gain."""
+        return self._gaining.numbers >= WIDE
 
     def going_on(self, beliefs: Array) -> tuple[Array, Array]:
         """Beliefs given that nothing has ended, and how probable that is, [batch].
@@ -286,8 +336,26 @@ class ExactPart:
         kept[~possible] = beliefs[~possible]
         return kept / np.where(possible, alive, 1.0)[:, None], alive
 
+    @property
+    def ahead(self) -> Ahead | None:
+        """What plans, or their last steps, are worth by tables; None where few are made."""
+        return self._tables if self.planned > OFTEN else None
+
+    @cached_property
+    def _tables(self) -> Ahead | None:
+        model, matrix, gaining = self._model, self._matrix, self._gaining.table
+        if matrix is None:
+            return None
+        if gaining.shape[1] > 1:
+            gaining = np.hstack([gaining[:, :-2], gaining[:, -1:] - gaining[:, -2:-1]])
+        moves = matrix.reshape(self.part.states, -1, self.part.states)
+        return ahead_of(moves, gaining, self.acting, model.policies.shape[1], model.discount)
+
     def every_way(self, front: Array) -> Array:
         """Beliefs after every action, [batch * actions, joint states], actions fastest."""
+        if self._flow is not None and self.rows is not None:
+            look(100, numbers=20 * len(front) * len(self.rows.p))
+            return self._flow(front).reshape(-1, self.part.states)
         if self._matrix is not None:
             look(100, numbers=len(front) * self._matrix.size)
             return product(front, self._matrix).reshape(-1, self.part.states)
@@ -312,20 +380,20 @@ class ExactPart:
         done: Array = beliefs @ self.acting
         return done
 
-    def utility(self, beliefs: Array) -> Array:
-        """Expected utility of what is entered, in nats, [batch]."""
-        entered: Array = beliefs @ self.entering
-        return entered
+    def gains(self, beliefs: Array) -> tuple[Array, Array]:
+        """Expected utility of what is entered, and information gain of what is then observed.
 
-    def information(self, beliefs: Array) -> Array:
-        """Information gain of what is then observed, in nats, [batch]; 0 where it is not asked."""
-        gain = np.zeros(len(beliefs))
-        for table in self._gained:
-            at_once = max(1, PRODUCTS // table.size)
-            for at in range(0, len(beliefs), at_once):
-                look(20, numbers=table.size * len(beliefs[at : at + at_once]))
-                gain[at : at + at_once] += entropies(product(beliefs[at : at + at_once], table))
-        return gain - beliefs @ self._ambiguity if self._gained else gain
+        In nats, [batch] each; information is 0 where it is not asked.
+        """
+        if len(beliefs) > (at_once := max(1, PRODUCTS // max(1, self._gaining.numbers))):
+            cuts = [beliefs[at : at + at_once] for at in range(0, len(beliefs), at_once)]
+            utility, information = zip(*map(self.gains, cuts), strict=True)
+            return np.concatenate(utility), np.concatenate(information)
+        look(20, numbers=self._gaining.numbers * len(beliefs))
+        made = self._gaining(beliefs)
+        if made.shape[1] == 1:
+            return made[:, 0], np.zeros(len(beliefs))
+        return made[:, -1], entropies(made[:, :-2]) - made[:, -2]
 
     def outcomes(self, belief: Array) -> list[Array]:
         """q(o) of each of its modalities."""

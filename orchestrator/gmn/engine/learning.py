@@ -18,6 +18,7 @@ import numpy as np
 from orchestrator.gmn.compile import Learned
 from orchestrator.gmn.engine.engine import Engine
 from orchestrator.gmn.engine.exact import ExactPart
+from orchestrator.gmn.rows import Transitions, as_kept, under
 from orchestrator.types.work import look
 
 if TYPE_CHECKING:
@@ -37,16 +38,20 @@ _AT_ONCE = 2**20
 
 def table_of(model: Compiled, one: Learned) -> Array:
     """The array that is learned."""
-    tables: tuple[Array, ...] = getattr(model, one.kind)
+    tables: Sequence[Array] = getattr(model, one.kind)
     return tables[one.index]
 
 
 def with_tables(model: Compiled, tables: Mapping[Learned, Array]) -> Compiled:
     """The model with other arrays in the place of those that are learned."""
-    changed = {"A": list(model.A), "B": list(model.B), "D": list(model.D)}
+    changed: dict[str, list[Any]] = {
+        "A": list(model.A),
+        "B": list(as_kept(model.B)),
+        "D": list(model.D),
+    }
     for one, table in tables.items():
         changed[one.kind][one.index] = table
-    return replace(model, A=tuple(changed["A"]), B=tuple(changed["B"]), D=tuple(changed["D"]))
+    return replace(model, A=tuple(changed["A"]), B=Transitions(changed["B"]), D=tuple(changed["D"]))
 
 
 def prior_counts(model: Compiled, one: Learned) -> Array:
@@ -95,8 +100,8 @@ def moved_counts(
     new = dict(zip(part.factors, ascii_uppercase, strict=False))
     terms, tables = [], []
     for g in part.factors:
-        at: tuple[Any, ...] = (..., *(action[k] for k in model.B_action_dependencies[g]))
-        tables.append(model.B[g][at])
+        controls = [action[k] for k in model.B_action_dependencies[g]]
+        tables.append(under(as_kept(model.B)[g], controls))
         terms.append(new[g] + "".join(old[h] for h in model.B_dependencies[g]))
     kept = terms[part.factors.index(factor)]
     # The steps are summed away as the axis z, a letter that no factor has.

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from orchestrator.gmn.engine.exact import FRONT_NUMBERS, PRODUCTS, entropies
+from orchestrator.gmn.engine.arrays import entropies, softmax
+from orchestrator.gmn.engine.exact import FRONT_NUMBERS, PRODUCTS
 from orchestrator.gmn.engine.parts import actions_of, per_action
-from orchestrator.gmn.engine.plan import STILL, distinct
+from orchestrator.gmn.engine.plan import STILL, by_action, distinct
+from orchestrator.gmn.rows import Local, as_kept, numbers_of, under
 from orchestrator.types.work import look
 
 if TYPE_CHECKING:
@@ -42,13 +44,6 @@ def clipped_log(values: Array) -> Array:
     return result
 
 
-def softmax(logits: Array) -> Array:
-    """exp(logits), normalised."""
-    raised = np.exp(logits - logits.max())
-    result: Array = raised / raised.sum()
-    return result
-
-
 def expected(table: Array, parents: Sequence[Array]) -> Array:
     """Every axis but the first ones weighed by a batch of beliefs: [batch, first axes].
 
@@ -66,6 +61,18 @@ def expected(table: Array, parents: Sequence[Array]) -> Array:
     return made[0] if len(made) == 1 else np.concatenate(made)
 
 
+def moved(table: Local, parents: Sequence[Array], actions: NDArray[np.int64]) -> Array:
+    """A batch of beliefs about the parents under each of the actions, [batch, actions, next]."""
+    joint = parents[0]
+    for parent in parents[1:]:
+        joint = (joint[:, :, None] * parent[:, None, :]).reshape(len(joint), -1)
+    ways = {}
+    for controls in set(map(tuple, actions.tolist())):  # most depend on few of the actions
+        look(20, numbers=20 * len(joint) * numbers_of(table))
+        ways[controls] = table.flow(controls)(joint)
+    return np.stack([ways[controls] for controls in map(tuple, actions.tolist())], axis=1)
+
+
 class MeanFieldPart:
     """A product of beliefs over one part; a belief is a list with shape [|s_f|] each."""
 
@@ -73,6 +80,7 @@ class MeanFieldPart:
         self.part = part
         self._model = model
         self._axis = {f: axis for axis, f in enumerate(part.factors)}
+        self.planned = 0
         self.actions = actions_of(model, part)
         self._ambiguity = {m: entropies(np.moveaxis(model.A[m], 0, -1)) for m in part.modalities}
 
@@ -95,15 +103,25 @@ class MeanFieldPart:
     def _parents(self, modality: int) -> list[int]:
         return [self._axis[f] for f in self._model.A_dependencies[modality]]
 
-    def observe(
-        self, belief: list[Array], seen: Sequence[int | None]
-    ) -> tuple[list[Array], int, bool]:
-        """The belief after an observation, how many modalities were impossible, if it settled."""
+    def observe_many(
+        self, beliefs: list[Array], seen: NDArray[np.int64]
+    ) -> tuple[list[Array], NDArray[np.int64], NDArray[np.bool_]]:
+        """A batch of beliefs after `seen` [batch, modalities of the model]; -1 was not observed.
+
+        Also, for each, how many modalities were impossible, and whether it settled. Every belief
+        ascends alone: each needs another number of sweeps.
+        """
+        found = [self._observe(self.some(beliefs, i), row) for i, row in enumerate(seen.tolist())]
+        after, impossible, settled = zip(*found, strict=True)
+        stacked = [np.stack(one) for one in zip(*after, strict=True)]
+        return stacked, np.array(impossible), np.array(settled)
+
+    def _observe(self, belief: list[Array], seen: Sequence[int]) -> tuple[list[Array], int, bool]:
         evidence: list[tuple[Array, list[int]]] = []
         impossible = 0
         for m in self.part.modalities:
             index = seen[m]
-            if index is None:
+            if index < 0:
                 continue
             table, parents = self._model.A[m][index], self._parents(m)
             before = expected(table[None], [belief[a][None] for a in parents])[0, 0]
@@ -112,19 +130,25 @@ class MeanFieldPart:
         converged, after = ascend([clipped_log(q) for q in belief], belief, evidence)
         return after, impossible, converged
 
-    def predict(self, belief: list[Array], action: Sequence[int]) -> list[Array]:
-        """The belief after an action (one index per control of the part), before observing.
+    def predict_many(self, beliefs: list[Array], done: NDArray[np.int64]) -> list[Array]:
+        """Beliefs after the action of each, its place in `actions`, before observing.
 
         That there is an action says that nothing has ended.
         """
-        belief = [q[0] for q in self.going_on(self.batch(belief))[0]]
-        of = dict(zip(self.part.controls, action, strict=True))
-        made = []
-        for f in self.part.factors:
-            at: tuple[Any, ...] = (..., *(of[k] for k in self._model.B_action_dependencies[f]))
-            parents = [belief[self._axis[g]][None] for g in self._model.B_dependencies[f]]
-            made.append(expected(self._model.B[f][at], parents)[0])
-        return made
+        beliefs, _ = self.going_on(beliefs)
+        after = [np.empty(q.shape) for q in beliefs]
+        for action, which in by_action(done, self.at_once):
+            of = dict(zip(self.part.controls, self.actions[action].tolist(), strict=True))
+            for axis, f in enumerate(self.part.factors):
+                controls = [of[k] for k in self._model.B_action_dependencies[f]]
+                parents = [beliefs[self._axis[g]][which] for g in self._model.B_dependencies[f]]
+                table = as_kept(self._model.B)[f]
+                after[axis][which] = (
+                    moved(table, parents, np.array([controls], dtype=np.int64))[:, 0]
+                    if isinstance(table, Local)
+                    else expected(under(table, controls), parents)
+                )
+        return after
 
     # -- planning, over batches of beliefs: a list with shape [batch, |s_f|] each
 
@@ -132,15 +156,23 @@ class MeanFieldPart:
         """A batch of one belief."""
         return [q[None] for q in belief]
 
-    def some(self, beliefs: list[Array], which: slice | NDArray[np.int64]) -> list[Array]:
+    def some(self, beliefs: list[Array], which: Any) -> list[Array]:
         """Those of a batch."""
         return [q[which] for q in beliefs]
 
     @property
     def at_once(self) -> int:
         """Of how many beliefs every action is planned at once."""
-        largest = max(self._model.B[f].size for f in self.part.factors)
+        largest = max(numbers_of(as_kept(self._model.B)[f]) for f in self.part.factors)
         return max(1, FRONT_NUMBERS // (largest * len(self.actions)))
+
+    #: Nothing is linear in a product of beliefs.
+    ahead: None = None
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether finding equal beliefs takes less time than what they gain."""
+        return True
 
     def going_on(self, beliefs: list[Array]) -> tuple[list[Array], Array]:
         """Beliefs given that nothing has ended, and how probable that is, [batch].
@@ -161,10 +193,14 @@ class MeanFieldPart:
         """Beliefs after every action, [batch * actions, |s_f|] each, actions fastest."""
         made = []
         for f in self.part.factors:
-            table, controls = self._model.B[f], self._model.B_action_dependencies[f]
-            chosen = np.moveaxis(per_action(self.part, self.actions, table, controls), -1, 0)
+            table, controls = as_kept(self._model.B)[f], self._model.B_action_dependencies[f]
             parents = [front[self._axis[g]] for g in self._model.B_dependencies[f]]
-            result = expected(chosen, parents)  # [batch, actions or 1, next]
+            if isinstance(table, Local):
+                places = [self.part.controls.index(k) for k in controls]
+                result = moved(table, parents, self.actions[:, places])
+            else:
+                chosen = np.moveaxis(per_action(self.part, self.actions, table, controls), -1, 0)
+                result = expected(chosen, parents)  # [batch, actions or 1, next]
             shape = (len(front[0]), len(self.actions), table.shape[0])
             made.append(np.broadcast_to(result, shape).reshape(-1, table.shape[0]))
         return made
@@ -192,23 +228,20 @@ class MeanFieldPart:
             total += expected(np.moveaxis(table, -1, 0)[None], parents)[:, 0] if parents else table
         return total
 
-    def utility(self, beliefs: list[Array]) -> Array:
-        """Expected utility of what is entered, in nats, [batch]."""
-        total = np.zeros(len(beliefs[0]))
-        for q, f in zip(beliefs, self.part.factors, strict=True):
-            total += q @ self._model.V[f]
-        for m, q in zip(self.part.modalities, self._predicted(beliefs), strict=True):
-            total += q @ self._model.C[m]
-        return total
+    def gains(self, beliefs: list[Array]) -> tuple[Array, Array]:
+        """Expected utility of what is entered, and information gain of what is then observed.
 
-    def information(self, beliefs: list[Array]) -> Array:
-        """Information gain of what is then observed, in nats, [batch]; 0 where it is not asked."""
-        total = np.zeros(len(beliefs[0]))
-        if self._model.info_gain:
-            for m, q in zip(self.part.modalities, self._predicted(beliefs), strict=True):
+        In nats, [batch] each; information is 0 where it is not asked.
+        """
+        utility, information = np.zeros((2, len(beliefs[0])))
+        for q, f in zip(beliefs, self.part.factors, strict=True):
+            utility += q @ self._model.V[f]
+        for m, q in zip(self.part.modalities, self._predicted(beliefs), strict=True):
+            utility += q @ self._model.C[m]
+            if self._model.info_gain:
                 parents = [beliefs[a] for a in self._parents(m)]
-                total += entropies(q) - expected(self._ambiguity[m][None], parents)[:, 0]
-        return total
+                information += entropies(q) - expected(self._ambiguity[m][None], parents)[:, 0]
+        return utility, information
 
     def _predicted(self, beliefs: list[Array]) -> list[Array]:
         return [

@@ -154,6 +154,16 @@ def actions_of(model: Compiled, part: Part) -> NDArray[np.int64]:
     return np.array(list(itertools.product(*map(range, sizes))), dtype=np.int64)
 
 
+def places_of(model: Compiled, part: Part, actions: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The place in `actions_of` of each row of joint actions [..., actions of the model]."""
+    if not part.controls:
+        return np.zeros(actions.shape[:-1], dtype=np.int64)
+    place = actions[..., part.controls[0]]
+    for k in part.controls[1:]:
+        place = place * model.actions[k].n + actions[..., k]
+    return place
+
+
 def per_action(
     part: Part, actions: NDArray[np.int64], table: Array, controls: Sequence[int]
 ) -> Array:

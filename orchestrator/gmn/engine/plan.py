@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from orchestrator.gmn.engine.ahead import Ahead
     from orchestrator.gmn.engine.parts import Part
 
     Array = NDArray[np.float64]
 
-#: Rows of a stage; WORTH alone, with ALIVE where something ends, or all of them.
-WORTH, ALIVE, MOVED = range(3)
+#: Rows of a stage; the first two, or all of them.
+WORTH, ALIVE, UTILITY, MOVED = range(4)
 #: So many beliefs are planned sooner than it is found which of them are equal.
 FEW = 16
 #: Beliefs over more states are compared by sums with random weights, which is faster.
@@ -33,63 +34,103 @@ class Planned(Protocol):
 
     part: Part
     actions: NDArray[np.int64]
+    planned: int  # from how many beliefs, so far
 
     def start(self) -> Any: ...
     def joint(self, marginals: Sequence[Array]) -> Any: ...
     def marginals(self, belief: Any) -> list[Array]: ...
     def with_marginal(self, belief: Any, axis: int, wanted: Array) -> Any: ...
-    def observe(self, belief: Any, seen: Sequence[int | None]) -> tuple[Any, int, bool]: ...
-    def predict(self, belief: Any, action: Sequence[int]) -> Any: ...
+    def observe_many(
+        self, beliefs: Any, seen: NDArray[np.int64]
+    ) -> tuple[Any, NDArray[np.int64], NDArray[np.bool_]]: ...
+    def predict_many(self, beliefs: Any, done: NDArray[np.int64]) -> Any: ...
     def outcomes(self, belief: Any) -> list[Array]: ...
     def batch(self, belief: Any) -> Any: ...
     def some(self, beliefs: Any, which: Any) -> Any: ...
     @property
     def at_once(self) -> int: ...
+    @property
+    def is_wide(self) -> bool: ...
+    @property
+    def ahead(self) -> Ahead | None: ...
     def going_on(self, beliefs: Any) -> tuple[Any, Array]: ...
     def every_way(self, front: Any) -> Any: ...
     def moves(self, front: Any, after: Any) -> Array: ...
     def distinct(self, beliefs: Any) -> tuple[Any, NDArray[np.int64]]: ...
     def action_utility(self, beliefs: Any) -> Array: ...
-    def utility(self, beliefs: Any) -> Array: ...
-    def information(self, beliefs: Any) -> Array: ...
+    def gains(self, beliefs: Any) -> tuple[Array, Array]: ...
 
 
-def stages(part: Planned, front: Any, horizon: int, rows: int, *, gain: bool = True) -> list[Array]:
+def by_action(done: NDArray[np.int64], at_once: int) -> Iterator[tuple[int, Any]]:
+    """Each action of a batch, with the places where it was done, at most so many at once."""
+    if len(done) == 1:  # an index array takes longer than what it is for
+        yield int(done[0]), slice(None)
+        return
+    for action in set(done.tolist()):
+        rows = np.flatnonzero(done == action)
+        for at in range(0, len(rows), at_once):
+            yield action, rows[at : at + at_once]
+
+
+def worths(part: Planned, front: Any, horizon: int, discount: float) -> Array:
+    """Discounted WORTH of every sequence of so many steps, none of which ends, [batch, sequences].
+
+    `front` is a batch of beliefs.
+    """
+    if part.ahead is not None and part.ahead.steps == horizon:
+        return part.ahead(front)
+    if (cuts := _cuts(part, front)) is not None:
+        return np.concatenate([worths(part, cut, horizon, discount) for cut in cuts])
+    back: Any = slice(None)
+    after = part.every_way(front)
+    if len(part.actions) * _count(front) > FEW and (horizon > 1 or part.is_wide):
+        after, back = part.distinct(after)
+    entered, learned = part.gains(after)
+    value: Array = (entered + learned)[back].reshape(_count(front), -1)
+    value = value + part.action_utility(front)
+    if horizon > 1:
+        later = discount * worths(part, after, horizon - 1, discount)[back]
+        value = (value[..., None] + later.reshape(*value.shape, -1)).reshape(len(value), -1)
+    return value
+
+
+def stages(part: Planned, front: Any, horizon: int, rows: int) -> list[Array]:
     """For every step t its first `rows` rows, shape [rows, batch, actions ** (t + 1)], C order.
 
-    `front` is a batch of beliefs. WORTH, of which information is a part if `gain`, is not
-    discounted; it and MOVED (1 where the step changes a belief) are weighed by ALIVE, the
+    `front` is a batch of beliefs. WORTH and UTILITY, which is WORTH without information, are not
+    discounted; they and MOVED (1 where the step changes a belief) are weighed by ALIVE, the
     probability that the part had not ended before.
     """
-    count, most = len(front[0]) if isinstance(front, list) else len(front), part.at_once
-    if count > most:
-        cuts = [slice(at, at + most) for at in range(0, count, most)]
-        pieces = [stages(part, part.some(front, cut), horizon, rows, gain=gain) for cut in cuts]
+    if (cuts := _cuts(part, front)) is not None:
+        pieces = [stages(part, cut, horizon, rows) for cut in cuts]
         return [np.concatenate(found, axis=1) for found in zip(*pieces, strict=True)]
     front, alive = part.going_on(front)
-    after = part.every_way(front)
-    worth = part.utility(after).reshape(count, -1) + part.action_utility(front)
-    if gain:
-        worth = worth + part.information(after).reshape(count, -1)
-    made = [worth[None]]
-    if rows > 1:
-        made = [np.stack([worth, np.ones_like(worth), part.moves(front, after)][:rows])]
+    after, count = part.every_way(front), _count(front)
+    entered, learned = part.gains(after)
+    utility = entered.reshape(count, -1) + part.action_utility(front)
+    worth = utility + learned.reshape(count, -1)
+    first = [worth, np.ones_like(worth)]
+    first += [utility, part.moves(front, after)] if rows > UTILITY else []
+    made = [np.stack(first)]
     if horizon > 1:
         back: Any = slice(None)
         if worth.size > FEW:
             after, back = part.distinct(after)
-        below = stages(part, after, horizon - 1, rows, gain=gain)
+        below = stages(part, after, horizon - 1, rows)
         made += [stage[:, back].reshape(rows, count, -1) for stage in below]
-    return made if rows == 1 else [stage * alive[:, None] for stage in made]
+    return [stage * alive[:, None] for stage in made]
 
 
-def summed(found: Sequence[Array], discount: float) -> Array:
-    """WORTH of the whole sequences of a batch of one, nothing of which ends, shape [sequences]."""
-    value: Array = found[-1][WORTH, 0]
-    for stage in reversed(found[:-1]):
-        later = discount * value.reshape(stage.shape[2], -1)
-        value = (stage[WORTH, 0][:, None] + later).reshape(-1)
-    return value
+def _count(front: Any) -> int:
+    return len(front[0]) if isinstance(front, list) else len(front)
+
+
+def _cuts(part: Planned, front: Any) -> list[Any] | None:
+    """A batch as several, where it is larger than is planned at once."""
+    count, most = _count(front), part.at_once
+    if count <= most:
+        return None
+    return [part.some(front, slice(at, at + most)) for at in range(0, count, most)]
 
 
 @functools.lru_cache(maxsize=8)
@@ -110,9 +151,23 @@ def distinct(beliefs: Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return uniques(beliefs if few else beliefs @ signatures(beliefs.shape[1]))
 
 
+@functools.lru_cache(maxsize=64)
+def _mixing(columns: int) -> NDArray[np.int64]:
+    """Fixed random odd weights; sums modulo 2**64 of different whole numbers differ by them."""
+    return np.random.default_rng(0).integers(0, 2**62, columns) * 2 + 1
+
+
 def uniques(rows: Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where the different rows lie, rounding aside, and for each which it equals."""
-    rounded = np.ascontiguousarray(np.round(rows, 12)) + 0.0
-    keys = rounded.view(np.dtype((np.void, rounded.dtype.itemsize * rounded.shape[1]))).reshape(-1)
-    _, first, back = np.unique(keys, return_index=True, return_inverse=True)
-    return first, back.reshape(-1)
+    """Where the different rows lie, rounding aside, and for each which it equals.
+
+    The numbers are at most a million.
+    """
+    keys = np.rint(rows * 1e12).astype(np.int64) @ _mixing(rows.shape[1])
+    order = keys.argsort(kind="stable")
+    ordered = keys[order]
+    is_first = np.empty(len(keys), dtype=bool)
+    is_first[:1] = True
+    np.not_equal(ordered[1:], ordered[:-1], out=is_first[1:])
+    back = np.empty(len(keys), dtype=np.int64)
+    back[order] = np.cumsum(is_first) - 1
+    return order[is_first], back

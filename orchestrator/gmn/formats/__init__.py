@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.gmn.formats.coercion import Coerced, Gradient, coerce
+from orchestrator.gmn.formats.coercion import Coerced, coerce
 from orchestrator.gmn.formats.comments import comments_of, moved
 from orchestrator.gmn.formats.read import Reading, read
 from orchestrator.gmn.formats.shares import with_shares
@@ -11,7 +11,6 @@ from orchestrator.gmn.formats.write import write_json, write_text
 
 __all__ = [
     "Coerced",
-    "Gradient",
     "Reading",
     "SourceMap",
     "coerce",

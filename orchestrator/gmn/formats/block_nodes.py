@@ -64,6 +64,7 @@ _LINK_KEYS = {
     **dict.fromkeys(("from", "given", "depends_on", "dependencies", "parents"), "given"),
     **dict.fromkeys(("to", "of", "about", "state", "target"), "of"),
 }
+_CONDITIONAL_KEYS = {**_TABLE_KEYS, **_LINK_KEYS}
 _PREFERENCE_KEYS = {
     **dict.fromkeys(("on", "observation", "state", "about", "of", "to"), "on"),
     **dict.fromkeys(("values", "vector"), "values"),
@@ -100,6 +101,7 @@ class Builder:
         self.places = places
         self.tree: Tree = {}
         self.offsets: dict[str, int] = {"": 0}
+        self.names: dict[str, str] = {}
         self.findings: list[Diagnostic] = []
         self.repairs: list[Diagnostic] = []
 
@@ -146,13 +148,13 @@ class Builder:
         assert isinstance(entries, list)
         pointer = f"/{section}/{len(entries)}"
         self.offsets[pointer] = name.offset
+        self.names[pointer] = name.text
         self.offsets.setdefault(f"/{section}", name.offset)
-        build: Callable[[str, Block, str], Tree] = {
-            **dict.fromkeys(("state", "observation", "action"), self._variable),
-            **dict.fromkeys(("emission", "transition", "belief"), self._conditional),
-            "preference": self._preference,
-            "llm_query": self._query,
-        }[kind]
+        build: Callable[[str, Block, str], Tree] = self._variable
+        if kind in ("emission", "transition", "belief"):
+            build = self._conditional
+        elif kind in ("preference", "llm_query"):
+            build = self._preference if kind == "preference" else self._query
         entries.append(build(name.text, block, pointer))
 
     def _known(self, block: Block, keys: Mapping[str, str], what: str) -> dict[str, Value]:
@@ -217,7 +219,7 @@ class Builder:
         entries.append({"of": name, "given": [], "table": table})
 
     def _conditional(self, name: str, block: Block, pointer: str) -> Tree:
-        known = self._known(block, {**_TABLE_KEYS, **_LINK_KEYS}, f"table {name}")
+        known = self._known(block, _CONDITIONAL_KEYS, f"table {name}")
         known.pop("description", None)
         entry: Tree = {
             key: self._plain(known.pop(key), f"{pointer}/{key}")

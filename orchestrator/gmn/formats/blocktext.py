@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,8 @@ from orchestrator.gmn.formats.syntax import Block, BrokenSyntax, Parser, Token
 from orchestrator.parsing.spelling import nearest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from orchestrator.gmn.formats.source_map import SourceMap
     from orchestrator.gmn.limits import Limits
     from orchestrator.types.diagnostics import Diagnostic
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 STATEMENT = re.compile(
     r"^[ \t]*+(?:gmn[ \t]++[\w.]|agent[ \t]++\S|node[ \t]++\w++[ \t]++\S)", re.MULTILINE
 )
-_ALIASES = {
+TYPE_ALIASES = {
     "hidden_state": "state",
     "factor": "state",
     "modality": "observation",
@@ -45,7 +47,8 @@ MOST_STATEMENTS = 1000  # several times what any document within the limits need
 class BlockText:
     """What block text said: a tree, its pointers' offsets, what was wrong and what was repaired.
 
-    `end` is the offset of the line ``end``, None when the document has none.
+    `end` is the offset of the line ``end``, None when the document has none; `names` are those of
+    the nodes, by pointer.
     """
 
     tree: dict[str, object]
@@ -54,6 +57,7 @@ class BlockText:
     repairs: tuple[Diagnostic, ...]
     statements: int
     end: int | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_block_text(text: str, places: SourceMap, limits: Limits) -> BlockText:
@@ -89,6 +93,7 @@ def read_block_text(text: str, places: SourceMap, limits: Limits) -> BlockText:
         (*parser.repairs, *builder.repairs),
         statements,
         end,
+        builder.names,
     )
 
 
@@ -124,14 +129,14 @@ def _expected_word(parser: Parser, kinds: tuple[str, ...]) -> Token:
 
 def _node_type(written: str, offset: int, builder: Builder) -> str:
     word = written.lower()
-    known = _ALIASES.get(word, word)
+    known = TYPE_ALIASES.get(word, word)
     if known in SECTION_OF:
         if known != written:
             builder.repaired("GMN006", f"node type {written!r} read as {known!r}", offset)
         return known
-    near = nearest(word, [*SECTION_OF, *_ALIASES])
+    near = nearest(word, [*SECTION_OF, *TYPE_ALIASES])
     if near is not None:
-        near = _ALIASES.get(near, near)
+        near = TYPE_ALIASES.get(near, near)
         builder.repaired("GMN006", f"node type {written!r} read as {near!r}", offset)
         return near
     place = builder.places.at(offset)

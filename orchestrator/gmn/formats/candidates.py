@@ -9,7 +9,8 @@ from orchestrator.gmn.formats.blocktext import STATEMENT
 from orchestrator.gmn.formats.source_map import SourceMap
 from orchestrator.gmn.formats.syntax import tokens_of
 from orchestrator.parsing.json_reader import FENCE
-from orchestrator.parsing.scanning import Scanner
+from orchestrator.parsing.scanning import Scanner, blanked
+from orchestrator.types.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,18 +18,18 @@ if TYPE_CHECKING:
     from orchestrator.gmn.model import GMNSpec
 
 MOST_DOCUMENTS = 8
-_SECTION = re.compile(r"^[ \t]*\[nodes\][ \t]*$", re.MULTILINE | re.IGNORECASE)
-_HEAD = re.compile(
+_SECTION = pattern(r"^[ \t]*\[nodes\][ \t]*(?:#.*)?$", re.MULTILINE | re.IGNORECASE)
+_HEAD = pattern(
     r"^[ \t]*(gmn)[ \t]+\w|^[ \t]*(agent)[ \t]+[^\s{]+\s*\{|^[ \t]*(node)[ \t]+\w+[ \t]+\S+\s*\{",
     re.MULTILINE,
 )
 _JSON = Scanner({"string": ('"', r'[^"\\\n]++|\\[^\n]', '"')}, r"[{}\[\]]")
-_END = re.compile(r"\s*+end\b", re.IGNORECASE)
-_IS_FINAL = re.compile(
+_END = pattern(r"\s*+end\b", re.IGNORECASE)
+_IS_FINAL = pattern(
     r"\b(?:final|finished|corrected|revised|fixed|improved|complete answer|answer is|use this)\b",
     re.IGNORECASE,
 )
-_IS_NOT = re.compile(
+_IS_NOT = pattern(
     r"\b(?:not|never|alternativ\w*|draft|either|or|above|first|earlier|previous|original)\b|n't\b",
     re.IGNORECASE,
 )
@@ -61,7 +62,7 @@ def documents_in(text: str) -> list[Document]:
         parts = [Span(fence.start(2) + a, fence.start(2) + b) for a, b in _parts(fence[2])]
         if parts:
             found += _apart(Span(*fence.span()), parts)
-            between += (text[end : fence.start()], blank(fence[0]))
+            between += (text[end : fence.start()], blanked(fence[0]))
             end = fence.end()
     outside = "".join([*between, text[end:]])
     fenced = set(found)
@@ -81,12 +82,7 @@ def _apart(within: Span, spans: Sequence[Span]) -> Iterator[tuple[Span, Span]]:
 
 
 def _alone(text: str, room: Span) -> str:
-    return blank(text[: room.start]) + text[room.start : room.end] + blank(text[room.end :])
-
-
-def blank(text: str) -> str:
-    """Spaces in place of everything but the ends of lines."""
-    return re.sub(r"[^\n]", " ", text)
+    return blanked(text[: room.start]) + text[room.start : room.end] + blanked(text[room.end :])
 
 
 def is_last_final(text: str, spans: Sequence[Span]) -> bool:
@@ -134,7 +130,7 @@ def _parts(text: str) -> Iterator[Span]:
                 break
             yield value
             done = value.end
-        text = blank(text[:done]) + text[done:]
+        text = blanked(text[:done]) + text[done:]
     first = STATEMENT.search(text)
     if first is None:
         yield from [Span(0, len(text))] if _SECTION.search(text) else _json_values(text)

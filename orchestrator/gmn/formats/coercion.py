@@ -8,11 +8,12 @@ and passes over a table of a million numbers at once.
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 import typing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
@@ -26,25 +27,28 @@ from orchestrator.parsing.spelling import nearest, nearest_keys
 from orchestrator.types.work import look
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from orchestrator.types.diagnostics import Diagnostic
 
-_SHARES = re.compile(r"/table/rows/|/p\Z|/noise\Z|/habits/|/trigger_value\Z|/discount\Z")
+_SHARES = re.compile(r"/table/rows/|/p\Z|/noise\Z|/habits/|/trigger_value\Z|/discount\Z|/decay\Z")
+#: What one entry of a section is called.
+_NOUNS = {
+    "states": "state", "observations": "observation", "actions": "action",
+    "likelihoods": "likelihood", "transitions": "transition", "priors": "prior",
+    "preferences": "preference", "habits": "habit", "queries": "query", "metadata": "metadata",
+}  # fmt: skip
+_ONE_OF = {
+    "rows": "row", "map": "label", "moves": "move", "rules": "rule", "when": "condition",
+    "then": "outcome", "labels": "label", "goals": "goal", "values": "value", "given": "parent",
+    "weights": "weight", "inputs": "input", "blocked": "blocked label", "shape": "side",
+    "delta": "step", "terminal": "terminal label", **_NOUNS,
+}  # fmt: skip
+_TABLES = "rows, map, identity, uniform, shift, grid or rules"
 _KIND_ALIASES = {
     "matrix": "rows", "dense": "rows", "table": "rows", "deterministic": "map", "eye": "identity",
     "flat": "uniform", "decision_list": "rules", "gridworld": "grid", "line": "shift",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Gradient:
-    """``goal_gradient`` of a preference, expanded once the transitions are known."""
-
-    preference: int
-    goal: str
-    utility: float
-    decay: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +59,22 @@ class Coerced:
         spec: None when a value could not be given its type.
         findings: 008, 010, 011, 104, 309, 310, 312 that stay.
         repairs: the same codes where a value was coerced: ``"4"`` to 4, a scalar to a list…
-        gradients: the goal gradients set aside.
         partial: without `spec`, the document with placeholders where values are wrong.
     """
 
     spec: GMNSpec | None
     findings: tuple[Diagnostic, ...] = ()
     repairs: tuple[Diagnostic, ...] = ()
-    gradients: tuple[Gradient, ...] = ()
     partial: GMNSpec | None = None
 
 
-def coerce(tree: Mapping[str, object]) -> Coerced:
-    """Give every value of `tree` its type. A conforming tree comes back unchanged."""
+def coerce(tree: Mapping[str, object], names: Mapping[str, str] | None = None) -> Coerced:
+    """Give every value of `tree` its type. A conforming tree comes back unchanged.
+
+    `names` are what the nodes of the text are called, by pointer: findings speak of them.
+    """
     fixed = fix_legacy_shapes(dict(tree))
-    walk = _Walk([*fixed.findings], [*fixed.repairs])
+    walk = _Walk([*fixed.findings], [*fixed.repairs], fixed.tree, names or {})
     version = fixed.tree.get("gmn", VERSION)
     if str(version) not in (VERSION, "1"):
         words = f"version {version!r} is not supported; this reads {VERSION}"
@@ -77,24 +82,55 @@ def coerce(tree: Mapping[str, object]) -> Coerced:
             finding("GMN011", words, pointer="/gmn", got=version, expected=VERSION)
         )
     typed = walk.model(GMNSpec, {**fixed.tree, "gmn": VERSION}, "")
-    gradients = tuple(
-        Gradient(index, goal, utility, decay) for index, goal, utility, decay in fixed.gradients
-    )
     is_wrong = any(d.severity == "error" for d in walk.findings)
     try:
         spec = GMNSpec.model_validate(typed)
     except ValidationError as error:  # what the walk let through: say where, never raise
         problems = () if is_wrong else error.errors()[:20]
-        more = tuple(_schema_finding(dict(problem)) for problem in problems)
+        more = tuple(_schema_finding(dict(problem), walk) for problem in problems)
         return Coerced(None, (*walk.findings, *more), tuple(walk.repairs))
     if is_wrong:
         return Coerced(None, tuple(walk.findings), tuple(walk.repairs), partial=spec)
-    return Coerced(spec, tuple(walk.findings), tuple(walk.repairs), gradients)
+    return Coerced(spec, tuple(walk.findings), tuple(walk.repairs))
 
 
-def _schema_finding(problem: Mapping[str, Any]) -> Diagnostic:
+def _schema_finding(problem: Mapping[str, Any], walk: _Walk) -> Diagnostic:
     pointer = pointer_to(*problem["loc"])
-    return finding("GMN010", f"{pointer or 'the document'}: {problem['msg']}", pointer=pointer)
+    return finding("GMN010", f"{walk.called(pointer)}: {problem['msg']}", pointer=pointer)
+
+
+class _Form(NamedTuple):
+    """An annotation, taken apart.
+
+    Attributes:
+        kind: the type of a scalar, or of a part of the document.
+        of: of a list, the form of what it holds; its own kind is not used.
+        options: the words to choose from.
+        is_part: whether it is a part of the document.
+        is_required: whether it has no default.
+    """
+
+    kind: Any
+    of: _Form | None = None
+    options: tuple[str, ...] = ()
+    is_part: bool = False
+    is_required: bool = False
+
+
+def _form(kind: Any, *, is_required: bool = False) -> _Form:
+    origin, inside = typing.get_origin(kind), typing.get_args(kind)
+    of = _form(inside[0]) if origin is tuple else None
+    is_part = isinstance(kind, type) and issubclass(kind, BaseModel)
+    return _Form(kind, of, inside if origin is Literal else (), is_part, is_required)
+
+
+@functools.cache
+def _forms(kind: type[BaseModel]) -> dict[str, _Form]:
+    """The form of every field of a part of the document."""
+    return {
+        name: _form(field.annotation, is_required=field.is_required())
+        for name, field in kind.model_fields.items()
+    }
 
 
 @dataclass(slots=True)
@@ -103,14 +139,40 @@ class _Walk:
 
     findings: list[Diagnostic] = field(default_factory=list)
     repairs: list[Diagnostic] = field(default_factory=list)
+    tree: Mapping[str, object] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def called(self, pointer: str) -> str:
+        """What a person calls the part at `pointer`: transition T_mood, row 2, number 1."""
+        section, *rest = pointer.split("/")[1:] or [""]
+        if not section:
+            return "the document"
+        noun = _NOUNS.get(section)
+        if noun is None or not rest:
+            return ", ".join(_steps([section, *rest]))
+        entries = self.tree.get(section)
+        index = int(rest[0]) if rest[0].isdigit() else -1
+        entry = entries[index] if isinstance(entries, list) and 0 <= index < len(entries) else {}
+        fields = entry if isinstance(entry, dict) else {}
+        about = next((fields[key] for key in ("name", "of", "on", "action") if key in fields), None)
+        if node := self.names.get(f"/{section}/{rest[0]}"):
+            head = f"{noun} {node}"
+        elif about is None:
+            head = f"{noun} {index + 1}"
+        else:
+            head = f"{noun} {about}" if "name" in fields else f"{noun} of {about}"
+        return ", ".join([head, *_steps(rest[1:])])
 
     def model(self, kind: type[BaseModel], value: object, pointer: str) -> object:
         if not isinstance(value, dict):
             self._wrong(value, "an object", pointer)
             return value
         made: dict[str, object] = {}
-        known = {**kind.model_fields}
-        near = nearest_keys([str(key) for key in value], known)
+        look(5 * len(value))
+        known = _forms(kind)
+        near = {}
+        if not value.keys() <= known.keys():
+            near = nearest_keys([str(key) for key in value], known)
         for key, part in value.items():
             name = key if key in known else near.get(str(key))
             if name is None:
@@ -120,37 +182,52 @@ class _Walk:
             if name != key:
                 words = f"property {key!r} read as {name!r}"
                 self.repairs.append(finding("GMN007", words, pointer=f"{pointer}/{name}", got=key))
-            made[name] = self.value(known[name].annotation, part, f"{pointer}/{name}")
+            made[name] = self.value(known[name], part, f"{pointer}/{name}")
         for name, wanted in known.items():
-            if name not in made and wanted.is_required():
-                words = f"{pointer or 'the document'} has no {name!r}"
+            if wanted.is_required and name not in made:
+                words = f"{self.called(pointer)} has no {name!r}"
+                if name in ("table", "kind"):
+                    words = f"{self.called(pointer)} has no table: write {_TABLES}"
+                elif wanted.options:
+                    words += f": {', '.join(wanted.options)}"
                 lacks = f"{pointer}/{name}"
                 self.findings.append(
                     finding("GMN010", words, pointer=pointer, expected=name, missing=lacks)
                 )
         return made
 
-    def value(self, kind: Any, value: object, pointer: str) -> object:
-        look(5)
-        origin = typing.get_origin(kind)
-        if origin is tuple:
-            return self._tuple(typing.get_args(kind)[0], value, pointer)
-        if origin is Literal:
-            return self._choice(typing.get_args(kind), value, pointer)
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            return self.model(kind, value, pointer)
-        return self._scalar(kind, value, pointer)
+    def value(self, form: _Form, value: object, pointer: str) -> object:
+        if form.of is not None:
+            return self._tuple(form.of, value, pointer)
+        if form.options:
+            return self._choice(form.options, value, pointer)
+        if form.is_part:
+            return self.model(form.kind, value, pointer)
+        return self._scalar(form.kind, value, pointer)
 
-    def _tuple(self, kind: Any, value: object, pointer: str) -> object:
+    def _tuple(self, form: _Form, value: object, pointer: str) -> object:
         if value is None:
             self._coerced("null read as an empty list", pointer)
             return []
         if not isinstance(value, list | tuple):
             self._coerced(f"{value!r} read as a list of one", pointer)
             value = [value]
-        if typing.get_origin(kind) is tuple and _is_matrix(value):
+        if form.of is not None and _is_matrix(value):
             return value  # a whole matrix of numbers needs no walk, and may hold a million of them
-        return [self.value(kind, item, f"{pointer}/{i}") for i, item in enumerate(value)]
+        look(5 * len(value))
+        if form.kind in (str, int) and {*map(type, value)} == {form.kind}:
+            return value
+        if form.is_part and value and all(isinstance(item, str) for item in value):
+            self._only_names(form, value, pointer)
+            return []
+        return [self.value(form, item, f"{pointer}/{i}") for i, item in enumerate(value)]
+
+    def _only_names(self, form: _Form, value: object, pointer: str) -> None:
+        keys = ", ".join(form.kind.model_fields)
+        words = f"{self.called(pointer)} has words only, {value!r:.80}; each is an object of {keys}"
+        self.findings.append(
+            finding("GMN008", words, pointer=pointer, got=value, expected="objects")
+        )
 
     def _choice(self, options: tuple[str, ...], value: object, pointer: str) -> object:
         if value in options:
@@ -159,11 +236,11 @@ class _Walk:
         near = _KIND_ALIASES.get(word.lower()) or nearest(word, options)
         code = "GMN601" if "/queries/" in pointer else "GMN104"
         if near in options:
-            words = f"{pointer}: {word!r} read as {near!r}"
+            words = f"{self.called(pointer)}: {word!r} read as {near!r}"
             self.repairs.append(finding(code, words, pointer=pointer, got=word, expected=near))
             return near
         choices = ", ".join(options)
-        words = f"{pointer}: {word!r} is not one of {choices}"
+        words = f"{self.called(pointer)}: {word!r} is not one of {choices}"
         self.findings.append(finding(code, words, pointer=pointer, got=word, expected=choices))
         return options[0]
 
@@ -212,7 +289,7 @@ class _Walk:
                 if not isinstance(value, Share)
                 else (f"{value:.4g} is written as a percentage or a fraction, expected")
             )
-            words = f"{pointer}: {said} {wanted}"
+            words = f"{self.called(pointer)}: {said} {wanted}"
             self.findings.append(finding(code, words, pointer=pointer, got=value, expected=wanted))
             return 0
         if kind is int and isinstance(number, float):
@@ -224,14 +301,28 @@ class _Walk:
         return number if kind is int else _float(number)
 
     def _coerced(self, words: str, pointer: str) -> None:
-        self.repairs.append(finding("GMN008", f"{pointer}: {words}", pointer=pointer))
+        self.repairs.append(finding("GMN008", f"{self.called(pointer)}: {words}", pointer=pointer))
 
     def _wrong(self, value: object, expected: str, pointer: str) -> None:
         shown = repr(value)[:60]
-        words = f"{pointer or 'the document'} must be {expected}, got {shown}"
+        words = f"{self.called(pointer)} must be {expected}, got {shown}"
         self.findings.append(
             finding("GMN008", words, pointer=pointer, got=shown, expected=expected)
         )
+
+
+def _steps(parts: Sequence[str]) -> list[str]:
+    """The way into a part, in words: rows, 1, 0 is row 2, number 1."""
+    words: list[str] = []
+    for before, part in zip(["", *parts], parts, strict=False):
+        if not part.isdigit():
+            if part != "table":
+                words.append(part)
+        elif before in _ONE_OF:
+            words[-1] = f"{_ONE_OF[before]} {int(part) + 1}"
+        else:
+            words.append(f"number {int(part) + 1}")
+    return words
 
 
 def _is_share(kind: Any, pointer: str) -> bool:

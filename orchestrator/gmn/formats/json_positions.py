@@ -12,11 +12,12 @@ from collections.abc import Iterator, Mapping
 
 from orchestrator.gmn.formats.syntax import unquoted
 from orchestrator.parsing.json_pointer import pointer_to
+from orchestrator.types.pattern import pattern
 
 # What is never closed runs to the end: the text was read, so at most its places are lost.
 _COMMENT = r"//[^\n]*+|/\*(?:[^*]++|\*(?!/))*+(?:\*/|\Z)"
-_BLANK = re.compile(rf"(?:[\s,:]++|{_COMMENT})*+")
-_PIECE = re.compile(
+_BLANK = pattern(rf"(?:[\s,:]++|{_COMMENT})*+")
+_PIECE = pattern(
     rf"{_COMMENT}|\"(?:[^\"\\]++|\\.)*+(?:\"|\\?\Z)|'(?:[^'\\]++|\\.)*+(?:'|\\?\Z)"
     r"|[{}\[\]()]|[^\s,:{}\[\]()\"'/]++",
     re.DOTALL,

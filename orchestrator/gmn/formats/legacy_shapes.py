@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from orchestrator.gmn.codes import finding
-from orchestrator.gmn.orientation import oriented
+from orchestrator.gmn.formats.orientation import oriented
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,12 +36,11 @@ _NAMED = {"likelihoods": "of", "transitions": "of", "priors": "of", "preferences
 
 @dataclass(slots=True)
 class FixedShapes:
-    """A tree in canonical shape, what stays wrong, what was repaired, gradients set aside."""
+    """A tree in canonical shape, what stays wrong, and what was repaired."""
 
     tree: Tree
     findings: list[Diagnostic] = field(default_factory=list)
     repairs: list[Diagnostic] = field(default_factory=list)
-    gradients: list[tuple[int, str, float, float]] = field(default_factory=list)
 
 
 def fix_legacy_shapes(tree: Tree) -> FixedShapes:
@@ -281,17 +280,11 @@ def _preference(fixed: FixedShapes, pointer: str, entry: Tree) -> None:
     goals = entry.get("goals")
     if isinstance(goals, dict):
         entry["goals"] = [{"value": label, "utility": utility} for label, utility in goals.items()]
-    gradient = entry.pop("goal_gradient", None)
-    if isinstance(gradient, dict) and "goal" in gradient:
-        index = int(pointer.rsplit("/", 1)[1])
-        numbers = [
-            gradient.get(key, default) for key, default in (("utility", 4.0), ("decay", 0.8))
-        ]
-        if all(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers):
-            fixed.gradients.append((index, str(gradient["goal"]), *map(float, numbers)))  # type: ignore[arg-type]
-        else:
-            words = f"{pointer}/goal_gradient: utility and decay must be numbers"
-            fixed.findings.append(finding("GMN008", words, pointer=pointer))
+    gradients = entry.get("goal_gradient", [])
+    gradients = [gradients] if isinstance(gradients, dict) else gradients
+    if isinstance(gradients, list) and gradients:
+        usual = {"utility": 4.0, "decay": 0.8}
+        entry["goal_gradient"] = [{**usual, **g} if isinstance(g, dict) else g for g in gradients]
     values = entry.get("values")
     if isinstance(values, str):
         _symbolic_preference(fixed, pointer, entry, values)

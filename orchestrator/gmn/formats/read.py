@@ -2,54 +2,44 @@
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, cast
 
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.formats.blocktext import STATEMENT, read_block_text
-from orchestrator.gmn.formats.candidates import blank
+from orchestrator.gmn.formats.decoding import respelled, why_binary, with_newlines
 from orchestrator.gmn.formats.json_positions import JsonPositions
-from orchestrator.gmn.formats.legacy_arrays import (
-    is_arrays,
-    is_flat_pomdp,
-    read_arrays,
-    read_flat_pomdp,
-)
-from orchestrator.gmn.formats.legacy_graph import is_graph, is_sections, read_graph, read_sections
 from orchestrator.gmn.formats.source_map import SourceMap
 from orchestrator.gmn.formats.syntax import BrokenSyntax, Parser, plain
 from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
 from orchestrator.parsing.json_reader import FENCE, read_json
+from orchestrator.parsing.scanning import blanked
+from orchestrator.types.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orchestrator.types.diagnostics import Diagnostic, Position
 
-_NODE = re.compile(r"^[ \t]*node[ \t]+\w+[ \t]+\S+\s*\{", re.MULTILINE)
-_FENCE_CLOSED = re.compile(r"\s*^[ \t]*(?:`{3,}|~{3,})[ \t]*$", re.MULTILINE)
-_BEGUN = re.compile(r"^[ \t]*(?:agent|node)\b[^.\n]*\Z", re.MULTILINE)
-_END = re.compile(r"^[ \t]*end\b", re.MULTILINE | re.IGNORECASE)
+_NODE = pattern(r"^[ \t]*node[ \t]+\w+[ \t]+\S+\s*\{", re.MULTILINE)
+_FENCE_CLOSED = pattern(r"\s*^[ \t]*(?:`{3,}|~{3,})[ \t]*$", re.MULTILINE)
+_BEGUN = pattern(r"^[ \t]*(?:agent|node)\b[^.\n]*\Z", re.MULTILINE)
+_END = pattern(r"^[ \t]*end\b", re.MULTILINE | re.IGNORECASE)
 _SYNTAX = ("GMN001", "GMN002", "GMN003", "GMN005", "GMN009", "GMN013")
-_QUOTES = str.maketrans(
-    {
-        **dict.fromkeys("\u201c\u201d\u201e\u00ab\u00bb", '"'),
-        **dict.fromkeys("\u2018\u2019\u201a", "'"),
-    }
-)
 _WRAPPED = 4  # one in the other
 _SECTIONS = {"states", "nodes", "observations", "num_states", "A"}
+#: Where services keep a document beside its name and version.
+_HOLDERS = ("specification", "spec", "gmn_spec", "gmn", "model")
 _CALL = {"id", "type", "name", "arguments", "parameters", "input"}  # of a tool
 #: What an agent that acts always has, and how a finding calls it.
 _ALWAYS = {
     "states": "a state", "observations": "an observation", "likelihoods": "an emission",
     "transitions": "a transition", "preferences": "a preference", "policy": "a policy",
 }  # fmt: skip
-_SECTION = re.compile(r"^[ \t]*\[nodes\][ \t]*$", re.MULTILINE | re.IGNORECASE)
+_SECTION = pattern(r"^[ \t]*\[nodes\][ \t]*(?:#.*)?$", re.MULTILINE | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +57,7 @@ class Reading:
             JSON that closes.
         missing: what every complete document of its kind has and this one lacks, where neither
             ``end`` nor JSON's own end says that it is complete.
+        names: what nodes are called, by pointer, for findings to speak of them.
     """
 
     tree: dict[str, object] | None
@@ -76,18 +67,51 @@ class Reading:
     spelling: str = "text"
     is_whole: bool = True
     missing: tuple[str, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
-def read(source: str | bytes | Mapping[str, object], *, limits: Limits = DEFAULT_LIMITS) -> Reading:
-    """Recognise the spelling of `source` and read it; any input gives a Reading, never a raise."""
+class Other(Protocol):
+    """Reads what is not GMN; each method gives None where it is none of its kinds."""
+
+    def whole(self, text: str, places: SourceMap) -> Reading | None:
+        """A whole file, which no prose and no fence surrounds."""
+
+    def body(self, text: str, places: SourceMap) -> Reading | None:
+        """The text that stood in a fence or in prose, if any; offsets are those of the file."""
+
+    def data(self, data: dict[str, object], places: SourceMap) -> Reading | None:
+        """A JSON object."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """What every step of reading needs: the limits, and who reads what is not GMN."""
+
+    limits: Limits
+    other: Other | None
+
+
+def read(
+    source: str | bytes | Mapping[str, object],
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    other: Other | None = None,
+) -> Reading:
+    """Read block text or JSON; any input gives a Reading, never a raise.
+
+    `other` is shown everything first, and reads what other tools write.
+    """
+    how = _Bounds(limits, other)
     if isinstance(source, Mapping):
-        return _value(dict(source), SourceMap(), limits)
+        return _value(dict(source), SourceMap(), how)
     size = len(source) if isinstance(source, bytes) else len(source.encode(errors="replace"))
     if size > limits.document_bytes:
         words = f"the document has {size} bytes, more than {limits.document_bytes}"
         found = finding("GMN704", words, got=size, expected=limits.document_bytes)
         return Reading(None, (found,))
     if isinstance(source, bytes):
+        if is_binary := why_binary(source):
+            return Reading(None, (finding("GMN001", is_binary),))
         try:
             text = source.decode("utf-8-sig")
         except UnicodeDecodeError as error:
@@ -96,11 +120,15 @@ def read(source: str | bytes | Mapping[str, object], *, limits: Limits = DEFAULT
             return Reading(None, (finding("GMN001", words, place=place),))
     else:
         text = source.removeprefix("\ufeff")
-    reading = _text(text, limits)
-    if _is_unread(reading) and (other := _respelled(text)) != text:
-        again = _text(other, limits)
+    text = with_newlines(text)
+    reading = _text(text, how)
+    if _is_unread(reading) and (other_text := respelled(text)) != text:
+        again = _text(other_text, how)
         if not _is_unread(again):
-            words = "typographic quotes or HTML entities read as the characters they stand for"
+            words = (
+                "typographic quotes, HTML entities or percent escapes read as the characters they"
+                " stand for"
+            )
             return replace(again, repairs=(finding("GMN009", words), *again.repairs))
     return reading
 
@@ -109,26 +137,24 @@ def _is_unread(reading: Reading) -> bool:
     return reading.tree is None or any(d.code in _SYNTAX for d in reading.findings)
 
 
-def _respelled(text: str) -> str:
-    return html.unescape(text).translate(_QUOTES)
-
-
-def _text(text: str, limits: Limits) -> Reading:
+def _text(text: str, how: _Bounds) -> Reading:
     places = SourceMap(text)
     if not text.strip():
         return Reading(None, (finding("GMN013", "the document is empty"),), places=places)
+    if how.other and (alone := how.other.whole(text, places)) is not None:
+        return alone
     start, end = _body(text)
     # What surrounds the document becomes blank, so every offset stays what the user sees.
-    body = blank(text[:start]) + text[start:end]
+    body = blanked(text[:start]) + text[start:end]
     outside = [part for part in (text[:start].strip(), text[end:].strip()) if part]
     removed = tuple(_removed(part, places.at(0)) for part in outside if part.strip("`~ \n"))
     first = body.lstrip()[:1]
-    if is_sections(body):
-        reading = _sections(body, places, limits)
+    if how.other and (read_as := how.other.body(body, places)) is not None:
+        reading = read_as
     elif first in ("{", "[") or _is_quoted(body):
-        reading = _json(body, places, limits)
+        reading = _json(body, places, how)
     else:
-        reading = _block_text(body, places, limits)
+        reading = _block_text(body, places, how.limits)
     is_whole = reading.is_whole or bool(_FENCE_CLOSED.match(text, end))
     return replace(reading, repairs=(*removed, *reading.repairs), is_whole=is_whole)
 
@@ -221,7 +247,8 @@ def _block_text(body: str, places: SourceMap, limits: Limits) -> Reading:
     tree = said.tree if said.statements or said.tree else None
     missing = () if said.end is not None else _missing(said.tree, said.repairs)
     places = SourceMap(places.text, said.offsets)
-    return Reading(tree, findings, repairs, places, "text", said.end is not None, missing)
+    is_whole = said.end is not None
+    return Reading(tree, findings, repairs, places, "text", is_whole, missing, said.names)
 
 
 def _is_blank(text: str) -> bool:
@@ -238,28 +265,15 @@ def _missing(tree: Mapping[str, object], repairs: Sequence[Diagnostic]) -> tuple
     return (*closed, *(word for section, word in _ALWAYS.items() if not tree.get(section)))
 
 
-def _sections(body: str, places: SourceMap, limits: Limits) -> Reading:
-    def properties(block: str) -> Mapping[str, object] | None:
-        parser = Parser(block, SourceMap(block), limits.nesting)
-        try:
-            value = plain(parser.value(), "", {})
-        except BrokenSyntax:
-            return None
-        return value if isinstance(value, dict) else None
-
-    tree, found = read_sections(body, properties)
-    return replace(_legacy(tree, found, places, "sections"), is_whole=False)
-
-
-def _json(body: str, places: SourceMap, limits: Limits) -> Reading:
+def _json(body: str, places: SourceMap, how: _Bounds) -> Reading:
     start = len(body) - len(body.lstrip())
     try:
         found = read_json(body)
     except ValueError:
-        return _loose_json(body, places, limits)
+        return _loose_json(body, places, how)
     if found.offset != start:  # the document itself could not be read, something after it could
-        return _loose_json(body, places, limits)
-    reading = _value(found.value, SourceMap(places.text, JsonPositions(body, start)), limits)
+        return _loose_json(body, places, how)
+    reading = _value(found.value, SourceMap(places.text, JsonPositions(body, start)), how)
     twice = [finding("GMN004", f"key {key!r} given twice, equal") for key in found.repeated]
     clash = [
         finding("GMN004", f"key {key!r} is given twice with different values", got=key)
@@ -274,15 +288,15 @@ def _json(body: str, places: SourceMap, limits: Limits) -> Reading:
     )
 
 
-def _loose_json(body: str, places: SourceMap, limits: Limits) -> Reading:
+def _loose_json(body: str, places: SourceMap, how: _Bounds) -> Reading:
     """JSON without a comma, a quote or its end is still a value of the block text's grammar."""
-    parser = Parser(body, places, limits.nesting + 8)  # canonical JSON nests deeper than text
+    parser = Parser(body, places, how.limits.nesting + 8)  # canonical JSON nests deeper than text
     offsets: dict[str, int] = {}
     try:
         data = plain(parser.value(), "", offsets)
     except BrokenSyntax as error:
         return Reading(None, (error.found,), places=places, spelling="json")
-    reading = _value(data, SourceMap(places.text, offsets), limits)
+    reading = _value(data, SourceMap(places.text, offsets), how)
     lenient = finding("GMN009", "JSON read leniently: missing commas, quotes or ends")
     is_whole = all(d.code != "GMN002" for d in parser.repairs)
     return replace(
@@ -294,16 +308,17 @@ def _loose_json(body: str, places: SourceMap, limits: Limits) -> Reading:
     )
 
 
-def _value(data: object, places: SourceMap, limits: Limits) -> Reading:
+def _value(data: object, places: SourceMap, how: _Bounds) -> Reading:
     """The document in a JSON value, out of what may be wrapped around it."""
     around: list[str] = []
     while len(around) < _WRAPPED and (found := _inside(data)) is not None:
         data, wrapper = found
         around.append(wrapper)
-    if isinstance(data, str) and STATEMENT.search(data):
-        reading, around = _text(data, limits), around or ["a string"]
+    if isinstance(data, str) and (STATEMENT.search(data) or _SECTION.search(data)):
+        reading, around = _text(data, how), around or ["a string"]
     elif isinstance(data, dict):
-        reading = _mapping(data, places, "json")
+        read_as = how.other.data(data, places) if how.other else None
+        reading = read_as or _mapping(data, places)
     else:
         words = f"expected an object, got a JSON {type(data).__name__}"
         return Reading(None, (finding("GMN009", words),), places=places, spelling="json")
@@ -316,44 +331,37 @@ def _inside(data: object) -> tuple[object, str] | None:
     """What a value is wrapped around, and the wrapper in words; None for a document itself."""
     if isinstance(data, list) and len(data) == 1:
         return data[0], "a list of one"
-    if isinstance(data, str) and data.lstrip()[:1] in ("{", "[", '"'):
+    if isinstance(data, str) and data.lstrip()[:1] in ("{", "[", '"') and not _SECTION.search(data):
         try:
             return read_json(data).value, "a string"
         except ValueError:
             return None
     if not isinstance(data, dict) or _SECTIONS & set(data):
         return None
+    holder = next((k for k in _HOLDERS if _is_document(data.get(k)) and "bundle" not in data), "")
+    if holder:
+        kept = {k: data[k] for k in ("name", "description") if k in data}
+        left = [k for k in data if k not in (holder, *kept)]
+        words = f"the key {holder!r}" + (f", beside it ignored: {', '.join(left)}" if left else "")
+        return {**kept, **cast("dict[str, object]", data[holder])}, words
     if set(data) <= _CALL:
         key = next((k for k in ("arguments", "parameters", "input") if k in data), "")
         return (data[key], f"the {key} of a call") if key else None
     if len(data) == 1:
         ((key, inner),) = data.items()
-        is_text = isinstance(inner, str) and (STATEMENT.search(inner) or inner.lstrip()[:1] == "{")
+        is_text = isinstance(inner, str) and bool(
+            STATEMENT.search(inner) or _SECTION.search(inner) or inner.lstrip()[:1] == "{"
+        )
         if is_text or isinstance(inner, dict | list):
             return inner, f"the key {key!r}"
     return None
 
 
-def _mapping(data: dict[str, object], places: SourceMap, spelling: str) -> Reading:
-    if is_graph(data):
-        return _legacy(*read_graph(data), places, "graph")
-    if is_flat_pomdp(data):
-        return _legacy(*read_flat_pomdp(data), places, "flat_pomdp")
-    if is_arrays(data):
-        return _legacy(*read_arrays(data), places, "arrays")
+def _is_document(value: object) -> bool:
+    return isinstance(value, dict) and bool(_SECTIONS & set(value))
+
+
+def _mapping(data: dict[str, object], places: SourceMap) -> Reading:
     if not data:
         return Reading(None, (finding("GMN013", "the document is empty"),), places=places)
-    return Reading(data, places=places, spelling=spelling)
-
-
-def _legacy(
-    tree: dict[str, object] | None, found: list[Diagnostic], places: SourceMap, spelling: str
-) -> Reading:
-    stays = ("GMN003", "GMN008", "GMN708", "GMN802", "GMN806")
-    return Reading(
-        tree,
-        tuple(d for d in found if d.code in stays),
-        tuple(d for d in found if d.code not in stays),
-        places,
-        spelling,
-    )
+    return Reading(data, places=places, spelling="json")

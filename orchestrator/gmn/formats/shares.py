@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from orchestrator.parsing.scalars import share_in
+from orchestrator.types.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from orchestrator.gmn.formats.source_map import SourceMap
     from orchestrator.gmn.model import GMNSpec
 
-_SHARE = re.compile(r"([-+]?[\d.]+(?:[eE][-+]?\d+)?[ \t]*%|\d+[ \t]*/[ \t]*\d+)")
+_SHARE = pattern(r"([-+]?[\d.]+(?:[eE][-+]?\d+)?[ \t]*%|\d+[ \t]*/[ \t]*\d+)")
 
 
 class Written(float):
@@ -36,8 +37,9 @@ def with_shares(spec: GMNSpec, places: SourceMap) -> GMNSpec:
 
 def _with(part: Any, pointer: str, found: Mapping[str, str]) -> Any:
     if isinstance(part, float):
-        # A vector is one row: its numbers stand one level higher than in the model.
-        text = found.get(pointer) or found.get(re.sub(r"/rows/0(?=/\d+\Z)", "/rows", pointer), "")
+        # A vector is one row, a gradient a list of one: they stand one level higher in the text.
+        short = re.sub(r"/(rows|goal_gradient)/0(?=/\w+\Z)", r"/\1", pointer)
+        text = found.get(pointer) or found.get(short, "")
         if share_in(text) != part:
             return part
         written = Written(part)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from orchestrator.gmn.codes import finding
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from orchestrator.types.diagnostics import Diagnostic
 
 MOST_ILLEGAL = 1000
+_LOOKED_AT = 64  # so many pieces of a text at once
 
 _LEADING_ZERO = re.compile(r"[-+]?0\d")
 TokenKind = Literal["string", "number", "word", "mark", "end"]
@@ -39,10 +39,12 @@ _TOKENS = Scanner(
     rf"""(?x:
       (?P<blank>\s++|\#[^\n]*+|//[^\n]*+)
     | (?P<open>\"\"\"|"|')
-    | (?P<share>{_NUMBER}[ \t]*+%|\d++[ \t]*+/[ \t]*+\d++(?![\w.*+-]))
-    | (?P<number>{_NUMBER}(?![\w.*+-])|[-+]?(?:Infinity|NaN|inf|nan)\b)
-    | (?P<word>@[+-]?\w++|[\w*?](?:[\w\u0300-\u036f.*+?]++|-(?!>))*+)
-    | (?P<mark>[{{}}\[\]:,;])
+    | (?:
+        (?P<share>{_NUMBER}[ \t]*+%|\d++[ \t]*+/[ \t]*+\d++(?![\w.*+-]))
+      | (?P<number>{_NUMBER}(?![\w.*+-])|[-+]?(?:Infinity|NaN|inf|nan)\b)
+      | (?P<word>@[+-]?\w++|[\w*?](?:[\w\u0300-\u036f.*+?]++|-(?!>))*+)
+      | (?P<mark>[{{}}\[\]:,;])
+      )[ \t]*+
     | (?P<bad>.))
     """.strip(),
 )
@@ -56,8 +58,7 @@ class Token(NamedTuple):
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """A value and where it stands. `raw` is the spelling of a scalar."""
 
     content: Scalar | list[Value] | Block
@@ -65,15 +66,13 @@ class Value:
     raw: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """``{…}``: entries in order."""
 
     entries: tuple[Property, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Property:
+class Property(NamedTuple):
     """``key: value``, or a key alone, whose value is then true."""
 
     key: str
@@ -107,24 +106,23 @@ def tokens_of(text: str, places: SourceMap, found: list[Diagnostic]) -> Iterator
     What could not be one goes into `found`: at most a handful of findings, then a count.
     """
     bad = 0
-    for match in _TOKENS.pieces(text):
-        look(2)
-        kind, raw, offset = match.lastgroup, match.group(), match.start()
-        if kind == "blank":
-            continue
-        if kind is None and raw[0] == "@":
-            yield Token("word", raw, offset)
+    for count, match in enumerate(_TOKENS.pieces(text)):
+        if not count % _LOOKED_AT:
+            look(2 * _LOOKED_AT)
+        kind = match.lastgroup
+        if kind is not None and kind in _KINDS:
+            yield Token(_KINDS[kind], match[kind], match.start())
         elif kind is None:
-            is_long = raw.startswith('"""')
-            yield Token("string", raw[3:-3] if is_long else unquoted(raw), offset)
-        elif kind in ("open", "bad"):
+            raw = match.group()
+            is_long, is_step = raw.startswith('"""'), raw[0] == "@"
+            text_of = raw if is_step else raw[3:-3] if is_long else unquoted(raw)
+            yield Token("word" if is_step else "string", text_of, match.start())
+        elif kind != "blank":
             bad += 1
             if bad <= 5:
-                found.append(_illegal(kind, raw, places, offset))
+                found.append(_illegal(kind, match.group(), places, match.start()))
             elif bad == MOST_ILLEGAL:
                 break  # this is not a document; no later text would make it one
-        else:
-            yield Token(_KINDS[kind], raw, offset)
     if bad > 5:
         more = "at least " if bad == MOST_ILLEGAL else ""
         found.append(finding("GMN001", f"{more}{bad - 5} more illegal characters"))
@@ -156,7 +154,7 @@ def remarks(text: str) -> list[Remark]:
             continue
         ends_at, line_taken = match.end(), True
         if match.lastgroup == "mark":
-            depth = max(0, depth + (raw in "{[") - (raw in "}]"))
+            depth = max(0, depth + (raw[0] in "{[") - (raw[0] in "}]"))
     return [remark._replace(is_last=remark.offset >= ends_at) for remark in found]
 
 
@@ -240,27 +238,27 @@ class Parser:
                     place=self.places.at(token.offset),
                 )
             )
-        if self.is_mark("["):
-            return self._list(depth)
-        if self.is_mark("{"):
-            return Value(self.block(depth), token.offset)
-        if token.kind == "string":
-            return Value(self.take().text, token.offset, token.text)
-        if token.kind == "number":
+        kind, text, offset = token
+        content: Scalar | list[Value] | Block = text
+        if kind == "number":
             self.numbers += 1
-            return Value(_number(self.take().text), token.offset, token.text)
-        if token.kind == "word":
-            self.take()
-            return Value(_WORDS.get(token.text, token.text), token.offset, token.text)
-        raise self.broken("a value")
+            content = _number(text)
+        elif kind == "word":
+            content = _WORDS.get(text, text)
+        elif text == "[" and kind == "mark":
+            return self._list(depth)
+        elif text == "{" and kind == "mark":
+            return Value(self.block(depth), offset)
+        elif kind != "string":
+            raise self.broken("a value")
+        self.here = next(self._tokens)
+        return Value(content, offset, text)
 
     def _list(self, depth: int) -> Value:
         start = self.take().offset
         items: list[Value] = []
-        self.skip(",;")
         while not self._closed("]"):
             items.append(self.value(depth + 1))
-            self.skip(",;")
         return Value(items, start)
 
     def block(self, depth: int = 0) -> Block:
@@ -271,12 +269,10 @@ class Parser:
             self.value(depth)  # raises 703
         self.take()
         entries: dict[str, Property] = {}
-        self.skip(",;")
         while not self._closed("}"):
             entry = self._entry(depth)
             if (first := entries.setdefault(entry.key, entry)) is not entry:
                 self._twice(entry, first)
-            self.skip(",;")
         return Block(tuple(entries.values()))
 
     def _twice(self, entry: Property, first: Property) -> None:
@@ -291,16 +287,21 @@ class Parser:
         token = self.here
         if token.kind not in ("word", "string", "number"):
             raise self.broken("a property name or '}'")
-        self.take()
-        if self.is_mark(":"):
-            self.take()
+        here = self.here = next(self._tokens)
+        if here.kind == "mark" and here.text == ":":
+            self.here = next(self._tokens)
             return Property(token.text, self.value(depth + 1), token.offset)
         return Property(token.text, Value(True, token.offset, "true"), token.offset)
 
     def _closed(self, mark: str) -> bool:
-        if self.is_mark(mark):
-            self.take()
-            return True
+        """Pass over separators; whether `mark` comes next, which is taken, or the end."""
+        while self.here.kind == "mark":
+            text = self.here.text
+            if text != mark and text not in ",;":
+                return False
+            self.here = next(self._tokens)
+            if text == mark:
+                return True
         if self.here.kind == "end":
             self.repairs.append(
                 finding(
@@ -324,6 +325,8 @@ def _number(raw: str) -> Scalar:
     if raw.endswith("%") or "/" in raw:
         share = share_in(raw)
         return raw if share is None else Share(share)
+    if "." in raw:
+        return float(raw)
     try:
         return int(raw)
     except ValueError:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from orchestrator.gmn.model import (
         Conditional,
         GMNSpec,
+        Gradient,
         Habit,
         Outcome,
         Payoff,
@@ -225,10 +226,18 @@ def _preference(preference: Preference) -> Iterator[str]:
         else:
             items = ", ".join(f"{_word(g.value)}: {_number(g.utility)}" for g in preference.goals)
             yield f"goals: {{{items}}}"
+    if gradients := list(map(_gradient, preference.goal_gradient)):
+        shown = ", ".join(gradients)
+        yield f"goal_gradient: {shown if len(gradients) == 1 else f'[{shown}]'}"
     if preference.rules:
         yield from _block("rules", [_rule(rule) for rule in preference.rules])
     if preference.reason:
         yield f"reason: {_quoted(preference.reason)}"
+
+
+def _gradient(gradient: Gradient) -> str:
+    numbers = f"utility: {_number(gradient.utility)}, decay: {_number(gradient.decay)}"
+    return f"{{goal: {_word(gradient.goal)}, {numbers}}}"
 
 
 def _policy(policy: Policy, habits: Sequence[Habit]) -> Iterator[str]:

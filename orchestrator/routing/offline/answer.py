@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.examples import Example, choose, score
 from orchestrator.gmn.formats import write_json, write_text
+from orchestrator.gmn.formats.schema import as_schema_asks
 from orchestrator.gmn.model import Entry
 from orchestrator.routing.offline.counts import unmet_counts
 from orchestrator.routing.offline.grid import build_grid
@@ -18,7 +20,7 @@ from orchestrator.types.requests import Description, OutputMode
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orchestrator.gmn.model import GMNSpec, Goal, Payoff
+    from orchestrator.gmn.model import GMNSpec, Goal, Gradient, Payoff
 
 CHAT = (
     "The embedded provider writes GMN models from curated examples; it does not chat. Set a key"
@@ -34,7 +36,7 @@ def answer(description: Description, mode: OutputMode, examples: Sequence[Exampl
     sentence, agent_type = description.sentence.strip(), description.agent_type
     spec = write_model(sentence, agent_type, description.constraints, examples)
     if mode is OutputMode.JSON_SCHEMA:
-        return write_json(spec, indent=None)
+        return json.dumps(as_schema_asks(spec), ensure_ascii=False)
     if mode is OutputMode.JSON_OBJECT:
         return write_json(spec, lean=True, indent=None)
     return write_text(spec)
@@ -136,7 +138,7 @@ def _weighed(spec: GMNSpec, *, liked: float, disliked: float) -> GMNSpec:
     def times(utility: float) -> float:
         return utility * (disliked if utility < 0 else liked)
 
-    def weighed(parts: Sequence[Goal | Payoff]) -> tuple[Goal | Payoff, ...]:
+    def weighed(parts: Sequence[Goal | Gradient | Payoff]) -> tuple[Goal | Gradient | Payoff, ...]:
         return tuple(one.model_copy(update={"utility": times(one.utility)}) for one in parts)
 
     preferences = tuple(
@@ -144,6 +146,7 @@ def _weighed(spec: GMNSpec, *, liked: float, disliked: float) -> GMNSpec:
             update={
                 "values": tuple(map(times, p.values)),
                 "goals": weighed(p.goals),
+                "goal_gradient": weighed(p.goal_gradient),
                 "rules": weighed(p.rules),
             }
         )

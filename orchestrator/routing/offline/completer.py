@@ -14,7 +14,7 @@ from orchestrator.types.work import judge
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from orchestrator.models.deployments import Deployment
+    from orchestrator.models.deployment import Deployment
     from orchestrator.types.requests import Request
     from orchestrator.types.run_context import RunContext
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from orchestrator.types.diagnostics import PatchOperation
 
 View = dict[str, Any]
+_WEIGHED = ("goals", "goal_gradient", "rules")
 
 
 def revise(document: str, wish: str) -> str:
@@ -92,7 +93,7 @@ def _dislikes(view: View) -> bool:
         for preference in view.get("preferences", {}).values()
         for utility in (
             *preference.get("values", []),
-            *(one["utility"] for key in ("goals", "rules") for one in preference.get(key, [])),
+            *(one["utility"] for key in _WEIGHED for one in preference.get(key, [])),
         )
     )
 
@@ -105,7 +106,7 @@ def _weighed(view: View, liked: float, disliked: float) -> Iterator[PatchOperati
 
     for name, preference in view.get("preferences", {}).items():
         path = f"/preferences/{name}"
-        for key, utility in (("values", None), ("goals", "utility"), ("rules", "utility")):
+        for key, utility in (("values", None), *((key, "utility") for key in _WEIGHED)):
             said = preference.get(key, [])
             changed = [
                 {**one, utility: times(float(one[utility]))} if utility else times(float(one))
@@ -135,8 +136,11 @@ def _goal(view: View, wording: Wording) -> Iterator[PatchOperation]:
         label = _label(variable, wording.goal)
         if label is not None and not preference.get("rules"):
             utility = max([3.0, *map(float, preference.get("values", []))])
-            goals = [{"value": label, "utility": utility}]
-            changed = {"on": preference.get("on", name), "goals": goals}
+            changed: View = {"on": preference.get("on", name)}
+            if gradients := preference.get("goal_gradient"):
+                changed["goal_gradient"] = [{**gradients[0], "goal": label}]
+            else:
+                changed["goals"] = [{"value": label, "utility": utility}]
             yield {"op": "replace", "path": f"/preferences/{name}", "value": changed}
             return
 
@@ -170,8 +174,8 @@ def _memory(view: View, wording: Wording) -> Iterator[PatchOperation]:
         values = preference.get("values", [])
         if len(values) == len(labels):
             label = labels[max(range(len(values)), key=values.__getitem__)]
-        elif preference.get("goals"):
-            label = str(preference["goals"][0]["value"])
+        elif goals := preference.get("goal_gradient") or preference.get("goals"):
+            label = str(goals[0].get("goal") or goals[0].get("value"))
     label = label if label in labels else labels[-1]
     seen = [{"value": "seen", "p": 1}]
     rules = [

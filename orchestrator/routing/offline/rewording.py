@@ -96,11 +96,17 @@ def _preferred(preference: Preference, variable: str, new: Mapping[str, str]) ->
         goal.model_copy(update={"value": new.get(goal.value, goal.value)}) if is_on else goal
         for goal in preference.goals
     )
+    gradients = tuple(
+        g.model_copy(update={"goal": new.get(g.goal, g.goal)}) if is_on else g
+        for g in preference.goal_gradient
+    )
     rules = tuple(
         rule.model_copy(update={"when": _asked(rule.when, variable, new)})
         for rule in preference.rules
     )
-    return preference.model_copy(update={"goals": goals, "rules": rules})
+    return preference.model_copy(
+        update={"goals": goals, "goal_gradient": gradients, "rules": rules}
+    )
 
 
 def _asked(
@@ -165,15 +171,17 @@ def _with_goal(spec: GMNSpec, wording: Wording, assumptions: list[str]) -> GMNSp
         target = spec.variable(preference.on)
         label = nearest(word, target.names) if target is not None else None
         label = label or (nearest(word.split("_")[0], target.names) if target else None)
-        if target is None or label is None or not preference.values:
+        graded = preference.goal_gradient
+        if target is None or label is None or not (preference.values or graded):
             continue
-        best = max(preference.values)
+        best = max(preference.values, default=0.0)
         values = tuple(
             best if name == label else min(value, 0.0)
-            for name, value in zip(target.names, preference.values, strict=True)
+            for name, value in zip(target.names, preference.values, strict=False)
         )
+        graded = tuple(one.model_copy(update={"goal": label}) for one in graded)
         changed = list(spec.preferences)
-        changed[index] = preference.model_copy(update={"values": values})
+        changed[index] = preference.model_copy(update={"values": values, "goal_gradient": graded})
         return spec.model_copy(update={"preferences": tuple(changed)})
     assumptions.append(
         f"{wording.goal!r} is not a label that this model prefers: its own goal is kept"

@@ -5,70 +5,72 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from orchestrator.types.pattern import pattern
+
 _NUMBER_WORDS = {word: number for number, word in enumerate((
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
     "eleven", "twelve",
 ))}  # fmt: skip
 COUNT = r"(\d{1,4}|" + "|".join(_NUMBER_WORDS) + r")"
-_GRID = re.compile(rf"\b{COUNT}\s*(?:x|\u00d7|by|times)\s*{COUNT}\b", re.IGNORECASE)
-_GRID_WORDS = re.compile(
+_GRID = pattern(rf"\b{COUNT}\s*(?:x|\u00d7|by|times)\s*{COUNT}\b", re.IGNORECASE)
+_GRID_WORDS = pattern(
     r"(?<!\bt[ -])\b(grid|maze|labyrinth|gridworld|grid-world|tiles|chessboard)\b", re.I
 )
-_LIST = re.compile(
+_LIST = pattern(
     r"\b(?P<what>states?|observations?|signals?|actions?|moves|choices)\b(?:\s+(?:are|is|named|called))?"
     r"\s*[:=(]\s*(?P<names>[^.;:()\n]+)",
     re.IGNORECASE,
 )
-_COUNTED = re.compile(
+_COUNTED = pattern(
     rf"\b{COUNT}[\s-]+(?:different\s+|possible\s+)?([a-z]{{3,20}}?)s?\b(?!\s*%)", re.IGNORECASE
 )
 _PERCENT = r"(\d{1,3}(?:\.\d+)?)\s*(?:%|percent)"
 _CELL = r"(?:r(\d{1,3})c(\d{1,3})|(?:\(\s*+)?(\d{1,3})\s*+,\s*+(\d{1,3})(?:\s*+\))?)"
-_PLACE = re.compile(
+_PLACE = pattern(
     rf"{_CELL}|\b(?:top|upper|bottom|lower|north|south|far|near)?[\s-]*+"
     r"(?:(?:left|right|east|west)[\s-]*+)?(?:corner|cent(?:re|er)|middle)\b",
     re.IGNORECASE,
 )
 _ARTICLES = r"\s+(?:the\s+|a\s+|an\s+|state\s+|cell\s+)*"
-_GOAL = re.compile(
+_GOAL = pattern(
     r"\b(?:reach(?:es)?|goal(?:\s+is)?(?:\s+at)?|get(?:s)? to|go(?:es)? to|"
     rf"arrive(?:s)? (?:at|in)|find(?:s)?|prefers?|likes?|target(?:\s+is)?){_ARTICLES}",
     re.IGNORECASE,
 )
-_START = re.compile(
+_START = pattern(
     rf"\b(?:start(?:s|ing)?|begin(?:s|ning)?)(?:\s+(?:at|in|from))?{_ARTICLES}", re.IGNORECASE
 )
-_LABEL = re.compile(r"[A-Za-z][\w]*(?:[ _-][A-Za-z]\w*)?")
+_LABEL = pattern(r"[A-Za-z][\w]*(?:[ _-][A-Za-z]\w*)?")
 _CELLS = rf"\s++((?:{_CELL}(?:\s*+(?:,|and)\s*+)*)+)"
-_AVOIDED = re.compile(
+_AVOIDED = pattern(
     r"\b(?:avoid(?:s|ing)?|trap(?:s)?(?:\s+at)?|pit(?:s)?(?:\s+at)?|"
     rf"hazard(?:s)?(?:\s+at)?|danger(?:s)?(?:\s+at)?){_CELLS}",
     re.IGNORECASE,
 )
-_BLOCKED = re.compile(
+_BLOCKED = pattern(
     rf"\b(?:obstacles?|walls?|blocked|blocks?)(?:\s++(?:at|on|in|cells?))*{_CELLS}", re.IGNORECASE
 )
-_NOISE_OF = re.compile(
+_NOISE_OF = pattern(
     rf"{_PERCENT}\s+(?:of\s+)?(?:(?:sensor|observation|sensory|sensing|measurement|camera)\s*)?nois",
     re.IGNORECASE,
 )
-_NOISE_BY = re.compile(
+_NOISE_BY = pattern(
     rf"\bnois\w*+\s+(?:sensors?\s+|observations?\s+)?(?:of\s+|by\s+|at\s+|level\s+)?{_PERCENT}",
     re.IGNORECASE,
 )
-_HORIZON = re.compile(
+_HORIZON = pattern(
     rf"\bhorizon\s+(?:of\s+|to\s+)?{COUNT}\b|\b{COUNT}\s+(?:steps?|moves?)\s+ahead\b", re.IGNORECASE
 )
 #: How much more a cautious agent weighs what is disliked.
 CAUTION = 1.5
 _TEMPERS = {
-    "cautious": re.compile(
+    "cautious": pattern(
         r"\b(?:more )?(?:cautious|careful|prudent|risk-averse|safe(?:ly|r)?|timid)\b", re.I
     ),
-    "curious": re.compile(
+    "curious": pattern(
         r"\b(?:curious|inquisitive|exploratory|information-seeking|epistemic)\b", re.I
     ),
-    "greedy": re.compile(r"\b(?:greedy|bold|reckless|impatient|risk-seeking|aggressive)\b", re.I),
+    "greedy": pattern(r"\b(?:greedy|bold|reckless|impatient|risk-seeking|aggressive)\b", re.I),
 }
 _THINGS = frozenset((
     "state", "room", "location", "place", "site", "level", "zone", "station", "spot", "area",

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from orchestrator.cli.main import main
+from orchestrator.gmn.acting.simulate import simulate
 from orchestrator.gmn.checks import behaviour
 from orchestrator.gmn.checks.registry import Subject
 from orchestrator.gmn.model import GMNSpec
-from orchestrator.gmn.simulate import simulate
 from orchestrator.gmn.validate import validate
 from orchestrator.types.diagnostics import Diagnostic
 from tests.support.documents import GOOD

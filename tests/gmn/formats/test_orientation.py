@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.gmn.orientation import oriented
+from orchestrator.gmn.formats.orientation import oriented
 
 
 @given(st.permutations([2, 3, 4]), st.integers(0, 5), st.integers(0, 10**6))

@@ -6,7 +6,12 @@ import json
 
 import pytest
 
+from orchestrator.generation.gmn_contract import from_name_keyed_model, to_name_keyed_model
+from orchestrator.generation.request_building import load_library
+from orchestrator.gmn.compile import compile_spec
+from orchestrator.gmn.examples import Example
 from orchestrator.gmn.formats import SourceMap, coerce, read, write_json, write_text
+from orchestrator.gmn.formats.schema import as_schema_asks
 from orchestrator.gmn.limits import Limits
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
@@ -180,10 +185,39 @@ def test_a_goal_gradient_falls_with_the_steps_to_the_goal() -> None:
     text = swapped("values: [0, 1, 3]", "goal_gradient: {goal: c, utility: 4, decay: 0.5}").replace(
         "rows: [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]]", "identity"
     )
-    assert spec_of(text).preferences[0].values == (1.0, 2.0, 4.0)
+    spec = spec_of(text)
+    assert spec.preferences[0].values == ()
+    assert compile_spec(spec).C[0].tolist() == [1.0, 2.0, 4.0]
+    assert "goal_gradient: {goal: c, utility: 4, decay: 0.5}" in write_text(spec)
+    assert again(spec) == spec
+    added = spec_of(text.replace("goal_gradient", "values: [1, 0, 0] goal_gradient"))
+    assert compile_spec(added).C[0].tolist() == [2.0, 2.0, 4.0]
 
 
-@pytest.mark.parametrize("bad", ["{goal: z}", "{goal: c, utility: high}"])
+def again(spec: GMNSpec) -> GMNSpec:
+    """A document through every form of it, each of which must keep what was written."""
+    for form in (
+        write_text(spec),
+        write_json(spec),
+        write_json(spec, lean=True),
+        json.dumps(as_schema_asks(spec)),
+    ):
+        assert spec_of(form) == spec
+    made = coerce(from_name_keyed_model(to_name_keyed_model(spec))).spec
+    assert made is not None
+    return made
+
+
+@pytest.mark.parametrize("example", load_library(), ids=lambda e: e.name)
+def test_a_curated_model_keeps_what_was_written_through_every_form(example: Example) -> None:
+    assert again(example.spec) == example.spec
+    said = [line for line in example.text.splitlines() if not line.startswith("#")]
+    assert write_text(example.spec).splitlines() == said
+
+
+@pytest.mark.parametrize(
+    "bad", ["{goal: z}", "{goal: c, utility: high}", "{utility: 4}", "{goal: c, decay: 3}", "7"]
+)
 def test_a_goal_gradient_that_cannot_be_expanded_is_an_error(bad: str) -> None:
     text = swapped("values: [0, 1, 3]", f"goal_gradient: {bad}").replace(
         "rows: [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]]", "identity"

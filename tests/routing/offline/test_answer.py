@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.generation.gmn_contract import GMNContract
+from orchestrator.gmn.acting.expectations import Expectation, expectations_of
 from orchestrator.gmn.examples import Example, choose, load
-from orchestrator.gmn.expectations import Expectation, expectations_of
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import Validation, validate
 from orchestrator.routing.offline.answer import CHAT, answer, answer_chat, write_model
@@ -66,10 +66,26 @@ def test_each_curated_prompt_finds_its_own_model(example: Example) -> None:
     assert choose(example.prompt, example.agent_type, EXAMPLES, 1) == (example,)
 
 
-def test_a_library_with_an_invalid_model_is_refused(tmp_path: Path) -> None:
+def test_an_invalid_model_of_a_library_is_refused_when_it_is_used(tmp_path: Path) -> None:
     (tmp_path / "bad.gmn").write_text("node state s { size: 2 }")
+    (example,) = load(tmp_path)
     with pytest.raises(GMNError, match=r"bad\.gmn is not valid"):
-        load(tmp_path)
+        _ = example.spec
+
+
+def test_examples_are_chosen_without_checking_any_of_them(tmp_path: Path) -> None:
+    for name, sentence in (("a", "a boat on a river"), ("b", "a thermostat for a room")):
+        metadata = f'metadata: {{ prompt: "{sentence}" }}'
+        (tmp_path / f"{name}.gmn").write_text(f"gmn 1.0\nagent {name} {{ {metadata} }}\nnode ???")
+    assert [e.name for e in choose("a thermostat", "general", load(tmp_path))] == ["b"]
+
+
+def test_the_head_of_a_file_is_read_as_the_whole_file_is() -> None:
+    for example in EXAMPLES:
+        assert (example.prompt, example.agent_type) == (
+            example.spec.meta("prompt"),
+            example.spec.agent_type,
+        )
 
 
 SENTENCES = [
@@ -176,7 +192,7 @@ def test_constraints_are_met_even_where_the_sentence_asks_for_more(
 
 
 @pytest.mark.no_cover  # the same lines many times
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     rows=st.integers(1, 12),
     columns=st.integers(1, 12),
@@ -200,7 +216,7 @@ names = st.lists(st.from_regex(r"[a-z]{3,8}", fullmatch=True), min_size=2, max_s
 
 
 @pytest.mark.no_cover  # the same lines many times
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     states=names, actions=names, agent_type=st.sampled_from(["trader", "general", "coordinator"])
 )
@@ -214,7 +230,7 @@ def test_any_named_request_is_answered_with_these_names(
 
 
 @pytest.mark.no_cover  # the same lines many times
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.text(max_size=80), st.sampled_from(["explorer", "trader", "coordinator", "general"]))
 def test_any_words_at_all_get_a_valid_model(prompt: str, agent_type: str) -> None:
     spec_of(ask(prompt, agent_type))
@@ -301,7 +317,7 @@ def test_caution_and_curiosity_change_what_weighs_and_not_a_gamma_that_changes_n
 def test_a_new_goal_and_a_new_start_are_honoured() -> None:
     verdict, _ = revise(EXPLORER, "goal at r2c2, start at the bottom left corner")
     spec = spec_of(verdict)
-    assert spec.preferences[0].goals[0].value == "r2c2"
+    assert spec.preferences[0].goal_gradient[0].goal == "r2c2"
     assert spec.priors[0].table.map == ("r4c0",)
 
 
@@ -373,6 +389,6 @@ def test_labels_are_renamed_in_rules_of_utility_and_at_the_end_too() -> None:
 def test_a_curious_agent_halves_what_rules_say_too() -> None:
     rules = "node preference R { on: [pos, go] rules: [{when: {go: left}, utility: -4}] }"
     asked = EXAMPLES[0].prompt
-    example = replace(EXAMPLES[0], spec=spec_of(validate(plus(rules))))
+    example = replace(EXAMPLES[0], text=plus(rules))
     spec = write_model(f"a curious agent: {asked}", "general", {}, [example])
     assert spec.preferences[1].rules[0].utility == -2

@@ -12,9 +12,9 @@ from orchestrator.config.paths import shipped
 from orchestrator.config.settings import Config
 from orchestrator.generation.gmn_contract import GMNContract
 from orchestrator.generation.loop import refine
-from orchestrator.generation.policy import Bounds
 from orchestrator.generation.prompts import Prompts
 from orchestrator.generation.request_building import initial_request
+from orchestrator.generation.state import Bounds
 from orchestrator.gmn.examples import load
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.models.deployments import deployments_of

@@ -1,0 +1,1 @@
+"""A million prompts against providers with rate limits, in virtual time."""

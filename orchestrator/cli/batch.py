@@ -1,0 +1,352 @@
+"""`orchestrator batch IN -o OUT`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shlex
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.cli.files import read_text
+from orchestrator.cli.output import (
+    GOOD,
+    INTERRUPTED,
+    INVALID,
+    OVER_BUDGET,
+    PROVIDER,
+    UNWRITABLE,
+    OutputError,
+    UsageError,
+    echo_json,
+    echo_lines,
+    echo_stderr,
+)
+from orchestrator.client.batch.job import Batch, Job, job_of, opened
+from orchestrator.client.batch.output import Output
+from orchestrator.client.batch.progress import Progress
+from orchestrator.client.batch.rows import RowFile
+from orchestrator.client.batch.runner import in_thread
+from orchestrator.client.orchestrator import Orchestrator
+from orchestrator.config.settings import Config
+from orchestrator.types.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from orchestrator.client.batch.runner import BatchEngine, RowResult
+
+_EVERY_S = 2.0
+_DEFAULTS = (("operation", "generate"), ("engine", "live"))
+_CODES = {
+    "interrupted": INTERRUPTED, "budget": OVER_BUDGET, "outage": PROVIDER, "output": UNWRITABLE,
+}  # fmt: skip
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Carry out an operation for every row; exit 1 when a row failed, 5 at the budget."""
+    _check(arguments)
+    rows = RowFile(arguments.file)
+    try:
+        return asyncio.run(_run(arguments, rows))
+    finally:
+        rows.close()
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Raises: UsageError: arguments that do not go together."""
+    if arguments.budget == "":
+        raise UsageError("--budget is empty; write for example 5usd, or leave it out")
+    place = arguments.output
+    if place == "" or (
+        not _is_stream(place) and Path(place).exists() and not Path(place).is_file()
+    ):
+        words = (
+            f"--output {place!r} is not a file. For a pipe or a device leave it out, and redirect"
+        )
+        raise UsageError(f"{words} what is printed")
+    if _is_stream(place) and arguments.json:
+        raise UsageError("--json prints a summary where the rows go; name a file with -o")
+    if arguments.ordered and arguments.retry_failed:
+        words = "rows that are tried again come after the others: leave out --ordered, and sort by"
+        raise UsageError(f"{words} line")
+    if arguments.engine == "provider" and arguments.concurrency:
+        raise UsageError("--concurrency is of live calls; with --engine provider use --batch-size")
+    if arguments.engine != "dbos" and (arguments.database or arguments.rate):
+        raise UsageError("--database and --rate go with --engine dbos")
+    if arguments.engine == "dbos":
+        arguments.database = database_of(arguments)
+    if (arguments.schema is None) == (arguments.operation == "structured"):
+        raise UsageError("--schema goes with --operation structured, and with no other")
+    _check_files(arguments)
+
+
+def _check_files(arguments: argparse.Namespace) -> None:
+    """Raises: UsageError: two of them are one file."""
+    named = {"the input": arguments.file, "the output": arguments.output,
+             "the journal": _journal(arguments)}  # fmt: skip
+    paths = {
+        what: os.path.realpath(name) for what, name in named.items() if name not in (None, "-")
+    }
+    for what, path in paths.items():
+        for other, same in paths.items():
+            if what < other and path == same:
+                raise UsageError(f"{what} and {other} are the same file, {path}; name another")
+
+
+def database_of(arguments: argparse.Namespace) -> str:
+    """The URL that a command was given, or the environment's.
+
+    Raises: UsageError: there is none.
+    """
+    url = str(arguments.database or os.environ.get("ORCHESTRATOR_DATABASE", ""))
+    if not url:
+        words = "name the database: --database postgresql://USER@HOST/NAME, or in the environment"
+        raise UsageError(f"{words} ORCHESTRATOR_DATABASE")
+    return url
+
+
+def _is_stream(output: str | None) -> bool:
+    """Whether rows go to standard output, where they cannot be read again."""
+    return output in (None, "-")
+
+
+def _journal(arguments: argparse.Namespace) -> str | None:
+    if arguments.journal is not None or _is_stream(arguments.output):
+        return str(arguments.journal) if arguments.journal else None
+    return f"{arguments.output}.journal"
+
+
+async def _run(arguments: argparse.Namespace, rows: RowFile) -> int:
+    is_distant = arguments.engine == "dbos"
+    concurrency = None if is_distant else arguments.concurrency  # of all workers together
+    async with Orchestrator(_config(concurrency)) as orc, contextlib.AsyncExitStack() as closing:
+        job = await _job(arguments, orc)
+        engine = await closing.enter_async_context(_distant(arguments, orc, job))
+        with _opened(arguments, orc, job, engine) as (made, output):
+            progress = Progress(time.monotonic(), taken=made.runner.taken)
+            if output is not None:
+                progress.done, progress.valid = output.done, output.valid
+                progress.failed = output.failed
+            write = echo_lines if output is None else output.write
+            with _interrupts(made):
+                await _written(made, rows, write, progress, is_quiet=arguments.quiet)
+            return _ended(arguments, made, progress)
+
+
+def _config(concurrency: int | None) -> Config:
+    """The configuration, with as many calls in flight as the command asks for."""
+    config = Config.load(None, os.environ)
+    settings = config.orchestrator
+    if concurrency is None or concurrency <= settings.limits.parallel:
+        return config
+    if "parallel" in settings.limits.model_fields_set:
+        words = f"limits.parallel of the configuration allows {settings.limits.parallel}"
+        raise UsageError(f"--concurrency {concurrency}: {words}. Raise that, or ask for less.")
+    limits = settings.limits.model_copy(update={"parallel": concurrency})
+    return config.model_copy(
+        update={"orchestrator": settings.model_copy(update={"limits": limits})}
+    )
+
+
+async def _job(arguments: argparse.Namespace, orc: Orchestrator) -> Job:
+    shared: dict[str, Any] = {}
+    if arguments.operation != "validate":
+        shared = {"model": arguments.route, "provider": arguments.provider}
+    elif arguments.route or arguments.provider or arguments.cache:
+        raise UsageError("validate asks no model: leave out --route, --provider and --cache")
+    return await job_of(
+        orc,
+        arguments.operation,
+        contract=None if arguments.schema is None else _schema(arguments.schema),
+        cache=arguments.cache,
+        carry=arguments.carry,
+        **shared,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _distant(
+    arguments: argparse.Namespace, orc: Orchestrator, job: Job
+) -> AsyncIterator[BatchEngine | None]:
+    """The engine that workers answer; None where this process asks."""
+    if arguments.engine != "dbos":
+        yield None
+        return
+    try:
+        from orchestrator.client.batch.distant import distant  # noqa: PLC0415  an extra
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("A batch on many machines", "dbos") from error
+    parallel = orc.config.orchestrator.limits.parallel
+    async with distant(
+        arguments.database, job, concurrency=arguments.concurrency or parallel,
+        per_worker=parallel, rate=arguments.rate or 0,
+    ) as engine:  # fmt: skip
+        if not arguments.quiet:
+            echo_stderr("rows go to every `orchestrator worker` of the same --database", "dim")
+        yield engine
+
+
+def _schema(name: str) -> Any:
+    try:
+        return json.loads(read_text(name))
+    except ValueError as error:
+        raise UsageError(f"{name} is not a JSON Schema: {error}") from None
+
+
+@contextlib.contextmanager
+def _opened(
+    arguments: argparse.Namespace, orc: Orchestrator, job: Job, engine: BatchEngine | None
+) -> Iterator[tuple[Batch, Output | None]]:
+    """The batch and its output, None for a stream."""
+    name = _journal(arguments)
+    with contextlib.ExitStack() as closing:
+        output = None
+        if not _is_stream(arguments.output):
+            output = Output(Path(arguments.output), job.id)
+            closing.callback(output.close)
+            if name is None or not Path(name).exists():  # else the journal says what differs
+                for _ in output.written():  # what is foreign is found before it is made
+                    pass
+        made = closing.enter_context(opened(
+            orc, job, None if name is None else Path(name), concurrency=arguments.concurrency,
+            budget=arguments.budget or "", ordered=arguments.ordered,
+            retry_failed=arguments.retry_failed, engine=engine or arguments.engine,
+            batch_size=arguments.batch_size,
+        ))  # fmt: skip
+        if output is not None:
+            if arguments.retry_failed:
+                output.without_failed()
+            made.journal.set_written(output.written())
+        yield made, output
+
+
+@contextlib.contextmanager
+def _interrupts(made: Batch) -> Iterator[None]:
+    """The first interrupt lets the batch finish what is in flight, the second ends it."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    is_second = False
+
+    def interrupt() -> None:
+        nonlocal is_second
+        if is_second:
+            task.cancel()
+            return
+        is_second = True
+        made.stop.now("interrupted")
+        words = f"finishing {made.runner.in_flight} requests in flight; once more to stop at once"
+        if left := len(made.left_with_provider):
+            words = f"leaving {left} batches with the provider; once more to stop at once"
+        echo_stderr(words, "yellow")
+
+    ends = (signal.SIGINT, signal.SIGTERM)
+    try:
+        for one in ends:
+            loop.add_signal_handler(one, interrupt)
+    except (NotImplementedError, RuntimeError, ValueError):  # Windows, or not the main thread
+        yield
+        return
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not is_second:
+            raise
+        task.uncancel()
+    finally:
+        for one in ends:
+            loop.remove_signal_handler(one)
+
+
+async def _written(
+    made: Batch,
+    rows: RowFile,
+    write: Callable[[list[str]], None],
+    progress: Progress,
+    *,
+    is_quiet: bool,
+) -> None:
+    """Write every row as it comes. What cannot be written stays in the journal, and the batch
+    finishes what is in flight."""
+    said_at, left = progress.began_at, None
+    found: AsyncIterator[list[RowResult]]
+    async with contextlib.aclosing(made.results(rows)) as found:
+        async for results in found:
+            if made.stop.why != "output":
+                try:
+                    await in_thread(write, [made.line(one) for one in results])
+                except BrokenPipeError as error:  # its reader has what it wanted
+                    made.stop.now("output")
+                    left = error
+                except (OSError, OutputError) as error:
+                    made.stop.now("output", f"the rows cannot be written: {error}")
+                else:
+                    progress.add(results)
+            if not is_quiet and time.monotonic() - said_at > _EVERY_S:
+                said_at = time.monotonic()
+                echo_stderr(progress.line(said_at, rows.share), "dim")
+    if left is not None:
+        raise left
+
+
+def _ended(arguments: argparse.Namespace, made: Batch, progress: Progress) -> int:
+    """Say how it ended, and how to go on; the exit code."""
+    why = made.stop.why
+    code = _CODES.get(why, INVALID if progress.failed or progress.valid < progress.done else GOOD)
+    if arguments.json:
+        echo_json({
+            "rows": progress.done + progress.failed, "new": progress.new,
+            "done": progress.done, "valid": progress.valid, "failed": progress.failed,
+            "calls": progress.taken.calls, "cost_usd": progress.taken.usd,
+            "errors": dict(progress.errors), "stopped": why or None, "exit_code": code,
+        })  # fmt: skip
+    if made.interrupted:
+        words = f"{made.interrupted} requests were in flight when the last run was killed; each is"
+        echo_stderr(f"{words} counted as an average call of the budget", "dim")
+    if not arguments.quiet:
+        echo_stderr(progress.line(time.monotonic(), None))
+    if progress.failed:
+        kinds = ", ".join(f"{count:,} {name}" for name, count in progress.errors.most_common())
+        echo_stderr(f"{progress.failed:,} rows failed; of this run: {kinds or 'none'}", "yellow")
+    if why:
+        echo_stderr(f"stopped: {made.stop.said or why}", "red")
+    if left := made.left_with_provider:
+        words = f"{len(left)} batches go on at the provider ({', '.join(left[:3])}); what they"
+        echo_stderr(f"{words} answer is paid, and the same command fetches it", "yellow")
+    if why or progress.failed:
+        echo_stderr(_next_step(arguments, why))
+    return code
+
+
+def _next_step(arguments: argparse.Namespace, why: str) -> str:
+    """The command to go on with."""
+    if _journal(arguments) is None:
+        return "without --journal nothing is kept: the next run asks for every row"
+    command = _command(arguments)
+    if why == "budget":
+        return f"everything is kept. Go on, with a larger --budget: {command}"
+    if why == "output":
+        return f"every answer is kept. Make room, then go on: {command}"
+    return (
+        f"Go on: {command}" if why == "interrupted" else f"Try them again: {command} --retry-failed"
+    )
+
+
+def _command(arguments: argparse.Namespace) -> str:
+    given = ["orchestrator", "batch", arguments.file]
+    for name in ("output", "operation", "schema", "journal", "concurrency", "budget", "route",
+                 "provider", "cache", "engine", "batch_size", "rate"):  # fmt: skip
+        value = getattr(arguments, name)
+        if value not in (None, "") and (name, value) not in _DEFAULTS:
+            given += [f"--{name.replace('_', '-')}", str(value)]
+    if arguments.engine == "dbos":
+        from orchestrator.client.batch.database import database_url  # noqa: PLC0415  an extra
+
+        given += ["--database", str(database_url(arguments.database))]  # without its password
+    given += [f"--{name}" for name in ("ordered", "carry", "quiet") if getattr(arguments, name)]
+    return shlex.join(given)

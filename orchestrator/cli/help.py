@@ -1,0 +1,70 @@
+"""How commands explain themselves: the form of help and of a wrong argument, and examples."""
+
+from __future__ import annotations
+
+import argparse
+from typing import NoReturn
+
+from orchestrator.cli.output import UsageError, echo
+
+#: What the program is, in its help.
+ABOUT = "`orchestrator`: one sentence in, a generative model that runs out."
+EPILOG = """\
+exit codes: 0 good, 1 the document is invalid or an expectation failed, 2 usage,
+            3 a provider failed, 4 the result cannot be written, 5 the budget of a batch
+            is spent, 130 interrupted
+environment: ORCHESTRATOR_CONFIG names the config file, ORCHESTRATOR_CACHE_DIR the cache
+            directory, LLM_PROVIDER forces a provider, NO_COLOR turns colour off
+"""
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Reports a wrong argument in one line that names ``--help``; exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}. Try: {self.prog} --help")
+
+    def print_help(self, file: object = None) -> None:
+        del file  # `echo` knows what stdout takes
+        echo(self.format_help(), end="")
+
+
+class Help(argparse.RawDescriptionHelpFormatter):
+    """Says the default of every option that has one."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        is_said = action.default in (None, False, "", argparse.SUPPRESS) or action.default == []
+        return action.help if is_said else f"{action.help} (default: %(default)s)"
+
+
+#: What follows the name of a command, to start from.
+EXAMPLES = {
+    "generate": '"a thermostat for a cold room" -o model.gmn',
+    "ask": '"What is the newest release of Python?" --search auto',
+    "batch": "prompts.jsonl -o models.jsonl --budget 5usd",
+    "worker": "--database postgresql://lab@db.example.org/batches",
+    "validate": "model.gmn",
+    "import": "model.json -o model.gmn",
+    "format": "--write model.gmn",
+    "diff": "before.gmn after.gmn",
+    "explain": "model.gmn",
+    "library": "tmaze -o model.gmn",
+    "simulate": 'model.gmn --expect "cell=r4c4 within 12 in 80%"',
+    "refine": 'model.gmn --feedback "look 3 steps ahead" -o longer.gmn',
+    "search": '"LiteLLM release notes" --max-results 3',
+    "models": "--capable vision,response_schema --sort cost",
+    "plan": '"a thermostat for a cold room" --samples 3',
+    "health": "--probe",
+    "usage": "--by tenant --since 7d",
+    "eval": "--route fast --plot scores.svg",
+    "export": "model.gmn --to bundle -o model.json",
+    "cache": "list",
+    "runs": "show 3f2a",
+    "doctor": "--probe",
+    "serve": "--port 8080",
+    "keys": "create --tenant lab --budget 5usd/day --rpm 60",
+    "memory": "audit",
+    "client": '--message "hello" --persona-id cherry',
+    "demo": "--steps 10",
+    "completion": "bash > ~/.local/share/bash-completion/completions/orchestrator",
+}

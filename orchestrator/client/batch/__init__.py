@@ -1,0 +1,1 @@
+"""Many rows, one machine: read, asked, kept and written, each exactly once."""

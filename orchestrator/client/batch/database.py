@@ -1,0 +1,133 @@
+"""PostgreSQL between a coordinator and its workers: what both agree on, and who is there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from typing import Any
+
+import sqlalchemy as sa
+from dbos import DBOSClient
+from dbos import _serialization as forms
+from sqlalchemy.exc import ArgumentError
+
+from orchestrator.types.errors import ConfigError
+
+SCHEMA = "orchestrator_batch"
+APPLICATION = "orchestrator"
+#: Raised when workers of another version must not take rows.
+VERSION = "1"
+#: Holds one entry for each job, which stays there until the job has ended.
+JOBS = "jobs"
+_KEEPALIVE = {"tcp_keepalives_idle": 5, "tcp_keepalives_interval": 2, "tcp_keepalives_count": 3}
+
+
+class JsonSerializer(forms.Serializer):
+    """JSON where DBOS would pickle: who can write to the database runs no code in workers."""
+
+    def serialize(self, data: Any) -> str:
+        """The text of a value; an exception is its `repr`."""
+        return json.dumps(data, default=repr)
+
+    def deserialize(self, serialized_data: str) -> Any:
+        """The value of a text."""
+        return json.loads(serialized_data)
+
+    def name(self) -> str:
+        """What DBOS writes beside each value."""
+        return "json"
+
+
+def database_url(text: str) -> sa.URL:
+    """The URL of a PostgreSQL database.
+
+    Raises: ConfigError: it is not one; its words hold nothing of the URL.
+    """
+    fix = "Write postgresql://USER@HOST/NAME; in a password write : as %3A, / as %2F and @ as %40."
+    try:
+        url = sa.make_url(text)
+    except (ArgumentError, ValueError):
+        raise ConfigError("--database", "is not a URL of a database", fix=fix) from None
+    if url.drivername not in ("postgresql", "postgresql+psycopg") or not url.database:
+        raise ConfigError("--database", "is not a PostgreSQL database with a name", fix=fix)
+    return url.set(drivername="postgresql+psycopg")
+
+
+def engine_of(url: sa.URL) -> sa.Engine:
+    """Connections to a database; rows are parameters, and no exception shows them."""
+    log = logging.getLogger("dbos")
+    if not log.handlers:  # DBOS would add one that prints
+        log.addHandler(logging.NullHandler())
+    log.setLevel(logging.WARNING)
+    return sa.create_engine(
+        url, pool_size=12, max_overflow=0, pool_pre_ping=True, hide_parameters=True,
+        connect_args={"connect_timeout": 10},
+    )  # fmt: skip
+
+
+def client_of(engine: sa.Engine) -> DBOSClient:
+    """Enqueues and lists; an error of the connection is raised, not waited for."""
+    return DBOSClient(
+        system_database_engine=engine, dbos_system_schema=SCHEMA, serializer=JsonSerializer(),
+        application_name=APPLICATION, retry_connection_errors=False,
+    )  # fmt: skip
+
+
+class AdvisoryLock:
+    """Shows that a process is there: a lock that PostgreSQL drops with the process's connection.
+
+    Blocks; used by one thread at a time.
+    """
+
+    def __init__(self, engine: sa.Engine, name: str) -> None:
+        self._engine, self._number = engine, _number(name)
+        self._connection: sa.Connection | None = None
+
+    def keep(self) -> bool:
+        """Take the lock, or see that it is held still; False where another process has it.
+
+        Raises: DBAPIError: the database cannot be reached; the lock is lost.
+        """
+        if self._connection is not None:
+            try:
+                self._connection.execute(sa.text("SELECT 1"))
+            except sa.exc.DBAPIError:
+                self.close()
+                raise
+            return True
+        made = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        if _ask(made, "pg_try_advisory_lock", self._number):
+            for name, seconds in _KEEPALIVE.items():  # else a power cut is seen after two hours
+                made.execute(sa.text(f"SET {name} = {seconds}"))
+            self._connection = made
+            return True
+        made.close()
+        return False
+
+    def close(self) -> None:
+        """Give the lock back."""
+        made, self._connection = self._connection, None
+        if made is not None:
+            made.invalidate()  # a connection that went back to the pool would hold it still
+            made.close()
+
+
+def is_present(engine: sa.Engine, name: str) -> bool:
+    """Whether a process holds that name now.
+
+    Raises: DBAPIError: the database cannot be reached.
+    """
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if not _ask(connection, "pg_try_advisory_lock_shared", _number(name)):
+            return True
+        _ask(connection, "pg_advisory_unlock_shared", _number(name))
+        return False
+
+
+def _number(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+
+
+def _ask(connection: sa.Connection, function: str, number: int) -> bool:
+    return bool(connection.execute(sa.text(f"SELECT {function}(:n)"), {"n": number}).scalar())

@@ -1,0 +1,290 @@
+"""The engine of a batch on many machines: rows become DBOS workflows, workers answer them.
+
+A workflow is known by job and request, so that it is there once however often the batch is started.
+It is deleted once the journal holds its answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import sqlalchemy as sa
+from dbos import DBOS, DBOSClient
+
+from orchestrator.client.batch.database import (
+    APPLICATION,
+    JOBS,
+    SCHEMA,
+    VERSION,
+    AdvisoryLock,
+    client_of,
+    database_url,
+    engine_of,
+)
+from orchestrator.client.batch.operations import BatchOutcome
+from orchestrator.types.bill import Taken
+from orchestrator.types.errors import ConfigError
+
+if TYPE_CHECKING:
+    from dbos import WorkflowStatus
+
+    from orchestrator.client.batch.budget import JobBudget
+    from orchestrator.client.batch.job import Job
+    from orchestrator.client.batch.journal import Journal
+    from orchestrator.client.batch.operations import BatchRequest
+
+T = TypeVar("T")
+_LOG = logging.getLogger("orchestrator.batch")
+#: Seconds between two looks for answers, and between two looks of a worker for rows.
+POLL_S = 0.1
+_ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
+_AT_ONCE = 500
+_MINUTE_S = 60.0
+
+
+@dataclass
+class DistantEngine:
+    """Gives requests to workers and gathers what they answer.
+
+    Attributes:
+        rate: the most rows that may begin within a minute; 0 for any number.
+        budget: of the job, or None; what rows took is added to it.
+    """
+
+    client: DBOSClient
+    job: Job
+    rate: int = 0
+    budget: JobBudget | None = None
+    _waiting: dict[str, asyncio.Future[BatchOutcome]] = field(default_factory=dict)
+    _kept: deque[tuple[float, str]] = field(default_factory=deque)
+    _settled: asyncio.Event = field(default_factory=asyncio.Event)
+    _rows: int = 0
+    _took: float = 0.0
+    _failed: BaseException | None = None
+
+    def begin(self, journal: Journal, budget: JobBudget | None) -> None:
+        """Forget what the journal holds, or what was not asked to its end. Blocks.
+
+        Raises: DBAPIError: the database cannot be reached.
+        """
+        self.budget = budget
+        found = self.client.list_workflows(
+            queue_name=queue_of(self.job.id), status=_ENDED, load_input=False
+        )
+        over = [
+            one.workflow_id for one in found
+            if _outcome(one).status == "pending" or journal.is_over(self._key(one.workflow_id))
+        ]  # fmt: skip
+        for at in range(0, len(over), _AT_ONCE):
+            self.client.delete_workflows(over[at : at + _AT_ONCE])
+
+    def kept(self, keys: Iterable[str]) -> None:
+        """Hear which answers the journal holds: the database need not keep them."""
+        self._kept.extend((time.monotonic(), self._id(key)) for key in keys)
+
+    async def run(self, request: BatchRequest) -> BatchOutcome:
+        """See `orchestrator.client.batch.runner.BatchEngine`."""
+        left = await self._room()
+        if self._failed is not None:
+            raise self._failed
+        one = self._id(request.key)
+        answered = self._waiting[one] = asyncio.get_running_loop().create_future()
+        try:
+            options: Any = {
+                "workflow_name": "row", "queue_name": queue_of(self.job.id), "workflow_id": one,
+                "app_version": VERSION,
+            }  # fmt: skip
+            asked = dataclasses.asdict(request)
+            await insist(self.client.enqueue, options, asked, left)
+            outcome: BatchOutcome = await answered
+        finally:
+            del self._waiting[one]
+            self._settled.set()
+        if outcome.status == "pending" or outcome.error == "RateLimitError":  # may be asked again
+            await insist(self.client.delete_workflow, one)
+        self._rows += 1
+        if self.budget is not None:
+            self.budget.taken += outcome.taken
+            self._took += float(getattr(outcome.taken, self.budget.unit))
+        return outcome
+
+    async def _room(self) -> str:
+        """What is left of the budget for one more row, once those in flight leave enough."""
+        if self.budget is None:
+            return ""
+        while self._waiting:
+            mean = self._took / self._rows if self._rows else self.budget.most
+            left = self.budget.left - mean * len(self._waiting)
+            if left > mean:
+                return f"{left:.9f} {self.budget.unit}"
+            self._settled.clear()
+            await self._settled.wait()
+        return f"{max(self.budget.left, 0):.9f} {self.budget.unit}"
+
+    def _id(self, key: str) -> str:
+        return f"{self.job.id}-{key}"
+
+    def _key(self, one: str) -> str:
+        return one.removeprefix(f"{self.job.id}-")
+
+    async def watch(self) -> None:
+        """Look for answers until it is cancelled."""
+        while True:
+            await asyncio.sleep(POLL_S)
+            await self._look()
+
+    def gave_up(self, watch: asyncio.Task[None]) -> None:
+        """Raise what ended the looking where answers are waited for."""
+        if not watch.cancelled() and (error := watch.exception()) is not None:
+            self._failed = error
+            for one in self._waiting.values():
+                if not one.done():
+                    one.set_exception(error)
+
+    async def _look(self) -> None:
+        if ids := list(self._waiting):
+            for one in await insist(
+                self.client.list_workflows, workflow_ids=ids, status=_ENDED, load_input=False
+            ):
+                answered = self._waiting.get(one.workflow_id)
+                if answered is not None and not answered.done():
+                    answered.set_result(_outcome(one))
+        # DBOS counts for its rate what began within the minute, while it is there.
+        await self._delete(time.monotonic() - (_MINUTE_S if self.rate else 0))
+
+    async def _delete(self, before: float) -> None:
+        over: list[str] = []
+        while self._kept and self._kept[0][0] <= before:
+            over.append(self._kept.popleft()[1])
+        for at in range(0, len(over), _AT_ONCE):
+            await insist(self.client.delete_workflows, over[at : at + _AT_ONCE])
+
+    def close(self) -> None:
+        """Delete what the journal holds, and the job where nothing of it is left. Blocks.
+
+        Where the database is away, the next run of the job deletes it.
+        """
+        with contextlib.suppress(sa.exc.DBAPIError):
+            self.client.delete_workflows([one for _, one in self._kept])
+            left = self.client.list_workflows(
+                queue_name=queue_of(self.job.id), limit=1, load_input=False, load_output=False
+            )
+            if not left:
+                self.client.delete_workflow(job_entry(self.job.id))
+                self.client.delete_queue(queue_of(self.job.id))
+
+
+def queue_of(job: str) -> str:
+    """The name of a job's queue."""
+    return f"rows of {job}"
+
+
+def job_entry(job: str) -> str:
+    """The workflow id of a job's entry, and the name by which its coordinator is present."""
+    return f"job {job}"
+
+
+def _outcome(found: WorkflowStatus) -> BatchOutcome:
+    if found.status == "SUCCESS":
+        made = dict(found.output or {})
+        return BatchOutcome(**{**made, "taken": Taken(**made["taken"])})
+    why = {
+        "CANCELLED": "its workflow was cancelled",
+        "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "each worker that took it died",
+    }.get(found.status, f"the worker failed: {found.error}")
+    said = {"kind": "WorkerError", "message": why}
+    return BatchOutcome("failed", {"valid": False, "error": said}, error="WorkerError")
+
+
+async def insist(call: Callable[..., T], *arguments: Any, **named: Any) -> T:
+    """Call in a thread, again and again while the database cannot be reached."""
+    is_said = False
+    while True:
+        try:
+            return await asyncio.to_thread(call, *arguments, **named)
+        except sa.exc.DBAPIError as error:
+            if not (error.connection_invalidated or isinstance(error, sa.exc.OperationalError)):
+                raise
+            if not is_said:
+                _LOG.warning("the database cannot be reached, and is waited for: %s", error.orig)
+            is_said = True
+            await asyncio.sleep(1.0)
+
+
+@contextlib.asynccontextmanager
+async def distant(
+    url: str, job: Job, *, concurrency: int, per_worker: int, rate: int = 0
+) -> AsyncIterator[DistantEngine]:
+    """The engine of a job whose rows are given to the workers of a database.
+
+    Raises: ConfigError: the database cannot be used, or another process gathers this job.
+    """
+    named = database_url(url)
+    engine = engine_of(named)
+    presence = AdvisoryLock(engine, job_entry(job.id))
+    try:
+        client = await asyncio.to_thread(_announced, named, engine, presence, job)
+        made = DistantEngine(client, job, rate)
+        await asyncio.to_thread(
+            client.register_queue, queue_of(job.id), global_concurrency=concurrency,
+            worker_concurrency=min(per_worker, concurrency), polling_interval_sec=POLL_S,
+            limiter={"limit": rate, "period": _MINUTE_S} if rate else None,
+        )  # fmt: skip
+        watch = asyncio.create_task(made.watch())
+        watch.add_done_callback(made.gave_up)
+        present = asyncio.create_task(_stay(presence))
+        try:
+            yield made
+        finally:
+            for task in (watch, present):
+                task.cancel()
+            await asyncio.gather(watch, present, return_exceptions=True)
+        await asyncio.to_thread(made.close)
+    finally:
+        presence.close()
+        engine.dispose()
+
+
+async def _stay(presence: AdvisoryLock) -> None:
+    """Be present again after the database was away."""
+    while True:
+        await asyncio.sleep(1.0)
+        await insist(presence.keep)
+
+
+def _announced(url: sa.URL, engine: sa.Engine, presence: AdvisoryLock, job: Job) -> DBOSClient:
+    """Make the tables where they are missing, and say to workers what the job is."""
+    try:
+        DBOS.migrate(url.render_as_string(hide_password=False), schema=SCHEMA)
+        if not presence.keep():
+            fix = "Wait for it, stop it, or use another database."
+            raise ConfigError("--database", "another process gathers the rows of this job", fix=fix)
+        client = client_of(engine)
+        options: Any = {
+            "workflow_name": "job", "queue_name": JOBS, "workflow_id": job_entry(job.id),
+            "app_version": VERSION, "application_name": APPLICATION,
+        }  # fmt: skip
+        client.enqueue(options, entry_of(job))
+    except sa.exc.DBAPIError as error:
+        fix = "Start PostgreSQL, or name another; it must allow this user to make a schema."
+        raise ConfigError("--database", f"it cannot be used: {error.orig}", fix=fix) from None
+    return client
+
+
+def entry_of(job: Job) -> Mapping[str, Any]:
+    """The entry of a job, as JSON and without secrets."""
+    contract = job.beside.get("contract")
+    return {
+        "id": job.id, "operation": job.operation, "shared": dict(job.shared),
+        "contract": None if contract is None else contract.schema,
+        "cache": job.beside.get("cache"), "tenant": job.beside.get("tenant", ""),
+        "parts": dict(job.parts),
+    }  # fmt: skip

@@ -1,0 +1,238 @@
+"""Rows of JSON lines, CSV and Parquet, one at a time, however long the file is.
+
+A row that cannot be read is a row with its fault, never the end of the batch.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import gzip
+import io
+import itertools
+import json
+import re
+import stat
+import sys
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from orchestrator.parsing.bounds import each_once
+from orchestrator.types.errors import ConfigError, MissingExtraError
+
+#: A longer line, or cell, is not read.
+MOST_ROW_BYTES = 8 * 2**20
+_STEP = 2**16
+_PARQUET_ROWS = 64
+_SUFFIXES = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
+_LONE = re.compile(r"[\ud800-\udfff\0]")
+_BOM = b"\xef\xbb\xbf"
+_ONCE = functools.partial(each_once, words="is there twice")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the input.
+
+    Attributes:
+        line: where it begins, from 1: a line of the file, or the number of a row of Parquet.
+        data: its fields; a str stands for the one field that the operation needs most. Of a row
+            that cannot be read, what is there of it, to know it by.
+        fault: why it cannot be read; empty where it can.
+        is_text: whether every value is text, as in CSV.
+    """
+
+    line: int
+    data: Any
+    fault: str = ""
+    is_text: bool = False
+
+
+class RowFile:
+    """A file of rows; iterate once, then close."""
+
+    def __init__(self, name: str) -> None:
+        """Open a file, or standard input (JSON lines) for ``-``.
+
+        Raises: ConfigError: it cannot be read, or is of no known kind; MissingExtraError: it is
+            Parquet, and the extra is not installed.
+        """
+        self.name = name
+        path = Path(name.removesuffix(".gz"))
+        self._kind = ".jsonl" if name == "-" else path.suffix.lower()
+        self._size, self._rows_done, self._is_regular = 0, 0, False
+        if self._kind not in _SUFFIXES:
+            known = ", ".join(_SUFFIXES)
+            fix = f"Name a file that ends in {known}, also with .gz, or - for JSON lines on stdin."
+            raise ConfigError(name, f"rows in {path.suffix or 'a file without suffix'}", fix=fix)
+        self._raw = self._opened()
+        self._parquet = self._parquet_file() if self._kind == ".parquet" else None
+        zipped = name.endswith(".gz")
+        self._file: Any = gzip.GzipFile(fileobj=self._raw) if zipped else self._raw
+        self._rows = self._read()
+
+    def _opened(self) -> BinaryIO:
+        if self.name == "-":
+            if sys.stdin is None:
+                raise ConfigError("-", "standard input is closed", fix="Name a file.")
+            return sys.stdin.buffer
+        try:
+            found = Path(self.name).stat()
+            self._is_regular = stat.S_ISREG(found.st_mode)
+            self._size = found.st_size if self._is_regular else 0
+            return Path(self.name).open("rb")
+        except (OSError, ValueError) as error:
+            problem = getattr(error, "strerror", None) or str(error)
+            raise ConfigError(self.name, problem, fix="Name a file, or - for stdin.") from None
+
+    def _parquet_file(self) -> Any:
+        try:
+            import pyarrow  # noqa: PLC0415  an extra
+            import pyarrow.parquet  # noqa: PLC0415
+        except ModuleNotFoundError as error:
+            raise MissingExtraError("Reading Parquet", "parquet") from error
+        try:
+            return pyarrow.parquet.ParquetFile(self._raw)
+        except (pyarrow.ArrowException, OSError) as error:
+            fix = "Write it again, or name a file of JSON lines or CSV."
+            raise ConfigError(self.name, f"is not Parquet: {error}", fix=fix) from None
+
+    def __iter__(self) -> Iterator[Row]:
+        return self._rows
+
+    def close(self) -> None:
+        """Close the file. Standard input, and a pipe in which a thread may wait, stay open."""
+        if self._is_regular:
+            self._raw.close()
+
+    @property
+    def share(self) -> float | None:
+        """How much of it is read, 0 to 1; None where its length is not known."""
+        if self._parquet is not None:
+            return self._rows_done / max(1, int(self._parquet.metadata.num_rows))
+        return min(1.0, self._raw.tell() / self._size) if self._size else None
+
+    def _read(self) -> Iterator[Row]:
+        if self._parquet is not None:
+            return self._of_parquet(self._parquet)
+        return read_jsonl(self._file) if self._kind in (".jsonl", ".ndjson") else self._of_csv()
+
+    def _of_csv(self) -> Iterator[Row]:
+        # Kept, because a wrapper that is collected closes the file below it.
+        self._text = io.TextIOWrapper(
+            self._file, encoding="utf-8-sig", errors="surrogateescape", newline=""
+        )
+        return read_csv(self._text, delimiter="\t" if self._kind == ".tsv" else "")
+
+    def _of_parquet(self, file: Any) -> Iterator[Row]:
+        try:
+            for batch in file.iter_batches(batch_size=_PARQUET_ROWS):
+                for data in batch.to_pylist():
+                    self._rows_done += 1
+                    yield Row(self._rows_done, data)
+        except OSError as error:
+            yield Row(self._rows_done + 1, "", f"the file is damaged from here on: {error}")
+
+
+def given_rows(rows: Iterable[Mapping[str, Any] | str]) -> Iterator[Row]:
+    """Rows that a program gives: mappings, or one str each."""
+    return (Row(number, row) for number, row in enumerate(rows, 1))
+
+
+def _lines(file: BinaryIO) -> Iterator[tuple[bytes, bool]]:
+    """Lines without their end, and whether a line is longer than `MOST_ROW_BYTES`."""
+    while line := file.readline(MOST_ROW_BYTES + 1):
+        is_long = len(line) > MOST_ROW_BYTES and not line.endswith(b"\n")
+        while is_long and (rest := file.readline(_STEP)) and not rest.endswith(b"\n"):
+            pass
+        yield line, is_long
+
+
+def read_jsonl(file: BinaryIO) -> Iterator[Row]:
+    """Rows of JSON lines; lines without anything in them are passed over."""
+    number = 0
+    try:
+        for number, (line, is_long) in enumerate(_lines(file), 1):
+            raw = line.removeprefix(_BOM) if number == 1 else line
+            if is_long:
+                words = f"the line is longer than {MOST_ROW_BYTES:,} bytes, the most that is read"
+                yield Row(number, raw.hex(), words)
+            elif raw.strip():
+                yield _json_row(number, raw.strip())
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        yield Row(number + 1, "", f"the compressed file is damaged from here on: {error}")
+
+
+def _json_row(number: int, raw: bytes) -> Row:
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        words = f"the line is not UTF-8: byte {raw[error.start]:#04x} at {error.start}"
+        return Row(number, raw.hex(), words)
+    try:
+        data = json.loads(text, object_pairs_hook=_ONCE, parse_constant=_no_number)
+    except json.JSONDecodeError as error:
+        return Row(number, text, f"the line is not JSON: {error.msg} at column {error.colno}")
+    except (ValueError, RecursionError) as error:
+        return Row(number, text, f"the line is not read: {error}")
+    if not isinstance(data, dict | str):
+        words = f"the line is a JSON {type(data).__name__}, expected an object or a string"
+        return Row(number, text, words)
+    return Row(number, data)
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def read_csv(text: io.TextIOWrapper, *, delimiter: str = "") -> Iterator[Row]:
+    """Rows of CSV with a line of names; empty cells are not there, empty lines passed over.
+
+    Without `delimiter` it is ``;`` where the names hold that and no comma, else a comma. Bytes that
+    are not UTF-8 are expected as lone surrogates.
+
+    Raises: ConfigError: a name is missing, there twice, or not UTF-8.
+    """
+    csv.field_size_limit(MOST_ROW_BYTES)
+    before = 0
+    try:
+        first = next(text, "")
+        between = delimiter or (";" if ";" in first and "," not in first else ",")
+        reader = csv.reader(itertools.chain([first], text), delimiter=between)
+        names = [name.strip() for name in next(reader, [])]
+        if any(_LONE.search(name) for name in names):
+            fix = "Save it as UTF-8 (in a spreadsheet: CSV UTF-8)."
+            raise ConfigError("CSV", "the names of the columns are not UTF-8", fix=fix)
+        if bad := next((n for n in names if not n or names.count(n) > 1), None) or "" in names:
+            problem = f"the column {bad!r} is there twice" if isinstance(bad, str) else (
+                "a column has no name")  # fmt: skip
+            raise ConfigError("CSV", problem, fix="Give each column a name of its own.")
+        before = reader.line_num
+        while True:
+            try:
+                csv.field_size_limit(MOST_ROW_BYTES)  # of the process: other readers set their own
+                cells = next(reader, None)
+                if cells is None:
+                    return
+                if cells:
+                    yield _csv_row(before + 1, names, cells)
+            except csv.Error as error:
+                yield Row(before + 1, "", f"the row is not CSV: {error}")
+            before = reader.line_num
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        yield Row(before + 1, "", f"the compressed file is damaged from here on: {error}")
+
+
+def _csv_row(line: int, names: list[str], cells: list[str]) -> Row:
+    text = "\n".join(cells)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        byte = ord(text[error.start]) & 0xFF
+        return Row(line, text, f"the row is not UTF-8: it holds the byte {byte:#04x}")
+    if len(cells) != len(names):
+        return Row(line, text, f"the row has {len(cells)} cells, and there are {len(names)} names")
+    return Row(line, {n: c for n, c in zip(names, cells, strict=True) if c}, is_text=True)

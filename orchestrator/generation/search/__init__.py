@@ -1,0 +1,1 @@
+"""Current information for a request, without letting a page write the prompt."""

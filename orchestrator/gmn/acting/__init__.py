@@ -1,0 +1,1 @@
+"""An agent of a compiled model acts: in its own process, in an environment, along an episode."""

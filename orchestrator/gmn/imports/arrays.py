@@ -1,0 +1,157 @@
+"""Arrays as pymdp takes them: A[m] is [outcome, states…], B[f] is [next, states…, actions…].
+
+One array or a list of them, also by name; with or without a leading batch axis of 1. Which of these
+a document has is decided by proof: sizes that fit, and an outcome axis that sums to 1.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from orchestrator.gmn.codes import finding
+from orchestrator.gmn.imports.imported import AS_PROMPT, Imported, from_json, imported, unread
+from orchestrator.gmn.imports.layout import POLICY, SIZES, Layout
+from orchestrator.gmn.imports.numbers import MOST_TABLES, array_in, is_batch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from orchestrator.gmn.imports.numbers import Array
+    from orchestrator.types.diagnostics import Diagnostic
+
+_ARRAYS = ("A", "B", "C", "D", "E", "V")
+_DEPENDENCIES = ("A_dependencies", "B_dependencies", "B_action_dependencies")
+_KEYS = (
+    "name", "description", "labels", *(k for keys in SIZES.values() for k in keys), *_ARRAYS,
+    *_DEPENDENCIES, *POLICY,
+)  # fmt: skip
+
+
+def read(text: str) -> Imported:
+    """Read a JSON text that holds arrays."""
+    return from_json(text, read_data)
+
+
+def read_data(source: Mapping[str, object]) -> Imported:
+    """Read a JSON object that holds arrays."""
+    found = [finding("GMN804", "read as arrays in pymdp's layout: A, B, C, D")]
+    found += unread(source, _KEYS, "the document")
+    readings = [
+        (pair, layout)
+        for pair in _pairs(source)
+        if (layout := Layout.of(source, pair[0].arrays, pair[1].arrays))
+    ]
+    fitting = [(pair, layout) for pair, layout in readings if layout.is_proven()]
+    if not readings:
+        nothing = finding("GMN806", f"its arrays hold no probabilities; {AS_PROMPT}")
+        return imported(None, [*found, *(_not_arrays(source) or [nothing])])
+    if not fitting and (batches := _batches(source)):
+        return imported(None, batches)
+    pair, layout = (fitting or readings)[0]
+    found += _not_arrays(source) + layout.found
+    for form, key in zip(pair, "AB", strict=True):
+        if form.words:
+            found.append(finding("GMN804", f"{key} read as {form.words}", pointer=f"/{key}"))
+    others = [other for other, second in fitting[1:] if not layout.is_same(second)]
+    if others:
+        words = "; ".join(" and ".join(f.words or "a list of arrays" for f in o) for o in others)
+        found.append(finding("GMN801", f"A and B could also be read as {words}"))
+    origins = {
+        f"/{section}/{i}": f"/{key}/{i}"
+        for section, key in (("likelihoods", "A"), ("transitions", "B"), ("preferences", "C"))
+        for i in range(MOST_TABLES)
+    }
+    return imported(layout.tree(found), found, origins)
+
+
+class _Form(NamedTuple):
+    """One way to take the arrays of a key, and how that is called where it is not the usual one.
+
+    Attributes:
+        batch: how many equal models a leading axis holds; 0 where there is no such axis.
+    """
+
+    arrays: list[Array]
+    words: str = ""
+    batch: int = 0
+
+
+def _pairs(source: Mapping[str, object]) -> list[tuple[_Form, _Form]]:
+    """Every way to take A with every way to take B, the usual ones first; a batch is in both."""
+    pairs = itertools.product(_forms(source.get("A"), 2), _forms(source.get("B"), 2))
+    return [(a, b) for a, b in pairs if a.batch == b.batch or not (a.arrays and b.arrays)]
+
+
+def _forms(value: object, least: int) -> list[_Form]:
+    items = [*value.values()] if isinstance(value, dict) else value
+    if not isinstance(items, list):
+        return [_Form([])]
+    forms: list[_Form] = []
+    each = [array for item in items[:MOST_TABLES] if (array := array_in(item)) is not None]
+    if each and all(array.ndim >= least for array in each):
+        forms.append(_Form(each))
+    alone = array_in(items)
+    if alone is not None and alone.ndim >= least:
+        forms.append(_Form([alone], "one array" if alone.ndim > least else ""))
+    batched = [
+        _Form(
+            [array[0] for array in form.arrays],
+            f"{form.words or 'arrays'} with a batch axis",
+            form.arrays[0].shape[0],
+        )
+        for form in forms
+        if all(array.ndim > least and is_batch(array) for array in form.arrays)
+        and len({array.shape[0] for array in form.arrays}) == 1
+    ]
+    usable = [array for array in each if array.ndim >= least]
+    return forms + batched or [_Form(usable)]
+
+
+def _not_arrays(source: Mapping[str, object]) -> list[Diagnostic]:
+    found = []
+    for key in ("A", "B"):
+        value = source.get(key)
+        alone = array_in(value)
+        items = value if isinstance(value, list) and (alone is None or alone.ndim < 2) else []
+        for index, item in enumerate(items[:MOST_TABLES]):
+            array = array_in(item)
+            if array is None or array.ndim < 2:
+                words = f"{key}[{index}] is not an array of numbers with at least two axes"
+                found.append(finding("GMN008", words, pointer=f"/{key}/{index}"))
+    return [*found, *_not_vectors(source)]
+
+
+def _not_vectors(source: Mapping[str, object]) -> Iterator[Diagnostic]:
+    for key in ("C", "D", "V", "E"):
+        value = source.get(key)
+        said = [*value.values()] if isinstance(value, dict) else value
+        if said is None or array_in(said) is not None:
+            continue
+        parts = [*enumerate(said[:MOST_TABLES])] if isinstance(said, list) else [(-1, said)]
+        for index, item in parts:
+            if item is not None and array_in(item) is None:
+                words = f"{key}{f'[{index}]' if index >= 0 else ''} is not a list of numbers"
+                yield finding("GMN008", words, pointer=f"/{key}")
+
+
+def _batches(source: Mapping[str, object]) -> list[Diagnostic]:
+    """One finding where nothing fits and every array has one axis more than it should."""
+    arrays = [
+        a for key in ("A", "B") for form in _forms(source.get(key), 2)[:1] for a in form.arrays
+    ]
+    count = {array.shape[0] for array in arrays if array.ndim > 2}
+    if len(count) != 1 or not all(array.ndim > 2 for array in arrays):
+        return []
+    (n,) = count
+    if n < 2 or not all(_sums_to_1(array, 1) for array in arrays):
+        return []
+    words = f"A and B have a leading batch axis of {n} different models; keep one of them"
+    return [finding("GMN309", words, got=n, expected=1)]
+
+
+def _sums_to_1(array: Array, axis: int) -> bool:
+    return bool(np.all(np.abs(array.sum(axis=axis) - 1.0) <= 1e-2))

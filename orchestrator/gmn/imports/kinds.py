@@ -1,0 +1,144 @@
+"""The kinds of documents that are read, in one table: signs of each, and its reader."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from orchestrator.types.pattern import pattern
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from orchestrator.gmn.imports.imported import Imported
+
+    Data = Mapping[str, object]
+
+_TEXT = pattern(
+    r"^[ \t]*+(?:gmn[ \t]++\d\S*+[ \t]*+$|agent[ \t]++[^\s{]++[ \t]*+\{"
+    r"|node[ \t]++\w++[ \t]++[^\s{]++[ \t]*+\{)",
+    re.MULTILINE,
+)
+_SECTION = pattern(r"^[ \t]*+\[nodes\][ \t]*+(?:#.*+)?$", re.MULTILINE | re.IGNORECASE)
+#: How flat POMDP JSON calls its states.
+STATE_KEYS = ("states", "hidden_states", "state_names", "state_labels")
+_OWN = ("gmn", "likelihoods", "transitions", "priors", "queries")
+
+
+_GNN = pattern(
+    r"^[ \t]*+#{1,2}[ \t]*+(?:GNN\w++|StateSpaceBlock|InitialParameterization)[ \t]*+$",
+    re.MULTILINE | re.IGNORECASE,
+)
+_POMDP = pattern(r"^(states|actions|[TOR])[ \t]*+:[^\n]*+", re.MULTILINE)
+
+
+class Kind(NamedTuple):
+    """One kind of document.
+
+    Attributes:
+        name: what ``--as`` and a validation's `spelling` call it.
+        title: what a person calls it.
+        module: the file in this room with ``read(text) -> Imported``, and for JSON also
+            ``read_data(object) -> Imported``; empty for the language's own two forms.
+        in_text: why a text is of this kind, as a phrase; empty where nothing says so.
+        in_data: the same of a JSON object.
+        is_whole: whether it is a file of its own, with neither prose nor a fence around it.
+    """
+
+    name: str
+    title: str
+    module: str = ""
+    in_text: Callable[[str], str] | None = None
+    in_data: Callable[[Data], str] | None = None
+    is_whole: bool = False
+
+    def read(self, text: str) -> Imported:
+        """Read a text of this kind; its module is imported only here."""
+        return cast("Imported", import_module(f"{__package__}.{self.module}").read(text))
+
+    def read_data(self, data: Data) -> Imported:
+        """Read a JSON object of this kind."""
+        return cast("Imported", import_module(f"{__package__}.{self.module}").read_data(data))
+
+
+def _line(found: re.Pattern[str], text: str) -> str:
+    match = found.search(text)
+    if match is None:
+        return ""
+    return f"line {text.count(chr(10), 0, match.start()) + 1} is {match[0].strip()[:40]!r}"
+
+
+def _pomdp(text: str) -> str:
+    """Lines of both variables and of a table; block text may have such lines between braces."""
+    found = {match[1]: match for match in _POMDP.finditer(text)}
+    tables = [found[key] for key in "TOR" if key in found]
+    if not tables or "states" not in found or "actions" not in found or _TEXT.search(text):
+        return ""
+    return f"line {text.count(chr(10), 0, tables[0].start()) + 1} is {tables[0][0].strip()[:40]!r}"
+
+
+def _objects(value: object) -> bool:
+    """Whether it is a list of objects, or objects by name."""
+    items = [*value.values()] if isinstance(value, dict) else value
+    return isinstance(items, list) and bool(items) and all(isinstance(i, dict) for i in items)
+
+
+def is_labels(value: object) -> bool:
+    """Whether it is a list of names."""
+    return isinstance(value, list) and bool(value) and all(isinstance(v, str | int) for v in value)
+
+
+def _json(data: Data) -> str:
+    keys = [key for key in _OWN if key in data]
+    keys += [key for key in ("states", "observations") if _objects(data.get(key))]
+    return f"it has {keys[0]!r}" if keys else ""
+
+
+def _graph(data: Data) -> str:
+    return "it has a list of 'nodes'" if _objects(data.get("nodes")) else ""
+
+
+def _bundle(data: Data) -> str:
+    return "it has 'bundle'" if "bundle" in data and "model" in data else ""
+
+
+def _flat(data: Data) -> str:
+    states = next((data[key] for key in STATE_KEYS if key in data), None)
+    if any(key in data for key in _OWN):
+        return ""
+    if is_labels(states):
+        return "'states' is a list of names"
+    return "'states' is a number" if isinstance(states, int) else ""
+
+
+def _arrays(data: Data) -> str:
+    is_array = isinstance(data.get("A"), list | dict)
+    return "it has an array 'A'" if is_array and not _flat(data) else ""
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("text", "GMN text", in_text=lambda text: _line(_TEXT, text)),
+        Kind("json", "GMN JSON", in_data=_json),
+        Kind(
+            "sections",
+            "sections [nodes] and [edges]",
+            "sections",
+            in_text=lambda text: _line(_SECTION, text),
+        ),
+        Kind("graph", "a graph of nodes and edges in JSON", "graph", in_data=_graph),
+        Kind("flat_pomdp", "flat POMDP JSON", "flat_pomdp", in_data=_flat),
+        Kind("arrays", "arrays as pymdp takes them", "arrays", in_data=_arrays),
+        Kind(
+            "gnn",
+            "Generalized Notation Notation",
+            "gnn",
+            in_text=lambda text: _line(_GNN, text),
+            is_whole=True,
+        ),
+        Kind("bundle", "a model with one episode of it", "bundle", in_data=_bundle),
+        Kind("pomdp", "a .POMDP file", "cassandra", in_text=_pomdp, is_whole=True),
+    )
+}

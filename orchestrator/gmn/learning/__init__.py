@@ -1,0 +1,1 @@
+"""Tables learned from a log, and where a log contradicts its model."""

@@ -1,0 +1,285 @@
+"""Names in a sentence: lists after a head, ranges, quoted names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from orchestrator.gmn.request.scan import ARTICLES, BOUNDARIES
+from orchestrator.gmn.request.tokens import number, words, words_of
+from orchestrator.types.pattern import pattern
+
+if TYPE_CHECKING:
+    from orchestrator.gmn.request.commitment import Kind
+    from orchestrator.gmn.request.scan import Scan
+
+_STATES = words("state states condition conditions situation situations phases modes")
+_OBSERVATIONS = words(
+    "observation observations signal signals reading readings cue cues symptom symptoms percept"
+    " percepts observes sees hears reads senses says shows displays smells feels notices perceives"
+)
+_ACTIONS = words(
+    "action actions move moves choice choices decision decisions chooses choose choosing choices"
+    " picks pick decides decide selects select switches command commands"
+)
+#: What a noun says the list after it is of.
+_NOUNS: dict[str, Kind] = {
+    **dict.fromkeys(_STATES, "states"),
+    **dict.fromkeys(_OBSERVATIONS, "observations"),
+    **dict.fromkeys(_ACTIONS, "actions"),
+}
+_MODALS = words("can could may might able")
+_SUBJECTS = words("he she it they who which that agent")
+_BE = words("is are be being was were becomes become stays gets")
+_ONE_OF = words("of named called either each whether")
+_DASHES = frozenset(("-", "\u2013", "\u2014"))
+_SAYING = words(": = are named called include includes") | _DASHES
+_LINKS = _SAYING | words(
+    "is comprise either between among from to one of as whether being be its the"
+)
+_OPENING = frozenset("([{")
+_PRONOUNS = words("them these those us its")
+_TRAILING = words("it them one him her itself")
+_RANGE = pattern(r"([A-Za-z_]{0,24})(\d{1,4})(?:-([A-Za-z_]{0,24})(\d{1,4}))?")
+_LETTERS = pattern(r"([A-Z])-([A-Z])")
+_RANGE_SIGNS = words("to through until \u2026") | _DASHES
+_SKIPPED = ARTICLES | words("to either \u2022 * - just simply") | {"\n"}
+_CLOSING = frozenset(".,;:!?()[]{}\n|/") | {"", "and", "or"} | _DASHES
+_MOST_SKIPPED = 4
+_MOST_RANGE = 256
+_MOST_ITEMS, _MOST_BARE = 256, 64  # names of a list, where it is announced and where it is not
+
+
+class Listed(NamedTuple):
+    """A list of names in tokens up to before `after`.
+
+    `longest` is the number of words of its longest name, `joint` the sign or word that joins it.
+    """
+
+    names: tuple[str, ...]
+    after: int
+    longest: int
+    joint: str
+
+
+def read_lists(scan: Scan) -> None:
+    """Record the lists, then the quoted names that stand alone."""
+    for at, word in scan.walk():
+        if not scan.taken[at]:
+            _ = _after_noun(scan, at, word) or _after_verb(scan, at, word)
+    for at, word in scan.walk():
+        if not scan.taken[at] and scan.tokens[at].is_word and word not in BOUNDARIES:
+            _ = _of_plural(scan, at, word) or _bare(scan, at)
+    for at, token in enumerate(scan.tokens):
+        if token.is_quoted and not scan.taken[at]:
+            scan.add("named", token.text, at, at + 1, "quoted name")
+
+
+def _after_noun(scan: Scan, at: int, word: str) -> bool:
+    """``states: a, b``, ``observations are a, b``, ``decides to a or b``, ``levels (a, b)``."""
+    kind = _NOUNS.get(word)
+    begin, is_said = at + 1, False
+    while scan.low(begin) in _LINKS and begin - at < 5:
+        is_said |= scan.low(begin) in _SAYING
+        begin += 1
+    if scan.low(begin) in _OPENING and begin not in scan.places:
+        is_said, begin = True, begin + 1
+    is_colon = scan.low(at + 1) in (":", "=") or scan.low(at + 1) in _OPENING
+    if kind is None and not (is_colon and _is_plain_head(scan, at, begin)):
+        return False
+    if word in ("move", "moves") and not is_said:
+        return False
+    listed = _listed(scan, begin, is_said=is_said)
+    if listed is None or (kind is None and (listed.longest > 2 or begin in scan.places)):
+        return False
+    scan.add(kind or "options", listed.names, at, listed.after, "list after a noun")
+    return True
+
+
+def _is_plain_head(scan: Scan, at: int, begin: int) -> bool:
+    is_named = scan.low(begin) in _NOUNS or scan.low(begin) in ARTICLES
+    return scan.tokens[at].is_word and not is_named
+
+
+def _after_verb(scan: Scan, at: int, word: str) -> bool:
+    """``can a, b or c``, ``is a, b or c``, ``one of a, b``, ``either a or b``, ``it as or bs``."""
+    kind = _kind_of_verb(scan, at, word)
+    if kind is None:
+        return False
+    begin = at + 1 + (scan.low(at + 1) in ("to", "either"))
+    listed = _listed(scan, begin, is_said=False, keeps_first=word in _MODALS)
+    if listed is None or not listed.joint:
+        return word in ("named", "called") and _one_named(scan, at)
+    is_of_one = word in _ONE_OF and word != "either"
+    has_verbs = all(name.split()[0].endswith("s") for name in listed.names)
+    if not is_of_one and listed.joint == "and" and (word not in _MODALS or len(listed.names) < 3):
+        return False
+    if (word in _BE and listed.joint == ",") or (word in _SUBJECTS and not has_verbs):
+        return False
+    if word == "either" and has_verbs:
+        kind = "actions"
+    scan.add(kind, listed.names, at - (word == "of"), listed.after, "list after a verb")
+    return True
+
+
+def _kind_of_verb(scan: Scan, at: int, word: str) -> Kind | None:
+    if word in _MODALS or word in _SUBJECTS:
+        is_be = scan.low(at + 1) == "be"
+        return None if is_be else "actions"
+    if word in _BE:
+        return "states"
+    if word == "of":
+        then = scan.tokens[at + 1].low if at + 1 < len(scan.tokens) else ""
+        is_count = number(then) is not None and scan.low(at + 2) not in _CLOSING
+        is_one = scan.low(at - 1) == "one" and then not in _PRONOUNS and not is_count
+        return "options" if is_one else None
+    return "options" if word in _ONE_OF else None
+
+
+def _one_named(scan: Scan, at: int) -> bool:
+    end = scan.name_at(at + 1, most=1)
+    if end == at + 1 or scan.tokens[at + 1].low in ARTICLES:
+        return False
+    scan.add("named", scan.tokens[at + 1].text, at, end, "named")
+    return True
+
+
+def _of_plural(scan: Scan, at: int, word: str) -> bool:
+    """``zones north, south and east``, ``shelves A and B``, ``bins 1 to 5``."""
+    if not word.endswith("s") or len(word) < 4:
+        return False
+    begin = at + 1 + (scan.low(at + 1) in _DASHES)
+    listed = _listed(scan, begin, is_said=begin > at + 1)
+    if listed is None or not listed.joint or not scan.is_free(at, listed.after):
+        return False
+    is_named = scan.tokens[begin].is_quoted or listed.joint == "range"
+    is_named = is_named or all(name[:1].isupper() for name in listed.names)
+    if len(listed.names) < (2 if is_named else 3) or listed.longest > 2:
+        return False
+    scan.add("options", listed.names, at, listed.after, "names of a plural")
+    return True
+
+
+def _bare(scan: Scan, at: int) -> bool:
+    """``left, middle or right``; ``meadow A, meadow B and meadow C``."""
+    if scan.low(at - 1) in (",", "|", "/"):
+        return False  # it was read from its first name
+    is_alike = scan.low(at + 2) == "," and scan.low(at + 3) == scan.low(at) != ""
+    if not is_alike and scan.low(at + 1) not in (",", "|", "/"):
+        return False
+    listed = _listed(scan, at, is_said=False)
+    if listed is None or len(listed.names) < 3 or not scan.is_free(at, listed.after):
+        return False
+    is_alike = is_alike and len({name.split()[0].casefold() for name in listed.names}) == 1
+    if listed.joint not in ("or", "|", "/") and not is_alike:
+        return False
+    scan.add("options", listed.names, at, listed.after, "bare list")
+    return True
+
+
+def _listed(scan: Scan, at: int, *, is_said: bool, keeps_first: bool = False) -> Listed | None:
+    """The names from token `at` on; None for fewer than two.
+
+    `is_said` says that a list was announced; of others the first name loses what stands before
+    it, unless `keeps_first`, and the last one what follows it.
+    """
+    if found := _range(scan, at):
+        return found
+    items: list[tuple[int, int]] = []
+    joint, last, before = "", at, (0, "")
+    while len(items) < (_MOST_ITEMS if is_said else _MOST_BARE):
+        begin = _skipped(scan, at)
+        end = _item(scan, begin, is_said=is_said)
+        if end == begin:
+            break
+        if not is_said and joint in ("and", "or") and scan.low(end) not in _CLOSING:
+            end = min(end, begin + max(e - b for b, e in items))
+        if joint == "," and scan.low(end) in ("/", "|"):
+            items = []  # what stands before is the head: ``three values, a / b / c``
+        items.append((begin, end))
+        last = end
+        if scan.low(end) == "(" and scan.low(end + 2) == ")":
+            end += 3
+        step, sign = _separator(scan, end, is_said=is_said)
+        if not step or (joint in ("and", "or") and (step, sign) != before):
+            break
+        joint, before = sign, (step, sign)
+        at = end + step
+    return _made(scan, items, last, joint, keeps_first=keeps_first or is_said)
+
+
+def _skipped(scan: Scan, at: int) -> int:
+    for _ in range(_MOST_SKIPPED):
+        is_name = scan.low(at) in ARTICLES and scan.low(at + 1) in _CLOSING
+        at += scan.low(at) in _SKIPPED and not is_name
+    return at
+
+
+def _item(scan: Scan, begin: int, *, is_said: bool) -> int:
+    """The token after the name that begins at `begin`; `begin` where there is none."""
+    end = scan.name_at(begin, most=4)
+    place = scan.places.get(begin)
+    if scan.low(end) in (":", "=", "%") or (place and place.after > begin + is_said):
+        return begin
+    is_short = end == begin < len(scan.tokens) and scan.tokens[begin].is_word
+    if is_short and is_said and scan.low(begin + 1) in _CLOSING and scan.low(begin) != "and":
+        return begin + 1  # a preposition that is a name: ``rods: in, half, out``
+    return end
+
+
+def _made(
+    scan: Scan, items: list[tuple[int, int]], last: int, joint: str, *, keeps_first: bool
+) -> Listed | None:
+    is_headed = bool(items) and scan.low(items[0][0]).endswith("s")  # ``hands weak, strong``
+    cuts = not keeps_first or (is_headed and scan.low(items[0][0] - 1) == ":")
+    if len(items) > 1 and cuts and max(e - b for b, e in items[1:]) == 1:
+        items[0] = (items[0][1] - 1, items[0][1])
+    longest = max((e - b for b, e in items), default=0)
+    names = []
+    for begin, end in items:
+        is_trailed = end - begin > 1 and scan.low(end - 1) in _TRAILING
+        names.append(words_of(scan.tokens[begin : end - is_trailed]))
+    names = list(dict.fromkeys(names))
+    return Listed(tuple(names), last, longest, joint) if len(names) > 1 and longest < 4 else None
+
+
+def _separator(scan: Scan, at: int, *, is_said: bool) -> tuple[int, str]:
+    """How many tokens separate two names here, and by what; 0 where the list ends."""
+    word, then = scan.low(at), scan.low(at + 1)
+    if word == "," and then in ("and", "or", "&"):
+        return 2, "and" if then == "&" else then
+    if word in (",", "and", "or", "|", "/", "nor"):
+        return 1, word
+    if word == "&":
+        return 1, "and"
+    if word == "\n" and is_said and then in ("-", "*", "\u2022"):
+        return 2, ","
+    if word == ";" and is_said and then and scan.low(at + 2) == ";":
+        return 1, ","
+    return 0, ""
+
+
+def _range(scan: Scan, at: int) -> Listed | None:
+    """``1 to 5``, ``p0..p3``, ``P1-P4``."""
+    letters = _LETTERS.fullmatch(scan.tokens[at].text) if at < len(scan.tokens) else None
+    if letters and letters[1] < letters[2]:
+        names = tuple(map(chr, range(ord(letters[1]), ord(letters[2]) + 1)))
+        return Listed(names, at + 1, 1, "range")
+    first = _RANGE.fullmatch(scan.tokens[at].text) if at < len(scan.tokens) else None
+    if first is None:
+        return None
+    then, (head, low, tail, high) = at, first.groups()
+    if high is None:
+        dots = 0
+        while scan.low(at + 1 + dots) == "." and dots < 3:
+            dots += 1
+        then = at + 1 + (dots or scan.low(at + 1) in _RANGE_SIGNS)
+        last = _RANGE.fullmatch(scan.tokens[then].text) if then < len(scan.tokens) else None
+        if last is None or then == at + 1 or last[4] is not None:
+            return None
+        tail, high = last[1], last[2]
+    if tail not in ("", head) or not int(low) < int(high) < int(low) + _MOST_RANGE:
+        return None
+    if scan.low(then + 1) not in _CLOSING | BOUNDARIES:
+        return None  # how many there are: ``10 to 20 crates``
+    names = tuple(f"{head}{n}" for n in range(int(low), int(high) + 1))
+    return Listed(names, then + 1, 1, "range")

@@ -1,0 +1,298 @@
+"""Numbers in a sentence: sizes, odds, costs and rewards, horizon, precision, counts."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from orchestrator.gmn.request.scan import ARTICLES, BOUNDARIES
+from orchestrator.gmn.request.tokens import NUMBER_WORDS, number, singular, words, words_of
+from orchestrator.types.pattern import pattern
+
+if TYPE_CHECKING:
+    from orchestrator.gmn.request.commitment import Kind
+    from orchestrator.gmn.request.scan import Scan
+    from orchestrator.gmn.request.tokens import Lexeme
+
+_BY = frozenset(("x", "\u00d7", "by", "times", "*"))
+_SIZE = pattern(r"(\d{1,4})(?:[x\u00d7]|-by-|-x-)(\d{1,4})", re.IGNORECASE)
+_RIGHT = words(
+    "accurate accuracy reliable reliability right correct correctly precise detected detects"
+    " detect truthful true trustworthy recognises recognizes accurately reliably"
+)
+_WRONG = words(
+    "noise noisy wrong misread misreads misreading error errors false mislead misleads misleading"
+    " miss misses mistaken incorrect incorrectly inaccurate unreliable mistake mistakes wrongly"
+    " falsely blurred lied lie lies lying misjudges misclassifies"
+)
+_ACTS = words(
+    "works work succeeds succeed success fails fail failure slips slip slipping slippery breaks"
+    " probability chance chances likely probable late pushes risk"
+)
+_PAID = words(
+    "cost costs costing penalty penalties penalised penalized fined fine fee price loses lose loss"
+    " losing lost pay paying charges charge charged punished minus"
+)
+_EARNED = words(
+    "pays reward rewards rewarded earn earns earning gain gains gaining win wins winning bonus"
+    " worth score scores prize utility payoff value valued plus receives gets tip tips"
+)
+_FILLERS = words(
+    "of is are : = by a an about exactly only $ \u20ac \u00a3 him her it you + - \u2212 \u2013 the"
+    " get to at minus plus ( up"
+)
+_UNITS = words("points point euros euro dollars dollar coins coin credits $ \u20ac \u00a3")
+_MINUS = frozenset(("-", "\u2212", "\u2013", "minus"))
+_NOT_COUNTED = words(
+    "steps step times percent points euros dollars ahead out in of to by per cells"
+)
+_SHARES = {"half": 1 / 2, "third": 1 / 3, "thirds": 1 / 3, "quarter": 1 / 4, "quarters": 1 / 4}
+_SENSES = words(
+    "sensor sensors sight vision observation observations sensing information knowledge view"
+    " perception measurement measurements"
+)
+_NEAR = 8  # tokens around a probability in which a word says what it is of
+
+
+def read_numbers(scan: Scan) -> None:
+    """Record what each number says; a number says one thing."""
+    in_places = {n for one in scan.places.values() for n in range(one.first, one.after)}
+    for at, word in scan.walk():
+        if scan.taken[at] or at in in_places:
+            continue
+        if match := _SIZE.fullmatch(word):
+            scan.add("size", (int(match[1]), int(match[2])), at, at + 1, "size")
+        elif (value := number(word)) is not None:
+            _ = any(rule(scan, at, value) for rule in _RULES)
+        elif word in _SHARES:
+            _ = _share_of_time(scan, at, 1.0)
+        elif "-" in word:
+            _hyphened(scan, at, word)
+    _perfect(scan)
+    _noisy(scan)
+
+
+def _size(scan: Scan, at: int, value: float) -> bool:
+    """``4 by 6``, ``4 rows and 6 columns``."""
+    then, second = at + 1, None
+    if scan.low(then) in _BY:
+        second, after = number(scan.low(then + 1)), then + 2
+    elif scan.low(then) in ("rows", "row"):
+        then += 1
+        while scan.low(then) in ("and", ",", "by", "x", "of") and then < at + 5:
+            then += 1
+        second, after = number(scan.low(then)), then + 2
+        if not scan.low(after - 1).startswith("col"):
+            return False
+    if second is None or scan.low(after) in _BY or min(value, second) < 1:
+        return False
+    if value != int(value) or second != int(second):
+        return False
+    after += scan.low(after) in ("grid", "board", "maze", "lattice", "field", "map")
+    scan.add("size", (int(value), int(second)), at, after, "size")
+    return True
+
+
+def _odds(scan: Scan, at: int, value: float) -> bool:
+    """``90%``, ``9 times out of 10``, ``one in ten``, ``odds of 1 to 4``."""
+    if scan.low(at + 1) in ("%", "percent") or (scan.low(at + 1), scan.low(at + 2)) == (
+        "per", "cent",
+    ):  # fmt: skip
+        after = at + 2 + (scan.low(at + 1) == "per")
+        after += 3 * (_words(scan, after, 3) == ["of", "the", "time"])
+        return value <= 100 and _chance(scan, at, after, value / 100)
+    if scan.low(at - 1) in ("odds",) or _words(scan, at - 2, 2) in (
+        ["odds", "of"],
+        ["odds", "are"],
+    ):
+        other = number(scan.low(at + 2))
+        if scan.low(at + 1) in ("to", ":", "-") and other is not None and value + other > 0:
+            return _chance(scan, at, at + 3, value / (value + other))
+    then = at + 1
+    for _ in range(2):  # one time in ten, two addresses out of every hundred
+        if scan.low(then) in ("in", "out", "of"):
+            break
+        then += 1
+    if scan.low(then) not in ("in", "out"):
+        return False
+    then += 1 + (scan.low(then) == "out")
+    then += scan.low(then) in ("every", "each")
+    total = number(scan.low(then))
+    if scan.low(then) == "a" and scan.low(then + 1) in ("hundred", "thousand"):
+        then, total = then + 1, float(NUMBER_WORDS[scan.low(then + 1)])
+    if total is None or not 0 < value <= total or total < 2:
+        return False
+    return _chance(scan, at, then + 1, value / total)
+
+
+def _words(scan: Scan, at: int, count: int) -> list[str]:
+    return [scan.low(n) for n in range(at, at + count)]
+
+
+def _chance(scan: Scan, first: int, after: int, share: float) -> bool:
+    """Record a probability as what the nearest word in its clause says that it is of."""
+    begin, end = scan.clause(first)
+    around = range(max(begin, first - _NEAR), min(end, after + _NEAR))
+    said = [n for n in around if scan.low(n) in _RIGHT | _WRONG | _ACTS]
+    outside = [n for n in said if not first <= n < after]
+    near = min(outside, key=lambda n: first - n if n < first else n - after + 1, default=first)
+    of = scan.low(near)
+    kind: Kind = "noise" if of in _RIGHT | _WRONG else "chance"
+    if kind == "noise" and (of in _RIGHT) != scan.is_negated(near, within=2):
+        share = 1 - share
+    # The word that says so is part of it where it stands beside.
+    low, high = min(first, max(near, first - 3)), max(after, min(near + 1, after + 3))
+    scan.add(kind, round(share, 9), low, high, "probability")
+    return True
+
+
+def _share_of_time(scan: Scan, at: int, value: float) -> bool:
+    """``half of the time``, ``three quarters of the time``; `value` of them."""
+    part = at if scan.low(at) in _SHARES else at + 1
+    then = part + 1 + (scan.low(part + 1) == "of")
+    if scan.low(part) not in _SHARES or _words(scan, then, 2) != ["the", "time"]:
+        return False
+    share = value * _SHARES[scan.low(part)]
+    return share <= 1 and _chance(scan, at, then + 2, share)
+
+
+def _planning(scan: Scan, at: int, value: float) -> bool:
+    """``horizon of 3``, ``3 steps ahead``, ``precision 4``, ``discount 0.9``."""
+    before = at - 1
+    while scan.low(before) in _FILLERS and before > at - 4:
+        before -= 1
+    said = scan.low(before)
+    if said == "factor" and scan.low(before - 1) == "discount":
+        before, said = before - 1, "discount"
+    is_whole = value == int(value) and value >= 1
+    if said in ("horizon", "lookahead", "look-ahead") and is_whole:
+        after = at + 1 + (scan.low(at + 1) in ("steps", "step", "moves"))
+        scan.add("horizon", int(value), before, after, "horizon")
+    elif said in ("precision", "gamma") and value > 0:
+        scan.add("precision", value, before, at + 1, "precision")
+    elif said == "discount" and 0 < value <= 1:
+        scan.add("discount", value, before, at + 1, "discount")
+    elif is_whole and "ahead" in _words(scan, at + 1, 2):
+        after = at + 2 + (scan.low(at + 1) != "ahead")
+        scan.add("horizon", int(value), at, after, "ahead")
+    elif is_whole and said in ("plan", "plans", "planning") and "step" in scan.low(at + 1):
+        scan.add("horizon", int(value), before, at + 2, "plans")
+    else:
+        return False
+    return True
+
+
+def _utility(scan: Scan, at: int, value: float) -> bool:
+    """``costs 2``, ``a reward of 10``, ``is worth -8``, ``(+9)``."""
+    first = at
+    sign = 0
+    while first > at - 6 and scan.low(first - 1) in _FILLERS:
+        first -= 1
+        if scan.low(first) in _MINUS and not sign:
+            is_said = scan.low(first) == "minus" or not _is_dash(scan, first)
+            sign = -1 if is_said else 0
+        elif scan.low(first) in ("+", "plus"):
+            sign = 1
+    word = scan.low(first - 1)
+    after = at + 1 + (scan.low(at + 1) in _UNITS)
+    if word in _PAID:
+        value = -abs(value)
+    elif word in _EARNED and (word not in ("gets", "receives", "value") or after > at + 1 or sign):
+        value = -value if sign < 0 else value
+    elif sign and scan.low(at - 1) in (*_MINUS, "+", "plus"):
+        value, first = sign * value, at
+    else:
+        return False
+    begin = first - 1 if word in _PAID | _EARNED else at - 1
+    scan.add("utility", value, begin, after, "utility", about=_about(scan, begin))
+    return True
+
+
+def _is_dash(scan: Scan, at: int) -> bool:
+    """Whether a minus sign stands apart from the number after it, as a dash does."""
+    return scan.tokens[at].end != scan.tokens[at + 1].start
+
+
+def _about(scan: Scan, at: int) -> str:
+    """The last words before token `at` in its clause: what a utility is of."""
+    begin = max(scan.clause(at)[0], at - 4)
+    said: list[Lexeme] = []
+    for n in range(at - 1, begin - 1, -1):
+        word = scan.low(n)
+        if not scan.tokens[n].is_name or word in ("and", "or", "but"):
+            if said or word != ":":
+                break
+        elif word not in BOUNDARIES | ARTICLES:
+            said.append(scan.tokens[n])
+    return words_of(reversed(said))
+
+
+def _decimal(scan: Scan, at: int, value: float) -> bool:
+    """``probability 0.2``, ``0.8 accurate``."""
+    if not 0 <= value <= 1 or "." not in scan.low(at):
+        return False
+    begin, end = scan.clause(at)
+    near = range(max(begin, at - 4), min(end, at + 4))
+    if not any(scan.low(n) in _RIGHT | _WRONG | _ACTS for n in near):
+        return False
+    return _chance(scan, at, at + 1, value)
+
+
+def _count(scan: Scan, at: int, value: float) -> bool:
+    """``four stops``, ``two food patches``."""
+    if value != int(value) or value < 2 or value > 10_000:
+        return False
+    is_range = scan.low(at - 1) in ("to", "-", "\u2013") and number(scan.low(at - 2)) is not None
+    end = at if is_range else scan.name_at(at + 1, most=2)
+    for noun in range(at + 1, end):
+        word = scan.low(noun)
+        if word in _NOT_COUNTED or not word.isalpha():
+            return False
+        one = singular(word)
+        if one != word:
+            scan.add("count", (int(value), one), at, noun + 1, "count")
+            return True
+    return False
+
+
+def _hyphened(scan: Scan, at: int, word: str) -> None:
+    """``two-armed``, ``three-step``."""
+    head, _, tail = word.partition("-")
+    value = number(head)
+    if value is None or value != int(value) or value < 2:
+        return
+    if tail in ("step", "steps") and scan.low(at + 1) in ("lookahead", "plan", "plans", "horizon"):
+        scan.add("horizon", int(value), at, at + 2, "horizon")
+    elif tail.endswith("ed") and tail.isalpha() and len(tail) > 4:
+        scan.add("count", (int(value), tail.removesuffix("ed")), at, at + 1, "count")
+
+
+def _perfect(scan: Scan) -> None:
+    """Sensing that is said to be perfect: ``without noise``, ``never wrong``."""
+    for at, word in scan.walk():
+        before, first = scan.low(at - 1), at - 1
+        is_perfect = (word in ("wrong", "mistaken") and before == "never") or (
+            word in ("right", "correct", "accurate", "reliable") and before == "always"
+        )
+        is_perfect |= word in ("noise", "noises") and before in ("no", "without", "zero")
+        if word in ("noise-free", "noiseless"):
+            is_perfect, first = True, at
+        elif word in _SENSES and "perfect" in (before, scan.low(at - 2)):
+            is_perfect, first = True, at - 1 - (before != "perfect")
+        if is_perfect:
+            scan.add("noise", 0.0, first, at + 1, "perfect sensing")
+
+
+def _noisy(scan: Scan) -> None:
+    """Sensing that is said to be noisy, without a number."""
+    if any(one.kind == "noise" for one in scan.found):
+        return
+    for at, word in scan.walk():
+        is_said = word in ("noisy", "unreliable", "imperfect", "noise") and not scan.taken[at]
+        if is_said and not scan.is_negated(at):
+            scan.add("noise", "some", at, at + 1, "noisy")
+            return
+
+
+#: In the order in which they are tried: the first that reads a number is the one it stands for.
+_RULES = (_size, _odds, _share_of_time, _planning, _utility, _decimal, _count)

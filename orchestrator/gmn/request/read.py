@@ -1,0 +1,64 @@
+"""Reads the commitments of a sentence."""
+
+from __future__ import annotations
+
+from orchestrator.gmn.request.commitment import RequestReading
+from orchestrator.gmn.request.lists import read_lists
+from orchestrator.gmn.request.numbers import read_numbers
+from orchestrator.gmn.request.refusals import read_refusals
+from orchestrator.gmn.request.scan import ARTICLES, BOUNDARIES, NEGATIONS, Scan
+from orchestrator.gmn.request.tokens import words
+from orchestrator.gmn.request.wishes import read_wishes
+
+#: Characters of a text that are read; the rest is reported as unread.
+MOST_CHARACTERS = 32_768
+#: Words without a meaning of their own for a model: what remains of the others is reported.
+_STOP = ARTICLES | (BOUNDARIES - NEGATIONS) | words(
+    "i you he she it we they me him us them who what how why there here agent agents model models"
+    " plan plans create creates build builds"
+    " make makes made write writes describe describes please simulate"
+    " given using use uses just only very quite really also so too one ones each every all both"
+    " between among other others another same such like as than thus etc eg e.g ie i.e about around"
+    " along across against decide decides decision decisions choose chooses try tries wish wishes"
+    " able let lets thing things something anything everything nothing someone anyone people person"
+    " world environment situation situations called named have having being does doing done go goes"
+    " going get gets take takes know knows known think thinks see sees look looks keep keeps put"
+    " puts need needs needed exactly either neither else never not no yes more most less least many"
+    " much few several lot lots always often sometimes usually mostly already still again now then"
+    " today first last next later soon ever well good bad better best worse new old own if whether"
+    " because therefore however though while would could should must may might can will shall"
+    " ought hm hmm ok okay said say says"
+)  # fmt: skip
+
+
+def read_request(text: str) -> RequestReading:
+    """What `text` commits its model to; in time linear in its length, without asking a model."""
+    scan = Scan(text[:MOST_CHARACTERS])
+    read_lists(scan)
+    read_refusals(scan)
+    read_wishes(scan)
+    read_numbers(scan)
+    _drop_refuted(scan)
+    found = sorted(scan.found, key=lambda one: (one.span.start, one.span.end))
+    return RequestReading(
+        text, tuple(found), tuple(_left_over(scan)), max(0, len(text) - MOST_CHARACTERS)
+    )
+
+
+def _drop_refuted(scan: Scan) -> None:
+    """``without noise`` is the number of the noise, not a thing that is not there."""
+    numbers = [one for one in scan.found if one.kind == "noise"]
+    scan.found = [
+        one
+        for one in scan.found
+        if one.kind != "absent" or not any(one.span.overlaps(other.span) for other in numbers)
+    ]
+
+
+def _left_over(scan: Scan) -> list[str]:
+    left: dict[str, str] = {}
+    for at, token in enumerate(scan.tokens):
+        is_plain = token.is_quoted or not any(sign.isalnum() for sign in token.text)
+        if not is_plain and not scan.taken[at] and token.low not in _STOP:
+            left.setdefault(token.low, token.text)
+    return list(left.values())

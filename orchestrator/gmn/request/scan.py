@@ -1,0 +1,141 @@
+"""The tokens of one text with what several rules look up: clauses, places, what is taken."""
+
+from __future__ import annotations
+
+import bisect
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from orchestrator.gmn.request.commitment import Commitment, TextSpan
+from orchestrator.gmn.request.places import Location, places
+from orchestrator.gmn.request.tokens import Lexeme, tokens, words, words_of
+from orchestrator.types.cached import cached_property
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from orchestrator.gmn.request.commitment import Kind, Value
+
+ARTICLES = words("a an the his her its their your my our some any this that these")
+#: Words at which a name of several words ends.
+BOUNDARIES = words(
+    "with without by for while from that which who whose whom when whenever where if unless but"
+    " until till because so since as after before than then and or nor not is are was were be been"
+    " has have had may can could must should will would might do does did also again at in into"
+    " onto on to out of up off via over under through per within inside among amongst costs cost"
+    " earns gives given yet although though each every wants want needs decides chooses tries goes"
+    " begins starts more less most worth"
+)
+#: Those of them that belong to a name when nothing follows: ``reel in``, ``move on``.
+PARTICLES = words("in on up off out over through")
+_NAMING = words("states observations actions options named")
+_MOST_ARTICLES = 3  # in a row
+_APART = words(", and but")  # what a negation does not reach across
+_ENDS = frozenset(".;!?\n")
+NEGATIONS = words("not never no neither nor cannot")
+
+
+@dataclass
+class Scan:
+    """One text while it is read.
+
+    Attributes:
+        found: the commitments so far.
+        known: the names that are listed or quoted so far, in lower case.
+    """
+
+    text: str
+    found: list[Commitment] = field(default_factory=list)
+    known: set[str] = field(default_factory=set)
+
+    @cached_property
+    def tokens(self) -> list[Lexeme]:
+        """The tokens of the text."""
+        return tokens(self.text)
+
+    @cached_property
+    def _lows(self) -> list[str]:
+        return ["" if token.is_quoted else token.low for token in self.tokens]
+
+    @cached_property
+    def taken(self) -> bytearray:
+        """For every token, whether a rule has read it."""
+        return bytearray(len(self.tokens))
+
+    @cached_property
+    def places(self) -> dict[int, Location]:
+        """The cells and corners, under the number of their first token."""
+        return {one.first: one for one in places(self.tokens)}
+
+    @cached_property
+    def places_by_end(self) -> dict[int, Location]:
+        """The same under the number of the token after them."""
+        return {one.after: one for one in self.places.values()}
+
+    @cached_property
+    def clause_ends(self) -> list[int]:
+        """The numbers of the tokens that end a clause, ascending."""
+        last = len(self.tokens)
+        return [n for n, token in enumerate(self.tokens) if token.text in _ENDS] + [last]
+
+    def clause(self, at: int) -> tuple[int, int]:
+        """First token, and token after the last, of the clause that token `at` stands in."""
+        number = bisect.bisect_left(self.clause_ends, at)
+        return (self.clause_ends[number - 1] + 1 if number else 0), self.clause_ends[number]
+
+    def low(self, at: int) -> str:
+        """Lexeme `at` in lower case; empty for a quoted name and beyond the ends."""
+        return self._lows[at] if 0 <= at < len(self._lows) else ""
+
+    def is_free(self, first: int, after: int) -> bool:
+        """Whether no rule has read one of these tokens."""
+        return not any(self.taken[first:after])
+
+    def is_negated(self, at: int, *, within: int = 3) -> bool:
+        """Whether one of the tokens before `at` in its clause turns it into its opposite."""
+        begin = max(self.clause(at)[0], at - within)
+        begin = max((n for n in range(begin, at) if self.low(n) in _APART), default=begin)
+        said = [self.low(n) for n in range(begin, at)]
+        return sum(word in NEGATIONS or word.endswith("n't") for word in said) % 2 == 1
+
+    def add(
+        self, kind: Kind, value: Value, first: int, after: int, rule: str, *, about: str = ""
+    ) -> None:
+        """Record a commitment that tokens `first` to before `after` make."""
+        span = TextSpan(self.tokens[first].start, self.tokens[after - 1].end)
+        self.taken[first:after] = b"\1" * (after - first)
+        if kind in _NAMING:
+            names = value if isinstance(value, tuple) else (value,)
+            self.known.update(str(name).casefold() for name in names)
+        if not any(one.kind == kind and one.value == value for one in self.found):
+            self.found.append(Commitment(kind, value, span, rule, about))
+
+    def after_articles(self, at: int) -> int:
+        """The first token from `at` on that is not an article."""
+        for _ in range(_MOST_ARTICLES):
+            at += self.low(at) in ARTICLES
+        return at
+
+    def name_at(self, at: int, *, most: int = 3) -> int:
+        """The token after the name that begins at token `at`; `at` itself where there is none."""
+        if at >= len(self.tokens) or not self.tokens[at].is_name:
+            return at
+        if self.tokens[at].is_quoted:
+            return at + 1
+        for end in range(min(at + 3, len(self.tokens)), at, -1):
+            if self.known and words_of(self.tokens[at:end]).casefold() in self.known:
+                return end
+        end = at
+        while end < len(self.tokens) and end - at < most and self.tokens[end].is_word:
+            if self.low(end) in BOUNDARIES:
+                is_last = end + 1 >= len(self.tokens) or not self.tokens[end + 1].is_word
+                is_last = is_last or self.low(end + 1) in ("or", "and", "nor")
+                is_particle = self.low(end) in PARTICLES and is_last and end > at
+                if not is_particle and not (self.low(end) == "do" and end == at):
+                    break
+            end += 1
+        return end
+
+    def walk(self) -> Iterator[tuple[int, str]]:
+        """Number and lower case of every token that is a word or a sign."""
+        return ((n, low) for n, low in enumerate(self._lows) if low)

@@ -1,0 +1,149 @@
+"""Where it starts, what it wants, and its temper."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.gmn.request.objects import BETWEEN, record
+from orchestrator.gmn.request.scan import ARTICLES, BOUNDARIES
+from orchestrator.gmn.request.tokens import words
+
+if TYPE_CHECKING:
+    from orchestrator.gmn.request.scan import Scan
+
+_START = words("start starts started starting begin begins beginning initially")
+_NOUNS = words("goal goals target targets aim objective destination exit finish")
+_REACH = words("reach reaches reaching seek seeks remain remains find finds")
+_WANT = words(
+    "want wants wanted like likes love loves prefer prefers preferred favour favours favor favors"
+    " desire desires"
+)
+_BE = words("is are be being lies lie was =")
+_BEST = words("best ideal desired preferred wanted")
+#: What a verb must be followed by to say a wish.
+_WITH = {
+    **dict.fromkeys(words("get gets arrive arrives arriving"), words("to at in home")),
+    **dict.fromkeys(words("must should"), words("be stay become end remain")),
+    **dict.fromkeys(
+        words("aims hopes strives longs look looks searches search hunts"), words("for")
+    ),
+    **dict.fromkeys(words("end ends ending"), words("up in as")),
+}
+_NO_JOURNEY = words("next close adjacent due according compared opposite equal")
+_TEMPERS = {
+    **dict.fromkeys(
+        words("cautious careful prudent risk-averse timid safe safely carefully cautiously wary"),
+        "cautious",
+    ),
+    **dict.fromkeys(
+        words("bold reckless daring risk-seeking aggressive brave fearless adventurous boldly"),
+        "bold",
+    ),
+    **dict.fromkeys(
+        words("curious inquisitive exploratory information-seeking curiously"), "curious"
+    ),
+    **dict.fromkeys(words("greedy impatient"), "greedy"),
+}
+_OPPOSITE = {"cautious": "bold", "bold": "cautious"}
+
+
+def read_wishes(scan: Scan) -> None:
+    """Record starts, goals and tempers."""
+    for at, word in scan.walk():
+        if scan.taken[at]:
+            continue
+        if word in _START:
+            _ = record(scan, "start", at, at + 1, "start")
+        elif word == "initial" and scan.low(at + 1) in ("state", "position"):
+            _ = record(scan, "start", at, at + 2, "start")
+        elif word in ("from", "to", "on", "onto"):
+            _journey(scan, at, word)
+        elif not _is_refused(scan, at):
+            _goal(scan, at, word)
+    _tempers(scan)
+
+
+def _tempers(scan: Scan) -> None:
+    for at, word in scan.walk():
+        if word in _TEMPERS and not scan.taken[at]:
+            temper = _TEMPERS[word]
+            if scan.is_negated(at):
+                temper = _OPPOSITE.get(temper, "")
+            if temper:
+                scan.add("temper", temper, at, at + 1, "temper")
+
+
+def _is_refused(scan: Scan, at: int) -> bool:
+    is_far = scan.low(at - 1) in ("to", "would") and scan.is_negated(at, within=5)
+    return is_far or scan.is_negated(at)
+
+
+def _goal(scan: Scan, at: int, word: str) -> None:
+    then = scan.low(at + 1)
+    if word in _NOUNS:
+        _noun(scan, at)
+    elif word in _BEST:
+        _best(scan, at)
+    elif word in _WITH:
+        if then in _WITH[word] and scan.low(at - 1) != "there":
+            _ = record(scan, "goal", at, at + 1 + (then == "for"), "goal")
+    elif word in ("keep", "keeps", "keeping", "stay", "stays"):
+        _kept(scan, at, word)
+    elif word in ("deliver", "delivers"):
+        to = next((n for n in range(at + 1, at + 6) if scan.low(n) == "to"), None)
+        _ = to is not None and record(scan, "goal", at, to + 1, "goal", about="delivered")
+    elif word in _WANT:
+        is_other = then == "to" and scan.low(at + 2) not in BETWEEN
+        if not is_other and scan.low(at + 2) != "or":
+            _ = record(scan, "goal", at, at + 1, "goal")
+    elif word in _REACH and then not in ("out", "whether", "its"):
+        _ = record(scan, "goal", at, at + 1, "goal")
+
+
+def _noun(scan: Scan, at: int) -> None:
+    """``goal: a``, ``the exit is at (2, 3)``, ``the goal is not a but b``, ``r3c0 is the exit``."""
+    if scan.low(at - 1) in (*ARTICLES, "is") and scan.low(at + 1) not in (":", "=", "is", "at"):
+        _is_so(scan, at, at - 2 if scan.low(at - 1) in ARTICLES else at - 1)
+        return
+    begin = at + 1
+    if scan.low(at + 2) == "not":
+        begin = next(
+            (n + 1 for n in range(at + 3, at + 9) if scan.low(n) == "but"), len(scan.tokens)
+        )
+    _ = record(scan, "goal", at, begin, "goal")
+
+
+def _best(scan: Scan, at: int) -> None:
+    """``adequate is best``."""
+    _is_so(scan, at, at - 1)
+
+
+def _is_so(scan: Scan, at: int, be: int) -> None:
+    if scan.low(be) not in _BE:
+        return
+    if place := scan.places_by_end.get(be):
+        scan.add("goal", place.value, place.first, at + 1, "is the goal", about=place.about)
+    elif be > 0 and scan.tokens[be - 1].is_name and scan.low(be - 1) not in BOUNDARIES | BETWEEN:
+        scan.add("goal", scan.tokens[be - 1].text, be - 1, at + 1, "is the goal")
+
+
+def _kept(scan: Scan, at: int, word: str) -> None:
+    """``keeps the room comfortable``, ``stays dry``; the second of alternatives is not a wish."""
+    begin = scan.after_articles(at + 1)
+    end = scan.name_at(begin)
+    if word in ("stay", "stays"):
+        if scan.low(at - 1) != "or":
+            _ = record(scan, "goal", at, at + 1, "stays")
+    elif (begin > at + 1 and end - begin >= 2) or (scan.low(at + 1) == "it" and end > begin):
+        scan.add("goal", scan.tokens[end - 1].text, at, end, "keeps it so")
+
+
+def _journey(scan: Scan, at: int, word: str) -> None:
+    """``from (0,0) to (2,5)``, ``drives to row 8, column 9``, ``land on the centre``."""
+    place = scan.places.get(scan.after_articles(at + 1))
+    if place is None or not at or scan.low(at - 1) in _NO_JOURNEY or scan.is_negated(at):
+        return
+    if word == "from":
+        scan.add("start", place.value, at, place.after, "from a place", about=place.about)
+    elif word == "to" or scan.low(at - 1) in ("land", "lands", "end", "ends"):
+        scan.add("goal", place.value, at, place.after, "to a place", about=place.about)

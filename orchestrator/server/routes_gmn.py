@@ -1,0 +1,85 @@
+"""Routes of the language: generate, validate, refine, simulate, explain."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Request
+
+from orchestrator.server import agui, document, operations
+from orchestrator.server.bodies import (
+    DocumentBody,
+    GenerateBody,
+    RefineBody,
+    SimulateBody,
+    ValidateBody,
+)
+from orchestrator.server.routes_llm import caller, service
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from orchestrator.types import events
+
+router = APIRouter(prefix="/api/gmn", tags=["gmn"])
+
+
+@router.post("/generate", response_model=None, responses=document.events())
+async def generate(body: GenerateBody, request: Request) -> Any:
+    """Turn a description of an agent into a model that is valid and runs."""
+    orc, tenant = service(request).orc, caller(request).tenant
+    options: dict[str, Any] = {
+        "agent_type": body.agent_type, "constraints": body.constraints or None,
+        "expectations": body.expectations or None, "model": body.model, "seed": body.seed,
+    }  # fmt: skip
+    if body.stream:
+        stream = await _begun(orc.stream_gmn(body.prompt, tenant=tenant, **options))
+        return agui.response(agui.of_generation(stream, str(uuid.uuid4())))
+    return await operations.generate(orc, body.prompt, tenant=tenant, **options)
+
+
+async def _begun(stream: AsyncIterator[events.Event]) -> AsyncIterator[events.Event]:
+    """The stream, begun: what is wrong with a request has a status, and is not an event."""
+    first = await anext(stream)
+
+    async def whole() -> AsyncIterator[events.Event]:
+        yield first
+        async for event in stream:
+            yield event
+
+    return whole()
+
+
+@router.post("/validate")
+async def validate(body: ValidateBody, request: Request) -> dict[str, Any]:
+    """Judge a document; an invalid one is a result with its findings, not an error."""
+    return await operations.check(
+        service(request).orc, body.document, constraints=body.constraints,
+        expectations=body.expectations,
+    )  # fmt: skip
+
+
+@router.post("/refine")
+async def refine(body: RefineBody, request: Request) -> dict[str, Any]:
+    """Change a document as the feedback says."""
+    return await operations.refine(
+        service(request).orc, body.document, body.feedback, tenant=caller(request).tenant,
+        constraints=body.constraints or None, expectations=body.expectations or None,
+        model=body.model,
+    )  # fmt: skip
+
+
+@router.post("/simulate")
+async def simulate(body: SimulateBody, request: Request) -> dict[str, Any]:
+    """Run one episode, and measure how often each expectation holds."""
+    return await operations.run(
+        service(request).orc, body.document, steps=body.steps, seed=body.seed,
+        expectations=body.expectations, episodes=body.episodes,
+    )  # fmt: skip
+
+
+@router.post("/explain")
+async def explain(body: DocumentBody, request: Request) -> dict[str, Any]:
+    """Say in English what a document means."""
+    return await operations.describe(service(request).orc, body.document)

@@ -1,0 +1,171 @@
+"""Databases of strangers: any text has its place, and errors hold no secret."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from orchestrator import ConfigError
+from orchestrator.agents.database import conversations, open_database
+from orchestrator.agents.errors import NotFoundError
+from orchestrator.agents.memory import Memory
+from orchestrator.cli.main import main
+
+_WORDS = ("\0", "\ud800", "a'; drop table turns; --", 'a"\\', "é" * 200, "\U0001f600" * 200, "%_")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:s3cret@127.0.0.1:1/db",
+        "postgresql://u:s3cret@127.0.0.1:99999/db",
+        "postgresql://u:p@ss:s3cret@h/db",
+        "postgresql://u:s3cret@h:port/db",
+        "postgresql://u:s3cret@/db?host=/nowhere&passwort=s3cret",
+        "postgresql+asyncpg://u:s3cret@h/db",
+        "sqlite+aiosqlite:///s3cret.db",
+        "mysql://u:s3cret@h/db",
+        "sqlite://",
+        "",
+    ],
+)
+def test_a_wrong_url_is_said_without_its_password(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"^database: .*\. \w") as caught:
+        open_database(url)
+    assert "s3cret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_a_file_of_another_kind_is_left_as_it_is(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    path = tmp_path / "notes.db"
+    path.write_bytes(b"not a database, but a letter" * 50)
+    path.chmod(0o600)
+    with pytest.raises(ConfigError, match=r"notes.db cannot be used: file is not a data"):
+        open_database(str(path))
+    assert path.read_bytes().startswith(b"not a database, but a letter")
+    other = tmp_path / "other.db"
+    with sqlite3.connect(other) as connection:
+        connection.execute("CREATE TABLE turns (mine)")
+    connection.close()
+    other.chmod(0o600)
+    with pytest.raises(ConfigError, match=r"database: .*tables of something else"):
+        open_database(str(other))
+
+
+@pytest.mark.parametrize("command", [["memory", "audit"], ["serve", "--port", "0"]])
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ("{own}/file/memory.db", "{own}/file cannot be used: it is a link"),
+        ("/proc/none/memory.db", "/proc/none cannot be used: No such file"),
+        ("{own}/" + "x" * 300, "x cannot be used: File name too long"),
+        ("{own}/a\0b", "cannot be used: embedded null"),
+        ("~nobody-of-this-name/memory.db", "cannot be used: Could not determine home"),
+        ("{own}/letter.db", "{own}/letter.db cannot be used: file is not a database"),
+        ("postgresql://u:s3cret@127.0.0.1:1/db",
+         "u:***@127.0.0.1:1/db cannot be used: connection failed"),
+        ("postgresql://u@127.0.0.1:1/db?password=s3cret",
+         "u@127.0.0.1:1/db cannot be used: connection failed"),
+    ],
+)  # fmt: skip
+def test_a_place_that_cannot_be_used_is_said_in_a_line(
+    place: str, says: str, command: list[str], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    own = tmp_path / "own"
+    own.mkdir(0o700)
+    (own / "file").touch()
+    (own / "letter.db").write_bytes(b"a letter" * 500)
+    server = {"database": place.format(own=own), "audit": f"{own}/audit", "personas": f"{own}/p"}
+    params = {"model": "openai/m", "api_key": "none"}
+    models = [{"model_name": "chat", "litellm_params": params}]
+    config = {"model_list": models, "orchestrator": {"server": server}}
+    (own / "config.json").write_text(json.dumps(config))
+    monkeypatch.setenv("ORCHESTRATOR_CONFIG", str(own / "config.json"))
+    assert main(command) == 2
+    said = capsys.readouterr().err
+    assert says.format(own=own) in said
+    assert "or name another one under server.database." in said
+    assert (said.count("\n"), "s3cret" in said) == (1, False)
+
+
+def test_a_database_that_a_server_has_not_is_said(postgres: str) -> None:
+    with pytest.raises(ConfigError, match=r'cannot be used: .*"none" does not exist\. See that'):
+        open_database(postgres.format(database="none"))
+
+
+def _pages(memory: Memory, size: int) -> Iterator[str]:
+    page = memory.conversations(tenant="", limit=size)
+    while page:
+        yield from (one.id for one in page)
+        last = page[-1]
+        page = memory.conversations(
+            tenant="", limit=size, before=last.started_at, before_id=last.id
+        )
+
+
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    times=st.lists(st.sampled_from([0.0, 1.5, 1764173976.123457]), max_size=12),
+    size=st.integers(1, 4),
+)
+def test_pages_have_each_conversation_once_whenever_it_began(
+    times: list[float], size: int, database: str
+) -> None:
+    memory = Memory(database)
+    with memory.engine.begin() as connection:
+        connection.execute(sa.delete(conversations))
+        for number, began in enumerate(times):
+            connection.execute(
+                sa.insert(conversations),
+                {"id": f"{number * 7 % 12:x}-é", "tenant": "", "user_id": "ada",
+                 "persona_id": "cherry", "started_at": began},
+            )  # fmt: skip
+    found = list(_pages(memory, size))
+    assert found == [one.id for one in memory.conversations(tenant="")]
+    assert len(set(found)) == len(times)
+    memory.close()
+
+
+@pytest.mark.parametrize("words", _WORDS)
+def test_any_text_names_one_user_one_tenant_and_no_conversation(words: str, database: str) -> None:
+    memory = Memory(database)
+    with pytest.raises(NotFoundError):
+        memory.conversation(words, tenant="")
+    with pytest.raises(NotFoundError):
+        memory.turn(words, tenant=words)
+    made = memory.start(tenant=words, user_id=words, persona_id="cherry")
+    memory.start(tenant=words + "x", user_id=words, persona_id="cherry")
+    assert memory.conversation(made.id, tenant=words) == made
+    assert memory.conversations(tenant=words, user_id=words) == [made]
+    assert memory.conversations(tenant=words, user_id=words + "x") == []
+    memory.close()
+
+
+def test_all_processes_may_come_at_once(database: str) -> None:
+    start = threading.Barrier(8)
+
+    def opened(_: int) -> Any:
+        start.wait()
+        memory = Memory(database)
+        try:
+            return memory.conversations(tenant="")
+        finally:
+            memory.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(opened, range(8))) == [[]] * 8

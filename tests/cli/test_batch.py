@@ -1,0 +1,539 @@
+"""`orchestrator batch`: what stands in the output, what is paid, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator import BudgetExceededError, Orchestrator
+from orchestrator.cli.main import main
+from orchestrator.client.batch import output as written_files
+from orchestrator.config.paths import shipped
+from orchestrator.gmn.examples import load
+from tests.support.wire import Reply, WireServer, configured, for_commands
+
+Wire = WireServer
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def asks(wire: WireServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WireServer:
+    """A server that says what was asked, cache off; the working directory is the test's."""
+    for_commands(configured(wire.base, "m", cache={"mode": "off"}), tmp_path, monkeypatch)
+    wire.decide = lambda asked: Reply(f"answer to {asked.body['messages'][-1]['content']}")
+    monkeypatch.chdir(tmp_path)
+    return wire
+
+
+def rows_of(*rows: Any, name: str = "in.jsonl") -> str:
+    Path(name).write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return name
+
+
+def batch(*more: str, code: int = 0, output: str | None = "out.jsonl") -> list[dict[str, Any]]:
+    given = ["batch", "in.jsonl", "--operation", "ask", *more]
+    assert main([*given, *(["-o", output] if output else [])]) == code
+    lines = Path(output).read_text().splitlines() if output and Path(output).exists() else []
+    return [json.loads(line) for line in lines]
+
+
+def prompts(wire: Wire) -> Counter[str]:
+    return Counter(body["messages"][-1]["content"] for body in wire.requests)
+
+
+def test_every_row_has_its_line_with_answer_and_cost(asks: Wire) -> None:
+    rows_of({"id": "a", "prompt": "one"}, {"id": 2, "prompt": "two", "note": None}, "three")
+    found = {one["line"]: one for one in batch()}
+    assert [found[n]["text"] for n in (1, 2, 3)] == [f"answer to {n}" for n in
+                                                     ("one", "two", "three")]  # fmt: skip
+    assert (found[1]["id"], found[2]["id"], found[3].get("id")) == ("a", 2, None)
+    assert all(one["status"] == "done" and one["cost_usd"] > 0 for one in found.values())
+    assert len({one["key"] for one in found.values()}) == 3
+    again = batch()
+    assert {one["line"]: one for one in again} == found
+    assert asks.served.requests == 3
+
+
+def test_a_bad_row_is_a_row_and_says_the_way_on(
+    asks: Wire, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows_of({"prompt": "one"}, {"prompt": "two", "colour": "red"})
+    with Path("in.jsonl").open("a") as file:
+        file.write("not json\n")
+    found = {one["line"]: one for one in batch(code=1)}
+    assert "'colour' is not known" in found[2]["error"]["message"]
+    assert "not JSON" in found[3]["error"]["message"]
+    said = capsys.readouterr()
+    assert "2 rows failed; of this run: 2 RowError" in said.err
+    assert "--retry-failed" in said.err
+    assert said.out == ""
+    found = {one["line"]: one for one in batch("--retry-failed", "--carry", code=1)}
+    assert found[2]["carried"] == {"colour": "red"}
+    assert found[2]["text"] == "answer to two"
+    assert asks.served.requests == 2
+
+
+def test_a_failed_request_is_tried_again_when_that_is_asked_and_no_other(asks: Wire) -> None:
+    asks.decide = lambda asked: Reply(status=400) if "two" in str(asked.body) else Reply("fine")
+    rows_of("one", {"id": 1, "prompt": "two"}, {"id": 2, "prompt": "two"}, "three")
+    found = batch(code=1)
+    failed = [one for one in found if one["status"] == "failed"]
+    assert [one["error"]["kind"] for one in failed] == ["BadRequestError"] * 2
+    assert len(found) == 4
+    asked = asks.served.requests
+    assert len(batch(code=1)) == 4
+    assert asks.served.requests == asked
+    asks.decide = lambda asked: Reply("now")
+    found = batch("--retry-failed")
+    assert asks.served.requests == asked + 1
+    assert sorted(one["line"] for one in found) == [1, 2, 3, 4]
+    assert Counter(one["text"] for one in found) == {"fine": 2, "now": 2}
+
+
+def test_equal_requests_cost_once_and_only_one_row_shows_the_cost(asks: Wire) -> None:
+    rows_of(*({"id": n, "prompt": "same"} for n in range(30)))
+    found = batch()
+    assert asks.served.requests == 1
+    assert sorted(one["id"] for one in found) == list(range(30))
+    assert sum(not one.get("shared") for one in found) == 1
+
+
+def test_an_input_that_changed_pays_for_what_is_new_alone(asks: Wire) -> None:
+    rows_of("one", "two", "two")
+    batch()
+    rows_of("zero", "two", "one", "two", "one")
+    found = batch()
+    assert prompts(asks) == {"one": 1, "two": 1, "zero": 1}
+    assert Counter(one["text"].split()[-1] for one in found) == {"one": 2, "two": 2, "zero": 1}
+
+
+def test_rows_come_in_order_where_that_is_asked(asks: Wire) -> None:
+    asks.decide = lambda asked: Reply("x", delay_s=0.001 * (len(str(asked.body)) % 7))
+    rows_of(*(f"prompt {'x' * (n * 5 % 7)}{n}" for n in range(40)))
+    assert [one["line"] for one in batch("--ordered")] == list(range(1, 41))
+    batch("--ordered", "--retry-failed", code=2)
+
+
+def test_rows_on_standard_output_are_all_rows_each_time(
+    asks: Wire, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows_of("one", "two")
+    for _ in range(2):
+        batch("--journal", "kept", output="-")
+        said = capsys.readouterr()
+        assert sorted(json.loads(line)["line"] for line in said.out.splitlines()) == [1, 2]
+        assert "2 rows" in said.err
+    assert asks.served.requests == 2
+    batch(output="-")
+    assert asks.served.requests == 4
+
+
+def test_a_budget_of_calls_stops_cleanly_and_a_larger_one_goes_on(
+    asks: Wire, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows_of(*(f"p{n}" for n in range(20)))
+    found = batch("--budget", "7calls", "--concurrency", "3", code=5)
+    assert len(found) == asks.served.requests == 7
+    assert "of 7 are left" in capsys.readouterr().err
+    assert len(batch("--budget", "7calls", code=5)) == 7
+    assert asks.served.requests == 7
+    assert len(batch("--budget", "30calls")) == 20
+    assert asks.served.requests == 20
+
+
+def test_a_budget_of_dollars_is_never_passed(asks: Wire) -> None:
+    rows_of(*({"prompt": f"p{n}", "max_tokens": 50} for n in range(40)))
+    found = batch("--budget", "0.0003usd", code=5)
+    spent = sum(row["cost_usd"] for row in found)
+    assert 0.00018 < spent <= 0.0003
+    assert asks.served.requests == len(found) < 40
+    batch("--budget", "some", code=2)
+
+
+def test_another_job_is_refused_with_what_differs(
+    asks: Wire, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows_of("one")
+    batch()
+    before = Path("out.jsonl").read_bytes()
+    assert main(["batch", "in.jsonl", "-o", "out.jsonl", "--operation", "validate"]) == 2
+    assert "operation was 'ask' and is 'validate'" in capsys.readouterr().err
+    assert main(["batch", "in.jsonl", "-o", "new", "--journal", "out.jsonl.journal"]) == 2
+    assert "operation was 'ask' and is 'generate'" in capsys.readouterr().err
+    assert Path("out.jsonl").read_bytes() == before
+    assert asks.served.requests == 1
+
+
+@pytest.mark.parametrize("content", [b"my notes\n", b"no end", b"\n", b'{"job":"other"}\n', b"{"])
+def test_a_file_of_somebody_else_is_not_touched(asks: Wire, content: bytes) -> None:
+    rows_of("one")
+    Path("out.jsonl").write_bytes(content)
+    if content != b"{":  # which may be what a kill left
+        assert main(["batch", "in.jsonl", "-o", "out.jsonl", "--operation", "ask"]) == 2
+        assert Path("out.jsonl").read_bytes() == content
+        assert asks.served.requests == 0
+    else:
+        assert len(batch()) == 1
+
+
+def test_a_torn_line_is_cut_and_a_deleted_line_written_again_unpaid(asks: Wire) -> None:
+    rows_of("one", "two", "three")
+    batch()
+    lines = Path("out.jsonl").read_bytes().splitlines(keepends=True)
+    Path("out.jsonl").write_bytes(lines[0] + lines[2][:40])
+    assert sorted(one["line"] for one in batch()) == [1, 2, 3]
+    assert asks.served.requests == 3
+
+
+def test_an_output_without_its_journal_is_gone_on_with(asks: Wire) -> None:
+    rows_of("one", "two")
+    batch()
+    Path("out.jsonl.journal").unlink()
+    rows_of("one", "two", "three")
+    assert sorted(one["line"] for one in batch()) == [1, 2, 3]
+    assert asks.served.requests == 3
+
+
+def test_one_file_cannot_be_two_things(asks: Wire) -> None:
+    rows_of("one")
+    batch(output="in.jsonl", code=2)
+    batch("--journal", "in.jsonl", code=2)
+    batch("--journal", "./out.jsonl", code=2)
+    Path("link").symlink_to("in.jsonl")
+    batch(output="link", code=2)
+    assert Path("in.jsonl").read_text() == '"one"\n'
+
+
+def test_two_processes_do_not_share_a_journal_or_an_output(asks: Wire) -> None:
+    rows_of("one")
+    held = written_files.Output(Path("out.jsonl"), "x")
+    batch(code=2)
+    held.close()
+    batch()
+    other = sqlite3.connect("out.jsonl.journal")
+    other.execute("PRAGMA locking_mode = EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    batch(code=2)
+    other.close()
+    batch()
+
+
+def test_a_full_disk_keeps_the_answers_and_says_so(
+    asks: Wire, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows_of(*(f"p{n}" for n in range(10)))
+    whole = written_files.Output.write
+
+    def full(self: Any, lines: list[str]) -> None:
+        whole(self, lines[:1])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(written_files.Output, "write", full)
+    batch("--concurrency", "2", code=4)
+    assert "every answer is kept" in capsys.readouterr().err
+    asked = asks.served.requests
+    assert 0 < asked < 10
+    monkeypatch.setattr(written_files.Output, "write", whole)
+    assert sorted(one["line"] for one in batch()) == list(range(1, 11))
+    assert asks.served.requests == 10
+
+
+def test_a_key_that_is_refused_stops_before_a_million_rows(
+    asks: Wire, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asks.decide = lambda asked: Reply(status=401)
+    rows_of(*(f"p{n}" for n in range(200)))
+    found = batch("--concurrency", "4", code=3)
+    assert 20 <= len(found) < 60
+    assert {one["error"]["kind"] for one in found} == {"AuthenticationError"}
+    assert "stopped: " in capsys.readouterr().err
+
+
+def test_rate_limits_are_waited_for(asks: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrator.client.batch.runner.PAUSES_S", (0.01, 0.02))
+    seen: Counter[str] = Counter()
+
+    def decide(asked: Any) -> Reply:
+        text = str(asked.body["messages"])
+        seen[text] += 1
+        return Reply("fine") if seen[text] > 1 else Reply(status=429, headers={"retry-after": "0"})
+
+    asks.decide = decide
+    rows_of(*(f"p{n}" for n in range(10)))
+    assert {one["text"] for one in batch()} == {"fine"}
+
+
+def test_documents_are_judged_and_structured_answers_held_to_their_schema(asks: Wire) -> None:
+    documents = [example.text for example in load(shipped("prompts", "library"))[:2]]
+    rows_of(*({"document": text} for text in documents), {"document": "not a model"})
+    assert main(["batch", "in.jsonl", "-o", "v.jsonl", "--operation", "validate"]) == 1
+    found = [json.loads(line) for line in Path("v.jsonl").read_text().splitlines()]
+    assert sorted(one["valid"] for one in found) == [False, True, True]
+    assert asks.served.requests == 0
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    Path("schema.json").write_text(json.dumps(schema))
+    asks.decide = lambda asked: Reply('{"n": 3}' if "good" in str(asked.body) else "no idea")
+    rows_of({"prompt": "good"}, {"prompt": "bad", "refine": 0})
+    given = ["batch", "in.jsonl", "-o", "s.jsonl", "--operation", "structured"]
+    assert main(given) == 2
+    assert main([*given, "--schema", "schema.json"]) == 1
+    good, bad = sorted(
+        (json.loads(line) for line in Path("s.jsonl").read_text().splitlines()),
+        key=lambda one: one["line"],
+    )
+    assert good["value"] == {"n": 3}
+    assert bad["error"]["kind"] == "InvalidOutputError"
+    assert bad["error"]["answers"][bad["error"]["best"]]["text"] == "no idea"
+    Path("schema.json").write_text('{"type": "object"}')
+    assert main([*given, "--schema", "schema.json"]) == 2
+
+
+def test_a_summary_is_printed_as_json(asks: Wire, capsys: pytest.CaptureFixture[str]) -> None:
+    rows_of("one", {"colour": 1})
+    batch("--json", code=1)
+    said = json.loads(capsys.readouterr().out)
+    assert (said["rows"], said["done"], said["failed"], said["calls"]) == (2, 1, 1, 1)
+    batch("--json", output="-", code=2)
+
+
+def test_more_in_flight_than_the_configuration_allows_is_refused(
+    asks: Wire, wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows_of("one")
+    batch("--concurrency", "200")
+    limited = configured(wire.base, "m", limits={"parallel": 3})
+    for_commands(limited, tmp_path, monkeypatch)
+    batch("--concurrency", "4", code=2)
+
+
+async def test_a_program_gets_its_rows_and_its_budget(wire: Wire, tmp_path: Path) -> None:
+    wire.decide = lambda asked: Reply(f"answer to {asked.body['messages'][-1]['content']}")
+    async with Orchestrator(configured(wire.base, "m", cache={"mode": "off"})) as orc:
+        journal = tmp_path / "kept"
+        found = [row async for row in orc.batch(["a", {"prompt": "b", "id": 7}],
+                                                operation="ask", journal=journal)]  # fmt: skip
+        assert {(row.line, row.id, row.data["text"]) for row in found} == {
+            (1, None, "answer to a"), (2, 7, "answer to b"),
+        }  # fmt: skip
+        assert all(row.is_valid for row in found)
+        again = [row async for row in orc.batch(["a"], operation="ask", journal=journal)]
+        assert wire.served.requests == 2
+        assert again[0].data["text"] == "answer to a"
+        with pytest.raises(BudgetExceededError, match="left for this batch"):
+            async for _ in orc.batch(["abc", *"abc"], operation="ask",
+                                     budget="2calls"):  # fmt: skip
+                pass
+        assert wire.served.requests == 4
+        with pytest.raises(TypeError, match="not one str"):
+            await anext(orc.batch("one prompt"))
+        with pytest.raises(TypeError, match="'colour' is not an argument"):
+            await anext(orc.batch(["a"], colour="red"))
+
+
+def test_blocking_code_gets_its_rows_too(wire: Wire) -> None:
+    wire.decide = lambda asked: Reply("fine")
+    with Orchestrator(configured(wire.base, "m")) as orc:
+        assert [row.status for row in orc.sync.batch(["a", "b"], operation="ask")] == ["done"] * 2
+
+
+def test_the_first_interrupt_finishes_what_is_in_flight_and_the_second_stops(
+    asks: Wire, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows_of(*(f"p{n}" for n in range(40)))
+    go_on = threading.Event()
+
+    def decide(asked: Any) -> Reply:
+        if asks.served.requests == 4:
+            os.kill(os.getpid(), 2)
+        return Reply("fine", delay_s=0.3)
+
+    asks.decide = decide
+    found = batch("--concurrency", "4", code=130)
+    assert 4 <= len(found) <= 8
+    assert len(found) == asks.served.requests
+    assert "Go on: orchestrator" in capsys.readouterr().err
+
+    def twice(asked: Any) -> Reply:
+        if not go_on.is_set():
+            go_on.set()
+            for _ in range(2):
+                os.kill(os.getpid(), 2)
+                threading.Event().wait(0.3)
+        return Reply("fine", delay_s=30)
+
+    asks.decide = twice
+    assert len(batch("--concurrency", "4", code=130)) == len(found)
+    asks.decide = lambda asked: Reply("fine")
+    assert len(batch()) == 40
+
+
+def started(*more: str, **options: Any) -> subprocess.Popen[bytes]:
+    """A process of its own, which asks the embedded provider."""
+    command = [sys.executable, "-m", "orchestrator", "batch", *more, "--provider", "offline"]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, **options)
+
+
+def test_rows_of_a_pipe_are_done_as_they_come_and_an_interrupt_ends_the_wait(
+    asks: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ORCHESTRATOR_CONFIG")
+    process = started("-", "-o", "out.jsonl", stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.write(b'{"prompt": "a thermostat for a cold room"}\n')
+    process.stdin.flush()
+    until = time.monotonic() + 60
+    while not (Path("out.jsonl").exists() and Path("out.jsonl").stat().st_size):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    process.send_signal(2)
+    said = process.stderr.read() if process.stderr else b""
+    assert process.wait(30) == 130, said
+    assert b"Fatal" not in said
+    assert b"Go on: orchestrator batch - --output out.jsonl" in said
+    process.stdin.close()
+
+
+def test_a_reader_that_has_enough_is_not_an_error(
+    asks: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ORCHESTRATOR_CONFIG")
+    rows_of(*({"id": n, "prompt": "a thermostat for a cold room"} for n in range(3000)))
+    process = started("in.jsonl", stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert b'"status":"done"' in process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr is not None
+    assert b"cannot be written" not in process.stderr.read()
+    assert process.wait(60) == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "url", "words"),
+    [
+        (["worker"], "", "ORCHESTRATOR_DATABASE"),
+        (["worker"], "mysql://me:canary@host/name", "is not a PostgreSQL database with a name"),
+        (["worker"], "postgresql://me:canary@host", "is not a PostgreSQL database with a name"),
+        (["worker"], "postgresql://me:can:ary@host:x/name", "is not a URL of a database"),
+        (["worker"], "postgresql://me:canary@/name?host=/nowhere", "it cannot be used"),
+        (["batch"], "postgresql://me:canary@/name?host=/nowhere", "it cannot be used"),
+    ],
+)  # fmt: skip
+def test_a_database_that_cannot_be_used_is_named_without_its_password(
+    command: list[str],
+    url: str,
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("dbos")
+    monkeypatch.setenv("LLM_PROVIDER", "offline")
+    monkeypatch.delenv("ORCHESTRATOR_DATABASE", raising=False)
+    if command == ["batch"]:
+        (tmp_path / "in.jsonl").write_text('"a lift"')
+        command = ["batch", str(tmp_path / "in.jsonl"), "--engine", "dbos"]
+    assert main([*command, "--database", url]) == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert "can" not in said.replace("cannot", "")
+
+
+@pytest.mark.parametrize("command", [["worker"], ["batch", "in.jsonl", "--engine", "dbos"]])
+def test_without_the_extra_an_error_names_the_command_that_adds_it(
+    command: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in.jsonl").write_text('"a lift"')
+    for name in ("database", "distant", "worker"):
+        monkeypatch.delitem(sys.modules, f"orchestrator.client.batch.{name}", raising=False)
+    monkeypatch.setitem(sys.modules, "dbos", None)
+    assert main([*command, "--database", "postgresql://host/name"]) == 2
+    assert "[dbos]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["", "directory", "/dev/null", "pipe"])
+def test_an_output_that_is_not_a_file_is_refused_and_nothing_is_printed(
+    asks: Wire, capsys: pytest.CaptureFixture[str], place: str
+) -> None:
+    rows_of("one")
+    Path("directory").mkdir()
+    os.mkfifo("pipe")
+    given = ["batch", "in.jsonl", "--operation", "ask", "-o", place]
+    assert main(given) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "is not a file" in said.err
+    assert asks.served.requests == 0
+
+
+def test_a_budget_whose_variable_is_empty_is_not_a_budget_without_end(asks: Wire) -> None:
+    rows_of("one")
+    batch("--budget", "", code=2)
+    assert asks.served.requests == 0
+
+
+def test_two_interrupts_stop_a_batch_that_ends_for_another_reason(
+    asks: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows_of("slow", "fast")
+
+    def full(self: Any, lines: Any) -> None:
+        for seconds in (1, 2):
+            threading.Timer(seconds, os.kill, (os.getpid(), 2)).start()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(written_files.Output, "write", full)
+    asks.decide = lambda asked: Reply("fine", delay_s=25 if "slow" in str(asked.body) else 0)
+    began = time.monotonic()
+    batch("--concurrency", "2", code=4)
+    assert time.monotonic() - began < 20
+
+
+def test_the_cost_that_is_shown_holds_rows_that_the_budget_broke_off(
+    asks: Wire, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asks.decide = lambda asked: Reply("garbage")
+    rows_of("a thermostat")
+    assert main(["batch", "in.jsonl", "-o", "out.jsonl", "--budget", "2calls", "--json"]) == 5
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["rows"] == 0
+    assert summary["calls"] == asks.served.requests == 2
+    assert main(["usage", "--json"]) == 0
+    sums = json.loads(capsys.readouterr().out)["sums"]
+    assert summary["cost_usd"] == pytest.approx(sum(one["usd"] for one in sums.values()))
+    assert summary["cost_usd"] > 0
+
+
+def test_numbers_that_json_does_not_have_never_reach_output_or_provider(asks: Wire) -> None:
+    line = '{"id": 1e999, "prompt": "a"}\n{"prompt": "b", "temperature": -1e999}\n"c"\n'
+    Path("in.jsonl").write_text(line)
+    found = batch(code=1)
+    assert sorted((one["line"], one["status"]) for one in found) == [
+        (1, "failed"), (2, "failed"), (3, "done")
+    ]  # fmt: skip
+    assert "Infinity" not in Path("out.jsonl").read_text()
+    assert asks.served.requests == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "cp1252"])
+def test_names_of_columns_in_another_encoding_are_refused_once(
+    asks: Wire, capsys: pytest.CaptureFixture[str], encoding: str
+) -> None:
+    Path("in.csv").write_bytes("gr\u00f6\u00dfe,prompt\n1,a\n2,b\n".encode(encoding))
+    assert main(["batch", "in.csv", "-o", "out.jsonl", "--operation", "ask"]) == 2
+    assert "UTF-8" in capsys.readouterr().err
+    assert asks.served.requests == 0

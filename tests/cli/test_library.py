@@ -1,0 +1,60 @@
+"""The curated models and the codes of findings, by the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cli.main import main
+from orchestrator.gmn.codes import CATALOGUE
+from orchestrator.gmn.validate import validate
+
+LIBRARY = Path(__file__).parents[2] / "prompts" / "library"
+Output = pytest.CaptureFixture[str]
+
+
+def test_the_library_lists_every_curated_model_and_prints_each(capsys: Output) -> None:
+    assert main(["library"]) == 0
+    lines = capsys.readouterr().out.splitlines()[2:]
+    names = [line.split()[0] for line in lines]
+    assert names == sorted(path.stem for path in LIBRARY.glob("*.gmn"))
+    for name in names:
+        assert main(["library", name]) == 0
+        said = capsys.readouterr().out
+        assert said == (LIBRARY / f"{name}.gmn").read_text()
+        assert validate(said, run_steps=0).report.is_valid
+
+
+def test_a_model_that_is_not_there_is_answered_with_a_near_one(capsys: Output) -> None:
+    assert main(["library", "tmaz"]) == 2
+    assert "Did you mean tmaze?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("code", sorted(CATALOGUE))
+def test_every_code_is_explained(code: str, capsys: Output) -> None:
+    assert main(["explain", code.lower()]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == f"{code} {CATALOGUE[code].severity}: {CATALOGUE[code].title}"
+    assert second.startswith("It is about ")
+
+
+def test_a_code_is_explained_as_json(capsys: Output) -> None:
+    assert main(["explain", "--json", "GMN201"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "code": "GMN201",
+        "severity": "error",
+        "title": "row does not sum to 1",
+        "about": "probabilities",
+        "repaired": True,
+    }
+
+
+def test_a_file_that_is_called_like_a_code_is_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("GMN201").write_text((LIBRARY / "tmaze.gmn").read_text())
+    assert main(["explain", "GMN201"]) == 0
+    assert "row does not sum" not in capsys.readouterr().out

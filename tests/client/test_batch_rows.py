@@ -1,0 +1,209 @@
+"""Rows of strangers: every one is read, or is a row that says why not, and where."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.client.batch import rows as reading
+from orchestrator.client.batch.operations import OPERATIONS, PreparedRow, prepared
+from orchestrator.client.batch.rows import Row, RowFile, read_jsonl
+from orchestrator.types.errors import ConfigError, MissingExtraError
+
+
+def jsonl(raw: bytes) -> list[Row]:
+    return list(read_jsonl(io.BytesIO(raw)))
+
+
+def of_file(directory: Path, name: str, raw: bytes) -> list[Row]:
+    path = directory / name
+    path.write_bytes(raw)
+    file = RowFile(str(path))
+    try:
+        found = list(file)
+        assert file.share == 1 or not raw
+    finally:
+        file.close()
+    return found
+
+
+def refusal(data: Any, operation: str = "generate", **more: Any) -> str:
+    made = prepared(Row(1, data, **more), operation, shared={}, carry=False)
+    assert made.outcome is not None, made
+    return str(made.outcome.body["error"]["message"])
+
+
+def request(
+    data: Any, operation: str = "generate", *, carry: bool = False, **more: Any
+) -> PreparedRow:
+    made = prepared(Row(1, data, **more), operation, shared={}, carry=carry)
+    assert made.request is not None, made.outcome
+    return made
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        (b"{", "not JSON"),
+        (b"[1]", "a JSON list, expected an object or a string"),
+        (b"null", "NoneType"),
+        (b'{"prompt": "a", "prompt": "b"}', "'prompt' is there twice"),
+        (b'{"a": {"x": 1, "x": 2}}', "'x' is there twice"),
+        (b'{"prompt": "\xff"}', "not UTF-8: byte 0xff at 12"),
+        (b'{"seed": NaN}', "NaN is not JSON"),
+        (b'{"seed": ' + b"9" * 5000 + b"}", "not read"),
+        (b"[" * 200_000, "not read"),
+        (b'"' + b"x" * (reading.MOST_ROW_BYTES + 100_000) + b'"', "longer than"),
+    ],
+)
+def test_a_broken_line_is_a_row_with_its_line_number(raw: bytes, words: str) -> None:
+    first, broken, last = jsonl(b'\xef\xbb\xbf{"prompt": "one"}\r\n\n  \n' + raw + b'\n"last"')
+    assert (first.line, first.data) == (1, {"prompt": "one"})
+    assert broken.line == 4
+    assert words in broken.fault
+    assert words in refusal(broken.data, fault=broken.fault)
+    assert (last.line, last.data, last.fault) == (5, "last", "")
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_end_the_reading_of_json_lines(raw: bytes) -> None:
+    found = jsonl(raw + b'\n{"prompt": "last"}\n')
+    assert found[-1].data == {"prompt": "last"}
+    lines = (raw.removeprefix(b"\xef\xbb\xbf") + b"\n").split(b"\n")
+    assert len(found) == 1 + sum(bool(line.strip()) for line in lines)
+
+
+CELL = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=8)
+
+
+@given(st.lists(st.tuples(CELL, CELL), max_size=6))
+def test_csv_that_python_writes_is_read_back(cells: list[tuple[str, str]]) -> None:
+    text = io.StringIO()
+    csv.writer(text).writerows([("prompt", "id"), *cells])
+    found = list(reading.read_csv(io.TextIOWrapper(io.BytesIO(text.getvalue().encode()), newline="",
+                                                   encoding="utf-8")))  # fmt: skip
+    wanted = [{n: c for n, c in zip(("prompt", "id"), pair, strict=True) if c} for pair in cells]
+    assert [row.data for row in found] == wanted
+    assert not any(row.fault for row in found)
+
+
+def test_a_broken_row_of_csv_is_a_row(tmp_path: Path) -> None:
+    raw = b'\xef\xbb\xbfid,prompt\n1,"two\nlines"\n2\n3,a,b\n\n4,\xff\n5,fine\n'
+    found = of_file(tmp_path, "in.csv", raw)
+    assert [row.line for row in found] == [2, 4, 5, 7, 8]
+    assert found[0].data == {"id": "1", "prompt": "two\nlines"}
+    assert [bool(row.fault) for row in found] == [False, True, True, True, False]
+    assert "2 names" in found[1].fault
+    assert "0xff" in found[3].fault
+
+
+def test_csv_of_other_habits_is_read(tmp_path: Path) -> None:
+    assert of_file(tmp_path, "in.csv", b"id;prompt\r\n1;a, b\r\n")[0].data["prompt"] == "a, b"
+    assert of_file(tmp_path, "in.tsv", b"id\tprompt\n1\ta, b\n")[0].data["prompt"] == "a, b"
+    assert of_file(tmp_path, "in.csv", b"") == []
+    for head in (b"id,id", b"id,,prompt"):
+        with pytest.raises(ConfigError, match="column"):
+            of_file(tmp_path, "in.csv", head + b"\n1,2\n")
+
+
+def test_an_endless_quote_does_not_fill_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "MOST_ROW_BYTES", 1000)
+    try:
+        found = of_file(tmp_path, "in.csv", b'prompt\n"' + b"x\n" * 2000 + b"end\n")
+    finally:
+        csv.field_size_limit(131_072)
+    assert "not CSV" in found[0].fault
+
+
+def test_compressed_rows_are_read_and_a_damaged_end_is_a_row(tmp_path: Path) -> None:
+    zipped = gzip.compress(b'{"prompt": "a"}\n' * 5000)
+    assert len(of_file(tmp_path, "in.jsonl.gz", zipped)) == 5000
+    cut = of_file(tmp_path, "in.jsonl.gz", zipped[:-20])
+    assert "damaged" in cut[-1].fault
+
+
+def test_parquet_is_read_in_pieces_and_damage_is_said(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "in.parquet"
+    data = {"prompt": [f"p{n}" for n in range(1000)], "seed": [None, 3] * 500}
+    parquet.write_table(pyarrow.table(data), path)
+    file = RowFile(str(path))
+    found = list(file)
+    file.close()
+    assert [row.line for row in found] == list(range(1, 1001))
+    assert found[1].data == {"prompt": "p1", "seed": 3}
+    assert request(found[0].data).request.arguments == {"prompt": "p0"}  # type: ignore[union-attr]
+    (tmp_path / "bad.parquet").write_bytes(b"PAR1 but not really")
+    with pytest.raises(ConfigError, match="not Parquet"):
+        RowFile(str(tmp_path / "bad.parquet"))
+
+
+def test_parquet_without_its_extra_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in.parquet").write_bytes(b"")
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    with pytest.raises(MissingExtraError, match="parquet"):
+        RowFile(str(tmp_path / "in.parquet"))
+
+
+@pytest.mark.parametrize("name", ["in.txt", "in", "missing.jsonl", "with\0nul.jsonl"])
+def test_what_cannot_be_read_is_said_with_the_next_step(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="Name a file"):
+        RowFile(str(tmp_path / name))
+
+
+def test_a_row_that_cannot_be_asked_says_why() -> None:
+    assert "did you mean 'expectations'" in refusal({"prompt": "a", "expectation": []})
+    assert "'colour' is not known" in refusal({"prompt": "a", "colour": 1})
+    assert "'prompt' is missing" in refusal({"id": 3})
+    assert "'feedback' is missing" in refusal({"document": "x"}, "refine")
+    assert "state one" in refusal({"prompt": "a", "messages": []}, "ask")
+    assert "a list" in refusal([1])
+    assert "not JSON" in refusal({"prompt": "a", "seed": "x"}, is_text=True)
+    assert "not JSON" in refusal({"prompt": "a", "seed": {1, 2}})
+
+
+def test_equal_requests_have_one_key_and_different_rows_another_identity() -> None:
+    one, two = request({"prompt": "a", "id": 1}), request({"id": 2, "prompt": "a", "seed": None})
+    assert one.request == two.request
+    assert one.identity != two.identity
+    assert request({"prompt": "a", "seed": 1}).request != one.request
+    assert request("a").request == one.request
+    carried = request({"prompt": "a", "colour": "red"}, carry=True)
+    assert carried.own == {"carried": {"colour": "red"}}
+    assert carried.request == one.request
+
+
+def test_cells_of_csv_are_read_as_their_fields_are_meant() -> None:
+    cells = {"prompt": "12", "seed": "7", "constraints": '{"max_states": 9}',
+             "expectations": "cell=r4c4 within 12 in 80%"}  # fmt: skip
+    asked = request(cells, is_text=True).request
+    assert asked is not None
+    assert asked.arguments == {
+        "prompt": "12", "seed": 7, "constraints": {"max_states": 9},
+        "expectations": ["cell=r4c4 within 12 in 80%"],
+    }  # fmt: skip
+
+
+def test_every_field_is_an_argument_of_its_operation() -> None:
+    import inspect
+
+    from orchestrator import Orchestrator
+
+    for about in OPERATIONS.values():
+        known = inspect.signature(getattr(Orchestrator, about.method)).parameters
+        others = {"prompt", "document", "messages", "temperature", "max_tokens"}
+        assert set(about.known) - others <= set(known), about
+    assert json.dumps(list(OPERATIONS))

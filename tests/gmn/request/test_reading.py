@@ -1,0 +1,146 @@
+"""What a sentence commits its model to is read, and nothing is invented."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.gmn.request.read import MOST_CHARACTERS, read_request
+from tests.support.commitments import Sentence, sentences, shares
+
+
+def _read(text: str) -> list[tuple[str, object]]:
+    return [(one.kind, one.value) for one in read_request(text).commitments]
+
+
+@pytest.mark.parametrize("half", ["before", "after"])
+def test_nineteen_of_twenty_commitments_are_read_and_as_few_invented(half: str) -> None:
+    recall, precision = shares(half)
+    assert recall >= 0.94
+    assert precision >= 0.97
+
+
+def test_the_sentences_are_many_and_of_many_domains() -> None:
+    assert len(sentences()) >= 120
+    assert {one.half for one in sentences()} == {"before", "after"}
+
+
+@pytest.mark.parametrize("one", sentences(), ids=lambda one: one.id)
+def test_words_that_nobody_understands_are_listed(one: Sentence) -> None:
+    assert set(one.not_understood) <= set(read_request(one.text).not_understood)
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ("r1c1 is not a trap", set()),
+        ("it does not want to avoid the storm", set()),
+        ("The harbour is never closed.", set()),
+        ("The microphone isn't noisy.", set()),
+        ("Nothing else is said.", set()),
+        ("hm", set()),
+        ("", set()),
+        ("He wants tea, coffee or water.", {"options"}),
+        ("no more than usual", set()),
+        ("It must not reach r1c1.", {"avoid"}),
+        ("an explorer who is not cautious", {"temper"}),
+    ],
+)
+def test_a_negation_never_becomes_what_it_denies(text: str, kinds: set[str]) -> None:
+    assert {kind for kind, _ in _read(text)} == kinds
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("reach (2, 3)", "r2c3"),
+        ("reach [2,3]", "r2c3"),
+        ("reach r2c3", "r2c3"),
+        ("reach row 2, column 3", "r2c3"),
+        ("reach column 3 of row 2", "r2c3"),
+        ("reach the second row and third column", "r2c3"),
+        ("reach the top-left corner", "top left corner"),
+        ("reach the northwest corner", "top left corner"),
+        ("reach the corner at the bottom right", "bottom right corner"),
+        ("reach the centre", "centre"),
+        ("reach the center cell", "centre"),
+    ],
+)
+def test_a_place_is_read_in_the_notations_that_people_use(text: str, place: str) -> None:
+    assert _read(text) == [("goal", place)]
+
+
+@pytest.mark.parametrize(
+    ("text", "noise"),
+    [
+        ("the sensor is right 9 times out of 10", 0.1),
+        ("the sensor is 90% accurate", 0.1),
+        ("the sensor is wrong one time in ten", 0.1),
+        ("ninety percent reliable", 0.1),
+        ("the sensor is never wrong", 0.0),
+        ("without noise", 0.0),
+        ("a noise of 10 per cent", 0.1),
+        ("it is 0.9 reliable", 0.1),
+    ],
+)
+def test_odds_of_being_right_and_of_being_wrong_are_the_same_noise(text: str, noise: float) -> None:
+    assert _read(text) == [("noise", pytest.approx(noise))]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("It must never dive near r2c2, and its goal is harbour.",
+         [("avoid", "r2c2"), ("goal", "harbour")]),
+        ("She wants to be warm, not cold, and hates noise.",
+         [("goal", "warm"), ("avoid", "cold"), ("avoid", "noise")]),
+        ("The mouse avoids neither the cat nor the owl.", []),
+        ("Rooms A-D. Start: B. Target: D. Forbidden: C.",
+         [("options", ("A", "B", "C", "D")), ("start", "B"), ("goal", "D"), ("avoid", "C")]),
+        ("The signal has three values, red / yellow / green.",
+         [("count", (3, "value")), ("options", ("red", "yellow", "green"))]),
+        ("There must be three states (low, mid, high).",
+         [("count", (3, "state")), ("states", ("low", "mid", "high"))]),
+        ("each holds 10 to 20 crates", []),
+        ("I don't want it to go anywhere near the top right corner.",
+         [("avoid", "top right corner")]),
+        ("Opening costs 100, the other pays 10.", [("utility", -100.0), ("utility", 10.0)]),
+        ("find the charger at (6, 4)", [("goal", "r6c4")]),
+        ("the goal is not r0c3 but r3c3", [("goal", "r3c3")]),
+        ("The goal is worth 12.", [("utility", 12.0)]),
+    ],
+)  # fmt: skip
+def test_sentences_that_were_misread_once_are_read(text: str, wanted: list[object]) -> None:
+    assert _read(text) == wanted
+
+
+def test_a_cost_is_negative_and_a_reward_positive_whatever_sign_is_written() -> None:
+    assert _read("A step costs 2, a fall costs -5, the top is worth +9, a loss is worth -3.") == [
+        ("utility", -2.0),
+        ("utility", -5.0),
+        ("utility", 9.0),
+        ("utility", -3.0),
+    ]
+
+
+def test_what_is_beyond_the_longest_text_is_counted_and_not_read() -> None:
+    reading = read_request("hm. " * MOST_CHARACTERS + "goal: r2c3")
+    assert reading.commitments == ()
+    assert reading.unread == 3 * MOST_CHARACTERS + len("goal: r2c3")
+
+
+_WORDS = (
+    "states: a , b or c (2, 3) row 2 column the top left corner never not reach avoid 90% one in"
+    " ten costs -4 is \" ' ` without trap from to 5x5 plan ahead p0 .. p3 keeps stays \u00df \u0130"
+)
+_PIECES = st.sampled_from([*_WORDS.split(" "), "\n"])
+
+
+@given(st.one_of(st.text(max_size=200), st.lists(_PIECES, max_size=40).map(" ".join)))
+def test_every_commitment_of_any_text_stands_in_it(text: str) -> None:
+    reading = read_request(text)
+    for one in reading.commitments:
+        assert reading.said(one).strip()
+        assert 0 <= one.span.start < one.span.end <= len(text)
+    assert all(word in text.replace("\u2019", "'") for word in reading.not_understood)

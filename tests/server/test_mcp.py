@@ -1,0 +1,49 @@
+"""The tools, called by the SDK's own client: over pipes and over HTTP."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import pytest
+from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
+
+from tests.support.documents import GOOD
+from tests.support.service import Served
+from tests.support.wire import WireServer
+
+pytestmark = pytest.mark.may_block
+TOOLS = {"generate_gmn", "validate_gmn", "refine_gmn", "simulate_gmn", "explain_gmn"}
+
+
+def data(result: Any) -> dict[str, Any]:
+    found: dict[str, Any] = result.structured_content or json.loads(result.content[0].text)
+    return found
+
+
+async def test_over_pipes_documents_are_judged_and_run() -> None:
+    parameters = StdioServerParameters(
+        command=sys.executable, args=["-m", "orchestrator", "serve", "--mcp"]
+    )
+    async with Client(stdio_client(parameters)) as client:
+        assert {tool.name for tool in (await client.list_tools()).tools} == TOOLS
+        report = data(await client.call_tool("validate_gmn", {"document": GOOD}))
+        assert (report["valid"], report["runs"]) == (True, True)
+        run = data(await client.call_tool("simulate_gmn", {"document": GOOD, "steps": 2}))
+        assert len(run["steps"]) == 2
+        wrong = await client.call_tool("explain_gmn", {"document": "gmn 1.0"})
+        assert wrong.is_error
+        assert "GMN101" in wrong.content[0].text  # type: ignore[union-attr]  # text
+
+
+async def test_over_http_a_sentence_becomes_a_document(wire: WireServer, running: Served) -> None:
+    wire.plan("chat", GOOD)
+    async with Client(f"{running.url}/mcp") as client:
+        assert {tool.name for tool in (await client.list_tools()).tools} == TOOLS
+        made = data(await client.call_tool("generate_gmn", {"prompt": "an agent"}))
+        assert made["report"]["valid"]
+        again = data(await client.call_tool("generate_gmn", {"prompt": "an agent"}))
+        assert again["cached"]
+    assert len(wire.requests) == 1
