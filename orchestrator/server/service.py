@@ -91,9 +91,9 @@ class Service:
     async def aclose(self) -> None:
         """Finish the turns in flight, as long as that may take, and close everything."""
         self.end()
-        ending = asyncio.gather(*(agent.aclose() for agent in self._agents.values()))
         with contextlib.suppress(TimeoutError):  # what is left is asked again with its key
-            await asyncio.wait_for(ending, max(0.0, self._ends_at - time.monotonic()))
+            async with asyncio.timeout(max(0.0, self._ends_at - time.monotonic())):
+                await asyncio.gather(*(agent.aclose() for agent in self._agents.values()))
         await self.orc.aclose()
         await asyncio.to_thread(self.memory.close)
 
