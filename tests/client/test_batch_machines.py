@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from tests.support.postgres import Postgres, programs, running_postgres
 from tests.support.wire import SECRET, Reply, WireServer, configured
@@ -224,6 +225,43 @@ def test_a_worker_that_would_answer_otherwise_refuses_the_batch(
     require_each_once(machines, 6)
     assert sum(paid(wire).values()) == 6
     assert PASSWORD not in machines.all_said()
+
+
+def test_an_absent_database_is_one_to_wait_for_in_whatever_words(tmp_path: Path) -> None:
+    from dbos._utils import retriable_postgres_exception
+
+    from orchestrator.client.batch.database import database_url, engine_of
+
+    engine = engine_of(database_url(f"postgresql://tests@/x?host={tmp_path}"))
+    with pytest.raises(sa.exc.OperationalError, match="connection is bad") as caught:
+        engine.connect()
+    assert retriable_postgres_exception(caught.value)
+
+
+@pytest.mark.slow
+def test_rows_whose_taking_was_never_answered_are_given_back(
+    machines: Machines, wire: WireServer
+) -> None:
+    """As by a database that dies between a commit and its answer: the worker lives on."""
+    import psycopg
+
+    rows = 12
+    wire.decide = lambda asked: Reply(
+        f"answer to {asked.body['messages'][-1]['content']}", delay_s=3.0
+    )
+    batch = machines.batch(rows, "--concurrency", str(rows))
+    machines.start("worker")
+    wait(lambda: wire.served.requests >= PER_WORKER, said=machines.all_said)
+    with psycopg.connect(machines.url) as connection:
+        taken = connection.execute(
+            "UPDATE orchestrator_batch.workflow_status SET status = 'PENDING', executor_id ="
+            " (SELECT max(executor_id) FROM orchestrator_batch.workflow_status"
+            " WHERE status = 'PENDING') WHERE status = 'ENQUEUED' AND queue_name LIKE 'rows%'"
+        )
+        assert taken.rowcount > 0
+    assert machines.ended(batch) == 0
+    require_each_once(machines, rows)
+    assert sum(paid(wire).values()) == rows
 
 
 @pytest.mark.slow

@@ -60,10 +60,22 @@ def engine_of(url: sa.URL) -> sa.Engine:
     if not log.handlers:  # DBOS would add one that prints
         log.addHandler(logging.NullHandler())
     log.setLevel(logging.WARNING)
-    return sa.create_engine(
+    engine = sa.create_engine(
         url, pool_size=12, max_overflow=0, pool_pre_ping=True, hide_parameters=True,
         connect_args={"connect_timeout": 10},
     )  # fmt: skip
+    sa.event.listen(engine, "handle_error", _no_connection)
+    return engine
+
+
+def _no_connection(error: sa.ExceptionContext) -> None:
+    """Without a connection there is one to wait for, in whatever words the driver says it.
+
+    DBOS waits where it knows the words; "connection is bad", which a missing socket gives, it takes
+    for the error of a statement, and drops the answer of a row that it was about to keep.
+    """
+    if error.connection is None:
+        error.is_disconnect = True
 
 
 def client_of(engine: sa.Engine) -> DBOSClient:

@@ -2,7 +2,9 @@
 
 DBOS hands rows to workers and keeps their answers. Without its own service it does not see that a
 worker died: here each worker is present by a lock of PostgreSQL, and the others take over the rows
-of one whose lock is free for a while.
+of one whose lock is free for a while. Nor does it see that a worker took rows by a transaction
+whose answer was lost with the connection: they would be that worker's for as long as it lives, and
+it gives those back that it never began.
 """
 
 from __future__ import annotations
@@ -42,7 +44,8 @@ from orchestrator.types.errors import ConfigError, LLMError
 if TYPE_CHECKING:
     from orchestrator.client.orchestrator import Orchestrator
 
-#: Seconds after which a worker counts as dead whose lock is free, by a connection that held.
+#: Seconds after which a worker counts as dead whose lock is free, and a row as never begun, by a
+#: connection that held.
 GRACE_S = 10.0
 _LOOK_S = 1.0
 _MOST_ATTEMPTS = 10  # a row that kills its worker each time fails after so many
@@ -62,6 +65,7 @@ class Worker:
     say: Callable[[str], None]
     _job: Job | None = None
     _refused: dict[str, str] = field(default_factory=dict)
+    _begun: set[str] = field(default_factory=set)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until it is to stop; what is in flight then is finished.
@@ -119,6 +123,7 @@ class Worker:
     async def _row(self, asked: Mapping[str, Any], left: str) -> Mapping[str, Any]:
         """Answer one row; DBOS runs it in a task, and so a context, of its own."""
         assert self._job is not None
+        self._begun.add(str(DBOS.workflow_id))
         budget = None
         if left:
             most, unit = left.split()
@@ -132,7 +137,7 @@ class Worker:
         self, entry: Mapping[str, Any], engine: sa.Engine, client: DBOSClient, stop: asyncio.Event
     ) -> None:
         queue, name = queue_of(entry["id"]), uuid.uuid4().hex
-        keeper = _Keeper(engine, client, queue, name)
+        keeper = _Keeper(engine, client, queue, name, self._begun)
         await insist(keeper.presence.keep)
         DBOS(config={
             "name": APPLICATION, "system_database_engine": engine, "dbos_system_schema": SCHEMA,
@@ -159,11 +164,13 @@ class _Keeper(threading.Thread):
     A thread, because a busy event loop must not look like a death.
     """
 
-    def __init__(self, engine: sa.Engine, client: DBOSClient, queue: str, name: str) -> None:
+    def __init__(
+        self, engine: sa.Engine, client: DBOSClient, queue: str, name: str, begun: set[str]
+    ) -> None:
         super().__init__(name="orchestrator-presence", daemon=True)
         self.presence = AdvisoryLock(engine, name)
         self._engine, self._client, self._queue, self._own = engine, client, queue, name
-        self._free_since: dict[str, float] = {}
+        self._begun, self._idle_since = begun, dict[str, float]()
         self._over = threading.Event()
 
     def run(self) -> None:
@@ -172,19 +179,25 @@ class _Keeper(threading.Thread):
                 if self.presence.keep():
                     self._look()
             except sa.exc.DBAPIError:  # others lost their connections too: wait from the beginning
-                self._free_since.clear()
+                self._idle_since.clear()
 
     def _look(self) -> None:
+        begun = set(self._begun)  # before the list: a row is in it from before it begins
         running = self._client.list_workflows(
             queue_name=self._queue, status="PENDING", load_input=False, load_output=False
         )
+        mine = {one.workflow_id for one in running if one.executor_id == self._own}
+        self._begun -= begun - mine
         others = {one.executor_id for one in running if one.executor_id} - {self._own}
-        free = {name for name in others if not is_present(self._engine, name)}
+        idle = {name for name in others if not is_present(self._engine, name)}
+        idle |= mine - self._begun
         now = time.monotonic()
-        self._free_since = {name: self._free_since.get(name, now) for name in free}
-        dead = [name for name, since in self._free_since.items() if now - since >= GRACE_S]
-        if dead:
-            DBOS._recover_pending_workflows(dead)  # only rows that are still theirs
+        self._idle_since = {name: self._idle_since.get(name, now) for name in idle}
+        over = {name for name, since in self._idle_since.items() if now - since >= GRACE_S}
+        if dead := over & others:
+            DBOS._recover_pending_workflows(sorted(dead))  # only rows that are still theirs
+        for row in over & mine:
+            self._client.resume_workflow(row, queue_name=self._queue)
 
     def end(self) -> None:
         """Stop, and give the lock back."""
