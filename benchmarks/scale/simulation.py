@@ -7,6 +7,7 @@ import contextlib
 import random
 import resource
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,11 +46,11 @@ class SimulatedEngine:
     a provider that fails again and again rests.
 
     Attributes:
-        paid: how often an answer was paid for, by request.
+        paid: how often an answer was paid for, by request; a byte each.
     """
 
     providers: Sequence[Provider]
-    paid: dict[int, int] = field(default_factory=dict)
+    paid: bytearray
     _rests: dict[str, float] = field(default_factory=dict)
     _in_a_row: dict[str, int] = field(default_factory=dict)
     _rng: random.Random = field(default_factory=lambda: random.Random(1))
@@ -91,7 +92,7 @@ class SimulatedEngine:
             self._rests[one.name] = now + _REST_S
 
     def _paid(self, number: int, waits: int) -> BatchOutcome:
-        self.paid[number] = self.paid.get(number, 0) + 1
+        self.paid[number] += 1
         taken = Taken(tokens_of(number) * USD_PER_TOKEN, tokens_of(number), 1)
         return BatchOutcome("done", {"text": "an answer"}, taken, rate_limits=waits)
 
@@ -140,14 +141,18 @@ class Simulation:
     providers: Sequence[Provider]
     most: int = 1_000
     journal: Path | None = None
-    states: dict[int, str] = field(default_factory=dict)
+    ended: Counter[str] = field(default_factory=Counter)
     in_flight_at_kills: int = 0
     _early_mb: float = 0.0
     _steady: tuple[float, int] = (0.0, 0)
 
+    def __post_init__(self) -> None:
+        self._seen = bytearray(self.count + 1)
+
     async def run(self, kills: int = 0) -> Figures:
         """Carry all rows through; `kills` times the process dies and is started again."""
-        began, engine = time.process_time(), SimulatedEngine(self.providers)
+        engine = SimulatedEngine(self.providers, bytearray(self.count))
+        began = time.process_time()
         for n in range(kills):
             await self._one_run(engine, dies_at=self.count * (n + 1) // (kills + 1))
         await self._one_run(engine)
@@ -161,33 +166,34 @@ class Simulation:
         async with contextlib.aclosing(runner.results(InlineSource(rows(self.count)))) as given:
             async for some in given:
                 for one in some:
-                    self.states[one.row.row.line] = one.status
+                    if not self._seen[one.row.row.line]:
+                        self._seen[one.row.row.line] = 1
+                        self.ended[one.status] += 1
                 self._note(clock())
-                if dies_at is not None and len(self.states) >= dies_at:
+                if dies_at is not None and self.ended.total() >= dies_at:
                     self.in_flight_at_kills += runner.in_flight
                     runner._ended.clear()  # what a kill leaves
                     break
         journal.close()
 
     def _note(self, now: float) -> None:
-        if not self._early_mb and len(self.states) >= self.count / 10:
+        if not self._early_mb and self.ended.total() >= self.count / 10:
             self._early_mb = _rss_mb()
-        if not self._steady[1] and len(self.states) >= STEADY * self.count:
-            self._steady = now, len(self.states)
+        if not self._steady[1] and self.ended.total() >= STEADY * self.count:
+            self._steady = now, self.ended.total()
 
     def _figures(self, engine: SimulatedEngine, cpu_s: float) -> Figures:
         mean = sum(map(tokens_of, range(self.count))) / self.count
         seconds, answered = self._steady
         most = sum(one.rows_by(seconds, mean) for one in self.providers)
-        paid = sum(engine.paid.values()) + sum(one.lost for one in self.providers)
-        states = list(self.states.values())
+        paid = sum(engine.paid) + sum(one.lost for one in self.providers)
         return Figures(
-            done=states.count("done"),
-            failed=states.count("failed"),
+            done=self.ended["done"],
+            failed=self.ended["failed"],
             hours=asyncio.get_running_loop().time() / 3600,
             of_the_limit=answered / most,
             refusals_a_row=sum(one.limited for one in self.providers) / self.count,
-            paid_twice=paid - len(engine.paid),
+            paid_twice=paid - sum(map(bool, engine.paid)),
             most_paid_twice=self.in_flight_at_kills,
             cpu_us_a_row=cpu_s / self.count * 1e6,
             rss_mb=(self._early_mb, _rss_mb()),
