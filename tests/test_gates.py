@@ -48,7 +48,7 @@ BUDGET = {
     ),
     "server": Budget(
         1200,
-        2406,
+        3868,
         "a gate against strangers, OpenAI's shape, streams that go on, keys, tools; the LSP",
     ),
     "agents": Budget(
@@ -84,7 +84,7 @@ BUDGET = {
     ),
     "gmn": Budget(
         6500,
-        17876,
+        17911,
         "plans that branch or by tables, batches, learning; other tools: 3,456, sentences: 1,872",
     ),
     "types": Budget(400, 1161, "results that show themselves, RunContext, work that ends, escapes"),
