@@ -43,7 +43,7 @@ BUDGET = {
     "__main__": Budget(10),
     "cli": Budget(
         1200,
-        3527,
+        3525,
         "checks before a call, runs, streams, the output door; models, search, service, batches",
     ),
     "server": Budget(
@@ -84,8 +84,8 @@ BUDGET = {
     ),
     "gmn": Budget(
         6500,
-        17911,
-        "plans that branch or by tables, batches, learning; other tools: 3,456, sentences: 1,872",
+        17921,
+        "plans by tables or that branch, learning, examples; other tools: 3,456, sentences: 1,872",
     ),
     "types": Budget(400, 1161, "results that show themselves, RunContext, work that ends, escapes"),
 }

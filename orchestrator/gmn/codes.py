@@ -86,7 +86,7 @@ _TABLE = """
 118 E - joint target
 119 E - more than one variable in a single target
 120 I - prior missing: uniform
-121 W 1 label looks like a range or a glob
+121 W 1 label that can be misread
 122 I 1 labels recovered from the description
 123 W - labels that look alike
 124 E - terminal labels on what is not a state

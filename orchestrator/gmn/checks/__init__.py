@@ -17,6 +17,7 @@ from orchestrator.gmn.checks import (
     queries,
     shape,
     structure,
+    labels,
 )
 
 # isort: on
@@ -32,6 +33,7 @@ __all__ = [
     "course",
     "is_too_large",
     "known_constraints",
+    "labels",
     "payoff",
     "preference",
     "probability",

@@ -184,7 +184,7 @@ def _per_action(subject: Subject, state: str) -> int:
 
 @check("GMN707", "GMN710")
 def strings_are_short(subject: Subject) -> Iterator[Diagnostic]:
-    """Bounds on queries, labels and descriptions; a fix cuts long descriptions."""
+    """Bounds on queries and descriptions; a fix cuts long descriptions."""
     limits = subject.limits
     if len(subject.spec.queries) > limits.queries:
         words = f"{len(subject.spec.queries)} queries, more than {limits.queries}"
@@ -192,10 +192,6 @@ def strings_are_short(subject: Subject) -> Iterator[Diagnostic]:
     for section in ("states", "observations", "actions"):
         for index, variable in enumerate(getattr(subject.spec, section)):
             where = f"/{section}/{index}"
-            for i, label in enumerate(variable.labels):
-                if len(label) > limits.label_length:
-                    words = f"label {label[:20]!r}… of {variable.name} has {len(label)} characters"
-                    yield finding("GMN710", words, pointer=f"{where}/labels/{i}")
             if len(variable.description) > limits.prompt_bytes:
                 cut = variable.description[: limits.prompt_bytes]
                 fix = safe("cut it", put(f"{where}/description", cut))

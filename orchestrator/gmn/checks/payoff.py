@@ -38,6 +38,10 @@ def _variables(subject: Subject, preference: Preference) -> list[Variable]:
     return found if whole else []
 
 
+def _is_said_by_label(preference: Preference) -> bool:
+    return bool(preference.values or preference.goals or preference.goal_gradient)
+
+
 @check("GMN702", "GMN707")
 def payoffs_are_small(subject: Subject) -> Iterator[Diagnostic]:
     """Bounds on the variables and rules of a preference, and on its expanded table."""
@@ -86,8 +90,7 @@ def payoffs_are_of_states_and_actions(subject: Subject) -> Iterator[Diagnostic]:
                 words = f"{name} is listed twice in a preference"
                 at = f"{where}/given/{i}"
                 yield finding("GMN112", words, pointer=at, variable=name, fix=fix)
-        others = preference.values or preference.goals or preference.goal_gradient
-        if preference.rules and others:
+        if preference.rules and _is_said_by_label(preference):
             words = f"a preference on {preference.on} has rules beside goals or values; write two"
             words += " preferences, they add up"
             yield finding("GMN416", words, pointer=where, variable=preference.on)
@@ -134,7 +137,7 @@ def payoffs_make_a_difference(subject: Subject) -> Iterator[Diagnostic]:
     is_endless = not any(state.terminal for state in subject.spec.states)
     for where, preference in _ruled(subject):
         variables = _variables(subject, preference)
-        if not variables:
+        if not variables or _is_said_by_label(preference):
             continue
         try:
             unused = assign(preference.rules, variables[0], variables).unused(len(preference.rules))

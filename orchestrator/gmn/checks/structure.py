@@ -1,4 +1,4 @@
-"""GMN101-123: variables are declared once, connected, and referred to by their names."""
+"""GMN101-120: variables are declared once, connected, and referred to by their names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from orchestrator.gmn.checks.fixes import drop, insert, put, safe
 from orchestrator.gmn.checks.look_alike import skeleton, told_apart
 from orchestrator.gmn.checks.registry import Subject, check
 from orchestrator.gmn.codes import finding
-from orchestrator.gmn.model import LABEL_PATTERN, NAME_PATTERN
+from orchestrator.gmn.model import NAME_PATTERN
 from orchestrator.gmn.rules import ends_beyond
 from orchestrator.gmn.tables import labels_matching
 from orchestrator.parsing.spelling import nearest
@@ -21,11 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from orchestrator.gmn.model import Condition, Conditional, GMNSpec, Payoff, Rule, Variable
-    from orchestrator.types.diagnostics import Diagnostic, Fix
+    from orchestrator.types.diagnostics import Diagnostic
 
 SECTIONS = {"state": "states", "observation": "observations", "action": "actions"}
-_RANGE_LIKE = re.compile(r"\d+\.\.\d+\Z")
-_LISTED = re.compile(r"\(([^()]+)\)")
 
 
 def pointers(spec: GMNSpec) -> Iterator[tuple[str, str, Variable]]:
@@ -94,7 +92,7 @@ def names_are_well_formed(subject: Subject) -> Iterator[Diagnostic]:
             fix = safe(f"rename to {clean!r}", *operations)
         yield finding(
             "GMN115",
-            f"{variable.name!r} is not a valid name",
+            f"{variable.name!r} is not a name: a letter or _, then letters, digits and _",
             pointer=f"{pointer}/name",
             variable=variable.name,
             got=variable.name,
@@ -142,7 +140,7 @@ def references_are_defined(subject: Subject) -> Iterator[Diagnostic]:
 @check("GMN106")
 def labels_are_known(subject: Subject) -> Iterator[Diagnostic]:
     """Labels in maps, rules, moves, walls and goals belong to their variable."""
-    for pointer, label, variable in _labels(subject):
+    for pointer, label, variable in labels_used(subject):
         look()
         found = labels_matching(label, variable)
         if (found and not ends_beyond(label, variable)) or label.startswith("@"):
@@ -164,7 +162,7 @@ def labels_are_known(subject: Subject) -> Iterator[Diagnostic]:
         )
 
 
-def _labels(subject: Subject) -> Iterator[tuple[str, str, Variable]]:
+def labels_used(subject: Subject) -> Iterator[tuple[str, str, Variable]]:
     """Pointer, label and variable of every label in tables and preferences."""
     for _, where, owner in pointers(subject.spec):
         ends = owner.terminal if subject.bounded(owner.name) is not None else ()
@@ -220,14 +218,17 @@ def every_observation_has_one_likelihood(subject: Subject) -> Iterator[Diagnosti
     counts = Counter(table.of for table in subject.spec.likelihoods)
     for index, observation in enumerate(subject.spec.observations):
         if counts[observation.name] != 1:
+            count, name = counts[observation.name], observation.name
+            words = f"{name} has {count} likelihoods, needs exactly 1; "
+            words += "keep one" if count else f"add an emission to {name}"
             yield finding(
                 "GMN107",
-                f"{observation.name} has {counts[observation.name]} likelihoods, needs exactly 1",
+                words,
                 pointer=f"/observations/{index}",
-                variable=observation.name,
-                got=counts[observation.name],
+                variable=name,
+                got=count,
                 expected=1,
-                missing="" if counts[observation.name] else f"/likelihoods/{observation.name}",
+                missing="" if count else f"/likelihoods/{name}",
             )
 
 
@@ -243,7 +244,8 @@ def no_state_has_two_tables(subject: Subject) -> Iterator[Diagnostic]:
                 continue
             same = conditional == first[conditional.of]
             fix = safe("drop the repetition", drop(pointer)) if same else None
-            words = f"{conditional.of} has a second {section[:-1]}" + (", equal" if same else "")
+            words = f"{conditional.of} has a second {section[:-1]}"
+            words += ", equal" if same else "; keep one"
             yield finding("GMN113", words, pointer=pointer, variable=conditional.of, fix=fix)
 
 
@@ -285,6 +287,13 @@ def actions_do_something(subject: Subject) -> Iterator[Diagnostic]:
         yield finding("GMN109", words, pointer=f"/actions/{index}", variable=action_.name, fix=fix)
 
 
+_PARENTS = {
+    "likelihoods": "its parents are states",
+    "transitions": "its parents are states and actions",
+    "priors": "it has none",
+}
+
+
 @check("GMN111", "GMN112", "GMN114")
 def parents_are_allowed(subject: Subject) -> Iterator[Diagnostic]:
     """Parents are states for likelihoods, states and actions for transitions, none for priors."""
@@ -301,7 +310,8 @@ def parents_are_allowed(subject: Subject) -> Iterator[Diagnostic]:
         for i, name in enumerate(conditional.given):
             kind = subject.kinds.get(name)
             if kind is not None and kind not in allowed[section]:
-                words = f"{kind} {name} cannot be a parent of {conditional.of} in a {section[:-1]}"
+                words = f"{kind} {name} cannot be a parent of {conditional.of} in a {section[:-1]};"
+                words += f" {_PARENTS[section]}"
                 yield finding("GMN111", words, pointer=f"{pointer}/given/{i}", variable=name)
             if name in conditional.given[:i]:
                 fix = safe("list it once", drop(f"{pointer}/given/{i}"))
@@ -312,57 +322,6 @@ def parents_are_allowed(subject: Subject) -> Iterator[Diagnostic]:
         if section == "transitions" and conditional.of not in conditional.given:
             words = f"the next {conditional.of} ignores its previous value"
             yield finding("GMN114", words, pointer=f"{pointer}/given", variable=conditional.of)
-
-
-@check("GMN116", "GMN121")
-def labels_are_well_formed(subject: Subject) -> Iterator[Diagnostic]:
-    """Labels are unique within the variable and cannot be read as a range or a glob."""
-    for _, pointer, variable in pointers(subject.spec):
-        counts = Counter(variable.labels)
-        twice = [label for label, count in counts.items() if count > 1]
-        if twice:
-            words = f"label {twice[0]!r} of {variable.name} is listed {counts[twice[0]]} times"
-            yield finding("GMN116", words, pointer=f"{pointer}/labels", variable=variable.name)
-        for i, label in enumerate(variable.labels):
-            if _RANGE_LIKE.match(label) or not re.fullmatch(LABEL_PATTERN, label):
-                yield _odd_label(subject.spec, pointer, variable, i)
-
-
-def _clean(label: str) -> str:
-    """The label without what only parts words; a sign, an operator, a letter is never left out."""
-    return re.sub(r"[\s\"'`.,:;/\\|()\[\]{}*?#@&]+", "_", label).strip("_")[:48]
-
-
-def _odd_label(spec: GMNSpec, pointer: str, variable: Variable, i: int) -> Diagnostic:
-    label = variable.labels[i]
-    look(2 * len(variable.labels))
-    clean = _clean(label) or f"v{i}"
-    fix: Fix | None = None
-    alike = [other for other in variable.labels if clean in (other, _clean(other))]
-    if alike == [label] and re.fullmatch(LABEL_PATTERN, clean):
-        operations = [put(f"{pointer}/labels/{i}", clean)]
-        operations += [put(where, clean) for where in _uses(spec, variable.name, label)]
-        fix = safe(f"rename to {clean!r}", *operations)
-    is_seen = visible(label) == label
-    why = (
-        "could be read as a range or a pattern" if is_seen else "holds characters that are not seen"
-    )
-    return finding(
-        "GMN121",
-        f"label {label!r} of {variable.name} {why}",
-        pointer=f"{pointer}/labels/{i}",
-        variable=variable.name,
-        got=label,
-        fix=fix,
-    )
-
-
-def _uses(spec: GMNSpec, variable: str, label: str) -> Iterator[str]:
-    subject = Subject(spec)
-    for pointer, used, owner in _labels(subject):
-        look()
-        if used == label and owner.name == variable:
-            yield pointer
 
 
 @check("GMN117")
@@ -376,22 +335,3 @@ def variables_are_used(subject: Subject) -> Iterator[Diagnostic]:
         if state.name not in used:
             words = f"state {state.name} influences nothing that is observed, moved or preferred"
             yield finding("GMN117", words, pointer=f"/states/{index}", variable=state.name)
-
-
-@check("GMN122")
-def labels_hide_in_no_description(subject: Subject) -> Iterator[Diagnostic]:
-    """Labels listed in a description, such as "(low, mid, high)" beside ``size: 3``."""
-    for _, pointer, variable in pointers(subject.spec):
-        if variable.labels or not variable.size or variable.shape:
-            continue
-        match = _LISTED.search(variable.description)
-        words = _split(match[1]) if match else []
-        fits = len(words) == len(set(words)) == variable.size
-        if fits and all(re.fullmatch(LABEL_PATTERN, word) for word in words):
-            fix = safe("take the labels", put(f"{pointer}/labels", words))
-            found = f"labels of {variable.name} taken from its description: {', '.join(words)}"
-            yield finding("GMN122", found, pointer=pointer, variable=variable.name, fix=fix)
-
-
-def _split(listed: str) -> Sequence[str]:
-    return [word.strip() for word in re.split(r"[,;/]", listed) if word.strip()]

@@ -105,8 +105,9 @@ def tree_of(
     if not has_tables and not any(d.code in ("GMN310", "GMN802") for d in graph.found):
         kinds = sorted({node.type for node in nodes})
         words = (
-            f"it names {len(nodes)} nodes ({', '.join(kinds)[:80]}) and holds no probabilities: no"
-            f" matrix of a likelihood or a transition, no distribution of a belief; {AS_PROMPT}"
+            f"it names {len(nodes)} node{'s' * (len(nodes) != 1)} ({', '.join(kinds)[:80]}) and"
+            f" holds no probabilities: no matrix of a likelihood or a transition, no distribution"
+            f" of a belief; {AS_PROMPT}"
         )
         return None, [finding("GMN806", words)], {}, {}
     return tree, graph.found, graph.origins, graph.names

@@ -101,16 +101,23 @@ def outcome_last(
     used = proof.orders[0]
     if proof.is_ambiguous:
         code = "GMN216" if array.ndim == 2 else "GMN801"
-        every = ", ".join(str(order) for order in proof.orders)
-        words = f"{name}: its axes can be read in the orders {every}; used {used}"
+        every = " or ".join(_axes(order) for order in proof.orders)
+        words = f"{name}: its axes can be read as {every}; the first is taken"
         found.append(finding(code, words, got=len(proof.orders), expected=used))
     if used != usual and not (
         array.transpose(usual).shape == proof.array.shape
         and np.array_equal(array.transpose(usual), proof.array)
     ):
-        words = f"{name}: its sums prove another order of axes, {used}, than is usual, {usual}"
+        words = f"{name}: its sums prove the axes {_axes(used)}, where {_axes(usual)} is usual"
         found.append(finding("GMN804", words, got=used, expected=usual))
     return proof.array
+
+
+def _axes(order: Sequence[int]) -> str:
+    """What each axis of the source is: ``(outcome, parent 1, parent 2)``."""
+    last = len(order) - 1
+    at = [order.index(axis) for axis in range(len(order))]
+    return f"({', '.join('outcome' if i == last else f'parent {i + 1}' for i in at)})"
 
 
 def is_batch(array: Array) -> bool:
