@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.routing import _litellm
+from orchestrator.routing.grammar import with_grammar
+from orchestrator.routing.progress import stood_still
 from orchestrator.routing.translate import refused_parameters
+from orchestrator.routing.whole import whole_answer
 from orchestrator.types.visible import logger_of
 
 if TYPE_CHECKING:
@@ -117,11 +120,9 @@ async def _recorded(
     attempt = trace.begin(arguments)
     arguments["logger_fn"] = _both(attempt.logged, arguments.get("logger_fn"))
     try:
-        response = await endpoint(**arguments)
+        response = await _opened(endpoint, attempt, trace, arguments)
         is_stream = isinstance(response, _litellm.load().CustomStreamWrapper)
-        if is_stream:
-            await response.fetch_stream()
-        elif is_empty(response):
+        if not is_stream and is_empty(response):
             attempt.heard, attempt.was_sent = (response,), True
             raise _said_nothing(attempt.provider, attempt.model)  # noqa: TRY301  as any failure
     except asyncio.CancelledError:
@@ -130,11 +131,37 @@ async def _recorded(
     except Exception as error:  # noqa: BLE001  recorded, and raised in LiteLLM's class
         failure = attempt.failed(error)
     else:
-        if is_stream:
-            return _recorded_stream(response, attempt)
-        attempt.answered(response)
-        return response
+        if not is_stream:
+            attempt.answered(response)
+            return response
+        stream = _recorded_stream(response, attempt)
+        return stream if arguments.get("stream") else await whole_answer(stream, trace)
     raise failure
+
+
+async def _opened(
+    endpoint: Callable[..., Awaitable[Any]],
+    attempt: AttemptRecord,
+    trace: Trace,
+    arguments: dict[str, Any],
+) -> Any:
+    """What the endpoint gives; a stream is open, also in place of a whole answer where the server
+    is held to a pace."""
+    if (pace := attempt.pace) is None:
+        response = await endpoint(**arguments)
+        if isinstance(response, _litellm.load().CustomStreamWrapper):
+            await response.fetch_stream()
+        return response
+    try:
+        async with asyncio.timeout(attempt.patience_s(has_said=False)) as limit:
+            response = await endpoint(**with_grammar(pace.asked(arguments), trace.grammar))
+            if isinstance(response, _litellm.load().CustomStreamWrapper):
+                await response.fetch_stream()
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise stood_still(attempt, pace) from None
+    return response
 
 
 def _both(ours: Callable[[Any], None], theirs: Any) -> Callable[[Any], None]:
@@ -236,8 +263,10 @@ def _lacks_its_end(stream: Any) -> bool:
 async def _next_part(stream: Any, read: Callable[[], Awaitable[Any]]) -> Any:
     """The next part of an attempt's stream; its end and its errors are those of the attempt."""
     attempt: AttemptRecord = stream.attempt
+    patience_s = attempt.patience_s(has_said=stream.has_said)
     try:
-        part = await read()
+        async with asyncio.timeout(patience_s) as limit:
+            part = await read()
     except StopAsyncIteration:
         if not stream.has_said and stream.totals is None and not _ends_on_purpose(stream.held):
             nothing = _said_nothing(stream.custom_llm_provider, stream.model)
@@ -250,6 +279,8 @@ async def _next_part(stream: Any, read: Callable[[], Awaitable[Any]]) -> Any:
     except Exception as error:  # noqa: BLE001  recorded, and raised in LiteLLM's class
         # A stream that breaks after content goes on only as LiteLLM's own exception says.
         cause = getattr(error, "original_exception", None)
+        if attempt.pace is not None and limit.expired():
+            cause = stood_still(attempt, attempt.pace)
         failure = attempt.failed(cause if isinstance(cause, Exception) else error)
         if not getattr(error, "is_pre_first_chunk", True):
             failure = error
