@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from orchestrator.generation.answers import NOT_JUDGED
-from orchestrator.generation.cut_off import is_endless, refused_as_too_long
+from orchestrator.generation.cut_off import fitted, is_endless, refused_as_too_long
 from orchestrator.generation.policy import rank, resumed, step
 from orchestrator.generation.samples import carrying, sampled
 from orchestrator.generation.state import Ask, Bounds, Finished, GiveUp, State
@@ -105,7 +105,8 @@ class GenerationLoop:
                 else:
                     made = await refine(
                         first, completer=self.completer, contract=task.contract,
-                        follow_ups=task.follow_ups, bounds=self._bounds(task, len(kept)),
+                        follow_ups=task.follow_ups,
+                        bounds=self._bounds(task, len(kept), await self._window(first)),
                         context=context.within(deadline_s), base_document=task.base_document,
                         prior_attempts=prior,
                     )  # fmt: skip
@@ -147,12 +148,20 @@ class GenerationLoop:
         # Samples are answered side by side, so none of them is heard as it comes.
         return RunContext(entry.cost_so_far, hook, hook.on_text if task.samples == 1 else None)
 
-    def _bounds(self, task: GenerationRequest[T], kept: int) -> Bounds:
+    async def _window(self, first: Request) -> int:
+        """The context window of a server of the user's own; 0 for others, which refuse by name, and
+        in a recording, whose questions must not hang on what a server says today."""
+        if first.description is None or first.cache in ("record", "replay"):
+            return 0
+        return await self.router.own_window(first.route)
+
+    def _bounds(self, task: GenerationRequest[T], kept: int, window: int) -> Bounds:
         """What is configured; answers that are there already, and samples, leave the loop its
         calls."""
         about = self.settings.generation
         most = (task.max_calls or about.max_calls) + task.samples - 1 + kept
-        return Bounds(most, self._deadline_of(task), "".join(self.routes(task.first.route)[1:]))
+        strong = "".join(self.routes(task.first.route)[1:])
+        return Bounds(most, self._deadline_of(task), strong, window)
 
     def _deadline_of(self, task: GenerationRequest[T]) -> float:
         if task.deadline_s is not None:
@@ -227,7 +236,8 @@ async def refine(
     """
     asked = Ask(first, "patch" if base_document is not None else "generate")
     state = State(first, contract, follow_ups, bounds, asked, base_document=base_document)
-    decision: Decision[T] = asked
+    state = fitted(state)
+    decision: Decision[T] = state.asked
     if prior_attempts:
         state, decision = await judge(resumed, state, prior_attempts)
     try:

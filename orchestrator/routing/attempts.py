@@ -53,6 +53,7 @@ class AttemptRecord:
         says_why_it_ended: whether the provider gave a finish reason, as far as that can be seen.
         pace: what it has time for, of a server of the user's own; None: LiteLLM's timeout alone.
         partial: what it wrote before it failed or was stopped.
+        is_blank: whether a stream ended before its server said anything in it.
     """
 
     deployment: str
@@ -71,6 +72,7 @@ class AttemptRecord:
     says_why_it_ended: bool = True
     pace: Pace | None = None
     partial: str = field(default="", repr=False)
+    is_blank: bool = False
 
     def patience_s(self, *, has_said: bool) -> float | None:
         """Seconds for the next part of its answer, None where nothing bounds them."""
@@ -222,9 +224,9 @@ class Trace:
     _attempts: list[AttemptRecord] = field(default_factory=list)
 
     @property
-    def is_slow(self) -> bool:
-        """Whether the last attempt asks a server held to a pace: a loop costs its user minutes."""
-        return bool(self._attempts) and self._attempts[-1].pace is not None
+    def latest(self) -> AttemptRecord | None:
+        """The attempt that began last."""
+        return self._attempts[-1] if self._attempts else None
 
     @property
     def count(self) -> int:
@@ -262,7 +264,8 @@ class Trace:
         custom = [one["provider"] for one in _litellm.load().custom_provider_map]
         is_made_up = any(name.startswith("mock_") for name in arguments)
         made.is_logged = "messages" in arguments and not is_made_up and provider not in custom
-        made.pace = None if is_made_up else self.paces.get(deployment)
+        speaks_streams = not (is_made_up or "stream" in self.refused.get(deployment, ()))
+        made.pace = self.paces.get(deployment) if speaks_streams else None
         return made
 
     def add(self, deployment: str, provider: str, model: str, details: Any = None) -> AttemptRecord:
@@ -329,15 +332,9 @@ class Trace:
             else:
                 one.overtaken()
 
-    @property
     def so_far(self) -> str:
         """What the last attempt has done until now, in words; empty where none has begun."""
         return self._attempts[-1].so_far() if self._attempts else ""
-
-    @property
-    def partial(self) -> str:
-        """What the last attempt wrote before it failed."""
-        return self._attempts[-1].partial if self._attempts else ""
 
     def hear(self, parts: Sequence[Any]) -> None:
         """Note the parts of a stream whose attempt is still open, for its estimate."""

@@ -24,7 +24,7 @@ from orchestrator.routing.offline.completer import EmbeddedCompleter, are_embedd
 from orchestrator.routing.output_modes import messages_of, response_format_arguments
 from orchestrator.routing.plan import enforce_bound, wire_attempts_on
 from orchestrator.routing.prices import model_table, reads_pictures, serves
-from orchestrator.routing.progress import paces, reserve_s
+from orchestrator.routing.progress import paces
 from orchestrator.routing.stream import FREE, replayed
 from orchestrator.routing.translate import (
     cleaned,
@@ -191,7 +191,7 @@ class RouterCompleter:
             except LLMError:
                 raise
             except asyncio.CancelledError:
-                context.cost.under_way = trace.so_far
+                context.cost.under_way = trace.so_far()
                 raise
             except Exception as error:  # noqa: BLE001  LiteLLM raises its own, openai's, ValueErrors
                 attempts += trace.ended
@@ -217,11 +217,16 @@ class RouterCompleter:
 
     def _trace(self, request: Request, context: RunContext) -> Trace:
         """The record of a call, with what its deployments have time for."""
-        until = None if context.until is None else context.until - reserve_s(context.until)
         return Trace(
             context.cost, optional=request.optional, refused=self._refused, paces=self._paces,
-            grammar=request.grammar, until=until,
+            grammar=request.grammar, until=context.until,
         )  # fmt: skip
+
+    async def own_window(self, route: str) -> int:
+        """The context window of a server of the user's own that is asked first on a route; 0 where
+        there is none, or none that says it."""
+        own = [one for one in self.routes.first_group(route) if one.is_own_server]
+        return await self._windows.of(own[0]) if own and self._recorded is None else 0
 
     def is_own_server(self, route: str) -> bool:
         """Whether a server of the user's own is asked first on a route."""

@@ -21,7 +21,7 @@ from orchestrator.routing.whole import whole_answer
 from orchestrator.types.visible import logger_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from orchestrator.routing.attempts import AttemptRecord, Trace
 
@@ -29,6 +29,7 @@ _log = logger_of(__name__)
 #: The argument of a Router's call that carries its trace to the host; it goes no further.
 TRACE = "orchestrator_trace"
 _RECORDED = ("acompletion", "aembedding")
+_STREAM = frozenset({"stream", "stream_options"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ async def _attempt(
             break
         except Exception as error:
             refused = refused_parameters(error, trace.optional & arguments.keys())
-            if not refused:
+            if not (refused or _is_asked_whole(trace, arguments, error)):
                 raise
             if type(error).__name__ == "UnsupportedParamsError":  # LiteLLM's own: nothing was sent
                 trace.withdraw()
@@ -107,6 +108,21 @@ async def _attempt(
         trace.refused[deployment] = trace.refused.get(deployment, frozenset()) | left_out
         _log.info("%s takes no %s: asked without", deployment, ", ".join(sorted(left_out)))
     return response
+
+
+def _is_asked_whole(trace: Trace, arguments: Mapping[str, Any], error: Exception) -> bool:
+    """Whether a whole answer is asked for after all: its server speaks no streams.
+
+    It refuses them, or answers with a body that is none; it is held to no pace from now on.
+    """
+    last = trace.latest
+    if last is None or last.pace is None or arguments.get("stream"):
+        return False
+    if not (last.is_blank or refused_parameters(error, _STREAM)):
+        return False
+    trace.refused[last.deployment] = trace.refused.get(last.deployment, frozenset()) | _STREAM
+    _log.info("%s speaks no streams: asked for whole answers", last.deployment)
+    return True
 
 
 async def _recorded(
@@ -244,6 +260,8 @@ def _stream_class() -> Any:
             await super().aclose()
 
         def _should_fail_on_clean_eof(self) -> bool:
+            # LiteLLM asks it where a body ended in good order.
+            self.attempt.is_blank = not self.has_said
             return _lacks_its_end(self)
 
     return RecordedStream

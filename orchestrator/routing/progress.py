@@ -6,7 +6,6 @@ one that stands still between two tokens will not go on. Progress shows in a str
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 _STATED = ("timeout", "stream_timeout")
 _SLACK_S = 5.0  # by which LiteLLM waits longer, so that our words are the ones that are read
-_RESERVE_S, _RESERVE_SHARE = 0.5, 0.1  # of the time that is left
 _PLACE = "orchestrator.generation"
 
 
@@ -38,11 +36,6 @@ class Pace:
         usage = {**(arguments.get("stream_options") or {}), "include_usage": True}
         most = max(self.first_token_s, self.between_tokens_s) + _SLACK_S
         return {**arguments, "stream": True, "stream_options": usage, "timeout": most}
-
-
-def reserve_s(until: float) -> float:
-    """Seconds before a deadline (`time.monotonic`) that are kept to judge what came until then."""
-    return min(_RESERVE_S, max(until - time.monotonic(), 0.0) * _RESERVE_SHARE)
 
 
 class StoodStillError(TimeoutError):

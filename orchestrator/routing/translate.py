@@ -357,7 +357,9 @@ def names_response_format(error: Exception, mode: OutputMode) -> bool:
     """Whether a provider refused the request because of its output mode."""
     status = int(getattr(error, "status_code", 0) or 0)
     said = str(error).lower()
-    return status in (400, 422) and any(word in said for word in _MODE_WORDS[mode])
+    # llama-cpp-python's server says 500 of a form that it does not know.
+    is_refusal = status in (400, 422) or (status == 500 and "literal_error" in said)
+    return is_refusal and any(word in said for word in _MODE_WORDS[mode])
 
 
 def refused_parameters(error: Exception, names: Iterable[str]) -> frozenset[str]:

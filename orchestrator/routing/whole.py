@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from orchestrator.types.requests import WireAttempt
 
 _LOOKED_AT_EVERY = 300  # characters
+#: Kept of the time that is left, to judge what came until then.
+_RESERVE_S, _RESERVE_SHARE = 0.5, 0.1
 
 
 async def assembled(stream: Any, on_text: Callable[[str], None], trace: Trace) -> Any:
@@ -28,6 +30,7 @@ async def assembled(stream: Any, on_text: Callable[[str], None], trace: Trace) -
     is one that has begun when `trace.until` comes: what it said is there to be judged. Both count
     as cut off, and `trace.stopped` says so.
     """
+    is_slow = trace.latest is not None and trace.latest.pace is not None
     text: list[str] = []
     refusal: list[str] = []
     finish = tail = ""
@@ -46,7 +49,7 @@ async def assembled(stream: Any, on_text: Callable[[str], None], trace: Trace) -
                 if unread > _LOOKED_AT_EVERY:
                     unread = 0
                     tail, looked_at = "".join([tail, *text[looked_at:]])[-LONGEST_TAIL:], len(text)
-                    if is_looping(tail, is_cut_off=trace.is_slow):
+                    if is_looping(tail, is_cut_off=is_slow):
                         trace.stopped = "loop"
                         break
     except TimeoutError:
@@ -57,9 +60,11 @@ async def assembled(stream: Any, on_text: Callable[[str], None], trace: Trace) -
 
 
 def _end_by(limit: asyncio.Timeout, until: float | None) -> None:
-    """Let a block that has no end yet stop at `until` (`time.monotonic`)."""
+    """Let a block that has no end yet stop a little before `until` (`time.monotonic`)."""
     if until is not None and limit.when() is None:
-        limit.reschedule(asyncio.get_running_loop().time() + until - time.monotonic())
+        left = until - time.monotonic()
+        left -= min(_RESERVE_S, left * _RESERVE_SHARE)
+        limit.reschedule(asyncio.get_running_loop().time() + left)
 
 
 def _response(text: str, refusal: str, finish: str) -> Any:
@@ -125,7 +130,8 @@ def answer_of(
 
 def partial_of(trace: Trace, attempts: Sequence[WireAttempt], seconds: float) -> Answer | None:
     """What the last attempt had written when it failed; None for nothing."""
-    if not (text := trace.partial) or not attempts:
+    text = trace.latest.partial if trace.latest is not None else ""
+    if not (text and attempts):
         return None
     last = attempts[-1]
     return Answer(
