@@ -24,6 +24,7 @@ from orchestrator.types.visible import logger_of
 APP = "orchestrator"
 GIVEN = "the given mapping"  # the source of what no file holds
 _log = logger_of(__name__)
+_OWN_DEADLINE_S = 600.0  # a small machine reads a prompt for minutes
 
 
 class _Section(BaseModel):
@@ -50,8 +51,20 @@ class GenerationSettings(_Section):
     """How a document is generated."""
 
     max_calls: int = Field(default=4, ge=1, le=16, description="Most calls of one loop.")
-    deadline_s: float = Field(default=120.0, gt=0, description="Seconds for one request.")
-    timeout_s: float = Field(default=60.0, gt=0, description="Seconds for one call on the wire.")
+    deadline_s: float = Field(
+        default=120.0, gt=0, description="Seconds for one request; 600 where a server of yours"
+        " answers it and nothing is stated."
+    )  # fmt: skip
+    timeout_s: float = Field(
+        default=60.0, gt=0, description="Seconds for one call on the wire; a server of yours is"
+        " held to the next two instead where nothing is stated."
+    )  # fmt: skip
+    first_token_s: float = Field(
+        default=300.0, gt=0, description="Seconds until a server of yours begins its answer."
+    )
+    between_tokens_s: float = Field(
+        default=30.0, gt=0, description="Seconds between two tokens of a server of yours."
+    )
     max_tokens: int = Field(default=4096, ge=64, description="Length limit of one answer.")
     temperature: float | None = Field(
         default=0.2, ge=0, description="None: not sent, the provider's default holds."
@@ -72,6 +85,20 @@ class GenerationSettings(_Section):
     fits_share: float = Field(
         default=0.5, ge=0, le=1, description="Least share of a sentence that is in its model."
     )
+
+    def deadline_for(self, *, is_own_server: bool) -> float:
+        """Seconds for one request: as stated, else by who answers it."""
+        return (
+            _OWN_DEADLINE_S
+            if is_own_server and "deadline_s" not in self.model_fields_set
+            else self.deadline_s
+        )
+
+    @property
+    def is_by_progress(self) -> bool:
+        """Whether a server of the user's own has time as long as it goes on: `timeout_s` is not
+        stated."""
+        return "timeout_s" not in self.model_fields_set
 
     @functools.cached_property
     def sampling(self) -> Mapping[str, float]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from orchestrator.parsing.endings import is_looping, is_stopped_short
+from orchestrator.routing.offline.litellm_adapter import estimated_tokens
 from orchestrator.types.requests import OutputMode
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ MORE_TOKENS = 2  # factor on the length limit after a cut-off answer
 DEFAULT_MAX_TOKENS = 4096
 SHORTEST = 2  # of the ways to put the first question
 _ENOUGH, _FEWEST = 512, 256  # tokens in which an answer usually fits, and may fit
+_DOCUMENT = 1024  # tokens in which one fits that names every field
 _CHARACTERS_PER_TOKEN = 4  # where a server does not say how many the prompt has
 _MARGIN = 64  # tokens: estimates of a prompt are not exact
 _FULL = 0.9  # of a context window, above which it is what cut an answer off
@@ -141,6 +143,29 @@ def refused_as_too_long(state: State[T], error: ContextWindowExceededError) -> t
         raise error
     ask = dataclasses.replace(asked, request=request, reason=f"{reason}: a shorter question")
     return dataclasses.replace(state, asked=ask), ask
+
+
+def fitted(state: State[T]) -> State[T]:
+    """The state with a first question that leaves room for a document in the context window.
+
+    Some servers cut a longer one from its start without a word. The same where it fits, where the
+    window is not known, and where there are no shorter words for it.
+    """
+    window, before = state.bounds.window, state.asked.request
+    read = sum(estimated_tokens(turn.text) for turn in before.messages)
+    room = before.max_tokens or DEFAULT_MAX_TOKENS
+    if not window or read + min(room, _DOCUMENT) + _MARGIN <= window:
+        return state
+    reason = f"the context window holds {window} tokens, the question about {read}"
+    if (shorter := _shortened(state, read, window, needed=_DOCUMENT + _MARGIN)) is not None:
+        state = shorter
+        words = ("", "without examples", "without examples, in short words")[state.brevity]
+        reason = f"{reason}: asked {words}"
+    read = sum(estimated_tokens(turn.text) for turn in state.asked.request.messages)
+    left = max(window - read - _MARGIN, _FEWEST)
+    request = with_room(state.asked.request, left) if left < room else state.asked.request
+    ask = dataclasses.replace(state.asked, request=request, reason=reason)
+    return dataclasses.replace(state, asked=ask)
 
 
 def _shortened(state: State[T], read: int, window: int, *, needed: int) -> State[T] | None:

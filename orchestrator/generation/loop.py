@@ -7,22 +7,20 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import dataclasses
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
-from orchestrator.generation.answers import NOT_JUDGED, evaluate_answer
-from orchestrator.generation.cut_off import is_endless, refused_as_too_long
+from orchestrator.generation.answers import NOT_JUDGED
+from orchestrator.generation.cut_off import fitted, is_endless, refused_as_too_long
 from orchestrator.generation.policy import rank, resumed, step
-from orchestrator.generation.request_variants import another_sample
-from orchestrator.generation.state import Ask, Bounds, GiveUp, State
+from orchestrator.generation.samples import carrying, sampled
+from orchestrator.generation.state import Ask, Bounds, Finished, GiveUp, State
 from orchestrator.generation.streaming import StreamHook
 from orchestrator.parsing.endings import is_looping
 from orchestrator.parsing.json_reader import is_json
 from orchestrator.types.errors import (
-    CheckError,
     ContextWindowExceededError,
     DeadlineExceededError,
     InvalidOutputError,
@@ -43,7 +41,7 @@ if TYPE_CHECKING:
     from orchestrator.ledger.ledger import LedgerEntry
     from orchestrator.routing.complete import RouterCompleter
     from orchestrator.types.events import Hook
-    from orchestrator.types.requests import Completer, Contract, Evaluation, Request
+    from orchestrator.types.requests import Answer, Completer, Contract, Evaluation, Request
 
 T = TypeVar("T")
 
@@ -107,7 +105,8 @@ class GenerationLoop:
                 else:
                     made = await refine(
                         first, completer=self.completer, contract=task.contract,
-                        follow_ups=task.follow_ups, bounds=self._bounds(task, len(kept)),
+                        follow_ups=task.follow_ups,
+                        bounds=self._bounds(task, len(kept), await self._window(first)),
                         context=context.within(deadline_s), base_document=task.base_document,
                         prior_attempts=prior,
                     )  # fmt: skip
@@ -149,15 +148,26 @@ class GenerationLoop:
         # Samples are answered side by side, so none of them is heard as it comes.
         return RunContext(entry.cost_so_far, hook, hook.on_text if task.samples == 1 else None)
 
-    def _bounds(self, task: GenerationRequest[T], kept: int) -> Bounds:
+    async def _window(self, first: Request) -> int:
+        """The context window of a server of the user's own; 0 for others, which refuse by name, and
+        in a recording, whose questions must not hang on what a server says today."""
+        if first.description is None or first.cache in ("record", "replay"):
+            return 0
+        return await self.router.own_window(first.route)
+
+    def _bounds(self, task: GenerationRequest[T], kept: int, window: int) -> Bounds:
         """What is configured; answers that are there already, and samples, leave the loop its
         calls."""
         about = self.settings.generation
         most = (task.max_calls or about.max_calls) + task.samples - 1 + kept
-        return Bounds(most, self._deadline_of(task), "".join(self.routes(task.first.route)[1:]))
+        strong = "".join(self.routes(task.first.route)[1:])
+        return Bounds(most, self._deadline_of(task), strong, window)
 
     def _deadline_of(self, task: GenerationRequest[T]) -> float:
-        return self.settings.generation.deadline_s if task.deadline_s is None else task.deadline_s
+        if task.deadline_s is not None:
+            return task.deadline_s
+        is_own_server = self.router.is_own_server(task.first.route)
+        return self.settings.generation.deadline_for(is_own_server=is_own_server)
 
     async def _accepted_before(
         self, task: GenerationRequest[T], context: RunContext
@@ -202,87 +212,6 @@ class GenerationLoop:
         return [route, "strong"] if has_stronger else [route]
 
 
-async def sampled(
-    task: GenerationRequest[T], completer: Completer, *, deadline_s: float, context: RunContext
-) -> tuple[Attempt[T], ...]:
-    """Several answers to one question, evaluated; an accepted one comes last, if there is any.
-
-    The first that behaves as asked stops the others; else the one of the accepted that fits the
-    sentence best is last, and of several the simplest.
-
-    Raises:
-        LLMError: no sample was answered; the error of the first.
-        CheckError: a check of the caller raised; it carries the samples evaluated until then.
-    """
-    unjudged: dict[int, Attempt[T]] = {}
-    tasks = [
-        asyncio.create_task(_sample(task, completer, number, context, unjudged))
-        for number in range(task.samples)
-    ]
-    made: list[Attempt[T]] = []
-    failures: list[LLMError] = []
-    try:
-        async with asyncio.timeout(deadline_s):
-            for one in asyncio.as_completed(tasks):
-                try:
-                    made.append(await one)
-                except CheckError as error:
-                    error.attempts = (*made, *error.attempts)
-                    raise
-                except LLMError as error:
-                    failures.append(error)
-                if made and made[-1].evaluation.is_accepted and made[-1].evaluation.report.behaves:
-                    return tuple(made)
-    except TimeoutError:
-        if not made:
-            words = f"none of {task.samples} samples was answered and judged in {deadline_s:g} s"
-            paid = tuple(unjudged.values())
-            raise DeadlineExceededError(words, attempts=paid) from None
-        made += unjudged.values()
-    finally:
-        for sample in tasks:
-            sample.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    if not made:
-        raise _carrying(failures[0], ())
-    # Last among the accepted the one that fits best, and of those the shortest: the simplest.
-    made.sort(key=lambda a: (a.evaluation.is_accepted, _share(a), -len(a.evaluation.text)))
-    return tuple(made)
-
-
-def _share(attempt: Attempt[T]) -> float:
-    """How much of the sentence is in a document, 1 where that was not compared."""
-    fits = attempt.evaluation.report.fits
-    return fits.share if fits is not None else 1.0
-
-
-async def _sample(
-    task: GenerationRequest[T],
-    completer: Completer,
-    number: int,
-    context: RunContext,
-    unjudged: dict[int, Attempt[T]],
-) -> Attempt[T]:
-    request = another_sample(task.first, number)
-    reason = f"sample {number + 1} of {task.samples}"
-    context.emit(Asked(number + 1, request.route, "generate", reason))
-    try:
-        answer = await completer.complete(request, context)
-    except LLMError as error:
-        context.emit(Failed(number + 1, type(error).__name__, str(error)))
-        raise
-    context.emit(Answered(number + 1, answer))
-    unjudged[number] = Attempt(request, answer, NOT_JUDGED, "generate", reason)
-    try:
-        evaluation = await judge(evaluate_answer, task.contract, answer)
-    except CheckError as error:
-        error.attempts = (Attempt(request, answer, error.evaluation, "generate", reason),)
-        raise
-    del unjudged[number]
-    context.emit(Evaluated(number + 1, evaluation))
-    return Attempt(request, answer, evaluation, "generate", reason)
-
-
 async def refine(
     first: Request,
     *,
@@ -307,7 +236,8 @@ async def refine(
     """
     asked = Ask(first, "patch" if base_document is not None else "generate")
     state = State(first, contract, follow_ups, bounds, asked, base_document=base_document)
-    decision: Decision[T] = asked
+    state = fitted(state)
+    decision: Decision[T] = state.asked
     if prior_attempts:
         state, decision = await judge(resumed, state, prior_attempts)
     try:
@@ -322,37 +252,54 @@ async def refine(
                     state, decision = refused_as_too_long(state, refusal)
                     context.emit(Failed(number, type(refusal).__name__, str(refusal)))
                     continue
-                context.emit(Answered(number, answer))
                 state = dataclasses.replace(state, unjudged=answer)
-                state, decision = await judge(step, state, answer)  # it simulates
-                context.emit(Evaluated(number, state.attempts[-1].evaluation))
+                state, decision = await _judged(state, answer, context)
+                if answer.stopped == "deadline" and not isinstance(decision, Finished):
+                    _enforce_deadline(context)
     except TimeoutError:
-        raise _too_late(state) from None
+        raise _too_late(state, context.cost.under_way) from None
     except LLMError as failure:
         context.emit(Failed(len(state.attempts) + 1, type(failure).__name__, str(failure)))
-        raise _carrying(failure, failure.attempts or state.attempts) from failure.__cause__
+        if failure.partial is not None:
+            state, decision = await _judged(state, failure.partial, context)
+        if not isinstance(decision, Finished):
+            raise carrying(failure, failure.attempts or state.attempts) from failure.__cause__
     if isinstance(decision, GiveUp):
         raise await judge(_invalid, state, decision.reason)
     return generation(state.attempts)
 
 
-def _too_late(state: State[T]) -> DeadlineExceededError:
+async def _judged(
+    state: State[T], answer: Answer, context: RunContext
+) -> tuple[State[T], Decision[T]]:
+    """The state after an answer, and what is next."""
+    number = len(state.attempts) + 1
+    context.emit(Answered(number, answer))
+    state, decision = await judge(step, state, answer)  # it simulates
+    context.emit(Evaluated(number, state.attempts[-1].evaluation))
+    return state, decision
+
+
+def _enforce_deadline(context: RunContext) -> None:
+    """Raises: TimeoutError: there is no time for another call. An answer that was shared with a
+    request that had less time is no reason."""
+    if context.is_over:
+        raise TimeoutError
+
+
+def _too_late(state: State[T], under_way: str) -> DeadlineExceededError:
     attempts, asked = state.attempts, state.asked
     if state.unjudged is not None:
         last = Attempt(asked.request, state.unjudged, NOT_JUDGED, asked.purpose, asked.reason)
         attempts = (*attempts, last)
     words = f"no valid answer within {state.bounds.deadline_s:g} s ({len(attempts)} calls)"
+    if attempts and attempts[-1].answer.stopped == "deadline":
+        cut = attempts[-1].answer
+        tokens = cut.usage.completion_tokens
+        under_way = f"{cut.deployment} had written about {tokens} tokens in {cut.seconds:.0f} s"
+    if under_way:
+        words += f": {under_way}. Allow more with orchestrator.generation.deadline_s, or ask less"
     return DeadlineExceededError(words, attempts=attempts)
-
-
-def _carrying(failure: LLMError, attempts: tuple[Attempt[T], ...]) -> LLMError:
-    """The error with everything that was answered, and paid for, before it.
-
-    A copy: requests that share a call share its exception, but not what they asked before it.
-    """
-    error = copy.copy(failure).with_traceback(failure.__traceback__)
-    error.attempts = attempts
-    return error
 
 
 def generation(attempts: tuple[Attempt[T], ...]) -> Generation[T]:

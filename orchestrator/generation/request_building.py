@@ -11,6 +11,7 @@ from orchestrator.config.paths import shipped
 from orchestrator.gmn.acting.expectations import Expectation
 from orchestrator.gmn.examples import Example, choose, load
 from orchestrator.gmn.formats import write_text
+from orchestrator.gmn.formats.bounded import grammar_of
 from orchestrator.gmn.limits import DEFAULT_LIMITS
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
@@ -156,6 +157,7 @@ def initial_request(
         keep=keep,
         purpose="generate",
         description=description,
+        grammar=grammar_of(contract.schema) if mode.sends_schema else None,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.gmn.formats.bounded import grammar_of
 from orchestrator.parsing.json_patch import PATCH_SCHEMA
 from orchestrator.types.requests import OutputMode
 
@@ -26,6 +27,7 @@ def as_patch(request: Request) -> Request:
         schema=PATCH_SCHEMA,
         schema_name="json_patch",
         in_words=_PATCH_IN_WORDS,
+        grammar=grammar_of(PATCH_SCHEMA),
     )
 
 
@@ -52,4 +54,6 @@ def another_sample(request: Request, number: int = 1) -> Request:
 def as_document(request: Request, contract: Contract[Any]) -> Request:
     """A request for a patch as one for a whole document of the contract."""
     schema = contract.schema if request.mode.sends_schema else None
-    return dataclasses.replace(request, schema=schema, schema_name=contract.name, in_words="")
+    return dataclasses.replace(
+        request, schema=schema, schema_name=contract.name, in_words="", grammar=grammar_of(schema)
+    )

@@ -50,11 +50,13 @@ class Bounds:
         max_calls: calls of the loop; each may take several attempts on the wire.
         deadline_s: seconds for everything together.
         strong_route: where to go when the first route does not get there; empty for nowhere.
+        window: tokens that the first route reads and writes together; 0 where that is not known.
     """
 
     max_calls: int = 4
     deadline_s: float = 120.0
     strong_route: str = ""
+    window: int = 0
 
 
 @dataclass(frozen=True, slots=True)

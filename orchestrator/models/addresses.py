@@ -19,6 +19,12 @@ _ADDRESS = pattern(
     re.IGNORECASE | re.ASCII,
 )
 _HERE = ("localhost", "127.0.0.1", "[::1]")
+#: Private networks (RFC 1918, 3927, 4193, 4291), and names that no public server has.
+_NEAR = pattern(
+    r"(127|10)(\.\d{1,3}){3}|(192\.168|169\.254|172\.(1[6-9]|2\d|3[01]))(\.\d{1,3}){2}"
+    r"|\[f[cd][0-9a-f]{2}:[0-9a-f:.]*\]|\[fe[89ab][0-9a-f]:[0-9a-f:.]*\]"
+    r"|[a-z0-9_-]+|[a-z0-9._-]+\.(local|lan|internal|localhost|home\.arpa)"
+)
 #: The parameters that state an address, in LiteLLM's order.
 BASES = ("base_url", "api_base", "azure_endpoint")
 _IN_MODEL = pattern(r"(?<![^/:])[^/:]*+://.*", re.DOTALL)
@@ -36,6 +42,12 @@ def origin_of(address: object) -> str:
 def is_here(address: object) -> bool:
     """Whether an address is one of this machine."""
     return origin_of(address).rpartition(":")[0].partition("://")[2] in _HERE
+
+
+def is_near(address: object) -> bool:
+    """Whether an address is one of this machine, or of a network that has no public addresses."""
+    host = origin_of(address).rpartition(":")[0].partition("://")[2]
+    return host in _HERE or _NEAR.fullmatch(host) is not None
 
 
 def base_of(params: Mapping[str, Any]) -> str:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.config.providers import LOCAL_PREFIXES
-from orchestrator.models.addresses import base_of, is_here
+from orchestrator.config.providers import LOCAL_PREFIXES, OFFLINE
+from orchestrator.models.addresses import base_of, is_here, is_near
 from orchestrator.models.table import entry_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+#: LiteLLM's names of what such servers speak; all but the first are local without an address too.
+_OWN_SERVERS = (LOCAL_PREFIXES | {"openai", "custom_openai", "llamafile"}) - {OFFLINE}
 
 
 class Secret:
@@ -59,6 +63,14 @@ class Deployment:
         """Whether calls stay on this machine."""
         base = base_of(self.params.value)
         return is_here(base) if base else self.provider in LOCAL_PREFIXES
+
+    @property
+    def is_own_server(self) -> bool:
+        """Whether a server of the user's own answers near by: Ollama, LM Studio, llama.cpp."""
+        base = base_of(self.params.value)
+        if self.provider not in _OWN_SERVERS:
+            return False
+        return is_near(base) if base else self.provider in LOCAL_PREFIXES
 
     def entry_in(self, table: Mapping[str, Any]) -> Mapping[str, Any]:
         """The entry about its model in LiteLLM's table; empty when there is none."""

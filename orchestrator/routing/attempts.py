@@ -20,11 +20,13 @@ from orchestrator.routing.translate import (
     retry_after,
     shows_the_wire,
 )
+from orchestrator.routing.whole import said_in
 from orchestrator.types.requests import Usage, WireAttempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from orchestrator.routing.progress import Pace
     from orchestrator.types.run_context import RequestCost
 
 #: A finish reason in the JSON of a provider's answer; where it is null there is none.
@@ -49,6 +51,9 @@ class AttemptRecord:
         is_paid: whether it costs although it failed: this side gave it up, or parts of it came.
         result: None until it has ended and the reason is known.
         says_why_it_ended: whether the provider gave a finish reason, as far as that can be seen.
+        pace: what it has time for, of a server of the user's own; None: LiteLLM's timeout alone.
+        partial: what it wrote before it failed or was stopped.
+        is_blank: whether a stream ended before its server said anything in it.
     """
 
     deployment: str
@@ -65,6 +70,26 @@ class AttemptRecord:
     free_at: float | None = None
     result: WireAttempt | None = None
     says_why_it_ended: bool = True
+    pace: Pace | None = None
+    partial: str = field(default="", repr=False)
+    is_blank: bool = False
+
+    def patience_s(self, *, has_said: bool) -> float | None:
+        """Seconds for the next part of its answer, None where nothing bounds them."""
+        if self.pace is None:
+            return None
+        if has_said:
+            return self.pace.between_tokens_s
+        return max(self.started_at + self.pace.first_token_s - clock(), 0.0)
+
+    def so_far(self) -> str:
+        """What it has done until now, for the words of a deadline."""
+        who, result = self.deployment or self.provider, self.result
+        seconds = (clock() - self.started_at) if result is None else result.seconds
+        tokens = result.usage.completion_tokens if result is not None and self.partial else 0
+        if tokens:
+            return f"{who} had written about {tokens} tokens in {seconds:.0f} s"
+        return f"{who} had answered nothing in {seconds:.0f} s"
 
     def logged(self, details: Mapping[str, Any]) -> None:
         """LiteLLM's ``logger_fn``: note that the request leaves, and what the provider answers.
@@ -146,6 +171,7 @@ class AttemptRecord:
         result, heard, self.heard = self.result, self.heard, ()
         if result is None or not self.was_sent:
             return
+        self.partial = "" if result.outcome == "answered" else said_in(heard)
         known, said = result.usage, reported(heard) if heard else result.usage
         is_said = said.prompt_tokens > 0 and said.completion_tokens > 0
         if is_said and said == known and result.cost_usd is not None:
@@ -178,6 +204,10 @@ class Trace:
         optional: arguments that are left out where a deployment refuses them.
         refused: those that were refused before, by deployment; all calls share it.
         rest_s: seconds for which all deployments rest after rate limits, where nothing was sent.
+        paces: what servers of the user's own have time for, by deployment.
+        grammar: a schema that such servers get in place of the request's, None for none.
+        until: when (`time.monotonic`) an answer that has begun is taken as far as it is.
+        stopped: why the answer was stopped here: ``loop`` or ``deadline``.
     """
 
     cost: RequestCost
@@ -187,7 +217,16 @@ class Trace:
     optional: frozenset[str] = frozenset()
     refused: dict[str, frozenset[str]] = field(default_factory=dict)
     rest_s: float | None = None
+    paces: Mapping[str, Pace] = field(default_factory=dict, repr=False)
+    grammar: Mapping[str, object] | None = field(default=None, repr=False)
+    until: float | None = None
+    stopped: str = ""
     _attempts: list[AttemptRecord] = field(default_factory=list)
+
+    @property
+    def latest(self) -> AttemptRecord | None:
+        """The attempt that began last."""
+        return self._attempts[-1] if self._attempts else None
 
     @property
     def count(self) -> int:
@@ -225,6 +264,8 @@ class Trace:
         custom = [one["provider"] for one in _litellm.load().custom_provider_map]
         is_made_up = any(name.startswith("mock_") for name in arguments)
         made.is_logged = "messages" in arguments and not is_made_up and provider not in custom
+        speaks_streams = not (is_made_up or "stream" in self.refused.get(deployment, ()))
+        made.pace = self.paces.get(deployment) if speaks_streams else None
         return made
 
     def add(self, deployment: str, provider: str, model: str, details: Any = None) -> AttemptRecord:
@@ -290,6 +331,10 @@ class Trace:
                 one.ended_by(error)
             else:
                 one.overtaken()
+
+    def so_far(self) -> str:
+        """What the last attempt has done until now, in words; empty where none has begun."""
+        return self._attempts[-1].so_far() if self._attempts else ""
 
     def hear(self, parts: Sequence[Any]) -> None:
         """Note the parts of a stream whose attempt is still open, for its estimate."""

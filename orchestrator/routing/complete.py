@@ -16,7 +16,6 @@ from orchestrator.models.refused_modes import MODES_FILE, RefusedModes
 from orchestrator.models.routes import RouteTable
 from orchestrator.models.secrets import secret_values
 from orchestrator.models.surroundings import surroundings
-from orchestrator.parsing.endings import is_stopped_short
 from orchestrator.routing import _litellm
 from orchestrator.routing.attempts import Trace, clock
 from orchestrator.routing.build import route_arguments, router_arguments
@@ -25,7 +24,8 @@ from orchestrator.routing.offline.completer import EmbeddedCompleter, are_embedd
 from orchestrator.routing.output_modes import messages_of, response_format_arguments
 from orchestrator.routing.plan import enforce_bound, wire_attempts_on
 from orchestrator.routing.prices import model_table, reads_pictures, serves
-from orchestrator.routing.stream import FREE, assembled, ended, replayed, said
+from orchestrator.routing.progress import paces
+from orchestrator.routing.stream import FREE, replayed
 from orchestrator.routing.translate import (
     cleaned,
     in_litellms_class,
@@ -36,21 +36,21 @@ from orchestrator.routing.translate import (
     translated,
 )
 from orchestrator.routing.transport import Transport
+from orchestrator.routing.whole import answer_of, assembled, partial_of
 from orchestrator.types.errors import (
     CacheMissError,
     ConfigError,
-    ContextWindowExceededError,
     LLMError,
     NoDeploymentError,
     OrchestratorError,
 )
-from orchestrator.types.requests import Answer, OutputMode, Request
+from orchestrator.types.requests import OutputMode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from orchestrator.config.settings import Config
-    from orchestrator.types.requests import WireAttempt
+    from orchestrator.types.requests import Answer, Request, WireAttempt
     from orchestrator.types.run_context import RunContext
 
 _NOT_RECORDED = "answers are replayed and no model is asked; record this call first"
@@ -90,7 +90,8 @@ class RouterCompleter:
         self.deadline_s = config.orchestrator.limits.deadline_s
         self._refused: dict[str, frozenset[str]] = {}
         self._stated: dict[str, frozenset[str]] = {}
-        self._windows = ContextWindows()
+        self._windows = ContextWindows(self.deployments)
+        self._paces = paces(config.orchestrator.generation, self.deployments.ready)
         directory = cache_directory(config.orchestrator.cache, environ)
         self.modes = RefusedModes(directory / MODES_FILE)
         self.routes = RouteTable(self.deployments, config.orchestrator.routes, serves)
@@ -176,17 +177,21 @@ class RouterCompleter:
         start = clock()
         attempts: list[WireAttempt] = []
         while True:
-            trace = Trace(context.cost, optional=request.optional, refused=self._refused)
+            trace = self._trace(request, context)
             try:
                 sent = self._arguments(group or request.route, request, context)
                 response = await self.transport.send(
                     "acompletion", sent, self.deadline_s, trace, wait_until=context.until
                 )
                 if context.on_text is not None:
-                    response = await assembled(response, context.on_text)
-                answer = answer_of(response, (*attempts, *trace.ended), clock() - start)
-                return await self._with_end(answer, request, trace)
+                    response = await assembled(response, context.on_text, trace)
+                wire = (*attempts, *trace.ended)
+                answer = answer_of(response, wire, clock() - start, trace.stopped)
+                return await self._windows.with_end(answer, request, trace)
             except LLMError:
+                raise
+            except asyncio.CancelledError:
+                context.cost.under_way = trace.so_far()
                 raise
             except Exception as error:  # noqa: BLE001  LiteLLM raises its own, openai's, ValueErrors
                 attempts += trace.ended
@@ -194,6 +199,7 @@ class RouterCompleter:
                     error, route=request.route, attempts=attempts, last=trace.last,
                     wait_s=trace.free_in(),
                 )  # fmt: skip
+                failure.partial = partial_of(trace, attempts, clock() - start)
                 is_refused = names_response_format(error, request.mode)
                 refused = self._refused_elsewhere(error, request)
             if refused:
@@ -201,7 +207,7 @@ class RouterCompleter:
                 continue
             if not is_refused or (weaker := request.mode.weaker) is None:
                 # Out here, so that the original, which can quote the prompt, is not its context.
-                raise await self._naming_window(failure)
+                raise await self._windows.naming(failure)
             await self.ignored(failure.deployment, request.mode, f"refused it: {failure.status}")
             request = replace(request, mode=weaker)
 
@@ -209,28 +215,22 @@ class RouterCompleter:
         if self.transport.built is None:
             await asyncio.to_thread(model_table)  # a file, where LiteLLM is not loaded yet
 
-    async def _with_end(self, answer: Answer, request: Request, trace: Trace) -> Answer:
-        """The answer with why it ended: only what the provider said, and the context window of
-        its model where that may be what cut it off."""
-        if not trace.says_why_it_ended and answer.finish != "tool_calls":
-            return replace(answer, finish="")
-        limit = request.max_tokens
-        if limit is None or not is_stopped_short(answer, limit):
-            return answer
-        return replace(answer, context_tokens=await self._window(answer.deployment))
+    def _trace(self, request: Request, context: RunContext) -> Trace:
+        """The record of a call, with what its deployments have time for."""
+        return Trace(
+            context.cost, optional=request.optional, refused=self._refused, paces=self._paces,
+            grammar=request.grammar, until=context.until,
+        )  # fmt: skip
 
-    async def _naming_window(self, failure: LLMError) -> LLMError:
-        """The error with the window that the server lists, where it named none."""
-        if not isinstance(failure, ContextWindowExceededError) or failure.context_tokens:
-            return failure
-        if window := await self._window(failure.deployment):
-            failure.context_tokens = window
-            failure.args = (f"{failure} Its context window holds {window} tokens.",)
-        return failure
+    async def own_window(self, route: str) -> int:
+        """The context window of a server of the user's own that is asked first on a route; 0 where
+        there is none, or none that says it."""
+        own = [one for one in self.routes.first_group(route) if one.is_own_server]
+        return await self._windows.of(own[0]) if own and self._recorded is None else 0
 
-    async def _window(self, deployment: str) -> int:
-        one = next((one for one in self.deployments.ready if one.id == deployment), None)
-        return 0 if one is None else await self._windows.of(one)
+    def is_own_server(self, route: str) -> bool:
+        """Whether a server of the user's own is asked first on a route."""
+        return any(one.is_own_server for one in self.routes.first_group(route))
 
     def _arguments(self, route: str, request: Request, context: RunContext) -> dict[str, Any]:
         """LiteLLM's arguments for a request to a route, a group or one deployment.
@@ -380,21 +380,3 @@ def _provider_of(model: str) -> str:
         return str(litellm.get_llm_provider(model)[1])
     except litellm.BadRequestError:
         return ""
-
-
-def answer_of(response: Any, wire: tuple[WireAttempt, ...], seconds: float) -> Answer:
-    """The answer in a response of LiteLLM's, with the attempts that led to it."""
-    choice, last = response.choices[0], wire[-1]
-    return Answer(
-        text=said(choice.message),
-        finish=ended(choice),
-        refusal=str(getattr(choice.message, "refusal", None) or ""),
-        model=last.model,
-        provider=last.provider,
-        deployment=last.deployment,
-        usage=last.usage,
-        cost_usd=last.cost_usd,
-        billed_usd=last.cost_usd,
-        seconds=seconds,
-        wire=wire,
-    )

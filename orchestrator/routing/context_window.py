@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.models.local_servers import address_of
+from orchestrator.parsing.endings import is_stopped_short
 from orchestrator.routing import _litellm
 from orchestrator.routing.prices import model_table
+from orchestrator.types.errors import ContextWindowExceededError
 from orchestrator.types.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orchestrator.models.deployment import Deployment
+    from orchestrator.models.groups import Deployments
+    from orchestrator.routing.attempts import Trace
+    from orchestrator.types.errors import LLMError
+    from orchestrator.types.requests import Answer, Request
 
 _TIMEOUT_S = 5.0
 #: What llama.cpp, LM Studio and Ollama say about the models that they have loaded.
@@ -49,8 +56,34 @@ def window_in(words: str) -> tuple[int, int]:
 class ContextWindows:
     """The windows of deployments, in tokens; each server is asked at most once."""
 
-    def __init__(self) -> None:
+    def __init__(self, deployments: Deployments) -> None:
+        """Those of `deployments`."""
+        self._deployments = deployments
         self._known: dict[str, int] = {}
+
+    async def with_end(self, answer: Answer, request: Request, trace: Trace) -> Answer:
+        """The answer with why it ended: only what the provider said, and the context window of
+        its model where that may be what cut it off."""
+        if not (trace.says_why_it_ended or answer.stopped) and answer.finish != "tool_calls":
+            return replace(answer, finish="")
+        limit = request.max_tokens
+        if answer.stopped or limit is None or not is_stopped_short(answer, limit):
+            return answer
+        return replace(answer, context_tokens=await self.of_id(answer.deployment))
+
+    async def naming(self, failure: LLMError) -> LLMError:
+        """The error with the window that the server lists, where it named none."""
+        if not isinstance(failure, ContextWindowExceededError) or failure.context_tokens:
+            return failure
+        if window := await self.of_id(failure.deployment):
+            failure.context_tokens = window
+            failure.args = (f"{failure} Its context window holds {window} tokens.",)
+        return failure
+
+    async def of_id(self, deployment: str) -> int:
+        """The window of the deployment with an id, 0 where it is not known."""
+        one = next((one for one in self._deployments.ready if one.id == deployment), None)
+        return 0 if one is None else await self.of(one)
 
     async def of(self, one: Deployment) -> int:
         """What the server lists for its model, else what LiteLLM knows; 0 for neither."""

@@ -14,11 +14,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.routing import _litellm
+from orchestrator.routing.grammar import with_grammar
+from orchestrator.routing.progress import stood_still
 from orchestrator.routing.translate import refused_parameters
+from orchestrator.routing.whole import whole_answer
 from orchestrator.types.visible import logger_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from orchestrator.routing.attempts import AttemptRecord, Trace
 
@@ -26,6 +29,7 @@ _log = logger_of(__name__)
 #: The argument of a Router's call that carries its trace to the host; it goes no further.
 TRACE = "orchestrator_trace"
 _RECORDED = ("acompletion", "aembedding")
+_STREAM = frozenset({"stream", "stream_options"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,7 @@ async def _attempt(
             break
         except Exception as error:
             refused = refused_parameters(error, trace.optional & arguments.keys())
-            if not refused:
+            if not (refused or _is_asked_whole(trace, arguments, error)):
                 raise
             if type(error).__name__ == "UnsupportedParamsError":  # LiteLLM's own: nothing was sent
                 trace.withdraw()
@@ -104,6 +108,21 @@ async def _attempt(
         trace.refused[deployment] = trace.refused.get(deployment, frozenset()) | left_out
         _log.info("%s takes no %s: asked without", deployment, ", ".join(sorted(left_out)))
     return response
+
+
+def _is_asked_whole(trace: Trace, arguments: Mapping[str, Any], error: Exception) -> bool:
+    """Whether a whole answer is asked for after all: its server speaks no streams.
+
+    It refuses them, or answers with a body that is none; it is held to no pace from now on.
+    """
+    last = trace.latest
+    if last is None or last.pace is None or arguments.get("stream"):
+        return False
+    if not (last.is_blank or refused_parameters(error, _STREAM)):
+        return False
+    trace.refused[last.deployment] = trace.refused.get(last.deployment, frozenset()) | _STREAM
+    _log.info("%s speaks no streams: asked for whole answers", last.deployment)
+    return True
 
 
 async def _recorded(
@@ -117,11 +136,9 @@ async def _recorded(
     attempt = trace.begin(arguments)
     arguments["logger_fn"] = _both(attempt.logged, arguments.get("logger_fn"))
     try:
-        response = await endpoint(**arguments)
+        response = await _opened(endpoint, attempt, trace, arguments)
         is_stream = isinstance(response, _litellm.load().CustomStreamWrapper)
-        if is_stream:
-            await response.fetch_stream()
-        elif is_empty(response):
+        if not is_stream and is_empty(response):
             attempt.heard, attempt.was_sent = (response,), True
             raise _said_nothing(attempt.provider, attempt.model)  # noqa: TRY301  as any failure
     except asyncio.CancelledError:
@@ -130,11 +147,37 @@ async def _recorded(
     except Exception as error:  # noqa: BLE001  recorded, and raised in LiteLLM's class
         failure = attempt.failed(error)
     else:
-        if is_stream:
-            return _recorded_stream(response, attempt)
-        attempt.answered(response)
-        return response
+        if not is_stream:
+            attempt.answered(response)
+            return response
+        stream = _recorded_stream(response, attempt)
+        return stream if arguments.get("stream") else await whole_answer(stream, trace)
     raise failure
+
+
+async def _opened(
+    endpoint: Callable[..., Awaitable[Any]],
+    attempt: AttemptRecord,
+    trace: Trace,
+    arguments: dict[str, Any],
+) -> Any:
+    """What the endpoint gives; a stream is open, also in place of a whole answer where the server
+    is held to a pace."""
+    if (pace := attempt.pace) is None:
+        response = await endpoint(**arguments)
+        if isinstance(response, _litellm.load().CustomStreamWrapper):
+            await response.fetch_stream()
+        return response
+    try:
+        async with asyncio.timeout(attempt.patience_s(has_said=False)) as limit:
+            response = await endpoint(**with_grammar(pace.asked(arguments), trace.grammar))
+            if isinstance(response, _litellm.load().CustomStreamWrapper):
+                await response.fetch_stream()
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise stood_still(attempt, pace) from None
+    return response
 
 
 def _both(ours: Callable[[Any], None], theirs: Any) -> Callable[[Any], None]:
@@ -217,6 +260,8 @@ def _stream_class() -> Any:
             await super().aclose()
 
         def _should_fail_on_clean_eof(self) -> bool:
+            # LiteLLM asks it where a body ended in good order.
+            self.attempt.is_blank = not self.has_said
             return _lacks_its_end(self)
 
     return RecordedStream
@@ -236,8 +281,10 @@ def _lacks_its_end(stream: Any) -> bool:
 async def _next_part(stream: Any, read: Callable[[], Awaitable[Any]]) -> Any:
     """The next part of an attempt's stream; its end and its errors are those of the attempt."""
     attempt: AttemptRecord = stream.attempt
+    patience_s = attempt.patience_s(has_said=stream.has_said)
     try:
-        part = await read()
+        async with asyncio.timeout(patience_s) as limit:
+            part = await read()
     except StopAsyncIteration:
         if not stream.has_said and stream.totals is None and not _ends_on_purpose(stream.held):
             nothing = _said_nothing(stream.custom_llm_provider, stream.model)
@@ -250,6 +297,8 @@ async def _next_part(stream: Any, read: Callable[[], Awaitable[Any]]) -> Any:
     except Exception as error:  # noqa: BLE001  recorded, and raised in LiteLLM's class
         # A stream that breaks after content goes on only as LiteLLM's own exception says.
         cause = getattr(error, "original_exception", None)
+        if attempt.pace is not None and limit.expired():
+            cause = stood_still(attempt, attempt.pace)
         failure = attempt.failed(cause if isinstance(cause, Exception) else error)
         if not getattr(error, "is_pre_first_chunk", True):
             failure = error

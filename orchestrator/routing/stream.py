@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import time
-import types
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.parsing.endings import LONGEST_TAIL, is_looping
 from orchestrator.routing import _litellm
 from orchestrator.routing.attempts import Trace, usage_of
 from orchestrator.routing.host import Totals, says_something
@@ -21,8 +18,6 @@ if TYPE_CHECKING:
 
     from orchestrator.types.run_context import RequestCost
 
-
-_LOOKED_AT_EVERY = 300  # characters
 #: Hidden parameters of an answer from the cache.
 FREE = {"cache_hit": True, "response_cost": 0.0}
 
@@ -177,52 +172,6 @@ def _class() -> Any:
             self._stream_state.listeners.append(listener)
 
     return AccountedStream
-
-
-async def assembled(stream: Any, on_text: Callable[[str], None]) -> Any:
-    """A response in one piece from a stream; `on_text` is called with every piece of its text.
-
-    A stream that says the same over and over is closed: what it would go on with is paid for.
-    """
-    text: list[str] = []
-    unread = 0
-    refusal: list[str] = []
-    finish = tail = ""
-    looked_at = 0
-    async with contextlib.aclosing(stream) as parts:
-        async for chunk in parts:
-            for choice in chunk.choices[:1]:
-                part = said(choice.delta)
-                if part:
-                    text.append(part)
-                    on_text(part)
-                    unread += len(part)
-                refusal.append(str(getattr(choice.delta, "refusal", None) or ""))
-                finish = choice.finish_reason or finish
-            if unread > _LOOKED_AT_EVERY:
-                unread = 0
-                tail, looked_at = "".join([tail, *text[looked_at:]])[-LONGEST_TAIL:], len(text)
-                if is_looping(tail):
-                    finish = "length"
-                    break
-    message = types.SimpleNamespace(
-        content="".join(text), refusal="".join(refusal), tool_calls=None
-    )
-    choice = types.SimpleNamespace(message=message, finish_reason=finish)
-    return types.SimpleNamespace(choices=[choice])
-
-
-def said(message: Any) -> str:
-    """The text of a message or of a part of one, else the argument of the tool that it calls."""
-    called = getattr(message, "tool_calls", None)
-    return str((called[0].function.arguments if called else message.content) or "")
-
-
-def ended(choice: Any) -> str:
-    """Why a choice ended; some servers say ``stop`` of one that calls a tool."""
-    finish = str(choice.finish_reason or "")
-    is_call = finish in ("", "stop") and getattr(choice.message, "tool_calls", None)
-    return "tool_calls" if is_call else finish
 
 
 def recorded(stream: Any, keep: Callable[[list[dict[str, Any]], float | None], None]) -> Any:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.models.secrets import Secrets, private_values
 from orchestrator.routing import _litellm
 from orchestrator.routing.context_window import window_in
+from orchestrator.routing.progress import StoodStillError
 from orchestrator.routing.redirects import RedirectRefusedError
 from orchestrator.types import errors
 from orchestrator.types.requests import OutputMode
@@ -90,6 +91,9 @@ _AFTER_FORK = (
 _NO_ADDRESS = (
     "It takes no picture by this address, and nothing is fetched here: pass its bytes or a Path."
 )
+_TOOK_LONG = (
+    "Allow more time with orchestrator.generation.timeout_s, or add a fallback to the route."
+)
 _ADVICE: dict[type[errors.LLMError], str] = {
     errors.AuthenticationError: "Check the key of this deployment: orchestrator doctor.",
     errors.RateLimitError: "Wait, lower the rate, or add a fallback to the route.",
@@ -124,8 +128,10 @@ def translated(
     deployment = named or (last.deployment if last else "")
     provider = (last.provider if last else "") or str(getattr(error, "llm_provider", "") or "")
     said = str(error).lower()
+    still = next((one for one in _causes(error) if isinstance(one, StoodStillError)), None)
     what = (
         str(_redirect(error) or "")
+        or (still.args[0] if still else "")
         or _unreachable(error, said)
         or (f"{kind}, status {status}" if status else kind)
     )
@@ -136,6 +142,7 @@ def translated(
     if issubclass(ours, errors.RateLimitError) and wait_s is not None:
         words += f"; {_again_in(wait_s)}"
     advice = _NO_ADDRESS if kind == "ImageFetchError" else _ADVICE[ours]
+    advice = still.args[1] if still else _TOOK_LONG if kind == "Timeout" else advice
     failure = ours(
         f"{words}. {advice}",
         deployment=deployment,
@@ -350,7 +357,9 @@ def names_response_format(error: Exception, mode: OutputMode) -> bool:
     """Whether a provider refused the request because of its output mode."""
     status = int(getattr(error, "status_code", 0) or 0)
     said = str(error).lower()
-    return status in (400, 422) and any(word in said for word in _MODE_WORDS[mode])
+    # llama-cpp-python's server says 500 of a form that it does not know.
+    is_refusal = status in (400, 422) or (status == 500 and "literal_error" in said)
+    return is_refusal and any(word in said for word in _MODE_WORDS[mode])
 
 
 def refused_parameters(error: Exception, names: Iterable[str]) -> frozenset[str]:

@@ -31,7 +31,7 @@ from orchestrator.types.visible import visible
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from orchestrator.types.requests import Attempt
+    from orchestrator.types.requests import Answer, Attempt
 
 
 class OrchestratorError(Exception):
@@ -85,6 +85,8 @@ class LLMError(OrchestratorError):
             their raw answers; empty where nothing was answered.
         run_id: what ``orchestrator runs show`` takes to show them later; empty where they are not
             kept: nothing was answered, the cache is off, or there is no ledger.
+        partial: the `orchestrator.types.requests.Answer` that had begun when its server failed;
+            None for none.
     """
 
     def __init__(
@@ -106,6 +108,7 @@ class LLMError(OrchestratorError):
         self.wire_attempts = wire_attempts
         self.attempts = attempts
         self.run_id = ""
+        self.partial: Answer | None = None
 
 
 class RateLimitError(LLMError):

@@ -132,6 +132,7 @@ class Request:
         purpose: why it is sent (``generate``, ``patch``, ``rewrite``…), for the ledger; does not
             shape the answer.
         description: what the messages ask for, as data; None where the user wrote the messages.
+        grammar: the same schema with bounds, for servers that make a grammar of it; None for none.
     """
 
     messages: tuple[LLMMessage, ...]
@@ -149,6 +150,7 @@ class Request:
     keep: CachePolicy = AS_CONFIGURED
     purpose: str = ""
     description: Description | None = field(default=None, compare=False)
+    grammar: Mapping[str, object] | None = field(default=None, compare=False, repr=False)
 
     def without(self, names: frozenset[str]) -> Request:
         """The same request without these parameters."""
@@ -205,6 +207,8 @@ class Answer:
             answer off and the server says its window; else 0.
         citations: the sources that the text names, where it was searched for.
         search: what became of the search; status ``off`` where none was asked for.
+        stopped: why it was stopped here before its end: ``loop``, it said the same over and over;
+            ``deadline``; ``failure``, its server failed. Empty where it was not.
     """
 
     text: str
@@ -222,6 +226,7 @@ class Answer:
     context_tokens: int = 0
     citations: tuple[Citation, ...] = ()
     search: SearchReport = NOT_SEARCHED
+    stopped: str = ""
 
     def from_cache(self) -> Answer:
         """A copy marked as answered by the cache: billed 0, no calls on the wire."""

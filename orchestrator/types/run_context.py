@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from orchestrator.types.events import Event, Hook
     from orchestrator.types.requests import WireAttempt
 
+_LAST_S = 0.6  # in which no call is begun
+
 
 @dataclass(slots=True)
 class RequestCost:
@@ -37,6 +39,7 @@ class RequestCost:
         unsent: attempts that failed before anything was sent: they are on nobody's bill.
         announce: called before a call is sent, with what it may take.
         late: called with the attempts of a call that ends after the request did.
+        under_way: what the call had done that the deadline stopped, in words; empty for none.
         bill: what the row of a batch takes that the request is part of, if it is of one.
     """
 
@@ -52,6 +55,7 @@ class RequestCost:
     unsent: list[WireAttempt] = field(default_factory=list)
     announce: Callable[[WireAttempt], None] | None = None
     late: Callable[[tuple[WireAttempt, ...]], None] | None = None
+    under_way: str = ""
     bill: Bill | None = field(default_factory=bill_of_row)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -148,6 +152,11 @@ class RunContext:
     def within(self, seconds: float) -> RunContext:
         """The same request, which gives up in `seconds`."""
         return replace(self, until=time.monotonic() + seconds)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has no time for another call."""
+        return self.until is not None and self.until - time.monotonic() < _LAST_S
 
     def emit(self, event: Event) -> None:
         """Call the hook with `event`, if there is a hook."""

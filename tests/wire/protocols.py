@@ -45,7 +45,8 @@ class Said:
     @property
     def words(self) -> list[str]:
         """The parts of a stream."""
-        return [f"{word} " for word in self.text.split(" ")]
+        *before, last = self.text.split(" ")
+        return [*(f"{word} " for word in before), last]
 
 
 def openai(asked: Asked, said: Said) -> Json:
