@@ -40,6 +40,8 @@ UNUSABLE: Mapping[str, str] = {
     "empty": "the answer is empty",
     "truncated": "the answer was cut off by its length limit",
 }
+#: The code of a document of which its author says that something is still to be said.
+UNFINISHED = "GMN611"
 #: The code under which a report has what the author of a patch notes about it.
 NOTES = "NOTES"
 #: Finish reasons by which a provider says that the model came to its end.

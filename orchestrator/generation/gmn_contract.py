@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from orchestrator.generation.answers import NOTES, PatchEvaluator, with_finding
+from orchestrator.generation.answers import NOTES, UNFINISHED, PatchEvaluator, with_finding
 from orchestrator.generation.contract import explained, read_beginning
 from orchestrator.generation.request_building import load_library
 from orchestrator.gmn.acting.expectations import EPISODES, Expectation
@@ -23,7 +23,7 @@ from orchestrator.gmn.validate import Also, RepairMode, Source, Validation, vali
 from orchestrator.parsing.json_patch import from_name_keyed, pointer_in, root_names, to_name_keyed
 from orchestrator.parsing.json_pointer import pointer_to
 from orchestrator.parsing.json_reader import unfence
-from orchestrator.routing.offline.answer import write_model
+from orchestrator.routing.offline.answer import still_to_be_said, write_model
 from orchestrator.types.cached import cached_property
 from orchestrator.types.diagnostics import Diagnostic, Severity
 from orchestrator.types.requests import Evaluation, PartialReading
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from orchestrator.types.searching import Citation
 
 #: Raise it whenever the same text could be evaluated differently.
-CHECKS_VERSION = "10"
+CHECKS_VERSION = "11"
 _ASSUMPTIONS = "assumptions"
 _BRACE = re.compile("[{}]")
 _SOURCE = re.compile(r"source_\d+")
@@ -182,7 +182,12 @@ class GMNContract:
     def _fitted(self, verdict: Validation) -> Validation:
         """The verdict with what the sentence commits to and where it stands in the document."""
         spec, model, asked = verdict.spec, verdict.compiled, self.asked
-        if spec is None or model is None or asked is None or self.fits == "off":
+        if spec is None or model is None or asked is None:
+            return verdict
+        if words := still_to_be_said(spec, load_library()):
+            found = (*verdict.report.diagnostics, finding(UNFINISHED, words))
+            return replace(verdict, report=replace(verdict.report, diagnostics=found))
+        if self.fits == "off":
             return verdict
         from orchestrator.gmn.request.fits import with_fits  # noqa: PLC0415
 

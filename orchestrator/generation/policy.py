@@ -11,7 +11,7 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, TypeVar
 
-from orchestrator.generation.answers import UNUSABLE, changed, evaluate_answer, missing
+from orchestrator.generation.answers import UNFINISHED, UNUSABLE, changed, evaluate_answer, missing
 from orchestrator.generation.cut_off import after_cut_off
 from orchestrator.generation.request_variants import another_sample, as_document, as_patch
 from orchestrator.generation.state import Ask, Decision, Finished, GiveUp, State
@@ -52,6 +52,8 @@ def _decided(state: State[T], attempt: Attempt[T]) -> tuple[State[T], Decision[T
     )
     if evaluation.is_accepted:
         return state, Finished(attempt)
+    if any(d.code == UNFINISHED for d in evaluation.report.errors):
+        return state, GiveUp("the request does not say enough for a model")
     if len(state.attempts) >= state.bounds.max_calls:
         return state, GiveUp(f"{len(state.attempts)} calls, the most allowed, gave no valid answer")
     return _next(before, state, evaluation)

@@ -3,7 +3,7 @@
 The words with the values in them are written by the check that raises the code; severity and the
 order of repairs stand here and nowhere else. GMN001-016 are about syntax, 101-125 structure,
 201-219 probabilities, 301-312 shapes, 401-416 preferences and policies, 501-519 quality (never
-blocking), 601-607 queries, 608-610 the request, 701-713 limits, 801-811 import, 901-908 the engine.
+blocking), 601-607 queries, 608-611 the request, 701-713 limits, 801-811 import, 901-908 the engine.
 """
 
 from __future__ import annotations
@@ -164,6 +164,7 @@ _TABLE = """
 608 W - not in the model though the request says it
 609 E - the model contradicts the request
 610 E - too little of the request in the model
+611 E - not enough is said for a model
 701 E - variable too large
 702 E - table too large
 703 E - nested too deep

@@ -13,6 +13,7 @@ from orchestrator.generation.answer_schema import schema_of
 from orchestrator.generation.contract import JsonSchemaContract
 from orchestrator.generation.evaluation.finetune import examples_of
 from orchestrator.generation.gmn_contract import GMNContract
+from orchestrator.generation.request_building import load_library
 from orchestrator.gmn.acting.expectations import Expectation
 from orchestrator.gmn.formats import comments_of, read, with_shares, write_text
 from orchestrator.gmn.imports import KINDS, cassandra, gnn
@@ -21,7 +22,7 @@ from orchestrator.gmn.validate import validate
 from orchestrator.gmn.words.explain import explain
 from orchestrator.ledger.months import sums_of
 from orchestrator.models.secrets import Secrets
-from orchestrator.routing.offline.wording import read_wording
+from orchestrator.routing.offline.answer import write_model
 from orchestrator.server.chat_request import UnservedRequestError, read_request
 from orchestrator.types.errors import OrchestratorError
 from tests.support.documents import GOOD
@@ -101,8 +102,8 @@ def expectation(text: str) -> None:
 
 def sentence(text: str) -> None:
     """A description that is answered offline."""
-    read_wording(text)
     read_commitments(text)
+    write_model(text, "general", {}, load_library())
 
 
 def kept_result(text: str) -> None:

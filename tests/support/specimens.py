@@ -280,6 +280,7 @@ ELSEWHERE = {
     "608": "tests/gmn/request/test_fits.py",
     "609": "tests/gmn/request/test_fits.py",
     "610": "tests/gmn/request/test_fits.py",
+    "611": "tests/routing/offline/test_words.py",
     "711": "tests/gmn/test_validate.py",
     "808": "tests/gmn/imports/test_refused.py",
     "712": "tests/security/test_work.py",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 #: What a commitment is about. Of names: ``states``, ``observations``, ``actions`` (the labels of
@@ -51,11 +51,42 @@ class Commitment:
 
 
 @dataclass(frozen=True, slots=True)
+class Effect:
+    """One thing that a sentence says that happens, or that is seen.
+
+    Attributes:
+        action: what does it; empty where it happens by itself.
+        before: the state in which it does so; empty for any.
+        after: the state that it leads to, ``@stay``, ``@goal`` for the one that is wanted, or
+            empty for a step along the list; of what is seen the observation.
+        step: 1 and -1 for one step along the list, 2 and -2 for one to the better or worse.
+        chance: its probability; None where the sentence does not say.
+        is_alone: whether the sentence says that it happens by itself.
+        is_shown: whether it says what is observed in `before`.
+    """
+
+    action: str
+    before: str
+    after: str
+    span: TextSpan
+    step: int = 0
+    chance: float | None = None
+    is_alone: bool = False
+    is_shown: bool = False
+
+    def as_shown(self) -> Effect:
+        """The same as what is observed."""
+        return replace(self, is_shown=True)
+
+
+@dataclass(frozen=True, slots=True)
 class RequestReading:
     """What was read of a sentence.
 
     Attributes:
         commitments: in the order of the text.
+        effects: what actions do, what happens by itself, what is seen where.
+        unclear: the clauses that name states or actions and of which a rest was not read.
         not_understood: the words that no rule read and that carry a meaning of their own, in the
             user's spelling, each once.
         unread: characters beyond the longest text that is read.
@@ -65,6 +96,8 @@ class RequestReading:
     commitments: tuple[Commitment, ...] = ()
     not_understood: tuple[str, ...] = ()
     unread: int = 0
+    effects: tuple[Effect, ...] = ()
+    unclear: tuple[TextSpan, ...] = ()
 
     def said(self, commitment: Commitment) -> str:
         """The words of the text that make a commitment."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +21,7 @@ from orchestrator.gmn.request.labels import (
     variables_of,
 )
 from orchestrator.gmn.request.meanings import clash
-from orchestrator.gmn.request.read import read_request
+from orchestrator.gmn.request.read import read
 from orchestrator.gmn.request.tokens import words
 from orchestrator.gmn.request.worth import TOLERANCE, Held
 from orchestrator.types.diagnostics import listed
@@ -41,9 +40,8 @@ if TYPE_CHECKING:
     Verdict = tuple[Outcome, str]
 
 _NOTHING = words("none no nothing healthy")
+_WALLS = words("wall obstacle block")
 _LIKELY = 0.5  # probability from which a model is said to begin somewhere
-
-read = lru_cache(maxsize=64)(read_request)
 
 
 def fits_of(sentence: str, spec: GMNSpec, model: Compiled) -> Fits:
@@ -51,7 +49,15 @@ def fits_of(sentence: str, spec: GMNSpec, model: Compiled) -> Fits:
 
     Raises: TooMuchWork: the model is too large for it.
     """
-    reading, held = read(sentence), Held(spec, model)
+    return fits_of_reading(read(sentence), spec, model)
+
+
+def fits_of_reading(reading: RequestReading, spec: GMNSpec, model: Compiled) -> Fits:
+    """The same of commitments that were read by anybody.
+
+    Raises: TooMuchWork: as `fits_of`.
+    """
+    held = Held(spec, model)
     with allowance(DEFAULT_LIMITS.work // 20):
         doing("holding the model against the sentence", "it is left out")
         found = [_fitted(reading, one, held) for one in reading.commitments]
@@ -140,6 +146,8 @@ def _lacks(names: Sequence[str], variable: Variable) -> list[str]:
 def _count(one: Commitment, held: Held) -> Verdict:
     n, noun = one.value  # type: ignore[misc,str-unpack]  # a count is a number and a noun
     n, noun = int(n), str(noun)
+    if noun in _WALLS and any(len(t.table.blocked) == n for t in held.spec.transitions):
+        return "fulfilled", f"{n} cells that cannot be entered"
     for kind, variable in held.spec.variables():
         alike = sum(stems(noun) <= stems(label) for label in variable.names)
         is_plain = n > 2 and len(variable.shape) != 2

@@ -68,7 +68,7 @@ def read_lists(scan: Scan) -> None:
             _ = _after_noun(scan, at, word) or _after_verb(scan, at, word)
     for at, word in scan.walk():
         if not scan.taken[at] and scan.tokens[at].is_word and word not in BOUNDARIES:
-            _ = _of_plural(scan, at, word) or _bare(scan, at)
+            _ = _choice(scan, at) or _of_plural(scan, at, word) or _bare(scan, at)
     for at, token in enumerate(scan.tokens):
         if token.is_quoted and not scan.taken[at]:
             scan.add("named", token.text, at, at + 1, "quoted name")
@@ -156,6 +156,15 @@ def _of_plural(scan: Scan, at: int, word: str) -> bool:
     if len(listed.names) < (2 if is_named else 3) or listed.longest > 2:
         return False
     scan.add("options", listed.names, at, listed.after, "names of a plural")
+    return True
+
+
+def _choice(scan: Scan, at: int) -> bool:
+    """``spray or wait``: two names that are a clause of their own."""
+    begin, end = scan.clause(at)
+    if at != begin or end - begin != 3 or scan.low(at + 1) != "or" or scan.taken[at + 2]:
+        return False
+    scan.add("options", (scan.tokens[at].text, scan.tokens[at + 2].text), at, end, "choice")
     return True
 
 

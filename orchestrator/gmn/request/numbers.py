@@ -277,10 +277,18 @@ def _perfect(scan: Scan) -> None:
         is_perfect |= word in ("noise", "noises") and before in ("no", "without", "zero")
         if word in ("noise-free", "noiseless"):
             is_perfect, first = True, at
+        elif word in _SENSES and _is_said_perfect(scan, at):
+            scan.add("noise", 0.0, at, at + 3, "perfect sensing")
+            continue
         elif word in _SENSES and "perfect" in (before, scan.low(at - 2)):
             is_perfect, first = True, at - 1 - (before != "perfect")
         if is_perfect:
             scan.add("noise", 0.0, first, at + 1, "perfect sensing")
+
+
+def _is_said_perfect(scan: Scan, at: int) -> bool:
+    """``its sensors are perfect``."""
+    return scan.low(at + 1) in ("is", "are") and scan.low(at + 2) in ("perfect", "exact")
 
 
 def _noisy(scan: Scan) -> None:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from orchestrator.gmn.request.commitment import RequestReading
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from orchestrator.gmn.request.commitment import RequestReading, TextSpan
+from orchestrator.gmn.request.effects import HAPPENS, read_effects, with_chances
 from orchestrator.gmn.request.lists import read_lists
+from orchestrator.gmn.request.names import names_of, roots, roots_of
 from orchestrator.gmn.request.numbers import read_numbers
 from orchestrator.gmn.request.refusals import read_refusals
 from orchestrator.gmn.request.scan import ARTICLES, BOUNDARIES, NEGATIONS, Scan
 from orchestrator.gmn.request.tokens import words
 from orchestrator.gmn.request.wishes import read_wishes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from orchestrator.gmn.request.commitment import Commitment
 
 #: Characters of a text that are read; the rest is reported as unread.
 MOST_CHARACTERS = 32_768
@@ -35,13 +45,19 @@ def read_request(text: str) -> RequestReading:
     """What `text` commits its model to; in time linear in its length, without asking a model."""
     scan = Scan(text[:MOST_CHARACTERS])
     read_lists(scan)
+    read_effects(scan)
     read_refusals(scan)
     read_wishes(scan)
     read_numbers(scan)
     _drop_refuted(scan)
     found = sorted(scan.found, key=lambda one: (one.span.start, one.span.end))
     return RequestReading(
-        text, tuple(found), tuple(_left_over(scan)), max(0, len(text) - MOST_CHARACTERS)
+        text,
+        tuple(found),
+        tuple(_left_over(scan)),
+        max(0, len(text) - MOST_CHARACTERS),
+        effects=tuple(with_chances(scan)),
+        unclear=tuple(_unclear(scan)),
     )
 
 
@@ -58,7 +74,38 @@ def _drop_refuted(scan: Scan) -> None:
 def _left_over(scan: Scan) -> list[str]:
     left: dict[str, str] = {}
     for at, token in enumerate(scan.tokens):
-        is_plain = token.is_quoted or not any(sign.isalnum() for sign in token.text)
-        if not is_plain and not scan.taken[at] and token.low not in _STOP:
+        if _is_left(scan, at):
             left.setdefault(token.low, token.text)
     return list(left.values())
+
+
+def _is_left(scan: Scan, at: int) -> bool:
+    token = scan.tokens[at]
+    is_plain = token.is_quoted or not any(sign.isalnum() for sign in token.text)
+    return not is_plain and not scan.taken[at] and token.low not in _STOP
+
+
+def _is_in(scan: Scan, one: Commitment, begin: int, end: int) -> bool:
+    return scan.tokens[begin].start <= one.span.start < scan.tokens[end - 1].end
+
+
+def _unclear(scan: Scan) -> Iterator[TextSpan]:
+    """The clauses of which a rest that names a state or an action was not read."""
+    names = names_of(scan.text, scan.found)
+    known = {part for name in (*names.states, *names.actions) for part in roots_of(name)}
+    begin = 0
+    for end in scan.clause_ends if known else ():
+        said = [one for one in scan.found if begin < end and _is_in(scan, one, begin, end)]
+        own = {part for one in said if one.kind == "utility" for part in roots_of(one.about)}
+        if any(one.kind == "noise" for one in said):
+            own |= {part for name in names.actions for part in roots_of(name)}
+        left = [n for n in range(begin, end) if _is_left(scan, n)]
+        left = [n for n in left if own.isdisjoint(roots(scan.low(n)))]
+        has_rest = any(not known.isdisjoint(roots(scan.low(n))) for n in left)
+        if has_rest or (left and any(scan.low(n) in HAPPENS for n in left)):
+            yield TextSpan(scan.tokens[begin].start, scan.tokens[end - 1].end)
+        begin = end + 1
+
+
+#: The same, remembered for the last sentences: one is read for the model and held against it.
+read = lru_cache(maxsize=64)(read_request)

@@ -14,7 +14,7 @@ from orchestrator.types.cached import cached_property
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orchestrator.gmn.request.commitment import Kind, Value
+    from orchestrator.gmn.request.commitment import Effect, Kind, Value
 
 ARTICLES = words("a an the his her its their your my our some any this that these")
 #: Words at which a name of several words ends.
@@ -41,12 +41,14 @@ class Scan:
 
     Attributes:
         found: the commitments so far.
+        effects: what happens, so far.
         known: the names that are listed or quoted so far, in lower case.
     """
 
     text: str
     found: list[Commitment] = field(default_factory=list)
     known: set[str] = field(default_factory=set)
+    effects: list[Effect] = field(default_factory=list)
 
     @cached_property
     def tokens(self) -> list[Lexeme]:
@@ -76,7 +78,10 @@ class Scan:
     def clause_ends(self) -> list[int]:
         """The numbers of the tokens that end a clause, ascending."""
         last = len(self.tokens)
-        return [n for n, token in enumerate(self.tokens) if token.text in _ENDS] + [last]
+        dots = {n for n in range(1, last) if self.tokens[n].text == self.tokens[n - 1].text == "."}
+        dots |= {n - 1 for n in dots}  # ``p0..p3``
+        ends = [n for n, token in enumerate(self.tokens) if token.text in _ENDS and n not in dots]
+        return [*ends, last]
 
     def clause(self, at: int) -> tuple[int, int]:
         """First token, and token after the last, of the clause that token `at` stands in."""

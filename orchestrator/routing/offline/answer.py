@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import TYPE_CHECKING
 
-from orchestrator.gmn.examples import Example, choose, score
 from orchestrator.gmn.formats import write_json, write_text
 from orchestrator.gmn.formats.schema import as_schema_asks
 from orchestrator.gmn.model import Entry
-from orchestrator.routing.offline.counts import unmet_counts
-from orchestrator.routing.offline.grid import build_grid
-from orchestrator.routing.offline.named import build_named
-from orchestrator.routing.offline.revise import revise
+from orchestrator.gmn.request.read import read
+from orchestrator.gmn.validate import validate
+from orchestrator.routing.offline.draft import MOST_PLANS, Draft
+from orchestrator.routing.offline.evidence import evident
+from orchestrator.routing.offline.from_words import build_from_words
+from orchestrator.routing.offline.grid import build_grid, is_on_grid
+from orchestrator.routing.offline.revise import CAUTION, revise
 from orchestrator.routing.offline.rewording import adapted
-from orchestrator.routing.offline.wording import CAUTION, Wording, read_wording
+from orchestrator.routing.offline.verdict import build_verdict, is_verdict
 from orchestrator.types.requests import Description, OutputMode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from orchestrator.gmn.examples import Example
     from orchestrator.gmn.model import GMNSpec, Goal, Gradient, Payoff
+    from orchestrator.types.fits import Fitted
 
 CHAT = (
     "The embedded provider writes GMN models from curated examples; it does not chat. Set a key"
     " such as OPENAI_API_KEY, or start a local server, to ask a language model."
 )
-_FEWEST_SHARED_WORDS = 2  # with a curated model, for a chat message to ask for a model
+_QUESTION = "question_"
 
 
 def answer(description: Description, mode: OutputMode, examples: Sequence[Example]) -> str:
@@ -53,81 +58,135 @@ def answer_chat(
 
 
 def _describes_an_agent(sentence: str, examples: Sequence[Example]) -> bool:
-    wording = read_wording(sentence)
-    if wording.grid or wording.mentions_grid or wording.states or wording.actions:
+    draft = Draft(read(sentence), {})
+    if is_on_grid(draft, "general") or draft.names.states or draft.names.actions:
         return True
-    return any(score(sentence, "", example) >= _FEWEST_SHARED_WORDS for example in examples)
+    return evident(draft.reading, "general", examples) is not None
+
+
+def questions_of(spec: GMNSpec) -> tuple[str, ...]:
+    """What has to be said before a model that was written from a sentence is one."""
+    return tuple(e.value for e in spec.metadata if e.key.startswith(_QUESTION))
+
+
+def still_to_be_said(spec: GMNSpec, examples: Sequence[Example]) -> str:
+    """The questions of a model in a sentence; empty where it has none."""
+    questions = " ".join(questions_of(spec))
+    kinds = {12: "twelve"}.get(len(examples), str(len(examples)))
+    known = f"the embedded provider knows {kinds} kinds of agents and what you named"
+    return f"{known}; still to be said: {questions}" if questions else ""
 
 
 def write_model(
     prompt: str, agent_type: str, constraints: Mapping[str, int], examples: Sequence[Example]
 ) -> GMNSpec:
-    """The model that suits the sentence best, adapted to what it names."""
-    wording = read_wording(prompt)
-    assumptions: list[str] = []
-    spec = _built(wording, agent_type, constraints, examples, assumptions)
-    assumptions += [
-        f"{words!r} could not be honoured: the model keeps its own numbers"
-        for words in unmet_counts(prompt, spec)
-    ]
-    spec = _tempered(spec, wording, assumptions)
-    most = constraints.get("max_horizon")
-    if most is not None and spec.policy.horizon > most:
-        assumptions.append(f"max_horizon={most}: planning {most} steps instead of "
-                           f"{spec.policy.horizon}")  # fmt: skip
-        spec = _with_policy(spec, horizon=most)
-    spec = _few_policies(spec, constraints, assumptions)
-    metadata = [Entry(key="prompt", value=prompt)]
-    if assumptions:
-        metadata.append(Entry(key="assumptions", value="; ".join(assumptions)))
-    kept = [e for e in spec.metadata if e.key not in ("prompt", "assumptions", "expect")]
-    return spec.model_copy(update={"agent_type": agent_type, "metadata": (*metadata, *kept)})
+    """The model of a sentence, with what was assumed and what has to be asked in its metadata."""
+    return _written(prompt, agent_type, tuple(sorted(constraints.items())), tuple(examples))
 
 
-def _built(
-    wording: Wording,
+@functools.lru_cache(maxsize=64)
+def _written(
+    prompt: str,
     agent_type: str,
-    constraints: Mapping[str, int],
-    examples: Sequence[Example],
-    assumptions: list[str],
+    constraints: tuple[tuple[str, int], ...],
+    examples: tuple[Example, ...],
 ) -> GMNSpec:
-    best = choose(wording.text, agent_type, examples, 1)
-    suits = score(wording.text, agent_type, best[0]) if best else 0.0
-    special = bool(best) and best[0].name != "explorer" and suits >= 2
-    on_grid = wording.grid is not None or wording.mentions_grid
-    if on_grid and not (special and best[0].name == "warehouse" and wording.grid in (None, (3, 4))):
-        return build_grid(wording, constraints, assumptions)
-    if wording.states:
-        return build_named(wording, constraints, assumptions)
-    if best and (suits >= 1.5 or (suits >= 1 and not wording.actions)):
-        found = adapted(best[0], wording, constraints, assumptions)
-        if found is not None:
-            return found
-    if wording.actions:
-        return build_named(wording, constraints, assumptions)
-    if agent_type == "explorer":
-        return build_grid(wording, constraints, assumptions)
-    by_type = next((e for e in examples if e.agent_type == agent_type != "general"), None)
-    if by_type is not None:
-        assumptions.append(f"nothing in the sentence was recognised: the usual {agent_type}")
-        found = adapted(by_type, wording, constraints, assumptions)
-        if found is not None:
-            return found
-    return build_named(wording, constraints, assumptions)
+    draft = Draft(read(prompt), dict(constraints))
+    spec = _curated(draft, agent_type, examples)
+    if spec is None:
+        spec = _bounded(draft, _tempered(draft, _built(draft, agent_type)))
+        _ask_of_the_rest(draft, spec)
+    said = [Entry(key="prompt", value=prompt)]
+    if draft.assumptions:
+        said.append(Entry(key="assumptions", value="; ".join(draft.assumptions)))
+    said += [Entry(key=f"{_QUESTION}{n}", value=q) for n, q in enumerate(draft.questions, 1)]
+    kept = [e for e in spec.metadata if e.key not in ("prompt", "assumptions", "expect")]
+    return spec.model_copy(update={"agent_type": agent_type, "metadata": (*said, *kept)})
 
 
-def _tempered(spec: GMNSpec, wording: Wording, assumptions: list[str]) -> GMNSpec:
-    if "cautious" in wording.temper:
+def _curated(draft: Draft, agent_type: str, examples: Sequence[Example]) -> GMNSpec | None:
+    """The curated model that the sentence names, where all of the sentence is in it."""
+    found = evident(draft.reading, agent_type, examples)
+    if found is None or draft.reading.effects or draft.reading.unclear:
+        return None
+    example, sign = found
+    own = Draft(draft.reading, draft.constraints)
+    spec = adapted(example, own)
+    if spec is None or _counts_otherwise(draft, example):
+        draft.assumptions[:] = own.assumptions
+        return None
+    own.assume(f"adapted from the curated {example.name} ({sign!r}), whose structure is kept")
+    spec = _bounded(own, _tempered(own, spec))
+    if _misfits(own, spec):
+        return None
+    draft.assumptions[:] = own.assumptions
+    return spec
+
+
+def _counts_otherwise(draft: Draft, example: Example) -> bool:
+    """Whether the sentence has another number of what the curated model counts: three arms."""
+    own = {one.value for one in read(example.prompt).commitments if one.kind == "count"}
+    said = {one.value for one in draft.of("count")}
+    nouns = {value[1] for value in own if isinstance(value, tuple)}
+    return any(isinstance(v, tuple) and v[1] in nouns and v not in own for v in said)
+
+
+def _built(draft: Draft, agent_type: str) -> GMNSpec:
+    if is_on_grid(draft, agent_type):
+        return build_grid(draft, agent_type)
+    return build_verdict(draft) if is_verdict(draft) else build_from_words(draft)
+
+
+def _ask_of_the_rest(draft: Draft, spec: GMNSpec) -> None:
+    """Questions for what was read by no rule, and for what the model is not."""
+    for span in draft.reading.unclear:
+        said = draft.reading.text[span.start : span.end]
+        draft.ask(f"what does {said!r} mean for the model?")
+    if draft.questions:
+        return
+    for one in _misfits(draft, spec):
+        draft.ask(f"what is meant by {one.said!r} ({one.where})?")
+
+
+def _misfits(draft: Draft, spec: GMNSpec) -> list[Fitted]:
+    """What the sentence says and the model is not, but for what an assumption speaks of."""
+    verdict = validate(spec, run_steps=0, constraints=draft.constraints)
+    if verdict.spec is None or verdict.compiled is None or verdict.report.errors:
+        words = "; ".join(str(one) for one in verdict.report.errors)
+        raise AssertionError(f"a model of the embedded provider is not valid: {words}")
+    from orchestrator.gmn.request.fits import fits_of  # noqa: PLC0415  # numpy, on demand
+
+    found = fits_of(draft.reading.text, verdict.spec, verdict.compiled)
+    said = "; ".join(draft.assumptions)
+    return [one for one in found.unmet if one.outcome == "contradicted" or one.value not in said]
+
+
+def _bounded(draft: Draft, spec: GMNSpec) -> GMNSpec:
+    """The model within the bounds on the horizon and on the number of plans."""
+    most = draft.constraints.get("max_horizon")
+    if most is not None and spec.policy.horizon > most:
+        draft.assume(f"max_horizon={most}: planning {most} steps instead of {spec.policy.horizon}")
+        spec = _with_policy(spec, horizon=most)
+    policy: dict[str, object] = {}
+    for kind, key in (("precision", "gamma"), ("discount", "discount")):
+        if (number := draft.number(kind)) is not None:  # type: ignore[arg-type]  # both are kinds
+            policy[key] = number
+    return _few_policies(_with_policy(spec, **policy) if policy else spec, draft)
+
+
+def _tempered(draft: Draft, spec: GMNSpec) -> GMNSpec:
+    tempers = {one.value for one in draft.of("temper")}
+    if "cautious" in tempers:
         weighed = _weighed(_with_policy(spec, info_gain=True), liked=1.0, disliked=CAUTION)
         more = f", and what is disliked weighs {CAUTION:g} times as much"
         is_averse = weighed.preferences != spec.preferences
-        assumptions.append("cautious: information gain counts" + (more if is_averse else ""))
+        draft.assume("cautious: information gain counts" + (more if is_averse else ""))
         return weighed
-    if "greedy" in wording.temper:
-        assumptions.append("greedy: information gain does not count")
+    if tempers & {"greedy", "bold"}:
+        draft.assume("greedy or bold: information gain does not count")
         return _with_policy(spec, info_gain=False)
-    if "curious" in wording.temper:
-        assumptions.append("curious: utilities are halved, so information weighs more")
+    if "curious" in tempers:
+        draft.assume("curious: utilities are halved, so information weighs more")
         return _weighed(_with_policy(spec, info_gain=True), liked=0.5, disliked=0.5)
     return spec
 
@@ -159,8 +218,8 @@ def _with_policy(spec: GMNSpec, **changes: object) -> GMNSpec:
     return spec.model_copy(update={"policy": spec.policy.model_copy(update=changes)})
 
 
-def _few_policies(spec: GMNSpec, constraints: Mapping[str, int], assumptions: list[str]) -> GMNSpec:
-    most = constraints.get("max_policies", 4096)
+def _few_policies(spec: GMNSpec, draft: Draft) -> GMNSpec:
+    most = draft.constraints.get("max_policies", MOST_PLANS)
     per_step = 1
     for action in spec.actions:
         per_step *= action.n
@@ -168,5 +227,5 @@ def _few_policies(spec: GMNSpec, constraints: Mapping[str, int], assumptions: li
     while horizon > 1 and per_step**horizon > most:
         horizon -= 1
     if horizon != spec.policy.horizon:
-        assumptions.append(f"planning {horizon} steps keeps the number of plans within {most}")
+        draft.assume(f"planning {horizon} steps keeps the number of plans within {most}")
     return _with_policy(spec, horizon=horizon)

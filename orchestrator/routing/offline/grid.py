@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.model import Conditional, GMNSpec, Move, Policy, Preference, Table, Variable
-from orchestrator.routing.offline.wording import Wording, cell_of, cells
+from orchestrator.gmn.request.labels import is_place
+from orchestrator.gmn.request.scan import ARTICLES, Scan
+from orchestrator.gmn.request.tokens import words
+from orchestrator.routing.offline.draft import slug
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from orchestrator.gmn.request.commitment import Commitment
+    from orchestrator.routing.offline.draft import Draft
 
 _DELTAS = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1), "stay": (0, 0)}
 _SYNONYMS = {
@@ -19,40 +26,143 @@ _SYNONYMS = {
 MOST_CELLS = 196  # 196 * 196 * 5 moves is the most that fits one table
 UTILITY = 8.0  # nats; a step nearer must outweigh what a step may teach
 AVERSION = -6.0
+_GRIDS = words("grid maze labyrinth gridworld grid-world tiles chessboard")
+_WALLS = words("wall walls obstacle obstacles block blocks blocked")
+_BETWEEN = ARTICLES | words("at on in cell cells is are , and :")
+_SLIPS = words("slip slips slipping slippery icy fails fail wind windy drifts pushes")
+_SIDES = {
+    **dict.fromkeys(words("top upper north"), "top"),
+    **dict.fromkeys(words("bottom lower south"), "bottom"),
+    **dict.fromkeys(words("left west"), "left"),
+    **dict.fromkeys(words("right east"), "right"),
+}
 
 
-def build_grid(wording: Wording, constraints: Mapping[str, int], assumptions: list[str]) -> GMNSpec:
+def is_on_grid(draft: Draft, agent_type: str) -> bool:
+    """Whether a sentence is about moving on a grid."""
+    if draft.first("size") or draft.words & _GRIDS:
+        return True
+    is_bare = not (draft.names.states or draft.names.actions or draft.reading.effects)
+    is_bare = is_bare and not list(draft.of("count", "named"))
+    return agent_type == "explorer" and is_bare
+
+
+def build_grid(draft: Draft, agent_type: str) -> GMNSpec:
     """A position on a grid, seen with noise, moved by steps, with a wish graded by distance."""
-    rows, columns = _sizes(wording, constraints, assumptions)
-    labels = cells(rows, columns)
-    start = _start(wording, rows, columns, assumptions)
-    goal = _goal(wording, start, rows, columns, assumptions)
-    avoid = _known(wording.avoid, rows, columns, "place to avoid", assumptions)
-    blocked = _blocked(
-        wording, start, goal, avoid=avoid, shape=(rows, columns), assumptions=assumptions
-    )
-    moves = _moves(wording, constraints, assumptions)
-    noise = _or_assumed(wording.noise, 0.1, "sensor noise", assumptions)
-    slip = _or_assumed(wording.slip, 0.1, "slip", assumptions)
+    shape = _shape(draft)
+    is_usual = agent_type == "explorer" and not draft.reading.not_understood
+    if not is_usual and not list(draft.of("size", "goal")):
+        draft.ask("how many rows and columns does the grid have, and which cell is the goal?")
+    labels = cells(*shape)
+    start = _cell(draft, draft.first("start"), shape) or "r0c0"
+    goal = _goal(draft, start, shape)
+    avoid = [cell for one in draft.of("avoid") if (cell := _cell(draft, one, shape))]
+    blocked = _blocked(draft, (start, goal, *avoid), shape=shape)
+    moves = _moves(draft)
+    noise = draft.noise(0.1, "what is seen of the cell")
+    wish = _preference(draft, goal, avoid, walls=blocked, shape=shape)
     walls = tuple(label for label in labels if label in blocked)
-    wish = _preference(labels, goal, avoid, walls=blocked, shape=(rows, columns))
+    _ask_of_the_rest(draft)
     return GMNSpec(
         name="explorer",
         agent_type="explorer",
-        description=f"Walks a {rows}x{columns} grid from {start} to {goal}.",
-        states=(Variable(name="pos", shape=(rows, columns)),),
-        observations=(Variable(name="cell", shape=(rows, columns)),),
+        description=f"Walks a {shape[0]}x{shape[1]} grid from {start} to {goal}.",
+        states=(Variable(name="pos", shape=shape),),
+        observations=(Variable(name="cell", shape=shape),),
         actions=(Variable(name="move", labels=tuple(moves)),),
         likelihoods=(
             Conditional(of="cell", given=("pos",), table=Table(kind="identity", noise=noise)),
         ),
         transitions=(
-            Conditional(of="pos", given=("move", "pos"), table=_steps(moves, walls, slip)),
+            Conditional(of="pos", given=("move", "pos"), table=_steps(moves, walls, _slip(draft))),
         ),
         priors=(Conditional(of="pos", table=Table(kind="map", map=(start,))),),
         preferences=(wish,),
-        policy=Policy(horizon=_horizon(len(moves), wording, rows * columns, assumptions)),
+        policy=Policy(horizon=_horizon(draft, len(moves), len(labels))),
     )
+
+
+def cells(rows: int, columns: int) -> list[str]:
+    """The labels of a grid's cells, row by row."""
+    return [f"r{i}c{j}" for i in range(rows) for j in range(columns)]
+
+
+def cell_at(place: str, rows: int, columns: int, *, is_counted: bool = False) -> str | None:
+    """The label of ``r2c3``, ``centre`` or ``top left corner``; None for what is not on the grid.
+
+    A corner of which one side is not said is the one that is farther down or right.
+    """
+    if match := re.fullmatch(r"r(\d{1,3})c(\d{1,3})", place):
+        i, j = int(match[1]), int(match[2])
+        if is_counted and (i == rows or j == columns):
+            i, j = i - 1, j - 1
+        return f"r{i}c{j}" if 0 <= i < rows and 0 <= j < columns else None
+    if place == "centre":
+        return f"r{rows // 2}c{columns // 2}"
+    if not place.endswith("corner"):
+        return None
+    i = 0 if "top" in place or "near" in place else rows - 1
+    is_left = "left" in place or ("near" in place and "right" not in place)
+    return f"r{i}c{0 if is_left else columns - 1}"
+
+
+def _cell(draft: Draft, one: Commitment | None, shape: tuple[int, int]) -> str:
+    """The cell that a commitment means; a question where it means none."""
+    if one is None:
+        return ""
+    value = str(one.value)
+    if cell := cell_at(value, *shape, is_counted=one.about == "counted"):
+        return cell
+    side = _side(draft, one, shape)
+    if side:
+        draft.assume(f"{value} is at {side}")
+    elif is_place(value):
+        draft.ask(f"{value!r} is not a cell of the {shape[0]}x{shape[1]} grid: which is meant?")
+    else:
+        draft.ask(f"which cell of the {shape[0]}x{shape[1]} grid is {value!r}?")
+    return side
+
+
+def _side(draft: Draft, one: Commitment, shape: tuple[int, int]) -> str:
+    """The middle of the side on which something is said to be: ``the exit at the right``."""
+    after = draft.reading.text[one.span.end :].casefold().split()[:4]
+    said = next((_SIDES[w.strip(".,;")] for w in after if w.strip(".,;") in _SIDES), "")
+    if not said or not {"at", "on"} & set(after[:1]):
+        return ""
+    (rows, columns) = shape
+    at = {"top": (0, columns // 2), "bottom": (rows - 1, columns // 2),
+          "left": (rows // 2, 0), "right": (rows // 2, columns - 1)}[said]  # fmt: skip
+    return f"r{at[0]}c{at[1]}"
+
+
+def _ask_of_the_rest(draft: Draft) -> None:
+    """What a grid has no place for."""
+    for names in (draft.names.states, draft.names.observations, *draft.names.others):
+        if names:
+            draft.ask(f"what are {', '.join(names)} on the grid?")
+    for one in draft.of("chance"):
+        if not draft.has(one, _SLIPS | words("works succeeds")):
+            draft.ask(f"what is {draft.reading.said(one)!r} the probability of?")
+
+
+def _slip(draft: Draft) -> float:
+    """How often a move does not happen."""
+    for one in draft.of("chance"):
+        share = float(one.value)  # type: ignore[arg-type]  # a chance is a number
+        if draft.has(one, words("works succeeds")):
+            return round(1.0 - share, 9)
+        if draft.has(one, _SLIPS):
+            return share
+    if draft.words & words("deterministic") or _never_slips(draft):
+        return 0.0
+    share = 0.2 if draft.words & _SLIPS else 0.1
+    draft.assume(f"how often a move fails was not said: {share:.0%}")
+    return share
+
+
+def _never_slips(draft: Draft) -> bool:
+    slips = words("slip slips slipping slippery")
+    return any(not slips.isdisjoint(str(o.value).split()) for o in draft.of("avoid", "absent"))
 
 
 def _steps(moves: Mapping[str, tuple[int, int]], walls: tuple[str, ...], slip: float) -> Table:
@@ -65,92 +175,88 @@ def _steps(moves: Mapping[str, tuple[int, int]], walls: tuple[str, ...], slip: f
     )
 
 
-def _sizes(
-    wording: Wording, constraints: Mapping[str, int], assumptions: list[str]
-) -> tuple[int, int]:
-    rows, columns = wording.grid or (5, 5)
-    if wording.grid is None:
-        assumptions.append("no grid size was named: 5x5")
+def _shape(draft: Draft) -> tuple[int, int]:
+    said = draft.first("size")
+    rows, columns = said.value if said else (5, 5)  # type: ignore[misc,str-unpack]  # rows and columns
+    rows, columns = int(rows), int(columns)
+    if said is None:
+        draft.assume("no grid size was named: 5x5")
     asked = (rows, columns)
-    bounds = [constraints[key] for key in ("max_states", "max_observations") if key in constraints]
-    most = min([MOST_CELLS, *bounds])
+    keys = ("max_states", "max_observations")
+    most = min([MOST_CELLS, *(draft.constraints[k] for k in keys if k in draft.constraints)])
     while rows * columns > most and max(rows, columns) > 1:
         rows, columns = (rows - 1, columns) if rows >= columns else (rows, columns - 1)
     if (rows, columns) != asked:
-        assumptions.append(
+        draft.assume(
             f"the grid was made {rows}x{columns} instead of {asked[0]}x{asked[1]}"
             f" to stay within {most} cells"
         )
     return rows, columns
 
 
-def _start(wording: Wording, rows: int, columns: int, assumptions: list[str]) -> str:
-    if wording.start and (cell := cell_of(wording.start, rows, columns)):
-        return cell
-    if wording.start:
-        assumptions.append(f"start {wording.start!r} is not a cell of the grid: r0c0")
-    return "r0c0"
-
-
-def _goal(wording: Wording, start: str, rows: int, columns: int, assumptions: list[str]) -> str:
+def _goal(draft: Draft, start: str, shape: tuple[int, int]) -> str:
+    rows, columns = shape
     far = f"r{rows - 1}c{columns - 1}"
     far = far if far != start else "r0c0"
-    if not wording.goal:
-        assumptions.append(f"no goal was named: the far corner {far}")
+    said = draft.first("goal")
+    cell = _cell(draft, said, shape)
+    if said is None:
+        draft.assume(f"no goal was named: the far corner {far}")
+    elif cell == start and "corner" in str(said.value) and rows * columns > 1:
+        draft.assume(f"the agent starts at {start}, so the corner to reach is {far}")
         return far
-    cell = cell_of(wording.goal, rows, columns)
-    if cell is None:
-        assumptions.append(f"goal {wording.goal!r} is not a cell of the grid: the far corner {far}")
-        return far
-    if cell == start and "corner" in wording.goal and rows * columns > 1:
-        assumptions.append(f"the agent starts at {start}, so the corner to reach is {far}")
-        return far
-    return cell
+    return cell or far
 
 
-def _known(
-    places: Sequence[str], rows: int, columns: int, what: str, assumptions: list[str]
-) -> tuple[str, ...]:
-    found: list[str] = []
-    for place in places:
-        cell = cell_of(place, rows, columns)
-        if cell is None:
-            assumptions.append(f"{what} {place!r} is outside the grid: ignored")
-        else:
-            found.append(cell)
-    return tuple(dict.fromkeys(found))
-
-
-def _blocked(
-    wording: Wording,
-    start: str,
-    goal: str,
-    *,
-    avoid: Sequence[str],
-    shape: tuple[int, int],
-    assumptions: list[str],
-) -> set[str]:
-    named = _known(wording.blocked, *shape, "obstacle", assumptions)
-    wanted = list(named)
-    missing = wording.n_obstacles - len(named)
+def _blocked(draft: Draft, taken: tuple[str, ...], *, shape: tuple[int, int]) -> set[str]:
+    """The walls that are named, and as many more as are counted."""
+    start, goal, *_ = taken
+    wanted = _walled(draft, shape)
+    missing = _n_walls(draft) - len(wanted)
     if missing > 0:
         # Every other cell from the middle outwards leaves ways around.
-        taken = (start, goal, *avoid, *named)
-        free = [c for k, c in enumerate(cells(*shape)) if c not in taken and k % 2]
+        free = [c for k, c in enumerate(cells(*shape)) if c not in (*taken, *wanted) and k % 2]
         middle = len(free) // 2
         spread = sorted(free, key=lambda c: abs(free.index(c) - middle))
         wanted += spread[:missing]
         placed = ", ".join(spread[:missing]) or "nowhere"
-        assumptions.append(f"obstacles without a place were put at {placed}")
+        draft.assume(f"obstacles without a place were put at {placed}")
     walls: set[str] = set()
     for cell in wanted:
         if cell in (start, goal):
-            assumptions.append(f"obstacle {cell} lies on the start or the goal: left out")
+            draft.assume(f"obstacle {cell} lies on the start or the goal: left out")
         elif start not in distances(goal, walls | {cell}, shape):
-            assumptions.append(f"obstacle {cell} would cut off the goal: left out")
+            draft.assume(f"obstacle {cell} would cut off the goal: left out")
         else:
             walls.add(cell)
     return walls
+
+
+def _walled(draft: Draft, shape: tuple[int, int]) -> list[str]:
+    """The cells after ``walls at``."""
+    scan, found = Scan(draft.reading.text), list[str]()
+    for at, word in scan.walk():
+        if word not in _WALLS:
+            continue
+        here = at + 1
+        while scan.places.get(here) or scan.low(here) in _BETWEEN:
+            if place := scan.places.get(here):
+                cell = cell_at(place.value, *shape, is_counted=place.about == "counted")
+                if cell is None:
+                    draft.ask(
+                        f"obstacle {place.value!r} is not a cell of the grid: which is meant?"
+                    )
+                found += [cell] if cell else []
+            here = place.after if place else here + 1
+    return list(dict.fromkeys(found))
+
+
+def _n_walls(draft: Draft) -> int:
+    for one in draft.of("count"):
+        n, noun = one.value  # type: ignore[misc,str-unpack]  # a count is a number and a noun
+        if str(noun) in _WALLS:
+            return int(n)
+    return 1 if re.search(r"\b(?:an obstacle|a wall)\b", draft.reading.text, re.IGNORECASE) else 0
 
 
 def distances(goal: str, walls: set[str], shape: tuple[int, int]) -> dict[str, int]:
@@ -170,38 +276,30 @@ def distances(goal: str, walls: set[str], shape: tuple[int, int]) -> dict[str, i
     return found
 
 
-def _moves(
-    wording: Wording, constraints: Mapping[str, int], assumptions: list[str]
-) -> dict[str, tuple[int, int]]:
+def _moves(draft: Draft) -> dict[str, tuple[int, int]]:
     moves: dict[str, tuple[int, int]] = {}
-    for name in wording.actions:
-        meaning = _SYNONYMS.get(name.lower(), name.lower())
+    for name in draft.names.actions:
+        said = name.casefold().removeprefix("go ").removeprefix("move ").removeprefix("step ")
+        meaning = _SYNONYMS.get(said, said)
         if meaning in _DELTAS and _DELTAS[meaning] not in moves.values():
-            moves[name] = _DELTAS[meaning]
+            moves[slug(name)] = _DELTAS[meaning]
         else:
-            assumptions.append(f"action {name!r} has no direction on a grid: ignored")
+            draft.ask(f"in which direction does {name!r} go on the grid?")
     if not set(_DELTAS.values()) - {(0, 0)} <= set(moves.values()):
         if moves:
-            assumptions.append("directions that were not named were added, to reach every cell")
+            draft.assume("directions that were not named were added, to reach every cell")
         kept = {d: a for a, d in moves.items()}
         moves = {kept.get(d, a): d for a, d in _DELTAS.items()}
-    most = constraints.get("max_actions", 5)
+    most = draft.constraints.get("max_actions", 5)
     if most < len(moves):
         moves = dict(list(moves.items())[:most])
         skipped = "stay" if most == 4 else "some directions"
-        assumptions.append(f"max_actions={most}: {skipped} left out")
+        draft.assume(f"max_actions={most}: {skipped} left out")
     return moves
 
 
-def _or_assumed(value: float | None, default: float, what: str, assumptions: list[str]) -> float:
-    if value is None:
-        assumptions.append(f"{what} was not named: {default:.0%}")
-        return default
-    return value
-
-
 def _preference(
-    labels: Sequence[str],
+    draft: Draft,
     goal: str,
     avoid: Sequence[str],
     *,
@@ -211,22 +309,22 @@ def _preference(
     """Utility falls evenly with the steps left, so every step forward is worth the same."""
     steps = distances(goal, walls, shape)
     farthest = max(steps.values()) or 1
+    best, worst = UTILITY, AVERSION
+    for one in draft.of("utility"):
+        value = float(one.value)  # type: ignore[arg-type]  # a utility is a number
+        if value > 0:
+            best = value
+        elif value < 0 and avoid:
+            worst = value
+        else:
+            draft.ask(f"what does {draft.reading.said(one)!r} count for: which cell or move?")
     values = [
-        AVERSION
-        if cell in avoid
-        else round(UTILITY * (1 - steps.get(cell, farthest) / farthest), 2)
-        for cell in labels
+        worst if cell in avoid else round(best * (1 - steps.get(cell, farthest) / farthest), 2)
+        for cell in cells(*shape)
     ]
     return Preference(on="cell", values=tuple(values), reason=f"reach {goal}, nearer is better")
 
 
-def _horizon(n_moves: int, wording: Wording, cells: int, assumptions: list[str]) -> int:
+def _horizon(draft: Draft, n_moves: int, n_cells: int) -> int:
     # Comparing policies costs policies times cells squared; this keeps a step within milliseconds.
-    fitting = [h for h in range(1, 9) if n_moves**h * cells <= 100_000 and n_moves**h <= 4096]
-    most = max(fitting, default=1)
-    wanted = wording.horizon or 3
-    if wanted > most:
-        if wording.horizon:
-            assumptions.append(f"horizon {wanted} makes too many plans: {most}")
-        return most
-    return wanted
+    return draft.horizon(3, n_moves, n_cells)

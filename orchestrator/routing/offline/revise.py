@@ -6,15 +6,10 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.gmn.request.read import read
 from orchestrator.parsing.spelling import nearest
-from orchestrator.routing.offline.wording import (
-    CAUTION,
-    Wording,
-    cell_of,
-    cells,
-    read_wording,
-    slug,
-)
+from orchestrator.routing.offline.draft import Draft, slug
+from orchestrator.routing.offline.grid import cell_at, cells
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,6 +17,8 @@ if TYPE_CHECKING:
     from orchestrator.types.diagnostics import PatchOperation
 
 View = dict[str, Any]
+#: How much more a cautious agent weighs what is disliked.
+CAUTION = 1.5
 _WEIGHED = ("goals", "goal_gradient", "rules")
 
 
@@ -32,7 +29,7 @@ def revise(document: str, wish: str) -> str:
     """
     view = json.loads(document)
     operations: list[PatchOperation] = []
-    wording = read_wording(wish)
+    wording = Draft(read(wish), {})
     for way in _WAYS:
         operations += way(view, wording)
     if not operations:
@@ -57,11 +54,12 @@ def _assumption(view: View, words: str) -> list[PatchOperation]:
     return [{"op": "add", "path": "/metadata/assumptions", "value": text}]
 
 
-def _horizon(view: View, wording: Wording) -> Iterator[PatchOperation]:
+def _horizon(view: View, wording: Draft) -> Iterator[PatchOperation]:
     now = int(view.get("policy", {}).get("horizon", 1))
-    wanted = wording.horizon
+    said = wording.number("horizon")
+    wanted = int(said) if said else None
     if wanted is None and re.search(
-        r"\b(?:further|farther) ahead\b|GMN503|GMN906", wording.text, re.I
+        r"\b(?:further|farther) ahead\b|GMN503|GMN906", wording.reading.text, re.I
     ):
         wanted = now + 1
     if wanted is None or wanted == now:
@@ -75,14 +73,14 @@ def _horizon(view: View, wording: Wording) -> Iterator[PatchOperation]:
         yield {"op": "add", "path": "/policy/horizon", "value": wanted}
 
 
-def _temper(view: View, wording: Wording) -> Iterator[PatchOperation]:
-    temper = wording.temper
+def _temper(view: View, wording: Draft) -> Iterator[PatchOperation]:
+    temper = {one.value for one in wording.of("temper")}
     if "cautious" in temper or "curious" in temper:
         yield {"op": "add", "path": "/policy/info_gain", "value": True}
         cautious = (1.0, CAUTION) if _dislikes(view) else (1 / CAUTION, 1.0)
         liked, disliked = cautious if "cautious" in temper else (0.5, 0.5)
         yield from _weighed(view, liked, disliked)
-    elif "greedy" in temper:
+    elif temper & {"greedy", "bold"}:
         yield {"op": "add", "path": "/policy/info_gain", "value": False}
 
 
@@ -116,24 +114,28 @@ def _weighed(view: View, liked: float, disliked: float) -> Iterator[PatchOperati
                 yield {"op": "replace", "path": f"{path}/{key}", "value": changed}
 
 
-def _noise(view: View, wording: Wording) -> Iterator[PatchOperation]:
-    less = re.search(r"\bless nois|\blower noise|\breduce (?:the )?noise", wording.text, re.I)
-    more = re.search(r"\bmore nois|\bhigher noise", wording.text, re.I)
-    if wording.noise is None and not less and not more:
+def _noise(view: View, wording: Draft) -> Iterator[PatchOperation]:
+    less = re.search(
+        r"\bless nois|\blower noise|\breduce (?:the )?noise", wording.reading.text, re.I
+    )
+    more = re.search(r"\bmore nois|\bhigher noise", wording.reading.text, re.I)
+    noise = wording.number("noise")
+    if noise is None and not less and not more:
         return
     for name, entry in view.get("likelihoods", {}).items():
         now = entry.get("table", {}).get("noise", 0.0)
-        if now or (wording.noise and entry.get("table", {}).get("kind") == "identity"):
-            changed = now / 2 if less else min(2 * now, 0.5) if more else wording.noise
+        if now or (noise and entry.get("table", {}).get("kind") == "identity"):
+            changed = now / 2 if less else min(2 * now, 0.5) if more else noise
             yield {"op": "add", "path": f"/likelihoods/{name}/table/noise", "value": changed}
 
 
-def _goal(view: View, wording: Wording) -> Iterator[PatchOperation]:
-    if not wording.goal:
+def _goal(view: View, wording: Draft) -> Iterator[PatchOperation]:
+    said = wording.first("goal")
+    if said is None:
         return
     for name, preference in view.get("preferences", {}).items():
         variable = _variable(view, str(preference.get("on", name)))
-        label = _label(variable, wording.goal)
+        label = _label(variable, str(said.value))
         if label is not None and not preference.get("rules"):
             utility = max([3.0, *map(float, preference.get("values", []))])
             changed: View = {"on": preference.get("on", name)}
@@ -145,22 +147,23 @@ def _goal(view: View, wording: Wording) -> Iterator[PatchOperation]:
             return
 
 
-def _start(view: View, wording: Wording) -> Iterator[PatchOperation]:
-    if not wording.start:
+def _start(view: View, wording: Draft) -> Iterator[PatchOperation]:
+    said = wording.first("start")
+    if said is None:
         return
     for name in view.get("states", {}):
-        label = _label(_variable(view, name), wording.start)
+        label = _label(_variable(view, name), str(said.value))
         if label is not None:
             prior = {"of": name, "table": {"kind": "map", "map": [label]}}
             yield {"op": "add", "path": f"/priors/{name}", "value": prior}
             return
 
 
-def _memory(view: View, wording: Wording) -> Iterator[PatchOperation]:
+def _memory(view: View, wording: Draft) -> Iterator[PatchOperation]:
     """A factor that remembers for good whether a telling value was reached, and is seen itself."""
     taken = {*view.get("states", {}), *view.get("observations", {})}
     if (
-        not re.search(r"\bmemor|\bremember", wording.text, re.I)
+        not re.search(r"\bmemor|\bremember", wording.reading.text, re.I)
         or "memory" in taken
         or "recall" in taken
     ):
@@ -198,9 +201,11 @@ def _memory(view: View, wording: Wording) -> Iterator[PatchOperation]:
     yield from _assumption(view, f"memory: {words}")
 
 
-def _rename(view: View, wording: Wording) -> Iterator[PatchOperation]:
+def _rename(view: View, wording: Draft) -> Iterator[PatchOperation]:
     match = re.search(
-        r"\b(?:call it|rename (?:it|the agent) (?:to )?)\s*([A-Za-z]\w*)", wording.text, re.I
+        r"\b(?:call it|rename (?:it|the agent) (?:to )?)\s*([A-Za-z]\w*)",
+        wording.reading.text,
+        re.I,
     )
     if match:
         yield {"op": "add", "path": "/name", "value": slug(match[1])}
@@ -225,12 +230,12 @@ def _names(variable: View) -> list[str]:
 
 def _label(variable: View, word: str) -> str | None:
     shape = variable.get("shape") or []
-    if len(shape) == 2 and (cell := cell_of(word, *shape)):
+    if len(shape) == 2 and (cell := cell_at(word, *shape)):
         return cell
     names = _names(variable)
     return nearest(slug(word), names) or nearest(slug(word).split("_")[0], names)
 
 
-_WAYS: tuple[Callable[[View, Wording], Iterator[PatchOperation]], ...] = (
+_WAYS: tuple[Callable[[View, Draft], Iterator[PatchOperation]], ...] = (
     _horizon, _temper, _noise, _goal, _start, _memory, _rename,
 )  # fmt: skip

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from orchestrator.parsing.spelling import nearest
-from orchestrator.routing.offline.wording import Wording, slug
+from orchestrator.gmn.request.labels import meant_by, variables_of
+from orchestrator.routing.offline.draft import Draft, near, slug
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,34 +15,37 @@ if TYPE_CHECKING:
     from orchestrator.gmn.model import Condition, Conditional, GMNSpec, Preference, Variable
 
 
-def adapted(
-    example: Example, wording: Wording, constraints: Mapping[str, int], assumptions: list[str]
-) -> GMNSpec | None:
-    """The example with labels, noise, slip and horizon as asked; None when it cannot be made fit.
+def adapted(example: Example, draft: Draft) -> GMNSpec | None:
+    """The example with the names and numbers of a sentence; None where they are not its own.
 
-    A list of names fits the variable of the same number of values: its labels are renamed in
-    order. A model that is larger than the constraints allow does not fit.
+    A list of names is that of the variable whose values are called so, or nearly.
     """
     spec = example.spec
-    if not _fits(spec, constraints):
-        assumptions.append(f"the curated {example.name} is larger than the request allows")
+    if not _fits(spec, draft.constraints):
+        draft.assume(f"the curated {example.name} is larger than the request allows")
         return None
-    for names, variables in (
-        (wording.actions, spec.actions),
-        (wording.observations, spec.observations),
+    names = draft.names
+    for said, variables in (
+        (names.states, spec.states),
+        (names.actions, spec.actions),
+        (names.observations, spec.observations),
+        *((other, (*spec.states, *spec.observations, *spec.actions)) for other in names.others),
     ):
-        if not names:
+        if not said:
             continue
-        target = next((v for v in variables if v.n == len(names)), None)
-        if target is None:
+        if not any(_is_of(v, said) for v in variables):
             return None
-        spec = renamed(spec, target, names, assumptions)
-    assumptions.append(f"adapted from the curated {example.name}, whose structure is kept")
-    spec = _noisy(spec, wording, assumptions)
-    if wording.horizon:
-        policy = spec.policy.model_copy(update={"horizon": min(wording.horizon, 8)})
+    spec = _noisy(spec, draft)
+    if horizon := draft.number("horizon"):
+        policy = spec.policy.model_copy(update={"horizon": min(int(horizon), 8)})
         spec = spec.model_copy(update={"policy": policy})
-    return _with_goal(spec, wording, assumptions)
+    return _with_goal(spec, draft)
+
+
+def _is_of(variable: Variable, said: Sequence[str]) -> bool:
+    """Whether names are those of the values of a variable, each of another."""
+    alike = {near(name, variable.names) for name in said}
+    return "" not in alike and len(alike) == len(said)
 
 
 def _fits(spec: GMNSpec, constraints: Mapping[str, int]) -> bool:
@@ -60,7 +63,7 @@ def renamed(
 ) -> GMNSpec:
     """The spec with the labels of one variable replaced, wherever they are used."""
     old = variable.names
-    if set(names) == set(old):
+    if tuple(names) == old:
         return spec
     new = dict(zip(old, names, strict=True))
     assumptions.append(
@@ -143,47 +146,46 @@ def _relabelled(conditional: Conditional, variable: str, new: Mapping[str, str])
     return conditional.model_copy(update={"table": changed})
 
 
-def _noisy(spec: GMNSpec, wording: Wording, assumptions: list[str]) -> GMNSpec:
-    """Set the noise of what is seen and the slip of what is moved, where the model has such."""
-    for share, section, what in (
-        (wording.noise, "likelihoods", "sensor noise"),
-        (wording.slip, "transitions", "slip"),
-    ):
-        if share is None:
+def _noisy(spec: GMNSpec, draft: Draft) -> GMNSpec:
+    """Set the noise of what is seen, where the model has such a number."""
+    share = draft.number("noise")
+    index = next((i for i, c in enumerate(spec.likelihoods) if c.table.noise > 0), None)
+    if share is None or index is None:
+        return spec
+    tables = list(spec.likelihoods)
+    table = tables[index].table.model_copy(update={"noise": share})
+    tables[index] = tables[index].model_copy(update={"table": table})
+    return spec.model_copy(update={"likelihoods": tuple(tables)})
+
+
+def _with_goal(spec: GMNSpec, draft: Draft) -> GMNSpec:
+    """Prefer what the sentence wants: a label of the model, else its preferred one renamed."""
+    said = draft.first("goal")
+    if said is None:
+        return spec
+    is_known = meant_by(said, spec) or variables_of(spec, str(said.value))
+    for index, preference in enumerate(spec.preferences):
+        target = spec.variable(preference.on)
+        values = list(preference.values)
+        if target is None or len(values) != target.n or values.count(max(values)) > 1:
             continue
-        tables: list[Conditional] = list(getattr(spec, section))
-        index = next((i for i, c in enumerate(tables) if c.table.noise > 0), None)
-        if index is None:
-            assumptions.append(f"{what} of {share:.0%} could not be set in this model")
-            continue
-        table = tables[index].table.model_copy(update={"noise": share})
-        tables[index] = tables[index].model_copy(update={"table": table})
-        spec = spec.model_copy(update={section: tuple(tables)})
+        best = values.index(max(values))
+        label = near(str(said.value), target.names)
+        if label:
+            other = target.names.index(label)
+            values[best], values[other] = values[other], values[best]
+            changed = list(spec.preferences)
+            changed[index] = preference.model_copy(update={"values": tuple(values)})
+            return spec.model_copy(update={"preferences": tuple(changed)})
+        if not is_known and target.names[best].casefold() not in draft.words:
+            return _called(spec, target.names[best], slug(str(said.value)), draft)
     return spec
 
 
-def _with_goal(spec: GMNSpec, wording: Wording, assumptions: list[str]) -> GMNSpec:
-    """Prefer the label that the sentence names, when the preferred modality has it."""
-    if not wording.goal:
-        return spec
-    word = slug(wording.goal)
-    for index, preference in enumerate(spec.preferences):
-        target = spec.variable(preference.on)
-        label = nearest(word, target.names) if target is not None else None
-        label = label or (nearest(word.split("_")[0], target.names) if target else None)
-        graded = preference.goal_gradient
-        if target is None or label is None or not (preference.values or graded):
-            continue
-        best = max(preference.values, default=0.0)
-        values = tuple(
-            best if name == label else min(value, 0.0)
-            for name, value in zip(target.names, preference.values, strict=False)
-        )
-        graded = tuple(one.model_copy(update={"goal": label}) for one in graded)
-        changed = list(spec.preferences)
-        changed[index] = preference.model_copy(update={"values": values, "goal_gradient": graded})
-        return spec.model_copy(update={"preferences": tuple(changed)})
-    assumptions.append(
-        f"{wording.goal!r} is not a label that this model prefers: its own goal is kept"
-    )
+def _called(spec: GMNSpec, old: str, new: str, draft: Draft) -> GMNSpec:
+    """The model with a label of its states and observations renamed."""
+    for kind, variable in list(spec.variables()):
+        if kind != "action" and old in variable.names:
+            names = [new if name == old else name for name in variable.names]
+            spec = renamed(spec, variable, names, draft.assumptions)
     return spec

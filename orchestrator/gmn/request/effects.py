@@ -1,0 +1,283 @@
+"""What a sentence says that happens: by an action, or by itself; and what is seen where.
+
+A *segment* is the part of a clause between commas, semicolons and ``and``. Each says at most one
+effect: an action or nobody, a verb, and the state that it leads to, or a step along the list.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from orchestrator.gmn.request.commitment import Effect, TextSpan
+from orchestrator.gmn.request.names import found_in, names_of, roots
+from orchestrator.gmn.request.scan import ARTICLES
+from orchestrator.gmn.request.tokens import number, words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from orchestrator.gmn.request.names import NamedValues
+    from orchestrator.gmn.request.scan import Scan
+
+_CAUSE = words(
+    "makes make turns turn brings bring takes take leads lead gets get puts put moves move sends"
+    " send sets set changes change becomes become lets let leaves leave causes renders switches"
+    " returns drives pushes pulls throws goes comes transforms converts shifts results flips ends"
+)
+_FIX = words("fixes fix cures cure helps help heals heal clears solves restores relieves soothes")
+_UP = words(
+    "up raises raise raised higher more increases increase lifts lift fuller fills fill forward"
+    " warmer hotter warms warm heats heat faster speeds wetter larger further louder brighter"
+    " upward"
+)
+_DOWN = words(
+    "down lowers lower less decreases decrease reduces reduce drops drop emptier empties back"
+    " backward cooler colder cools cool chills slower slows drier dries smaller quieter dimmer"
+    " downward falls sinks"
+)
+#: What an action may be called that goes along any list.
+_UPWARDS = words("up raise raises higher increase increases lift forward forwards ahead next")
+_DOWNWARDS = words("down lower lowers decrease decreases reduce back backward backwards previous")
+_BETTER = words("better improves improve recovers")
+_WORSE = words("worse worsens worsen deteriorates degrades decays")
+_STAY = words("nothing unchanged")
+_HELD = (("as", "it", "is"), ("no", "effect"), ("the", "same"), ("where", "it", "is"))
+_WHEN = words("when if from while whenever where of once")
+_SHOWS = words("looks look shows show sounds sound reads read appears smells feels seems")
+_WISHES = words("never not cannot must should want wants wish likes prefers avoid avoids goal keep")
+_ALONE = words("alone itself otherwise untreated unattended naturally")
+#: Verbs of going from place to place.
+MOTION = words(
+    "drives moves goes walks jumps travels flies sails hops runs patrols visits wanders swims rides"
+    " moving walking driving travels roams crawls steps patrolling flying jumping"
+)
+_APART = frozenset(",;:.!?\n")
+_SILENT = ARTICLES | words(
+    "it him her them to into in on at one by step steps with probability one's be being is are back"
+    " me us always every time and then thing further along towards toward for"
+)
+_LONGEST_SEGMENT = 24
+#: Verbs that say that something happens.
+HAPPENS = (_CAUSE | _FIX | _UP | _DOWN) - MOTION
+#: Ends of lists, by what their labels mean: the first is the low end.
+_LOW = words("cold cool low empty slow dry off dark small weak quiet none behind still poor few")
+_HIGH = words("hot warm high full fast wet on bright large strong loud many ahead rich soggy")
+
+
+@dataclass
+class _Segment:
+    """Words `begin` to before `end`, with what was found in them."""
+
+    scan: Scan
+    names: NamedValues
+    begin: int
+    end: int
+    known: list[tuple[int, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.low = [self.scan.low(n) for n in range(self.begin, self.end)]
+        at = 0
+        while at < len(self.low):
+            name, length = found_in(self.low, at, self.names.states)
+            if name:
+                self.known.append((at, name))
+            at += length or 1
+
+    def has(self, *some: frozenset[str]) -> bool:
+        """Whether it has a word of one of these sets."""
+        return any(word in one for word in self.low for one in some)
+
+
+def read_effects(scan: Scan) -> None:
+    """Add the effects of a text to what its scan has found; needs its lists."""
+    names = names_of(scan.text, scan.found)
+    if not names.states:
+        return
+    _take_repeated(scan, names)
+    verb = ""
+    for begin, end in _segments(scan):
+        if begin and scan.tokens[begin - 1].text in ".!?\n;:":
+            verb = ""
+        segment = _Segment(scan, names, begin, end)
+        verb = next((w for w in segment.low if w in _CAUSE | _FIX | _SHOWS), verb)
+        found = _shown(segment) or _effect(segment, verb)
+        if found:
+            scan.effects.append(found)
+            _take(segment, found)
+
+
+def with_chances(scan: Scan) -> Iterator[Effect]:
+    """The effects with the probabilities that are said of them, or behind them in their clause."""
+    said = [one for one in scan.found if one.kind in ("chance", "noise")]
+    for effect in scan.effects:
+        inside = [one for one in said if one.span.overlaps(effect.span)]
+        chance = inside[0] if inside and isinstance(inside[0].value, float) else None
+        yield replace(effect, chance=float(chance.value) if chance else None)  # type: ignore[arg-type]  # a number
+
+
+def _segments(scan: Scan) -> Iterator[tuple[int, int]]:
+    """The parts of the text between signs and ``and``, as far as no list is in them."""
+    begin = 0
+    for at in range(len(scan.tokens) + 1):
+        is_end = at == len(scan.tokens) or scan.tokens[at].text in _APART
+        if is_end or scan.low(at) in ("and", "but"):
+            begin += scan.low(begin) in ("and", "but", "then")
+            if begin < at <= begin + _LONGEST_SEGMENT and scan.is_free(begin, at):
+                yield begin, at
+            begin = at + 1
+
+
+def _effect(segment: _Segment, verb: str) -> Effect | None:
+    if segment.has(_WISHES) or any(word.endswith("n't") for word in segment.low):
+        return None
+    action, at, is_before = _action(segment, verb)
+    known = [(n, name) for n, name in segment.known if not at <= n < at + 1 or not action]
+    before = next((s for n, s in known if _is_condition(segment, n)), "")
+    after = [s for n, s in known if not _is_condition(segment, n)]
+    if len(after) > 1 and not before and verb not in _SHOWS:
+        before, after = after[0], after[1:]  # ``turns X into Y``, ``makes an X one Y``
+    step = _step(segment, after[-1] if after else "")
+    is_own = segment.has(_CAUSE, _FIX) or bool(step)
+    if not is_own and not (action and is_before and verb):
+        return None
+    is_alone = segment.has(_ALONE)
+    if not action and not is_alone and segment.has(_WHEN) and not before:
+        return None  # on a condition that is not one of its states
+    if segment.has(_STAY) or _is_held(segment):
+        return _made(segment, action, before, "@stay") if action else None
+    if step:
+        is_about_it = action or after or is_alone or segment.low[0] == "it" or abs(step) == 2
+        return _made(segment, action, before, "", step=step) if is_about_it else None
+    if after:
+        return _made(segment, action, before, after[-1])
+    is_fix = verb in _FIX and bool(action)
+    return _made(segment, action, before, "@goal") if is_fix and before else None
+
+
+def _made(segment: _Segment, action: str, before: str, after: str, *, step: int = 0) -> Effect:
+    first, last = segment.scan.tokens[segment.begin], segment.scan.tokens[segment.end - 1]
+    is_alone = not action and segment.has(_ALONE)
+    span = TextSpan(first.start, last.end)
+    return Effect(action, before, after, span, step=step, is_alone=is_alone)
+
+
+def _action(segment: _Segment, verb: str) -> tuple[str, int, bool]:
+    """The action that a segment is about, its place, and whether it stands at the beginning."""
+    for at in range(len(segment.low)):
+        word = segment.low[at]
+        if word in ARTICLES:
+            continue
+        name, _ = found_in(segment.low, at, segment.names.actions)
+        if not name and word.endswith("ing"):
+            heads = [n for n in segment.names.actions if roots(n.split()[0]) & roots(word)]
+            name = heads[0] if len(heads) == 1 else ""
+        is_first = all(w in ARTICLES for w in segment.low[:at])
+        is_after = at > 0 and segment.low[at - 1] in ("when", "if", "by", "whenever")
+        if name and (is_first or is_after):
+            return name, at, is_first
+        if not segment.names.actions and word.endswith("ing") and is_first and len(word) > 4:
+            return _gerund(segment, at), at, True
+        if not is_after and any(n == at for n, _ in segment.known):
+            break
+        if not is_first and not segment.has(_WHEN):
+            break
+    return "", -1, False
+
+
+def _gerund(segment: _Segment, at: int) -> str:
+    """An action that only its effect names: ``watering``, ``opening the gate``."""
+    said = [segment.low[at]]
+    stop = _CAUSE | _FIX | _UP | _DOWN | _SHOWS | {"does", "has", "keeps", "is", "it"}
+    for word in segment.low[at + 1 : at + 4]:
+        if word in stop:
+            return " ".join(said)
+        if word not in ARTICLES:
+            said.append(word)
+    return said[0]
+
+
+def _is_condition(segment: _Segment, at: int) -> bool:
+    """Whether the state at word `at` is the one in which something happens."""
+    said = [w for w in segment.low[max(0, at - 4) : at] if w not in ARTICLES]
+    if "into" in said[-1:] or "to" in said[-1:]:
+        return False
+    is_be = said[-2:] and said[-1] in ("is", "are", "it", "a")
+    return bool(said) and (said[-1] in _WHEN or (is_be and any(w in _WHEN for w in said)))
+
+
+def _step(segment: _Segment, label: str) -> int:
+    """How a segment says that it goes along the list: 1 for up or on, -1 for down or back."""
+    states = segment.names.states
+    if segment.has(words("step steps")) and label:
+        return 1 if states.index(label) >= len(states) / 2 else -1
+    if label and not segment.has(words("step steps")):
+        return 0
+    if segment.has(_WORSE):
+        return -2
+    if segment.has(_BETTER):
+        return 2
+    up, down = segment.has(_UP), segment.has(_DOWN)
+    return 0 if up == down else (1 if up else -1) * orientation(states)
+
+
+def level_step(name: str) -> int:
+    """1 where an action goes up by its name (``raise``, ``go up``), -1 where it goes down."""
+    said = set(name.casefold().replace("_", " ").split())
+    up, down = not said.isdisjoint(_UPWARDS), not said.isdisjoint(_DOWNWARDS)
+    return up - down
+
+
+def orientation(states: tuple[str, ...]) -> int:
+    """1 where a list goes from low to high as far as its labels say, else -1."""
+    low = [n for n, name in enumerate(states) if not _LOW.isdisjoint(name.casefold().split())]
+    high = [n for n, name in enumerate(states) if not _HIGH.isdisjoint(name.casefold().split())]
+    if low and high:
+        return 1 if min(low) <= max(high) else -1
+    if low or high:
+        at = (low or high)[0] - (len(states) - 1) / 2
+        return 1 if (at > 0) == bool(high) or at == 0 else -1
+    return 1
+
+
+def _is_held(segment: _Segment) -> bool:
+    said = segment.low
+    return any(tuple(said[n : n + len(held)]) == held for held in _HELD for n in range(len(said)))
+
+
+def _shown(segment: _Segment) -> Effect | None:
+    """``sepsis looks pale``: a state, a verb of seeing, what is observed there."""
+    at = next((n for n, word in enumerate(segment.low) if word in _SHOWS), 0)
+    if not at or not segment.names.observations:
+        return None
+    state = next((s for n, s in segment.known if n < at), "")
+    seen = (found_in(segment.low, n, segment.names.observations)[0]
+            for n in range(at + 1, len(segment.low)))  # fmt: skip
+    label = next((name for name in seen if name), "")
+    return _made(segment, "", state, label).as_shown() if state and label else None
+
+
+def _take(segment: _Segment, found: Effect) -> None:
+    """Mark the words that an effect consists of; numbers stay for the rules of numbers."""
+    said = [name for _, name in segment.known] if found.step else [found.before, found.after]
+    own = {word for name in (found.action, *said) for word in name.split()}
+    parts = frozenset().union(*(roots(word) for word in own)) if own else frozenset()
+    silent = _SILENT | _CAUSE | _FIX | _UP | _DOWN | _BETTER | _WORSE | _STAY | _WHEN | _SHOWS
+    silent |= _ALONE | {"left", "level", "not", "no", "effect", "same", "as", "does", "has"}
+    for n in range(segment.begin, segment.end):
+        word = segment.scan.low(n)
+        is_step = number(word) is not None and segment.scan.low(n + 1) in ("step", "steps")
+        if is_step or (word in silent and number(word) is None) or roots(word) & parts:
+            segment.scan.taken[n] = 1
+
+
+def _take_repeated(scan: Scan, names: NamedValues) -> None:
+    """The rest of a list that is said a second time: ``can ask, or answer a, b or c``."""
+    for one in scan.found:
+        last = str(one.value[-1]) if isinstance(one.value, tuple) else ""
+        if one.kind != "actions" or not last.endswith(tuple(f" {name}" for name in names.states)):
+            continue
+        at = next((n for n, token in enumerate(scan.tokens) if token.start >= one.span.end), 0)
+        while at and (scan.low(at) in (",", "or") or found_in([scan.low(at)], 0, names.states)[1]):
+            scan.taken[at] = 1
+            at += 1

@@ -1,0 +1,364 @@
+"""A model of nothing but what the sentence says: its names, what happens, what is wanted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from orchestrator.gmn.model import (
+    Condition,
+    Conditional,
+    GMNSpec,
+    Outcome,
+    Policy,
+    Rule,
+    Table,
+    Variable,
+)
+from orchestrator.gmn.request.effects import MOTION, level_step, orientation
+from orchestrator.gmn.request.names import roots, roots_of
+from orchestrator.gmn.request.tokens import words
+from orchestrator.routing.offline.draft import UNSAID, labelled, near
+from orchestrator.routing.offline.sensing import looking, seen
+from orchestrator.routing.offline.wanted import preferences
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from orchestrator.gmn.request.commitment import Commitment, Effect
+    from orchestrator.routing.offline.draft import Draft
+
+_IDLE = words("stay wait hold rest nothing idle pause leave ignore skip pass noop none continue")
+_PLACES = words(
+    "state room location place site level zone station spot area node city shelf floor mode phase"
+    " stop post"
+)
+_MOST_COUNTED = 256
+_FAILING = words("fail fails failure slip slips break breaks").union(
+    *map(roots, ("fails", "slips"))
+)
+_WORKING = _FAILING.union(*map(roots, ("works", "succeeds", "success", "successful", "action")))
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The variables of a model that is made of words.
+
+    Attributes:
+        names: the states as the sentence names them, beside their labels `states`.
+        listed: how many of the states are in the list of the sentence.
+        doing: the action labels under the names that the sentence gives them.
+    """
+
+    names: tuple[str, ...]
+    states: tuple[str, ...]
+    listed: int
+    doing: dict[str, str]
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """The labels of the actions."""
+        return tuple(self.doing.values())
+
+    def label(self, name: str) -> str:
+        """The label of a state that the sentence names so."""
+        return self.states[self.names.index(name)]
+
+
+def build_from_words(draft: Draft) -> GMNSpec:
+    """One state factor with what acts on it; what is not said becomes a question of the draft."""
+    effects = _told_apart(draft)
+    parts = _parts(draft, effects)
+    moved = {label: _row(draft, parts, effects, name, label) for name, label in parts.doing.items()}
+    look = looking(draft, parts.actions)
+    for label, leads in moved.items():
+        if (
+            leads is None
+            and label not in (*look, UNSAID)
+            and UNSAID not in parts.states
+            and not _has_payoff(draft, label)
+        ):
+            ways = ", ".join(parts.states)
+            draft.ask(f"what does `{label}` do: which of {ways} does it lead to, if any?")
+    ask_of_chances(draft, tuple(parts.doing))
+    known = {label: leads or {} for label, leads in moved.items()}
+    drift = _drift(draft, parts, effects)
+    spec = GMNSpec(
+        name="agent",
+        states=(Variable(name="state", labels=parts.states),),
+        actions=(Variable(name="act", labels=parts.actions),),
+        transitions=(_transition(draft, parts, known, drift),),
+        priors=(_prior(draft, parts),),
+    )
+    spec = seen(draft, spec, look, effects)
+    wanted = preferences(draft, parts.states, parts.actions)
+    far = _farthest(parts, known, [g.value for p in wanted for g in p.goals if g.utility > 0])
+    size = max(len(parts.states), 1) * (2 if look else 1)
+    policy = Policy(horizon=draft.horizon(far + bool(look), len(parts.actions), size))
+    return spec.model_copy(update={"preferences": wanted, "policy": policy})
+
+
+def _told_apart(draft: Draft) -> list[Effect]:
+    """The effects; a question for what happens by itself, nobody says how often."""
+    found = []
+    for one in draft.reading.effects:
+        if not one.action and not one.is_shown and one.chance is None and not one.is_alone:
+            said = draft.reading.text[one.span.start : one.span.end]
+            draft.ask(f"what does {said!r}, and with which probability?")
+        found.append(one)
+    return found
+
+
+def _parts(draft: Draft, effects: Sequence[Effect]) -> Parts:
+    names = draft.names.states or _counted(draft)
+    listed = len(names)
+    goals = [str(one.value) for one in draft.of("goal")]
+    is_fix = any(one.after == "@goal" for one in effects)
+    if is_fix and goals and not near(goals[0], labelled(names)):
+        names = (*names, goals[0])
+        draft.assume(f"{goals[0]} is a state of its own, beside {', '.join(names[:-1])}")
+    if not names:
+        draft.ask("which states can there be (for example `states: a, b, c`)?")
+        names = (UNSAID,)
+    states = draft.fitting(labelled(names), "max_states")
+    named = draft.names.actions or tuple(dict.fromkeys(e.action for e in effects if e.action))
+    has_idle = any(_is_idle(name) for name in named)
+    if named and not draft.names.actions and not has_idle and any(e.is_alone for e in effects):
+        named = (*named, "wait")
+        draft.assume("`wait` leaves things alone")
+    if not named and listed and (draft.words & MOTION or _is_counted(draft)):
+        named = tuple(f"go {label}" for label in states)
+        draft.assume("it can go from every place to every other")
+    if not named:
+        draft.ask("what can the agent do (for example `actions: a, b, c`)?")
+        named = (UNSAID,)
+    short = [name[:1].lower() + name[1:] if name.istitle() else name for name in named]
+    labels = draft.fitting(labelled(short), "max_actions")
+    return Parts(names[: len(states)], states, min(listed, len(states)),
+                 dict(zip(named, labels, strict=False)))  # fmt: skip
+
+
+def _is_counted(draft: Draft) -> bool:
+    return not draft.names.states
+
+
+def _counted(draft: Draft) -> tuple[str, ...]:
+    """``four rooms`` without names; a place that is called ``the dark one`` is one of them."""
+    for one in draft.of("count"):
+        n, noun = one.value  # type: ignore[misc,str-unpack]  # a count is a number and a noun
+        if str(noun) in _PLACES and 2 <= int(n) <= _MOST_COUNTED:
+            made = [f"{noun}_{i + 1}" for i in range(int(n))]
+            said = [str(w.value) for w in draft.of("start", "goal", "avoid")]
+            lost = [value for value in dict.fromkeys(said) if not near(value, made)]
+            if lost and len(lost) < len(made):
+                made[-len(lost) :] = lost
+                draft.assume(f"{', '.join(lost)}: of the {n} {noun}s")
+            return tuple(made)
+    return ()
+
+
+def _row(
+    draft: Draft, parts: Parts, effects: Sequence[Effect], name: str, label: str
+) -> dict[str, tuple[str, float]] | None:
+    """Where an action leads from each state, and how often; None where nobody says."""
+    own = [one for one in effects if one.action == name and not one.is_shown]
+    if own:
+        found: dict[str, tuple[str, float]] = {}
+        for one in sorted(own, key=lambda e: bool(e.before)):  # what is said of a state is last
+            for state in [one.before] if one.before else parts.names:
+                to = _reached(draft, parts, one, state)
+                chance = _works(draft, name) if one.chance is None else one.chance
+                found[parts.label(state)] = (to, chance)
+        return found
+    if _is_idle(name):
+        return {}
+    works = _works(draft, name)
+    if to := _called_after(name, parts):
+        if label != f"go_{to}" and label != UNSAID:
+            draft.assume(f"`{label}` leads to {to}")
+        return dict.fromkeys(parts.states, (to, works))
+    if step := level_step(name) * orientation(parts.names):
+        draft.assume(f"`{label}` goes one step along {', '.join(parts.states)}")
+        return {s: (_stepped(parts.states, s, step), works) for s in parts.states}
+    return None
+
+
+def _works(draft: Draft, name: str) -> float:
+    """How often an action works: what is said of it, or of all actions; else always."""
+    for one in _apart(draft):
+        said = roots_of(draft.clause(one.span))
+        is_of_all = not said.isdisjoint(_WORKING) and not _is_of_another(draft, said)
+        if roots_of(name) & said or is_of_all:
+            works = float(one.value)  # type: ignore[arg-type]  # a chance is a number
+            return 1.0 - works if not said.isdisjoint(_FAILING) else works
+    return 1.0
+
+
+def _apart(draft: Draft) -> list[Commitment]:
+    """The probabilities that are not part of what is said to happen."""
+    effects = draft.reading.effects
+    return [one for one in draft.of("chance") if not any(
+        one.span.overlaps(e.span) for e in effects)]  # fmt: skip
+
+
+def ask_of_chances(draft: Draft, names: Sequence[str]) -> None:
+    """A question for each probability of which nobody says what it is of."""
+    for one in _apart(draft):
+        said = roots_of(draft.clause(one.span))
+        is_of_all = not said.isdisjoint(_WORKING) and not _is_of_another(draft, said)
+        if not is_of_all and not any(roots_of(name) & said for name in names):
+            draft.ask(f"what is {draft.reading.said(one)!r} the probability of?")
+
+
+def _is_of_another(draft: Draft, said: frozenset[str]) -> bool:
+    """Whether the words around a probability name an action, or something that is not known."""
+    others = (*draft.names.actions, *draft.reading.not_understood)
+    return any(roots_of(other) & said for other in others)
+
+
+def _is_idle(name: str) -> bool:
+    return not _IDLE.isdisjoint(part for word in name.split() for part in (word, *roots(word)))
+
+
+def _called_after(name: str, parts: Parts) -> str:
+    """The state that an action is called after: ``lock`` leads to ``locked``."""
+    own = roots_of(name)
+    found = [parts.label(s) for s in parts.names if own & roots_of(s)]
+    whole = [parts.label(s) for s in parts.names if roots_of(s) <= own]
+    found = whole if len(whole) == 1 else found
+    return found[0] if len(found) == 1 else ""
+
+
+def _stepped(states: Sequence[str], state: str, step: int) -> str:
+    return states[min(max(states.index(state) + step, 0), len(states) - 1)]
+
+
+def _reached(draft: Draft, parts: Parts, effect: Effect, state: str) -> str:
+    """The label that an effect leads to from a state."""
+    here = parts.label(state)
+    if effect.after == "@stay":
+        return here
+    if effect.after == "@goal" or abs(effect.step) == 2:
+        wish = next((near(str(o.value), parts.states) for o in draft.of("goal")), "")
+        bad = next((near(str(o.value), parts.states) for o in draft.of("avoid")), "")
+        if effect.after == "@goal":
+            if not wish:
+                draft.ask(f"what does `{effect.action}` lead to?")
+            return wish or here
+        return _worse(draft, parts, here, wish, bad, is_better=effect.step > 0)
+    if effect.step:
+        return _stepped(parts.states[: parts.listed], here, effect.step)
+    return parts.label(effect.after) if effect.after in parts.names else here
+
+
+def _worse(draft: Draft, parts: Parts, here: str, wish: str, bad: str, *, is_better: bool) -> str:
+    """The next state on the way to what is to be avoided, or to what is wanted."""
+    target, other = (wish, bad) if is_better else (bad, wish)
+    at = parts.states.index(here)
+    if target:
+        to = parts.states.index(target)
+        return _stepped(parts.states, here, (to > at) - (to < at))
+    if not other:
+        draft.ask("which of " + ", ".join(parts.states) + " is better, and which worse?")
+        return here
+    away = parts.states.index(other)
+    step = (at > away) - (at < away) or (1 if 2 * away < len(parts.states) else -1)
+    return _stepped(parts.states, here, step)
+
+
+def _drift(draft: Draft, parts: Parts, effects: Sequence[Effect]) -> dict[str, tuple[str, float]]:
+    """What happens by itself from each state, and how often."""
+    found: dict[str, tuple[str, float]] = {}
+    for one in (e for e in effects if not e.action and not e.is_shown):
+        for state in [one.before] if one.before else parts.names:
+            to = _reached(draft, parts, one, state)
+            found[parts.label(state)] = (to, 1.0 if one.chance is None else one.chance)
+    return found
+
+
+def _transition(
+    draft: Draft,
+    parts: Parts,
+    moved: dict[str, dict[str, tuple[str, float]]],
+    drift: dict[str, tuple[str, float]],
+) -> Conditional:
+    """An action first, then what happens by itself where the action changed nothing."""
+    rules: list[Rule] = []
+    for action, leads in moved.items():
+        rows = {s: _mixed(s, leads.get(s), drift.get(s)) for s in parts.states}
+        alike = set(rows.values())
+        if len(alike) == 1 and parts.states:
+            rules.append(_rule(action, (), next(iter(alike))))
+            continue
+        by_row: dict[tuple[tuple[str, float], ...], list[str]] = {}
+        for state, row in rows.items():
+            by_row.setdefault(row, []).append(state)
+        rules += [_rule(action, tuple(states), row) for row, states in by_row.items()]
+    is_moved = any(o.value != "@stay" for r in rules for o in r.then)
+    if is_moved and all(p in (0.0, 1.0) for r in rules for p in (o.p for o in r.then)):
+        draft.assume("an action always works")
+    return Conditional(of="state", given=("act", "state"), table=Table(kind="rules",
+                       rules=tuple(rules)))  # fmt: skip
+
+
+def _mixed(
+    state: str, leads: tuple[str, float] | None, drift: tuple[str, float] | None
+) -> tuple[tuple[str, float], ...]:
+    """The outcomes of one state: `leads` with its probability, else what happens by itself."""
+    found: dict[str, float] = {}
+    rest = 1.0
+    for way in (leads, drift):
+        if way is not None and way[0] != state:
+            found[way[0]] = found.get(way[0], 0.0) + rest * way[1]
+            rest *= 1.0 - way[1]
+    if rest > 0:
+        found["@stay"] = rest
+    return tuple((to, round(p, 12)) for to, p in found.items() if p > 0)
+
+
+def _rule(action: str, states: tuple[str, ...], row: tuple[tuple[str, float], ...]) -> Rule:
+    when = [Condition(var="act", values=(action,))]
+    if states:
+        when.append(Condition(var="state", values=states))
+    return Rule(when=tuple(when), then=tuple(Outcome(value=to, p=p) for to, p in row))
+
+
+def _prior(draft: Draft, parts: Parts) -> Conditional:
+    said = draft.first("start")
+    start = near(str(said.value), parts.states) if said else ""
+    if start:
+        return Conditional(of="state", table=Table(kind="map", map=(start,)))
+    if said and UNSAID not in parts.states:
+        draft.ask(f"where does it start: which of {', '.join(parts.states)} is {said.value!r}?")
+    elif len(parts.states) > 1 and draft.names.states:
+        draft.assume("where it starts was not said: every state is equally likely")
+    if parts.listed in (0, len(parts.states)):
+        return Conditional(of="state", table=Table(kind="uniform"))
+    share = 1.0 / max(parts.listed, 1)
+    row = tuple(share if n < parts.listed else 0.0 for n in range(len(parts.states)))
+    return Conditional(of="state", table=Table(kind="rows", rows=(row,)))
+
+
+def _has_payoff(draft: Draft, label: str) -> bool:
+    own = roots_of(label)
+    return any(own & roots_of(one.about) for one in draft.of("utility"))
+
+
+def _farthest(
+    parts: Parts, moved: dict[str, dict[str, tuple[str, float]]], goals: Sequence[str]
+) -> int:
+    """The most steps from a state to the nearest goal that can be reached from it."""
+    steps = dict.fromkeys((goal for goal in goals if goal in parts.states), 0)
+    for _ in parts.states:
+        for state, steps_to in _nearer(moved, steps):
+            steps[state] = min(steps.get(state, steps_to), steps_to)
+    return max(steps.values(), default=1)
+
+
+def _nearer(
+    moved: dict[str, dict[str, tuple[str, float]]], steps: dict[str, int]
+) -> Iterator[tuple[str, int]]:
+    for leads in moved.values():
+        for state, (to, _) in leads.items():
+            if to in steps:
+                yield state, steps[to] + 1

@@ -1,0 +1,137 @@
+"""The embedded provider builds from the words of a sentence, or asks for what it does not say."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from orchestrator.cli.main import main
+from orchestrator.generation.request_building import load_library
+from orchestrator.gmn.model import GMNSpec
+from orchestrator.gmn.validate import validate
+from orchestrator.routing.offline.answer import questions_of, write_model
+from tests.support.built import Wanted, built, sentences, tally
+
+Output = pytest.CaptureFixture[str]
+VOLCANO = "A volcano is dormant, restless or erupting. Evacuate, watch or ignore."
+DOOR = "A door is open, closed or locked. Actions: open, close, lock. It should end up locked."
+
+
+def made(sentence: str, agent_type: str = "general") -> GMNSpec:
+    return write_model(sentence, agent_type, {}, load_library())
+
+
+@pytest.mark.parametrize("one", sentences(), ids=lambda one: one.id)
+def test_a_sentence_becomes_its_model_or_valid_questions(one: Wanted) -> None:
+    what = built(one)
+    assert not (what.questions and one.is_enough and one.id not in ASKED_ANYWAY), what.questions
+    assert what.questions or one.is_enough
+    assert what.wrong == ()
+    verdict = validate(what.spec)
+    assert verdict.report.errors == ()
+    assert verdict.report.runs is True
+
+
+#: Sentences that say enough for a person, and of which the provider asks more.
+ASKED_ANYWAY = {"20"}
+
+
+def test_nothing_is_contradicted_or_silently_ignored() -> None:
+    found = tally("")
+    assert found["contradicted"] == found["ignored"] == 0
+    assert found["right"] >= 0.6 * found["sentences"]
+
+
+def test_the_command_refuses_with_questions_in_place_of_another_model(capsys: Output) -> None:
+    assert main(["generate", VOLCANO, "--provider", "offline", "--cache", "off"]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "the request does not say enough for a model" in said.err
+    assert "knows twelve kinds of agents and what you named; still to be said:" in said.err
+    assert "what does `watch` show, and how often is it right?" in said.err
+    assert "[2]" not in said.err  # it is not asked again
+    assert "labels: [dormant, restless, erupting]" in said.err
+
+
+def test_the_questions_are_in_the_json_of_the_refusal(capsys: Output) -> None:
+    assert main(["generate", VOLCANO, "--provider", "offline", "--cache", "off", "--json"]) == 1
+    (answer,) = json.loads(capsys.readouterr().out)["error"]["answers"]
+    assert [one["code"] for one in answer["findings"] if one["severity"] == "error"] == ["GMN611"]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "name"),
+    [
+        ("a thermostat for a cold room", "thermostat"),
+        ("A contrarian thermostat that wants the room freezing", "thermostat"),
+        ("a two-armed bandit", "bandit"),
+        ("someone who decides whether to take an umbrella", "umbrella"),
+        ("a trader who buys, holds or sells on a noisy signal", "trader"),
+    ],
+)
+def test_a_curated_model_is_chosen_on_evidence_and_says_so(sentence: str, name: str) -> None:
+    spec = made(sentence)
+    assert questions_of(spec) == ()
+    assert f"adapted from the curated {name} ('" in spec.meta("assumptions")
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "a bandit with three arms",
+        "a trader of spices who crosses the desert with seven camels",
+        "a thermostat that is broken, singing or asleep",
+        "someone who watches a noisy bar",
+    ],
+)
+def test_a_curated_model_is_not_chosen_where_the_sentence_says_something_else(
+    sentence: str,
+) -> None:
+    spec = made(sentence)
+    assert "curated" not in spec.meta("assumptions")
+    assert questions_of(spec)
+
+
+def test_effects_sensors_and_utilities_become_the_tables() -> None:
+    spec = made(
+        "A plant is dry, moist or soggy. Watering makes it moist 90% of the time, draining turns"
+        " soggy into dry; left alone it becomes dry with probability 0.3. The probe is 85%"
+        " accurate. Moist is worth 4, soggy is worth -2."
+    )
+    assert questions_of(spec) == ()
+    verdict = validate(spec)
+    assert verdict.compiled is not None
+    state, action = (v[0].names for v in (spec.states, spec.actions))
+    assert action == ("watering", "draining", "wait")
+    moved = verdict.compiled.B[0]
+    dry, moist, soggy = (state.index(name) for name in ("dry", "moist", "soggy"))
+    assert moved[moist, soggy, 0] == pytest.approx(0.9)
+    assert moved[dry, soggy, 0] == pytest.approx(0.1 * 0.3)
+    assert moved[dry, soggy, 1] == 1
+    assert moved[dry, moist, 2] == pytest.approx(0.3)
+    assert verdict.compiled.A[0][moist, moist] == pytest.approx(0.85)
+    assert {g.value: g.utility for g in spec.preferences[0].goals} == {"moist": 4, "soggy": -2}
+
+
+@pytest.mark.parametrize(
+    ("said", "asked"),
+    [
+        ("A door is open or closed. It wants closed.", "what can the agent do"),
+        ("Actions: open, close. It should end up closed.", "which states can there be"),
+        ("A door is open, closed or stuck. Actions: open, close.", "what does the agent want"),
+        (
+            f"{DOOR} Kicking works 30% of the time.",
+            "what is 'works 30% of the time' the probability of?",
+        ),
+        (f"{DOOR} A knock costs 4.", "what does 'costs 4' count for"),
+        (f"{DOOR} It starts ajar.", "where does it start"),
+        (f"{DOOR} Avoid burglars.", "is meant by 'Avoid burglars'"),
+        (f"{DOOR} The wind opens it at night.", "mean for the model?"),
+        ("a 3x3 grid with goal r5c5", "is not a cell of the 3x3 grid"),
+        ("a 3x3 grid, reach the treasure", "which cell of the 3x3 grid is 'treasure'?"),
+        ("a labyrinth with a minotaur", "how many rows and columns"),
+    ],
+)
+def test_what_is_not_said_is_asked(said: str, asked: str) -> None:
+    assert any(asked in question for question in questions_of(made(said))), questions_of(made(said))
