@@ -43,7 +43,7 @@ BUDGET = {
     "__main__": Budget(10),
     "cli": Budget(
         1200,
-        3525,
+        3510,
         "checks before a call, runs, streams, the output door; models, search, service, batches",
     ),
     "server": Budget(
@@ -58,26 +58,27 @@ BUDGET = {
     ),
     "client": Budget(
         600,
-        4256,
+        4269,
         "argument types, overloads, GMN tasks, interfaces, searches; batches, three engines: 2,418",
     ),
     "generation": Budget(
-        1500, 3792, "candidates, strict types, cut-off answers; evaluation: 295, search: 1,250"
+        1500,
+        4877,
+        "candidates, strict types, cut-off answers; search: 1,250, staged mode: 1,016",
     ),
     "routing": Budget(
         1900,
-        5312,
-        "the embedded provider, building from words: 1,665; batch endpoints, estimates, keys,"
-        " probes, search engines",
+        4902,
+        "the embedded provider: 1,107; batch endpoints, estimates, keys, probes, search engines",
     ),
     "models": Budget(
-        800, 2515, "registry, facts with sources, catalogue, life cycle; keys, local servers"
+        800, 2526, "registry, facts with sources, catalogue, life cycle; keys, local servers"
     ),
     "cache": Budget(
         750, 1210, "a store that others write to and remove; Redis, encryption, cassette: 223"
     ),
     "config": Budget(
-        330, 515, "a key for each bound that a user may set, bounded YAML; search, the service"
+        330, 519, "a key for each bound that a user may set, bounded YAML; search, the service"
     ),
     "ledger": Budget(320, 870, "sums of a month beside it, intent lines, private files"),
     "parsing": Budget(
@@ -90,7 +91,7 @@ BUDGET = {
     ),
     "types": Budget(400, 1161, "results that show themselves, RunContext, work that ends, escapes"),
 }
-CORE = Budget(4500, 11846, "its rooms are over their aims; search is in it")
+CORE = Budget(4500, 11979, "its rooms are over their aims; search is in it")
 CORE_ROOMS = ("types", "client", "generation", "cache", "routing", "ledger")
 BESIDE_THE_CORE = (
     "client/batch",
@@ -100,6 +101,7 @@ BESIDE_THE_CORE = (
     "routing/plan.py",
     "routing/health_check.py",
     "routing/offline",
+    "generation/staged",
 )
 #: An allowance that is higher than the room by more than this is lowered.
 SLACK = 15

@@ -91,7 +91,10 @@ def _modes(arguments: argparse.Namespace, ready: Sequence[Deployment], modes: Re
         refused = modes.refused(one)
         left = [mode for mode in output_modes("auto") if mode not in refused]
         used = "prompt" if one.provider == "offline" else left[0]
-        reasons = "; ".join(f"{mode} {about['why']}" for mode, about in refused.items())
+        learned = [f"{mode} {about['why']}" for mode, about in refused.items()]
+        if why := modes.is_staged(one):
+            used, learned = "staged", [*learned, f"staged {why}"]
+        reasons = "; ".join(learned)
         by_mode = {str(mode): about for mode, about in refused.items()}
         value.append({"id": one.id, "model": one.model, "mode": used, "refused": by_mode})
         rows.append((one.id, one.model, used, reasons or "-"))

@@ -19,6 +19,7 @@ from orchestrator.generation.request_building import (
     parsed,
 )
 from orchestrator.generation.request_variants import as_patch
+from orchestrator.generation.staged.course import Staging
 from orchestrator.gmn.checks import known_constraints
 from orchestrator.routing.offline.completer import are_embedded
 from orchestrator.types.errors import GMNError
@@ -88,7 +89,19 @@ class GMNTasks:
             )  # fmt: skip
             return GenerationRequest(first, held_to, self.prompts, samples=samples)
 
-        return await judge_within(settings.generation.deadline_s, prepared)
+        return self._may_be_staged(await judge_within(settings.generation.deadline_s, prepared))
+
+    def _may_be_staged(self, task: GenerationRequest[GMNSpec]) -> GenerationRequest[GMNSpec]:
+        """The same, which may be asked for in stages where the limits leave calls for it."""
+        router, route, asked = self.loop.router, task.first.route, task.first.description
+        most = router.questions_on(self.loop.routes(route))
+        if not most or asked is None:
+            return task
+        staging = Staging(
+            asked.sentence, self.prompts, router.mode_for(route, is_small=True), most,
+            asked.agent_type, is_first=router.is_staged(route),
+        )  # fmt: skip
+        return replace(task, staging=staging)
 
     def _is_own(self, route: str) -> bool:
         return are_embedded(self.loop.router.routes.first_group(route))

@@ -54,5 +54,7 @@ async def plan(
     bounds = await asyncio.to_thread(
         bounds_of, self.config, self._router.deployments, task.first,
         self._loop.routes(task.first.route), samples=samples,
+        questions=task.staging.most_calls if task.staging is not None else 0,
+        is_staged=task.is_staged,
     )  # fmt: skip
     return self._searches.planned(bounds, choice)

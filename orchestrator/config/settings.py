@@ -74,8 +74,11 @@ class GenerationSettings(_Section):
     )
     mode: Literal[
         "auto", OutputMode.JSON_SCHEMA, OutputMode.TOOL_CALL, OutputMode.JSON_OBJECT,
-        OutputMode.PROMPT,
+        OutputMode.PROMPT, "staged",
     ] = "auto"  # fmt: skip
+    max_questions: int = Field(
+        default=8, ge=0, le=16, description="Most calls of staged mode, beside the loop's; 0: none."
+    )
     repair: Literal["none", "safe", "suggest"] = "safe"
     episodes: int = Field(default=40, ge=1, le=1000, description="Episodes per expectation.")
     examples: int = Field(default=1, ge=0, le=4, description="Curated models shown as examples.")
@@ -336,8 +339,9 @@ def ledger_directory(settings: LedgerSettings, environ: Mapping[str, str]) -> Pa
 
 
 def output_modes(configured: str) -> tuple[OutputMode, ...]:
-    """The output modes to try, in order."""
-    return tuple(OutputMode) if configured == "auto" else (OutputMode(configured),)
+    """The output modes to try, in order; the questions of ``staged`` are asked in any of them."""
+    is_open = configured in ("auto", "staged")
+    return tuple(OutputMode) if is_open else (OutputMode(configured),)
 
 
 #: Keys of ``litellm_settings`` that are used, with the equivalent argument of the Router; empty for

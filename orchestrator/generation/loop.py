@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from orchestrator.generation.answers import NOT_JUDGED
-from orchestrator.generation.cut_off import fitted, is_endless, refused_as_too_long
-from orchestrator.generation.policy import rank, resumed, step
+from orchestrator.generation.cut_off import fitted
+from orchestrator.generation.lessons import learn
+from orchestrator.generation.policy import rank, refused, started, step
 from orchestrator.generation.samples import carrying, sampled
-from orchestrator.generation.state import Ask, Bounds, Finished, GiveUp, State
+from orchestrator.generation.state import Ask, Bounds, Decision, Finished, GiveUp, State
 from orchestrator.generation.streaming import StreamHook
-from orchestrator.parsing.endings import is_looping
-from orchestrator.parsing.json_reader import is_json
 from orchestrator.types.errors import (
     ContextWindowExceededError,
     DeadlineExceededError,
@@ -27,7 +25,7 @@ from orchestrator.types.errors import (
     LLMError,
 )
 from orchestrator.types.events import Answered, Asked, Evaluated, Failed
-from orchestrator.types.requests import Attempt, Generation, OutputMode, Usage
+from orchestrator.types.requests import Attempt, Generation, Usage
 from orchestrator.types.run_context import RunContext
 from orchestrator.types.visible import visible
 from orchestrator.types.work import judge
@@ -37,7 +35,8 @@ if TYPE_CHECKING:
     from orchestrator.cache.cached_call import CachingCompleter
     from orchestrator.config.settings import Settings
     from orchestrator.generation.evaluation.finetune import Accepted
-    from orchestrator.generation.state import Decision, FollowUpPrompts
+    from orchestrator.generation.staged.course import Staging
+    from orchestrator.generation.state import FollowUpPrompts
     from orchestrator.ledger.ledger import LedgerEntry
     from orchestrator.routing.complete import RouterCompleter
     from orchestrator.types.events import Hook
@@ -58,6 +57,8 @@ class GenerationRequest(Generic[T]):
             the valid that fits the sentence best, of several the simplest. When none is valid the
             best is patched.
         deadline_s: seconds for everything together; None as configured.
+        staging: how the run may ask in stages, from the beginning or when whole documents fail;
+            None: it may not.
     """
 
     first: Request
@@ -67,6 +68,12 @@ class GenerationRequest(Generic[T]):
     max_calls: int | None = None
     samples: int = 1
     deadline_s: float | None = None
+    staging: Staging | None = None
+
+    @property
+    def is_staged(self) -> bool:
+        """Whether it begins in stages: then no samples are taken."""
+        return self.staging is not None and self.staging.is_first
 
 
 @dataclass(frozen=True)
@@ -95,7 +102,7 @@ class GenerationLoop:
         with entry:
             try:
                 prior = kept = await self._accepted_before(task, context)
-                if not kept and task.samples > 1:
+                if not kept and task.samples > 1 and not task.is_staged:
                     prior = await sampled(
                         task, self.completer, context=context.within(deadline_s),
                         deadline_s=deadline_s,
@@ -108,13 +115,13 @@ class GenerationLoop:
                         follow_ups=task.follow_ups,
                         bounds=self._bounds(task, len(kept), await self._window(first)),
                         context=context.within(deadline_s), base_document=task.base_document,
-                        prior_attempts=prior,
+                        prior_attempts=prior, staging=task.staging,
                     )  # fmt: skip
             except LLMError as error:
                 await self._lost(error, first, entry)
                 raise
             entry.attempts, entry.outcome = made.attempts, "accepted"
-            await self._learn(made.attempts)
+            await learn(self.router, made.attempts)
             if first.cache != "off" and not (kept and made.cached):
                 # Of samples the last one led to the result; the others stand before it.
                 path = made.attempts[0 if kept else max(len(prior) - 1, 0) :]
@@ -134,7 +141,7 @@ class GenerationLoop:
         entry.attempts = error.attempts
         if isinstance(error, InvalidOutputError):
             await self.completer.withdraw(a.request for a in error.attempts)
-            await self._learn(error.attempts)
+            await learn(self.router, error.attempts)
         if self.failed_runs is not None and error.attempts:
             error.run_id = await self.failed_runs.keep(entry.id, first, error.attempts)
 
@@ -190,21 +197,6 @@ class GenerationLoop:
             context.emit(Evaluated(number, attempt.evaluation))
         return kept
 
-    async def _learn(self, attempts: tuple[Attempt[T], ...]) -> None:
-        """Downgrade a deployment that accepted a response_format and ignored it, or that does not
-        come to an end in it: in a loop, or cut off twice."""
-        cut_off: Counter[tuple[str, str]] = Counter()
-        for attempt in attempts:
-            mode, answer, kind = attempt.request.mode, attempt.answer, attempt.evaluation.kind
-            is_forced = mode.sends_schema and not answer.cached
-            if is_forced and kind == "unparsed" and not await judge(is_json, answer.text):
-                await self.router.ignored(answer.deployment, mode)
-            if mode is OutputMode.PROMPT or answer.cached or not is_endless(attempt):
-                continue
-            cut_off[answer.deployment, mode] += 1
-            if cut_off[answer.deployment, mode] == 2 or is_looping(answer.text, is_cut_off=True):
-                await self.router.ignored(answer.deployment, mode, "its answers do not end in it")
-
     def routes(self, route: str) -> list[str]:
         """A route, and the stronger one of a role; a group or provider that was forced stays."""
         routes = self.router.deployments.routes
@@ -222,11 +214,13 @@ async def refine(
     context: RunContext,
     base_document: Evaluation[T] | None = None,
     prior_attempts: tuple[Attempt[T], ...] = (),
+    staging: Staging | None = None,
 ) -> Generation[T]:
     """Ask until an answer fulfils the contract.
 
     With `base_document` the first question asks for a patch of that document; `prior_attempts`
-    are evaluated answers to `first`, none of them accepted.
+    are evaluated answers to `first`, none of them accepted. With `staging` the run goes on in
+    small questions where whole documents fail, or begins so.
 
     Raises:
         InvalidOutputError: no answer did; carries every attempt and the reason.
@@ -235,21 +229,19 @@ async def refine(
         LLMError: a route failed; `attempts` likewise.
     """
     asked = Ask(first, "patch" if base_document is not None else "generate")
-    state = State(first, contract, follow_ups, bounds, asked, base_document=base_document)
-    state = fitted(state)
-    decision: Decision[T] = state.asked
-    if prior_attempts:
-        state, decision = await judge(resumed, state, prior_attempts)
+    begun = State(
+        first, contract, follow_ups, bounds, asked, base_document=base_document, staging=staging
+    )
+    state, decision = await judge(started, fitted(begun), prior_attempts)
     try:
         async with asyncio.timeout(bounds.deadline_s):
             while isinstance(decision, Ask):
-                number = len(state.attempts) + 1
-                route = decision.request.route
+                number, route = len(state.attempts) + 1, decision.request.route
                 context.emit(Asked(number, route, decision.purpose, decision.reason))
                 try:
                     answer = await completer.complete(decision.request, context)
                 except ContextWindowExceededError as refusal:
-                    state, decision = refused_as_too_long(state, refusal)
+                    state, decision = refused(state, refusal)
                     context.emit(Failed(number, type(refusal).__name__, str(refusal)))
                     continue
                 state = dataclasses.replace(state, unjudged=answer)

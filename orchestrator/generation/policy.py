@@ -12,10 +12,11 @@ import json
 from typing import TYPE_CHECKING, TypeVar
 
 from orchestrator.generation.answers import UNFINISHED, UNUSABLE, changed, evaluate_answer, missing
-from orchestrator.generation.cut_off import after_cut_off
+from orchestrator.generation.cut_off import after_cut_off, refused_as_too_long
 from orchestrator.generation.request_variants import another_sample, as_document, as_patch
+from orchestrator.generation.staged import course as stages
 from orchestrator.generation.state import Ask, Decision, Finished, GiveUp, State
-from orchestrator.types.errors import CheckError
+from orchestrator.types.errors import CheckError, ContextWindowExceededError
 from orchestrator.types.requests import Attempt, Evaluation
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ def step(state: State[T], answer: Answer) -> tuple[State[T], Decision[T]]:
 
     Raises: CheckError: a check of the caller raised; it carries every attempt.
     """
+    if state.course is not None:
+        return _staged(state, state.course, answer)
     asked = state.asked
     try:
         evaluation = _evaluate(state, answer)
@@ -39,6 +42,47 @@ def step(state: State[T], answer: Answer) -> tuple[State[T], Decision[T]]:
         error.attempts = (*state.attempts, last)
         raise
     return _decided(state, Attempt(asked.request, answer, evaluation, asked.purpose, asked.reason))
+
+
+def in_stages(state: State[T], why: str = "") -> tuple[State[T], Ask] | None:
+    """The state with the first question of staged mode; None where the run may not go on so."""
+    if state.staging is None or state.course is not None:
+        return None
+    course = stages.begin(state.staging, state.first, state.contract, why)
+    return dataclasses.replace(state, course=course, asked=course.asked), course.asked
+
+
+def _staged(
+    state: State[T], course: stages.Course[T], answer: Answer
+) -> tuple[State[T], Decision[T]]:
+    try:
+        course, attempt, decision = stages.step(course, answer)
+    except CheckError as error:
+        asked = state.asked
+        last = Attempt(asked.request, answer, error.evaluation, asked.purpose, asked.reason)
+        error.attempts = (*state.attempts, last)
+        raise
+    attempts = (*state.attempts, attempt)
+    state = dataclasses.replace(
+        state, attempts=attempts, unjudged=None, course=course, asked=course.asked
+    )
+    return state, decision
+
+
+def refused(state: State[T], error: ContextWindowExceededError) -> tuple[State[T], Ask]:
+    """What to ask after a server refused a question as too long: a shorter one, or small ones.
+
+    Raises: ContextWindowExceededError: `error`, where there is neither.
+    """
+    if state.course is not None:
+        raise error
+    try:
+        return refused_as_too_long(state, error)
+    except ContextWindowExceededError:
+        found = in_stages(state, "the context window is too small")
+        if found is None:
+            raise
+    return found
 
 
 def _decided(state: State[T], attempt: Attempt[T]) -> tuple[State[T], Decision[T]]:
@@ -54,9 +98,24 @@ def _decided(state: State[T], attempt: Attempt[T]) -> tuple[State[T], Decision[T
         return state, Finished(attempt)
     if any(d.code == UNFINISHED for d in evaluation.report.errors):
         return state, GiveUp("the request does not say enough for a model")
-    if len(state.attempts) >= state.bounds.max_calls:
-        return state, GiveUp(f"{len(state.attempts)} calls, the most allowed, gave no valid answer")
-    return _next(before, state, evaluation)
+    decision: Ask | GiveUp
+    if len(state.attempts) < state.bounds.max_calls:
+        state, decision = _next(before, state, evaluation)
+    else:
+        words = f"{len(state.attempts)} calls, the most allowed, gave no valid answer"
+        decision = GiveUp(words)
+    if isinstance(decision, Ask):
+        return state, decision
+    return in_stages(state, decision.reason) or (state, decision)
+
+
+def started(
+    state: State[T], prior_attempts: tuple[Attempt[T], ...]
+) -> tuple[State[T], Decision[T]]:
+    """The state and what is asked first: in stages, after `prior_attempts`, or as it stands."""
+    if state.staging is not None and state.staging.is_first:
+        return in_stages(state) or (state, state.asked)
+    return resumed(state, prior_attempts) if prior_attempts else (state, state.asked)
 
 
 def resumed(

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from orchestrator.generation.state import Turns
     from orchestrator.types.requests import Request
 
-NAMES = ("system", "generate", "patch", "feedback", "rewrite", "patch_again", "schema", "mend")
+NAMES = (
+    "system", "generate", "patch", "feedback", "rewrite", "patch_again", "schema", "mend", "staged"
+)  # fmt: skip
 MOST_QUOTED = 6000  # characters of a rejected answer that are shown back
 
 _FORMS: Mapping[OutputMode, str] = {
@@ -138,6 +140,15 @@ class Prompts:
         )
         # The schema of a patch says nothing of the document's form.
         return self._with_system("feedback", text, OutputMode.JSON_OBJECT, is_short=is_short)
+
+    def staged(self, sentence: str, question: str) -> Rendered:
+        """Ask one closed question about what `sentence` describes."""
+        system = self._render("staged", is_system=True)
+        asked = self._render(
+            "staged", is_system=False, sentence=defanged(sentence), question=question
+        )
+        messages = (LLMMessage(LLMRole.SYSTEM, system), LLMMessage(LLMRole.USER, asked))
+        return Rendered(messages, {"staged": self.versions["staged"]})
 
     def patch(self, first: Request, view: str, findings: str) -> Turns:
         """The first question, the document so far, and a patch asked for that removes the findings.

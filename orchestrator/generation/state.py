@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from orchestrator.types.messages import LLMMessage
 
 if TYPE_CHECKING:
+    from orchestrator.generation.staged.course import Course, Staging
     from orchestrator.types.requests import (
         Answer,
         Attempt,
@@ -96,6 +97,8 @@ class State(Generic[T]):
         more_room: how often a cut-off answer was given more room.
         unjudged: the answer that is being judged.
         brevity: how much shorter the first question has become, for a full context window.
+        staging: how the run may go on in staged mode; None: it may not.
+        course: how far staged mode has come; None before it has begun.
     """
 
     first: Request
@@ -111,6 +114,8 @@ class State(Generic[T]):
     more_room: int = 0
     brevity: int = 0
     unjudged: Answer | None = None
+    staging: Staging | None = None
+    course: Course[T] | None = None
 
     @property
     def target(self) -> Evaluation[T] | None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _log = logger_of(__name__)
 MODES_FILE = "modes.json"  # in the cache directory
+#: Why a mode is not used with a server that takes it: whole documents run on and on.
+ENDLESS = "its answers do not end in it"
 #: The ability that a mode needs.
 NEEDS = {
     OutputMode.JSON_SCHEMA: "response_schema",
@@ -54,6 +56,12 @@ class RefusedModes:
         refused: Mapping[OutputMode, Mapping[str, str]] = entry.get("refused", {})
         return refused if entry.get("model") == one.model else {}
 
+    def is_staged(self, one: Deployment) -> str:
+        """Why a deployment is asked in stages; empty where it is not."""
+        entry = self._known.get(one.id, {})
+        said: Mapping[str, str] = entry.get("staged") or {}
+        return said.get("why", "") if entry.get("model") == one.model else ""
+
     def facts(self, one: Deployment) -> dict[str, Fact]:
         """What calls have taught about a deployment: what it cannot."""
         return {
@@ -69,7 +77,16 @@ class RefusedModes:
         refused = {known: said for known, said in self.refused(one).items() if known != mode}
         if why:
             refused[mode] = {"why": why, "at": stamp()}
-        self._known[one.id] = {"model": one.model, "refused": refused}
+        self._keep(one, {"refused": refused})
+
+    def stage(self, one: Deployment, why: str) -> None:
+        """Remember that a deployment is asked in stages, for the reason `why`."""
+        self._keep(one, {"staged": {"why": why, "at": stamp()}})
+
+    def _keep(self, one: Deployment, more: Mapping[str, Any]) -> None:
+        before = self._known.get(one.id, {})
+        before = before if before.get("model") == one.model else {"refused": {}}
+        self._known[one.id] = {**before, "model": one.model, **more}
         try:
             # Several may learn at once, in this process and in others.
             with private_lock(self.path.with_suffix(".lock")):

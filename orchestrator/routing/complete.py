@@ -7,7 +7,7 @@ import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.config.settings import cache_directory, output_modes
+from orchestrator.config.settings import cache_directory
 from orchestrator.models.deployment import ad_hoc_deployment
 from orchestrator.models.deployments import deployments_of, replayed_deployments
 from orchestrator.models.groups import Deployments
@@ -20,9 +20,10 @@ from orchestrator.routing import _litellm
 from orchestrator.routing.attempts import Trace, clock
 from orchestrator.routing.build import route_arguments, router_arguments
 from orchestrator.routing.context_window import ContextWindows
+from orchestrator.routing.mode_choice import ModeChoice
 from orchestrator.routing.offline.completer import EmbeddedCompleter, are_embedded
 from orchestrator.routing.output_modes import messages_of, response_format_arguments
-from orchestrator.routing.plan import enforce_bound, wire_attempts_on
+from orchestrator.routing.plan import enforce_bound, questions_of, wire_attempts_on
 from orchestrator.routing.prices import model_table, reads_pictures, serves
 from orchestrator.routing.progress import paces
 from orchestrator.routing.stream import FREE, replayed
@@ -44,7 +45,7 @@ from orchestrator.types.errors import (
     NoDeploymentError,
     OrchestratorError,
 )
-from orchestrator.types.requests import OutputMode
+from orchestrator.types.requests import Answer, Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -96,17 +97,19 @@ class RouterCompleter:
         self.modes = RefusedModes(directory / MODES_FILE)
         self.routes = RouteTable(self.deployments, config.orchestrator.routes, serves)
         self.resolve = self.routes.resolve
+        choice = ModeChoice(config, self.deployments, self.routes, self.modes, recorded)
+        self.mode_for, self.is_staged, self.ignored = (
+            choice.mode_for, choice.is_staged, choice.ignored,
+        )  # fmt: skip
+        self.staged, self.as_recorded = choice.staged, choice.as_recorded
 
-    def mode_for(self, route: str) -> OutputMode:
-        """The strictest output mode that no deployment of the route's first group has refused."""
-        if self._recorded is not None and route in self._recorded.get("modes", {}):
-            return OutputMode(self._recorded["modes"][route])
-        deployments = self.routes.first_group(route)
-        if are_embedded(deployments):
-            return OutputMode.PROMPT
-        modes = output_modes(self._config.orchestrator.generation.mode)
-        refused = {mode for one in deployments for mode in self.modes.refused(one)}
-        return next((mode for mode in modes if mode not in refused), modes[-1])
+    def questions_on(self, routes: Sequence[str]) -> int:
+        """The most calls of staged mode on a route of these; 0 where there is none."""
+        if are_embedded(self.routes.first_group(routes[0])):
+            return 0
+        asked = [self.deployments.routes.get(one, (one,)) for one in routes]
+        per_call = max(wire_attempts_on(self._config, self._settings, one) for one in asked)
+        return questions_of(self._config, per_call)
 
     def enforce_samples(self, routes: Sequence[str], samples: int, max_calls: int) -> None:
         """Refuse more samples than may go on the wire, beside the other calls of a loop.
@@ -137,27 +140,6 @@ class RouterCompleter:
         """
         await _litellm.loaded()
         return self.routes.group_reading_pictures(route, reads_pictures)
-
-    def as_recorded(self) -> dict[str, Any]:
-        """Who serves which route, and how each is asked: what a replay has to know."""
-        known = self.deployments
-        names = (*known.routes, *known.groups())
-        return {
-            "routes": {role: list(groups) for role, groups in known.routes.items()},
-            "modes": {name: self.mode_for(name) for name in names},
-        }
-
-    async def ignored(
-        self, deployment: str, mode: OutputMode, why: str = "took it and ignored it"
-    ) -> None:
-        """Degrade a deployment that refused a mode, or gave no answer in it, for the reason `why`;
-        an empty one, of a probe that saw it honoured, takes that back.
-
-        Only a provider that enforces nothing ignores it; one that does may never come to an end.
-        """
-        for one in self.deployments.ready:
-            if one.id == deployment and (mode in self.modes.refused(one)) != bool(why):
-                await asyncio.to_thread(self.modes.note, one, mode, why)
 
     async def complete(self, request: Request, context: RunContext, *, group: str = "") -> Answer:
         """Answer one request; as a stream where `context.on_text` hears its parts.

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from orchestrator.types.requests import Request
 
 
+FEWEST_QUESTIONS = 3
 _MAX_FALLBACKS = 5  # LiteLLM's, if nothing else is stated; siblings of a group count as fallbacks
 
 
@@ -49,10 +50,13 @@ def plan(
     routes: Sequence[str],
     *,
     samples: int = 1,
+    questions: int = 0,
+    is_staged: bool = False,
 ) -> Plan:
     """Bounds for `request` asked on `routes` (the first route, then the stronger one if any).
 
-    The first of `samples` stands for the first call of the loop; the others come on top.
+    The first of `samples` stands for the first call of the loop; the others come on top, and so do
+    the `questions` of staged mode, unless the request begins with them (`is_staged`).
     """
     settings = config.orchestrator.generation
     arguments = router_arguments(config, deployments)
@@ -62,7 +66,7 @@ def plan(
     per_call = max(wire_attempts(*one) for one in asked)
     waits = 0 if are_embedded(ready) else waits_of(config, per_call)
     per_call += waits
-    calls = settings.max_calls + samples - 1
+    calls = questions + (0 if is_staged else settings.max_calls + samples - 1)
     attempts = calls * per_call
     sent = {"messages": [turn.as_dict() for turn in request.messages], **request.parameters}
     sent = {"max_tokens": settings.max_tokens, **sent}
@@ -73,7 +77,7 @@ def plan(
     prompt = sum(estimated_tokens(turn.text) for turn in request.messages)
     lines = (
         f"route {' then '.join(routes)}: {', '.join(dict.fromkeys(one.model for one in ready))}",
-        f"refinement loop: at most {calls} calls" + (f", {samples} samples" if samples > 1 else ""),
+        _loop_line(calls - questions, samples, questions),
         f"Router: at most {per_call} attempts for one call, over {len(groups)} model groups,"
         f" {waits} of them after a rate limit was waited for",
         f"together at most {attempts} requests on the wire, {settings.deadline_s:g} s",
@@ -82,6 +86,14 @@ def plan(
         "budget: " + ("none" if budget is None else f"{budget:.4f} USD per request"),
     )
     return Plan(calls, attempts, settings.deadline_s, total, lines)
+
+
+def _loop_line(calls: int, samples: int, questions: int) -> str:
+    parts = [f"at most {calls} calls"] if calls else []
+    parts += [f"{samples} samples"] if samples > 1 and calls else []
+    after = "where no whole document is valid, " if calls else ""
+    parts += [f"{after}at most {questions} closed questions (staged mode)"] if questions else []
+    return f"refinement loop: {', '.join(parts)}"
 
 
 def _asked(
@@ -122,6 +134,20 @@ def _tries_of(arguments: Mapping[str, Any], group: str) -> int:
     stated += [value or 0 for value in (policy if isinstance(policy, dict) else {}).values()]
     levels = len({one["litellm_params"].get("order") for one in entries}) or 1
     return levels * (1 + max((int(value) for value in stated), default=0))
+
+
+def questions_of(config: Config, per_call: int) -> int:
+    """The most calls of staged mode, as many as ``limits.wire_attempts`` leaves beside the loop's.
+
+    Fewer than `FEWEST_QUESTIONS` are none: staged mode does not take place.
+    """
+    ours = config.orchestrator
+    if ours.generation.mode not in ("auto", "staged"):
+        return 0
+    each = per_call + waits_of(config, per_call)
+    taken = 0 if ours.generation.mode == "staged" else ours.generation.max_calls * each
+    most = min(ours.generation.max_questions, (ours.limits.wire_attempts - taken) // each)
+    return most if most >= FEWEST_QUESTIONS else 0
 
 
 def waits_of(config: Config, per_call: int) -> int:

@@ -1,0 +1,118 @@
+"""Settles what stays doubtful: of documents that differ in one relation the better is kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from orchestrator.generation.staged.document import document_of, shown_by
+from orchestrator.generation.staged.scene import NONE, scene_of
+from orchestrator.generation.staged.wishes import wanted_in
+from orchestrator.gmn.acting.expectations import measure
+from orchestrator.gmn.compile import compile_spec
+from orchestrator.gmn.formats import write_text
+from orchestrator.gmn.limits import DEFAULT_LIMITS
+from orchestrator.gmn.model import GMNSpec
+from orchestrator.gmn.request.inferred import inferred_from
+from orchestrator.gmn.request.labels import is_place, meant_by
+from orchestrator.types.work import TooMuchWork, allowance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from orchestrator.generation.staged.scene import Answers, Scene
+    from orchestrator.generation.staged.sheet import Sheet
+    from orchestrator.types.requests import Evaluation
+
+T = TypeVar("T")
+MOST_TRIED = 12  # documents beside the first
+_EPISODES = 12
+
+
+def settled(
+    sheet: Sheet, answers: Answers, agent_type: str, judge: Callable[[str], Evaluation[T]]
+) -> tuple[Evaluation[T], Answers]:
+    """The best document that the answers allow, as `judge` evaluates it, with what it rests on.
+
+    The one of the answers themselves stays unless another is better: accepted, with more of the
+    sentence in it, doing more of what the sentence implies.
+    """
+    found: dict[str, tuple[Evaluation[T], tuple[float, ...]]] = {}
+
+    def made(said: Answers) -> tuple[Evaluation[T], tuple[float, ...]]:
+        text = write_text(document_of(sheet, said, agent_type=agent_type))
+        if text not in found:
+            evaluation = judge(text)
+            found[text] = evaluation, _worth(sheet, evaluation)
+        return found[text]
+
+    best, worth = made(answers)
+    for change in _doubts(sheet, answers):
+        if len(found) > MOST_TRIED:
+            break
+        other, other_worth = made({**answers, **change})
+        if other_worth > worth:
+            best, worth, answers = other, other_worth, {**answers, **change}
+    return best, answers
+
+
+def _worth(sheet: Sheet, evaluation: Evaluation[object]) -> tuple[float, ...]:
+    report = evaluation.report
+    fits = report.fits
+    share = fits.fulfilled if fits is not None else 0
+    against = sum(one.outcome == "contradicted" for one in fits.unmet) if fits is not None else 0
+    return (
+        evaluation.is_accepted,
+        -len(report.errors),
+        -against,
+        share,
+        _behaves(sheet, evaluation),
+        -len(report.warnings),
+    )
+
+
+def _behaves(sheet: Sheet, evaluation: Evaluation[object]) -> float:
+    """The mean rate at which what the sentence implies comes true in simulated episodes."""
+    if not isinstance(evaluation.value, GMNSpec) or not evaluation.is_accepted:
+        return 0.0
+    if not (wanted := inferred_from(sheet.sentence, evaluation.value)):
+        return 0.0
+    try:
+        with allowance(DEFAULT_LIMITS.work // 20):
+            model = compile_spec(evaluation.value)
+            rates = [one.rate for one in measure(model, wanted, episodes=_EPISODES)]
+    except TooMuchWork:  # then what fits decides
+        return 0.0
+    return sum(rates) / len(rates)
+
+
+def _doubts(sheet: Sheet, answers: Answers) -> Iterator[Mapping[str, str]]:
+    """Other readings of the relations that an answer or the order of a list decided."""
+    scene = scene_of(sheet, answers)
+    if scene.is_grid and not _are_inside(sheet, scene):
+        yield {"grid": "turned"}
+    for seen, shown in scene.observations:
+        state = next(one for one in scene.states if one.name == shown)
+        said = shown_by(scene, seen, state)
+        if seen.names != state.names and len(set(said)) < min(seen.n, state.n):
+            yield {f"show:{label}": "" for label in state.names}
+    yield from _effects(scene)
+    if scene.is_hidden:
+        yield {"kind": "changes"}
+    # An answer does not count against what the sentence says.
+    yield from ({key: NONE} for key in answers if key.startswith(("worth:", "best", "worst")))
+    yield dict.fromkeys(answers, "")
+
+
+def _effects(scene: Scene) -> Iterator[Mapping[str, str]]:
+    """Ways to what is wanted, for each action; to any value where a chance has no effect yet."""
+    wanted = [one for one in wanted_in(scene) if one.kind == "state" and not one.is_cell]
+    aims = [one.variable.names[one.at] for one in wanted[:2]]
+    if not aims and scene.sheet.said("chance") and not scene.is_grid:
+        aims = [scene.main.names[-1]]
+    yield from ({f"effect:{act}": aim} for aim in aims for act in scene.acts[:8])
+
+
+def _are_inside(sheet: Sheet, scene: Scene) -> bool:
+    """Whether every place of the sentence is a cell of the grid."""
+    places = [one for one in sheet.said("start", "goal", "avoid") if is_place(str(one.value))]
+    return all(meant_by(one, scene.stub) for one in places)
