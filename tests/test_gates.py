@@ -47,7 +47,9 @@ BUDGET = {
         "checks before a call, runs, streams, the output door; models, search, service, batches",
     ),
     "server": Budget(
-        1200, 1857, "a gate against strangers, OpenAI's shape, streams that go on, keys, tools"
+        1200,
+        2124,
+        "a gate against strangers, OpenAI's shape, streams that go on, keys, tools; a page: 270",
     ),
     "agents": Budget(
         1100,
