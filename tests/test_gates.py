@@ -43,13 +43,13 @@ BUDGET = {
     "__main__": Budget(10),
     "cli": Budget(
         1200,
-        3507,
+        3527,
         "checks before a call, runs, streams, the output door; models, search, service, batches",
     ),
     "server": Budget(
         1200,
-        2124,
-        "a gate against strangers, OpenAI's shape, streams that go on, keys, tools; a page: 270",
+        2680,
+        "a gate against strangers, OpenAI's shape, streams that go on, keys, tools; LSP: 549, page",
     ),
     "agents": Budget(
         1100,
@@ -84,7 +84,7 @@ BUDGET = {
     ),
     "gmn": Budget(
         6500,
-        17840,
+        17876,
         "plans that branch or by tables, batches, learning; other tools: 3,456, sentences: 1,872",
     ),
     "types": Budget(400, 1161, "results that show themselves, RunContext, work that ends, escapes"),

@@ -349,6 +349,9 @@ def _service(command: Command) -> None:
     add("--port", type=_port, default=8080, help="0 takes a free one")
     add("--keys", action="store_true", help="demand keys on loopback, too")
     add("--mcp", action="store_true", help="serve the Model Context Protocol on stdin and stdout")
+    add = command("lsp", "serve an editor: diagnostics, completion, quick fixes").add_argument
+    words = "speak over stdin and stdout, which it always does; many editors pass it"
+    add("--stdio", action="store_true", help=words)
     add = command("keys", "make, list and revoke keys of tenants").add_argument
     add("action", choices=("create", "list", "revoke"))
     add("id", nargs="?", default="", metavar="ID", help="with revoke: the key")

@@ -62,6 +62,7 @@ EXAMPLES = {
     "runs": "show 3f2a",
     "doctor": "--probe",
     "serve": "--port 8080",
+    "lsp": "--stdio",
     "keys": "create --tenant lab --budget 5usd/day --rpm 60",
     "memory": "audit",
     "client": '--message "hello" --persona-id cherry',

@@ -22,6 +22,7 @@ from orchestrator.server import (
     routes_documents,
     routes_gmn,
     routes_llm,
+    routes_lsp,
     routes_openai,
     routes_page,
     routes_service,
@@ -67,7 +68,8 @@ def create_app(orc: Orchestrator, *, with_keys: bool = False, bound_to: str = "1
     app.state.service = service
     app.state.figures = routes_service.Figures()
     for routes in (
-        routes_llm, routes_gmn, routes_documents, routes_openai, routes_service, routes_page,
+        routes_llm, routes_gmn, routes_documents, routes_lsp, routes_openai, routes_service,
+        routes_page,
     ):  # fmt: skip
         app.include_router(routes.router)
     app.router.routes.extend(http_routes(tools))

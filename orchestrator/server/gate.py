@@ -1,5 +1,7 @@
 """What stands before every route: host, origin, key, size, number and time of requests.
 
+A WebSocket passes the same checks as a request; afterwards its messages are bounded by uvicorn.
+
 It is plain ASGI, so that nothing of a refused request is read.
 """
 
@@ -42,6 +44,8 @@ _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\[\]:@/]+))(?::\d{1,5})?")
 #: Twice in a request they would say two things, and who reads which is not known.
 _ONCE = (b"host", b"authorization", b"x-api-key", b"origin", b"content-type", b"content-length")
 _STREAM = b"text/event-stream"
+#: They stay open, so they are counted apart from requests.
+MOST_SOCKETS = 64
 #: A reader has so many seconds for what it was sent before more is sent.
 _READ_S = 60.0
 
@@ -88,7 +92,7 @@ class Gate:
         self._app, self._settings, self.keys, self._on_key = app, settings, keys, on_key
         self._hosts = {bound_to.lower(), *(name.lower() for name in settings.hosts)}
         self._rates = Rates()
-        self._running = 0
+        self._running = self._sockets = 0
 
     @property
     def demands_keys(self) -> bool:
@@ -102,15 +106,14 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve, or refuse."""
-        if scope["type"] != "http":
-            if scope["type"] == "lifespan":
-                await self._app(scope, receive, send)
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
             return
-        sent = _Sent(send)
+        sent, is_socket = _Sent(send), scope["type"] == "websocket"
         try:
             headers = _headers(scope["headers"])
             self._check_host(headers)
-            is_page = scope["path"] in PAGE_PATHS and scope["method"] in ("GET", "HEAD")
+            is_page = scope["path"] in PAGE_PATHS and scope.get("method") in ("GET", "HEAD")
             if not is_page:  # to which a link of another site may lead
                 self._check_origin(headers)
             is_open = is_page or scope["path"] in OPEN_PATHS
@@ -118,15 +121,26 @@ class Gate:
                 scope.setdefault("state", {})["caller"] = await self._caller(headers)
             _check_kind(headers)
             self._check_size(headers)
-            self._check_number()
+            self._check_number(is_socket=is_socket)
         except Problem as problem:
             await problem_response(problem, scope["path"])(scope, receive, sent)
+            return
+        if is_socket:
+            await self._connected(scope, receive, sent)
             return
         self._running += 1
         try:
             await self._served(scope, receive, sent)
         finally:
             self._running -= 1
+
+    async def _connected(self, scope: Scope, receive: Receive, sent: _Sent) -> None:
+        """A WebSocket, which may stay as long as it answers pings."""
+        self._sockets += 1
+        try:
+            await self._app(scope, receive, sent)
+        finally:
+            self._sockets -= 1
 
     async def _served(self, scope: Scope, receive: Receive, sent: _Sent) -> None:
         bounded = _Bounded(receive, self._settings.body_kb * 1024)
@@ -182,7 +196,7 @@ class Gate:
     def _is_preflight(self, scope: Scope, headers: dict[bytes, bytes]) -> bool:
         """Whether a browser asks what a page of a named origin may send; it asks without key."""
         return (
-            scope["method"] == "OPTIONS"
+            scope.get("method") == "OPTIONS"
             and b"access-control-request-method" in headers
             and headers.get(b"origin", b"").decode("latin-1") in self._settings.origins
         )
@@ -193,6 +207,7 @@ class Gate:
         scheme, _, text = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
         if scheme.lower() != "bearer" or not text:
             text = headers.get(b"x-api-key", b"").decode("latin-1")
+        text = text or _key_of_page(headers)
         key = await asyncio.to_thread(self._checked, text.strip()) if text else None
         if key is None:
             words = "send a key that is valid: Authorization: Bearer gmn_…"
@@ -208,9 +223,10 @@ class Gate:
             self._on_key(key)
         return key
 
-    def _check_number(self) -> None:
-        if self._running >= self._settings.parallel:
-            raise Problem(503, "busy", "too many requests at once", retry_after_s=1)
+    def _check_number(self, *, is_socket: bool) -> None:
+        if self._sockets >= MOST_SOCKETS if is_socket else self._running >= self._settings.parallel:
+            words = "too many WebSockets at once" if is_socket else "too many requests at once"
+            raise Problem(503, "busy", words, retry_after_s=1)
 
     def _check_size(self, headers: dict[bytes, bytes]) -> None:
         stated = headers.get(b"content-length", b"0")
@@ -229,7 +245,7 @@ class _Sent:
         self.on_stream: Callable[[], None] = lambda: None
 
     async def __call__(self, message: MutableMapping[str, Any]) -> None:
-        if message["type"] == "http.response.start":
+        if message["type"].removeprefix("websocket.") == "http.response.start":
             self.has_begun = True
             have = {name.lower(): value for name, value in message.get("headers", ())}
             added = [(name, value) for name, value in _HEADERS if name not in have]
@@ -281,6 +297,13 @@ def _check_kind(headers: dict[bytes, bytes]) -> None:
     kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
     if kind != b"application/json":
         raise Problem(415, "type", "send JSON, with Content-Type: application/json")
+
+
+def _key_of_page(headers: dict[bytes, bytes]) -> str:
+    """The key that a page's WebSocket names among its protocols, as it can set no header."""
+    offered = headers.get(b"sec-websocket-protocol", b"").decode("latin-1").split(",")
+    keys = (one.strip().removeprefix("bearer.") for one in offered if one.strip()[:7] == "bearer.")
+    return next(keys, "")
 
 
 def _name(host: str) -> str:

@@ -27,6 +27,7 @@ class Arriving(H11Protocol):
     """uvicorn's protocol, with a bound on the time in which a request arrives."""
 
     _late: asyncio.TimerHandle | None = None
+    _is_upgraded = False
     _arriving: ClassVar[dict[Arriving, float]] = {}
 
     def connection_made(self, transport: Any) -> None:
@@ -37,10 +38,15 @@ class Arriving(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Go on waiting, unless the request is whole."""
         super().data_received(data)
-        if self.conn.their_state in _WAITING:
+        if self.conn.their_state in _WAITING and not self._is_upgraded:
             self._await_rest()
         else:
             self._stop_waiting()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """From here on its protocol reads, which pings a client that says nothing."""
+        super().handle_websocket_upgrade(event)
+        self._is_upgraded = True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is awaited any more."""
@@ -89,7 +95,8 @@ def listening(app: Any, settings: ServerSettings) -> uvicorn.Config:
     Nothing is believed of headers that a proxy would set: whose a request is, its key says.
     """
     return uvicorn.Config(
-        app, http=Arriving, ws="none", proxy_headers=False, log_config=None, server_header=False,
+        app, http=Arriving, ws="websockets-sansio", ws_max_size=settings.body_kb * 1024,
+        ws_per_message_deflate=False, proxy_headers=False, log_config=None, server_header=False,
         date_header=False, timeout_graceful_shutdown=int(settings.shutdown_s),
         timeout_keep_alive=15,
     )  # fmt: skip

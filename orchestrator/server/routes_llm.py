@@ -25,13 +25,15 @@ from orchestrator.server.bodies import (
 from orchestrator.server.problems import Problem
 
 if TYPE_CHECKING:
+    from starlette.requests import HTTPConnection
+
     from orchestrator.server.gate import Caller
     from orchestrator.server.service import Service
 
 router = APIRouter(prefix="/api")
 
 
-def service(request: Request) -> Service:
+def service(request: HTTPConnection) -> Service:
     """The running service."""
     found: Service = request.app.state.service
     return found

@@ -158,6 +158,7 @@ CASES: dict[str, list[str]] = {
     "ask": ["{hostile} --search off", "{hostile} --json", "x --route {hostile}", "faulty"],
     "search": ["{hostile} --engine {hostile}", "{hostile} --json --engine nothing"],
     "serve": ["--host {hostile}", "--port {hostile}"],
+    "lsp": ["", "--stdio", "{hostile}"],
     "keys": ["list", "create --tenant {hostile}", "revoke {hostile}", "{hostile}"],
     "memory": ["audit {hostile}", "forget {hostile}", "audit --json"],
     "client": ["--message {hostile} --url {hostile}", "--message x --url http://127.0.0.1:1"],

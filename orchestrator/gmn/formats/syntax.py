@@ -29,7 +29,8 @@ _LEADING_ZERO = re.compile(r"[-+]?0\d")
 TokenKind = Literal["string", "number", "word", "mark", "end"]
 
 _NUMBER = r"[-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d++)?"
-_TOKENS = Scanner(
+#: The pieces of block text: tokens, blanks and comments.
+TOKENS = Scanner(
     {
         "long": ('"""', r'[^"]++|"(?!"")', '"""'),
         "double": ('"', r'[^"\\\n]++|\\.', '"'),
@@ -106,7 +107,7 @@ def tokens_of(text: str, places: SourceMap, found: list[Diagnostic]) -> Iterator
     What could not be one goes into `found`: at most a handful of findings, then a count.
     """
     bad = 0
-    for count, match in enumerate(_TOKENS.pieces(text)):
+    for count, match in enumerate(TOKENS.pieces(text)):
         if not count % _LOOKED_AT:
             look(2 * _LOOKED_AT)
         kind = match.lastgroup
@@ -144,7 +145,7 @@ def remarks(text: str) -> list[Remark]:
     """Every comment of `text`, in order."""
     found: list[Remark] = []
     depth, ends_at, line_taken = 0, 0, False
-    for match in _TOKENS.pieces(text):
+    for match in TOKENS.pieces(text):
         raw, offset = match.group(), match.start()
         if match.lastgroup == "blank":
             if raw[0] in "#/":
