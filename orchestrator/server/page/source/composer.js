@@ -22,7 +22,7 @@ export function Composer() {
       <summary>What it is held to</summary>
       <div class="fields">
         <label class="wide">Expectations, one a line
-          <textarea rows="2" value=${expectations} placeholder="cell=r4c4 within 14 in 80%" spellcheck="false"
+          <textarea rows="2" value=${expectations} placeholder="cell=r4c4 within 14 in 80%" spellcheck=${false}
             onInput=${(e) => work.set({ expectations: e.target.value })}></textarea></label>
         <label>Type of agent
           <select value=${agentType} onChange=${(e) => work.set({ agentType: e.target.value })}>

@@ -21,7 +21,7 @@ export function KeyDialog() {
       <p>${isWrong ? "The key was refused: it is mistyped, revoked, or of another service. " : ""}
         The person who runs the service makes one with <code>orchestrator keys create --tenant NAME</code>.</p>
       <label for="key">Key</label>
-      <input id="key" type="password" autocomplete="off" spellcheck="false" value=${typed} onInput=${(e) => type(e.target.value)} placeholder="gmn_…" autofocus />
+      <input id="key" type="password" autocomplete="off" spellcheck=${false} value=${typed} onInput=${(e) => type(e.target.value)} placeholder="gmn_…" autofocus />
       <p class="hint">It stays in this tab and is forgotten when you close it.</p>
       <button class="primary" type="submit">Use this key</button>
     </form>

@@ -5,8 +5,8 @@ import { createStore } from "./store.js";
 
 const MOST_VERSIONS = 20;
 const EMPTY = {
-  prompt: "", agentType: "general", expectations: "", model: "", run: null, document: "", savedText: "",
-  versions: [], report: null, reportOf: "", busy: "", failure: "", view: "graph",
+  prompt: "", agentType: "general", expectations: "", model: "", run: null, document: "",
+  versions: [], report: null, reportOf: "", busy: "", failure: "", view: "graph", revision: 0,
 };
 
 /** Kept over a reload: all but what is in progress, which a reload ends. */
@@ -72,14 +72,16 @@ export function check() {
   return doing("check", async (signal) => {
     const report = await call("/api/gmn/validate", { document, expectations: expectationsOf(expectations) }, { signal });
     if (report.valid) keep(document, "edited");
-    work.set({ report, reportOf: document, savedText: document });
+    work.set({ report, reportOf: document });
   });
 }
 
 /** Make a text the document, as a version that one can come back to. */
 export function take(text, label, report = null) {
   keep(text, label);
-  work.set({ document: text, savedText: text, report, reportOf: report ? text : "" });
+  work.set(({ revision }) => ({
+    document: text, revision: revision + 1, report, reportOf: report ? text : "",
+  }));
 }
 
 export async function open(text, label) {
