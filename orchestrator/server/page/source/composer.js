@@ -14,7 +14,7 @@ export function Composer() {
   useEffect(() => void call("/api/models").then((found) => setRoutes(Object.keys(found.routes)), () => {}), []);
   const submit = (event) => (event.preventDefault(), prompt.trim() && generate());
   const onKey = (event) => event.key === "Enter" && (event.ctrlKey || event.metaKey) && submit(event);
-  return html`<form class="card composer" onSubmit=${submit} aria-label="Describe an agent">
+  return html`<form class="card composer" onSubmit=${submit}>
     <label for="prompt">Describe an agent</label>
     <textarea id="prompt" rows="2" maxlength="32768" value=${prompt} placeholder=${EXAMPLE} onKeyDown=${onKey}
       onInput=${(e) => work.set({ prompt: e.target.value })}></textarea>
