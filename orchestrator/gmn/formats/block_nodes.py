@@ -8,6 +8,7 @@ from orchestrator.gmn.codes import finding
 from orchestrator.gmn.formats.block_values import (
     goals_in,
     items_in,
+    key_at,
     rules_in,
     true_at,
     word_in,
@@ -91,6 +92,13 @@ _AGENT_KEYS = {
     "description": "description",
     "metadata": "metadata",
 }
+#: The properties of each kind of node, by each way in which they may be spelled.
+KEYS_OF: Mapping[str, Mapping[str, str]] = {
+    **dict.fromkeys(("state", "observation", "action"), _VARIABLE_KEYS),
+    **dict.fromkeys(("emission", "transition", "belief"), _CONDITIONAL_KEYS),
+    "preference": _PREFERENCE_KEYS, "policy": _POLICY_KEYS, "llm_query": _QUERY_KEYS,
+    "agent": _AGENT_KEYS,
+}  # fmt: skip
 _KINDS = ("rows", "map", "identity", "uniform", "shift", "grid", "rules")
 
 
@@ -114,10 +122,12 @@ class Builder:
                     entry["of"] = variables[0].get("name")
         return self.tree
 
-    def repaired(self, code: str, message: str, offset: int, pointer: str = "") -> None:
-        """Note something that was read differently from how it was written."""
+    def repaired(
+        self, code: str, message: str, offset: int, *, got: str = "", expected: str = ""
+    ) -> None:
+        """Note that `got` was read as `expected`, or was left out."""
         place = self.places.at(offset)
-        self.repairs.append(finding(code, message, place=place, pointer=pointer))
+        self.repairs.append(finding(code, message, place=place, got=got, expected=expected))
 
     def set_version(self, version: str, offset: int) -> None:
         """``gmn 1.0``."""
@@ -132,8 +142,11 @@ class Builder:
             self.offsets[f"/{key}"] = value.offset
             if key == "metadata" and isinstance(value.content, Block):
                 self.tree[key] = [
-                    {"key": entry.key, "value": word_in(entry.value)}
-                    for entry in value.content.entries
+                    {
+                        "key": key_at(entry, f"/metadata/{i}/key", self.offsets),
+                        "value": self._word(entry.value, f"/metadata/{i}/value"),
+                    }
+                    for i, entry in enumerate(value.content.entries)
                 ]
             else:
                 self.tree[key] = word_in(value)
@@ -147,7 +160,7 @@ class Builder:
         entries = self.tree.setdefault(section, [])
         assert isinstance(entries, list)
         pointer = f"/{section}/{len(entries)}"
-        self.offsets[pointer] = name.offset
+        self.offsets[pointer] = self.offsets[f"{pointer}/name"] = name.offset
         self.names[pointer] = name.text
         self.offsets.setdefault(f"/{section}", name.offset)
         build: Callable[[str, Block, str], Tree] = self._variable
@@ -167,18 +180,23 @@ class Builder:
             key = keys.get(entry.key) or (guess if guess not in exact else None)
             if key is None:
                 words = f"unknown property {entry.key!r} of {what} ignored"
-                self.repaired("GMN007", words, entry.offset)
+                self.repaired("GMN007", words, entry.offset, got=entry.key)
             elif key in found:
                 words = f"property {entry.key!r} of {what} ignored: it has a {key!r} already"
-                self.repaired("GMN007", words, entry.offset)
+                self.repaired("GMN007", words, entry.offset, got=entry.key)
             else:
                 if entry.key not in keys:
-                    self.repaired("GMN007", f"property {entry.key!r} read as {key!r}", entry.offset)
+                    words = f"property {entry.key!r} read as {key!r}"
+                    self.repaired("GMN007", words, entry.offset, got=entry.key, expected=key)
                 found[key] = entry.value
         return found
 
     def _plain(self, value: Value, pointer: str) -> object:
         return plain(value, pointer, self.offsets)
+
+    def _word(self, value: Value, pointer: str) -> object:
+        self.offsets[pointer] = value.offset
+        return word_in(value)
 
     def _variable(self, name: str, block: Block, pointer: str) -> Tree:
         variable: Tree = {"name": name}
@@ -212,7 +230,7 @@ class Builder:
         table: Tree = (
             {"kind": "rows", "rows": [self._plain(value, f"{pointer}/table/rows/0")]}
             if is_row
-            else {"kind": "map", "map": [word_in(value)]}
+            else {"kind": "map", "map": [self._word(value, f"{pointer}/table/map/0")]}
         )
         if value.raw == "uniform":
             table = {"kind": "uniform"}
@@ -230,16 +248,16 @@ class Builder:
             entry["given"] = words_in(given, f"{pointer}/given", self.offsets)
         if (of := known.pop("of", None)) is not None:
             self.offsets[f"{pointer}/of"] = of.offset
-            entry["of"] = self._target(of, name, "GMN119" if "/priors/" in pointer else "GMN118")
+            entry["of"] = self._target(of, name, f"{pointer}/of")
         entry["table"] = self._table(known, f"{pointer}/table")
         return entry
 
-    def _target(self, of: Value, name: str, code: str) -> object:
+    def _target(self, of: Value, name: str, pointer: str) -> object:
         if not isinstance(of.content, list):
             return word_in(of)
         if len(of.content) == 1:
-            return word_in(of.content[0])
-        place = self.places.at(of.offset)
+            return self._word(of.content[0], pointer)
+        place, code = self.places.at(of.offset), "GMN119" if "/priors/" in pointer else "GMN118"
         names = [word_in(item) for item in of.content]
         words = f"table {name} has {len(names)} targets {names}; write one table for each"
         self.findings.append(finding(code, words, place=place, got=str(names)))
@@ -258,7 +276,7 @@ class Builder:
         table: Tree = {}
         if "kind" in known:
             table["kind"] = word_in(known.pop("kind"))
-        self._sugar(known, table)
+        self._sugar(known, table, pointer)
         for key, value in known.items():
             where = f"{pointer}/{key}"
             self.offsets[where] = value.offset
@@ -271,7 +289,7 @@ class Builder:
             table["kind"] = "grid"
         return table
 
-    def _sugar(self, known: dict[str, Value], table: Tree) -> None:
+    def _sugar(self, known: dict[str, Value], table: Tree, pointer: str) -> None:
         if (keep := known.pop("noisy_identity", None)) is not None:
             content = keep.content
             noise = 1.0 - content if isinstance(content, int | float) else content
@@ -280,14 +298,17 @@ class Builder:
         if known.pop("stay", None) is not None:
             table["kind"] = "identity"
         if (sparse := known.pop("sparse", None)) is not None:
-            table |= {"kind": "sparse", "sparse": plain(sparse, "", {})}
+            table |= {"kind": "sparse", "sparse": self._plain(sparse, f"{pointer}/sparse")}
 
     def _field(self, key: str, value: Value, where: str) -> object:
         if key == "rules":
             return rules_in(value, where, self.offsets, "when", "then")
         if key == "moves" and isinstance(value.content, Block):
             return [
-                {"action": entry.key, "delta": self._plain(entry.value, f"{where}/{i}/delta")}
+                {
+                    "action": key_at(entry, f"{where}/{i}/action", self.offsets),
+                    "delta": self._plain(entry.value, f"{where}/{i}/delta"),
+                }
                 for i, entry in enumerate(value.content.entries)
             ]
         if key in ("map", "blocked"):
@@ -305,7 +326,8 @@ class Builder:
         )
         if liked is not None:
             utility = strength.content if strength is not None else 1.0
-            entry["goals"] = [{"value": word_in(liked), "utility": utility}]
+            said = self._word(liked, f"{pointer}/goals/0/value")
+            entry["goals"] = [{"value": said, "utility": utility}]
         for key, value in known.items():
             where = f"{pointer}/{key}"
             self.offsets[where] = value.offset
@@ -331,7 +353,10 @@ class Builder:
             if key == "habit" and isinstance(value.content, Block):
                 self.offsets["/habits"] = value.offset
                 self.tree["habits"] = [
-                    {"action": e.key, "weights": self._plain(e.value, f"/habits/{i}/weights")}
+                    {
+                        "action": key_at(e, f"/habits/{i}/action", self.offsets),
+                        "weights": self._plain(e.value, f"/habits/{i}/weights"),
+                    }
                     for i, e in enumerate(value.content.entries)
                 ]
             elif key != "description":

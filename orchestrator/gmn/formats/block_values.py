@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.gmn.formats.syntax import Block, Value, plain
+from orchestrator.gmn.formats.syntax import Block, Property, Value, plain
 from orchestrator.parsing.json_pointer import pointer_to
 
 Tree = dict[str, object]
@@ -34,11 +34,18 @@ def words_in(value: Value, pointer: str, offsets: dict[str, int]) -> list[object
     return words
 
 
+def key_at(entry: Property, pointer: str, offsets: dict[str, int]) -> str:
+    """The key of an entry, which stands for the part at `pointer`."""
+    offsets[pointer] = entry.offset
+    return entry.key
+
+
 def goals_in(block: Block, where: str, offsets: dict[str, int]) -> list[Tree]:
     """``{label: utility}`` as goals."""
     goals: list[Tree] = []
     for i, entry in enumerate(block.entries):
-        offsets[f"{where}/{i}"] = entry.offset
+        offsets[f"{where}/{i}"] = offsets[f"{where}/{i}/value"] = entry.offset
+        offsets[f"{where}/{i}/utility"] = entry.value.offset
         goals.append({"value": entry.key, "utility": entry.value.content})
     return goals
 
@@ -61,12 +68,18 @@ def _rule(rule: Value, where: str, offsets: dict[str, int], made: Tree) -> objec
         offsets[part] = entry.value.offset
         if isinstance(entry.value.content, Block) and entry.key == "when":
             made["when"] = [
-                {"var": e.key, "values": words_in(e.value, f"{part}/{i}/values", offsets)}
+                {
+                    "var": key_at(e, f"{part}/{i}/var", offsets),
+                    "values": words_in(e.value, f"{part}/{i}/values", offsets),
+                }
                 for i, e in enumerate(entry.value.content.entries)
             ]
         elif isinstance(entry.value.content, Block) and entry.key == "then":
             made["then"] = [
-                {"value": e.key, "p": plain(e.value, f"{part}/{i}/p", offsets)}
+                {
+                    "value": key_at(e, f"{part}/{i}/value", offsets),
+                    "p": plain(e.value, f"{part}/{i}/p", offsets),
+                }
                 for i, e in enumerate(entry.value.content.entries)
             ]
         else:

@@ -132,12 +132,14 @@ def _node_type(written: str, offset: int, builder: Builder) -> str:
     known = TYPE_ALIASES.get(word, word)
     if known in SECTION_OF:
         if known != written:
-            builder.repaired("GMN006", f"node type {written!r} read as {known!r}", offset)
+            words = f"node type {written!r} read as {known!r}"
+            builder.repaired("GMN006", words, offset, got=written, expected=known)
         return known
     near = nearest(word, [*SECTION_OF, *TYPE_ALIASES])
     if near is not None:
         near = TYPE_ALIASES.get(near, near)
-        builder.repaired("GMN006", f"node type {written!r} read as {near!r}", offset)
+        words = f"node type {written!r} read as {near!r}"
+        builder.repaired("GMN006", words, offset, got=written, expected=near)
         return near
     place = builder.places.at(offset)
     expected = ", ".join(SECTION_OF)

@@ -39,23 +39,23 @@ def write_text(spec: GMNSpec, comments: Mapping[str, Sequence[str]] | None = Non
     equal, in a comment one to read.
     """
     lines: list[str] = []
-    for pointer, block in (*_statements(spec), (END, "end")):
+    for pointer, block in (*statements(spec), (END, "end")):
         said = (comments or {}).get(pointer, ())
         lines += [*(visible(line, lines=True) for line in said), block]
     return "\n".join(lines) + "\n"
 
 
-def _statements(spec: GMNSpec) -> Iterator[tuple[str, str]]:
+def statements(spec: GMNSpec) -> Iterator[tuple[str, str]]:
     """Every statement with its pointer into the tree."""
     yield "/gmn", f"gmn {VERSION}"
-    yield "/name", _node(f"agent {_word(spec.name)}", _agent(spec))
+    yield "/name", _node(f"agent {word_of(spec.name)}", _agent(spec))
     for kind, variables in (
         ("state", spec.states),
         ("observation", spec.observations),
         ("action", spec.actions),
     ):
         for i, v in enumerate(variables):
-            yield f"/{kind}s/{i}", _node(f"node {kind} {_word(v.name)}", _variable(v))
+            yield f"/{kind}s/{i}", _node(f"node {kind} {word_of(v.name)}", _variable(v))
     for kind, prefix, section, tables in (
         ("emission", "A", "likelihoods", spec.likelihoods),
         ("transition", "B", "transitions", spec.transitions),
@@ -69,7 +69,7 @@ def _statements(spec: GMNSpec) -> Iterator[tuple[str, str]]:
         yield f"/preferences/{i}", _node(f"node preference {name}", _preference(preference))
     yield "/policy", _node("node policy pi", _policy(spec.policy, spec.habits))
     for i, query in enumerate(spec.queries):
-        yield f"/queries/{i}", _node(f"node llm_query {_word(query.name)}", _query(query))
+        yield f"/queries/{i}", _node(f"node llm_query {word_of(query.name)}", _query(query))
 
 
 def write_json(spec: GMNSpec, *, lean: bool = False, indent: int | None = 2) -> str:
@@ -103,12 +103,12 @@ def _names(prefix: str, targets: Sequence[str]) -> list[str]:
 
 
 def _agent(spec: GMNSpec) -> Iterator[str]:
-    yield f"type: {_word(spec.agent_type)}"
+    yield f"type: {word_of(spec.agent_type)}"
     if spec.description:
         yield f"description: {_quoted(spec.description)}"
     if spec.metadata:
         yield "metadata: {"
-        yield from (f"  {_word(entry.key)}: {_quoted(entry.value)}" for entry in spec.metadata)
+        yield from (f"  {word_of(entry.key)}: {_quoted(entry.value)}" for entry in spec.metadata)
         yield "}"
 
 
@@ -127,11 +127,11 @@ def _variable(variable: Variable) -> Iterator[str]:
 
 def _conditional(conditional: Conditional, kind: str) -> Iterator[str]:
     if kind == "belief":
-        yield f"about: {_word(conditional.of)}"
+        yield f"about: {word_of(conditional.of)}"
     if conditional.given or kind != "belief":
         yield f"from: {_list(conditional.given)}"
     if kind != "belief":
-        yield f"to: {_word(conditional.of)}"
+        yield f"to: {word_of(conditional.of)}"
     yield from _table(conditional.table)
     if conditional.learn:
         yield "learn: true"
@@ -147,7 +147,7 @@ def _table(table: Table) -> Iterator[str]:
         yield f"map: {_list(table.map)}"
     if table.moves:
         moves = ", ".join(
-            f"{_word(m.action)}: [{', '.join(map(str, m.delta))}]" for m in table.moves
+            f"{word_of(m.action)}: [{', '.join(map(str, m.delta))}]" for m in table.moves
         )
         yield f"moves: {{{moves}}}"
     if table.rules:
@@ -194,10 +194,10 @@ def _rule(rule: Rule | Payoff) -> str:
         return f"{{{said}}}"
     variables = [condition.var for condition in rule.when]
     if len(set(variables)) < len(variables):  # a block cannot hold one key twice
-        when = ", ".join(f"{{var: {_word(c.var)}, values: {_list(c.values)}}}" for c in rule.when)
+        when = ", ".join(f"{{var: {word_of(c.var)}, values: {_list(c.values)}}}" for c in rule.when)
         return f"{{when: [{when}], {said}}}"
     when = ", ".join(
-        f"{_word(c.var)}: {_word(c.values[0]) if len(c.values) == 1 else _list(c.values)}"
+        f"{word_of(c.var)}: {word_of(c.values[0]) if len(c.values) == 1 else _list(c.values)}"
         for c in rule.when
     )
     return f"{{when: {{{when}}}, {said}}}"
@@ -206,25 +206,25 @@ def _rule(rule: Rule | Payoff) -> str:
 def _outcomes(then: Sequence[Outcome]) -> str:
     values = [outcome.value for outcome in then]
     if len(set(values)) < len(values):
-        items = ", ".join(f"{{value: {_word(o.value)}, p: {_number(o.p)}}}" for o in then)
+        items = ", ".join(f"{{value: {word_of(o.value)}, p: {_number(o.p)}}}" for o in then)
         return f"[{items}]"
-    return f"{{{', '.join(f'{_word(o.value)}: {_number(o.p)}' for o in then)}}}"
+    return f"{{{', '.join(f'{word_of(o.value)}: {_number(o.p)}' for o in then)}}}"
 
 
 def _preference(preference: Preference) -> Iterator[str]:
-    yield f"on: {_list(preference.names) if preference.given else _word(preference.on)}"
+    yield f"on: {_list(preference.names) if preference.given else word_of(preference.on)}"
     if preference.values:
         yield f"values: [{', '.join(map(_number, preference.values))}]"
     if preference.goals:
         labels = [goal.value for goal in preference.goals]
         if len(set(labels)) < len(labels):
             items = ", ".join(
-                f"{{value: {_word(g.value)}, utility: {_number(g.utility)}}}"
+                f"{{value: {word_of(g.value)}, utility: {_number(g.utility)}}}"
                 for g in preference.goals
             )
             yield f"goals: [{items}]"
         else:
-            items = ", ".join(f"{_word(g.value)}: {_number(g.utility)}" for g in preference.goals)
+            items = ", ".join(f"{word_of(g.value)}: {_number(g.utility)}" for g in preference.goals)
             yield f"goals: {{{items}}}"
     if gradients := list(map(_gradient, preference.goal_gradient)):
         shown = ", ".join(gradients)
@@ -237,7 +237,7 @@ def _preference(preference: Preference) -> Iterator[str]:
 
 def _gradient(gradient: Gradient) -> str:
     numbers = f"utility: {_number(gradient.utility)}, decay: {_number(gradient.decay)}"
-    return f"{{goal: {_word(gradient.goal)}, {numbers}}}"
+    return f"{{goal: {word_of(gradient.goal)}, {numbers}}}"
 
 
 def _policy(policy: Policy, habits: Sequence[Habit]) -> Iterator[str]:
@@ -253,7 +253,7 @@ def _policy(policy: Policy, habits: Sequence[Habit]) -> Iterator[str]:
         yield f"inference: {policy.inference}"
     if habits:
         items = ", ".join(
-            f"{_word(h.action)}: [{', '.join(map(_number, h.weights))}]" for h in habits
+            f"{word_of(h.action)}: [{', '.join(map(_number, h.weights))}]" for h in habits
         )
         yield f"habit: {{{items}}}"
 
@@ -267,7 +267,7 @@ def _query(query: Query) -> Iterator[str]:
     yield f"prompt: {_quoted(query.prompt)}"
     yield f"effect: {query.effect}"
     if query.target:
-        yield f"target: {_word(query.target)}"
+        yield f"target: {word_of(query.target)}"
 
 
 def _number(number: float) -> str:
@@ -278,10 +278,11 @@ def _number(number: float) -> str:
 
 
 def _list(words: Sequence[str]) -> str:
-    return f"[{', '.join(map(_word, words))}]"
+    return f"[{', '.join(map(word_of, words))}]"
 
 
-def _word(text: str) -> str:
+def word_of(text: str) -> str:
+    """A name or a label as block text writes it: bare, or in quotes where it needs them."""
     is_bare = _BARE.match(text) and text not in _NOT_BARE and visible(text) == text
     return text if is_bare else _quoted(text)
 

@@ -15,7 +15,9 @@ from pygls.protocol import default_converter
 
 from orchestrator import __version__
 from orchestrator.server.lsp import replies
-from orchestrator.server.lsp.findings import check
+from orchestrator.server.lsp.analysis import Analysis, NotPossibleError
+from orchestrator.server.lsp.features import Answers
+from orchestrator.server.lsp.lenses import measured
 from orchestrator.server.lsp.positions import Text
 from orchestrator.server.lsp.protocol import Protocol
 from orchestrator.types.visible import logger_of
@@ -41,8 +43,13 @@ _converter = functools.cache(default_converter)
 class OpenDocument:
     """A text with the number that the client gave it."""
 
-    text: Text
+    analysis: Analysis
     version: int
+
+    @property
+    def text(self) -> Text:
+        """The text itself."""
+        return self.analysis.text
 
 
 class Editor(LanguageServer):
@@ -68,7 +75,9 @@ class Editor(LanguageServer):
         self.is_too_large = False
         self._most = most_characters
         self._checking: dict[str, asyncio.Task[None]] = {}
+        self._measuring: dict[str, asyncio.Task[list[str]]] = {}
         self._answering: set[asyncio.Task[object]] = set()
+        Answers(self)
 
     @property
     def is_initialized(self) -> bool:
@@ -95,15 +104,15 @@ class Editor(LanguageServer):
     async def answer(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `work` gives, in a thread; it stops when the request is cancelled.
 
-        Raises: JsonRpcException: what is wrong with the request, or that there is a fault here.
+        Raises: JsonRpcException: it cannot be done, or there is a fault here.
         """
         task = asyncio.current_task()
         assert task is not None
         self._answering.add(task)
         try:
             return await judge(work, *args, **kwargs)
-        except JsonRpcException:
-            raise
+        except NotPossibleError as error:
+            raise JsonRpcException(str(error), code=types.LSPErrorCodes.RequestFailed) from None
         except Exception:  # noqa: BLE001  it is said as the answer
             _log.exception("a request failed")
             words = "an internal fault; the log of the server has more"
@@ -113,7 +122,8 @@ class Editor(LanguageServer):
 
     def opened(self, shown: types.TextDocumentItem) -> None:
         """A document is shown from now on."""
-        self._keep(shown.uri, OpenDocument(Text.of(shown.text, self.encoding), shown.version), 0)
+        text = Text.of(shown.text, self.encoding)
+        self._keep(shown.uri, OpenDocument(Analysis(text), shown.version), 0)
 
     def changed(self, change: types.DidChangeTextDocumentParams) -> None:
         """Apply the changes of a document in their order."""
@@ -124,23 +134,35 @@ class Editor(LanguageServer):
         text = known.text
         for one in change.content_changes:
             if isinstance(one, types.TextDocumentContentChangePartial):
-                start, end = replies.place(one.range.start), replies.place(one.range.end)
+                start, end = replies.caret(one.range.start), replies.caret(one.range.end)
                 text = text.changed(start, end, one.text)
             else:
                 text = Text.of(one.text, self.encoding)
-        self._keep(uri, OpenDocument(text, change.text_document.version), PAUSE_S)
+        self._keep(uri, OpenDocument(Analysis(text), change.text_document.version), PAUSE_S)
 
     def closed(self, uri: str) -> None:
         """A document is not shown any more, nor what was found in it."""
         self.documents.pop(uri, None)
-        if (task := self._checking.pop(uri, None)) is not None:
-            task.cancel()
+        self._forget(uri)
         self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, []))
 
     def leave(self) -> None:
         """Stop all work."""
-        for task in (*self._checking.values(), *self._answering):
+        for task in (*self._checking.values(), *self._measuring.values(), *self._answering):
             task.cancel()
+
+    def measure(self, uri: str) -> asyncio.Task[list[str]]:
+        """How often the expectations of an open document hold; worked out once for each text."""
+        if uri not in self._measuring:
+            work = self.answer(measured, self.documents[uri].analysis)
+            self._measuring[uri] = asyncio.create_task(work)
+        return self._measuring[uri]
+
+    def _forget(self, uri: str) -> None:
+        """Stop what is worked out about a text that is another one now."""
+        for tasks in (self._checking, self._measuring):
+            if (task := tasks.pop(uri, None)) is not None:
+                task.cancel()
 
     def _keep(self, uri: str, document: OpenDocument, pause_s: float) -> None:
         self.documents[uri] = document
@@ -150,15 +172,14 @@ class Editor(LanguageServer):
                 self.is_too_large = True
                 self.has_ended.set()
                 return
-        if (before := self._checking.get(uri)) is not None:
-            before.cancel()
+        self._forget(uri)
         self._checking[uri] = asyncio.create_task(self._check(uri, document, pause_s))
 
     async def _check(self, uri: str, document: OpenDocument, pause_s: float) -> None:
         """Say what is found in a document, unless it is changed meanwhile."""
         await asyncio.sleep(pause_s)
         try:
-            checked = await judge(check, document.text)
+            checked = await judge(document.analysis.checked)
         except Exception:  # noqa: BLE001  whatever it is, the editor goes on
             _log.exception("%s could not be judged", uri)
             return

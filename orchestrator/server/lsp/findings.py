@@ -11,6 +11,8 @@ from orchestrator.gmn.imports import KINDS
 from orchestrator.gmn.validate import validate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from orchestrator.gmn.validate import Validation
     from orchestrator.server.lsp.positions import Text
     from orchestrator.types.diagnostics import Diagnostic
@@ -54,16 +56,23 @@ class CheckedText:
 def check(text: Text) -> CheckedText:
     """Judge a text of any format that `validate` reads, as the command of that name does."""
     verdict = validate(text.body)
-    report = verdict.report
+    found = [
+        *marked(text, verdict, verdict.report.repairs, is_repaired=True),
+        *marked(text, verdict, verdict.report.diagnostics),
+    ]
+    return CheckedText(verdict, tuple(sorted(found, key=lambda one: one.span)))
+
+
+def marked(
+    text: Text, verdict: Validation, found: Iterable[Diagnostic], *, is_repaired: bool = False
+) -> Iterator[Marked]:
+    """Findings of a verdict on a text, each with the part that it is about."""
     kind = KINDS.get(verdict.spelling)
     is_own = text.body.lstrip()[:1] in ("{", "[") or kind is None or not kind.module
     end = end_of if is_own else word_end
-    marked = [(one, True) for one in report.repairs] + [(one, False) for one in report.diagnostics]
-    found = [
-        Marked(one, _span(text, one, end(text.body, _offset(text, one)) if one.place else 0), done)
-        for one, done in marked
-    ]
-    return CheckedText(verdict, tuple(sorted(found, key=lambda one: one.span)))
+    for one in found:
+        after = end(text.body, _offset(text, one)) if one.place else 0
+        yield Marked(one, _span(text, one, after), is_repaired)
 
 
 def _offset(text: Text, found: Diagnostic) -> int:

@@ -10,11 +10,18 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from difflib import SequenceMatcher
+from itertools import accumulate
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Encoding = Literal["utf-8", "utf-16", "utf-32"]
 
 BOM = "\ufeff"
+#: Longer texts are replaced as a whole: comparing lines takes time by their square.
+_MOST_COMPARED = 2000
 _ENDS = re.compile(r"\r\n|\r")
 _LONE = re.compile("[\ud800-\udfff]")
 _CODECS = {"utf-8": ("utf-8", 1), "utf-16": ("utf-16-le", 2), "utf-32": ("utf-32-le", 4)}
@@ -118,6 +125,33 @@ class Text:
             return min(len(line), units)
         codec, width = _CODECS[self.encoding]
         return len(line.encode(codec)[: units * width].decode(codec, "ignore"))
+
+
+def replaced(text: str, edits: Iterable[Edit]) -> str:
+    """The text with every edit made; they do not overlap."""
+    made, at = list[str](), 0
+    for edit in sorted(edits):
+        made += (text[at : edit.start], edit.text)
+        at = edit.end
+    return "".join([*made, text[at:]])
+
+
+def difference(old: str, new: str) -> list[Edit]:
+    """Edits by whole lines that make `new` of `old`."""
+    before, after = _lines(old), _lines(new)
+    offsets = [0, *accumulate(map(len, before))]
+    if max(len(before), len(after)) > _MOST_COMPARED:
+        return [] if old == new else [Edit(0, len(old), new)]
+    steps = SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    return [
+        Edit(offsets[a], offsets[b], "".join(after[c:d]))
+        for step, a, b, c, d in steps
+        if step != "equal"
+    ]
+
+
+def _lines(text: str) -> list[str]:
+    return re.findall(r"[^\n]*\n|[^\n]+\Z", text)
 
 
 def _clean(text: str) -> str:
