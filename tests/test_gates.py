@@ -48,8 +48,8 @@ BUDGET = {
     ),
     "server": Budget(
         1200,
-        3868,
-        "a gate against strangers, OpenAI's shape, streams that go on, keys, tools; the LSP",
+        4000,
+        "a gate against strangers, OpenAI's shape, streams that go on, keys, tools; LSP, a page",
     ),
     "agents": Budget(
         1100,

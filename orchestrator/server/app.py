@@ -19,10 +19,12 @@ except ModuleNotFoundError as error:
 
 from orchestrator.server import (
     document,
+    routes_documents,
     routes_gmn,
     routes_llm,
     routes_lsp,
     routes_openai,
+    routes_page,
     routes_service,
 )
 from orchestrator.server.gate import OPEN_PATHS, Gate
@@ -65,7 +67,10 @@ def create_app(orc: Orchestrator, *, with_keys: bool = False, bound_to: str = "1
     )  # fmt: skip
     app.state.service = service
     app.state.figures = routes_service.Figures()
-    for routes in (routes_llm, routes_gmn, routes_lsp, routes_openai, routes_service):
+    for routes in (
+        routes_llm, routes_gmn, routes_documents, routes_lsp, routes_openai, routes_service,
+        routes_page,
+    ):  # fmt: skip
         app.include_router(routes.router)
     app.router.routes.extend(http_routes(tools))
     document.complete(app, with_keys=with_keys, open_paths=OPEN_PATHS)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: Paths that say nothing of anybody, for the probes of those who run the service.
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+#: Files of the page, which hold nothing of anybody: it asks for a key itself, and sends it.
+PAGE_PATHS = frozenset({"/", "/page/page.js", "/page/page.css", "/page/icon.svg"})
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -111,8 +113,11 @@ class Gate:
         try:
             headers = _headers(scope["headers"])
             self._check_host(headers)
-            self._check_origin(headers)
-            if scope["path"] not in OPEN_PATHS and not self._is_preflight(scope, headers):
+            is_page = scope["path"] in PAGE_PATHS and scope.get("method") in ("GET", "HEAD")
+            if not is_page:  # to which a link of another site may lead
+                self._check_origin(headers)
+            is_open = is_page or scope["path"] in OPEN_PATHS
+            if not is_open and not self._is_preflight(scope, headers):
                 scope.setdefault("state", {})["caller"] = await self._caller(headers)
             _check_kind(headers)
             self._check_size(headers)

@@ -69,7 +69,7 @@ async def run(
     read = [Expectation.parse(text) for text in expectations]
 
     def work() -> dict[str, Any]:
-        verdict = _valid(document)
+        verdict = valid(document)
         assert verdict.compiled is not None
         assert verdict.spec is not None
         for one in read:
@@ -94,7 +94,7 @@ async def describe(orc: Orchestrator, document: Source) -> dict[str, Any]:
     """
 
     def work() -> dict[str, Any]:
-        spec = _valid(document).spec
+        spec = valid(document).spec
         assert spec is not None
         return {"explanation": explain(spec), "passages": [asdict(one) for one in passages(spec)]}
 
@@ -118,7 +118,11 @@ async def draw(
     return await judge_within(orc.config.orchestrator.generation.deadline_s, work)
 
 
-def _valid(document: Source) -> Validation:
+def valid(document: Source) -> Validation:
+    """The verdict on a document that is valid.
+
+    Raises: GMNError: it is not valid.
+    """
     verdict = validate(document, run_steps=0)
     if verdict.compiled is None or not verdict.report.is_valid:
         raise GMNError("the document is not valid", report=verdict.report)
