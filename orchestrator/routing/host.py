@@ -132,9 +132,18 @@ async def _recorded(
     else:
         if is_stream:
             return _recorded_stream(response, attempt)
+        _hold_counts(response)
         attempt.answered(response)
         return response
     raise failure
+
+
+def _hold_counts(response: Any) -> None:
+    """Take a count below 0 for one that was not said: LiteLLM's native Router cannot hold it."""
+    usage = getattr(response, "usage", None)
+    for name in ("prompt_tokens", "completion_tokens", "total_tokens"):
+        if (getattr(usage, name, None) or 0) < 0:
+            setattr(usage, name, 0)
 
 
 def _both(ours: Callable[[Any], None], theirs: Any) -> Callable[[Any], None]:
