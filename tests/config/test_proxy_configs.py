@@ -10,7 +10,7 @@ import pytest
 from orchestrator import Orchestrator
 from orchestrator.config.settings import Config
 from orchestrator.models.deployments import deployments_of
-from orchestrator.types.errors import ConfigError
+from orchestrator.types.errors import ConfigError, NoDeploymentError
 from tests.support.wire import SECRET, WireServer
 
 ASK = [{"role": "user", "content": "two and two?"}]
@@ -19,6 +19,10 @@ ASK = [{"role": "user", "content": "two and two?"}]
 def entry(name: str = "m", *, info: dict[str, Any] | None = None, **params: Any) -> dict[str, Any]:
     given = {"model": f"openai/{name}", **params}
     return {"model_name": name, "litellm_params": given, "model_info": info or {}}
+
+
+def wire_of(wire: WireServer) -> dict[str, Any]:
+    return {"api_base": wire.base, "api_key": SECRET}
 
 
 async def test_a_deployment_is_called_with_the_credential_that_it_names(
@@ -111,3 +115,23 @@ async def test_what_litellms_router_refuses_is_an_error_of_the_configuration(
                 await call()
             assert words in str(raised.value)
             assert "12345678" not in str(raised.value)
+
+
+async def test_a_wildcard_is_not_asked_for_by_its_stars(
+    wire: WireServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire.plan("named", "four")
+    config = {"model_list": [entry("openai/*", model="openai/*", **wire_of(wire))]}
+    async with Orchestrator(config) as orc:
+        for call in (
+            lambda: orc.generate_gmn("a thermostat"),
+            lambda: orc.generate("two and two?"),
+            lambda: orc.acompletion(model="default", messages=ASK),
+        ):
+            with pytest.raises(NoDeploymentError, match=r"model='openai/NAME'.*DEFAULT_LLM_MODEL"):
+                await call()
+        assert (await orc.generate("two and two?", model="openai/named")).text == "four"
+    monkeypatch.setenv("DEFAULT_LLM_MODEL", "openai/named")
+    async with Orchestrator(config) as orc:
+        assert (await orc.generate("and again?")).text == "four"
+    assert {one["model"] for one in wire.requests} == {"named"}
