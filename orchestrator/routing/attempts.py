@@ -344,8 +344,9 @@ def usage_of(response: Any) -> Usage:
 
 def _count(said: object) -> int:
     """A number of tokens; 0, which is estimated, for one that cannot be."""
-    is_number = isinstance(said, int | float) and math.isfinite(said)
-    return max(int(said), 0) if is_number else 0  # type: ignore[call-overload, no-any-return]
+    if not isinstance(said, int | float) or not math.isfinite(said):
+        return 0
+    return max(int(said), 0)
 
 
 def _unread(came: str) -> tuple[Any, ...]:
