@@ -6,6 +6,7 @@ import datetime
 import os
 import platform
 import stat
+import tempfile
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
@@ -228,9 +229,14 @@ def _connection_error(url: str) -> str:
 def _permissions(what: str, directory: Path) -> Checked:
     """Whether this user can write to `directory` and other users cannot read it."""
     nearest = next(p for p in (directory, *directory.parents) if p.exists())
-    if not os.access(nearest, os.W_OK):
+    try:
+        # What a system says of its rights is not all: a file in the way, /proc, a full disk.
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        words = f"{directory} cannot be written ({error.strerror})"
         fix = f"Make {nearest} writable, or name another directory."
-        return Checked(what, f"{directory} cannot be written", fix, is_bad=True)
+        return Checked(what, words, fix, is_bad=True)
     mode = stat.S_IMODE(directory.stat().st_mode) if directory.exists() else 0o700
     if mode & 0o077:
         return Checked(what, f"{directory} is open to others ({mode:o})", f"chmod 700 {directory}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.files import write_result
@@ -20,7 +21,8 @@ def keep_rejected(error: LLMError, output: str | None) -> None:
     count = len(error.attempts)
     text = best_text(error)
     is_written = False
-    if output and output != "-":
+    # Beside a device, such as /dev/null, there is no place for a file.
+    if output and output != "-" and (Path(output).is_file() or not Path(output).exists()):
         try:
             write_result(text, f"{output}.rejected")
             is_written = True

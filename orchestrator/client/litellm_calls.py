@@ -13,6 +13,7 @@ from orchestrator.cache.keys import call_question, digest
 from orchestrator.generation.request_building import cache_use
 from orchestrator.routing.attempts import cost_of, usage_of
 from orchestrator.routing.stream import recorded
+from orchestrator.routing.unlisted import as_we_say
 from orchestrator.types.errors import CacheMissError
 from orchestrator.types.pattern import pattern
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from orchestrator.types.caching import CacheMode, CachePolicy
     from orchestrator.types.run_context import RunContext
 
+_SAID_OTHERWISE = frozenset({"custom_llm_provider", "caching"})
 _PARTS = (dict | list, float | int | None, dict)
 #: What an address may carry of a secret.
 _ACCESS = pattern(r"(?<=//)[^/@]*@|[?#].*")
@@ -54,8 +56,14 @@ class LiteLLMCalls:
         """Answer from the cache, from a call already under way, or through the Router.
 
         `before` may change the arguments, on the same bill.
+
+        Raises: TypeError: `messages` is not a list; LiteLLM would find that out on the wire.
         """
         tenant = str(arguments.get("tenant") or "")
+        if not isinstance(messages := arguments.get("messages", ()), list | tuple):
+            raise TypeError(f"messages must be a list of messages, not {type(messages).__name__}")
+        if not _SAID_OTHERWISE.isdisjoint(arguments):
+            arguments = as_we_say(arguments, self.router.resolve)
         mode, keep = cache_use(arguments.get("cache"), self.settings.cache, tenant)
         if ttl := arguments.pop("cache_ttl", None):
             keep = replace(keep, ttl_s=float(ttl))
@@ -105,6 +113,8 @@ class LiteLLMCalls:
     ) -> CacheEntry[Any] | None:
         """Where the response is kept; None for arguments that have no JSON form."""
         fingerprint = await self.fingerprint(arguments.get("model"))
+        if self.router.deployments.router_settings.value.get("enable_tag_filtering"):
+            fingerprint += _tags(arguments)  # they choose among the deployments
         question = call_question(method, arguments, fingerprint=fingerprint, policy=policy)
         try:
             key = digest(question)
@@ -112,6 +122,11 @@ class LiteLLMCalls:
             return None
         max_age_s = self.settings.cache.max_age_s
         return CacheEntry(self.store, key, question, mode, policy, max_age_s, _stored)
+
+
+def _tags(arguments: Mapping[str, Any]) -> str:
+    stated = [(arguments.get(name) or {}).get("tags") for name in ("metadata", "litellm_metadata")]
+    return f" {stated}" if any(stated) else ""
 
 
 class _Stored(NamedTuple):

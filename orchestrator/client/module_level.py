@@ -70,8 +70,9 @@ class Router:
         self._router = hosted.router
         ours = Config.load(None, os.environ).orchestrator.model_dump(exclude={"routes"})
         config: dict[str, Any] = {"model_list": self._router.registry().all(), "orchestrator": ours}
-        if defaults := arguments.get("default_litellm_params"):  # they are part of each question
-            config["router_settings"] = {"default_litellm_params": defaults}
+        # Who answers depends on these, and the defaults are part of each question.
+        names = ("default_litellm_params", "model_group_alias", "enable_tag_filtering")
+        config["router_settings"] = {n: arguments[n] for n in names if arguments.get(n)}
         # These choose among the models of a file; the arguments of a Router are a choice already.
         chosen = ("LLM_PROVIDER", "DEFAULT_LLM_MODEL")
         environ = {name: value for name, value in os.environ.items() if name not in chosen}

@@ -18,8 +18,19 @@ _MOST_NODES = 100_000
 _LONGEST_NUMBER = 100  # characters; with colons PyYAML reads them to the base of 60
 _NUMBERS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "timestamp"))
 
+_NAMED = "litellm_credential_name"
 #: Keys of the older shape that LiteLLM spells differently.
 _OLDER_KEYS = {"base_url": "api_base", "max_retries": "num_retries"}
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without its dates: ``api_version: 2024-02-01`` is text to everyone who reads it."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in known if not tag.endswith(":timestamp")]
+    for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 def read_yaml(path: Path) -> Tree:
@@ -80,7 +91,7 @@ def yaml_value(path: Path) -> Any:
     if len(raw) > _MOST_BYTES:
         raise ValueError(f"it holds more than {_MOST_BYTES} bytes")
     try:
-        loader = yaml.SafeLoader(raw.decode())
+        loader = _Loader(raw.decode())
         node = loader.get_single_node()
         if node is None:
             return None
@@ -157,6 +168,39 @@ def line_of(path: Path, steps: Sequence[str | int]) -> int | None:
         else:
             return line
     return line
+
+
+def with_credentials(tree: Mapping[str, Any]) -> Tree:
+    """`tree` with each ``litellm_credential_name`` replaced by the values that ``credential_list``
+    has under that name; what a deployment states itself counts, as in LiteLLM's proxy.
+
+    Raises: ConfigError: no entry has that name, or the list is not one of credentials.
+    """
+    made = {key: value for key, value in tree.items() if key != "credential_list"}
+    known: dict[str, Mapping[str, Any]] = {}
+    listed = tree.get("credential_list") or ()
+    for index, entry in enumerate(listed if isinstance(listed, list | tuple) else (listed,)):
+        values = entry.get("credential_values") if isinstance(entry, Mapping) else None
+        if not isinstance(values, Mapping) or not isinstance(entry.get("credential_name"), str):
+            what = "is not a credential: it needs credential_name and a mapping credential_values"
+            raise ConfigError(f"credential_list.{index}", what)
+        known[entry["credential_name"]] = values
+    entries = tree.get("model_list")
+    if isinstance(entries, list | tuple):
+        made["model_list"] = [_completed(index, one, known) for index, one in enumerate(entries)]
+    return made
+
+
+def _completed(index: int, entry: Any, known: Mapping[str, Mapping[str, Any]]) -> Any:
+    params = entry.get("litellm_params") if isinstance(entry, Mapping) else None
+    if not isinstance(params, Mapping) or not (name := params.get(_NAMED)):
+        return entry
+    if name not in known:
+        place = f"model_list.{index}.litellm_params.{_NAMED}"
+        fix = f"Known: {', '.join(known) or 'none'}."
+        raise ConfigError(place, f"{name!r} is not in credential_list", fix=fix)
+    own = {key: value for key, value in params.items() if key != _NAMED}
+    return {**entry, "litellm_params": {**known[name], **own}}
 
 
 def is_older(tree: Mapping[str, Any], providers: Iterable[str]) -> bool:

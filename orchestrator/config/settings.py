@@ -8,9 +8,16 @@ from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
-from orchestrator.config.files import from_older, is_older, line_of, read_yaml
+from orchestrator.config.files import from_older, is_older, line_of, read_yaml, with_credentials
 from orchestrator.config.paths import shipped
 from orchestrator.config.providers import CHOICES, PROVIDERS
 from orchestrator.config.search import SearchSettings
@@ -232,6 +239,11 @@ class Config(BaseModel):
     search_tools: tuple[dict[str, Any], ...] = ()
     orchestrator: Settings = Settings()
     source: str = Field(default="", exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_names_of_credentials(cls, given: Any) -> Any:
+        return with_credentials(given) if isinstance(given, Mapping) else given
 
     def __repr__(self) -> str:
         return f"Config({self.source!r}, models={[one.model_name for one in self.model_list]})"

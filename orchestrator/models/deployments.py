@@ -93,7 +93,20 @@ def deployments_of(config: Config, environ: Mapping[str, str]) -> Deployments:
 
 def _refuse_odd(place: str, one: ModelListEntry) -> None:
     _refuse_chains(f"{place}.litellm_params", one.litellm_params)
+    _refuse_limits(f"{place}.litellm_params", one.litellm_params)
     refuse_odd_date(f"{place}.model_info", one.model_info)
+
+
+def _refuse_limits(place: str, params: Mapping[str, Any]) -> None:
+    """A limit of 0 would let every call wait for nothing until its deadline."""
+    for name in ("rpm", "tpm"):
+        try:
+            is_none_left = params.get(name) is not None and float(params[name]) <= 0
+        except (TypeError, ValueError):
+            continue  # LiteLLM says what it takes
+        if is_none_left:
+            fix = "State a number above 0, or leave the key out where nothing is limited."
+            raise ConfigError(f"{place}.{name}", f"{params[name]!r} lets no call through", fix=fix)
 
 
 def _refuse_chains(place: str, params: Mapping[str, Any]) -> None:

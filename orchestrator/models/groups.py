@@ -77,8 +77,13 @@ class Deployments:
         found = [
             (name, r) for name in self.routes.get(route, (route,)) for r in self.of_group(name)
         ]
+        # What a wildcard sends depends on what of the name its stars stand for.
         known = [
-            (name, r.model, without_secrets({**self.defaults, **r.params.value}))
+            (
+                name if "*" not in r.group else f"{r.group} {name}",
+                r.model,
+                without_secrets({**self.defaults, **r.params.value}),
+            )
             for name, r in found
         ]
         text = json.dumps(known, sort_keys=True).encode(errors="surrogatepass")

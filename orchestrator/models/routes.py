@@ -29,6 +29,10 @@ class RouteTable:
         self._known = deployments
         self._stated = stated
         self._serves = serves
+        first = next(iter(deployments.routes.get("default", ())), "")
+        wild = deployments.of_group(first) if first else ()
+        #: The group with which the default begins, where it is a wildcard: not a model's name.
+        self._takes_all = first if wild and all("*" in one.model for one in wild) else ""
         self._first: dict[str, tuple[Deployment, ...]] = {}
         self._serving: dict[tuple[str, str], tuple[str, ...]] = {}
 
@@ -41,6 +45,12 @@ class RouteTable:
         known = self._known
         if provider is not None:
             return self._of_provider(provider)
+        if (model is None or model == "default") and self._takes_all:
+            group, example = self._takes_all, self._takes_all.replace("*", "NAME")
+            raise NoDeploymentError(
+                f"the route default begins with {group!r}, which takes every model and names none."
+                f" Ask for one (model={example!r}, --route), or name it in DEFAULT_LLM_MODEL."
+            )
         if model is None:
             return "default"
         if model in known.routes or model in known.groups() or known.of_group(model):

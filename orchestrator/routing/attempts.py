@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
+import math
 import re
 import time
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.routing import _litellm
@@ -35,6 +38,10 @@ _REASON = re.compile(
 )
 
 
+#: Where the answers of OpenAI, Anthropic, Gemini and Ollama hold what they say.
+_ANSWERED = ("choices", "content", "candidates", "message", "data")
+
+
 @dataclass(slots=True)
 class AttemptRecord:
     """One attempt on one deployment.
@@ -54,6 +61,7 @@ class AttemptRecord:
         pace: what it has time for, of a server of the user's own; None: LiteLLM's timeout alone.
         partial: what it wrote before it failed or was stopped.
         is_blank: whether a stream ended before its server said anything in it.
+        came: the provider's answer as JSON text, as long as LiteLLM may be unable to read it.
     """
 
     deployment: str
@@ -73,6 +81,7 @@ class AttemptRecord:
     pace: Pace | None = None
     partial: str = field(default="", repr=False)
     is_blank: bool = False
+    came: str = field(default="", repr=False)
 
     def patience_s(self, *, has_said: bool) -> float | None:
         """Seconds for the next part of its answer, None where nothing bounds them."""
@@ -100,6 +109,7 @@ class AttemptRecord:
         self.was_sent = self.was_sent or event == "pre_api_call"
         if event == "post_api_call" and isinstance(said, str) and said.lstrip()[:1] == "{":
             self.says_why_it_ended = _REASON.search(said) is not None
+            self.came = said
 
     def answered(self, response: Any) -> None:
         """End it with a whole response, or with the totals of a finished stream."""
@@ -120,7 +130,10 @@ class AttemptRecord:
         was_sent = self.was_sent or shows_the_wire(error)
         was_sent = was_sent or not (self.is_logged or misses_a_key(error))
         self.was_sent = was_sent and not is_before_the_wire(error)
-        self.is_paid = is_given_up(error)
+        # An answer that LiteLLM cannot read was given all the same, and is on the provider's bill.
+        unread = _unread(self.came)
+        self.heard = self.heard or unread
+        self.is_paid = is_given_up(error) or bool(unread)
         raised = in_litellms_class(error, model=self.model, provider=self.provider)
         self.ended_by(raised)
         return raised
@@ -159,7 +172,7 @@ class AttemptRecord:
             self.deployment, self.provider, self.model, outcome, status, seconds,
             usage or Usage(), cost,
         )  # fmt: skip
-        self.details = None
+        self.details, self.came = None, ""
 
     def estimate(
         self, asked: Mapping[str, Any], price_of: Callable[[str], tuple[float, float] | None]
@@ -368,10 +381,30 @@ def usage_of(response: Any) -> Usage:
     usage = getattr(response, "usage", None)
     details = getattr(usage, "prompt_tokens_details", None)
     return Usage(
-        int(getattr(usage, "prompt_tokens", 0) or 0),
-        int(getattr(usage, "completion_tokens", 0) or 0),
-        int(getattr(details, "cached_tokens", 0) or 0),
+        _count(getattr(usage, "prompt_tokens", 0)),
+        _count(getattr(usage, "completion_tokens", 0)),
+        _count(getattr(details, "cached_tokens", 0)),
     )
+
+
+def _count(said: object) -> int:
+    """A number of tokens; 0, which is estimated, for one that cannot be."""
+    if not isinstance(said, int | float) or not math.isfinite(said):
+        return 0
+    return max(int(said), 0)
+
+
+def _unread(came: str) -> tuple[Any, ...]:
+    """What the JSON text of a provider's answer says that it took; empty where it holds none."""
+    try:
+        said = json.loads(came) if came else {}
+    except ValueError:
+        return ()
+    if not isinstance(said, dict) or said.get("error") or not any(map(said.get, _ANSWERED)):
+        return ()
+    usage = said.get("usage")
+    stated = SimpleNamespace(**usage) if isinstance(usage, dict) else None
+    return (SimpleNamespace(usage=stated),)
 
 
 def reported(parts: Sequence[Any]) -> Usage:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from orchestrator.config.providers import OFFLINE
 from orchestrator.config.settings import LITELLM_SETTINGS
 from orchestrator.models.retirement import today_utc, warn_of_retirements
+from orchestrator.models.secrets import Secrets, private_values
 from orchestrator.models.table import shipped_table
 from orchestrator.routing import _litellm
 from orchestrator.routing.host import HostedRouter, hosted_router
 from orchestrator.routing.offline.litellm_adapter import offline_provider
-from orchestrator.types.errors import MissingExtraError
+from orchestrator.types.errors import ConfigError, MissingExtraError
 from orchestrator.types.visible import logger_of
 
 if TYPE_CHECKING:
@@ -115,7 +118,10 @@ def prepare(deployments: Deployments) -> None:
 
 
 def build_router(config: Config, deployments: Deployments) -> HostedRouter:
-    """LiteLLM's Router over the deployments; the embedded provider is registered first."""
+    """LiteLLM's Router over the deployments; the embedded provider is registered first.
+
+    Raises: ConfigError: LiteLLM refuses a deployment or a setting. MissingExtraError.
+    """
     litellm = _litellm.load()
     if any(one.provider == OFFLINE for one in deployments.ready):
         known = [e for e in litellm.custom_provider_map if e["provider"] != OFFLINE]
@@ -132,3 +138,31 @@ def build_router(config: Config, deployments: Deployments) -> HostedRouter:
         if error.name != "redis":
             raise
         raise MissingExtraError("router_settings.redis_url", "redis") from error
+    except (ValueError, TypeError, litellm.BadRequestError) as error:
+        refused = _refused(litellm, arguments, error)
+    raise refused  # out here, so that the original, which can quote a key, is not its context
+
+
+def _refused(litellm: Any, arguments: Mapping[str, Any], error: Exception) -> ConfigError:
+    """Why LiteLLM builds no Router of the configuration, and which deployment is in its way."""
+    place = "router_settings or model_list"
+    for entry in arguments["model_list"]:
+        model, params = str(entry["litellm_params"].get("model")), entry["litellm_params"]
+        where = f"model_list: the deployment {entry['model_info']['id']!r}"
+        try:
+            litellm.types.router.Deployment(**entry)
+            litellm.get_llm_provider(
+                model, params.get("custom_llm_provider"), params.get("api_base")
+            )
+        except litellm.BadRequestError:
+            fix = "Write PROVIDER/MODEL, such as openai/gpt-5.4-mini, or leave the entry out."
+            return ConfigError(where, f"LiteLLM knows no provider of {model!r}", fix=fix)
+        except (ValueError, TypeError) as found:
+            place, error = where, found
+            break
+    if isinstance(error, ValidationError):
+        last = error.errors(include_input=False, include_url=False)[-1]
+        words = f"{'.'.join(map(str, last['loc'][:2]))}: {last['msg']}"
+    else:
+        words, _ = Secrets(private_values(arguments)).removed(str(error))
+    return ConfigError(place, f"LiteLLM's Router refuses it: {words.strip().rstrip('.')}")

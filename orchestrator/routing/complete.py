@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.config.settings import cache_directory
-from orchestrator.models.deployment import ad_hoc_deployment
 from orchestrator.models.deployments import deployments_of, replayed_deployments
 from orchestrator.models.groups import Deployments
 from orchestrator.models.health import Monitor
@@ -37,11 +36,11 @@ from orchestrator.routing.translate import (
     translated,
 )
 from orchestrator.routing.transport import Transport
+from orchestrator.routing.unlisted import unlisted
 from orchestrator.routing.whole import answer_of, assembled, partial_of
 from orchestrator.types.errors import (
     CacheMissError,
     ConfigError,
-    LLMError,
     NoDeploymentError,
     OrchestratorError,
 )
@@ -78,6 +77,7 @@ class RouterCompleter:
         """
         self._config = config
         self._private = secret_values(config, environ)
+        self._given = router if router is None else getattr(router, "router", router)
         self._recorded = recorded
         self.deployments: Deployments = (
             deployments_of(config, environ)
@@ -170,7 +170,7 @@ class RouterCompleter:
                 wire = (*attempts, *trace.ended)
                 answer = answer_of(response, wire, clock() - start, trace.stopped)
                 return await self._windows.with_end(answer, request, trace)
-            except LLMError:
+            except OrchestratorError:
                 raise
             except asyncio.CancelledError:
                 context.cost.under_way = trace.so_far()
@@ -295,16 +295,15 @@ class RouterCompleter:
         try:
             return self._on_route(self.resolve(model), method)
         except ConfigError:
-            provider = _provider_of(str(model))
-            if not provider:
-                raise
-            if self._config.orchestrator.privacy == "local_only":
-                raise NoDeploymentError(
-                    f"{model} is not configured and privacy is local_only", provider=provider
-                ) from None
-        one = ad_hoc_deployment(str(model), provider)
-        await self.transport.add_deployment(one)
-        return {"model": one.group}
+            name, found = unlisted(self.deployments, str(model), self._given)
+        if not found:
+            return self._on_route(name, method)
+        if self._config.orchestrator.privacy == "local_only":
+            raise NoDeploymentError(
+                f"{model} is not configured and privacy is local_only", provider=found[0].provider
+            )
+        await self.transport.add_deployments(found)
+        return {"model": name}
 
     async def fingerprint(self, model: str | None) -> str:
         """Identifies the deployments behind a name; an ad-hoc model is identified by its name.
@@ -317,10 +316,12 @@ class RouterCompleter:
             return self.deployments.fingerprint(self.resolve(model))
         except ConfigError:
             await _litellm.loaded()
-            if not (provider := _provider_of(str(model))):
-                raise
-            one = ad_hoc_deployment(str(model), provider)
-            return surroundings().added_to(str(model), [one])
+            name, found = unlisted(self.deployments, str(model), self._given)
+        if not found:
+            return self.deployments.fingerprint(name)
+        if self._given is not None:
+            return replace(self.deployments, ready=found, routes={}, _prints={}).fingerprint(name)
+        return surroundings().added_to(str(model), found)
 
     def remember(self, spent: Mapping[str, float]) -> None:
         """Count what was spent today, by tenant, against the budgets."""
@@ -353,12 +354,3 @@ class RouterCompleter:
     async def aclose(self) -> None:
         """Close the Router and its HTTP clients."""
         await self.transport.aclose()
-
-
-def _provider_of(model: str) -> str:
-    """LiteLLM's provider of a model, empty when it knows none."""
-    litellm = _litellm.load()
-    try:
-        return str(litellm.get_llm_provider(model)[1])
-    except litellm.BadRequestError:
-        return ""

@@ -148,6 +148,7 @@ async def _recorded(
         failure = attempt.failed(error)
     else:
         if not is_stream:
+            _hold_counts(response)
             attempt.answered(response)
             return response
         stream = _recorded_stream(response, attempt)
@@ -178,6 +179,14 @@ async def _opened(
             raise
         raise stood_still(attempt, pace) from None
     return response
+
+
+def _hold_counts(response: Any) -> None:
+    """Take a count below 0 for one that was not said: LiteLLM's native Router cannot hold it."""
+    usage = getattr(response, "usage", None)
+    for name in ("prompt_tokens", "completion_tokens", "total_tokens"):
+        if (getattr(usage, name, None) or 0) < 0:
+            setattr(usage, name, 0)
 
 
 def _both(ours: Callable[[Any], None], theirs: Any) -> Callable[[Any], None]:

@@ -152,20 +152,24 @@ class Transport:
             self._router = build_router(self._config, self._deployments).router
         return self._router
 
-    async def add_deployment(self, one: Deployment) -> None:
-        """Let the Router call a deployment that the configuration does not list."""
+    async def add_deployments(self, found: Sequence[Deployment]) -> None:
+        """Let the Router call a group that the configuration does not list."""
         litellm, router = _litellm.load(), await self.router()
-        # Nothing awaits from here on, so a second caller finds the deployment added.
-        if one.group in self._deployments.groups():
+        # Nothing awaits from here on, so a second caller finds the deployments added.
+        if found[0].group in self._deployments.groups():
             return
-        self._deployments = replace(self._deployments, ready=(*self._deployments.ready, one))
+        self._deployments = replace(self._deployments, ready=(*self._deployments.ready, *found))
         self.budget_limiter.deployments = self._deployments
-        deployment = litellm.types.router.Deployment(
-            model_name=one.group,
-            litellm_params=dict(one.params.value),
-            model_info={"id": one.id},
-        )
-        router.apply(litellm.router_api.ChangeSet(upsert=(deployment,)))
+        known = router.registry().names(kind="ids")
+        for one in found:
+            if one.id in known:  # its owner added it
+                continue
+            deployment = litellm.types.router.Deployment(
+                model_name=one.group,
+                litellm_params=dict(one.params.value),
+                model_info={"id": one.id},
+            )
+            router.apply(litellm.router_api.ChangeSet(upsert=(deployment,)))
 
     async def reserve(self, usd: float | None, cost: RequestCost) -> Reserved:
         """Set aside dollars for what is not sent through `send`; `usd` is None where not known.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,17 @@ def test_directories_that_others_can_read_and_a_clock_in_the_past_are_named(
     assert f"chmod 700 {ledger}" in capsys.readouterr().out
     assert clock(datetime.datetime(2001, 1, 1, tzinfo=datetime.UTC)).is_bad
     assert not clock(datetime.datetime.now(datetime.UTC)).is_bad
+
+
+def test_directories_that_cannot_be_made_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("ORCHESTRATOR_CACHE_DIR", str(tmp_path / "file" / "cache"))
+    assert main(["doctor"]) == 1
+    out = capsys.readouterr().out
+    for what in ("cache", "ledger"):
+        assert re.search(rf"{what}: .*file/cache.* cannot be written \(Not a directory\)", out)
 
 
 def test_a_cache_behind_a_server_that_is_not_there_is_named_without_its_password(

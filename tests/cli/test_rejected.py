@@ -42,6 +42,12 @@ def test_the_best_answer_of_a_failed_request_is_beside_the_file(
     assert len(asked.requests) == 1
 
 
+def test_beside_a_device_nothing_is_written(asked: WireServer, capsys: Output) -> None:
+    assert main(["generate", "a walker", "-o", "/dev/null"]) == 1
+    assert not Path("/dev/null.rejected").exists()
+    assert "The best of 1 answers:" in capsys.readouterr().err
+
+
 def test_without_a_file_it_is_printed_beside_the_report(asked: WireServer, capsys: Output) -> None:
     assert main(["generate", "a walker"]) == 1
     printed = capsys.readouterr()

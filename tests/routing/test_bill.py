@@ -370,3 +370,41 @@ def test_a_price_that_yaml_reads_as_text_is_a_price(tmp_path: Path) -> None:
     )
     (one,) = Orchestrator(path)._router.deployments.ready
     assert price_of(one) == (1e-6, 2e-6)
+
+
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")  # LiteLLM's, of such answers
+@pytest.mark.parametrize(
+    "message",
+    [{"role": "assistant", "content": [{"type": "text", "text": WORDS}]}, None, {"role": "king"}],
+)
+async def test_an_answer_that_litellm_cannot_read_is_on_the_bill(
+    wire: WireServer, message: object
+) -> None:
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
+    body = {"id": "c", "object": "chat.completion", "created": 1, "model": "m"}
+    wire.plan("m", Reply(raw=json.dumps({**body, "choices": [choice], "usage": usage})))
+    config = billed(wire, 0.01)
+    config["router_settings"]["num_retries"] = 0
+    async with Orchestrator(config) as orc:
+        with pytest.raises(Exception, match="Invalid response object"):
+            await orc.acompletion(model="m", messages=ASK)
+        (line,) = await orc.usage()
+    (attempt,) = line["wire"]
+    assert attempt["outcome"] == "InternalServerError"
+    assert line["usage"]["prompt_tokens"] == 11
+    assert line["billed_usd"] == pytest.approx(0.18)
+    assert line["estimated"] is True
+
+
+async def test_counts_below_zero_are_estimated_and_lower_no_sum(wire: WireServer) -> None:
+    body = json.loads(unreported().raw or "")
+    usage = {"prompt_tokens": -1, "completion_tokens": -7, "total_tokens": -8}
+    wire.plan("m", Reply(raw=json.dumps({**body, "usage": usage})))
+    async with Orchestrator(billed(wire, 0.01)) as orc:
+        answer = await orc.acompletion(model="m", messages=ASK)
+        (line,) = await orc.usage()
+    assert answer.choices[0].message.content == WORDS
+    assert line["billed_usd"] > 0
+    assert min(line["usage"].values()) >= 0
+    assert line["estimated"] is True
