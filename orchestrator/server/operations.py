@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.config.settings import ledger_directory
 from orchestrator.gmn.acting.expectations import Expectation, check_names, measure
 from orchestrator.gmn.acting.simulate import simulate
+from orchestrator.gmn.imports import FORMS, LEFT_OUT
 from orchestrator.gmn.limits import DEFAULT_LIMITS
 from orchestrator.gmn.validate import validate
 from orchestrator.gmn.words.explain import explain, passages
@@ -46,17 +47,18 @@ async def check(
     *,
     constraints: Mapping[str, int] | None = None,
     expectations: Sequence[str] | None = None,
+    kind: str = "",
 ) -> dict[str, Any]:
     """Judge a document; no model is asked."""
     report = await orc.validate_gmn(
-        document, constraints=constraints or None, expectations=expectations or None
+        document, constraints=constraints or None, expectations=expectations or None, kind=kind
     )
     return report.as_dict()
 
 
 async def run(
     orc: Orchestrator, document: Source, *, steps: int = 10, seed: int = 0,
-    expectations: Sequence[str] = (), episodes: int = 40,
+    expectations: Sequence[str] = (), episodes: int = 40, kind: str = "",
 ) -> dict[str, Any]:  # fmt: skip
     """One episode of a valid document, and how often each expectation held.
 
@@ -66,7 +68,7 @@ async def run(
     read = [Expectation.parse(text) for text in expectations]
 
     def work() -> dict[str, Any]:
-        verdict = _valid(document)
+        verdict = _valid(document, kind)
         assert verdict.compiled is not None
         assert verdict.spec is not None
         for one in read:
@@ -84,22 +86,41 @@ async def run(
     return await judge_within(orc.config.orchestrator.generation.deadline_s, work)
 
 
-async def describe(orc: Orchestrator, document: Source) -> dict[str, Any]:
+async def describe(orc: Orchestrator, document: Source, kind: str = "") -> dict[str, Any]:
     """A valid document in English.
 
     Raises: GMNError: it is not valid.
     """
 
     def work() -> dict[str, Any]:
-        spec = _valid(document).spec
+        spec = _valid(document, kind).spec
         assert spec is not None
         return {"explanation": explain(spec), "passages": [asdict(one) for one in passages(spec)]}
 
     return await judge_within(orc.config.orchestrator.generation.deadline_s, work)
 
 
-def _valid(document: Source) -> Validation:
-    verdict = validate(document, run_steps=0)
+async def convert(
+    orc: Orchestrator, document: Source, kind: str = "", to: str = "gmn"
+) -> dict[str, Any]:
+    """A valid document of any tool, written in a form of `FORMS`; how it was read is in the report.
+
+    Raises: GMNError: it is not valid, or the form cannot hold it; ValueError: `to` is not a form.
+    """
+    if to not in FORMS:
+        raise ValueError(f"to: {to!r} is not a form; use one of {', '.join(FORMS)}")
+
+    def work() -> dict[str, Any]:
+        verdict = _valid(document, kind)
+        assert verdict.spec is not None
+        read_as = {"kind": verdict.spelling, "form": to, "left_out": LEFT_OUT.get(to, "")}
+        return {**verdict.report.as_dict(), **read_as, "text": FORMS[to](verdict.spec)}
+
+    return await judge_within(orc.config.orchestrator.generation.deadline_s, work)
+
+
+def _valid(document: Source, kind: str) -> Validation:
+    verdict = validate(document, run_steps=0, kind=kind)
     if verdict.compiled is None or not verdict.report.is_valid:
         raise GMNError("the document is not valid", report=verdict.report)
     return verdict
