@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from orchestrator.cli.main import main
 from orchestrator.gmn.imports.forms import write_arrays
 from orchestrator.gmn.validate import validate
 
@@ -49,9 +51,9 @@ def test_ends_payoffs_and_learning_come_back() -> None:
     assert again.compiled is not None
     for ours, theirs in zip(first.compiled.terminal, again.compiled.terminal, strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    (ours,), (theirs,) = first.compiled.action_utilities, again.compiled.action_utilities
-    assert (ours.states, ours.actions) == (theirs.states, theirs.actions)
-    np.testing.assert_array_equal(ours.table, theirs.table)
+    (paid,), (pays,) = first.compiled.action_utilities, again.compiled.action_utilities
+    assert (paid.states, paid.actions) == (pays.states, pays.actions)
+    np.testing.assert_array_equal(paid.table, pays.table)
     assert again.compiled.learned == first.compiled.learned
 
 
@@ -85,3 +87,14 @@ def test_more_arrays_than_are_read_are_counted_as_many_as_they_are() -> None:
     document = {"A": [[[0.9, 0.1], [0.1, 0.9]]] * 70, "B": [[[1, 0], [0, 1]]]}
     (error,) = validate(document).report.errors
     assert (error.code, error.message) == ("GMN708", "A is a list of 70 arrays, more than 64")
+
+
+@pytest.mark.parametrize("form", ["gmn", "json", "gnn", "pymdp"])
+def test_arrays_in_a_file_are_written_in_any_form(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    path = tmp_path / "agent.json"
+    path.write_text(json.dumps({"A": [[[0.9, 0.2], [0.1, 0.8]]], "B": [[[1, 0], [0, 1]]]}))
+    assert main(["format", str(path), "--to", form]) == 0
+    written = capsys.readouterr().out
+    assert validate(written).report.is_valid
