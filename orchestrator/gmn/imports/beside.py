@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     Tree = dict[str, Any]
 
-BESIDE = ("terminal", "action_utilities", "learned", "not_in_pymdp")
+_COUNTS = {"pA": "A", "pB": "B", "pD": "D"}
+BESIDE = ("terminal", "action_utilities", "learned", "not_in_pymdp", *_COUNTS)
 _SECTION = {"A": "likelihoods", "B": "transitions", "D": "priors"}
 _MOST_RULES = 100  # of one preference; several add up
 
@@ -40,7 +41,30 @@ def with_beside(
         if said is not None and not (isinstance(said, list) and add(tree, said)):
             words = f"{key!r} ignored: expected {expected}, with sizes as the arrays have them"
             found.append(finding("GMN803", words, pointer=f"/{key}", got=key))
+    for key, of in _COUNTS.items():
+        if key in source and not _count(tree[_SECTION[of]], source[key], source.get(of)):
+            words = f"{key!r} ignored: only {of} times one number for each table can be read"
+            found.append(finding("GMN803", words, pointer=f"/{key}", got=key))
     return tree
+
+
+def _count(section: Sequence[Tree], said: object, arrays: object) -> bool:
+    """Learning from Dirichlet counts, where they are the arrays times what a column is worth."""
+    if not (isinstance(said, list) and isinstance(arrays, list)):
+        return False
+    pairs = [(array_in(one), array_in(other)) for one, other in zip(said, arrays, strict=False)]
+    worths: list[float] = []
+    for counts, table in pairs:
+        if counts is None or table is None or counts.shape != table.shape or not table.any():
+            return False
+        worths.append(float(counts.sum() / table.sum()))
+        if not np.allclose(counts, worths[-1] * table, rtol=1e-6, atol=0):
+            return False
+    if not len(said) == len(arrays) == len(section) == len(worths):
+        return False
+    for entry, worth in zip(section, worths, strict=True):
+        entry |= {"learn": True, "concentration": round(worth, 9)}
+    return True
 
 
 def _end(tree: Tree, said: Sequence[object]) -> bool:
@@ -87,7 +111,7 @@ def _rules(table: Array, names: Sequence[str], labels: Sequence[Sequence[str]]) 
             for name, words, i in zip(names, labels, place, strict=False)
         ]
         for value in np.unique(row[row != 0]):
-            where = [labels[-1][i] for i in np.flatnonzero(row == value)]
+            where = [labels[-1][i] for i in np.flatnonzero(row == value).tolist()]
             yield {"when": [*above, {"var": names[-1], "values": where}], "utility": float(value)}
 
 

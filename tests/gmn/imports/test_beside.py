@@ -98,3 +98,22 @@ def test_arrays_in_a_file_are_written_in_any_form(
     assert main(["format", str(path), "--to", form]) == 0
     written = capsys.readouterr().out
     assert validate(written).report.is_valid
+
+
+COUNTED = {"A": [[[0.9, 0.2], [0.1, 0.8]]], "B": [[[1, 0], [0, 1]]], "D": [[0.5, 0.5]]}
+
+
+def test_counts_that_are_an_array_times_a_number_are_learned() -> None:
+    counts = {"pA": [[[9, 2], [1, 8]]], "pD": [[2, 2]]}
+    verdict = validate({**COUNTED, **counts})
+    assert verdict.compiled is not None
+    learned = [(one.kind, one.concentration) for one in verdict.compiled.learned]
+    assert learned == [("A", 10.0), ("D", 4.0)]
+    assert "GMN803" not in {d.code for d in verdict.report.repairs}
+
+
+@pytest.mark.parametrize("counts", [[[[9, 2], [1, 9]]], [[[9, 2]]], [], 5, [[["a"]]]])
+def test_other_counts_are_named(counts: object) -> None:
+    report = validate({**COUNTED, "pA": counts}).report
+    said = [d.message for d in report.repairs if d.code == "GMN803"]
+    assert said == ["'pA' ignored: only A times one number for each table can be read"]
