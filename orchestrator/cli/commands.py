@@ -275,6 +275,7 @@ def _change(command: Command) -> None:
     refine = command("refine", "change a document as feedback says, or learn it from a log")
     add = refine.add_argument
     _file(add)
+    _kind(add)
     source = refine.add_mutually_exclusive_group(required=True)
     words = "what to change; - reads it from stdin"
     source.add_argument("--feedback", metavar="TEXT", help=words)

@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     when the document is not valid."""
     _require_sense(arguments)
     source = read_source(arguments.file)
-    verdict = validate(source, run_steps=0)
+    verdict = validate(source, run_steps=0, kind=arguments.kind)
     if verdict.spec is None or verdict.compiled is None:
         return refused(arguments, verdict.report)
     shown = "standard input" if arguments.data == "-" else arguments.data
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     text = commented(source, lesson.spec)
     if not arguments.quiet:
         report_on_stderr(arguments.file, verdict.report)
-        places = read(source).places
+        places = read(source, kind=arguments.kind).places
         for line in _lines(shown, log, lesson, verbose=arguments.verbose):
             echo_stderr(line)
         for one in lesson.findings:

@@ -37,6 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
                 model=arguments.route,
                 provider=arguments.provider,
                 cache=arguments.cache,
+                kind=arguments.kind,
             ),
             hook=None if arguments.quiet else show_event,
         )

@@ -59,6 +59,7 @@ _KINDS: Mapping[str, _Kind] = {
     "search_provider": _TEXT,
     "search_query": _TEXT,
     "again": _FLAG,
+    "kind": _TEXT,
     "constraints": _Kind((Mapping, NoneType), "a mapping of names to whole numbers"),
     "spec": _Kind(_SOURCE, "text, bytes, a mapping or a GMNSpec"),
     "examples": _Kind((Collection, NoneType), "a list of documents", _SOURCE),

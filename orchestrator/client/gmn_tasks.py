@@ -142,11 +142,12 @@ class GMNTasks:
         provider: str | None,
         cache: Caching | None,
         tenant: str,
+        kind: str,
     ) -> GenerationRequest[GMNSpec]:
         """A patch of a document; see `Orchestrator.refine_gmn`, also for its errors."""
         check_text("feedback", feedback)
         contract = replace(self.contract(constraints, expectations), keeps_metadata=True)
-        base = contract.evaluate_source(spec)
+        base = contract.evaluate_source(spec, kind)
         if base.value is None:
             first = base.report.errors[0]
             raise GMNError(f"the document cannot be read: {first}", report=base.report)

@@ -156,13 +156,14 @@ class Orchestrator(Wiring):
         provider: str | None = None,
         cache: Caching | None = None,
         tenant: str = "",
+        kind: str = "",
         hook: Hook | None = None,
     ) -> Generation[GMNSpec]:
-        """Change a document as the feedback says; a patch is asked for before a rewrite.
+        """Change a document, of a `kind` as in `validate_gmn`, by a patch rather than a rewrite.
 
         Raises:
             GMNError: the document cannot be read, so there is nothing to patch.
-            TypeError, ValueError: `feedback` is not a str, or is blank.
+            TypeError, ValueError: `feedback` is not a str, or is blank; the kind is unknown.
             InvalidOutputError, LLMError: as `generate_gmn`.
         """
         check_arguments(locals())
@@ -170,7 +171,7 @@ class Orchestrator(Wiring):
         task = await judge_within(
             self.config.orchestrator.generation.deadline_s, self._gmn_tasks.refinement, spec,
             feedback, constraints=constraints, expectations=expectations, model=model,
-            provider=provider, cache=cache, tenant=tenant,
+            provider=provider, cache=cache, tenant=tenant, kind=kind,
         )  # fmt: skip
         base = task.base_document
         agent_type = base.value.agent_type if base and base.value else ""

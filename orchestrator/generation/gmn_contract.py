@@ -150,12 +150,15 @@ class GMNContract:
             self._validate(text, lambda verdict: [*_cut_off(verdict), *self._copied(verdict)])
         )
 
-    def evaluate_source(self, source: Source) -> Evaluation[GMNSpec]:
-        """The same for a document in any form; one of a person needs no line ``end``."""
-        return self._evaluation(self._validate(source))
+    def evaluate_source(self, source: Source, kind: str = "") -> Evaluation[GMNSpec]:
+        """The same for a document in any form; one of a person needs no line ``end``.
 
-    def _validate(self, source: Source, also: Also | None = None) -> Validation:
-        verdict = self._held_to(source, self.expectations, also)
+        `kind` says what it is where it could be several: one of ``imports.KINDS``.
+        """
+        return self._evaluation(self._validate(source, kind=kind))
+
+    def _validate(self, source: Source, also: Also | None = None, kind: str = "") -> Validation:
+        verdict = self._held_to(source, self.expectations, also, kind)
         if not self.description or verdict.spec is None or not verdict.report.is_accepted:
             return self._fitted(verdict)
         # Most of what a process judges first is not held against a sentence.
@@ -163,11 +166,11 @@ class GMNContract:
 
         inferred = inferred_from(self.description, verdict.spec)
         if inferred:
-            verdict = self._held_to(source, (*self.expectations, *inferred), also)
+            verdict = self._held_to(source, (*self.expectations, *inferred), also, kind)
         return self._fitted(verdict)
 
     def _held_to(
-        self, source: Source, expectations: tuple[Expectation, ...], also: Also | None
+        self, source: Source, expectations: tuple[Expectation, ...], also: Also | None, kind: str
     ) -> Validation:
         return validate(
             source,
@@ -177,6 +180,7 @@ class GMNContract:
             expectations=expectations,
             episodes=self.episodes,
             also=also,
+            kind=kind,
         )
 
     def _fitted(self, verdict: Validation) -> Validation:

@@ -11,6 +11,11 @@ from orchestrator.agents.memory import Conversation, Turn
 from orchestrator.types.requests import AgentType
 
 Text = Annotated[str, Field(min_length=1, max_length=1_000_000)]
+#: Kinds of documents that are read, and forms that they are written in, as `gmn.imports` has them.
+DocumentKind = Literal[
+    "text", "json", "sections", "graph", "flat_pomdp", "arrays", "gnn", "bundle", "pomdp"
+]
+Form = Literal["gmn", "json", "pymdp", "pymdp-script", "gnn", "pomdp"]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -142,9 +147,14 @@ class GenerateBody(_Wishes):
 
 
 class DocumentBody(_Body):
-    """A GMN document, as text of any spelling or as JSON."""
+    """A document, as text of any spelling or as JSON.
+
+    Attributes:
+        kind: what it is, where it could be read as several kinds; else it is recognised.
+    """
 
     document: Annotated[str, Field(min_length=1, max_length=4_000_000)] | dict[str, Any]
+    kind: DocumentKind | Literal[""] = ""
 
     model_config = _config({"document": _DOCUMENT})
 
@@ -164,6 +174,16 @@ class RefineBody(DocumentBody, _Wishes):
     feedback: Annotated[str, Field(min_length=1, max_length=32_768)]
 
     model_config = _config({"document": _DOCUMENT, "feedback": "make it prefer a"})
+
+
+class ImportBody(DocumentBody):
+    """A document of any tool, and the form that it is wanted in."""
+
+    to: Form = "gmn"
+
+    model_config = _config(
+        {"document": {"A": [[0.9, 0.2], [0.1, 0.8]], "B": [[1, 0], [0, 1]]}, "kind": "arrays"}
+    )
 
 
 class SimulateBody(DocumentBody):
@@ -189,9 +209,10 @@ class DrawBody(DocumentBody):
     model_config = _config({"document": _DOCUMENT, "parts": ["graph"]})
 
 
-class TablesBody(DocumentBody):
+class TablesBody(_Body):
     """A document, and which part of its tables to show; all of them where nothing is named."""
 
+    document: Annotated[str, Field(min_length=1, max_length=4_000_000)] | dict[str, Any]
     of: Annotated[str, Field(max_length=200)] = ""
     kind: Literal["", "likelihood", "transition", "prior"] = ""
     labels: dict[str, str] = Field(default={}, max_length=20)

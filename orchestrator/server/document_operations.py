@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.generation.request_building import load_library
 from orchestrator.gmn.differences import behaviour, differences
-from orchestrator.gmn.imports import FORMS, LEFT_OUT
 from orchestrator.gmn.limits import DEFAULT_LIMITS
 from orchestrator.gmn.validate import validate
 from orchestrator.server.model_tables import TablePart, model_tables
-from orchestrator.server.operations import valid
+from orchestrator.server.operations import convert, valid
 from orchestrator.server.problems import Problem
 from orchestrator.types.errors import GMNError
 from orchestrator.types.work import allowance, doing, judge_within
@@ -43,22 +42,14 @@ async def tables(orc: Orchestrator, document: Source, part: TablePart) -> dict[s
     return await judge_within(orc.config.orchestrator.generation.deadline_s, work)
 
 
-async def export(orc: Orchestrator, document: Source, form: str) -> dict[str, Any]:
+async def export(orc: Orchestrator, document: Source, kind: str, form: str) -> dict[str, Any]:
     """A valid document in another form, a name for its file, and what the form has no place for.
 
     Raises: GMNError: the document is not valid, or the form cannot say what it says.
     """
-
-    def work() -> dict[str, Any]:
-        spec = valid(document).spec
-        assert spec is not None
-        with allowance(DEFAULT_LIMITS.work):
-            doing(f"writing {form}")
-            text = FORMS[form](spec)
-        name = f"{spec.name or 'model'}{_ENDINGS[form]}"
-        return {"form": form, "file": name, "text": text, "left_out": LEFT_OUT.get(form, "")}
-
-    return await judge_within(orc.config.orchestrator.generation.deadline_s, work)
+    made = await convert(orc, document, kind, form)
+    name = f"{made['name'] or 'model'}{_ENDINGS[form]}"
+    return {"form": form, "file": name, "text": made["text"], "left_out": made["left_out"]}
 
 
 async def compare(

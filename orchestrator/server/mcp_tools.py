@@ -24,6 +24,7 @@ except ModuleNotFoundError as error:
 
 from orchestrator.client.orchestrator import Orchestrator
 from orchestrator.server import operations
+from orchestrator.server.bodies import DocumentKind, Form
 
 _ABOUT = """Writes, checks, changes, runs and explains GMN documents: generative models of
 active-inference agents, in block text or JSON. Generate from a sentence, then simulate."""
@@ -42,7 +43,7 @@ def mcp_server(orc: Orchestrator) -> MCPServer:
     root.setLevel(level)
     tools = _Tools(orc)
     for tool in (tools.generate_gmn, tools.validate_gmn, tools.refine_gmn, tools.simulate_gmn,
-                 tools.explain_gmn):  # fmt: skip
+                 tools.explain_gmn, tools.import_gmn):  # fmt: skip
         server.add_tool(tool)
     return server
 
@@ -68,38 +69,57 @@ class _Tools:
 
     async def validate_gmn(
         self, document: str, constraints: dict[str, int] | None = None,
-        expectations: list[str] | None = None,
+        expectations: list[str] | None = None, kind: DocumentKind | None = None,
     ) -> dict[str, Any]:  # fmt: skip
         """Judge a document: whether it is valid, runs and behaves, with every finding."""
         return await _said(
             operations.check(
-                self._orc, document, constraints=constraints, expectations=expectations
+                self._orc,
+                document,
+                constraints=constraints,
+                expectations=expectations,
+                kind=kind or "",
             )
         )
 
     async def refine_gmn(
-        self, ctx: Context, document: str, feedback: str, model: str | None = None
-    ) -> dict[str, Any]:
+        self, ctx: Context, document: str, feedback: str, model: str | None = None,
+        kind: DocumentKind | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
         """Change a document as the feedback says."""
         return await _said(
-            operations.refine(self._orc, document, feedback, tenant=_tenant(ctx), model=model)
+            operations.refine(
+                self._orc, document, feedback, tenant=_tenant(ctx), model=model, kind=kind or ""
+            )
         )
 
     async def simulate_gmn(
-        self, document: str, steps: int = 10, seed: int = 0, expectations: list[str] | None = None
-    ) -> dict[str, Any]:
+        self, document: str, steps: int = 10, seed: int = 0,
+        expectations: list[str] | None = None, kind: DocumentKind | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
         """Run one episode of a valid document, and measure expectations over 40."""
         if not 1 <= steps <= 1000:
             raise ToolError("steps is a number from 1 to 1000")
         return await _said(
             operations.run(
-                self._orc, document, steps=steps, seed=seed, expectations=expectations or ()
+                self._orc,
+                document,
+                steps=steps,
+                seed=seed,
+                expectations=expectations or (),
+                kind=kind or "",
             )
         )
 
-    async def explain_gmn(self, document: str) -> dict[str, Any]:
+    async def explain_gmn(self, document: str, kind: DocumentKind | None = None) -> dict[str, Any]:
         """Say in English what a valid document means."""
-        return await _said(operations.describe(self._orc, document))
+        return await _said(operations.describe(self._orc, document, kind or ""))
+
+    async def import_gmn(
+        self, document: str, kind: DocumentKind | None = None, to: Form = "gmn"
+    ) -> dict[str, Any]:
+        """Write a document of any tool (pymdp, GNN, .POMDP, a graph) as GMN, or in another form."""
+        return await _said(operations.convert(self._orc, document, kind or "", to))
 
 
 def _tenant(context: Context) -> str:

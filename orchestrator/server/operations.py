@@ -11,6 +11,7 @@ from orchestrator.gmn.acting.expectations import Expectation, check_names, measu
 from orchestrator.gmn.acting.simulate import simulate
 from orchestrator.gmn.draw.picture import picture
 from orchestrator.gmn.draw.svg import svg
+from orchestrator.gmn.imports import FORMS, LEFT_OUT
 from orchestrator.gmn.limits import DEFAULT_LIMITS
 from orchestrator.gmn.validate import validate
 from orchestrator.gmn.words.explain import explain, passages
@@ -49,17 +50,18 @@ async def check(
     *,
     constraints: Mapping[str, int] | None = None,
     expectations: Sequence[str] | None = None,
+    kind: str = "",
 ) -> dict[str, Any]:
     """Judge a document; no model is asked."""
     report = await orc.validate_gmn(
-        document, constraints=constraints or None, expectations=expectations or None
+        document, constraints=constraints or None, expectations=expectations or None, kind=kind
     )
     return report.as_dict()
 
 
 async def run(
     orc: Orchestrator, document: Source, *, steps: int = 10, seed: int = 0,
-    expectations: Sequence[str] = (), episodes: int = 40,
+    expectations: Sequence[str] = (), episodes: int = 40, kind: str = "",
 ) -> dict[str, Any]:  # fmt: skip
     """One episode of a valid document, and how often each expectation held.
 
@@ -69,7 +71,7 @@ async def run(
     read = [Expectation.parse(text) for text in expectations]
 
     def work() -> dict[str, Any]:
-        verdict = valid(document)
+        verdict = valid(document, kind)
         assert verdict.compiled is not None
         assert verdict.spec is not None
         for one in read:
@@ -87,14 +89,14 @@ async def run(
     return await judge_within(orc.config.orchestrator.generation.deadline_s, work)
 
 
-async def describe(orc: Orchestrator, document: Source) -> dict[str, Any]:
+async def describe(orc: Orchestrator, document: Source, kind: str = "") -> dict[str, Any]:
     """A valid document in English.
 
     Raises: GMNError: it is not valid.
     """
 
     def work() -> dict[str, Any]:
-        spec = valid(document).spec
+        spec = valid(document, kind).spec
         assert spec is not None
         return {"explanation": explain(spec), "passages": [asdict(one) for one in passages(spec)]}
 
@@ -102,7 +104,13 @@ async def describe(orc: Orchestrator, document: Source) -> dict[str, Any]:
 
 
 async def draw(
-    orc: Orchestrator, document: Source, *, parts: Sequence[Part], steps: int = 20, seed: int = 0
+    orc: Orchestrator,
+    document: Source,
+    *,
+    parts: Sequence[Part],
+    steps: int = 20,
+    seed: int = 0,
+    kind: str = "",
 ) -> str:
     """A document as SVG; one with errors as far as it can be drawn.
 
@@ -110,7 +118,7 @@ async def draw(
     """
 
     def work() -> str:
-        verdict = validate(document, run_steps=0)
+        verdict = validate(document, run_steps=0, kind=kind)
         if verdict.spec is None:
             raise GMNError("the document cannot be read", report=verdict.report)
         return svg(picture(verdict, parts=parts, steps=steps, seed=seed))
@@ -118,12 +126,32 @@ async def draw(
     return await judge_within(orc.config.orchestrator.generation.deadline_s, work)
 
 
-def valid(document: Source) -> Validation:
+async def convert(
+    orc: Orchestrator, document: Source, kind: str = "", to: str = "gmn"
+) -> dict[str, Any]:
+    """A valid document of any tool, written in a form of `FORMS`; how it was read is in the report.
+
+    Raises: GMNError: it is not valid, or the form cannot hold it; ValueError: `to` is not a form.
+    """
+    if to not in FORMS:
+        raise ValueError(f"to: {to!r} is not a form; use one of {', '.join(FORMS)}")
+
+    def work() -> dict[str, Any]:
+        verdict = valid(document, kind)
+        assert verdict.spec is not None
+        read_as = {"name": verdict.spec.name, "kind": verdict.spelling, "form": to,
+                   "left_out": LEFT_OUT.get(to, "")}  # fmt: skip
+        return {**verdict.report.as_dict(), **read_as, "text": FORMS[to](verdict.spec)}
+
+    return await judge_within(orc.config.orchestrator.generation.deadline_s, work)
+
+
+def valid(document: Source, kind: str = "") -> Validation:
     """The verdict on a document that is valid.
 
     Raises: GMNError: it is not valid.
     """
-    verdict = validate(document, run_steps=0)
+    verdict = validate(document, run_steps=0, kind=kind)
     if verdict.compiled is None or not verdict.report.is_valid:
         raise GMNError("the document is not valid", report=verdict.report)
     return verdict

@@ -25,7 +25,8 @@ async def tables(body: TablesBody, request: Request) -> dict[str, Any]:
 @router.post("/export")
 async def export(body: ExportBody, request: Request) -> dict[str, Any]:
     """A valid document in another form."""
-    return await document_operations.export(service(request).orc, body.document, body.form)
+    orc = service(request).orc
+    return await document_operations.export(orc, body.document, body.kind, body.form)
 
 
 @router.post("/diff")

@@ -1,4 +1,4 @@
-"""Routes of the language: generate, validate, refine, simulate, explain, draw."""
+"""Routes of the language: generate, validate, refine, simulate, explain, draw, import."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from orchestrator.server.bodies import (
     DocumentBody,
     DrawBody,
     GenerateBody,
+    ImportBody,
     RefineBody,
     SimulateBody,
     ValidateBody,
@@ -57,7 +58,7 @@ async def validate(body: ValidateBody, request: Request) -> dict[str, Any]:
     """Judge a document; an invalid one is a result with its findings, not an error."""
     return await operations.check(
         service(request).orc, body.document, constraints=body.constraints,
-        expectations=body.expectations,
+        expectations=body.expectations, kind=body.kind,
     )  # fmt: skip
 
 
@@ -67,7 +68,7 @@ async def refine(body: RefineBody, request: Request) -> dict[str, Any]:
     return await operations.refine(
         service(request).orc, body.document, body.feedback, tenant=caller(request).tenant,
         constraints=body.constraints or None, expectations=body.expectations or None,
-        model=body.model,
+        model=body.model, kind=body.kind,
     )  # fmt: skip
 
 
@@ -76,20 +77,27 @@ async def simulate(body: SimulateBody, request: Request) -> dict[str, Any]:
     """Run one episode, and measure how often each expectation holds."""
     return await operations.run(
         service(request).orc, body.document, steps=body.steps, seed=body.seed,
-        expectations=body.expectations, episodes=body.episodes,
+        expectations=body.expectations, episodes=body.episodes, kind=body.kind,
     )  # fmt: skip
 
 
 @router.post("/explain")
 async def explain(body: DocumentBody, request: Request) -> dict[str, Any]:
     """Say in English what a document means."""
-    return await operations.describe(service(request).orc, body.document)
+    return await operations.describe(service(request).orc, body.document, body.kind)
 
 
 @router.post("/draw", response_class=Response, responses=document.picture())
 async def draw(body: DrawBody, request: Request) -> Response:
     """Draw a document as SVG; one with errors as far as it can be drawn, and it says so."""
     made = await operations.draw(
-        service(request).orc, body.document, parts=body.parts, steps=body.steps, seed=body.seed
-    )
+        service(request).orc, body.document, parts=body.parts, steps=body.steps, seed=body.seed,
+        kind=body.kind,
+    )  # fmt: skip
     return Response(made, media_type="image/svg+xml")
+
+
+@router.post("/import")
+async def import_(body: ImportBody, request: Request) -> dict[str, Any]:
+    """Write a document of any tool as GMN, or in another form, and say how it was read."""
+    return await operations.convert(service(request).orc, body.document, body.kind, body.to)

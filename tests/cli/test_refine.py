@@ -109,3 +109,17 @@ def test_a_whole_document_in_place_of_a_patch_keeps_the_same_rules(
     assert "assumptions" not in printed.out
     assert "assumed:  none" in printed.err
     assert "horizon: 1" in printed.out
+
+
+def test_a_document_that_could_be_several_kinds_is_changed_as_the_one_that_is_named(
+    asked: WireServer, tmp_path: Path, capsys: Output
+) -> None:
+    asked.plan("m", patch(("replace", "/policy/horizon", 2)))
+    arrays = {"A": [[[0.9, 0.2], [0.1, 0.8]]], "B": [[[[1, 0], [0, 1]], [[0, 1], [1, 0]]]]}
+    path = tmp_path / "either.json"
+    path.write_text(json.dumps({**arrays, "nodes": [{"id": "s", "type": "state"}]}))
+    assert main(["refine", str(path), "--feedback", "plan 2 steps ahead"]) != 0
+    assert "GMN807" in capsys.readouterr().err
+    assert asked.requests == []
+    assert main(["refine", str(path), "--as", "arrays", "--feedback", "plan 2 steps ahead"]) == 0
+    assert "horizon: 2" in capsys.readouterr().out

@@ -15,7 +15,24 @@ from tests.support.service import Served
 from tests.support.wire import WireServer
 
 pytestmark = pytest.mark.may_block
-TOOLS = {"generate_gmn", "validate_gmn", "refine_gmn", "simulate_gmn", "explain_gmn"}
+TOOLS = {
+    "generate_gmn",
+    "validate_gmn",
+    "refine_gmn",
+    "simulate_gmn",
+    "explain_gmn",
+    "import_gmn",
+}
+#: It could be flat POMDP JSON or a graph.
+EITHER = json.dumps(
+    {
+        "states": ["shut", "open"],
+        "observations": ["dark", "light"],
+        "actions": ["wait"],
+        "parameters": {"A": [[0.9, 0.1], [0.3, 0.7]], "B": [[[1, 0], [0, 1]]]},
+        "nodes": [{"id": "s", "type": "state"}],
+    }
+)
 
 
 def data(result: Any) -> dict[str, Any]:
@@ -47,3 +64,19 @@ async def test_over_http_a_sentence_becomes_a_document(wire: WireServer, running
         again = data(await client.call_tool("generate_gmn", {"prompt": "an agent"}))
         assert again["cached"]
     assert len(wire.requests) == 1
+
+
+async def test_over_http_a_document_is_read_as_the_kind_that_is_named(running: Served) -> None:
+    async with Client(f"{running.url}/mcp") as client:
+        asked = await client.call_tool("import_gmn", {"document": EITHER})
+        assert asked.is_error
+        assert "GMN807" in asked.content[0].text  # type: ignore[union-attr]  # text
+        named = {"document": EITHER, "kind": "flat_pomdp"}
+        made = data(await client.call_tool("import_gmn", named))
+        assert "labels: [shut, open]" in made["text"]
+        script = data(await client.call_tool("import_gmn", {**named, "to": "pomdp"}))
+        assert "states: shut open" in script["text"]
+        assert data(await client.call_tool("validate_gmn", named))["valid"]
+        run = data(await client.call_tool("simulate_gmn", {**named, "steps": 2}))
+        assert len(run["steps"]) == 2
+        assert "shut" in data(await client.call_tool("explain_gmn", named))["explanation"]

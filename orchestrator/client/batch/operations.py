@@ -67,10 +67,12 @@ OPERATIONS: Mapping[str, Operation] = {
         fields=("agent_type", "constraints", "examples", "expectations", "seed", "samples",
                 "infer_expectations", *_ROUTING),
     ),
-    "validate": Operation("validate_gmn", "document", fields=("constraints", "expectations")),
+    "validate": Operation(
+        "validate_gmn", "document", fields=("constraints", "expectations", "kind")
+    ),
     "refine": Operation(
         "refine_gmn", "document", ("feedback",),
-        ("constraints", "expectations", "model", "provider"),
+        ("constraints", "expectations", "model", "provider", "kind"),
     ),
     "structured": Operation(
         "generate_structured", "prompt", fields=("samples", "refine", *_SAMPLING),

@@ -287,6 +287,7 @@ def actions_do_something(subject: Subject) -> Iterator[Diagnostic]:
         yield finding("GMN109", words, pointer=f"/actions/{index}", variable=action_.name, fix=fix)
 
 
+_A = {"state": "a state", "observation": "an observation", "action": "an action"}
 _PARENTS = {
     "likelihoods": "its parents are states",
     "transitions": "its parents are states and actions",
@@ -303,9 +304,8 @@ def parents_are_allowed(subject: Subject) -> Iterator[Diagnostic]:
         section = pointer.split("/")[1]
         of_kind = subject.kinds.get(conditional.of)
         if of_kind is not None and of_kind != wanted[section]:
-            words = (
-                f"a {section[:-1]} is about a {wanted[section]}, {conditional.of} is a {of_kind}"
-            )
+            words = f"a {section[:-1]} is about {_A[wanted[section]]}, "
+            words += f"{conditional.of} is {_A[of_kind]}"
             yield finding("GMN111", words, pointer=f"{pointer}/of", variable=conditional.of)
         for i, name in enumerate(conditional.given):
             kind = subject.kinds.get(name)

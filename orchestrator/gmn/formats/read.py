@@ -181,7 +181,7 @@ def _body_in(text: str) -> tuple[int, int]:
         return 0, len(text)
     statement, section = STATEMENT.search(text), _SECTION.search(text)
     if section and not statement:
-        return section.start(), len(text)
+        return _before(text, section.start()), len(text)
     if statement:
         return _before(text, statement.start()), _last_brace(text, statement.start())
     brace = text.find("{")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from orchestrator.gmn.codes import finding
+from orchestrator.gmn.imports.beside import BESIDE, with_beside
 from orchestrator.gmn.imports.imported import AS_PROMPT, Imported, from_json, imported, unread
 from orchestrator.gmn.imports.layout import POLICY, SIZES, Layout
 from orchestrator.gmn.imports.numbers import MOST_TABLES, array_in, is_batch
@@ -27,7 +28,7 @@ _ARRAYS = ("A", "B", "C", "D", "E", "V")
 _DEPENDENCIES = ("A_dependencies", "B_dependencies", "B_action_dependencies")
 _KEYS = (
     "name", "description", "labels", *(k for keys in SIZES.values() for k in keys), *_ARRAYS,
-    *_DEPENDENCIES, *POLICY,
+    *_DEPENDENCIES, *POLICY, *BESIDE,
 )  # fmt: skip
 
 
@@ -52,6 +53,8 @@ def read_data(source: Mapping[str, object]) -> Imported:
     if not fitting and (batches := _batches(source)):
         return imported(None, batches)
     pair, layout = (fitting or readings)[0]
+    if more := [*_too_many(source, pair)]:
+        return imported(None, more)
     found += _not_arrays(source) + layout.found
     for form, key in zip(pair, "AB", strict=True):
         if form.words:
@@ -65,7 +68,7 @@ def read_data(source: Mapping[str, object]) -> Imported:
         for section, key in (("likelihoods", "A"), ("transitions", "B"), ("preferences", "C"))
         for i in range(MOST_TABLES)
     }
-    return imported(layout.tree(found), found, origins)
+    return imported(with_beside(source, layout.tree(found), found), found, origins)
 
 
 class _Form(NamedTuple):
@@ -109,6 +112,16 @@ def _forms(value: object, least: int) -> list[_Form]:
     ]
     usable = [array for array in each if array.ndim >= least]
     return forms + batched or [_Form(usable)]
+
+
+def _too_many(source: Mapping[str, object], pair: tuple[_Form, _Form]) -> Iterator[Diagnostic]:
+    """A list of more arrays than are read, with its true length."""
+    for key, form in zip("AB", pair, strict=True):
+        said = source.get(key)
+        count = len(said) if isinstance(said, list | dict) else 0
+        if count > len(form.arrays) == MOST_TABLES:
+            words = f"{key} is a list of {count} arrays, more than {MOST_TABLES}"
+            yield finding("GMN708", words, pointer=f"/{key}", got=count, expected=MOST_TABLES)
 
 
 def _not_arrays(source: Mapping[str, object]) -> list[Diagnostic]:

@@ -244,18 +244,20 @@ class _Problem:
             if len(one.refs) > len(kinds) and one.refs[-1].text != "*":
                 words = "R: names an observation, but the file declares none"
                 raise UnreadError(finding("GMN105", words, place=self.places.at(one.head.at)))
-        told = [
+        named = [
             any(len(one.refs) <= i or one.refs[i].text != "*" for one in statements)
             for i in range(len(kinds))
         ]
-        sizes = [k.size if is_told else 1 for k, is_told in zip(kinds, told, strict=True)]
+        sizes = [k.size if is_named else 1 for k, is_named in zip(kinds, named, strict=True)]
         if (entries := int(np.prod(sizes, dtype=object))) > HARD_LIMITS.table_entries:
             words = f"R would have {entries} entries, more than {HARD_LIMITS.table_entries}"
             raise UnreadError(finding("GMN702", words, place=self._first("R"), got=entries))
         table, sign = np.zeros(sizes), self._sign()
         for one in statements:
             refs = [k.at(ref, self.places) for k, ref in zip(kinds, one.refs, strict=False)]
-            place = tuple(at if is_told else ALL for at, is_told in zip(refs, told, strict=False))
+            place = tuple(
+                at if is_named else ALL for at, is_named in zip(refs, named, strict=False)
+            )
             if len(kinds) - len(refs) > 2:
                 words = "R: needs an action and a state before its numbers"
                 raise UnreadError(finding("GMN002", words, place=self.places.at(one.head.at)))

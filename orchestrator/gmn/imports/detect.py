@@ -170,7 +170,7 @@ class _Origins(Mapping[str, int]):
         return self._source[self._origins[pointer]]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._origins)
+        return (pointer for pointer in self._origins if pointer in self)
 
     def __len__(self) -> int:
-        return len(self._origins)
+        return sum(1 for _ in self)

@@ -16,7 +16,7 @@ import numpy as np
 
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.imports.gnn_names import Cast, require_discrete
-from orchestrator.gmn.imports.gnn_tables import Told, likelihood, transition
+from orchestrator.gmn.imports.gnn_tables import Parameter, likelihood, transition
 from orchestrator.gmn.imports.gnn_text import parsed
 from orchestrator.gmn.imports.imported import Imported
 from orchestrator.gmn.imports.printed import EXACT, UnreadError, compact, number, summed
@@ -153,8 +153,8 @@ class _Model:
             raise self.file.error("GMN008", words, at)
         return _Filled(array, np.zeros(sides), at)
 
-    def _told(self, name: str, filled: _Filled) -> Told:
-        return Told(self.file, name, filled.array, filled.slack, filled.at, self.notes)
+    def _parameter(self, name: str, filled: _Filled) -> Parameter:
+        return Parameter(self.file, name, filled.array, filled.slack, filled.at, self.notes)
 
     def _learned(self, kind: str, member: Member) -> _Filled | None:
         """Counts of a Dirichlet prior on the table of a variable."""
@@ -170,9 +170,9 @@ class _Model:
             raise self.file.error("GMN010", f"{name} has no value: P({o.name} | states)", None)
         linked = self.cast.linked(name, self.cast.states)
         o.size = o.size or filled.array.shape[0]
-        told = self._told(name, filled)
-        rows, parents = likelihood(told, o, linked, self.cast.states)
-        rows, more = self._learning("A", o, told, rows)
+        param = self._parameter(name, filled)
+        rows, parents = likelihood(param, o, linked, self.cast.states)
+        rows, more = self._learning("A", o, param, rows)
         self.offsets[f"/likelihoods/{index}"] = filled.at
         labels = self._labels(o)
         return {
@@ -188,14 +188,14 @@ class _Model:
             raise self.file.error("GMN010", f"{name} is linked, but has no value", s.at)
         if filled is None:
             return None  # a factor that nothing moves
-        told = self._told(name, filled)
+        param = self._parameter(name, filled)
         linked = self.cast.linked(name, self.cast.states)
         acting = self.cast.linked(name, self.cast.controls)
-        table, parents, sizes = transition(told, s, linked, acting, self.cast.actions_in(s))
-        controls = self._controls(told, s, acting, sizes)
+        table, parents, sizes = transition(param, s, linked, acting, self.cast.actions_in(s))
+        controls = self._controls(param, s, acting, sizes)
         if len(controls) < len(sizes):  # an axis of one value is not an action
             table = table.reshape(-1, s.size)
-        table, more = self._learning("B", s, told, table)
+        table, more = self._learning("B", s, param, table)
         return {
             "of": s.called,
             "given": [*(u.called for u in controls), *(p.called for p in parents)],
@@ -204,13 +204,13 @@ class _Model:
         }
 
     def _controls(
-        self, told: Told, s: Member, acting: Sequence[Member], sizes: Sequence[int]
+        self, param: Parameter, s: Member, acting: Sequence[Member], sizes: Sequence[int]
     ) -> list[Member]:
         """The action behind each action axis of B."""
         found: list[Member] = []
         if len(sizes) > 1 and len(acting) != len(sizes):
-            words = f"{told.name} has {len(sizes)} axes of actions; link its actions to it"
-            raise told.wrong("GMN301", words)
+            words = f"{param.name} has {len(sizes)} axes of actions; link its actions to it"
+            raise param.wrong("GMN301", words)
         for size in sizes:
             fits = [u for u in acting if self.controls.get(u.name, u.size or size) == size]
             fits = [u for u in fits if u not in found]
@@ -222,26 +222,26 @@ class _Model:
                 every = [self.cast.new_control(s)]
             if len(every) > 1 and not same:
                 names = " or ".join(u.name for u in every)
-                raise told.wrong("GMN809", f"{told.name}: its action is {names}; link one to it")
+                raise param.wrong("GMN809", f"{param.name}: its action is {names}; link one to it")
             u = next((x for x in every if x in same), every[0])
             if self.controls.setdefault(u.name, size) != size:
-                words = f"{told.name} has {size} actions, {u.name} has {self.controls[u.name]}"
-                raise told.wrong("GMN302", words)
+                words = f"{param.name} has {size} actions, {u.name} has {self.controls[u.name]}"
+                raise param.wrong("GMN302", words)
             found.append(u)
         return found
 
     def _learning(
-        self, kind: str, member: Member, told: Told, rows: Array
+        self, kind: str, member: Member, param: Parameter, rows: Array
     ) -> tuple[Array, dict[str, Any]]:
         """The table that the counts of a variable stand for; `rows` where it has none."""
         counts = self._learned(kind, member)
         if counts is None:
             return rows, {}
-        if counts.array.shape != told.array.shape:
-            words = f"the counts of {told.name} have another shape than it"
+        if counts.array.shape != param.array.shape:
+            words = f"the counts of {param.name} have another shape than it"
             raise self.file.error("GMN301", words, counts.at)
-        counted = counts.array.transpose(told.order).reshape(rows.shape)
-        return self._scaled(told.name, counted, rows, counts.at)
+        counted = counts.array.transpose(param.order).reshape(rows.shape)
+        return self._scaled(param.name, counted, rows, counts.at)
 
     def _scaled(
         self, name: str, counts: Array, rows: Array, at: int

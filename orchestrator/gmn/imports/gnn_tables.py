@@ -38,8 +38,8 @@ _FULL = {short: name for name, short in ORDERS.items()}
 
 
 @dataclass(slots=True, eq=False)
-class Told:
-    """The numbers of one table and where they stand.
+class Parameter:
+    """One array of InitialParameterization, and where it stands.
 
     Attributes:
         order: axes of the array in the order of the table that was made of it, the outcome last.
@@ -88,7 +88,7 @@ class Told:
 
 
 def likelihood(
-    told: Told, o: Member, linked: Sequence[Member], every: Sequence[Member]
+    param: Parameter, o: Member, linked: Sequence[Member], every: Sequence[Member]
 ) -> tuple[Array, list[Member]]:
     """A as rows [contexts, observations], and the states that it depends on.
 
@@ -96,13 +96,13 @@ def likelihood(
 
     Raises: UnreadError: its shape fits no states (301) or several (809), or columns do not sum.
     """
-    array = told.array
+    array = param.array
     while array.ndim > 2 and array.shape[0] == 1 != o.size:
         array = array[0]
-    told.array, told.slack = array, told.slack.reshape(array.shape)
+    param.array, param.slack = array, param.slack.reshape(array.shape)
     if array.ndim > MOST_AXES:
-        raise told.wrong("GMN703", f"{told.name} has {array.ndim} axes, more than {MOST_AXES}")
-    parents = _states_of(told, o, linked, every)
+        raise param.wrong("GMN703", f"{param.name} has {array.ndim} axes, more than {MOST_AXES}")
+    parents = _states_of(param, o, linked, every)
     prefer = (*range(1, array.ndim), 0)
     proof = oriented(array, [*(p.size for p in parents), o.size], prefer=prefer)
     axes = [p.name for p in parents]
@@ -110,22 +110,22 @@ def likelihood(
         order = prefer if array.shape == (o.size, *(p.size for p in parents)) else None
         if order is None:
             sides = " x ".join(map(str, array.shape))
-            raise told.wrong("GMN301", f"{told.name} is {sides}; no order of its axes sums to 1")
-        return told.rows(order, axes), parents
+            raise param.wrong("GMN301", f"{param.name} is {sides}; no order of its axes sums to 1")
+        return param.rows(order, axes), parents
     if proof.is_ambiguous and proof.orders[0] != prefer:
         orders = " or ".join(_written(order, [*axes, o.name]) for order in proof.orders)
-        raise told.wrong("GMN809", f"{told.name} is {orders}: both sum to 1; write ({o.name}, …)")
+        raise param.wrong("GMN809", f"{param.name} is {orders}: both sum to 1; write ({o.name}, …)")
     if proof.orders[0] != prefer:
         words = _written(proof.orders[0], [*axes, o.name])
-        told.note(f"{told.name} is written {words}, the only order in which its columns sum to 1")
-    return told.rows(proof.orders[0], axes), parents
+        param.note(f"{param.name} is written {words}, the only order in which its columns sum to 1")
+    return param.rows(proof.orders[0], axes), parents
 
 
 def _states_of(
-    told: Told, o: Member, linked: Sequence[Member], every: Sequence[Member]
+    param: Parameter, o: Member, linked: Sequence[Member], every: Sequence[Member]
 ) -> list[Member]:
     """The states that A depends on, by the sizes of its axes."""
-    array, depth = told.array, told.array.ndim - 1
+    array, depth = param.array, param.array.ndim - 1
     for among in ([*linked], [*every]):
         found = [
             list(parents)
@@ -136,11 +136,11 @@ def _states_of(
             break
     else:
         sides = " x ".join(map(str, array.shape))
-        words = f"{told.name} is {sides}, which is not {o.size} values of {o.name} by states"
-        raise told.wrong("GMN301", words)
+        words = f"{param.name} is {sides}, which is not {o.size} values of {o.name} by states"
+        raise param.wrong("GMN301", words)
     if len(found) > 1:
         names = " or ".join("(" + ", ".join(p.name for p in one) + ")" for one in found)
-        raise told.wrong("GMN809", f"{told.name} fits the states {names}; link them to it")
+        raise param.wrong("GMN809", f"{param.name} fits the states {names}; link them to it")
     return found[0]
 
 
@@ -160,7 +160,7 @@ class _Reading(NamedTuple):
 
 
 def transition(
-    told: Told, s: Member, linked: Sequence[Member], acting: Sequence[Member], count: int
+    param: Parameter, s: Member, linked: Sequence[Member], acting: Sequence[Member], count: int
 ) -> tuple[Array, list[Member], tuple[int, ...]]:
     """B as rows [contexts, next], its parents, and the sizes of its action axes.
 
@@ -169,56 +169,60 @@ def transition(
     Raises: UnreadError: no order fits its shape (301) or sums to 1 (201), or several do and differ
         (809).
     """
-    if told.array.ndim > MOST_AXES:
-        raise told.wrong("GMN703", f"{told.name} has {told.array.ndim} axes, more than {MOST_AXES}")
-    declared = _declared(told)
+    if param.array.ndim > MOST_AXES:
+        raise param.wrong(
+            "GMN703", f"{param.name} has {param.array.ndim} axes, more than {MOST_AXES}"
+        )
+    declared = _declared(param)
     others = [x for x in linked if x is not s]
     whole = list(linked) if s in linked else [s, *linked]
     readings: list[_Reading] = []
-    for size in range(min(len(others), max(told.array.ndim - 2, 0)), -1, -1):
+    for size in range(min(len(others), max(param.array.ndim - 2, 0)), -1, -1):
         for some in itertools.combinations(others, size):
             parents = tuple(x for x in whole if x is s or x in some)
-            readings += _readings(told, s, parents, is_moved=bool(acting))
+            readings += _readings(param, s, parents, is_moved=bool(acting))
         if readings:
             break
     counted = [r for r in readings if all(n in (1, count) for n in r.actions)] if count else []
     if count and readings and not counted:
-        told.note(f"the file says {count} actions elsewhere, {told.name} has others", "803")
+        param.note(f"the file says {count} actions elsewhere, {param.name} has others", "803")
     readings = counted or readings
     if declared:
         readings = [r for r in readings if r.short == declared or not r.actions]
     if not readings:
-        sides = " x ".join(map(str, told.array.shape))
-        if told.array.shape[1:3] == (s.size, s.size) and told.array.ndim == 4:
-            raise told.wrong("GMN802", f"{told.name} is {sides}: a table that changes with time")
+        sides = " x ".join(map(str, param.array.shape))
+        if param.array.shape[1:3] == (s.size, s.size) and param.array.ndim == 4:
+            raise param.wrong("GMN802", f"{param.name} is {sides}: a table that changes with time")
         order = f" in the order {_FULL[declared]}" if declared else ""
-        words = f"{told.name} is {sides}, which does not fit the {s.size} values of {s.name}{order}"
-        raise told.wrong("GMN301", words)
-    used = _proved(told, readings, is_declared=bool(declared))
+        words = (
+            f"{param.name} is {sides}, which does not fit the {s.size} values of {s.name}{order}"
+        )
+        raise param.wrong("GMN301", words)
+    used = _proved(param, readings, is_declared=bool(declared))
     names = [f"action{i or ''}" for i in range(len(used.actions))]
-    rows = told.rows(used.order, [*names, *(p.name for p in used.parents)])
+    rows = param.rows(used.order, [*names, *(p.name for p in used.parents)])
     return rows, list(used.parents), used.actions
 
 
-def _declared(told: Told) -> str:
+def _declared(param: Parameter) -> str:
     """The order that the file declares for B, short; empty where it declares none."""
     for key in ("b_tensor_order", "B_tensor_order", "transition_tensor_order"):
-        said = told.file.settings.get(key, "").strip("\"' ").lower()
+        said = param.file.settings.get(key, "").strip("\"' ").lower()
         words = said.replace("-", "_").replace(" ", "_").replace(",", "_").split("_")
         short = "".join(_SHORT.get(word, "") for word in words)
         if said and short not in _FULL:
-            raise told.wrong("GMN008", f"{key}: {said[:60]!r} is not one of {', '.join(ORDERS)}")
+            raise param.wrong("GMN008", f"{key}: {said[:60]!r} is not one of {', '.join(ORDERS)}")
         if said:
             return short
     return ""
 
 
 def _readings(
-    told: Told, s: Member, parents: tuple[Member, ...], *, is_moved: bool
+    param: Parameter, s: Member, parents: tuple[Member, ...], *, is_moved: bool
 ) -> Iterator[_Reading]:
     """The orders in use that fit the shape."""
-    shape, m = told.array.shape, len(parents)
-    j = told.array.ndim - 1 - m
+    shape, m = param.array.shape, len(parents)
+    j = param.array.ndim - 1 - m
     if j < 0 or (is_moved and j == 0 and m > 1):
         return
     sizes = tuple(p.size for p in parents)
@@ -236,13 +240,13 @@ def _readings(
         yield _Reading("anp", parents, shape[:j], order)
 
 
-def _proved(told: Told, readings: Sequence[_Reading], *, is_declared: bool) -> _Reading:
+def _proved(param: Parameter, readings: Sequence[_Reading], *, is_declared: bool) -> _Reading:
     """The reading whose columns sum to 1; the first one where none does, to name them."""
-    look(100, numbers=4 * told.array.size * len(readings))
+    look(100, numbers=4 * param.array.size * len(readings))
     fits = [
         one
         for one in readings
-        if np.all(np.abs(told.array.transpose(one.order).sum(axis=-1) - 1.0) <= BAND)
+        if np.all(np.abs(param.array.transpose(one.order).sum(axis=-1) - 1.0) <= BAND)
     ]
     if not fits:
         return readings[0]
@@ -250,24 +254,25 @@ def _proved(told: Told, readings: Sequence[_Reading], *, is_declared: bool) -> _
         return fits[0]  # (next, previous) is what the format says
     named = [one for one in fits if one.short in _CONVENTIONS]
     used = named[0] if named else fits[0]
-    table = told.array.transpose(used.order)
+    table = param.array.transpose(used.order)
     differ = [
         one
         for one in fits
-        if one.parents != used.parents or not np.array_equal(table, told.array.transpose(one.order))
+        if one.parents != used.parents
+        or not np.array_equal(table, param.array.transpose(one.order))
     ]
     if differ:
         names = " or ".join(_said(one) for one in (used, *differ))
-        words = f"{told.name} sums to 1 as {names}, which are different models; "
+        words = f"{param.name} sums to 1 as {names}, which are different models; "
         more = f"b_tensor_order: {_FULL[used.short]}, or another, in ModelParameters"
         if not named or any(one.short in _CONVENTIONS for one in differ):
-            raise told.wrong("GMN809", f"{words}write {more}")
-        told.note(f"{words}the first is what GNN's readers take; to be sure, write {more}", "801")
+            raise param.wrong("GMN809", f"{words}write {more}")
+        param.note(f"{words}the first is what GNN's readers take; to be sure, write {more}", "801")
     elif len(fits) > 1:
         names = " and ".join(_FULL[one.short] for one in fits)
-        told.note(f"{told.name} is the same model read as {names}")
+        param.note(f"{param.name} is the same model read as {names}")
     elif used.short != "npa" and not is_declared:
-        told.note(f"{told.name} is written {_said(used)}, the only order that sums to 1")
+        param.note(f"{param.name} is written {_said(used)}, the only order that sums to 1")
     return used
 
 

@@ -101,6 +101,7 @@ def tree_of(
     tree["queries"] = graph.entries("/queries", graph.queries())
     if policy := graph.policy():
         tree["policy"] = policy
+    lacks_a_table = any(d.code == "GMN010" for d in graph.found)  # what else is wrong rests on it
     has_tables = any(tree[key] for key in ("likelihoods", "transitions", "priors"))
     if not has_tables and not any(d.code in ("GMN310", "GMN802") for d in graph.found):
         kinds = sorted({node.type for node in nodes})
@@ -110,7 +111,7 @@ def tree_of(
             f" of a belief; {AS_PROMPT}"
         )
         return None, [finding("GMN806", words)], {}, {}
-    return tree, graph.found, graph.origins, graph.names
+    return None if lacks_a_table else tree, graph.found, graph.origins, graph.names
 
 
 class _Graph(Network):
@@ -155,7 +156,7 @@ class _Graph(Network):
             if node.type == "emission":
                 targets = self.named(node, "to", "of") or self.tied(node.name, "observation")
             if (table := self.table(node, TABLES)) is None or not targets:
-                self.without(node, "matrix" if targets else "observation")
+                self.without(node, targets, "observation")
                 continue
             of = targets[0]
             parents = self.named(node, "from", "given") or self.parents(node.name, of, "state")
@@ -171,15 +172,22 @@ class _Graph(Network):
                 targets = self.named(node, "to", "of") or self.tied(node.name, "state")
                 keys = TABLES
             if (table := self.table(node, keys)) is None or not targets:
-                self.without(node, "matrix" if targets else "state")
+                self.without(node, targets, "state")
                 continue
             yield node, self._conditional(targets[0], self._before(node, targets[0], table), table)
 
-    def without(self, node: Node, lacks: str) -> None:
-        """Say that a table's node says none."""
-        if node.type in ("emission", "transition"):
-            words = f"{node.type} {node.name} has no {lacks}: ignored"
-            self.note("GMN803", words, node.origin)
+    def without(self, node: Node, targets: Sequence[str], kind: str) -> None:
+        """Say that a table's node says none; an error where the model cannot do without it."""
+        if node.type not in ("emission", "transition"):
+            return
+        about = self.nodes.get(targets[0]) if targets else None
+        is_needed = node.type == "emission" or bool(self.tied(node.name, "action"))
+        if about and is_needed and not {"matrix", "transition", *TABLES} & set(about.properties):
+            words = f"{node.type} {node.name} has no matrix: write how {about.name} comes about"
+            self.note("GMN010", words, node.origin)
+            return
+        words = f"{node.type} {node.name} has no {'matrix' if about else kind}: ignored"
+        self.note("GMN803", words, node.origin)
 
     def _before(self, node: Node, of: str, table: Array | str) -> list[str]:
         """What the next value of `of` depends on: as many as the table has axes."""

@@ -39,6 +39,8 @@ SIZES = {
     "observations": ("num_obs", "num_observations"),
     "actions": ("num_controls", "num_actions"),
 }
+#: The arrays whose names those of vectors are.
+_NAMED_BY = {"C": "A", "D": "B", "V": "B"}
 POLICY = {
     "policy_len": "horizon",
     "gamma": "gamma",
@@ -78,7 +80,7 @@ class Layout:
         return made
 
     def _size_states(self) -> None:
-        said = _sizes(self.source, "states") or [len(v) for v in vectors(self.source.get("D"))]
+        said = _sizes(self.source, "states") or [len(v) for v in self._vectors("D")]
         self.states = [_factor_size(table) for table in self.b]
         if len(said) == len(self.states) or (said and not self.b):
             self.states = [n or m for n, m in itertools.zip_longest(said, self.states, fillvalue=0)]
@@ -97,16 +99,29 @@ class Layout:
             axes = self.b[f].shape[1 + len(states) :]
             for k, size in zip(actions, axes, strict=False):
                 self.actions.setdefault(k, size)
+        for key, of in _NAMED_BY.items():
+            named, known = self.source.get(key), self.source.get(of)
+            if not (isinstance(named, dict) and isinstance(known, dict)):
+                continue
+            if unknown := [repr(name) for name in named if name not in known]:
+                words = f"{key} names {', '.join(unknown)[:80]}, which {of} does not"
+                self.found.append(finding("GMN105", words, pointer=f"/{key}"))
         said = _sizes(self.source, "actions")
         if len(said) > max(self.actions, default=-1):
             self.actions = dict(enumerate(said)) if self.actions else {}
-        said = _sizes(self.source, "observations") or [
-            len(v) for v in vectors(self.source.get("C"))
-        ]
+        said = _sizes(self.source, "observations") or [len(v) for v in self._vectors("C")]
         fits = len(said) == len(self.a)
         self.observations = [
             (said[m] if fits else 0) or self._outcomes(m) for m in range(len(self.a))
         ]
+
+    def _vectors(self, key: str) -> list[Array]:
+        """Vectors in the order of what they are about; one that is missing by its name is empty."""
+        said, named_by = self.source.get(key), self.source.get(_NAMED_BY[key])
+        if isinstance(said, dict) and isinstance(named_by, dict) and set(said) <= set(named_by):
+            said = [said.get(name, []) for name in named_by]
+            return [flat(one) for one in said]
+        return vectors(said)
 
     def _usual_parents(self, table: Array, every: list[int]) -> list[int]:
         """All factors; where there are fewer axes, the only factors whose sizes fit."""
@@ -154,9 +169,7 @@ class Layout:
 
     def is_proven(self) -> bool:
         """Whether every table has the sizes of its variables and an axis that sums to 1."""
-        d = [len(v) for v in vectors(self.source.get("D"))]
-        c = [len(v) for v in vectors(self.source.get("C"))]
-        fit = (not d or d == self.states) and (not c or c == self.observations)
+        fit = _fit(self._vectors("D"), self.states) and _fit(self._vectors("C"), self.observations)
         fit = fit and len(self.b) == len(self.states)
         return fit and all(
             oriented(table, sizes) is not None for _, table, sizes, _ in self._shapes()
@@ -170,6 +183,7 @@ class Layout:
         """The document."""
         states = _variables(self.source, "states", self.states)
         observations = _variables(self.source, "observations", self.observations)
+        _rename_twins(observations, _names(states), found)
         actions = _variables(self.source, "actions", [n for _, n in sorted(self.actions.items())])
         s, o, u = (_names(variables) for variables in (states, observations, actions))
         control = dict(zip(sorted(self.actions), u, strict=True))
@@ -201,12 +215,29 @@ class Layout:
             "actions": actions,
             "likelihoods": likelihoods,
             "transitions": transitions,
-            "preferences": preferences(o, vectors(self.source.get("C")))
-            + preferences(s, vectors(self.source.get("V"))),
-            "priors": priors(s, vectors(self.source.get("D"))),
+            "preferences": preferences(o, self._vectors("C")) + preferences(s, self._vectors("V")),
+            "priors": priors(s, self._vectors("D")),
             "habits": habits,
             **({"policy": policy} if policy else {}),
         }
+
+
+def _fit(said: Sequence[Array], sizes: Sequence[int]) -> bool:
+    """Whether vectors have the sizes of what they are about; an empty one says nothing."""
+    lengths = [len(one) for one in said]
+    return not lengths or (
+        len(lengths) == len(sizes) and all(n in (0, m) for n, m in zip(lengths, sizes, strict=True))
+    )
+
+
+def _rename_twins(variables: Sequence[Tree], taken: Sequence[str], found: list[Diagnostic]) -> None:
+    """Call an observation otherwise that has the name of a state, as modalities of pymdp may."""
+    for variable in variables:
+        name = str(variable["name"])
+        if name in taken:
+            variable["name"] = f"o_{name}"
+            words = f"observation {name!r} is called 'o_{name}': a state has its name"
+            found.append(finding("GMN804", words, got=name))
 
 
 def _factor_size(table: Array) -> int:

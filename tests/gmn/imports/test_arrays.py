@@ -184,3 +184,30 @@ def test_a_flat_pomdp_says_its_discount(at: str) -> None:
     ends = {**POMDP, "terminal": ["open"], "learn": True}
     left = [d.message for d in read_flat_pomdp(ends)[1] if d.code == "GMN803"]
     assert left == ["'terminal' of the document ignored", "'learn' of the document ignored"]
+
+
+def test_arrays_by_name_belong_to_what_has_the_name() -> None:
+    walk = [[[1, 1], [0, 0], [0, 0]], [[0, 0], [1, 0], [0, 0]], [[0, 0], [0, 1], [1, 1]]]
+    named = {
+        "A": {
+            "location": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+            "reward": [[0.5, 0.9, 0.1], [0.5, 0.1, 0.9]],
+        },
+        "B": {"location": walk},
+        "C": {"reward": [0, 2]},
+        "D": {"location": [1, 0, 0]},
+    }
+    verdict = validate(named)
+    assert verdict.report.is_valid
+    assert verdict.compiled is not None
+    assert [v.name for v in verdict.compiled.observations] == ["o_location", "reward"]
+    assert [c.tolist() for c in verdict.compiled.C] == [[0, 0, 0], [0, 2]]
+    assert verdict.compiled.D[0].tolist() == [1, 0, 0]
+    said = [d.message for d in verdict.report.repairs if d.code == "GMN804"]
+    assert "observation 'location' is called 'o_location': a state has its name" in said
+
+
+def test_a_vector_of_a_name_that_no_array_has_is_an_error() -> None:
+    named = {"A": {"seen": [[0.9, 0.2], [0.1, 0.8]]}, "B": {"s": [[1, 0], [0, 1]]}}
+    report = validate({**named, "C": {"joy": [0, 1]}}).report
+    assert [d.message for d in report.errors] == ["C names 'joy', which A does not"]
