@@ -178,6 +178,7 @@ class RouterCompleter:
         attempts: list[WireAttempt] = []
         while True:
             trace = self._trace(request, context)
+            context.cost.under_way = trace.so_far
             try:
                 sent = self._arguments(group or request.route, request, context)
                 response = await self.transport.send(
@@ -189,9 +190,6 @@ class RouterCompleter:
                 answer = answer_of(response, wire, clock() - start, trace.stopped)
                 return await self._windows.with_end(answer, request, trace)
             except LLMError:
-                raise
-            except asyncio.CancelledError:
-                context.cost.under_way = trace.so_far()
                 raise
             except Exception as error:  # noqa: BLE001  LiteLLM raises its own, openai's, ValueErrors
                 attempts += trace.ended
