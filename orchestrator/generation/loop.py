@@ -249,7 +249,7 @@ async def refine(
                 if answer.stopped == "deadline" and not isinstance(decision, Finished):
                     _enforce_deadline(context)
     except TimeoutError:
-        raise _too_late(state, context.cost.under_way) from None
+        raise _too_late(state, context.cost.under_way()) from None
     except LLMError as failure:
         context.emit(Failed(len(state.attempts) + 1, type(failure).__name__, str(failure)))
         if failure.partial is not None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import zlib
 from typing import TYPE_CHECKING
+
+from orchestrator.types.pattern import pattern
 
 if TYPE_CHECKING:
     from orchestrator.types.requests import Answer
@@ -16,6 +20,12 @@ _FEWEST_COPIES = 8
 #: good documents too, blanks and words are not.
 _OF_BLANKS, _OF_WORDS, _OF_NUMBERS = 600, 3_000, 12_000
 _ONCE_CUT_OFF = 4  # factor by which less is enough in an answer that has not come to its end
+_CIRCLE = 2_000  # characters in which a text that circles shows it
+_LEAST_NEW = 0.09  # of its length, that a text which says something new takes compressed
+_OF_LETTERS = 0.2
+_LONGEST_VALUE, _MOST_LOOKED_AT = 600, 20_000  # characters
+_QUOTED = pattern(r'"(?:[^"\\]|\\.)*(?P<end>"?)', re.DOTALL)
+_DIGITS = pattern(r"\d{1,9}")
 LONGEST_TAIL = _OF_NUMBERS + _LONGEST_PIECE  # characters: all that is looked at
 
 
@@ -36,6 +46,23 @@ def _meant(piece: str) -> int:
     if piece.isspace():
         return _OF_BLANKS
     return _OF_WORDS if any(c.isalpha() for c in piece) else _OF_NUMBERS
+
+
+def is_getting_on(text: str) -> bool:
+    """Whether a text that was cut off was on its way: it neither circles nor is lost in one value.
+
+    What circles may count: ``s1, s2, s3``. It compresses to less than a twentieth, documents to a
+    seventh at least; tables of numbers may do so too and are meant.
+    """
+    opened = list(_QUOTED.finditer(text[-_MOST_LOOKED_AT:]))
+    if opened and not opened[-1]["end"] and len(opened[-1][0]) > _LONGEST_VALUE:
+        return False
+    tail = _DIGITS.sub("0", text[-_CIRCLE:])
+    is_words = sum(map(str.isalpha, tail)) > len(tail) * _OF_LETTERS
+    if len(text) < _CIRCLE or not is_words:
+        return True
+    packed = zlib.compress(tail.encode(errors="replace"), 9)
+    return len(packed) > len(tail) * _LEAST_NEW
 
 
 def is_stopped_short(answer: Answer, limit: int) -> bool:

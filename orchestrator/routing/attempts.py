@@ -95,7 +95,9 @@ class AttemptRecord:
         """What it has done until now, for the words of a deadline."""
         who, result = self.deployment or self.provider, self.result
         seconds = (clock() - self.started_at) if result is None else result.seconds
-        tokens = result.usage.completion_tokens if result is not None and self.partial else 0
+        tokens = written_tokens(self.heard)
+        if result is not None and self.partial:
+            tokens = result.usage.completion_tokens
         if tokens:
             return f"{who} had written about {tokens} tokens in {seconds:.0f} s"
         return f"{who} had answered nothing in {seconds:.0f} s"

@@ -160,6 +160,7 @@ class RouterCompleter:
         attempts: list[WireAttempt] = []
         while True:
             trace = self._trace(request, context)
+            context.cost.under_way = trace.so_far
             try:
                 sent = self._arguments(group or request.route, request, context)
                 response = await self.transport.send(
@@ -171,9 +172,6 @@ class RouterCompleter:
                 answer = answer_of(response, wire, clock() - start, trace.stopped)
                 return await self._windows.with_end(answer, request, trace)
             except OrchestratorError:
-                raise
-            except asyncio.CancelledError:
-                context.cost.under_way = trace.so_far()
                 raise
             except Exception as error:  # noqa: BLE001  LiteLLM raises its own, openai's, ValueErrors
                 attempts += trace.ended

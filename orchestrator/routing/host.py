@@ -177,7 +177,8 @@ async def _opened(
     except TimeoutError:
         if not limit.expired():
             raise
-        raise stood_still(attempt, pace) from None
+        failure = stood_still(attempt, pace)
+        raise failure from failure.__cause__
     return response
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _LOOKED_AT_EVERY = 300  # characters
 #: Kept of the time that is left, to judge what came until then.
-_RESERVE_S, _RESERVE_SHARE = 0.5, 0.1
+_RESERVE_S, _RESERVE_SHARE = 2.0, 0.1
 
 
 async def assembled(stream: Any, on_text: Callable[[str], None], trace: Trace) -> Any:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from orchestrator.types.events import Event, Hook
     from orchestrator.types.requests import WireAttempt
 
-_LAST_S = 0.6  # in which no call is begun
+_LAST_S = 2.1  # in which no call is begun
 
 
 @dataclass(slots=True)
@@ -39,7 +39,7 @@ class RequestCost:
         unsent: attempts that failed before anything was sent: they are on nobody's bill.
         announce: called before a call is sent, with what it may take.
         late: called with the attempts of a call that ends after the request did.
-        under_way: what the call had done that the deadline stopped, in words; empty for none.
+        under_way: says in words what the call that was sent last has done; empty for nothing.
         bill: what the row of a batch takes that the request is part of, if it is of one.
     """
 
@@ -55,7 +55,7 @@ class RequestCost:
     unsent: list[WireAttempt] = field(default_factory=list)
     announce: Callable[[WireAttempt], None] | None = None
     late: Callable[[tuple[WireAttempt, ...]], None] | None = None
-    under_way: str = ""
+    under_way: Callable[[], str] = str
     bill: Bill | None = field(default_factory=bill_of_row)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 

@@ -25,7 +25,11 @@ async def test_no_mix_takes_more_calls_than_the_best_peer(patches: bool) -> None
             params = {"model": f"openai/{mix}", "api_base": model.base, "api_key": "none"}
             config = {
                 "model_list": [{"model_name": "m", "litellm_params": params}],
-                "orchestrator": {"cache": {"mode": "off"}, "ledger": {"enabled": False}},
+                "orchestrator": {
+                    "cache": {"mode": "off"},
+                    "ledger": {"enabled": False},
+                    "generation": {"timeout_s": 60},  # its server speaks no streams
+                },
             }
             async with Orchestrator(config) as orc:
                 made = await orc.generate_structured(PROMPT, Chain, refine=MOST_TRIES)

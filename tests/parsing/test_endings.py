@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.generation.request_building import load_library
-from orchestrator.gmn.formats import write_json
-from orchestrator.parsing.endings import is_looping
+from orchestrator.gmn.formats import write_json, write_text
+from orchestrator.parsing.endings import is_getting_on, is_looping
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,21 @@ def test_no_curated_model_looks_like_a_loop() -> None:
     ]
     assert [t for t in texts if any(is_looping(t[:n]) for n in range(0, len(t), 300))] == []
     assert [t for t in texts if is_looping(t[: len(t) // 2], is_cut_off=True)] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"name": "' + "a device that keeps a room at the temperature it has, and " * 20,
+        ",".join(f'{{"name": "s{i}", "labels": ["a{i}", "b{i}"]}}' for i in range(99)),
+        "node state s { labels: [cold, hot] }\n" * 80,
+    ],
+)
+def test_a_text_that_circles_or_is_lost_in_one_value_is_not_getting_on(text: str) -> None:
+    assert not is_getting_on(text)
+
+
+def test_documents_and_tables_are_getting_on_wherever_they_are_cut() -> None:
+    table = str([[0.1] * 20] * 20)
+    texts = [table, *(write_text(example.spec) for example in load_library())]
+    assert all(is_getting_on(text[:end]) for text in texts for end in range(0, len(text), 211))

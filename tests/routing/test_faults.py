@@ -163,7 +163,8 @@ async def test_block_text_whose_end_nobody_states_is_asked_for_again(
     unsure = openai(asked, Said(GOOD))
     unsure["choices"][0]["finish_reason"] = reason
     wire.plan("m", Reply(raw=json.dumps(unsure)), GOOD)
-    async with Orchestrator(provider_config(wire, "openai", generation={"mode": "prompt"})) as orc:
+    whole = {"mode": "prompt", "timeout_s": 60}  # of a stream LiteLLM does not say it
+    async with Orchestrator(provider_config(wire, "openai", generation=whole)) as orc:
         made = await orc.generate_gmn("a walker", model="m")
     assert [a.answer.finish for a in made.attempts] == [reason or "", "stop"][-calls:]
     assert len(made.attempts) == calls

@@ -154,7 +154,7 @@ def test_every_pin_has_hashes_and_sdists_are_for_one_test_tool_alone() -> None:
     for tool in ("forbiddenfruit", "setuptools", "hatchling", "pytest", "pip-audit"):
         assert tool not in pins("constraints.txt")
     makefile = (ROOT / "Makefile").read_text()
-    assert re.findall(r"--no-binary (\S+)", makefile) == ["forbiddenfruit"]
+    assert re.findall(r"--no-binary (\S+)", makefile) == ["forbiddenfruit", "llama-cpp-python"]
     assert "$(call install,$(VENV),$(PINNED),constraints.txt," in makefile
     assert re.search(r"^PINNED := .*--require-hashes --only-binary :all:$", makefile, re.MULTILINE)
 

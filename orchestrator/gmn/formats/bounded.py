@@ -22,6 +22,8 @@ from orchestrator.types.requests import AgentType
 
 #: A name without quotes, blanks and escapes: letters of any alphabet, digits, and what joins them.
 _NAME = "^[A-Za-z0-9_.\u00c0-\ud7ff-]{1,32}$"
+#: The same with blanks and what else a label may hold: no quotes, brackets or escapes.
+_LABEL = "^[A-Za-z0-9_.,:;+*/()%<>=!?' \u00c0-\ud7ff-]{1,48}$"
 _ITEMS = {
     "states": DEFAULT_LIMITS.states, "observations": DEFAULT_LIMITS.observations,
     "actions": DEFAULT_LIMITS.actions, "likelihoods": DEFAULT_LIMITS.observations,
@@ -33,7 +35,7 @@ _ITEMS = {
 _MOST_ITEMS = 64
 _LENGTHS = {"description": 160, "reason": 80, "prompt": 600, "path": 120, "from": 120}
 _IN_METADATA, _IN_PATCH = 160, 600  # characters of a value
-_LABEL = DEFAULT_LIMITS.label_length
+_LABEL_LENGTH = DEFAULT_LIMITS.label_length
 #: Fields that name a variable, an action's label aside.
 _NAMES = frozenset({"name", "of", "on", "given", "var", "inputs", "key"})
 _KNOWN = {"gmn": [VERSION], "agent_type": list(get_args(AgentType))}
@@ -84,6 +86,8 @@ def _text(field: str, section: str) -> dict[str, object]:
         return {"enum": _KNOWN[field]}
     if field in _NAMES:
         return {"pattern": _NAME}
+    if field == "labels":
+        return {"pattern": _LABEL}
     if field == "value" and section in ("metadata", "patch"):
         return {"maxLength": _IN_METADATA if section == "metadata" else _IN_PATCH}
-    return {"maxLength": _LENGTHS.get(field, _LABEL)}
+    return {"maxLength": _LENGTHS.get(field, _LABEL_LENGTH)}
