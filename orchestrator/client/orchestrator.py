@@ -120,6 +120,7 @@ class Orchestrator(Wiring):
         `model` names a route, a model group or a model of the configuration, `provider` forces one.
         `tenant` names whose budget pays; the ledger shows it. `cache` says whether the cache may
         answer, and how the answer is kept: ``{"mode": "use", "ttl": 3600, "tag": "trial"}``.
+        In staged mode there are no `samples`.
         `search` is auto, always, off or tool: facts of sources are shown, the metadata list the
         sources.
 

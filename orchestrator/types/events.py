@@ -23,8 +23,8 @@ class Asked:
 
     Attributes:
         route: the route called; it changes when the loop escalates.
-        purpose: ``generate``, ``patch`` (the answer is a JSON Patch), ``rewrite``, ``fresh`` or
-            ``escalate``.
+        purpose: ``generate``, ``patch`` (the answer is a JSON Patch), ``rewrite``, ``fresh``,
+            ``escalate`` or ``staged`` (the answer makes choices of one closed question).
         reason: why this call is made; empty for the first attempt.
     """
 

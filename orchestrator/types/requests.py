@@ -340,7 +340,7 @@ class Attempt(Generic[T_co]):
     """One round of the loop: request, answer and evaluation.
 
     Attributes:
-        purpose: ``generate``, ``patch``, ``rewrite``, ``fresh`` or ``escalate``.
+        purpose: ``generate``, ``patch``, ``rewrite``, ``fresh``, ``escalate`` or ``staged``.
         reason: why this call was made; empty for the first.
     """
 

@@ -80,8 +80,11 @@ class ClosedQuestion:
 
 
 def _objects(text: str) -> list[Mapping[str, object]]:
-    values = [one.value for one in read_candidates(text, complete=True).values]
-    return [value for value in values if isinstance(value, Mapping)]
+    try:
+        values = read_candidates(text, complete=True).values
+    except ValueError:  # there is no JSON in it
+        return []
+    return [one.value for one in values if isinstance(one.value, Mapping)]
 
 
 def _plain(text: str) -> str:

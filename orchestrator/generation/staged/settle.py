@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 MOST_TRIED = 12  # documents beside the first
 _EPISODES = 12
+_OFTEN = 0.8  # of the episodes, in which what is implied comes true
 
 
 def settled(
@@ -47,12 +48,19 @@ def settled(
 
     best, worth = made(answers)
     for change in _doubts(sheet, answers):
-        if len(found) > MOST_TRIED:
+        if len(found) > MOST_TRIED or _is_settled(best, worth):
             break
         other, other_worth = made({**answers, **change})
         if other_worth > worth:
             best, worth, answers = other, other_worth, {**answers, **change}
     return best, answers
+
+
+def _is_settled(evaluation: Evaluation[object], worth: tuple[float, ...]) -> bool:
+    """Whether nothing of the sentence is missing, and it does what the sentence implies."""
+    fits = evaluation.report.fits
+    is_whole = fits is None or not fits.unmet
+    return evaluation.is_accepted and is_whole and worth[4] >= _OFTEN
 
 
 def _worth(sheet: Sheet, evaluation: Evaluation[object]) -> tuple[float, ...]:
@@ -75,7 +83,7 @@ def _behaves(sheet: Sheet, evaluation: Evaluation[object]) -> float:
     if not isinstance(evaluation.value, GMNSpec) or not evaluation.is_accepted:
         return 0.0
     if not (wanted := inferred_from(sheet.sentence, evaluation.value)):
-        return 0.0
+        return 1.0
     try:
         with allowance(DEFAULT_LIMITS.work // 20):
             model = compile_spec(evaluation.value)

@@ -1,0 +1,171 @@
+"""How much of a sentence is in the documents of staged mode: per set of sentences and model.
+
+python -m benchmarks.staged [--server http://127.0.0.1:18090/v1] [--most 40]
+
+Models: one that answers at random within its grammar, an oracle that knows the right choices, and
+what a server answers. `relations` are the choices of the held-back sentences that are right.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from orchestrator.config.paths import shipped
+from orchestrator.generation.gmn_contract import GMNContract
+from orchestrator.generation.loop import refine
+from orchestrator.generation.prompts import Prompts
+from orchestrator.generation.staged.course import Staging
+from orchestrator.generation.state import Bounds
+from orchestrator.types.errors import InvalidOutputError
+from orchestrator.types.messages import LLMMessage, LLMRole
+from orchestrator.types.requests import Answer, Description, OutputMode, Request, Usage
+from orchestrator.types.run_context import RunContext
+from tests.support.closed import Answering, at_random, by_key
+from tests.support.commitments import sentences
+
+PROMPTS = Prompts(shipped("prompts", "templates"))
+HELD_BACK = Path(__file__).with_name("staged.jsonl")
+MOST_CALLS = 12
+
+
+class Served:
+    """A completer that asks a server in OpenAI's format, with the schema as it is."""
+
+    def __init__(self, base: str) -> None:
+        self._url = f"{base.rstrip('/')}/chat/completions"
+
+    async def complete(self, request: Request, context: RunContext) -> Answer:
+        """The server's answer."""
+        del context
+        return await asyncio.to_thread(self._answer, request)
+
+    def _answer(self, request: Request) -> Answer:
+        form = {"type": "json_object", "schema": request.schema}
+        body = {
+            "model": "any",
+            "messages": [turn.as_dict() for turn in request.messages],
+            "response_format": form,
+            "max_tokens": request.max_tokens,
+            "temperature": 0.0,
+        }
+        asked = urllib.request.Request(
+            self._url, json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(asked, timeout=600) as response:
+            said = json.load(response)
+        choice, used = said["choices"][0], said["usage"]
+        usage = Usage(used["prompt_tokens"], used["completion_tokens"])
+        return Answer(choice["message"]["content"], choice["finish_reason"], usage=usage)
+
+
+async def measured(
+    cases: Sequence[tuple[str, Mapping[str, str]]], model: Callable[[Mapping[str, str]], Any]
+) -> Counter[str]:
+    """Documents, calls, tokens and what fits, over sentences with the right choices of each."""
+    found = Counter[str]()
+    for text, key in cases:
+        first = Request(
+            (LLMMessage(LLMRole.USER, text),), "default", parameters={"max_tokens": 512}
+        )
+        staging = Staging(text, PROMPTS, OutputMode.JSON_SCHEMA, MOST_CALLS, is_first=True)
+        found["sentences"] += 1
+        try:
+            made = await refine(
+                first, completer=model(key), contract=GMNContract(asked=Description(text)),
+                follow_ups=PROMPTS, context=RunContext(), bounds=Bounds(deadline_s=900),
+                staging=staging,
+            )  # fmt: skip
+        except InvalidOutputError as error:
+            found["calls"] += len(error.attempts)
+            continue
+        found["valid"] += 1
+        found["calls"] += len(made.attempts)
+        found["read"] += made.usage.prompt_tokens
+        found["wrote"] += made.usage.completion_tokens
+        found["most"] = max(found["most"], made.usage.completion_tokens)
+        fits = made.report.fits
+        if fits is not None:
+            found["fulfilled"] += fits.fulfilled
+            found["of"] += fits.of
+            found["whole"] += not fits.unmet
+        said = dict(
+            part.rsplit(" ", 1)
+            for part in made.spec.meta("assumptions").removeprefix("a model answered: ").split("; ")
+            if " " in part
+        )
+        asked = {name.partition(":")[2] or name: choice for name, choice in said.items()}
+        found["relations"] += sum(asked.get(name) == choice for name, choice in key.items())
+        found["of_relations"] += sum(name in asked for name in key)
+    return found
+
+
+def line(of: str, model: str, found: Counter[str]) -> str:
+    """The figures of one set and model in words."""
+    valid = max(found["valid"], 1)
+    right = f"; relations right {found['relations']} of {found['of_relations']}"
+    return (
+        f"staged: {of}, {model}: valid and running {found['valid']} of {found['sentences']};"
+        f" fits {found['fulfilled']} of {found['of']} commitments, all of them in {found['whole']}"
+        f" documents; {found['calls'] / found['sentences']:.1f} calls,"
+        f" {found['read'] / valid:.0f} tokens read, {found['wrote'] / valid:.0f} written"
+        f" (most {found['most']})" + (right if found["of_relations"] else "")
+    )
+
+
+def cases() -> dict[str, list[tuple[str, Mapping[str, str]]]]:
+    """The sets of sentences, each with the choices that are known to be right."""
+    sets: dict[str, list[tuple[str, Mapping[str, str]]]] = {
+        f"sentences written {half} the rules": [
+            (one.text, {}) for one in sentences() if one.half == half
+        ]
+        for half in ("before", "after")
+    }
+    lines = [json.loads(one) for one in HELD_BACK.read_text("utf-8").splitlines()]
+    sets["sentences held back"] = [(one["sentence"], one["key"]) for one in lines]
+    return sets
+
+
+def _is_up(base: str) -> bool:
+    try:
+        urllib.request.urlopen(f"{base}/models", timeout=20).close()
+    except (urllib.error.URLError, TimeoutError):
+        return False
+    return True
+
+
+def main() -> int:
+    """Print the figures; return 1 when a document of a model that follows grammars is not valid."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--server", default="http://127.0.0.1:18090/v1")
+    parser.add_argument("--most", type=int, default=1000, help="sentences of each set")
+    parser.add_argument("--only", default="", help="sets whose name holds this")
+    arguments = parser.parse_args()
+    models: dict[str, Callable[[Mapping[str, str]], Any]] = {
+        "answers at random": lambda key: Answering(at_random(len(key))),
+        "an oracle": lambda key: Answering(by_key(key)),
+    }
+    if _is_up(arguments.server):
+        models["the server"] = lambda key: Served(arguments.server)
+    is_bad = False
+    for of, listed in cases().items():
+        if arguments.only not in of:
+            continue
+        for name, model in models.items():
+            if name == "an oracle" and not any(key for _, key in listed):
+                continue
+            found = asyncio.run(measured(listed[: arguments.most], model))
+            is_bad |= found["valid"] < found["sentences"] and name != "the server"
+            print(line(of, name, found), flush=True)
+    return int(is_bad)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
