@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.config.providers import EMBEDDED_VERSION, OFFLINE
 from orchestrator.models.surroundings import Surroundings, surroundings, without_secrets
 
 if TYPE_CHECKING:
@@ -78,13 +79,18 @@ class Deployments:
             (name, r) for name in self.routes.get(route, (route,)) for r in self.of_group(name)
         ]
         known = [
-            (name, r.model, without_secrets({**self.defaults, **r.params.value}))
+            (name, _as_it_answers(r), without_secrets({**self.defaults, **r.params.value}))
             for name, r in found
         ]
         text = json.dumps(known, sort_keys=True).encode(errors="surrogatepass")
         made = now.added_to(hashlib.sha256(text).hexdigest()[:16], [one for _, one in found])
         self._prints[route] = now, made
         return made
+
+
+def _as_it_answers(one: Deployment) -> str:
+    """The model, and for the embedded provider the version of its answers."""
+    return f"{one.model}@{EMBEDDED_VERSION}" if one.provider == OFFLINE else one.model
 
 
 def named(one: Deployment, name: str) -> Deployment:

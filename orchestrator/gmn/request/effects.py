@@ -139,12 +139,13 @@ def _effect(segment: _Segment, verb: str) -> Effect | None:
         before, after = after[0], after[1:]  # ``turns X into Y``, ``makes an X one Y``
     step = _step(segment, after[-1] if after else "")
     is_own = segment.has(_CAUSE, _FIX) or bool(step)
-    if not is_own and not (action and is_before and verb):
+    is_kept = segment.has(_STAY) or _is_held(segment)
+    if not is_own and not (action and is_before and (verb or is_kept)):
         return None
     is_alone = segment.has(_ALONE)
     if not action and not is_alone and segment.has(_WHEN) and not before:
         return None  # on a condition that is not one of its states
-    if segment.has(_STAY) or _is_held(segment):
+    if is_kept:
         return _made(segment, action, before, "@stay") if action else None
     if step:
         is_about_it = action or after or is_alone or segment.low[0] == "it" or abs(step) == 2
@@ -202,7 +203,7 @@ def _is_condition(segment: _Segment, at: int) -> bool:
     said = [w for w in segment.low[max(0, at - 4) : at] if w not in ARTICLES]
     if "into" in said[-1:] or "to" in said[-1:]:
         return False
-    is_be = said[-2:] and said[-1] in ("is", "are", "it", "a")
+    is_be = bool(said) and said[-1] in ("is", "are", "it", "a")
     return bool(said) and (said[-1] in _WHEN or (is_be and any(w in _WHEN for w in said)))
 
 
