@@ -27,7 +27,7 @@ _CAUSE = words(
 )
 _FIX = words("fixes fix cures cure helps help heals heal clears solves restores relieves soothes")
 _UP = words(
-    "up raises raise raised higher more increases increase lifts lift fuller fills fill forward"
+    "up raises raise raised higher more increases increase lifts fuller fills fill forward"
     " warmer hotter warms warm heats heat faster speeds wetter larger further louder brighter"
     " upward"
 )
@@ -80,7 +80,8 @@ class _Segment:
         at = 0
         while at < len(self.low):
             name, length = found_in(self.low, at, self.names.states)
-            if name:
+            is_verb = length == 1 and self.low[at] in _UP | _DOWN and self.low[at] != name
+            if name and not is_verb:  # ``it slows`` is not the state called slow
                 self.known.append((at, name))
             at += length or 1
 
@@ -135,6 +136,8 @@ def _effect(segment: _Segment, verb: str) -> Effect | None:
     known = [(n, name) for n, name in segment.known if not at <= n < at + 1 or not action]
     before = next((s for n, s in known if _is_condition(segment, n)), "")
     after = [s for n, s in known if not _is_condition(segment, n)]
+    if verb in _FIX and after and not before:
+        before, after = after[0], after[1:]  # ``clearing fixes a jam``
     if len(after) > 1 and not before and verb not in _SHOWS:
         before, after = after[0], after[1:]  # ``turns X into Y``, ``makes an X one Y``
     step = _step(segment, after[-1] if after else "")
