@@ -59,7 +59,8 @@ class Built:
 
 
 def sentences(half: str = "") -> list[Wanted]:
-    """All of the file, or those of one half: ``tuned`` or ``kept back``."""
+    """All of the file, or those of one part: ``tuned`` while the rules were written, the others
+    ``kept back`` or ``fresh``, that is written after them."""
     lines = (json.loads(line) for line in SENTENCES.read_text("utf-8").splitlines())
     return [
         Wanted(

@@ -29,12 +29,12 @@ _FIX = words("fixes fix cures cure helps help heals heal clears solves restores 
 _UP = words(
     "up raises raise raised higher more increases increase lifts fuller fills fill forward"
     " warmer hotter warms warm heats heat faster speeds wetter larger further louder brighter"
-    " upward"
+    " upward grows rises climbs"
 )
 _DOWN = words(
     "down lowers lower less decreases decrease reduces reduce drops drop emptier empties back"
     " backward cooler colder cools cool chills slower slows drier dries smaller quieter dimmer"
-    " downward falls sinks"
+    " downward falls sinks shrinks fades"
 )
 #: What an action may be called that goes along any list.
 _UPWARDS = words("up raise raises higher increase increases lift forward forwards ahead next")
@@ -52,6 +52,7 @@ MOTION = words(
     "drives moves goes walks jumps travels flies sails hops runs patrols visits wanders swims rides"
     " moving walking driving travels roams crawls steps patrolling flying jumping"
 )
+_STEPS = words("step steps notch notches level levels floor floors")
 _APART = frozenset(",;:.!?\n")
 _SILENT = ARTICLES | words(
     "it him her them to into in on at one by step steps with probability one's be being is are back"
@@ -59,10 +60,15 @@ _SILENT = ARTICLES | words(
 )
 _LONGEST_SEGMENT = 24
 #: Verbs that say that something happens.
-HAPPENS = (_CAUSE | _FIX | _UP | _DOWN) - MOTION
+HAPPENS = (_CAUSE | _FIX | _UP | _DOWN | _ALONE | _STEPS) - MOTION
 #: Ends of lists, by what their labels mean: the first is the low end.
-_LOW = words("cold cool low empty slow dry off dark small weak quiet none behind still poor few")
-_HIGH = words("hot warm high full fast wet on bright large strong loud many ahead rich soggy")
+_LOW = words(
+    "cold cool low empty slow dry off dark small weak quiet none behind still poor few short"
+    " shallow thin"
+)
+_HIGH = words(
+    "hot warm high full fast wet on bright large strong loud many ahead rich soggy tall deep thick"
+)
 
 
 @dataclass
@@ -96,14 +102,15 @@ def read_effects(scan: Scan) -> None:
     if not names.states:
         return
     _take_repeated(scan, names)
-    verb = ""
+    verb = subject = ""
     for begin, end in _segments(scan):
         if begin and scan.tokens[begin - 1].text in ".!?\n;:":
-            verb = ""
+            verb = subject = ""
         segment = _Segment(scan, names, begin, end)
         verb = next((w for w in segment.low if w in _CAUSE | _FIX | _SHOWS), verb)
-        found = _shown(segment) or _effect(segment, verb)
+        found = _shown(segment) or _effect(segment, verb, subject)
         if found:
+            subject = found.action
             scan.effects.append(found)
             _take(segment, found)
 
@@ -129,11 +136,13 @@ def _segments(scan: Scan) -> Iterator[tuple[int, int]]:
             begin = at + 1
 
 
-def _effect(segment: _Segment, verb: str) -> Effect | None:
+def _effect(segment: _Segment, verb: str, subject: str) -> Effect | None:
     if segment.has(_WISHES) or any(word.endswith("n't") for word in segment.low):
         return None
     action, at, is_before = _action(segment, verb)
     known = [(n, name) for n, name in segment.known if not at <= n < at + 1 or not action]
+    if not action and "into" in segment.low and len(known) == 2 and segment.low[:1] != ["it"]:
+        action, is_before = subject, known[0][0] == 0  # ``turns a into b and b into c``
     before = next((s for n, s in known if _is_condition(segment, n)), "")
     after = [s for n, s in known if not _is_condition(segment, n)]
     if verb in _FIX and after and not before:
@@ -213,9 +222,9 @@ def _is_condition(segment: _Segment, at: int) -> bool:
 def _step(segment: _Segment, label: str) -> int:
     """How a segment says that it goes along the list: 1 for up or on, -1 for down or back."""
     states = segment.names.states
-    if segment.has(words("step steps")) and label:
+    if segment.has(_STEPS) and label:
         return 1 if states.index(label) >= len(states) / 2 else -1
-    if label and not segment.has(words("step steps")):
+    if label:
         return 0
     if segment.has(_WORSE):
         return -2
@@ -267,10 +276,10 @@ def _take(segment: _Segment, found: Effect) -> None:
     own = {word for name in (found.action, *said) for word in name.split()}
     parts = frozenset().union(*(roots(word) for word in own)) if own else frozenset()
     silent = _SILENT | _CAUSE | _FIX | _UP | _DOWN | _BETTER | _WORSE | _STAY | _WHEN | _SHOWS
-    silent |= _ALONE | {"left", "level", "not", "no", "effect", "same", "as", "does", "has"}
+    silent |= _ALONE | _STEPS | {"left", "not", "no", "effect", "same", "as", "does", "has"}
     for n in range(segment.begin, segment.end):
         word = segment.scan.low(n)
-        is_step = number(word) is not None and segment.scan.low(n + 1) in ("step", "steps")
+        is_step = number(word) is not None and segment.scan.low(n + 1) in _STEPS
         if is_step or (word in silent and number(word) is None) or roots(word) & parts:
             segment.scan.taken[n] = 1
 

@@ -30,7 +30,7 @@ _NOUNS: dict[str, Kind] = {
 _MODALS = words("can could may might able")
 _SUBJECTS = words("he she it they who which that agent")
 _BE = words("is are be being was were becomes become stays gets")
-_ONE_OF = words("of named called either each whether")
+_ONE_OF = words("of named called either each whether between")
 _DASHES = frozenset(("-", "\u2013", "\u2014"))
 _SAYING = words(": = are named called include includes") | _DASHES
 _LINKS = _SAYING | words(
@@ -113,6 +113,8 @@ def _after_verb(scan: Scan, at: int, word: str) -> bool:
     listed = _listed(scan, begin, is_said=False, keeps_first=word in _MODALS)
     if listed is None or not listed.joint:
         return word in ("named", "called") and _one_named(scan, at)
+    if word == "between" and len(listed.names) < 3:
+        return False
     is_of_one = word in _ONE_OF and word != "either"
     has_verbs = all(name.split()[0].endswith("s") for name in listed.names)
     if not is_of_one and listed.joint == "and" and (word not in _MODALS or len(listed.names) < 3):
@@ -172,7 +174,8 @@ def _ways(scan: Scan, at: int, word: str) -> bool:
         names.append(scan.low(after + 1))
         after += 2
     if len(names) > 1:
-        scan.add("actions", tuple(names), at, after, "directions")
+        after += 2 * (number(scan.low(after)) == 1)  # ``one floor``
+        scan.add("actions", tuple(names), at, min(after, len(scan.tokens)), "directions")
     return len(names) > 1
 
 
@@ -253,7 +256,7 @@ def _item(scan: Scan, begin: int, *, is_said: bool, is_last: bool) -> int:
     is_short = end == begin < len(scan.tokens) and scan.tokens[begin].is_word
     if (
         is_short
-        and (is_said or scan.low(begin - 1) == "be")
+        and (is_said or scan.low(begin - 1) in _BE)
         and scan.low(begin + 1) in _CLOSING
         and scan.low(begin) != "and"
     ):

@@ -101,7 +101,9 @@ def _unclear(scan: Scan) -> Iterator[TextSpan]:
             own |= {part for name in names.actions for part in roots_of(name)}
         left = [n for n in range(begin, end) if _is_left(scan, n)]
         left = [n for n in left if own.isdisjoint(roots(scan.low(n)))]
-        has_rest = any(not known.isdisjoint(roots(scan.low(n))) for n in left)
+        # Not a baker who can bake.
+        named = [n for n in left if not scan.low(n).endswith(("er", "or"))]
+        has_rest = any(not known.isdisjoint(roots(scan.low(n))) for n in named)
         if has_rest or (left and any(scan.low(n) in HAPPENS for n in left)):
             yield TextSpan(scan.tokens[begin].start, scan.tokens[end - 1].end)
         begin = end + 1
