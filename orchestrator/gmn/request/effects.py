@@ -6,6 +6,7 @@ effect: an action or nobody, a verb, and the state that it leads to, or a step a
 
 from __future__ import annotations
 
+import bisect
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,8 @@ _WORSE = words("worse worsens worsen deteriorates degrades decays")
 _STAY = words("nothing unchanged")
 _HELD = (("as", "it", "is"), ("no", "effect"), ("the", "same"), ("where", "it", "is"))
 _WHEN = words("when if from while whenever where of once")
+#: What makes it happen sometimes only.
+CONDITIONS = words("when if while whenever where once unless except until during only")
 _SHOWS = words("looks look shows show sounds sound reads read appears smells feels seems")
 _WISHES = words("never not cannot must should want wants wish likes prefers avoid avoids goal keep")
 _ALONE = words("alone itself otherwise untreated unattended naturally")
@@ -117,9 +120,14 @@ def read_effects(scan: Scan) -> None:
 
 def with_chances(scan: Scan) -> Iterator[Effect]:
     """The effects with the probabilities that are said of them, or behind them in their clause."""
-    said = [one for one in scan.found if one.kind in ("chance", "noise")]
+    said = sorted(
+        (one for one in scan.found if one.kind in ("chance", "noise")), key=lambda o: o.span.start
+    )
+    starts = [one.span.start for one in said]
     for effect in scan.effects:
-        inside = [one for one in said if one.span.overlaps(effect.span)]
+        # Spans of probabilities do not overlap each other: the one before may reach into it.
+        first = max(bisect.bisect_left(starts, effect.span.start) - 1, 0)
+        inside = [one for one in said[first : first + 2] if one.span.overlaps(effect.span)]
         chance = inside[0] if inside and isinstance(inside[0].value, float) else None
         yield replace(effect, chance=float(chance.value) if chance else None)  # type: ignore[arg-type]  # a number
 
@@ -155,7 +163,7 @@ def _effect(segment: _Segment, verb: str, subject: str) -> Effect | None:
     if not is_own and not (action and is_before and (verb or is_kept)):
         return None
     is_alone = segment.has(_ALONE)
-    if not action and not is_alone and segment.has(_WHEN) and not before:
+    if not before and not is_alone and segment.has(CONDITIONS) and (is_before or not action):
         return None  # on a condition that is not one of its states
     if is_kept:
         return _made(segment, action, before, "@stay") if action else None

@@ -201,3 +201,19 @@ def test_questions_are_not_put_to_a_pipe(capsys: Output, monkeypatch: pytest.Mon
     monkeypatch.setattr(sys, "stdin", io.StringIO("nothing\n"))
     assert main(["generate", VOLCANO, "--provider", "offline", "--ask"]) == 2
     assert "--ask puts questions to a terminal, and stdin is none" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Filling makes it full, except at night.",
+        "Filling makes it full when the tap is open.",
+        "Filling makes it full 120% of the time.",
+        "Filling never makes it full.",
+        "Filling makes it full, and it grows colder.",
+    ],
+)
+def test_a_condition_or_a_number_that_is_not_read_is_not_lost(said: str) -> None:
+    spec = made(f"A tank is empty or full. {said} Goal: full.")
+    assert questions_of(spec)
+    assert questions_of(made("A tank is empty or full. Filling makes it full. Goal: full.")) == ()
