@@ -79,6 +79,8 @@ def _generation(command: Command) -> None:
     _output(add)
     add("--format", choices=("gmn", "json", "pymdp"), default="gmn", help="form of the result")
     add("--live", action="store_true", help="show the answer as it arrives")
+    words = "answer on the terminal what the sentence does not say, where questions are left"
+    add("--ask", action="store_true", help=words)
     _volume(generate)
 
 

@@ -26,8 +26,10 @@ from orchestrator.cli.progress import (
     show_event,
     show_live,
 )
+from orchestrator.cli.questions import answered, require_terminal
 from orchestrator.gmn.compile import compile_spec
 from orchestrator.gmn.formats import write_json
+from orchestrator.types.errors import InvalidOutputError
 from orchestrator.types.events import Done
 
 if TYPE_CHECKING:
@@ -44,13 +46,26 @@ def run(arguments: argparse.Namespace) -> int:
     require_writable(arguments.output)
     if arguments.plan:
         return plan.run(arguments)
+    if arguments.ask:
+        require_terminal()
     asked = request_of(arguments)
-    made = call_client(
+    made = None
+    while made is None:
+        try:
+            made = _made(arguments, asked)
+        except InvalidOutputError as error:
+            if not arguments.ask:
+                raise
+            asked["prompt"] = answered(asked["prompt"], error)
+    code = print_generation(made, as_format(made, arguments.format), arguments)
+    return code if made.report.is_accepted else INVALID
+
+
+def _made(arguments: argparse.Namespace, asked: Mapping[str, Any]) -> Generation[GMNSpec]:
+    return call_client(
         lambda orc: _generate_live(orc, asked) if arguments.live else orc.generate_gmn(**asked),
         hook=None if arguments.quiet else show_event,
     )
-    code = print_generation(made, as_format(made, arguments.format), arguments)
-    return code if made.report.is_accepted else INVALID
 
 
 async def _generate_live(orc: Orchestrator, asked: Mapping[str, Any]) -> Generation[GMNSpec]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from orchestrator.types.requests import Generation
 
 OFFLINE_NOTE = (
-    "note: answered by the embedded provider from curated models; set a key such as"
+    "note: answered by the embedded provider, which is not a language model; set a key such as"
     " OPENAI_API_KEY to ask a language model"
 )
 

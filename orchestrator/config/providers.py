@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 #: LiteLLM's prefix for the embedded provider, which works without key, network and LiteLLM.
 OFFLINE = "offline"
+#: Raise it whenever the embedded provider answers a sentence otherwise: kept answers are not taken.
+EMBEDDED_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)

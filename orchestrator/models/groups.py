@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.config.providers import EMBEDDED_VERSION, OFFLINE
 from orchestrator.models.surroundings import Surroundings, surroundings, without_secrets
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Deployments:
         known = [
             (
                 name if "*" not in r.group else f"{r.group} {name}",
-                r.model,
+                _as_it_answers(r),
                 without_secrets({**self.defaults, **r.params.value}),
             )
             for name, r in found
@@ -90,6 +91,11 @@ class Deployments:
         made = now.added_to(hashlib.sha256(text).hexdigest()[:16], [one for _, one in found])
         self._prints[route] = now, made
         return made
+
+
+def _as_it_answers(one: Deployment) -> str:
+    """The model, and for the embedded provider the version of its answers."""
+    return f"{one.model}@{EMBEDDED_VERSION}" if one.provider == OFFLINE else one.model
 
 
 def named(one: Deployment, name: str) -> Deployment:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -52,12 +53,14 @@ class Built:
     @property
     def ignored(self) -> list[str]:
         """Commitments that are not in the model, and of which nothing says so."""
-        said = self.spec.meta("assumptions")
+        said = set(re.findall(r"[\w ]+", self.spec.meta("assumptions")))
+        said |= {word for part in said for word in part.split()}
         return [o.value for o in self.fits.unmet if o.outcome == "missing" and o.value not in said]
 
 
 def sentences(half: str = "") -> list[Wanted]:
-    """All of the file, or those of one half: ``tuned`` or ``kept back``."""
+    """All of the file, or those of one part: ``tuned`` while the rules were written, the others
+    ``kept back`` or ``fresh``, that is written after them."""
     lines = (json.loads(line) for line in SENTENCES.read_text("utf-8").splitlines())
     return [
         Wanted(

@@ -6,6 +6,7 @@ effect: an action or nobody, a verb, and the state that it leads to, or a step a
 
 from __future__ import annotations
 
+import bisect
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -27,14 +28,14 @@ _CAUSE = words(
 )
 _FIX = words("fixes fix cures cure helps help heals heal clears solves restores relieves soothes")
 _UP = words(
-    "up raises raise raised higher more increases increase lifts lift fuller fills fill forward"
+    "up raises raise raised higher more increases increase lifts fuller fills fill forward"
     " warmer hotter warms warm heats heat faster speeds wetter larger further louder brighter"
-    " upward"
+    " upward grows rises climbs"
 )
 _DOWN = words(
     "down lowers lower less decreases decrease reduces reduce drops drop emptier empties back"
     " backward cooler colder cools cool chills slower slows drier dries smaller quieter dimmer"
-    " downward falls sinks"
+    " downward falls sinks shrinks fades"
 )
 #: What an action may be called that goes along any list.
 _UPWARDS = words("up raise raises higher increase increases lift forward forwards ahead next")
@@ -44,6 +45,8 @@ _WORSE = words("worse worsens worsen deteriorates degrades decays")
 _STAY = words("nothing unchanged")
 _HELD = (("as", "it", "is"), ("no", "effect"), ("the", "same"), ("where", "it", "is"))
 _WHEN = words("when if from while whenever where of once")
+#: What makes it happen sometimes only.
+CONDITIONS = words("when if while whenever where once unless except until during only")
 _SHOWS = words("looks look shows show sounds sound reads read appears smells feels seems")
 _WISHES = words("never not cannot must should want wants wish likes prefers avoid avoids goal keep")
 _ALONE = words("alone itself otherwise untreated unattended naturally")
@@ -52,6 +55,7 @@ MOTION = words(
     "drives moves goes walks jumps travels flies sails hops runs patrols visits wanders swims rides"
     " moving walking driving travels roams crawls steps patrolling flying jumping"
 )
+_STEPS = words("step steps notch notches level levels floor floors")
 _APART = frozenset(",;:.!?\n")
 _SILENT = ARTICLES | words(
     "it him her them to into in on at one by step steps with probability one's be being is are back"
@@ -59,10 +63,15 @@ _SILENT = ARTICLES | words(
 )
 _LONGEST_SEGMENT = 24
 #: Verbs that say that something happens.
-HAPPENS = (_CAUSE | _FIX | _UP | _DOWN) - MOTION
+HAPPENS = (_CAUSE | _FIX | _UP | _DOWN | _ALONE | _STEPS) - MOTION
 #: Ends of lists, by what their labels mean: the first is the low end.
-_LOW = words("cold cool low empty slow dry off dark small weak quiet none behind still poor few")
-_HIGH = words("hot warm high full fast wet on bright large strong loud many ahead rich soggy")
+_LOW = words(
+    "cold cool low empty slow dry off dark small weak quiet none behind still poor few short"
+    " shallow thin"
+)
+_HIGH = words(
+    "hot warm high full fast wet on bright large strong loud many ahead rich soggy tall deep thick"
+)
 
 
 @dataclass
@@ -80,7 +89,8 @@ class _Segment:
         at = 0
         while at < len(self.low):
             name, length = found_in(self.low, at, self.names.states)
-            if name:
+            is_verb = length == 1 and self.low[at] in _UP | _DOWN and self.low[at] != name
+            if name and not is_verb:  # ``it slows`` is not the state called slow
                 self.known.append((at, name))
             at += length or 1
 
@@ -95,23 +105,29 @@ def read_effects(scan: Scan) -> None:
     if not names.states:
         return
     _take_repeated(scan, names)
-    verb = ""
+    verb = subject = ""
     for begin, end in _segments(scan):
         if begin and scan.tokens[begin - 1].text in ".!?\n;:":
-            verb = ""
+            verb = subject = ""
         segment = _Segment(scan, names, begin, end)
         verb = next((w for w in segment.low if w in _CAUSE | _FIX | _SHOWS), verb)
-        found = _shown(segment) or _effect(segment, verb)
+        found = _shown(segment) or _effect(segment, verb, subject)
         if found:
+            subject = found.action
             scan.effects.append(found)
             _take(segment, found)
 
 
 def with_chances(scan: Scan) -> Iterator[Effect]:
     """The effects with the probabilities that are said of them, or behind them in their clause."""
-    said = [one for one in scan.found if one.kind in ("chance", "noise")]
+    said = sorted(
+        (one for one in scan.found if one.kind in ("chance", "noise")), key=lambda o: o.span.start
+    )
+    starts = [one.span.start for one in said]
     for effect in scan.effects:
-        inside = [one for one in said if one.span.overlaps(effect.span)]
+        # Spans of probabilities do not overlap each other: the one before may reach into it.
+        first = max(bisect.bisect_left(starts, effect.span.start) - 1, 0)
+        inside = [one for one in said[first : first + 2] if one.span.overlaps(effect.span)]
         chance = inside[0] if inside and isinstance(inside[0].value, float) else None
         yield replace(effect, chance=float(chance.value) if chance else None)  # type: ignore[arg-type]  # a number
 
@@ -128,23 +144,28 @@ def _segments(scan: Scan) -> Iterator[tuple[int, int]]:
             begin = at + 1
 
 
-def _effect(segment: _Segment, verb: str) -> Effect | None:
+def _effect(segment: _Segment, verb: str, subject: str) -> Effect | None:
     if segment.has(_WISHES) or any(word.endswith("n't") for word in segment.low):
         return None
     action, at, is_before = _action(segment, verb)
     known = [(n, name) for n, name in segment.known if not at <= n < at + 1 or not action]
+    if not action and "into" in segment.low and len(known) == 2 and segment.low[:1] != ["it"]:
+        action, is_before = subject, known[0][0] == 0  # ``turns a into b and b into c``
     before = next((s for n, s in known if _is_condition(segment, n)), "")
     after = [s for n, s in known if not _is_condition(segment, n)]
+    if verb in _FIX and after and not before:
+        before, after = after[0], after[1:]  # ``clearing fixes a jam``
     if len(after) > 1 and not before and verb not in _SHOWS:
         before, after = after[0], after[1:]  # ``turns X into Y``, ``makes an X one Y``
     step = _step(segment, after[-1] if after else "")
     is_own = segment.has(_CAUSE, _FIX) or bool(step)
-    if not is_own and not (action and is_before and verb):
+    is_kept = segment.has(_STAY) or _is_held(segment)
+    if not is_own and not (action and is_before and (verb or is_kept)):
         return None
     is_alone = segment.has(_ALONE)
-    if not action and not is_alone and segment.has(_WHEN) and not before:
+    if not before and not is_alone and segment.has(CONDITIONS) and (is_before or not action):
         return None  # on a condition that is not one of its states
-    if segment.has(_STAY) or _is_held(segment):
+    if is_kept:
         return _made(segment, action, before, "@stay") if action else None
     if step:
         is_about_it = action or after or is_alone or segment.low[0] == "it" or abs(step) == 2
@@ -202,16 +223,16 @@ def _is_condition(segment: _Segment, at: int) -> bool:
     said = [w for w in segment.low[max(0, at - 4) : at] if w not in ARTICLES]
     if "into" in said[-1:] or "to" in said[-1:]:
         return False
-    is_be = said[-2:] and said[-1] in ("is", "are", "it", "a")
+    is_be = bool(said) and said[-1] in ("is", "are", "it", "a")
     return bool(said) and (said[-1] in _WHEN or (is_be and any(w in _WHEN for w in said)))
 
 
 def _step(segment: _Segment, label: str) -> int:
     """How a segment says that it goes along the list: 1 for up or on, -1 for down or back."""
     states = segment.names.states
-    if segment.has(words("step steps")) and label:
+    if segment.has(_STEPS) and label:
         return 1 if states.index(label) >= len(states) / 2 else -1
-    if label and not segment.has(words("step steps")):
+    if label:
         return 0
     if segment.has(_WORSE):
         return -2
@@ -263,10 +284,10 @@ def _take(segment: _Segment, found: Effect) -> None:
     own = {word for name in (found.action, *said) for word in name.split()}
     parts = frozenset().union(*(roots(word) for word in own)) if own else frozenset()
     silent = _SILENT | _CAUSE | _FIX | _UP | _DOWN | _BETTER | _WORSE | _STAY | _WHEN | _SHOWS
-    silent |= _ALONE | {"left", "level", "not", "no", "effect", "same", "as", "does", "has"}
+    silent |= _ALONE | _STEPS | {"left", "not", "no", "effect", "same", "as", "does", "has"}
     for n in range(segment.begin, segment.end):
         word = segment.scan.low(n)
-        is_step = number(word) is not None and segment.scan.low(n + 1) in ("step", "steps")
+        is_step = number(word) is not None and segment.scan.low(n + 1) in _STEPS
         if is_step or (word in silent and number(word) is None) or roots(word) & parts:
             segment.scan.taken[n] = 1
 

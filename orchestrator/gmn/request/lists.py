@@ -30,7 +30,7 @@ _NOUNS: dict[str, Kind] = {
 _MODALS = words("can could may might able")
 _SUBJECTS = words("he she it they who which that agent")
 _BE = words("is are be being was were becomes become stays gets")
-_ONE_OF = words("of named called either each whether")
+_ONE_OF = words("of named called either each whether between")
 _DASHES = frozenset(("-", "\u2013", "\u2014"))
 _SAYING = words(": = are named called include includes") | _DASHES
 _LINKS = _SAYING | words(
@@ -39,10 +39,13 @@ _LINKS = _SAYING | words(
 _OPENING = frozenset("([{")
 _PRONOUNS = words("them these those us its")
 _TRAILING = words("it them one him her itself")
+_GOES = words("moves move goes go steps drives walks runs jumps flies travels")
+_WAYS = words("up down left right forward forwards back backward backwards north south east west")
 _RANGE = pattern(r"([A-Za-z_]{0,24})(\d{1,4})(?:-([A-Za-z_]{0,24})(\d{1,4}))?")
 _LETTERS = pattern(r"([A-Z])-([A-Z])")
 _RANGE_SIGNS = words("to through until \u2026") | _DASHES
 _SKIPPED = ARTICLES | words("to either \u2022 * - just simply") | {"\n"}
+_PLACING = words("in at on")
 _CLOSING = frozenset(".,;:!?()[]{}\n|/") | {"", "and", "or"} | _DASHES
 _MOST_SKIPPED = 4
 _MOST_RANGE = 256
@@ -65,7 +68,7 @@ def read_lists(scan: Scan) -> None:
     """Record the lists, then the quoted names that stand alone."""
     for at, word in scan.walk():
         if not scan.taken[at]:
-            _ = _after_noun(scan, at, word) or _after_verb(scan, at, word)
+            _ = _after_noun(scan, at, word) or _after_verb(scan, at, word) or _ways(scan, at, word)
     for at, word in scan.walk():
         if not scan.taken[at] and scan.tokens[at].is_word and word not in BOUNDARIES:
             _ = _choice(scan, at) or _of_plural(scan, at, word) or _bare(scan, at)
@@ -105,10 +108,13 @@ def _after_verb(scan: Scan, at: int, word: str) -> bool:
     kind = _kind_of_verb(scan, at, word)
     if kind is None:
         return False
+    at += kind == "states" and word in _MODALS  # ``can be off, low or high``
     begin = at + 1 + (scan.low(at + 1) in ("to", "either"))
     listed = _listed(scan, begin, is_said=False, keeps_first=word in _MODALS)
     if listed is None or not listed.joint:
         return word in ("named", "called") and _one_named(scan, at)
+    if word == "between" and len(listed.names) < 3:
+        return False
     is_of_one = word in _ONE_OF and word != "either"
     has_verbs = all(name.split()[0].endswith("s") for name in listed.names)
     if not is_of_one and listed.joint == "and" and (word not in _MODALS or len(listed.names) < 3):
@@ -124,7 +130,7 @@ def _after_verb(scan: Scan, at: int, word: str) -> bool:
 def _kind_of_verb(scan: Scan, at: int, word: str) -> Kind | None:
     if word in _MODALS or word in _SUBJECTS:
         is_be = scan.low(at + 1) == "be"
-        return None if is_be else "actions"
+        return ("states" if word in _MODALS else None) if is_be else "actions"
     if word in _BE:
         return "states"
     if word == "of":
@@ -157,6 +163,20 @@ def _of_plural(scan: Scan, at: int, word: str) -> bool:
         return False
     scan.add("options", listed.names, at, listed.after, "names of a plural")
     return True
+
+
+def _ways(scan: Scan, at: int, word: str) -> bool:
+    """``moves up or down``: the directions in which it goes are what it can do."""
+    if word not in _GOES or scan.low(at + 1) not in _WAYS:
+        return False
+    names, after = [scan.low(at + 1)], at + 2
+    while scan.low(after) in (",", "or", "and") and scan.low(after + 1) in _WAYS:
+        names.append(scan.low(after + 1))
+        after += 2
+    if len(names) > 1:
+        after += 2 * (number(scan.low(after)) == 1)  # ``one floor``
+        scan.add("actions", tuple(names), at, min(after, len(scan.tokens)), "directions")
+    return len(names) > 1
 
 
 def _choice(scan: Scan, at: int) -> bool:
@@ -197,7 +217,7 @@ def _listed(scan: Scan, at: int, *, is_said: bool, keeps_first: bool = False) ->
     joint, last, before = "", at, (0, "")
     while len(items) < (_MOST_ITEMS if is_said else _MOST_BARE):
         begin = _skipped(scan, at)
-        end = _item(scan, begin, is_said=is_said)
+        end = _item(scan, begin, is_said=is_said, is_last=joint in ("and", "or"))
         if end == begin:
             break
         if not is_said and joint in ("and", "or") and scan.low(end) not in _CLOSING:
@@ -219,18 +239,27 @@ def _listed(scan: Scan, at: int, *, is_said: bool, keeps_first: bool = False) ->
 def _skipped(scan: Scan, at: int) -> int:
     for _ in range(_MOST_SKIPPED):
         is_name = scan.low(at) in ARTICLES and scan.low(at + 1) in _CLOSING
-        at += scan.low(at) in _SKIPPED and not is_name
+        is_place = scan.low(at) in _PLACING and scan.low(at + 1) not in _CLOSING
+        at += (scan.low(at) in _SKIPPED or is_place) and not is_name
     return at
 
 
-def _item(scan: Scan, begin: int, *, is_said: bool) -> int:
+def _item(scan: Scan, begin: int, *, is_said: bool, is_last: bool) -> int:
     """The token after the name that begins at `begin`; `begin` where there is none."""
     end = scan.name_at(begin, most=4)
     place = scan.places.get(begin)
-    if scan.low(end) in (":", "=", "%") or (place and place.after > begin + is_said):
+    is_head = scan.low(end) in ("=", "%") or (
+        scan.low(end) == ":" and (not is_last or scan.low(end - 1) in _NOUNS)
+    )
+    if is_head or (place and place.after > begin + is_said):
         return begin
     is_short = end == begin < len(scan.tokens) and scan.tokens[begin].is_word
-    if is_short and is_said and scan.low(begin + 1) in _CLOSING and scan.low(begin) != "and":
+    if (
+        is_short
+        and (is_said or scan.low(begin - 1) in _BE)
+        and scan.low(begin + 1) in _CLOSING
+        and scan.low(begin) != "and"
+    ):
         return begin + 1  # a preposition that is a name: ``rods: in, half, out``
     return end
 

@@ -42,13 +42,22 @@ def roots_of(name: str) -> frozenset[str]:
     return frozenset[str]().union(*map(roots, name.replace("_", " ").split()))
 
 
-def found_in(words: Sequence[str], at: int, names: Iterable[str]) -> tuple[str, int]:
-    """The name that begins at word `at`, and how many words it has; longer names first.
-
-    Small words of a name may be left out: ``on the roof`` is found as ``roof``.
-    """
-    best, length = "", 0
+@lru_cache(maxsize=64)
+def _by_root(names: tuple[str, ...]) -> dict[str, list[str]]:
+    """Names under the roots of their first words."""
+    found: dict[str, list[str]] = {}
     for name in names:
+        for root in roots(name.split()[0]) if name.split() else ():
+            found.setdefault(root, []).append(name)
+    return found
+
+
+def found_in(words: Sequence[str], at: int, names: Iterable[str]) -> tuple[str, int]:
+    """The name that begins at word `at`, and how many words it has; the longest of several."""
+    best, length = "", 0
+    by_root = _by_root(tuple(names))
+    found = [name for root in roots(words[at]) for name in by_root.get(root, ())]
+    for name in found:
         parts = name.split()
         if len(parts) > length and at + len(parts) <= len(words):
             own = words[at : at + len(parts)]

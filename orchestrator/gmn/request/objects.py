@@ -19,6 +19,8 @@ BETWEEN = ARTICLES | words(
     " it is as with from into onto of : = that location position cell state situation initially go"
     " always still reach lie lies inside near anywhere close cells zone zones squares are"
 )
+#: What stands after a name that has a clause, or a part of one, to itself.
+CLOSING = frozenset(".,;!?)\n") | {"", "and", "but", "or"}
 _MOST_BETWEEN = 8
 _MOST_MORE = 64  # further things of one list
 
@@ -33,13 +35,15 @@ class Object(NamedTuple):
 
 def object_at(scan: Scan, at: int) -> Object | None:
     """The place, the quoted name or the name that is meant by the tokens from `at` on."""
+    is_name = False
     for _ in range(_MOST_BETWEEN):
-        if scan.places.get(at) or scan.low(at) not in BETWEEN:
+        is_name = scan.low(at) in scan.known and scan.low(at + 1) in CLOSING
+        if is_name or scan.places.get(at) or scan.low(at) not in BETWEEN:
             break
         at += 1
     if place := scan.places.get(at):
         return Object(place.value, place.after, place.about)
-    end = scan.name_at(at)
+    end = max(scan.name_at(at), at + is_name)
     if end == at or scan.low(end) in (":", "="):
         return None
     if scan.low(end - 1) == "one" and end - at > 1:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import bisect
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.request.commitment import RequestReading, TextSpan
-from orchestrator.gmn.request.effects import HAPPENS, read_effects, with_chances
+from orchestrator.gmn.request.effects import CONDITIONS, HAPPENS, read_effects, with_chances
 from orchestrator.gmn.request.lists import read_lists
 from orchestrator.gmn.request.names import names_of, roots, roots_of
 from orchestrator.gmn.request.numbers import read_numbers
 from orchestrator.gmn.request.refusals import read_refusals
 from orchestrator.gmn.request.scan import ARTICLES, BOUNDARIES, NEGATIONS, Scan
-from orchestrator.gmn.request.tokens import words
+from orchestrator.gmn.request.tokens import number, words
 from orchestrator.gmn.request.wishes import read_wishes
 
 if TYPE_CHECKING:
@@ -85,24 +86,29 @@ def _is_left(scan: Scan, at: int) -> bool:
     return not is_plain and not scan.taken[at] and token.low not in _STOP
 
 
-def _is_in(scan: Scan, one: Commitment, begin: int, end: int) -> bool:
-    return scan.tokens[begin].start <= one.span.start < scan.tokens[end - 1].end
-
-
 def _unclear(scan: Scan) -> Iterator[TextSpan]:
     """The clauses of which a rest that names a state or an action was not read."""
     names = names_of(scan.text, scan.found)
     known = {part for name in (*names.states, *names.actions) for part in roots_of(name)}
+    ends = [scan.tokens[end].start for end in scan.clause_ends[:-1]]
+    found: dict[int, list[Commitment]] = {}
+    for one in scan.found:
+        found.setdefault(bisect.bisect_left(ends, one.span.start), []).append(one)
+    told = {bisect.bisect_left(ends, one.span.start) for one in scan.effects}
     begin = 0
-    for end in scan.clause_ends if known else ():
-        said = [one for one in scan.found if begin < end and _is_in(scan, one, begin, end)]
+    for number_of, end in enumerate(scan.clause_ends if known else ()):
+        said = found.get(number_of, [])
         own = {part for one in said if one.kind == "utility" for part in roots_of(one.about)}
         if any(one.kind == "noise" for one in said):
             own |= {part for name in names.actions for part in roots_of(name)}
         left = [n for n in range(begin, end) if _is_left(scan, n)]
         left = [n for n in left if own.isdisjoint(roots(scan.low(n)))]
-        has_rest = any(not known.isdisjoint(roots(scan.low(n))) for n in left)
-        if has_rest or (left and any(scan.low(n) in HAPPENS for n in left)):
+        # Not a baker who can bake.
+        named = [n for n in left if not scan.low(n).endswith(("er", "or"))]
+        has_rest = any(not known.isdisjoint(roots(scan.low(n))) for n in named)
+        has_rest |= any(scan.low(n) in HAPPENS or number(scan.low(n)) is not None for n in left)
+        lost = [n for n in range(begin, end) if not scan.taken[n] and scan.low(n) in CONDITIONS]
+        if has_rest or (number_of in told and lost):
             yield TextSpan(scan.tokens[begin].start, scan.tokens[end - 1].end)
         begin = end + 1
 

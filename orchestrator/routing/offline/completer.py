@@ -26,7 +26,7 @@ def are_embedded(deployments: Sequence[Deployment]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedCompleter:
-    """Answers from curated models; `record` adds the attempt to ledger and health."""
+    """Answers from the words of a sentence; `record` adds the attempt to ledger and health."""
 
     deployment: Deployment
     record: Callable[[Trace], None]

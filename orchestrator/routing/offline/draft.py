@@ -84,12 +84,16 @@ class Draft:
         """The first commitment of a kind."""
         return next(self.of(kind), None)
 
-    def clause(self, span: TextSpan) -> str:
+    def clause(self, span: TextSpan, *, signs: Sequence[str] = tuple(".;!?\n")) -> str:
         """The words around `span` up to the next full stops and semicolons."""
         text = self.reading.text
-        before = max(text.rfind(sign, 0, span.start) for sign in ".;!?\n")
-        after = [n for sign in ".;!?\n" if (n := text.find(sign, span.end)) >= 0]
+        before = max(text.rfind(sign, 0, span.start) for sign in signs)
+        after = [n for sign in signs if (n := text.find(sign, span.end)) >= 0]
         return text[before + 1 : min(after, default=len(text))]
+
+    def part(self, span: TextSpan) -> str:
+        """The words around `span` up to the next signs and `and`."""
+        return self.clause(span, signs=(*".;!?\n,:", " and "))
 
     def has(self, one: Commitment, some: frozenset[str]) -> bool:
         """Whether the clause of a commitment has one of some words."""

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from orchestrator.gmn.request.commitment import Commitment, Effect
     from orchestrator.routing.offline.draft import Draft
 
-_IDLE = words("stay wait hold rest nothing idle pause leave ignore skip pass noop none continue")
+_IDLE = words(
+    "stay wait hold rest nothing idle pause leave ignore skip pass noop none continue hover remain"
+)
 _PLACES = words(
     "state room location place site level zone station spot area node city shelf floor mode phase"
     " stop post"
@@ -186,7 +188,7 @@ def _row(
 def _works(draft: Draft, name: str) -> float:
     """How often an action works: what is said of it, or of all actions; else always."""
     for one in _apart(draft):
-        said = roots_of(draft.clause(one.span))
+        said = roots_of(draft.part(one.span))
         is_of_all = not said.isdisjoint(_WORKING) and not _is_of_another(draft, said)
         if roots_of(name) & said or is_of_all:
             works = float(one.value)  # type: ignore[arg-type]  # a chance is a number
@@ -204,7 +206,7 @@ def _apart(draft: Draft) -> list[Commitment]:
 def ask_of_chances(draft: Draft, names: Sequence[str]) -> None:
     """A question for each probability of which nobody says what it is of."""
     for one in _apart(draft):
-        said = roots_of(draft.clause(one.span))
+        said = roots_of(draft.part(one.span))
         is_of_all = not said.isdisjoint(_WORKING) and not _is_of_another(draft, said)
         if not is_of_all and not any(roots_of(name) & said for name in names):
             draft.ask(f"what is {draft.reading.said(one)!r} the probability of?")

@@ -105,7 +105,7 @@ def offline_provider() -> Any:
     load(shipped("prompts", "library"))  # now, so that no answer waits for the disk
 
     class Offline(base):  # type: ignore[misc, valid-type]  # known at run time only
-        """Answers from curated models; free, deterministic, without a network."""
+        """Answers from the words of a sentence; free, deterministic, without a network."""
 
         def completion(
             self, model: str, messages: Any, model_response: Any, optional_params: Any, **_: Any

@@ -204,7 +204,7 @@ def test_the_embedded_provider_refuses_what_it_does_not_build(
     out = tmp_path / "model.gmn"
     sentence = "A volcano is dormant, restless or erupting. Evacuate, watch or ignore."
     assert main(["generate", sentence, "--provider", "offline", "-o", str(out)]) == 1
-    assert "the model fits 0 of 2 of what the request says" in capsys.readouterr().err
+    assert "still to be said: what does `watch` show" in capsys.readouterr().err
     assert (tmp_path / "model.gmn.rejected").exists()
 
 

@@ -24,11 +24,10 @@ from orchestrator.routing.offline.answer import (
     write_model,
 )
 from orchestrator.routing.offline.grid import cell_at
-from orchestrator.routing.offline.rewording import renamed
 from orchestrator.types.diagnostics import Severity
 from orchestrator.types.errors import GMNError
 from orchestrator.types.requests import Description, Evaluation, OutputMode
-from tests.support.documents import SHARED, plus, swapped
+from tests.support.documents import plus
 
 LIBRARY = Path(__file__).resolve().parents[3] / "prompts" / "library"
 EXAMPLES = load(LIBRARY)
@@ -375,25 +374,6 @@ def test_a_number_that_the_model_does_not_have_is_asked_about(
     sentence: str, is_asked: bool
 ) -> None:
     assert bool(questions_of(write_model(sentence, "general", {}, EXAMPLES))) is is_asked
-
-
-def test_labels_are_renamed_in_rules_of_utility_and_at_the_end_too() -> None:
-    text = swapped("node state pos {", "node state pos { terminal: [c]", SHARED)
-    text = plus(
-        "node preference R { on: [pos, go] rules: [{when: {go: left}, utility: -4}] }", text
-    )
-    spec = validate(text).spec
-    assert spec is not None
-    said: list[str] = []
-    spec = renamed(spec, spec.actions[0], ("west", "wait", "east"), said)
-    spec = renamed(spec, spec.states[0], ("one", "two", "three"), said)
-    verdict = validate(spec)
-    assert verdict.report.is_accepted, verdict.report.errors
-    assert verdict.report.repairs == ()
-    assert verdict.compiled is not None
-    assert verdict.compiled.terminal[0].tolist() == [False, False, True]
-    (worth,) = verdict.compiled.action_utilities
-    assert worth.table.tolist() == [[-4, 0, 0]] * 3
 
 
 def test_a_curious_agent_halves_what_rules_say_too() -> None:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +17,12 @@ from orchestrator.generation.request_building import load_library
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
 from orchestrator.routing.offline.answer import questions_of, write_model
+from orchestrator.routing.offline.questions import with_answer
 from tests.support.built import Wanted, built, sentences, tally
 
 Output = pytest.CaptureFixture[str]
+DOES = "what does `{}` do: which of a, b does it lead to, if any?"
+SHOWS = "what does `watch` show, and how often is it right?"
 VOLCANO = "A volcano is dormant, restless or erupting. Evacuate, watch or ignore."
 DOOR = "A door is open, closed or locked. Actions: open, close, lock. It should end up locked."
 
@@ -25,8 +34,7 @@ def made(sentence: str, agent_type: str = "general") -> GMNSpec:
 @pytest.mark.parametrize("one", sentences(), ids=lambda one: one.id)
 def test_a_sentence_becomes_its_model_or_valid_questions(one: Wanted) -> None:
     what = built(one)
-    assert not (what.questions and one.is_enough and one.id not in ASKED_ANYWAY), what.questions
-    assert what.questions or one.is_enough
+    assert bool(what.questions) == (not one.is_enough or one.id in ASKED_ANYWAY), what.questions
     assert what.wrong == ()
     verdict = validate(what.spec)
     assert verdict.report.errors == ()
@@ -34,13 +42,13 @@ def test_a_sentence_becomes_its_model_or_valid_questions(one: Wanted) -> None:
 
 
 #: Sentences that say enough for a person, and of which the provider asks more.
-ASKED_ANYWAY = {"20"}
+ASKED_ANYWAY = {"20", "27", "33", "39", "40", "53", "57", "58"}
 
 
 def test_nothing_is_contradicted_or_silently_ignored() -> None:
     found = tally("")
     assert found["contradicted"] == found["ignored"] == 0
-    assert found["right"] >= 0.6 * found["sentences"]
+    assert found["right"] == found["models"] >= 0.6 * found["sentences"]
 
 
 def test_the_command_refuses_with_questions_in_place_of_another_model(capsys: Output) -> None:
@@ -135,3 +143,77 @@ def test_effects_sensors_and_utilities_become_the_tables() -> None:
 )
 def test_what_is_not_said_is_asked(said: str, asked: str) -> None:
     assert any(asked in question for question in questions_of(made(said))), questions_of(made(said))
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "said"),
+    [
+        (DOES.format("alarm"), "nothing", "Alarm does nothing."),
+        (DOES.format("alarm"), "b", "Alarm leads to b."),
+        (DOES.format("go_up"), "going up leads to b", "Going up leads to b."),
+        (SHOWS, "90%", "Watch is right 90%."),
+        (SHOWS, "it is 80% accurate", "It is 80% accurate."),
+        ("which states can there be (for example `states: a, b, c`)?", "a, b", "States: a, b."),
+        ("what can the agent do (for example `actions: a, b, c`)?", "c, d", "Actions: c, d."),
+        ("what does the agent want, and what does it avoid?", "a", "Goal: a."),
+        ("what does the agent want, and what does it avoid?", "it wants a", "It wants a."),
+        ("which of pale, red is seen at flu, and how often?", "red 70%", "Flu looks red 70%."),
+        ("how many rows and columns does the grid have?", "3x3", "3x3."),
+    ],
+)  # fmt: skip
+def test_a_short_answer_becomes_a_clause(question: str, answer: str, said: str) -> None:
+    assert with_answer("It sits.", question, answer) == f"It sits. {said}"
+
+
+def test_what_was_not_understood_is_replaced_by_the_answer() -> None:
+    asked = "which of open, closed is meant by 'wants it ajar'?"
+    assert with_answer("It wants it ajar.", asked, "open") == "It wants open."
+    asked = "which of open, closed is meant by 'never bites'?"
+    assert with_answer("It never bites.", asked, "open") == "It avoids open."
+    asked = "what does 'It zorbles' mean for the model?"
+    assert with_answer("A dog. It zorbles.", asked, "It sits") == "A dog. It sits."
+
+
+def test_a_terminal_answers_the_questions_one_by_one(tmp_path: Path) -> None:
+    fridge = (
+        "A fridge with states: cold, warm, spoiled. It can cool, idle or alarm, and wants cold."
+    )
+    command = [sys.executable, "-m", "orchestrator", "generate", fridge, "--provider", "offline"]
+    here, there = pty.openpty()
+    out = tmp_path / "fridge.gmn"
+    running = subprocess.Popen(
+        [*command, "--ask", "-q", "-o", str(out)], stdin=there, stderr=subprocess.PIPE, text=True
+    )
+    os.close(there)
+    os.write(here, b"it leads to cold\nnothing\n\x04")
+    _, said = running.communicate(timeout=300)
+    os.close(here)
+    assert running.returncode == 0, said
+    assert "[1 of 2] what does `cool` do: which of cold, warm, spoiled" in said
+    assert "[2 of 2] what does `alarm` do" in said
+    spec = validate(out.read_text()).spec
+    assert spec is not None
+    assert spec.actions[0].labels == ("cool", "idle", "alarm")
+    assert "Cool leads to cold. Alarm does nothing." in spec.meta("prompt")
+
+
+def test_questions_are_not_put_to_a_pipe(capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("nothing\n"))
+    assert main(["generate", VOLCANO, "--provider", "offline", "--ask"]) == 2
+    assert "--ask puts questions to a terminal, and stdin is none" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Filling makes it full, except at night.",
+        "Filling makes it full when the tap is open.",
+        "Filling makes it full 120% of the time.",
+        "Filling never makes it full.",
+        "Filling makes it full, and it grows colder.",
+    ],
+)
+def test_a_condition_or_a_number_that_is_not_read_is_not_lost(said: str) -> None:
+    spec = made(f"A tank is empty or full. {said} Goal: full.")
+    assert questions_of(spec)
+    assert questions_of(made("A tank is empty or full. Filling makes it full. Goal: full.")) == ()
