@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
+from orchestrator.client.batch.operations import OUTAGES
 from orchestrator.types.bill import Taken
 from orchestrator.types.errors import BudgetExceededError, LLMError, OrchestratorError
 from orchestrator.types.leaving import to_its_end
@@ -28,12 +29,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 #: Seconds between the tries of a request that a rate limit refused, where nothing else is said.
 PAUSES_S = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
-#: Errors that are not the row's fault; so many in a row, and nothing else, stop the batch.
-OUTAGES = frozenset({
-    "AuthenticationError", "NoDeploymentError", "ServiceUnavailableError", "RateLimitError",
-    "BudgetExceededError",
-})  # fmt: skip
-_FEWEST_OUTAGES = 20
+_FEWEST_OUTAGES = 20  # so many in a row, and nothing else, stop the batch
 _AHEAD = 4  # rows that are read and not written yet, for each that may be in flight
 _FEWEST_AHEAD = 64
 
@@ -287,7 +283,7 @@ class Runner:
         self._waiting.setdefault(request.key, []).append(row)
         if known.state == "new":
             self.in_flight += 1
-            task = asyncio.create_task(self._ask(request))
+            task = asyncio.create_task(self._ask(replace(request, paid=known.body)))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return []
@@ -311,6 +307,7 @@ class Runner:
             began = self.clock()
             outcome = await self.engine.run(request)
             taken += outcome.taken
+            request = replace(request, paid=outcome.paid or request.paid)
             self.limit.ended(began, was_limited=outcome.rate_limits > 0)
             if outcome.error != "RateLimitError" or pause_s is None:
                 break
