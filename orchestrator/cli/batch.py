@@ -46,6 +46,7 @@ _EVERY_S = 2.0
 _DEFAULTS = (("operation", "generate"), ("engine", "live"))
 _CODES = {
     "interrupted": INTERRUPTED, "budget": OVER_BUDGET, "outage": PROVIDER, "output": UNWRITABLE,
+    "journal": UNWRITABLE,
 }  # fmt: skip
 
 
@@ -328,6 +329,9 @@ def _ended(arguments: argparse.Namespace, made: Batch, progress: Progress) -> in
         echo_stderr(f"{progress.failed:,} rows failed; of this run: {kinds or 'none'}", "yellow")
     if why:
         echo_stderr(f"stopped: {made.stop.said or why}", "red")
+    if lost := len(made.runner.unkept):
+        words = f"the journal could not take {lost} answers that are paid; those whose rows are in"
+        echo_stderr(f"{words} the output are not asked again", "yellow")
     if left := made.left_with_provider:
         words = f"{len(left)} batches go on at the provider ({', '.join(left[:3])}); what they"
         echo_stderr(f"{words} answer is paid, and the same command fetches it", "yellow")
@@ -343,6 +347,8 @@ def _next_step(arguments: argparse.Namespace, why: str) -> str:
     command = _command(arguments)
     if why == "budget":
         return f"everything is kept. Go on, with a larger --budget: {command}"
+    if why == "journal":
+        return f"Make room, then go on: {command}"
     if why == "output":
         return f"every answer is kept. Make room, then go on: {command}"
     return (

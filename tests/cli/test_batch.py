@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -612,3 +613,23 @@ def test_a_batch_that_was_started_with_nohup_goes_on(asks: Wire) -> None:
         assert len(batch("--concurrency", "2")) == 8
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_a_disk_that_is_full_for_the_journal_loses_no_answer_that_the_output_can_hold(
+    asks: Wire, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows_of(*(f"p{n}" for n in range(100)))
+    asks.decide = lambda asked: Reply("fine")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, hard))
+    try:
+        found = batch("--concurrency", "4", code=4)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    said = capsys.readouterr().err
+    assert "the journal out.jsonl.journal cannot be used" in said
+    assert "Make room, then go on: orchestrator batch" in said
+    asked = asks.served.requests
+    assert 0 < len(found) == asked < 100, "what was in flight is finished, and written"
+    assert len(batch()) == 100
+    assert asks.served.requests == 100, "nothing is paid twice"

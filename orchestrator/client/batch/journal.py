@@ -239,10 +239,11 @@ class Journal:
                     self._end(key, outcome)
                 rows = [self._numbered(row) for row in taken]
                 found = [self._begin(key) for key in wanted]
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # of a full disk SQLite has rolled it back itself
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
         return rows, found
 
     def _end(self, key: str, outcome: BatchOutcome) -> None:

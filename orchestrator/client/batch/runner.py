@@ -79,8 +79,8 @@ class Stop:
     """Asks a batch to end: it finishes what is in flight and takes nothing more.
 
     Attributes:
-        why: ``interrupted``, ``budget``, ``outage``, ``output`` or ``input``; empty while it goes
-            on.
+        why: ``interrupted``, ``budget``, ``outage``, ``output``, ``journal`` or ``input``; empty
+            while it goes on.
         said: what the error said that stopped it.
     """
 
@@ -97,11 +97,13 @@ class Stop:
             self.wake()
 
     def raise_why(self) -> None:
-        """Raises: BudgetExceededError, LLMError: that is what stopped it."""
+        """Raises: BudgetExceededError, LLMError, OSError: that is what stopped it."""
         if self.why == "budget":
             raise BudgetExceededError(self.said)
         if self.why == "outage":
             raise LLMError(self.said)
+        if self.why == "journal":
+            raise OSError(self.said)
 
     async def wait(self) -> None:
         """Wait until it is to stop."""
@@ -136,6 +138,8 @@ class Runner:
         ahead: the most rows that are read and not given yet; bounds what ordering holds back.
         in_flight: requests that are being answered.
         taken: what the calls of this run took, also those whose rows are not given.
+        unkept: answers that the journal could not take; their rows are given all the same, so that
+            the output may hold them.
     """
 
     engine: BatchEngine
@@ -149,6 +153,7 @@ class Runner:
     aside: Callable[..., Awaitable[Any]] = in_thread
     in_flight: int = 0
     taken: Taken = field(default_factory=Taken)
+    unkept: list[tuple[str, BatchOutcome]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.ahead = self.ahead or max(_AHEAD * self.limit.most, _FEWEST_AHEAD)
@@ -186,7 +191,8 @@ class Runner:
                 taken = self._taken()
                 if (taken or self._has_work) and (given := await self._step(taken)):
                     yield given
-            if self.journal.path is None and (given := [one for one in self._held.values() if one]):
+            is_kept = self.journal.path is not None and not self.unkept
+            if not is_kept and (given := [one for one in self._held.values() if one]):
                 yield given  # what held them back does not come, and nothing else keeps them
             if self._broken is not None:
                 raise self._broken
@@ -197,8 +203,9 @@ class Runner:
             try:
                 await to_its_end(asyncio.gather(*left, return_exceptions=True))
             finally:
-                if self._ended:  # paid for, and nobody reads on
-                    await self.aside(self._keep, self._ended, [], [])
+                if self._ended or self.unkept:  # paid for, and nobody reads on
+                    keep = self._kept if self.stop.why == "journal" else self._keep_aside
+                    await keep(self._ended, [], [])
 
     def _goes_on(self, source: RowSource[PreparedRow]) -> bool:
         """Begin to read where there is room; whether anything is left to do or to wait for."""
@@ -238,9 +245,23 @@ class Runner:
 
     def _keep(self, ended: list[tuple[str, BatchOutcome]], *more: Any) -> Any:
         """One step of the journal; `ended` is empty when it is kept."""
-        made = self.journal.step(tuple(ended), *more)
+        made = self.journal.step((*self.unkept, *ended), *more)
+        self.unkept.clear()
         ended.clear()
         return made
+
+    async def _keep_aside(self, ended: list[tuple[str, BatchOutcome]], *more: Any) -> Any:
+        return await self.aside(self._keep, ended, *more)
+
+    async def _kept(self, ended: list[tuple[str, BatchOutcome]], *more: Any) -> Any:
+        """One step of the journal; where it cannot be written the batch stops."""
+        try:
+            return await self._keep_aside(ended, *more)
+        except OSError as error:
+            self.unkept += ended
+            ended.clear()
+            self.stop.now("journal", str(error))
+            return [], []
 
     async def _step(self, taken: list[PreparedRow]) -> list[RowResult]:
         """Keep what has ended, look up what was read, begin what may begin."""
@@ -250,14 +271,14 @@ class Runner:
         begun = [self._ready.popleft() for _ in range(min(room, len(self._ready)))]
         wanted = [row.row.request.key for row in begun if row.row.request]
         try:
-            rows, found = await self.aside(self._keep, unkept, taken, wanted)
+            rows, found = await self._kept(unkept, taken, wanted)
         except BaseException:
             self._ended = [*unkept, *self._ended]  # tried once more at the end
             raise
-        if ended and isinstance(self.engine, KeepingEngine):
+        if ended and not self.unkept and isinstance(self.engine, KeepingEngine):
             self.engine.kept(key for key, outcome in ended if outcome.status != "pending")
         given = [one for key, outcome in ended for one in self._settled(key, outcome)]
-        for row, known in zip(begun, found, strict=True):
+        for row, known in zip(begun, found, strict=False):  # none where the journal failed
             given += self._begin(row, known)
         for one in rows:
             given += self._took(one)
