@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import shlex
@@ -45,6 +46,7 @@ _EVERY_S = 2.0
 _DEFAULTS = (("operation", "generate"), ("engine", "live"))
 _CODES = {
     "interrupted": INTERRUPTED, "budget": OVER_BUDGET, "outage": PROVIDER, "output": UNWRITABLE,
+    "journal": UNWRITABLE,
 }  # fmt: skip
 
 
@@ -114,6 +116,13 @@ def database_of(arguments: argparse.Namespace) -> str:
 def _is_stream(output: str | None) -> bool:
     """Whether rows go to standard output, where they cannot be read again."""
     return output in (None, "-")
+
+
+def end_signals() -> tuple[signal.Signals, ...]:
+    """The signals that ask for an end; with ``nohup`` a terminal that is closed does not."""
+    hangup = getattr(signal, "SIGHUP", None)  # Windows has none
+    closes = hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN
+    return (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if closes else []))
 
 
 def _journal(arguments: argparse.Namespace) -> str | None:
@@ -228,15 +237,19 @@ def _opened(
 
 @contextlib.contextmanager
 def _interrupts(made: Batch) -> Iterator[None]:
-    """The first interrupt lets the batch finish what is in flight, the second ends it."""
+    """The first interrupt lets the batch finish what is in flight, the second ends it.
+
+    A terminal that is closed asks for the first alone: its shell may send the signal again.
+    """
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
     is_second = False
 
-    def interrupt() -> None:
+    def interrupt(*, is_hangup: bool) -> None:
         nonlocal is_second
         if is_second:
-            task.cancel()
+            if not is_hangup:
+                task.cancel()
             return
         is_second = True
         made.stop.now("interrupted")
@@ -245,10 +258,11 @@ def _interrupts(made: Batch) -> Iterator[None]:
             words = f"leaving {left} batches with the provider; once more to stop at once"
         echo_stderr(words, "yellow")
 
-    ends = (signal.SIGINT, signal.SIGTERM)
+    ends = end_signals()
     try:
         for one in ends:
-            loop.add_signal_handler(one, interrupt)
+            is_hangup = one not in (signal.SIGINT, signal.SIGTERM)
+            loop.add_signal_handler(one, functools.partial(interrupt, is_hangup=is_hangup))
     except (NotImplementedError, RuntimeError, ValueError):  # Windows, or not the main thread
         yield
         return
@@ -315,6 +329,9 @@ def _ended(arguments: argparse.Namespace, made: Batch, progress: Progress) -> in
         echo_stderr(f"{progress.failed:,} rows failed; of this run: {kinds or 'none'}", "yellow")
     if why:
         echo_stderr(f"stopped: {made.stop.said or why}", "red")
+    if lost := len(made.runner.unkept):
+        words = f"the journal could not take {lost} answers that are paid; those whose rows are in"
+        echo_stderr(f"{words} the output are not asked again", "yellow")
     if left := made.left_with_provider:
         words = f"{len(left)} batches go on at the provider ({', '.join(left[:3])}); what they"
         echo_stderr(f"{words} answer is paid, and the same command fetches it", "yellow")
@@ -330,6 +347,8 @@ def _next_step(arguments: argparse.Namespace, why: str) -> str:
     command = _command(arguments)
     if why == "budget":
         return f"everything is kept. Go on, with a larger --budget: {command}"
+    if why == "journal":
+        return f"Make room, then go on: {command}"
     if why == "output":
         return f"every answer is kept. Make room, then go on: {command}"
     return (

@@ -7,7 +7,7 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.batch import database_of
+from orchestrator.cli.batch import database_of, end_signals
 from orchestrator.cli.output import GOOD, echo_stderr
 from orchestrator.client.orchestrator import Orchestrator
 from orchestrator.config.settings import Config
@@ -33,12 +33,12 @@ async def _run(url: str) -> int:
     from orchestrator.client.batch.worker import Worker  # noqa: PLC0415  an extra
 
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    ends = (signal.SIGINT, signal.SIGTERM)
+    ends = end_signals()
 
     def interrupt() -> None:
         stop.set()
         echo_stderr("finishes what is in flight; once more to leave it to others", "yellow")
-        for one in ends:  # the next one ends the process
+        for one in (signal.SIGINT, signal.SIGTERM):  # the next one ends the process
             loop.remove_signal_handler(one)
             signal.signal(one, signal.SIG_DFL)
 

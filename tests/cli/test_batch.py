@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -20,6 +22,7 @@ from orchestrator.cli.main import main
 from orchestrator.client.batch import output as written_files
 from orchestrator.config.paths import shipped
 from orchestrator.gmn.examples import load
+from tests.support.documents import GOOD
 from tests.support.wire import Reply, WireServer, configured, for_commands
 
 Wire = WireServer
@@ -537,3 +540,96 @@ def test_names_of_columns_in_another_encoding_are_refused_once(
     assert main(["batch", "in.csv", "-o", "out.jsonl", "--operation", "ask"]) == 2
     assert "UTF-8" in capsys.readouterr().err
     assert asks.served.requests == 0
+
+
+@pytest.mark.parametrize("cache", ["off", "use"])
+def test_what_a_row_was_answered_before_the_budget_broke_it_off_is_not_paid_again(
+    asks: Wire, cache: str
+) -> None:
+    asks.decide = lambda asked: Reply(f"garbage {len(asked.body['messages'])}")
+    rows_of("a thermostat")
+    command = ["batch", "in.jsonl", "-o", "out.jsonl", "--cache", cache, "--budget"]
+    assert main([*command, "2calls"]) == 5
+    assert len(asks.requests) == 2
+    asks.decide = lambda asked: Reply(GOOD)
+    assert main([*command, "9calls"]) == 0
+    assert json.loads(Path("out.jsonl").read_text())["valid"]
+    assert len(asks.requests) == 3, "only what comes after the two answers is asked"
+    with sqlite3.connect("out.jsonl.journal") as journal:
+        assert journal.execute("SELECT count(*) FROM paid").fetchone() == (0,)
+        assert journal.execute("SELECT total(calls) FROM requests").fetchone() == (3,)
+
+
+def test_an_outage_between_two_questions_does_not_make_the_first_paid_again(asks: Wire) -> None:
+    def decide(asked: Any) -> Reply:
+        is_first = "garbage" not in json.dumps(asked.body["messages"])
+        return Reply("garbage") if is_first else Reply(status=401)
+
+    asks.decide = decide
+    rows_of("a thermostat")
+    assert main(["batch", "in.jsonl", "-o", "out.jsonl"]) == 1
+    asked = len(asks.requests)
+    asks.decide = lambda asked: Reply(GOOD)
+    assert main(["batch", "in.jsonl", "-o", "out.jsonl", "--retry-failed"]) == 0
+    assert len(asks.requests) == asked + 1
+    assert "garbage" in json.dumps(asks.requests[-1]["messages"])
+
+
+def test_a_terminal_that_is_closed_lets_the_batch_finish_what_is_in_flight(
+    asks: Wire, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows_of(*(f"p{n}" for n in range(40)))
+
+    def decide(asked: Any) -> Reply:
+        if asks.served.requests == 4:
+            for _ in range(2):  # a shell may pass on what the kernel sent already
+                os.kill(os.getpid(), signal.SIGHUP)
+                time.sleep(0.05)
+        return Reply("fine", delay_s=0.3)
+
+    asks.decide = decide
+    before = signal.signal(signal.SIGHUP, lambda *_: pytest.fail("the signal ended the process"))
+    try:
+        found = batch("--concurrency", "4", code=130)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert 4 <= len(found) <= 8
+    assert len(found) == asks.served.requests
+    asks.decide = lambda asked: Reply("fine")
+    assert len(batch()) == 40
+    assert asks.served.requests == 40
+
+
+def test_a_batch_that_was_started_with_nohup_goes_on(asks: Wire) -> None:
+    rows_of(*(f"p{n}" for n in range(8)))
+
+    def decide(asked: Any) -> Reply:
+        os.kill(os.getpid(), signal.SIGHUP)
+        return Reply("fine")
+
+    asks.decide = decide
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert len(batch("--concurrency", "2")) == 8
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_disk_that_is_full_for_the_journal_loses_no_answer_that_the_output_can_hold(
+    asks: Wire, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows_of(*(f"p{n}" for n in range(100)))
+    asks.decide = lambda asked: Reply("fine")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, hard))
+    try:
+        found = batch("--concurrency", "4", code=4)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    said = capsys.readouterr().err
+    assert "the journal out.jsonl.journal cannot be used" in said
+    assert "Make room, then go on: orchestrator batch" in said
+    asked = asks.served.requests
+    assert 0 < len(found) == asked < 100, "what was in flight is finished, and written"
+    assert len(batch()) == 100
+    assert asks.served.requests == 100, "nothing is paid twice"

@@ -90,7 +90,11 @@ def test_csv_that_python_writes_is_read_back(cells: list[tuple[str, str]]) -> No
     csv.writer(text).writerows([("prompt", "id"), *cells])
     found = list(reading.read_csv(io.TextIOWrapper(io.BytesIO(text.getvalue().encode()), newline="",
                                                    encoding="utf-8")))  # fmt: skip
-    wanted = [{n: c for n, c in zip(("prompt", "id"), pair, strict=True) if c} for pair in cells]
+    wanted = [
+        {n: c for n, c in zip(("prompt", "id"), pair, strict=True) if c}
+        for pair in cells
+        if any(pair)
+    ]
     assert [row.data for row in found] == wanted
     assert not any(row.fault for row in found)
 
@@ -207,3 +211,50 @@ def test_every_field_is_an_argument_of_its_operation() -> None:
         others = {"prompt", "document", "messages", "temperature", "max_tokens"}
         assert set(about.known) - others <= set(known), about
     assert json.dumps(list(OPERATIONS))
+
+
+PLAIN = [(2, {"id": "1", "prompt": "a, b"}), (3, {"id": "2", "prompt": "c"})]
+
+
+@pytest.mark.parametrize(
+    ("raw", "lines_above"),
+    [
+        (b"sep=;\nid;prompt\n1;a, b\n2;c\n", 1),
+        (b"\xef\xbb\xbfsep=;\r\nid;prompt\r\n1;a, b\r\n2;c\r\n", 1),
+        (b'SEP=,\r\n"id","prompt"\r\n1,"a, b"\r\n2,c\r\n', 1),
+        (b"sep=\t\nid\tprompt\n1\ta, b\n2\tc\n", 1),
+        (b'id,prompt,,\n1,"a, b",,\n2,c,,\n,,,\n', 0),
+        (b"\xef\xbb\xbfid;prompt;\r\n1;a, b;\r\n2;c;\r\n;;\r\n", 0),
+        (b'id,prompt\n1,"a, b",\n2,c,,\n', 0),
+        (b'id,prompt\r1,"a, b"\r2,c\r', 0),
+    ],
+    ids=["sep", "sep with mark and CRLF", "sep and quotes", "sep is a tab", "commas at the end",
+         "semicolons at the end", "commas after rows alone", "CR alone"],
+)  # fmt: skip
+def test_csv_of_spreadsheets_is_read(tmp_path: Path, raw: bytes, lines_above: int) -> None:
+    found = of_file(tmp_path, "in.csv", raw)
+    assert [(row.line - lines_above, row.data) for row in found] == PLAIN
+    assert not any(row.fault for row in found)
+
+
+def test_a_cell_beyond_the_names_is_not_dropped(tmp_path: Path) -> None:
+    found = of_file(tmp_path, "in.csv", b"id,prompt,,\n1,a,,note\n")
+    assert [row.fault for row in found] == ["the row has 4 cells, and there are 2 names"]
+    with pytest.raises(ConfigError, match="a column has no name"):
+        of_file(tmp_path, "in.csv", b"id,,prompt\n1,2,3\n")
+
+
+def test_a_quote_that_is_never_closed_does_not_swallow_rows_in_silence(tmp_path: Path) -> None:
+    found = of_file(tmp_path, "in.csv", b'id,prompt\n1,a\n2,"b\n3,c\n4,d\n')
+    assert [(row.line, bool(row.fault)) for row in found] == [(2, False), (3, True)]
+    assert "never closed" in found[1].fault
+    found = of_file(tmp_path, "in.csv", b'id,prompt\n1,"a"b\n2,c\n')
+    assert [(row.line, bool(row.fault)) for row in found] == [(2, True), (3, False)]
+    with pytest.raises(ConfigError, match="the line of names"):
+        of_file(tmp_path, "in.csv", b'id,"prompt\n1,a\n')
+
+
+@pytest.mark.parametrize("name", ["in.csv.GZ", "in.CSV.gz", "IN.JSONL.GZ"])
+def test_the_case_of_a_suffix_does_not_count(tmp_path: Path, name: str) -> None:
+    raw = b'{"prompt": "a"}\n' if "JSONL" in name else b"prompt\na\n"
+    assert [row.data for row in of_file(tmp_path, name, gzip.compress(raw))] == [{"prompt": "a"}]

@@ -36,6 +36,7 @@ CREATE TABLE IF NOT EXISTS requests (
     tokens INTEGER NOT NULL DEFAULT 0, calls INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS paid (key TEXT PRIMARY KEY, body TEXT NOT NULL);
 """
 _OF_THIS_RUN = """
 PRAGMA temp_store = FILE;
@@ -74,7 +75,7 @@ class KnownRequest:
 
     Attributes:
         state: ``done`` or ``failed``, with its `body`; ``asked``: it is in flight; ``new``: its
-            intent is written, so that it may be asked now.
+            intent is written, so that it may be asked now, with what was `paid` for it as `body`.
     """
 
     state: Literal["done", "failed", "asked", "new"]
@@ -238,15 +239,20 @@ class Journal:
                     self._end(key, outcome)
                 rows = [self._numbered(row) for row in taken]
                 found = [self._begin(key) for key in wanted]
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # of a full disk SQLite has rolled it back itself
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
         return rows, found
 
     def _end(self, key: str, outcome: BatchOutcome) -> None:
         took = outcome.taken
         self._db.execute(_END, (outcome.status, took.usd, took.tokens, took.calls, key))
+        if outcome.paid:
+            self._db.execute("INSERT OR REPLACE INTO paid VALUES (?, ?)", (key, outcome.paid))
+        elif outcome.status == "done":
+            self._db.execute("DELETE FROM paid WHERE key = ?", (key,))
         if outcome.status != "pending":
             body = json_text(outcome.body)
             self._db.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, body))
@@ -265,7 +271,8 @@ class Journal:
     def _begin(self, key: str) -> KnownRequest:
         run = self._db.execute
         if run(_ASK, (key,)).fetchone():
-            return KnownRequest("new")
+            kept = run("SELECT body FROM paid WHERE key = ?", (key,)).fetchone()
+            return KnownRequest("new", kept[0] if kept else "")
         (state,) = run("SELECT state FROM requests WHERE key = ?", (key,)).fetchone()
         if state == "in_flight":
             return KnownRequest("asked")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from orchestrator.cache.keys import digest
+from orchestrator.client.batch.paid import given_again, paid_answers, put_in_front
 from orchestrator.client.batch.rows import Row
 from orchestrator.parsing.spelling import nearest
 from orchestrator.types.bill import Taken
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 
 OperationName = Literal["generate", "validate", "refine", "structured", "ask"]
 
+#: Errors that are not the row's fault: what was answered before them is not asked again.
+OUTAGES = frozenset({
+    "AuthenticationError", "NoDeploymentError", "ServiceUnavailableError", "RateLimitError",
+    "BudgetExceededError",
+})  # fmt: skip
 #: Fields whose value in CSV is JSON; of all others it is the text itself.
 _JSON_FIELDS = frozenset({
     "constraints", "expectations", "examples", "messages", "seed", "samples", "refine",
@@ -88,11 +94,13 @@ class BatchRequest:
 
     Attributes:
         key: digest of operation and arguments.
+        paid: answers that it took before it was broken off, as `paid.paid_answers` makes them.
     """
 
     key: str
     operation: str
     arguments: Mapping[str, Any]
+    paid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +114,7 @@ class BatchOutcome:
         error: name of the error; empty where there is none.
         rate_limits: how often it had to wait, or failed, since every deployment refused its rate.
         retry_after_s: seconds the provider asked to wait, None when it did not say.
+        paid: the answers of a request that was broken off, for when it is asked again.
     """
 
     status: Literal["done", "failed", "pending"]
@@ -114,6 +123,7 @@ class BatchOutcome:
     error: str = ""
     rate_limits: int = 0
     retry_after_s: float | None = None
+    paid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +243,9 @@ async def ask(
 
     What fails is an outcome too, with the best answer and every answer that was paid for.
     """
+    if request.paid:
+        put_in_front(orchestrator)
+        bill.first = given_again(request.paid, bill.first)
     about = OPERATIONS[request.operation]
     arguments = {**beside, **request.arguments}
     if request.operation == "structured":
@@ -300,4 +313,5 @@ def _failed(error: Exception, bill: Bill) -> BatchOutcome:
         error=type(error).__name__,
         rate_limits=bill.rate_limits + (type(error).__name__ == "RateLimitError"),
         retry_after_s=getattr(error, "retry_after_s", None),
+        paid=paid_answers(attempts) if type(error).__name__ in OUTAGES else "",
     )

@@ -13,11 +13,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import to_jsonable_python
-
-from orchestrator.cache.keys import digest
 from orchestrator.client.batch.bought import BatchLine, key_of
 from orchestrator.client.batch.operations import BatchOutcome, ask
+from orchestrator.client.batch.paid import put_in_front, question_id
 from orchestrator.client.batch.purchases import USUAL_LINES, Purchases, answer_in
 from orchestrator.routing.batches import batches_of, line_of
 from orchestrator.types.bill import Bill, NotAsked, Taken, set_bill
@@ -31,22 +29,8 @@ if TYPE_CHECKING:
     from orchestrator.client.batch.runner import Stop
     from orchestrator.client.orchestrator import Orchestrator
     from orchestrator.routing.batches import ProviderBatches
-    from orchestrator.types.requests import Answer, Completer, Request, WireAttempt
+    from orchestrator.types.requests import Answer, Request, WireAttempt
     from orchestrator.types.run_context import RunContext
-
-
-class FirstQuestions:
-    """A completer in front of another: a row's bill may answer its first question, or keep it."""
-
-    def __init__(self, inner: Completer) -> None:
-        self.inner = inner
-
-    async def complete(self, request: Request, context: RunContext) -> Answer:
-        """The bill's answer, else that of the completer behind it."""
-        bill = context.cost.bill
-        first = None if bill is None else bill.first
-        answer = None if first is None else await first(request, context)
-        return answer or await self.inner.complete(request, context)
 
 
 class _Question(NotAsked):
@@ -79,9 +63,7 @@ class ProviderEngine:
             raise ConfigError("--engine provider", words, fix="Leave out the engine.")
         shared, self._router = self.job.shared, self.orchestrator._router
         batches_of(self._router, self._router.resolve(shared.get("model"), shared.get("provider")))
-        completer = self.orchestrator._completer
-        if not isinstance(completer.inner, FirstQuestions):
-            completer.inner = FirstQuestions(completer.inner)
+        put_in_front(self.orchestrator)
         self._beginning = 0
         parallel = self.orchestrator.config.orchestrator.limits.parallel
         self._turns = asyncio.Semaphore(parallel), asyncio.Semaphore(parallel)
@@ -184,7 +166,7 @@ class ProviderEngine:
             if limit is not None and (expected.cost_usd is None or expected.cost_usd > limit):
                 words = f"the first question may cost {expected.cost_usd} USD"
                 raise BudgetExceededError(f"{words}; budgets.usd_per_request allows {limit}")
-            name = f"{request.key}-{_question(asked)}"
+            name = f"{request.key}-{question_id(asked)}"
             placed = asyncio.get_running_loop().create_future()
             raw = line_of(name, body)
             raise _Question(BatchLine(name, provider, asked.route, raw, expected, placed))
@@ -234,19 +216,13 @@ def _left() -> BatchOutcome:
     return BatchOutcome("pending", {"valid": False, "error": said})
 
 
-def _question(asked: Request) -> str:
-    """What is asked, however it is worded for a mode: a deployment may lose one meanwhile."""
-    said = asked.description or [turn.as_dict() for turn in asked.messages]
-    return digest([asked.purpose, asked.sample, to_jsonable_python(said)])[:16]
-
-
 def _given(
     name: str, answer: Answer, bill: Bill
 ) -> Callable[[Request, RunContext], Awaitable[Answer | None]]:
     """Answers the question that was bought, once; every other goes to a model."""
 
     async def give(asked: Request, context: RunContext) -> Answer | None:
-        if _question(asked) != name.partition("-")[2]:
+        if question_id(asked) != name.partition("-")[2]:
             return None
         bill.first = None
         context.cost.add_cached(answer.usage, answer.cost_usd)  # the batch's own line bills it

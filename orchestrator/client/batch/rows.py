@@ -28,6 +28,7 @@ MOST_ROW_BYTES = 8 * 2**20
 _STEP = 2**16
 _PARQUET_ROWS = 64
 _SUFFIXES = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
+_SEPARATOR = re.compile(r"sep=([,;\t|])\s*", re.IGNORECASE)  # Excel's, above the names
 _LONE = re.compile(r"[\ud800-\udfff\0]")
 _BOM = b"\xef\xbb\xbf"
 _ONCE = functools.partial(each_once, words="is there twice")
@@ -61,7 +62,8 @@ class RowFile:
             Parquet, and the extra is not installed.
         """
         self.name = name
-        path = Path(name.removesuffix(".gz"))
+        zipped = name.lower().endswith(".gz")
+        path = Path(name[:-3] if zipped else name)
         self._kind = ".jsonl" if name == "-" else path.suffix.lower()
         self._size, self._rows_done, self._is_regular = 0, 0, False
         if self._kind not in _SUFFIXES:
@@ -70,7 +72,6 @@ class RowFile:
             raise ConfigError(name, f"rows in {path.suffix or 'a file without suffix'}", fix=fix)
         self._raw = self._opened()
         self._parquet = self._parquet_file() if self._kind == ".parquet" else None
-        zipped = name.endswith(".gz")
         self._file: Any = gzip.GzipFile(fileobj=self._raw) if zipped else self._raw
         self._rows = self._read()
 
@@ -191,8 +192,9 @@ def _no_number(name: str) -> Any:
 def read_csv(text: io.TextIOWrapper, *, delimiter: str = "") -> Iterator[Row]:
     """Rows of CSV with a line of names; empty cells are not there, empty lines passed over.
 
-    Without `delimiter` it is ``;`` where the names hold that and no comma, else a comma. Bytes that
-    are not UTF-8 are expected as lone surrogates.
+    Without `delimiter` it is what a first line ``sep=;`` says, else ``;`` where the names hold that
+    and no comma, else a comma. Columns at the end without a name, as spreadsheets write them, are
+    left out where they are empty. Bytes that are not UTF-8 are expected as lone surrogates.
 
     Raises: ConfigError: a name is missing, there twice, or not UTF-8.
     """
@@ -200,30 +202,54 @@ def read_csv(text: io.TextIOWrapper, *, delimiter: str = "") -> Iterator[Row]:
     before = 0
     try:
         first = next(text, "")
+        if said := _SEPARATOR.fullmatch(first):
+            before, delimiter, first = 1, said[1], next(text, "")
         between = delimiter or (";" if ";" in first and "," not in first else ",")
-        reader = csv.reader(itertools.chain([first], text), delimiter=between)
-        names = [name.strip() for name in next(reader, [])]
-        if any(_LONE.search(name) for name in names):
-            fix = "Save it as UTF-8 (in a spreadsheet: CSV UTF-8)."
-            raise ConfigError("CSV", "the names of the columns are not UTF-8", fix=fix)
-        if bad := next((n for n in names if not n or names.count(n) > 1), None) or "" in names:
-            problem = f"the column {bad!r} is there twice" if isinstance(bad, str) else (
-                "a column has no name")  # fmt: skip
-            raise ConfigError("CSV", problem, fix="Give each column a name of its own.")
-        before = reader.line_num
+        reader = csv.reader(itertools.chain([first], text), delimiter=between, strict=True)
+        names = _csv_names(reader)
+        lines_above, before = before, before + reader.line_num
         while True:
             try:
                 csv.field_size_limit(MOST_ROW_BYTES)  # of the process: other readers set their own
                 cells = next(reader, None)
                 if cells is None:
                     return
-                if cells:
+                if any(cells):
                     yield _csv_row(before + 1, names, cells)
             except csv.Error as error:
-                yield Row(before + 1, "", f"the row is not CSV: {error}")
-            before = reader.line_num
+                yield Row(before + 1, "", f"the row is not CSV: {_csv_problem(error)}")
+            before = lines_above + reader.line_num
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         yield Row(before + 1, "", f"the compressed file is damaged from here on: {error}")
+
+
+def _csv_names(reader: Iterator[list[str]]) -> list[str]:
+    """The names of the columns, without empty ones at the end.
+
+    Raises: ConfigError: as `read_csv`.
+    """
+    try:
+        names = [name.strip() for name in next(reader, [])]
+    except csv.Error as error:
+        fix = "Close each quote, and write a quote inside of quotes twice."
+        raise ConfigError("CSV", f"the line of names: {_csv_problem(error)}", fix=fix) from None
+    while names and not names[-1]:
+        names.pop()
+    if any(_LONE.search(name) for name in names):
+        fix = "Save it as UTF-8 (in a spreadsheet: CSV UTF-8)."
+        raise ConfigError("CSV", "the names of the columns are not UTF-8", fix=fix)
+    if "" in names:
+        raise ConfigError("CSV", "a column has no name", fix="Give each column a name of its own.")
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        problem = f"the column {twice!r} is there twice"
+        raise ConfigError("CSV", problem, fix="Give each column a name of its own.")
+    return names
+
+
+def _csv_problem(error: csv.Error) -> str:
+    if str(error) == "unexpected end of data":
+        return "a quote in it is never closed, so that nothing after it is read"
+    return str(error)
 
 
 def _csv_row(line: int, names: list[str], cells: list[str]) -> Row:
@@ -233,6 +259,8 @@ def _csv_row(line: int, names: list[str], cells: list[str]) -> Row:
     except UnicodeEncodeError as error:
         byte = ord(text[error.start]) & 0xFF
         return Row(line, text, f"the row is not UTF-8: it holds the byte {byte:#04x}")
+    while len(cells) > len(names) and not cells[-1]:
+        cells.pop()
     if len(cells) != len(names):
         return Row(line, text, f"the row has {len(cells)} cells, and there are {len(names)} names")
     return Row(line, {n: c for n, c in zip(names, cells, strict=True) if c}, is_text=True)

@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
+from orchestrator.client.batch.operations import OUTAGES
 from orchestrator.types.bill import Taken
 from orchestrator.types.errors import BudgetExceededError, LLMError, OrchestratorError
 from orchestrator.types.leaving import to_its_end
@@ -28,12 +29,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 #: Seconds between the tries of a request that a rate limit refused, where nothing else is said.
 PAUSES_S = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
-#: Errors that are not the row's fault; so many in a row, and nothing else, stop the batch.
-OUTAGES = frozenset({
-    "AuthenticationError", "NoDeploymentError", "ServiceUnavailableError", "RateLimitError",
-    "BudgetExceededError",
-})  # fmt: skip
-_FEWEST_OUTAGES = 20
+_FEWEST_OUTAGES = 20  # so many in a row, and nothing else, stop the batch
 _AHEAD = 4  # rows that are read and not written yet, for each that may be in flight
 _FEWEST_AHEAD = 64
 
@@ -83,8 +79,8 @@ class Stop:
     """Asks a batch to end: it finishes what is in flight and takes nothing more.
 
     Attributes:
-        why: ``interrupted``, ``budget``, ``outage``, ``output`` or ``input``; empty while it goes
-            on.
+        why: ``interrupted``, ``budget``, ``outage``, ``output``, ``journal`` or ``input``; empty
+            while it goes on.
         said: what the error said that stopped it.
     """
 
@@ -101,11 +97,13 @@ class Stop:
             self.wake()
 
     def raise_why(self) -> None:
-        """Raises: BudgetExceededError, LLMError: that is what stopped it."""
+        """Raises: BudgetExceededError, LLMError, OSError: that is what stopped it."""
         if self.why == "budget":
             raise BudgetExceededError(self.said)
         if self.why == "outage":
             raise LLMError(self.said)
+        if self.why == "journal":
+            raise OSError(self.said)
 
     async def wait(self) -> None:
         """Wait until it is to stop."""
@@ -140,6 +138,8 @@ class Runner:
         ahead: the most rows that are read and not given yet; bounds what ordering holds back.
         in_flight: requests that are being answered.
         taken: what the calls of this run took, also those whose rows are not given.
+        unkept: answers that the journal could not take; their rows are given all the same, so that
+            the output may hold them.
     """
 
     engine: BatchEngine
@@ -153,6 +153,7 @@ class Runner:
     aside: Callable[..., Awaitable[Any]] = in_thread
     in_flight: int = 0
     taken: Taken = field(default_factory=Taken)
+    unkept: list[tuple[str, BatchOutcome]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.ahead = self.ahead or max(_AHEAD * self.limit.most, _FEWEST_AHEAD)
@@ -190,7 +191,8 @@ class Runner:
                 taken = self._taken()
                 if (taken or self._has_work) and (given := await self._step(taken)):
                     yield given
-            if self.journal.path is None and (given := [one for one in self._held.values() if one]):
+            is_kept = self.journal.path is not None and not self.unkept
+            if not is_kept and (given := [one for one in self._held.values() if one]):
                 yield given  # what held them back does not come, and nothing else keeps them
             if self._broken is not None:
                 raise self._broken
@@ -201,8 +203,9 @@ class Runner:
             try:
                 await to_its_end(asyncio.gather(*left, return_exceptions=True))
             finally:
-                if self._ended:  # paid for, and nobody reads on
-                    await self.aside(self._keep, self._ended, [], [])
+                if self._ended or self.unkept:  # paid for, and nobody reads on
+                    keep = self._kept if self.stop.why == "journal" else self._keep_aside
+                    await keep(self._ended, [], [])
 
     def _goes_on(self, source: RowSource[PreparedRow]) -> bool:
         """Begin to read where there is room; whether anything is left to do or to wait for."""
@@ -242,9 +245,23 @@ class Runner:
 
     def _keep(self, ended: list[tuple[str, BatchOutcome]], *more: Any) -> Any:
         """One step of the journal; `ended` is empty when it is kept."""
-        made = self.journal.step(tuple(ended), *more)
+        made = self.journal.step((*self.unkept, *ended), *more)
+        self.unkept.clear()
         ended.clear()
         return made
+
+    async def _keep_aside(self, ended: list[tuple[str, BatchOutcome]], *more: Any) -> Any:
+        return await self.aside(self._keep, ended, *more)
+
+    async def _kept(self, ended: list[tuple[str, BatchOutcome]], *more: Any) -> Any:
+        """One step of the journal; where it cannot be written the batch stops."""
+        try:
+            return await self._keep_aside(ended, *more)
+        except OSError as error:
+            self.unkept += ended
+            ended.clear()
+            self.stop.now("journal", str(error))
+            return [], []
 
     async def _step(self, taken: list[PreparedRow]) -> list[RowResult]:
         """Keep what has ended, look up what was read, begin what may begin."""
@@ -254,14 +271,14 @@ class Runner:
         begun = [self._ready.popleft() for _ in range(min(room, len(self._ready)))]
         wanted = [row.row.request.key for row in begun if row.row.request]
         try:
-            rows, found = await self.aside(self._keep, unkept, taken, wanted)
+            rows, found = await self._kept(unkept, taken, wanted)
         except BaseException:
             self._ended = [*unkept, *self._ended]  # tried once more at the end
             raise
-        if ended and isinstance(self.engine, KeepingEngine):
+        if ended and not self.unkept and isinstance(self.engine, KeepingEngine):
             self.engine.kept(key for key, outcome in ended if outcome.status != "pending")
         given = [one for key, outcome in ended for one in self._settled(key, outcome)]
-        for row, known in zip(begun, found, strict=True):
+        for row, known in zip(begun, found, strict=False):  # none where the journal failed
             given += self._begin(row, known)
         for one in rows:
             given += self._took(one)
@@ -287,7 +304,7 @@ class Runner:
         self._waiting.setdefault(request.key, []).append(row)
         if known.state == "new":
             self.in_flight += 1
-            task = asyncio.create_task(self._ask(request))
+            task = asyncio.create_task(self._ask(replace(request, paid=known.body)))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return []
@@ -311,6 +328,7 @@ class Runner:
             began = self.clock()
             outcome = await self.engine.run(request)
             taken += outcome.taken
+            request = replace(request, paid=outcome.paid or request.paid)
             self.limit.ended(began, was_limited=outcome.rate_limits > 0)
             if outcome.error != "RateLimitError" or pause_s is None:
                 break

@@ -9,7 +9,7 @@ from orchestrator.gmn.draw.bars import bars
 from orchestrator.gmn.draw.graph import graph
 from orchestrator.gmn.draw.heat import Side, heat_map
 from orchestrator.gmn.draw.layout import MARGIN, WIDTH, Panel, flowed, line, paragraph, stacked
-from orchestrator.gmn.draw.scene import Group, Scene, cut
+from orchestrator.gmn.draw.scene import Group, Scene
 from orchestrator.gmn.draw.tables import label, table
 from orchestrator.gmn.draw.trace import trace
 from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
@@ -29,6 +29,7 @@ Part = DrawnPart
 PARTS: tuple[Part, ...] = ("graph", "tables", "preferences")
 #: Tables and preferences of one picture; a document within the limits has fewer.
 _MOST_PANELS = 64
+_MOST_NAME, _MOST_NAMES = 100, 32  # characters, and names of a kind, in words
 
 
 def picture(
@@ -64,7 +65,22 @@ def picture(
             if body.height:
                 head = [line(title, 15.0, is_bold=True)] if title else []
                 panels.append(stacked([*head, body], 12.0))
-    return scene(stacked(panels, 22.0), f"{cut(spec.name, 600, 12)}: a model of active inference")
+    return scene(stacked(panels, 22.0), _in_words(spec))
+
+
+def _in_words(spec: GMNSpec) -> str:
+    """What the picture shows, for those who do not see it."""
+    sections = (
+        ("actions", spec.actions),
+        ("hidden states", spec.states),
+        ("observations", spec.observations),
+    )
+    named = [
+        f"{what} {', '.join(v.name[:_MOST_NAME] for v in variables[:_MOST_NAMES])}"
+        for what, variables in sections
+        if variables
+    ]
+    return f"model {spec.name[:_MOST_NAME]}: {'; '.join(named)}"
 
 
 def _episode(verdict: Validation, steps: int, seed: int) -> Panel:

@@ -220,6 +220,14 @@ def test_a_page_may_give_the_picture_its_own_colours() -> None:
             assert re.fullmatch("#[0-9a-f]{6}", element.get("color") or "")
 
 
+def test_who_does_not_see_the_picture_hears_what_it_shows() -> None:
+    root = drawn(GOOD, "graph")
+    said = "model walker: actions go; hidden states pos; observations place"
+    assert root.get("role") == "img"
+    assert root.get("aria-label") == said
+    assert root.findtext(f"{SVG}title") == said
+
+
 def test_equal_models_make_equal_pictures() -> None:
     assert svg(scene_of(GOOD)) == svg(scene_of(GOOD))
 
