@@ -16,6 +16,7 @@ from orchestrator.generation.gmn_contract import GMNContract
 from orchestrator.generation.request_building import load_library
 from orchestrator.gmn.acting.expectations import Expectation
 from orchestrator.gmn.formats import comments_of, read, with_shares, write_text
+from orchestrator.gmn.formats.candidates import Span
 from orchestrator.gmn.imports import KINDS, cassandra, gnn
 from orchestrator.gmn.request.read import read_request as read_commitments
 from orchestrator.gmn.validate import validate
@@ -24,6 +25,14 @@ from orchestrator.ledger.months import sums_of
 from orchestrator.models.secrets import Secrets
 from orchestrator.routing.offline.answer import write_model
 from orchestrator.server.chat_request import UnservedRequestError, read_request
+from orchestrator.server.lsp.analysis import Analysis
+from orchestrator.server.lsp.completion import complete
+from orchestrator.server.lsp.formatting import formatted
+from orchestrator.server.lsp.hints import hints
+from orchestrator.server.lsp.hover import explain_at
+from orchestrator.server.lsp.lenses import claims
+from orchestrator.server.lsp.positions import Text
+from orchestrator.server.lsp.quick_fixes import quick_fixes
 from orchestrator.types.errors import OrchestratorError
 from tests.support.documents import GOOD
 
@@ -165,12 +174,25 @@ def gnn_file(text: str) -> None:
         gnn.read(one)
 
 
+def editor(text: str) -> None:
+    """A text in an editor: what is shown of it, and every edit that is offered."""
+    analysis = Analysis(Text.of(text))
+    end = len(analysis.body)
+    for at in (0, end // 2, end):
+        complete(analysis, at)
+        explain_at(analysis, at)
+    hints(analysis, Span(0, end))
+    claims(analysis)
+    quick_fixes(analysis, Span(0, end))
+    formatted(analysis)
+
+
 TARGETS: dict[str, Callable[[str], None]] = {
     made.__name__: made
     for made in (
         document, foreign, behind_a_document, gmn_answer, json_answer, patch, expectation, sentence,
         kept_result, config, ledger, cassette, chat_request, chat_body, schema,
-        pomdp_file, gnn_file,
+        pomdp_file, gnn_file, editor,
     )
 }  # fmt: skip
 _GOOD = _GMN.evaluate(GOOD)

@@ -67,6 +67,9 @@ def complete(analysis: Analysis, offset: int) -> Suggestions:
     word = at.word._replace(end=max(offset, at.word.start))
     if analysis.is_too_large or body.lstrip()[:1] in ("{", "["):
         return Suggestions(word)
+    there = body[at.word.start : at.word.end].strip("\"'")
+    if there in (named := at.about.get(at.key, [])):  # what is being typed may be offered again
+        named.remove(there)
     found = list(_suggested(at, analysis.names()))[:MOST]
     if body[word.start : word.start + 1] in ("'", '"'):  # quotes are part of the word
         word = at.word

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lsprotocol import types
 from pygls.exceptions import (
     JsonRpcException,
+    JsonRpcInvalidParams,
     JsonRpcInvalidRequest,
     JsonRpcParseError,
     JsonRpcServerNotInitialized,
@@ -87,27 +88,34 @@ async def _read(editor: Editor, outbox: _Outbox, incoming: AsyncIterator[str]) -
 
 
 def _handle(editor: Editor, outbox: _Outbox, text: str) -> None:
-    message: Any = None
     try:
-        try:
-            message = json.loads(text)
-        except (ValueError, RecursionError):
-            raise JsonRpcParseError("the message is not JSON") from None
-        if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
-            raise JsonRpcInvalidRequest("the message is not of JSON-RPC 2.0")
+        message: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        _refuse(outbox, None, JsonRpcParseError("the message is not JSON"))
+        return
+    try:
         _check_order(editor, message)
         editor.protocol.handle_message(editor.protocol.structure_message(message))
     except JsonRpcException as error:
-        _log.warning("a message is refused: %s", error)
-        said = message.get("id") if isinstance(message, dict) else None
-        if said is not None or not isinstance(message, dict) or "method" not in message:
-            reply = {"code": error.code, "message": error.message}
-            message_id = said if isinstance(said, str | int) else None
-            answer = {"jsonrpc": "2.0", "id": message_id, "error": reply}
-            outbox.write(json.dumps(answer).encode())
+        _refuse(outbox, message, error)
+    except Exception as error:  # noqa: BLE001  pygls trusts the types of ids and parameters
+        _refuse(outbox, message, JsonRpcInvalidParams(f"not understood: {type(error).__name__}"))
 
 
-def _check_order(editor: Editor, message: dict[str, object]) -> None:
+def _refuse(outbox: _Outbox, message: Any, error: JsonRpcException) -> None:
+    """Say what is wrong with a message, unless it is a notification."""
+    _log.warning("a message is refused: %s", error)
+    said = message.get("id") if isinstance(message, dict) else None
+    if said is not None or not isinstance(message, dict) or "method" not in message:
+        reply = {"code": error.code, "message": error.message}
+        message_id = said if isinstance(said, str | int) else None
+        answer = {"jsonrpc": "2.0", "id": message_id, "error": reply}
+        outbox.write(json.dumps(answer).encode())
+
+
+def _check_order(editor: Editor, message: Any) -> None:
+    if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
+        raise JsonRpcInvalidRequest("the message is not of JSON-RPC 2.0")
     method = message.get("method")
     if method == types.INITIALIZE and editor.is_initialized:
         raise JsonRpcInvalidRequest("the server is initialized already")

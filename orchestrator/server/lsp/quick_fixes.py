@@ -91,7 +91,16 @@ def _as_read(analysis: Analysis, one: Diagnostic) -> list[Edit]:
         end = len(body.rstrip())
         return [Edit(end, end, "".join(f"\n{mark}" for mark in closing))]
     end = end_of(body, at)
-    return [Edit(at, end, one.expected) if one.expected else Edit(at, _property_end(body, end), "")]
+    return [Edit(at, end, one.expected) if one.expected else _removal(body, at, end)]
+
+
+def _removal(body: str, at: int, end: int) -> Edit:
+    """A property whose key is there is taken out, with the blanks before it or its whole line."""
+    end = _property_end(body, end)
+    start = len(body[:at].rstrip(" \t"))
+    if start and body[start - 1] != "\n":
+        return Edit(start, end, "")
+    return Edit(start, end + 1, "") if body[end : end + 1] == "\n" else Edit(at, end, "")
 
 
 def _property_end(body: str, end: int) -> int:
@@ -102,7 +111,7 @@ def _property_end(body: str, end: int) -> int:
         if piece.lastgroup == "mark" and raw == ":" and not is_value:
             is_value = True
         elif piece.lastgroup == "mark" and raw in ",;":
-            return piece.end()
+            return piece.start() + 1
         elif is_value and piece.lastgroup != "blank":
             end, is_value = end_of(body, piece.start()), False
         elif piece.lastgroup == "blank" and not raw:

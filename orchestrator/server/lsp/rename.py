@@ -31,9 +31,7 @@ def renamed_at(analysis: Analysis, offset: int) -> Mention:
         raise NotPossibleError("only a variable or a label has a name that can be changed here")
     if not any(one.is_declaration for one in names.same(mention)):
         what = f"label {mention.label!r}" if mention.label else f"variable {mention.variable!r}"
-        raise NotPossibleError(
-            f"the {what} is not declared in the text, so it has no name to change"
-        )
+        raise NotPossibleError(f"the {what} is not declared in the text: its name is given")
     return mention
 
 

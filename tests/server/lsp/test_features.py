@@ -189,6 +189,7 @@ def test_changes_are_applied_in_their_order_and_positions_beyond_a_line_are_its_
         (GOOD + "node transition B { from: [|", ["go", "pos"]),
         (GOOD + "node transition B { from: [go, |", ["pos"]),
         (GOOD + "node belief D { about: |", ["pos"]),
+        (swapped("about: pos", "about: p|os"), ["pos"]),
         (GOOD + "node belief D { about: pos map: [|", ["a", "b", "c"]),
         (GOOD + "node preference C { on: |", ["place", "pos", "go"]),
         (GOOD + "node preference C { on: place goals: {|", ["a", "b", "c"]),
