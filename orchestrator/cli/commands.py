@@ -227,11 +227,25 @@ def _documents(command: Command) -> None:
     add("file", metavar="FILE|CODE", help="a document, - for stdin, or a code such as GMN201")
     _kind(add)
     add("--all", action="store_true", help="every line of long tables")
+    _drawing(command)
     add = command("library", "list the curated models, or print one").add_argument
     add("name", nargs="?", default="", metavar="NAME", help="the model to print")
     _output(add)
     _simulation(command)
     _change(command)
+
+
+def _drawing(command: Command) -> None:
+    add = command("draw", "draw a model: graph, tables, preferences, an episode").add_argument
+    _file(add)
+    _kind(add)
+    words = ".svg, .png, .pdf, or .mmd for Mermaid; without it SVG on stdout"
+    add("-o", "--output", metavar="FILE", help=words)
+    words = "what is drawn; may be repeated (default: graph, tables and preferences)"
+    parts = ("graph", "tables", "preferences")
+    add("--part", action="append", default=[], choices=parts, help=words)
+    add("--trace", action="store_true", help="also an episode: beliefs, actions and utilities")
+    _episode(add)
 
 
 def _simulation(command: Command) -> None:
@@ -242,7 +256,7 @@ def _simulation(command: Command) -> None:
     words = "episodes for each expectation or comparison"
     add("--episodes", type=_positive, default=40, help=words)
     add("--why", action="store_true", help="why each action was taken")
-    add("--plot", metavar="FILE", help="draw the episode, .png, .svg or .pdf")
+    add("--plot", metavar="FILE", help="draw the episode, .svg, .png or .pdf")
     worlds = ("windy-grid", "drifting-context", "unreliable-cue")
     add("--world", choices=worlds, default="", help="a world that the model does not know")
     add("--cross-check", action="store_true", help="compare every step with pymdp")
@@ -307,7 +321,7 @@ def _maintenance(command: Command) -> None:
     add = evaluation.add_argument
     add("--prompts", metavar="FILE", help="YAML; by default the shipped ones")
     add("--parallel", type=_positive, default=4, help="cases at a time")
-    add("--plot", metavar="FILE", help="draw the scores, .png, .svg or .pdf")
+    add("--plot", metavar="FILE", help="draw the scores, .svg, .png or .pdf")
     add(
         "--round-trip",
         action="store_true",
@@ -348,6 +362,7 @@ def _service(command: Command) -> None:
     add("--host", default="127.0.0.1", help="address to listen on; any but loopback demands keys")
     add("--port", type=_port, default=8080, help="0 takes a free one")
     add("--keys", action="store_true", help="demand keys on loopback, too")
+    add("--open", action="store_true", help="open the page in a browser")
     add("--mcp", action="store_true", help="serve the Model Context Protocol on stdin and stdout")
     add = command("lsp", "serve an editor: diagnostics, completion, quick fixes").add_argument
     words = "speak over stdin and stdout, which it always does; many editors pass it"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.client_call import call_client
-from orchestrator.cli.files import require_writable
+from orchestrator.cli.files import require_writable, write_result
 from orchestrator.cli.output import GOOD, echo_result, echo_stderr, table
 from orchestrator.config.paths import shipped
 from orchestrator.config.settings import Config, ledger_directory
@@ -22,7 +22,7 @@ from orchestrator.generation.evaluation.evaluate import (
     summed,
 )
 from orchestrator.generation.evaluation.plot import plotted
-from orchestrator.gmn.acting.plot import check_plot
+from orchestrator.gmn.draw.writing import encoded, require_suffix
 
 if TYPE_CHECKING:
     import argparse
@@ -38,7 +38,7 @@ _HEAD = ("agent type", "cases", *(f"valid@{n}" for n in CALLS), "runs", "behaves
 def run(arguments: argparse.Namespace) -> int:
     """Generate every prompt of a file, print the scores, and compare them with the last run."""
     if arguments.plot:
-        check_plot(Path(arguments.plot))
+        require_suffix(arguments.plot)
         require_writable(arguments.plot)
     made = call_client(functools.partial(_evaluated, arguments))
     history = _history()
@@ -48,7 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     if history is not None:
         remember(history, made)
     if arguments.plot:
-        plotted(made, before, Path(arguments.plot))
+        picture = encoded(plotted(made, before), require_suffix(arguments.plot))
+        write_result(picture, arguments.plot)
         echo_stderr(f"plotted into {arguments.plot}", "dim")
     return GOOD
 

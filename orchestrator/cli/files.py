@@ -101,25 +101,25 @@ def require_writable(path: str | None) -> None:
         raise UsageError(f"{words}. Name a file that can be.") from None
 
 
-def write_result(text: str, path: str | None) -> None:
-    """Write the result to a file, or to stdout for None and ``-``.
+def write_result(text: str | bytes, path: str | None) -> None:
+    """Write the result to a file, or a text to stdout for None and ``-``.
 
     Raises: OutputError: it cannot be written; a file that was there is as it was.
     """
-    if path is None or path == "-":
+    if isinstance(text, str) and (path is None or path == "-"):
         echo(text, end="" if text.endswith("\n") else "\n")
         return
     try:
-        _write(Path(os.path.realpath(path)), text)
+        # JSON and block text spell half a surrogate pair, which UTF-8 cannot hold, as this escape.
+        raw = text if isinstance(text, bytes) else text.encode(errors="backslashreplace")
+        _write(Path(os.path.realpath(path or "-")), raw)
     except (OSError, ValueError) as error:
         words = f"{path} cannot be written: {getattr(error, 'strerror', None) or error}"
         raise OutputError(f"{words}. Name a file that can be.") from None
 
 
-def _write(path: Path, text: str) -> None:
-    """Replace the file once the whole text is on the disk; a device or a pipe is written to."""
-    # JSON and block text spell half a surrogate pair, which UTF-8 cannot hold, as this escape.
-    raw = text.encode(errors="backslashreplace")
+def _write(path: Path, raw: bytes) -> None:
+    """Replace the file once all of it is on the disk; a device or a pipe is written to."""
     if path.exists() and not path.is_file():
         path.write_bytes(raw)
         return

@@ -48,6 +48,7 @@ EXAMPLES = {
     "format": "--write model.gmn",
     "diff": "before.gmn after.gmn",
     "explain": "model.gmn",
+    "draw": "model.gmn -o model.svg",
     "library": "tmaze -o model.gmn",
     "simulate": 'model.gmn --expect "cell=r4c4 within 12 in 80%"',
     "refine": 'model.gmn --feedback "look 3 steps ahead" -o longer.gmn',

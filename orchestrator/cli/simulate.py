@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.bundle import asked, difference
 from orchestrator.cli.compare import compared_with, comparison_json, comparison_lines
 from orchestrator.cli.documents import validated
 from orchestrator.cli.episode import drawing_lines, episode_lines, why_lines
-from orchestrator.cli.files import read_source, require_writable
+from orchestrator.cli.files import read_source, require_writable, write_result
 from orchestrator.cli.output import GOOD, INVALID, UsageError, echo_result, echo_stderr, refused
 from orchestrator.gmn.acting.episode import doubts, unasked
 from orchestrator.gmn.acting.expectations import Expectation, Measured, check_names, measure
-from orchestrator.gmn.acting.plot import check_plot, plotted
 from orchestrator.gmn.acting.simulate import simulate
 from orchestrator.gmn.acting.worlds import WORLDS
 from orchestrator.gmn.codes import finding
+from orchestrator.gmn.draw.picture import episode_picture
+from orchestrator.gmn.draw.writing import encoded, require_suffix
 from orchestrator.gmn.limits import DEFAULT_LIMITS, HARD_LIMITS
 from orchestrator.types.work import TooMuchWork, allowance, doing
 
@@ -65,7 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
     )
     echo_result(arguments, _value(arguments, episode, measured) | _there(more), lines)
     if arguments.plot:
-        plotted(episode, Path(arguments.plot), title=verdict.spec.name)
+        made = episode_picture(episode, title=verdict.spec.name)
+        write_result(encoded(made, require_suffix(arguments.plot)), arguments.plot)
         echo_stderr(f"plotted into {arguments.plot}", "dim")
     return GOOD if all(one.held for one in measured) and not differs else INVALID
 
@@ -88,7 +89,7 @@ def _there(more: dict[str, object]) -> dict[str, object]:
 def _refuse(arguments: argparse.Namespace) -> None:
     """Raise, before anything is computed, where the arguments do not go together."""
     if arguments.plot:
-        check_plot(Path(arguments.plot))
+        require_suffix(arguments.plot)
         require_writable(arguments.plot)
     if arguments.world and arguments.cross_check:
         raise UsageError("--cross-check runs in the model's own world; leave --world out")

@@ -27,6 +27,8 @@ VERSION = "1.0"
 NAME_PATTERN = r"[A-Za-z_][A-Za-z0-9_]{0,47}"
 LABEL_PATTERN = r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,47}"
 
+_DRAWN: tuple[DrawnPart, ...] = ("graph", "tables", "preferences")
+
 #: Where the prompt of a query takes an input.
 PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
 
@@ -39,6 +41,7 @@ Trigger = Literal[
     "on_start", "on_observation", "on_uncertainty", "every_n_steps", "on_goal", "on_error"
 ]
 Effect = Literal["observe", "set_preference", "set_prior", "suggest_action", "note"]
+DrawnPart = Literal["graph", "tables", "preferences", "trace"]
 VariableKind = Literal["state", "observation", "action"]
 
 
@@ -302,6 +305,18 @@ class GMNSpec(_Part):
     def to_json(self) -> dict[str, object]:
         """The canonical ("fat") JSON form: every key present."""
         return self.model_dump(mode="json")
+
+    def to_svg(self, *parts: DrawnPart) -> str:
+        """The model as a picture: graph, tables and preferences, or only the `parts` named."""
+        # By name, as in `to_pymdp`.
+        drawn: str = import_module("orchestrator.gmn.draw.notebook").svg_of(self, parts or _DRAWN)
+        return drawn
+
+    def _repr_svg_(self) -> str:
+        return self.to_svg()
+
+    def _repr_html_(self) -> str:
+        return self.to_svg()
 
     def to_pymdp(self) -> Any:
         """A ready ``pymdp.agent.Agent`` of the model, batch size 1; needs the extra ``pymdp``.

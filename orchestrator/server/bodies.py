@@ -208,6 +208,18 @@ class DiffBody(DocumentBody):
     )
 
 
+class DrawBody(DocumentBody):
+    """A document to draw; `steps` and `seed` are of the episode that the part trace draws."""
+
+    parts: list[Literal["graph", "tables", "preferences", "trace"]] = Field(
+        default=["graph", "tables", "preferences"], min_length=1, max_length=4
+    )
+    steps: int = Field(default=20, ge=1, le=1000)
+    seed: int = Field(default=0, ge=0, le=2**31)
+
+    model_config = _config({"document": _DOCUMENT, "parts": ["graph"]})
+
+
 class ConversationBody(_Body):
     """A conversation to begin."""
 

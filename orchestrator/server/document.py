@@ -67,6 +67,12 @@ def events(says: str = "Events, where they were asked for.") -> Responses:
     return {200: {"description": says, "content": {"text/event-stream": _EVENTS}}}
 
 
+def picture() -> Responses:
+    """An answer that is a picture."""
+    content = {"image/svg+xml": {"example": '<svg xmlns="http://www.w3.org/2000/svg"/>'}}
+    return {200: {"description": "The picture.", "content": content}}
+
+
 def body_of(
     required: Iterable[str], properties: dict[str, Any], example: dict[str, Any]
 ) -> dict[str, Any]:

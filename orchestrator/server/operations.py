@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.config.settings import ledger_directory
 from orchestrator.gmn.acting.expectations import Expectation, check_names, measure
 from orchestrator.gmn.acting.simulate import simulate
+from orchestrator.gmn.draw.picture import picture
+from orchestrator.gmn.draw.svg import svg
 from orchestrator.gmn.limits import DEFAULT_LIMITS
 from orchestrator.gmn.validate import validate
 from orchestrator.gmn.words.explain import explain, passages
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from orchestrator.client.orchestrator import Orchestrator
     from orchestrator.generation.request_building import Source
+    from orchestrator.gmn.draw.picture import Part
     from orchestrator.gmn.validate import Validation
 
 
@@ -94,6 +97,23 @@ async def describe(orc: Orchestrator, document: Source) -> dict[str, Any]:
         spec = valid(document).spec
         assert spec is not None
         return {"explanation": explain(spec), "passages": [asdict(one) for one in passages(spec)]}
+
+    return await judge_within(orc.config.orchestrator.generation.deadline_s, work)
+
+
+async def draw(
+    orc: Orchestrator, document: Source, *, parts: Sequence[Part], steps: int = 20, seed: int = 0
+) -> str:
+    """A document as SVG; one with errors as far as it can be drawn.
+
+    Raises: GMNError: it cannot be read; DeadlineExceededError: it takes longer than a request may.
+    """
+
+    def work() -> str:
+        verdict = validate(document, run_steps=0)
+        if verdict.spec is None:
+            raise GMNError("the document cannot be read", report=verdict.report)
+        return svg(picture(verdict, parts=parts, steps=steps, seed=seed))
 
     return await judge_within(orc.config.orchestrator.generation.deadline_s, work)
 

@@ -1,15 +1,16 @@
-"""Routes of the language: generate, validate, refine, simulate, explain."""
+"""Routes of the language: generate, validate, refine, simulate, explain, draw."""
 
 from __future__ import annotations
 
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
 from orchestrator.server import agui, document, operations
 from orchestrator.server.bodies import (
     DocumentBody,
+    DrawBody,
     GenerateBody,
     RefineBody,
     SimulateBody,
@@ -83,3 +84,12 @@ async def simulate(body: SimulateBody, request: Request) -> dict[str, Any]:
 async def explain(body: DocumentBody, request: Request) -> dict[str, Any]:
     """Say in English what a document means."""
     return await operations.describe(service(request).orc, body.document)
+
+
+@router.post("/draw", response_class=Response, responses=document.picture())
+async def draw(body: DrawBody, request: Request) -> Response:
+    """Draw a document as SVG; one with errors as far as it can be drawn, and it says so."""
+    made = await operations.draw(
+        service(request).orc, body.document, parts=body.parts, steps=body.steps, seed=body.seed
+    )
+    return Response(made, media_type="image/svg+xml")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from dataclasses import asdict
@@ -53,6 +54,20 @@ class Presentation:
         longest = max((len(ticks) for ticks in re.findall("`+", f"{text} {lines}")), default=0)
         fence = "`" * max(_FEWEST_BACKTICKS, longest + 1)
         return f"{fence}\n{text}\n{fence}\n{fence}\n{lines}\n{fence}"
+
+    def _repr_svg_(self) -> str | None:
+        """The picture of a specification; None where the value has none."""
+        return self.spec.to_svg() if hasattr(self.spec, "to_svg") else None
+
+    def _repr_html_(self) -> str | None:
+        """What it took, the picture of a specification, its text and the findings."""
+        if (picture := self._repr_svg_()) is None:
+            return None
+        found = [*self.report.diagnostics, *self.report.repairs]
+        lines = "\n".join([self._summary(), *(visible(f"- {finding}") for finding in found)])
+        text = html.escape(visible(self.text.rstrip(), lines=True))
+        said = f"<details><summary>text</summary><pre>{text}</pre></details>"
+        return f"<div><pre>{html.escape(lines)}</pre>{picture}{said}</div>"
 
     def _summary(self) -> str:
         verdicts = {"runs": self.report.runs, "behaves": self.report.behaves}

@@ -311,8 +311,7 @@ ALLOWED = {
     ("agents/database.py", "connect"): "a database whose file is private by then",
     ("agents/presence.py", "connect"): "a session of PostgreSQL",
     ("server/app.py", "open"): "the parts of the service, which open no file by that name",
-    ("gmn/acting/plot.py", "savefig"): "a picture, which has the mode of the umask",
-    ("generation/evaluation/plot.py", "savefig"): "a picture, which has the mode of the umask",
+    ("gmn/draw/raster.py", "savefig"): "a picture in memory",
     ("types/presentation.py", "write_text"): "a result, which has the mode of the user's umask",
 }
 

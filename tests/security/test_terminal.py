@@ -128,6 +128,10 @@ CASES: dict[str, list[str]] = {
     "worker": ["--database {hostile}", "--database postgresql://{hostile}/x"],
     "import": ["{doc}", "{raw} --as {hostile}", "{broken}", "{prose}", "{missing}"],
     "diff": ["{doc} {raw}", "{doc} {names} --json", "{doc} {broken}", "{doc} {missing}"],
+    "draw": [
+        "{doc}", "{raw} --json", "{names} -o {new}.svg", "{raw} -o {new}.mmd", "{doc} -o {hostile}",
+        "{doc} --trace --steps 2", "{broken}", "{missing}", "{unknown} -o {new}.svg",
+    ],
     "library": ["", "{hostile}", "tmaze -o {missing}/x"],
     "refine": [
         "{doc} --feedback patched", "{comments} --feedback patched", "{doc} --feedback {hostile}",

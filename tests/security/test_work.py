@@ -7,6 +7,7 @@ import json
 import sys
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -390,3 +391,22 @@ async def test_a_turn_that_ends_wakes_one_job_and_not_all_that_wait(
     monkeypatch.setattr(threading.Condition, "wait", counted)
     await asyncio.gather(*(work.judge(time.sleep, 0.01) for _ in range(jobs)))
     assert woken <= 2 * jobs  # a job may be called twice before it runs
+
+
+def test_joint_states_are_not_listed_before_they_are_counted() -> None:
+    # Four factors of 90 values: 65 million joint states, 4 GB once they are listed.
+    lines = ["gmn 1.0", "agent large { type: explorer }", "node action go { size: 3 }"]
+    for i in range(4):
+        lines += [
+            f"node state s{i} {{ size: 90 }}",
+            f"node observation o{i} {{ size: 90 }}",
+            f"node emission A{i} {{ from: [s{i}] to: o{i} identity noise: 0.5 }}",
+            f"node transition B{i} {{ from: [go, s{i}] to: s{i} uniform }}",
+        ]
+    lines.append("node policy pi { horizon: 1 gamma: 1 }")
+    tracemalloc.start()
+    try:
+        assert validate("\n".join(lines), run_steps=0).report.is_valid
+        assert tracemalloc.get_traced_memory()[1] < 100_000_000
+    finally:
+        tracemalloc.stop()

@@ -13,7 +13,7 @@ import pytest
 from ag_ui.core import Event
 from pydantic import TypeAdapter
 
-from tests.support.documents import GOOD
+from tests.support.documents import GOOD, swapped
 from tests.support.service import Served
 from tests.support.wire import Reply, WireServer
 
@@ -135,6 +135,13 @@ def test_documents_are_generated_checked_run_and_explained(http: httpx.Client) -
     run = http.post("/api/gmn/simulate", json={**document, "steps": 3}).json()
     assert len(run["steps"]) == 3
     assert http.post("/api/gmn/explain", json=document).json()["explanation"]
+    drawn = http.post("/api/gmn/draw", json={**document, "parts": ["graph", "trace"], "steps": 2})
+    assert drawn.headers["content-type"] == "image/svg+xml"
+    assert 'data-name="pos"' in drawn.text
+    assert "2 steps, seed 0" in drawn.text
+    faulty = swapped("[0.8, 0.1, 0.1]", "[0.8, 0.5, 0.1]")
+    assert "GMN201" in http.post("/api/gmn/draw", json={"document": faulty}).text
+    assert http.post("/api/gmn/draw", json={"document": "no document"}).status_code == 422
     refused = http.post("/api/gmn/simulate", json={"document": "gmn 1.0 node"})
     assert refused.status_code == 422
     assert refused.headers["content-type"] == "application/problem+json"

@@ -1,52 +1,52 @@
-"""Plots evaluation results with matplotlib."""
+"""Draws evaluation results: how many models were valid after each call, by agent type."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from orchestrator.generation.evaluation.evaluate import CALLS
-from orchestrator.gmn.acting.plot import check_plot
-from orchestrator.types.visible import visible
+from orchestrator.gmn.draw.layout import Panel, line, paragraph, stacked
+from orchestrator.gmn.draw.picture import scene
+from orchestrator.gmn.draw.scene import Box, Curve, Text, cut
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
-    from orchestrator.generation.evaluation.evaluate import EvaluationRun
+    from orchestrator.generation.evaluation.evaluate import EvaluationRun, Score
+    from orchestrator.gmn.draw.scene import Part, Scene
+
+_LEFT, _BAR, _PITCH, _LENGTH = 180.0, 12.0, 15.0, 640.0
 
 
-_SHADES = ("#c6dbef", "#9ecae1", "#4292c6", "#08519c")
+def plotted(now: EvaluationRun, before: EvaluationRun | None) -> Scene:
+    """The share of valid models after each call, by agent type; strokes: the earlier run."""
+    title = line(f"{now.route}, templates {now.templates}", 16.0, is_bold=True)
+    said = f"valid models after {', '.join(map(str, CALLS))} calls"
+    note = f"{said}; strokes: the run before" if before is not None else said
+    kinds = [
+        _kind(kind, score, before.scores.get(kind) if before is not None else None)
+        for kind, score in now.scores.items()
+    ]
+    return scene(stacked([title, paragraph(note), *kinds], 14.0), "evaluation of generation")
 
 
-def plotted(now: EvaluationRun, before: EvaluationRun | None, path: Path) -> None:
-    """Draw the share of valid models after each call, by agent type; strokes: the earlier run.
+def _kind(kind: str, score: Score, before: Score | None) -> Panel:
+    height = _PITCH * len(CALLS)
+    name = cut(f"{kind} ({score.cases})", _LEFT - 46, 12.0, is_bold=True)
+    return Panel(_LEFT + _LENGTH + 50, height, (
+        Text(0, height / 2 + 4, name, "ink", 12.0, is_bold=True),
+        *(part for n in range(len(CALLS)) for part in _call(n, score, before)),
+        Curve((_LEFT, 0), ((_LEFT, height),), "muted", 1.0),
+    ))  # fmt: skip
 
-    Raises: MissingExtraError, ValueError: as `check_plot`.
-    """
-    check_plot(path)
-    from matplotlib.figure import Figure  # noqa: PLC0415  an extra that is slow to import
-    from matplotlib.ticker import PercentFormatter  # noqa: PLC0415
 
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.add_subplot()
-    kinds, width = list(now.scores), 0.8 / len(CALLS)
-    for n, most in enumerate(CALLS):
-        at = [k + (n - (len(CALLS) - 1) / 2) * width for k in range(len(kinds))]
-        axes.bar(
-            at, [now.scores[kind].valid_at[n] for kind in kinds], width * 0.9,
-            color=_SHADES[n], label=f"after {most} call{'s' if most > 1 else ''}",
-        )  # fmt: skip
-        if before is not None:
-            pairs = zip(at, kinds, strict=True)
-            known = [(x, before.scores[k].valid_at[n]) for x, k in pairs if k in before.scores]
-            axes.plot(*zip(*known, strict=True), "_", color="black", markersize=9, zorder=3)
-    ticks = [f"{visible(kind)} ({now.scores[kind].cases})" for kind in kinds]
-    axes.set_xticks(range(len(kinds)), ticks, parse_math=False)  # a $ is a $
-    axes.set_ylim(0, 1.05)
-    axes.yaxis.set_major_formatter(PercentFormatter(1))
-    axes.set_ylabel("valid models")
-    note = "; strokes: the run before" if before is not None else ""
-    title = f"{visible(now.route)}, templates {now.templates}{note}"
-    axes.set_title(title, fontsize=10, parse_math=False)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, ncols=len(CALLS), loc="upper center", bbox_to_anchor=(0.5, -0.1))
-    figure.savefig(path, dpi=150)
+def _call(n: int, score: Score, before: Score | None) -> Iterator[Part]:
+    y, share = n * _PITCH + 1.5, score.valid_at[n]
+    opacity = 0.3 + 0.65 * (n + 1) / len(CALLS)
+    yield Text(_LEFT - 8, y + 10, str(CALLS[n]), "muted", 10.0, "end")
+    if share:
+        yield Box(_LEFT, y, share * _LENGTH, _BAR, "heat", opacity, radius=1.5)
+    yield Text(_LEFT + share * _LENGTH + 7, y + 10, f"{share:.0%}", "muted", 10.0)
+    if before is not None:
+        x = _LEFT + before.valid_at[n] * _LENGTH
+        yield Curve((x, y), ((x, y + _BAR),), "truth", 2.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import asdict, dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -98,6 +99,18 @@ class Run:
     def reasons(self) -> Iterator[Reason]:
         """`why` of every step whose choice is kept, in order."""
         return (reason(step.choice) for step in self.steps if step.choice is not None)
+
+    def to_svg(self) -> str:
+        """The episode as a picture: beliefs, observations, actions and utilities over time."""
+        # By name: what draws lies above what acts.
+        drawn: str = import_module("orchestrator.gmn.draw.notebook").svg_of_run(self)
+        return drawn
+
+    def _repr_svg_(self) -> str:
+        return self.to_svg()
+
+    def _repr_html_(self) -> str:
+        return self.to_svg()
 
     def as_dict(self) -> dict[str, object]:
         """All that is known of it, JSON-ready; plan i of a step is ``plans[i]``.

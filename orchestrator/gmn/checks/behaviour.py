@@ -219,9 +219,10 @@ def _joint(subject: Subject) -> _Joint | None:
     if model is None:
         return None
     reach = subject.reach
-    states, count, at = reach.states, len(reach.actions), reach.at
+    states, count = reach.states, len(reach.actions)
     if count == 1 or states > subject.limits.search_states or reach.numbers > _MOST_NUMBERS:
         return None
+    at = reach.at
     look(200, numbers=2 * reach.numbers * len(model.states))
     utility = sum((v[at[f]] for f, v in enumerate(model.V)), start=np.zeros(states))
     for c, a, deps in zip(model.C, model.A, model.A_dependencies, strict=True):

@@ -21,6 +21,7 @@ from orchestrator.generation.evaluation.evaluate import (
     worse,
 )
 from orchestrator.generation.evaluation.plot import plotted
+from orchestrator.gmn.draw.writing import encoded, require_suffix
 from orchestrator.types.errors import ConfigError
 from orchestrator.types.requests import Usage
 
@@ -105,7 +106,6 @@ def test_a_picture_of_another_kind_is_refused_before_anything_is_asked(
     assert main(["eval", "--plot", str(tmp_path / "scores.bmp")]) == 2
     assert capsys.readouterr().out == ""
     made = summed([outcome(1)], route="default", templates={})
-    with pytest.raises(ValueError, match=r"neither \.png nor \.svg"):
-        plotted(made, None, tmp_path / "scores.bmp")
-    plotted(made, made, tmp_path / "scores.png")
-    assert (tmp_path / "scores.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(ValueError, match=r"neither \.svg nor \.png"):
+        require_suffix(tmp_path / "scores.bmp")
+    assert encoded(plotted(made, made), ".png").startswith(b"\x89PNG")

@@ -17,7 +17,7 @@ const EXTENSIONS = [
   highlightActiveLine(), lintGutter(), gmn, theme, EditorView.lineWrapping, languageServer,
   // Tab leaves the editor, as it leaves every field; Ctrl-] and Ctrl-[ indent.
   keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...historyKeymap, ...foldKeymap, ...completionKeymap, ...lintKeymap]),
-  EditorView.contentAttributes.of({ "aria-label": "Text of the model, in GMN", spellcheck: "false" }),
+  EditorView.contentAttributes.of({ "aria-label": "Text of the model, in GMN", spellcheck: "false", tabindex: "0" }),
 ];
 
 export function Editor({ text, revision, onEdit, onFindings, onState, onView }) {

@@ -1,0 +1,1 @@
+"""Pictures of a model and of an episode: shapes, written as SVG, PNG, PDF or Mermaid."""
