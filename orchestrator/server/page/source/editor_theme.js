@@ -16,11 +16,12 @@ export const theme = EditorView.theme({
   ".cm-tooltip": { ...panel, maxWidth: "min(36rem, 90vw)" },
   ".cm-tooltip-autocomplete > ul": { fontFamily: "var(--mono)", fontSize: "13px" },
   ".cm-tooltip-autocomplete > ul > li[aria-selected]": { backgroundColor: "var(--accent)", color: "var(--on-accent)" },
+  ".cm-note": { marginLeft: "10px", padding: "0 6px", borderRadius: "5px", backgroundColor: "var(--hover)", color: "var(--ink-soft)", fontFamily: "var(--sans)", fontSize: "11.5px" },
   ".said-of-it": { padding: "8px 12px", fontFamily: "var(--sans)", fontSize: "13px", lineHeight: "1.5", whiteSpace: "pre-wrap" },
   ".cm-diagnostic": { padding: "6px 10px", fontFamily: "var(--sans)", fontSize: "13px" },
   ".cm-diagnostic-error": { borderLeftColor: "var(--bad)" },
   ".cm-diagnostic-warning": { borderLeftColor: "var(--warn)" },
-  ".cm-diagnosticAction": { backgroundColor: "var(--accent)", color: "var(--on-accent)", borderRadius: "6px", padding: "3px 9px", marginTop: "6px", marginLeft: "0", cursor: "pointer", font: "inherit", border: "0" },
+  ".cm-diagnosticAction": { backgroundColor: "var(--accent)", color: "var(--on-accent)", borderRadius: "6px", padding: "3px 9px", marginTop: "6px", marginLeft: "0", display: "block", cursor: "pointer", font: "inherit", border: "0" },
   // In place of pictures from data addresses, which the policy refuses.
   ".cm-lint-marker": { width: "8px", height: "8px", margin: "6px 3px", borderRadius: "50%" },
   ".cm-lint-marker-error": { content: "normal", backgroundColor: "var(--bad)" },
