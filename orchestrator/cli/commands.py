@@ -365,6 +365,7 @@ def _service(command: Command) -> None:
     add("--host", default="127.0.0.1", help="address to listen on; any but loopback demands keys")
     add("--port", type=_port, default=8080, help="0 takes a free one")
     add("--keys", action="store_true", help="demand keys on loopback, too")
+    add("--open", action="store_true", help="open the page in a browser")
     add("--mcp", action="store_true", help="serve the Model Context Protocol on stdin and stdout")
     add = command("lsp", "serve an editor: diagnostics, completion, quick fixes").add_argument
     words = "speak over stdin and stdout, which it always does; many editors pass it"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+import threading
+import webbrowser
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.output import GOOD, UsageError, echo_stderr
@@ -29,6 +31,9 @@ def run(arguments: argparse.Namespace) -> int:
         shown = f"[{host}]" if ":" in host else host
         keys = "keys are demanded" if app.demands_keys else "everybody on this machine may call"
         echo_stderr(f"http://{shown}:{port} ({keys}; Ctrl-C ends it)")
+        if arguments.open:
+            # It waits for the page as long as the service takes to start; some browsers block.
+            threading.Thread(target=webbrowser.open, args=[_page(host, port)], daemon=True).start()
         server.run(sockets=[listener])
     return GOOD
 
@@ -68,6 +73,14 @@ def _bound(host: str, port: int) -> socket.socket:
     except OSError as error:
         words = f"{host}:{port} cannot be listened on: {error.strerror or error}"
         raise UsageError(f"{words}. Name another with --host and --port") from None
+
+
+def _page(host: str, port: int) -> str:
+    """The address of the page on this machine; all addresses are not one that can be asked."""
+    address = ipaddress.ip_address(host)
+    if address.is_unspecified:
+        return f"http://localhost:{port}/"
+    return f"http://[{host}]:{port}/" if address.version == 6 else f"http://{host}:{port}/"
 
 
 def _is_loopback(host: str) -> bool:

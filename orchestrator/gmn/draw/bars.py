@@ -8,7 +8,7 @@ import numpy as np
 
 from orchestrator.gmn.draw.heat import Side, heat_map
 from orchestrator.gmn.draw.layout import Panel, line, paragraph, stacked
-from orchestrator.gmn.draw.scene import Box, Curve, Text, cut, number, width_of
+from orchestrator.gmn.draw.scene import Box, Curve, TextLine, cut, number, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -76,7 +76,7 @@ def _bars(labels: Sequence[str], values: Array, *, is_signed: bool) -> Panel:
     for i, (label, value) in enumerate(zip(labels, values.tolist(), strict=True)):
         y = i * _PITCH
         words = cut(label, left - 8, _SIZE)
-        parts.append(Text(left - 7, y + 13, words, "ink", _SIZE, "end"))
+        parts.append(TextLine(left - 7, y + 13, words, "ink", _SIZE, "end"))
         parts += _bar(value, zero, y, abs(value) / most * _BAR, is_signed=is_signed)
     parts.append(Curve((zero, 1), ((zero, len(labels) * _PITCH - 1),), "muted", 1.0))
     return Panel(left + before + _BAR + 44.0, len(labels) * _PITCH, tuple(parts))
@@ -88,4 +88,4 @@ def _bar(value: float, zero: float, y: float, length: float, *, is_signed: bool)
     if value:
         yield Box(begin, y + 4, max(length, 0.8), _PITCH - 7, role, 0.85, radius=1.5)
     x = zero + (length + 6 if value >= 0 else -length - 6)
-    yield Text(x, y + 13, number(value), "muted", _SIZE, "start" if value >= 0 else "end")
+    yield TextLine(x, y + 13, number(value), "muted", _SIZE, "start" if value >= 0 else "end")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from orchestrator.gmn.draw.layout import WIDTH, Panel, paragraph, stacked
-from orchestrator.gmn.draw.scene import Box, Curve, Group, Text, cut
+from orchestrator.gmn.draw.scene import Box, Curve, Group, TextLine, cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -101,7 +101,7 @@ def graph(spec: GMNSpec) -> Panel:
     step = (WIDTH - _NODE) / max(1, len(columns) - 1)
     for i, (kind, column) in enumerate(columns.items()):
         x = i * step
-        parts.append(Text(x, 11, KINDS[kind], "muted", 11.0, is_bold=True))
+        parts.append(TextLine(x, 11, KINDS[kind], "muted", 11.0, is_bold=True))
         y = _TOP + (height - _height(column)) / 2
         for variable, lines in column:
             tall = _tall(lines)
@@ -161,11 +161,11 @@ def _drawn(node: _Node) -> Group:
     parts: list[Part] = [
         Box(0, 0, _NODE, node.height, "paper", radius=8),
         Box(0, 0, _NODE, node.height, role, 0.08, 1.4, radius=8),
-        Text(14, 22, name, "ink", _NAME_SIZE, is_bold=True),
+        TextLine(14, 22, name, "ink", _NAME_SIZE, is_bold=True),
     ]
     for i, words in enumerate(node.lines):
         said: Role = "muted" if i == 0 else role
-        parts.append(Text(14, 39 + i * _LINE, cut(words, room, _SIZE), said, _SIZE))
+        parts.append(TextLine(14, 39 + i * _LINE, cut(words, room, _SIZE), said, _SIZE))
     said_whole = ". ".join(
         [f"{node.kind} {node.variable.name}", node.variable.description[:300], *node.lines]
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from orchestrator.gmn.draw.layout import Panel, line, paragraph, stacked
-from orchestrator.gmn.draw.scene import Box, Cells, Text, cut, number, width_of
+from orchestrator.gmn.draw.scene import Box, Cells, TextLine, cut, number, width_of
 from orchestrator.gmn.rows import Rows
 from orchestrator.types.work import look
 
@@ -120,25 +120,25 @@ def _rows(down: Side, left: float, top: float, high: float) -> Iterator[Part]:
     """The labels beside the rows, below what they are of."""
     if down.name:
         shown = cut(down.name, left - 8, _LABEL_SIZE)
-        yield Text(left - 7, top - 6, shown, "muted", _LABEL_SIZE, "end")
+        yield TextLine(left - 7, top - 6, shown, "muted", _LABEL_SIZE, "end")
     for i in _named(down, high):
         words = cut(down.label(i * down.per_cell), left - 8, _LABEL_SIZE)
-        yield Text(left - 7, top + (i + 0.5) * high + 3.5, words, "ink", _LABEL_SIZE, "end")
+        yield TextLine(left - 7, top + (i + 0.5) * high + 3.5, words, "ink", _LABEL_SIZE, "end")
 
 
 def _columns(across: Side, left: float, top: float, wide: float) -> Iterator[Part]:
     """The labels above the columns, upright where they are wider, below what they are of."""
     if across.name:
         shown = cut(f"→ {across.name}", max(90.0, across.cells * wide), _LABEL_SIZE)
-        yield Text(left, 10, shown, "muted", _LABEL_SIZE)
+        yield TextLine(left, 10, shown, "muted", _LABEL_SIZE)
     is_flat = _labels_height(across, wide) <= _FLAT
     for i in range(across.cells) if is_flat else _named(across, wide):
         words = cut(across.label(i * across.per_cell), _LABEL_ROOM, _LABEL_SIZE)
         x = left + (i + 0.5) * wide
         if is_flat:
-            yield Text(x, top - 6, words, "ink", _LABEL_SIZE, "middle")
+            yield TextLine(x, top - 6, words, "ink", _LABEL_SIZE, "middle")
         else:
-            yield Text(x + 3.5, top - 6, words, "ink", _LABEL_SIZE, is_upright=True)
+            yield TextLine(x + 3.5, top - 6, words, "ink", _LABEL_SIZE, is_upright=True)
 
 
 def _named(side: Side, pitch: float) -> range:
@@ -206,7 +206,7 @@ def _numbers(
     for (row, column), value in np.ndenumerate(values):
         role: Role = "paper" if dark[row, column] > _DARK else "ink" if value else "line"
         x, y = left + (column + 0.5) * wide, top + (row + 0.5) * high + 3.5
-        yield Text(x, y, number(value), role, 10.0, "middle")
+        yield TextLine(x, y, number(value), role, 10.0, "middle")
 
 
 def _sums(values: Array | Rows) -> Array:
@@ -225,11 +225,11 @@ def _sum_words(total: float) -> str:
 
 
 def _sum_column(sums: Array, x: float, top: float, high: float) -> Iterator[Part]:
-    yield Text(x + 8, top - 6, "sum", "muted", _LABEL_SIZE)
+    yield TextLine(x + 8, top - 6, "sum", "muted", _LABEL_SIZE)
     for i, total in enumerate(sums.tolist()):
         role: Role = "muted" if _is_one(total) else "wrong"
         y = top + (i + 0.5) * high + 3.5
-        yield Text(x + 8, y, _sum_words(total), role, _LABEL_SIZE, is_bold=role == "wrong")
+        yield TextLine(x + 8, y, _sum_words(total), role, _LABEL_SIZE, is_bold=role == "wrong")
 
 
 def _sum_note(sums: Array) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchestrator.gmn.draw.scene import Group, Text, cut, width_of, wrapped
+from orchestrator.gmn.draw.scene import Group, TextLine, cut, width_of, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -61,7 +61,7 @@ def _line(panels: Sequence[Panel], gap: float) -> Panel:
 def line(words: str, size: float = 13.0, role: Role = "ink", *, is_bold: bool = False) -> Panel:
     """One line of text."""
     shown = cut(words, WIDTH, size, is_bold=is_bold)
-    text = Text(0, size, shown, role, size, is_bold=is_bold)
+    text = TextLine(0, size, shown, role, size, is_bold=is_bold)
     return Panel(width_of(shown, size, is_bold=is_bold), size * 1.4, (text,))
 
 
@@ -75,6 +75,6 @@ def paragraph(
 ) -> Panel:
     """Text of several lines."""
     lines = wrapped(words, width, size, most)
-    parts = [Text(0, size + i * size * 1.45, one, role, size) for i, one in enumerate(lines)]
+    parts = [TextLine(0, size + i * size * 1.45, one, role, size) for i, one in enumerate(lines)]
     widest = max((width_of(one, size) for one in lines), default=0.0)
     return Panel(widest, len(lines) * size * 1.45, tuple(parts))

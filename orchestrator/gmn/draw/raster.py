@@ -6,7 +6,7 @@ import importlib.util
 import io
 from typing import TYPE_CHECKING, Any, Literal, assert_never
 
-from orchestrator.gmn.draw.scene import COLOURS, Box, Cells, Curve, Group, Text
+from orchestrator.gmn.draw.scene import COLOURS, Box, Cells, Curve, Group, TextLine
 from orchestrator.types.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def raster(scene: Scene, form: Literal["png", "pdf"]) -> bytes:
 
 def _placed(
     parts: tuple[Part, ...], x: float, y: float
-) -> Iterator[tuple[Box | Text | Curve | Cells, float, float]]:
+) -> Iterator[tuple[Box | TextLine | Curve | Cells, float, float]]:
     for part in parts:
         if isinstance(part, Group):
             yield from _placed(part.parts, x + part.x, y + part.y)
@@ -72,11 +72,11 @@ def _points(pixels: float) -> float:
     return pixels * 72 / _PER_INCH
 
 
-def _draw(axes: Axes, part: Box | Text | Curve | Cells, x: float, y: float, order: int) -> None:
+def _draw(axes: Axes, part: Box | TextLine | Curve | Cells, x: float, y: float, order: int) -> None:
     match part:
         case Box():
             _box(axes, part, x, y, order)
-        case Text():
+        case TextLine():
             _text(axes, part, x, y, order)
         case Curve():
             _curve(axes, part, x, y, order)
@@ -100,7 +100,7 @@ def _box(axes: Axes, box: Box, x: float, y: float, order: int) -> None:
     )  # fmt: skip
 
 
-def _text(axes: Axes, text: Text, x: float, y: float, order: int) -> None:
+def _text(axes: Axes, text: TextLine, x: float, y: float, order: int) -> None:
     axes.text(
         x + text.x, y + text.y, text.words, color=_colour(text.role), zorder=order,
         fontsize=_points(text.size) * 0.92,  # its font is wider than those of screens

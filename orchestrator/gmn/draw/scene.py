@@ -54,7 +54,7 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class TextLine:
     """One line; `y` is its baseline. With `is_upright` it runs from the bottom to the top."""
 
     x: float
@@ -114,7 +114,7 @@ class Group:
     data: tuple[tuple[str, str], ...] = ()
 
 
-Part = Box | Text | Curve | Cells | Group
+Part = Box | TextLine | Curve | Cells | Group
 
 
 @dataclass(frozen=True, slots=True)

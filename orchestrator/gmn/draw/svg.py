@@ -6,7 +6,7 @@ import html
 import re
 from typing import TYPE_CHECKING, assert_never
 
-from orchestrator.gmn.draw.scene import COLOURS, Box, Cells, Curve, Group, Text
+from orchestrator.gmn.draw.scene import COLOURS, Box, Cells, Curve, Group, TextLine
 from orchestrator.types.visible import visible
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _part(part: Part) -> Iterator[str]:
     match part:
         case Box():
             yield _box(part)
-        case Text():
+        case TextLine():
             yield _text(part)
         case Curve():
             yield _curve(part)
@@ -108,7 +108,7 @@ def _box(box: Box) -> str:
     return f"<rect {place}{round_}{_colour(box.role)}{fill}{shade}{line}/>"
 
 
-def _text(text: Text) -> str:
+def _text(text: TextLine) -> str:
     at = f'x="{_n(text.x)}" y="{_n(text.y)}"'
     if text.is_upright:
         at = f'transform="translate({_n(text.x)} {_n(text.y)}) rotate(-90)"'

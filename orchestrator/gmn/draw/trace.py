@@ -9,7 +9,7 @@ import numpy as np
 
 from orchestrator.gmn.draw.heat import MOST_SIDE, shades
 from orchestrator.gmn.draw.layout import WIDTH, Panel, line, paragraph, stacked
-from orchestrator.gmn.draw.scene import Box, Cells, Curve, Text, cut, number
+from orchestrator.gmn.draw.scene import Box, Cells, Curve, TextLine, cut, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -88,7 +88,7 @@ def _labels(variable: Variable, per_row: int, rows: int, high: float) -> Iterato
     every = math.ceil(_LEAST_PITCH / high)
     for row in range(0, rows, every):
         words = cut(names[row * per_row], _LEFT - 12, _SIZE)
-        yield Text(_LEFT - 7, (row + 0.5) * high + 3.5, words, "ink", _SIZE, "end")
+        yield TextLine(_LEFT - 7, (row + 0.5) * high + 3.5, words, "ink", _SIZE, "end")
 
 
 def _dots(
@@ -125,7 +125,7 @@ def _utility(axis: _Axis, steps: Sequence[Step]) -> Panel:
     parts.append(Curve((_LEFT, zero), ((_LEFT + axis.width, zero),), "muted", 1.0))
     for value in {low, high}:
         y = zero - value * scale + 3.5
-        parts.append(Text(_LEFT - 7, y, number(value), "muted", _SIZE, "end"))
+        parts.append(TextLine(_LEFT - 7, y, number(value), "muted", _SIZE, "end"))
     parts += _ticks(axis, len(steps))
     body = Panel(_LEFT + axis.width, _BARS + 26, tuple(parts))
     return stacked([line("utility, in nats", 11.0, is_bold=True), body], 8.0)
@@ -137,5 +137,5 @@ def _ticks(axis: _Axis, steps: int) -> Iterator[Part]:
     for column in range(0, axis.columns, nice):
         shown = str(column * axis.per_column + 1)
         x = _LEFT + (column + 0.5) * axis.wide
-        yield Text(x, _BARS + 16, shown, "muted", _SIZE, "middle")
-    yield Text(_LEFT - 7, _BARS + 16, "step" if steps else "", "muted", _SIZE, "end")
+        yield TextLine(x, _BARS + 16, shown, "muted", _SIZE, "middle")
+    yield TextLine(_LEFT - 7, _BARS + 16, "step" if steps else "", "muted", _SIZE, "end")

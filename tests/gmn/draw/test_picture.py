@@ -14,7 +14,7 @@ from orchestrator.gmn.draw.graph import MOST_NODES, edges
 from orchestrator.gmn.draw.heat import MOST_SIDE
 from orchestrator.gmn.draw.mermaid import mermaid
 from orchestrator.gmn.draw.picture import picture
-from orchestrator.gmn.draw.scene import Box, Group, Part, Scene, Text, cut, number, width_of
+from orchestrator.gmn.draw.scene import Box, Group, Part, Scene, TextLine, cut, number, width_of
 from orchestrator.gmn.draw.svg import svg
 from orchestrator.gmn.limits import HARD_LIMITS
 from orchestrator.gmn.model import DrawnPart, GMNSpec, Variable
@@ -81,7 +81,7 @@ def test_every_curated_model_is_drawn_whole_and_within_its_paper(path: Path) -> 
     for part, x, y in placed(made.parts):
         assert 0 <= x < made.width
         assert 0 <= y < made.height
-        if isinstance(part, Text) and not part.is_upright:
+        if isinstance(part, TextLine) and not part.is_upright:
             begin = {"start": 0.0, "middle": 0.5, "end": 1.0}[part.anchor]
             left = x + part.x - begin * width_of(part.words, part.size)
             assert left >= 0, part

@@ -13,8 +13,9 @@ from tests.support.service import Served, served, service_config
 from tests.support.wire import WireServer
 
 pytest.importorskip("playwright")
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+expect.set_options(timeout=20_000)
 CHROMIUM = shutil.which("chromium")
 
 

@@ -47,6 +47,13 @@ def open_text(page: Page, url: str, text: str) -> None:
     expect(page.locator(".editor .cm-content")).to_be_visible()
 
 
+def canonical(text: str) -> str:
+    """The same model in short lines."""
+    spec = validate(text, run_steps=0).spec
+    assert spec is not None
+    return write_text(spec)
+
+
 def view(page: Page, name: str) -> None:
     page.get_by_role("tab", name=name).click()
 
@@ -119,6 +126,63 @@ def test_an_edit_that_breaks_the_text_is_marked_at_its_line(
     assert text_of(page) == GOOD
 
 
+def test_what_is_broken_is_fixed_by_its_quick_fix(window: Window, page_service: Served) -> None:
+    page = window.page
+    open_text(page, page_service.url, swapped("[0.5, 0.3, 0.2]", "[0.5, 0.3, 0.3]"))
+    expect(page.locator(".text .chip")).to_have_text("1 error")
+    page.get_by_role("button", name="Fix: scale the row to sum 1").click()
+    expect(page.locator(".text .chip")).to_have_text("valid")
+    assert validate(text_of(page)).report.is_valid
+    page.keyboard.press("Control+z")
+    expect(page.locator(".text .chip")).to_have_text("1 error")
+    page.locator(".cm-lintRange-error").first.hover()
+    page.locator(".cm-diagnosticAction").first.click()
+    expect(page.locator(".text .chip")).to_have_text("valid")
+
+
+def test_labels_are_completed_as_they_are_typed(window: Window, page_service: Served) -> None:
+    page, text = window.page, canonical(GOOD)
+    open_text(page, page_service.url, text)
+    expect(page.locator(".text .chip")).to_have_text("valid")
+    page.locator(".cm-line", has_text="from: [pos]").click()
+    page.keyboard.press("End")
+    for key in ["ArrowLeft", *["Backspace"] * len("pos")]:
+        page.keyboard.press(key)
+    page.keyboard.type("po")
+    page.keyboard.press("Control+Space")
+    expect(page.locator(".cm-tooltip-autocomplete")).to_contain_text("pos")
+    page.wait_for_timeout(200)  # a list that has just come takes no key, lest it takes a typed one
+    page.keyboard.press("Enter")
+    expect(page.locator(".text .chip")).to_have_text("valid")
+    assert text_of(page) == text
+
+
+def test_a_node_of_the_graph_leads_to_its_text(window: Window, page_service: Served) -> None:
+    page = window.page
+    open_text(page, page_service.url, GOOD)
+    node = page.locator(".graph [data-name=place]")
+    node.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".cm-activeLine")).to_contain_text("node observation place")
+    with page.expect_download() as waiting:
+        page.get_by_label("Download the model").select_option(label="picture (SVG)")
+    assert waiting.value.suggested_filename == "walker.svg"
+
+
+def test_names_of_strangers_are_text_and_nothing_else(window: Window, page_service: Served) -> None:
+    page = window.page
+    words = "<img src=x onerror=document.title='no'><script>document.title='no'</script>"
+    hostile = GOOD.replace("agent walker {", f'agent walker {{ description: "{words}"')
+    open_text(page, page_service.url, hostile.replace("[a, b, c]", "[a, b, c, <b>x</b>]", 1))
+    expect(page.locator(".text .chip")).to_have_text(re.compile("error"))
+    open_text(page, page_service.url, hostile)
+    expect(page.locator(".graph svg")).to_contain_text("<img")
+    for name in ("Tables", "Preferences", "Simulation", "Checks"):
+        view(page, name)
+        page.wait_for_load_state("networkidle")
+    assert page.title() == "orchestrator"
+
+
 def test_quick_typing_is_never_undone_by_the_page(window: Window, page_service: Served) -> None:
     page = window.page
     open_text(page, page_service.url, GOOD)
@@ -148,9 +212,7 @@ def test_a_version_is_compared_with_the_one_before(
     window: Window, wire: WireServer, page_service: Served
 ) -> None:
     page = window.page
-    spec = validate(GOOD).spec
-    assert spec is not None
-    open_text(page, page_service.url, write_text(spec))
+    open_text(page, page_service.url, canonical(GOOD))
     wire.plan("chat", Reply(json.dumps([{"op": "replace", "path": "/policy/gamma", "value": 4}])))
     page.get_by_label("Say what to change").fill("be less sure of your plans")
     page.get_by_role("button", name="Refine").click()

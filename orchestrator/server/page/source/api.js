@@ -18,6 +18,9 @@ export async function call(path, body, { method, signal } = {}) {
   return response.status === 204 ? null : response.json();
 }
 
+/** The answer to a request as text. */
+export const callText = async (path, body, options) => (await sent(path, body, options)).text();
+
 /** The events of a stream, as `{ id, data }`; ends with the stream. */
 export async function* stream(path, body, { signal, headers = {} } = {}) {
   const response = await sent(path, body, { signal, headers });

@@ -1,10 +1,10 @@
 // The model as a file, in every form that there is.
-import { call } from "./api.js";
+import { call, callText } from "./api.js";
 import { html } from "./html.js";
 import { useStore } from "./store.js";
 import { work } from "./work.js";
 
-const FORMS = [["gmn", "GMN text"], ["json", "GMN as JSON"], ["pymdp-script", "pymdp script"], ["gnn", "GNN"], ["pomdp", ".POMDP"]];
+const FORMS = [["gmn", "GMN text"], ["json", "GMN as JSON"], ["pymdp-script", "pymdp script"], ["gnn", "GNN"], ["pomdp", ".POMDP"], ["svg", "picture (SVG)"]];
 
 export function Downloads() {
   const { document: text, busy } = useStore(work);
@@ -12,6 +12,7 @@ export function Downloads() {
     const form = event.target.value;
     event.target.value = "";
     try {
+      if (form === "svg") return save(`${nameOf(text)}.svg`, await callText("/api/gmn/draw", { document: text }), "image/svg+xml");
       const { file, text: made, left_out: left } = await call("/api/gmn/export", { document: text, form });
       save(file, made);
       work.set({ failure: "", ...(left ? { failure: `${file}: this form has no place for ${left}; they are left out.` } : {}) });
@@ -23,6 +24,8 @@ export function Downloads() {
     <select value="" onChange=${fetchAs} disabled=${busy === "generate"}><option value="" disabled>Download …</option>
       ${FORMS.map(([form, words]) => html`<option value=${form}>${words}</option>`)}</select></label>`;
 }
+
+const nameOf = (text) => /^\s*agent\s+([\w.-]+)/m.exec(text)?.[1] ?? "model";
 
 /** Give a text to the browser as a file. */
 export function save(name, text, type = "text/plain;charset=utf-8") {

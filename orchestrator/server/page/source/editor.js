@@ -12,12 +12,15 @@ import { showPlacesWith } from "./goto.js";
 import { html } from "./html.js";
 import { connect, languageServer } from "./lsp_editor.js";
 
+// A tooltip of a mark would close under the pointer: outside of a shadow root nobody sees what is
+// inside, and the library looks from there. That of the marked text does not.
+const MARKS = lintGutter({ tooltipFilter: () => [] });
 const EXTENSIONS = [
   lineNumbers(), history(), drawSelection(), bracketMatching(), closeBrackets(), indentOnInput(), foldGutter(),
-  highlightActiveLine(), lintGutter(), gmn, theme, EditorView.lineWrapping, languageServer,
+  highlightActiveLine(), MARKS, gmn, theme, EditorView.lineWrapping, languageServer,
   // Tab leaves the editor, as it leaves every field; Ctrl-] and Ctrl-[ indent.
   keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...historyKeymap, ...foldKeymap, ...completionKeymap, ...lintKeymap]),
-  EditorView.contentAttributes.of({ "aria-label": "Text of the model, in GMN", spellcheck: "false" }),
+  EditorView.contentAttributes.of({ "aria-label": "Text of the model, in GMN", spellcheck: "false", tabindex: "0" }),
 ];
 
 export function Editor({ text, revision, onEdit, onFindings, onState, onView }) {

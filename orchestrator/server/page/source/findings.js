@@ -8,6 +8,6 @@ export function Finding({ finding, isRepair = false, actions = [], onFix }) {
     <span class="code">${code}</span>
     <span>${isRepair ? "repaired: " : ""}${message}${fix ? html` <em class="hint">${fix.says}</em>` : ""}
       ${line && html` <button type="button" class="link" onClick=${() => goTo(line, column)}>line ${line}</button>`}
-      ${actions.map((action) => html` <button type="button" class="small" onClick=${() => onFix(action)}>${action.name}</button>`)}</span>
+      ${actions.map((action) => html` <button type="button" class="small" onClick=${() => onFix(action)}>Fix: ${action.name.replace(/^GMN\d+: /, "")}</button>`)}</span>
   </li>`;
 }

@@ -9,7 +9,7 @@ const ASKED_FOR = {
     synchronization: {}, publishDiagnostics: { versionSupport: true },
     completion: { completionItem: { documentationFormat: ["plaintext"], snippetSupport: false } },
     hover: { contentFormat: ["plaintext"] }, formatting: {}, rename: {}, inlayHint: {},
-    codeAction: { codeActionLiteralSupport: { codeActionKind: { valueSet: ["quickfix"] } }, isPreferredSupport: true },
+    codeLens: {}, codeAction: { codeActionLiteralSupport: { codeActionKind: { valueSet: ["quickfix"] } }, isPreferredSupport: true },
   },
 };
 
@@ -98,7 +98,7 @@ export class LanguageClient {
     if (!this.sentVersion || !this.capabilities[capability]) return null;
     this.flush();
     try {
-      return await this.#send(method, { textDocument: { uri: ADDRESS }, ...params });
+      return await this.#send(method, method.startsWith("textDocument/") ? { textDocument: { uri: ADDRESS }, ...params } : params);
     } catch {
       return null; // the text has changed meanwhile, or the connection is lost: it is asked again
     }

@@ -3,10 +3,12 @@ import { autocompletion, insertCompletionText, pickedCompletion } from "@codemir
 import { setDiagnostics } from "@codemirror/lint";
 import { EditorView, hoverTooltip, keymap } from "@codemirror/view";
 import { ADDRESS, LanguageClient } from "./lsp.js";
+import { notes, showNotes } from "./notes.js";
 
 const SEVERITIES = ["", "error", "warning", "info", "hint"];
 const KINDS = { 5: "property", 6: "variable", 7: "class", 10: "property", 12: "constant", 13: "enum", 14: "keyword", 20: "enum", 21: "constant" };
 const MOST_FIXES = 50; // findings whose fixes are asked for
+const MOST_LENSES = 12;
 
 const place = (doc, at) => {
   const line = doc.lineAt(at);
@@ -50,9 +52,27 @@ async function showFindings(view, client, found, version, onFindings) {
     onFindings(listed.map((one) => ({ ...one, line: view.state.doc.lineAt(one.from).number, column: one.from - view.state.doc.lineAt(one.from).from + 1, apply: (action) => action.apply(view) })));
   };
   put([]);
+  addNotes(view, client, version, range);
   if (!part.length) return;
   const actions = await client.ask("codeActionProvider", "textDocument/codeAction", { range, context: { diagnostics: part } });
   if (actions?.length) put(actions);
+}
+
+/** Sizes and sums at once; how often expectations hold when that was measured. */
+async function addNotes(view, client, version, range) {
+  const { doc } = view.state;
+  const hints = (await client.ask("inlayHintProvider", "textDocument/inlayHint", { range })) ?? [];
+  const listed = hints.map((one) => ({ at: offset(doc, one.position), words: typeof one.label === "string" ? one.label : one.label.map((part) => part.value).join("") }));
+  if (client.version !== version) return;
+  showNotes(view, listed);
+  const lenses = (await client.ask("codeLensProvider", "textDocument/codeLens", {})) ?? [];
+  for (const lens of lenses.slice(0, MOST_LENSES)) {
+    const found = lens.command ? lens : await client.ask("codeLensProvider", "codeLens/resolve", lens);
+    if (client.version !== version) return;
+    if (!found?.command) continue;
+    listed.push({ at: doc.lineAt(offset(doc, lens.range.end)).to, words: found.command.title });
+    showNotes(view, listed);
+  }
 }
 
 const same = (a, b) => a.code === b.code && a.message === b.message && a.range.start.line === b.range.start.line && a.range.start.character === b.range.start.character;
@@ -124,7 +144,7 @@ export async function rename(view, newName) {
 }
 
 export const languageServer = [
-  autocompletion({ override: [complete], activateOnTyping: true, icons: false }), hover,
+  autocompletion({ override: [complete], activateOnTyping: true, icons: false }), hover, notes,
   EditorView.updateListener.of((update) => update.docChanged && clients.get(update.view)?.change(update.state.doc.toString())),
   keymap.of([{ key: "Shift-Alt-f", run: (view) => (format(view), true) }]),
 ];

@@ -18,7 +18,7 @@ import { work } from "./work.js";
 export function ModelTab() {
   const { document: text, report, view, versions } = useStore(work);
   const shown = useTables(text);
-  const count = report?.diagnostics.length || 0;
+  const count = report?.diagnostics.filter((one) => one.severity === "error").length ?? 0;
   const tabs = [
     { id: "graph", label: "Graph", Part: Graph }, { id: "tables", label: "Tables", Part: Tables },
     { id: "wants", label: "Preferences", Part: Preferences }, { id: "simulation", label: "Simulation", Part: Simulation },

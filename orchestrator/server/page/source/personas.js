@@ -43,7 +43,7 @@ function PersonaDialog({ persona, onClose, onChanged }) {
   const remove = () => attempt(() => call(`/api/personas/${encodeURIComponent(draft.id)}`, undefined, { method: "DELETE" }));
   return html`<dialog ref=${dialog} aria-labelledby="persona-title" onClose=${onClose}><form onSubmit=${save}>
     <h2 id="persona-title">${isNew ? "New persona" : `Change ${persona.name}`}</h2>
-    ${isNew && html`<label>Id<input value=${draft.id} onInput=${(e) => put({ id: e.target.value })} pattern="[a-z0-9][a-z0-9_-]*" maxlength="64" required placeholder="small letters, digits, - and _" /></label>`}
+    ${isNew && html`<label>Id<input value=${draft.id} onInput=${(e) => put({ id: e.target.value })} pattern=${"[a-z0-9][a-z0-9_\\-]*"} maxlength="64" required placeholder="small letters, digits, - and _" /></label>`}
     <label>Name<input value=${draft.name} onInput=${(e) => put({ name: e.target.value })} maxlength="80" required /></label>
     <label>Traits, one a line<textarea rows="3" value=${draft.traits} onInput=${(e) => put({ traits: e.target.value })}></textarea></label>
     <label>Tone<input value=${draft.style.tone} onInput=${(e) => put({ style: { ...draft.style, tone: e.target.value } })} maxlength="500" /></label>

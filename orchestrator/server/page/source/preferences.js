@@ -14,6 +14,10 @@ const round = (value) => Number(value.toPrecision(4));
 function Preference({ preference }) {
   const { on, kind, labels, values, reason, shape } = preference;
   const most = Math.max(...values.map(Math.abs), 1e-9);
+  // Bars begin at zero: what is unwanted leads to the left of it.
+  const low = Math.min(0, ...values);
+  const span = Math.max(0, ...values) - low || 1;
+  const bar = (value) => ({ "--from": String((Math.min(value, 0) - low) / span), "--share": String(Math.abs(value) / span) });
   return html`<section class="preference" aria-label=${`Preference on ${on}`}>
     <h3>${on} <span class="hint">${kind}, in nats</span></h3>
     ${reason && html`<p class="hint">“${reason}”</p>`}
@@ -22,7 +26,7 @@ function Preference({ preference }) {
     <div class="scroll tall" tabindex="0" role="region" aria-label=${`Utility of every label of ${on}`}>
       <table class="bars"><caption class="hidden">${`Utility of every label of ${on}, in nats`}</caption><tbody>
         ${labels.map((label, i) => html`<tr><th scope="row" title=${label}>${label}</th>
-          <td class="bar-cell"><span class=${classes("bar", values[i] < 0 && "minus")} style=${{ "--share": String(Math.abs(values[i]) / most) }}></span></td>
+          <td class="bar-cell"><span class=${classes("bar", "from", values[i] < 0 && "minus")} style=${bar(values[i])}></span></td>
           <td class="number">${signed(values[i])}</td></tr>`)}
       </tbody></table></div>
   </section>`;

@@ -5,8 +5,8 @@ export function Why({ why }) {
   const { plan, runner_up: other } = why;
   const most = Math.max(...[plan, other].filter(Boolean).map((one) => Math.abs(total(one))), 1e-9);
   return html`<section class="why" aria-label="Why"><h3>Why</h3>
-    <table class="plans"><thead><tr><th scope="col">plan</th><th scope="col">probability</th><th scope="col">utility</th><th scope="col">information</th><th scope="col">worth</th></tr></thead>
-      <tbody><${Plan} plan=${plan} most=${most} label="taken" />${other && html`<${Plan} plan=${other} most=${most} label="runner-up" />`}</tbody></table>
+    <div class="scroll" tabindex="0" role="region" aria-label="Plans"><table class="plans"><thead><tr><th scope="col">plan</th><th scope="col">probability</th><th scope="col">utility</th><th scope="col">information</th><th scope="col">worth</th></tr></thead>
+      <tbody><${Plan} plan=${plan} most=${most} label="taken" />${other && html`<${Plan} plan=${other} most=${most} label="runner-up" />`}</tbody></table></div>
     <p class="hint">${inWords(why)}</p></section>`;
 }
 

@@ -86,7 +86,14 @@ export function take(text, label, report = null) {
 
 export async function open(text, label) {
   take(text, label);
+  work.set({ expectations: expectationsIn(text).join("\n") });
   await check();
+}
+
+/** The expectations that a document itself states. */
+function expectationsIn(text) {
+  const stated = /^\s*expect:\s*"((?:[^"\\]|\\.)*)"/m.exec(text)?.[1] ?? "";
+  return stated.split(";").map((one) => one.trim()).filter(Boolean);
 }
 
 function keep(text, label) {
