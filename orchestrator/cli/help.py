@@ -6,6 +6,7 @@ import argparse
 from typing import NoReturn
 
 from orchestrator.cli.output import UsageError, echo
+from orchestrator.parsing.spelling import nearest
 
 #: What the program is, in its help.
 ABOUT = "`orchestrator`: one sentence in, a generative model that runs out."
@@ -22,7 +23,19 @@ class CommandParser(argparse.ArgumentParser):
     """Reports a wrong argument in one line that names ``--help``; exit code 2."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}. Try: {self.prog} --help")
+        end = "" if message.endswith("?") else "."
+        raise UsageError(f"{message}{end} Try: {self.prog} --help")
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        """argparse's own check, and the choice that was probably meant."""
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            near = nearest(str(value), [str(one) for one in action.choices or ()])
+            if not near:
+                raise
+            words = f"{value!r} is not a choice; did you mean {near!r}?"
+            raise argparse.ArgumentError(action, words) from error
 
     def print_help(self, file: object = None) -> None:
         del file  # `echo` knows what stdout takes

@@ -490,3 +490,20 @@ def test_the_cache_mode_of_the_environment_is_checked(
     assert "ORCHESTRATOR_CACHE_MODE" in capsys.readouterr().err
     monkeypatch.setenv("ORCHESTRATOR_CACHE_MODE", "off")
     assert main(["generate", "a thermostat", "-q"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["validat", "model.gmn"], "'validat' is not a choice; did you mean 'validate'? Try: orch"),
+        (["format", "x", "--to", "gmm"], "'gmm' is not a choice; did you mean 'gmn'? Try: orch"),
+        (["paint"], "invalid choice: 'paint' (choose from"),
+    ],
+)
+def test_a_misspelled_choice_names_the_one_that_was_meant(
+    given: list[str], words: str, capsys: Output
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(given)
+    assert ended.value.code == 2
+    assert words in capsys.readouterr().err
