@@ -45,6 +45,7 @@ def test_the_wheel_carries_schemas_prompts_and_the_default_config(wheel: Path) -
     assert "orchestrator/_shipped/config.yaml" in names
     assert "orchestrator/_shipped/schemas/gmn.schema.json" in names
     assert "orchestrator/py.typed" in names
+    assert "orchestrator/gmn/words/code_examples.txt" in names
     for path in (ROOT / "prompts").rglob("*"):
         if path.is_file():
             assert f"orchestrator/_shipped/{path.relative_to(ROOT)}" in names

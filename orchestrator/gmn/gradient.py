@@ -60,7 +60,8 @@ def graded(spec: GMNSpec, preference: Preference, expanded: Expanded) -> Array:
     """
     target, state = spec.variable(preference.on), state_behind(spec, preference.on)
     if target is None or not state:
-        words = "no state is identified by it; write values or goals"
+        words = "its emission is not the identity of one state, whose steps could be counted;"
+        words += " put it on a state, or write values or goals"
         raise TableError("GMN409", f"goal_gradient on {preference.on}: {words}")
     table = next((t for t in spec.transitions if t.of == state), None)
     rows = expanded(table) if table is not None and state in table.given else None

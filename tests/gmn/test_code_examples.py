@@ -12,7 +12,7 @@ from orchestrator.gmn.formats.block_nodes import SECTION_OF
 from orchestrator.gmn.limits import Limits
 from orchestrator.gmn.model import TableKind
 from orchestrator.gmn.validate import validate
-from orchestrator.gmn.words.code_examples import base, code_examples
+from orchestrator.gmn.words.code_examples import base, code_examples, whole
 from tests.support.gmn_page import (
     KINDS,
     LIMITS,
@@ -88,3 +88,28 @@ def test_a_code_without_a_document_is_explained_in_words(capsys: Output) -> None
     said = capsys.readouterr().out
     assert "not installed" in said
     assert "This raises it" not in said
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        "# without D\nnode state pos { labels: [door, hall, desk] initial: hall }",
+        "# without D\nnode state pos { labels: [door, hall, desk] initial: [0.5, 0.3, 0.2] }",
+        "# without D\nnode state pos { labels: [door, hall, desk] initial: {map: [hall]} }",
+        "node emission A { from: [pos] to: seen noisy_identity: 0.9 }",
+        "node emission A { from: [pos] to: seen sparse: [[door, door, 1], [hall, hall, 0.5],"
+        " [hall, desk, 0.5], [desk, desk, 1]] }",
+        "node transition B { from: [go, pos] to: pos shift noise: 10% noise_kind: stay"
+        " moves: {back: [-1], stay: [0], on: [1]} boundary: clamp }",
+        "node preference C { on: seen preferred_observation: desk preference_strength: 2 }",
+        "node emission A { from: [pos] to: seen identity noise: 0.1 }\n"
+        "node preference C { on: seen goal_gradient: {goal: desk, utility: 3, decay: 0.5} }",
+        "node preference C { on: [pos, go] rules: [{when: {pos: desk, go: stay}, utility: 2},"
+        " {when: {pos: hall}, utility: 1}] }",
+        "node policy pi { horizon: 2 selection: stochastic info_gain: false discount: 0.9"
+        " inference: exact habit: {go: [1, 1, 2]} }",
+    ],
+)
+def test_what_the_page_says_of_properties_is_read_without_a_finding(nodes: str) -> None:
+    report = validate(whole(f"{nodes}\n")).report
+    assert [str(d) for d in (*report.errors, *report.warnings, *report.repairs)] == []

@@ -82,7 +82,8 @@ PROPERTIES: dict[str, dict[str, tuple[str, str, str]]] = {
         "goals": ("goals", "`{label: nats}`", "utilities of these labels, 0 of all others"),
         "values": ("values", "`[nats, …]`", "one utility for each label"),
         "goal_gradient": ("goal_gradient", "`{goal, utility, decay}`",
-                          "utility times decay to the power of the steps to the goal"),
+                          "utility times decay to the power of the steps to the goal: of a state,"
+                          " or of an observation that is the `identity` of one"),
         "rules": ("rules", "`[{when, utility}, …]`", "utilities of states and actions together"),
         "preferred_observation": ("goals", "a label", "a goal"),
         "preference_strength": ("goals", "nats", "its utility, 1 if left out"),
