@@ -115,6 +115,23 @@ async def test_an_invalid_answer_is_the_history_of_the_live_question(
     assert Counter(row.data["calls"] for row in rows) == {1: 2, 2: 1}
 
 
+async def test_what_was_answered_before_the_budget_broke_a_row_off_is_not_paid_again(
+    server: BatchServer, tmp_path: Path
+) -> None:
+    server.decide = lambda asked: Reply("nonsense")
+    made = config(server, tmp_path, cache={"mode": "off"})
+    more = {"operation": "structured", "contract": SCHEMA}
+    journal = tmp_path / "journal"
+    with pytest.raises(BudgetExceededError):
+        await bought(made, 1, journal=journal, budget="2calls", **more)
+    assert (sum(server.paid.values()), len(server.requests)) == (1, 1)
+    server.decide = lambda asked: Reply('{"n": 1}')
+    (row,) = await bought(made, 1, journal=journal, budget="9calls", **more)
+    assert row.data["value"] == {"n": 1}
+    assert (sum(server.paid.values()), len(server.requests)) == (1, 2)
+    assert "nonsense" not in json.dumps(server.requests[1]), "the loop is past the second answer"
+
+
 async def test_a_mode_that_is_lost_meanwhile_wastes_no_answer(
     server: BatchServer, tmp_path: Path
 ) -> None:

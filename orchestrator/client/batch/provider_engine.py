@@ -207,7 +207,7 @@ class ProviderEngine:
         self._charged.add(request.key)
         bill.settle(answer.wire if answer is not None and is_new else (), expected)
         if answer is not None:
-            bill.first = _given(name, answer, bill)
+            bill.first = _given(name, answer)
         return await ask(self.orchestrator, request, self.job.beside, bill)
 
 
@@ -216,15 +216,16 @@ def _left() -> BatchOutcome:
     return BatchOutcome("pending", {"valid": False, "error": said})
 
 
-def _given(
-    name: str, answer: Answer, bill: Bill
-) -> Callable[[Request, RunContext], Awaitable[Answer | None]]:
+def _given(name: str, answer: Answer) -> Callable[[Request, RunContext], Awaitable[Answer | None]]:
     """Answers the question that was bought, once; every other goes to a model."""
 
+    is_given = False
+
     async def give(asked: Request, context: RunContext) -> Answer | None:
-        if question_id(asked) != name.partition("-")[2]:
+        nonlocal is_given
+        if is_given or question_id(asked) != name.partition("-")[2]:
             return None
-        bill.first = None
+        is_given = True
         context.cost.add_cached(answer.usage, answer.cost_usd)  # the batch's own line bills it
         return answer
 
