@@ -157,6 +157,24 @@ def test_labels_are_completed_as_they_are_typed(window: Window, page_service: Se
     assert text_of(page) == text
 
 
+def test_a_label_is_renamed_everywhere_it_stands(window: Window, page_service: Served) -> None:
+    page = window.page
+    open_text(page, page_service.url, canonical(GOOD))
+    expect(page.locator(".text .chip")).to_have_text("valid")
+    page.locator(".cm-line", has_text="node state pos").click()
+    page.keyboard.press("Home")
+    for _ in "node state p":
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("F2")
+    page.keyboard.type("room")
+    page.keyboard.press("Enter")
+    expect(page.locator(".cm-content")).to_contain_text("node state room")
+    expect(page.locator(".text .chip")).to_have_text("valid")
+    assert {"from: [go, room]", "to: room", "about: room"} <= set(
+        map(str.strip, text_of(page).splitlines())
+    )
+
+
 def test_a_node_of_the_graph_leads_to_its_text(window: Window, page_service: Served) -> None:
     page = window.page
     open_text(page, page_service.url, GOOD)

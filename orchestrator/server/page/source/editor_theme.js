@@ -32,5 +32,7 @@ export const theme = EditorView.theme({
   ".cm-lintRange-warning": { backgroundImage: "none", textDecoration: "underline wavy var(--warn) 1.5px", textUnderlineOffset: "3px" },
   ".cm-lintRange-info": { backgroundImage: "none", textDecoration: "underline dotted var(--ink-soft) 1.5px", textUnderlineOffset: "3px" },
   ".cm-panels": { backgroundColor: "var(--surface)", color: "var(--ink)", borderColor: "var(--line)" },
+  ".cm-dialog": { padding: "8px 10px", fontFamily: "var(--sans)", fontSize: "13px" },
+  ".cm-dialog input, .cm-dialog button": { font: "inherit", color: "inherit", padding: "3px 8px", borderRadius: "6px", border: "1px solid var(--line-strong)", backgroundImage: "none", backgroundColor: "var(--field)" },
   ".cm-panel.cm-panel-lint ul [aria-selected]": { backgroundColor: "var(--hover)" },
 });

@@ -13,9 +13,7 @@ export function HeatMap({ caption, corner, columns, rows }) {
   const [first, setFirst] = useState(0);
   const start = Math.min(first, Math.max(0, rows.length - 1));
   const part = rows.slice(start, start + MOST_ROWS);
-  // Of many columns those are shown that have something in these rows.
-  const used = columns.map((_, i) => i).filter((i) => columns.length <= MOST_COLUMNS || part.some((row) => row.values[i] > 0));
-  const at = used.slice(0, MOST_COLUMNS);
+  const at = mostUsed(columns.length, part);
   const isWide = at.length > MOST_WITH_NUMBERS;
   return html`<div class="scroll" role="region" aria-label=${caption} tabindex="0">
     <table class=${classes("heat", isWide && "dense")}>
@@ -26,10 +24,18 @@ export function HeatMap({ caption, corner, columns, rows }) {
         ${at.map((i) => html`<${Cell} p=${row.values[i]} isWide=${isWide} title=${`${row.label ? `${row.label} → ` : ""}${columns[i]}: ${row.values[i]}`} />`)}
         <${Sum} value=${row.sum} /></tr>`)}</tbody>
     </table></div>
-    ${columns.length > at.length && html`<p class="hint">${at.length} of ${columns.length} columns are shown${used.length <= MOST_COLUMNS ? ": the others are 0 in these rows" : ""}.</p>`}
+    ${columns.length > at.length && html`<p class="hint">${at.length} of ${columns.length} columns are shown: those that matter most in these rows.</p>`}
     ${rows.length > MOST_ROWS && html`<div class="row pager"><button type="button" disabled=${start === 0} onClick=${() => setFirst(start - MOST_ROWS)}>Rows before</button>
       <span class="hint">${start + 1} to ${Math.min(rows.length, start + MOST_ROWS)} of ${rows.length}</span>
       <button type="button" disabled=${start + MOST_ROWS >= rows.length} onClick=${() => setFirst(start + MOST_ROWS)}>Rows after</button></div>`}`;
+}
+
+/** The columns to show: of many those that have most in these rows, in their order. */
+function mostUsed(count, rows) {
+  const all = Array.from({ length: count }, (_, i) => i);
+  if (count <= MOST_COLUMNS) return all;
+  const most = all.map((i) => Math.max(...rows.map((row) => row.values[i])));
+  return all.sort((a, b) => most[b] - most[a] || a - b).slice(0, MOST_COLUMNS).sort((a, b) => a - b);
 }
 
 function Cell({ p, isWide, title }) {

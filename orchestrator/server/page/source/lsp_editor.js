@@ -1,7 +1,7 @@
 // The language server in the editor: findings with quick fixes, completion, hover, formatting.
 import { autocompletion, insertCompletionText, pickedCompletion } from "@codemirror/autocomplete";
 import { setDiagnostics } from "@codemirror/lint";
-import { EditorView, hoverTooltip, keymap } from "@codemirror/view";
+import { EditorView, hoverTooltip, keymap, showDialog } from "@codemirror/view";
 import { ADDRESS, LanguageClient } from "./lsp.js";
 import { notes, showNotes } from "./notes.js";
 
@@ -133,18 +133,20 @@ export async function format(view) {
   if (edits?.length) view.dispatch({ changes: changes(view.state.doc, edits), userEvent: "input.format" });
 }
 
-/** Give what stands at the cursor another name everywhere; says what went wrong, or nothing. */
-export async function rename(view, newName) {
-  const client = clients.get(view);
-  const edit = await client?.ask("renameProvider", "textDocument/rename", { position: place(view.state.doc, view.state.selection.main.head), newName });
-  const edits = editsOf(edit);
-  if (!edits.length) return "Nothing at the cursor can be renamed to that.";
-  view.dispatch({ changes: changes(view.state.doc, edits), userEvent: "input.rename" });
-  return "";
+/** Ask for a name, and give it to what stands at the cursor, everywhere. */
+async function rename(view) {
+  const position = place(view.state.doc, view.state.selection.main.head);
+  const form = await showDialog(view, { label: "New name", input: { name: "name", type: "text" }, focus: true, submitLabel: "Rename" }).result;
+  const newName = form?.elements.namedItem("name").value.trim();
+  if (!newName) return view.focus();
+  const edits = editsOf(await clients.get(view)?.ask("renameProvider", "textDocument/rename", { position, newName }));
+  if (edits.length) view.dispatch({ changes: changes(view.state.doc, edits), userEvent: "input.rename" });
+  else showDialog(view, { label: `Nothing at the cursor can be called ${newName}.` });
+  view.focus();
 }
 
 export const languageServer = [
   autocompletion({ override: [complete], activateOnTyping: true, icons: false }), hover, notes,
   EditorView.updateListener.of((update) => update.docChanged && clients.get(update.view)?.change(update.state.doc.toString())),
-  keymap.of([{ key: "Shift-Alt-f", run: (view) => (format(view), true) }]),
+  keymap.of([{ key: "Shift-Alt-f", run: (view) => (format(view), true) }, { key: "F2", run: (view) => (rename(view), true) }]),
 ];

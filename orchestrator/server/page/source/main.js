@@ -21,6 +21,12 @@ function fromAddress() {
   return TABS.some((tab) => tab.id === said) ? said : "model";
 }
 
+/** Nothing of a tenant stays in the tab, neither its key nor its work. */
+function forget() {
+  sessionStorage.clear();
+  location.reload();
+}
+
 function Page() {
   const [active, choose] = useState(fromAddress());
   const { isAsked, key } = useStore(access);
@@ -35,7 +41,7 @@ function Page() {
     <header class="top">
       <h1 class="name"><img src="/page/icon.svg" alt="" width="22" height="22" />orchestrator</h1>
       <${TabList} label="Parts of the page" name="page" tabs=${TABS} active=${active} onChoose=${open} />
-      ${key && html`<button class="quiet" onClick=${() => access.set({ key: "", isAsked: true, isWrong: false })}>Forget the key</button>`}
+      ${key && html`<button class="quiet" onClick=${forget}>Forget the key</button>`}
     </header>
     <main id="content" tabindex="-1">
       ${TABS.map(({ id, Part }) => html`<${TabPanel} key=${id} name="page" id=${id} active=${active}><${Part} isShown=${id === active} /></${TabPanel}>`)}

@@ -32,9 +32,16 @@ function read(name) {
 }
 
 function write(name, value) {
+  for (const part of [value, { ...value, versions: [] }]) {
+    try {
+      return sessionStorage.setItem(name, JSON.stringify(part));
+    } catch {
+      // Full: what was before is given up first. Switched off: only a reload would miss it.
+    }
+  }
   try {
-    sessionStorage.setItem(name, JSON.stringify(value));
+    sessionStorage.removeItem(name); // nothing comes back, rather than what is out of date
   } catch {
-    // Storage is full or switched off: only a reload would miss it.
+    // Switched off.
   }
 }

@@ -4,6 +4,7 @@ import { call } from "./api.js";
 import { HeatMap } from "./heatmap.js";
 import { html } from "./html.js";
 
+const PART = 40; // rows of a large table that are asked for at once
 const TITLES = { likelihood: "what is observed", transition: "what changes", prior: "where it starts" };
 
 export function Tables({ text, shown }) {
@@ -23,17 +24,21 @@ function Table({ table, model, text }) {
   const others = table.given.filter((name) => name !== axis);
   const [chosen, choose] = useState({});
   const fixed = Object.fromEntries(others.map((name) => [name, valid(chosen[name], variables[name])]));
-  const part = usePart(table, fixed, text);
+  const [first, setFirst] = useState(0);
+  const part = usePart(table, fixed, text, first);
   const rows = part.rows.filter((row) => others.every((name) => row.given[name] === fixed[name]));
   return html`<section class="table" aria-label=${`${table.kind} of ${table.of}`}>
     <h3>${formula(table)} <span class="hint">${TITLES[table.kind]}</span></h3>
     ${table.problem && html`<p class="problem">${table.problem}</p>`}
     ${others.length > 0 && html`<div class="row">${others.map((name) => html`<label class="inline">${name}
-      <select value=${fixed[name]} onChange=${(e) => choose({ ...chosen, [name]: e.target.value })}>
+      <select value=${fixed[name]} onChange=${(e) => (setFirst(0), choose({ ...chosen, [name]: e.target.value }))}>
         ${variables[name]?.labels.map((label) => html`<option value=${label}>${label}</option>`)}</select></label>`)}</div>`}
     ${rows.length > 0 && html`<${HeatMap} caption=${`${formula(table)}${others.length ? `, ${others.map((name) => `${name}=${fixed[name]}`).join(", ")}` : ""}`}
       columns=${table.columns} corner=${axis ?? ""} rows=${rows.map((row) => ({ label: row.given[axis] ?? "", values: row.values, sum: row.sum }))} />`}
-    ${part.left > 0 && html`<p class="hint">${part.left.toLocaleString("en")} more rows are not shown.</p>`}
+    ${(part.left > 0 || first > 0) && html`<div class="row pager">
+      <button type="button" disabled=${first === 0} onClick=${() => setFirst(Math.max(0, first - PART))}>Part before</button>
+      <button type="button" disabled=${part.left === 0} onClick=${() => setFirst(first + PART)}>Next part</button>
+      <span class="hint">from row ${first + 1}; ${part.left.toLocaleString("en")} more after these</span></div>`}
   </section>`;
 }
 
@@ -41,15 +46,15 @@ const valid = (label, variable) => (variable?.labels.includes(label) ? label : v
 const formula = ({ of, given }) => `P(${of}${given.length ? ` | ${given.join(", ")}` : ""})`;
 
 /** The rows of a table for these labels; a table that came whole is cut here, else they are asked for. */
-function usePart(table, fixed, text) {
+function usePart(table, fixed, text, first) {
   const [part, setPart] = useState({ rows: table.rows, left: table.rows_left_out });
   const wanted = JSON.stringify(fixed);
   useEffect(() => {
     if (!table.rows_left_out) return void setPart({ rows: table.rows, left: 0 });
     const ending = new AbortController();
-    call("/api/gmn/tables", { document: text, of: table.of, kind: table.kind, labels: fixed }, { signal: ending.signal })
-      .then(({ tables: [found] }) => setPart({ rows: found.rows, left: found.rows_left_out }), () => {});
+    call("/api/gmn/tables", { document: text, of: table.of, kind: table.kind, labels: fixed, first }, { signal: ending.signal })
+      .then(({ tables: [found] }) => setPart({ rows: found.rows.slice(0, PART), left: found.rows_left_out + Math.max(0, found.rows.length - PART) }), () => {});
     return () => ending.abort();
-  }, [table, wanted]);
+  }, [table, wanted, first]);
   return table.rows_left_out ? part : { rows: table.rows, left: 0 };
 }
