@@ -96,15 +96,19 @@ async def measured(
             found["fulfilled"] += fits.fulfilled
             found["of"] += fits.of
             found["whole"] += not fits.unmet
-        said = dict(
-            part.rsplit(" ", 1)
-            for part in made.spec.meta("assumptions").removeprefix("a model answered: ").split("; ")
-            if " " in part
-        )
-        asked = {name.partition(":")[2] or name: choice for name, choice in said.items()}
+        answered = made.spec.meta("assumptions").partition(". Simulation")[0]
+        parts = answered.removeprefix("a model answered: ").split("; ")
+        said = dict(part.rsplit(" ", 1) for part in parts if " " in part)
+        asked = {slot_of(name): choice for name, choice in said.items()}
         found["relations"] += sum(asked.get(name) == choice for name, choice in key.items())
         found["of_relations"] += sum(name in asked for name in key)
     return found
+
+
+def slot_of(key: str) -> str:
+    """The slot under which a question asks for what is kept under a key."""
+    head, _, name = key.partition(":")
+    return f"list_{int(name) + 1}" if head == "role" else name or head
 
 
 def line(of: str, model: str, found: Counter[str]) -> str:
