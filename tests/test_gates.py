@@ -61,8 +61,8 @@ BUDGET = {
     ),
     "generation": Budget(
         1500,
-        4877,
-        "candidates, strict types, cut-off answers; search: 1,250, staged mode: 1,016",
+        4912,
+        "candidates, strict types, cut-off answers; search: 1,250, staged mode: 1,051",
     ),
     "routing": Budget(
         1900,
