@@ -3,7 +3,7 @@
 python -m benchmarks.staged [--server http://127.0.0.1:18090/v1] [--most 40]
 
 Models: one that answers at random within its grammar, an oracle that knows the right choices, and
-what a server answers. `relations` are the choices of the held-back sentences that are right.
+what a server answers. `relations` are the choices that are right, of sentences with known answers.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tests.support.closed import Answering, at_random, by_key
 from tests.support.commitments import sentences
 
 PROMPTS = Prompts(shipped("prompts", "templates"))
-HELD_BACK = Path(__file__).with_name("staged.jsonl")
+KNOWN = Path(__file__).with_name("staged.jsonl")
 MOST_CALLS = 12
 
 
@@ -132,8 +132,8 @@ def cases() -> dict[str, list[tuple[str, Mapping[str, str]]]]:
         ]
         for half in ("before", "after")
     }
-    lines = [json.loads(one) for one in HELD_BACK.read_text("utf-8").splitlines()]
-    sets["sentences held back"] = [(one["sentence"], one["key"]) for one in lines]
+    lines = [json.loads(one) for one in KNOWN.read_text("utf-8").splitlines()]
+    sets["sentences with known answers"] = [(one["sentence"], one["key"]) for one in lines]
     return sets
 
 
