@@ -3,7 +3,7 @@
 python -m benchmarks.staged [--server http://127.0.0.1:18090/v1] [--most 40]
 
 Models: one that answers at random within its grammar, an oracle that knows the right choices, and
-what a server answers. `relations` are the choices of the held-back sentences that are right.
+what a server answers. `relations` are the choices that are right, of sentences with known answers.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tests.support.closed import Answering, at_random, by_key
 from tests.support.commitments import sentences
 
 PROMPTS = Prompts(shipped("prompts", "templates"))
-HELD_BACK = Path(__file__).with_name("staged.jsonl")
+KNOWN = Path(__file__).with_name("staged.jsonl")
 MOST_CALLS = 12
 
 
@@ -96,15 +96,19 @@ async def measured(
             found["fulfilled"] += fits.fulfilled
             found["of"] += fits.of
             found["whole"] += not fits.unmet
-        said = dict(
-            part.rsplit(" ", 1)
-            for part in made.spec.meta("assumptions").removeprefix("a model answered: ").split("; ")
-            if " " in part
-        )
-        asked = {name.partition(":")[2] or name: choice for name, choice in said.items()}
+        answered = made.spec.meta("assumptions").partition(". Simulation")[0]
+        parts = answered.removeprefix("a model answered: ").split("; ")
+        said = dict(part.rsplit(" ", 1) for part in parts if " " in part)
+        asked = {slot_of(name): choice for name, choice in said.items()}
         found["relations"] += sum(asked.get(name) == choice for name, choice in key.items())
         found["of_relations"] += sum(name in asked for name in key)
     return found
+
+
+def slot_of(key: str) -> str:
+    """The slot under which a question asks for what is kept under a key."""
+    head, _, name = key.partition(":")
+    return f"list_{int(name) + 1}" if head == "role" else name or head
 
 
 def line(of: str, model: str, found: Counter[str]) -> str:
@@ -128,8 +132,8 @@ def cases() -> dict[str, list[tuple[str, Mapping[str, str]]]]:
         ]
         for half in ("before", "after")
     }
-    lines = [json.loads(one) for one in HELD_BACK.read_text("utf-8").splitlines()]
-    sets["sentences held back"] = [(one["sentence"], one["key"]) for one in lines]
+    lines = [json.loads(one) for one in KNOWN.read_text("utf-8").splitlines()]
+    sets["sentences with known answers"] = [(one["sentence"], one["key"]) for one in lines]
     return sets
 
 

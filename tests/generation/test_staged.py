@@ -96,6 +96,39 @@ async def test_prose_that_names_one_choice_is_an_answer() -> None:
     assert question.read('{"kind": "unknown"}') == {}
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.text(max_size=80) | st.sampled_from(["[[[[", '{"kind": {"a": 1}}', '{"kind": null}']))
+def test_no_answer_chooses_what_is_not_offered(text: str) -> None:
+    question = ClosedQuestion("kind", "Which?", {"kind": ("kind", ("changes", "hidden"))})
+    assert question.read(text).get("kind", "hidden") in ("changes", "hidden")
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "States: " + ", ".join(f"s{n}" for n in range(150)) + ". It can rest or go.",
+        "A board of 1000 rows by 1000 columns",
+        "states: ü, ß, 漢字, 日本; actions: a b, A-B",
+        "goal: r99c99 on a 3x3 grid, start at r5c5",
+        "states: none, no_change; actions: next, previous, none",
+        "states: *, ?, @stay; actions: 1..3, @+1, #",
+        "horizon 100, precision 100000, discount 0.0001; states: a, b; actions: c, d",
+        "In or out, one in ten is wrong, a 5x5 lawn without noise; goal: row 4, column 4.",
+    ],
+)
+async def test_a_hostile_sentence_becomes_a_document_that_is_valid(sentence: str) -> None:
+    made = await asked_in_stages(sentence, Answering(at_random(1)))
+    assert made.report.is_accepted
+
+
+async def test_what_simulation_puts_in_the_place_of_an_answer_is_said() -> None:
+    key = {"cool": "spoiled", "alarm": "no_change"}  # then nothing ever leads to what is wanted
+    made = await asked_in_stages(FRIDGE, Answering(by_key(key)))
+    said = made.spec.meta("assumptions")
+    assert said.startswith("a model answered: effect:cool spoiled")
+    assert said.endswith("Simulation settled: effect:cool cold")
+
+
 async def test_a_faulty_answer_is_asked_for_again_then_assumed_and_reported() -> None:
     script = Scripted('{"cool": "cold", "alarm": "ring"}', '{"cool": "cold", "alarm": "bell"}')
     made = await asked_in_stages(FRIDGE, script)

@@ -34,8 +34,14 @@ NOISE = 0.1  # of what is observed, where the sentence does not say
 _MOST_WORK = 200_000  # plans times values of the largest state
 
 
-def document_of(sheet: Sheet, answers: Answers, *, agent_type: str = "general") -> GMNSpec:
-    """The document for a sentence and what was answered about it; pure."""
+def document_of(
+    sheet: Sheet, answers: Answers, *, instead: Answers | None = None, agent_type: str = "general"
+) -> GMNSpec:
+    """The document for a sentence and what was answered about it; pure.
+
+    What `instead` says counts in place of the answers: it was found by simulation.
+    """
+    said, answers = answers, {**answers, **(instead or {})}
     scene = scene_of(sheet, answers)
     preferences = tuple(preferences_of(scene))
     return GMNSpec(
@@ -45,18 +51,23 @@ def document_of(sheet: Sheet, answers: Answers, *, agent_type: str = "general") 
         states=scene.states,
         observations=tuple(one for one, _ in scene.observations),
         actions=scene.actions,
-        likelihoods=tuple(_likelihood(scene, *one) for one in scene.observations),
+        likelihoods=tuple(_likelihood(scene, n) for n in range(len(scene.observations))),
         transitions=_transitions(scene, preferences),
         priors=tuple(_prior(scene, state) for state in scene.states),
         preferences=preferences + _idle(scene, preferences),
         policy=_policy(scene),
-        metadata=(Entry(key="assumptions", value=_assumptions(scene)),),
+        metadata=(Entry(key="assumptions", value=_assumptions(said, instead or {})),),
     )
 
 
-def _assumptions(scene: Scene) -> str:
-    said = [f"{key} {choice}" for key, choice in scene.answers.items()]
-    return f"a model answered: {'; '.join(said)}" if said else "no model was asked"
+def _assumptions(said: Answers, instead: Answers) -> str:
+    """What a model answered, and what simulation put in the place of which answer."""
+    parts = [f"{key} {choice}" for key, choice in said.items()]
+    found = f"a model answered: {'; '.join(parts)}" if parts else "no model was asked"
+    if not instead:
+        return found
+    other = [f"{key} {choice or 'left to the sentence'}" for key, choice in instead.items()]
+    return f"{found}. Simulation settled: {'; '.join(other)}"
 
 
 def _transitions(scene: Scene, wishes: Sequence[Preference]) -> tuple[Conditional, ...]:
@@ -86,10 +97,13 @@ def _idle(scene: Scene, wishes: Sequence[Preference]) -> tuple[Preference, ...]:
     )
 
 
-def _likelihood(scene: Scene, seen: Variable, shown: str) -> Conditional:
+def _likelihood(scene: Scene, number: int) -> Conditional:
+    """P(observation | state), with the noise that is said; of several each has its own."""
+    seen, shown = scene.observations[number]
     state = next(one for one in scene.states if one.name == shown)
-    said = [figure(one) for one in scene.sheet.said("noise") if one.value != "some"]
-    noise = (*said, NOISE)[0] if seen.n > 1 else 0.0
+    said = sorted(figure(one) for one in scene.sheet.said("noise") if one.value != "some")
+    said = said or [NOISE]
+    noise = said[number % len(said)] if seen.n > 1 else 0.0
     if seen.names == state.names:
         table = Table(kind="identity", noise=noise, noise_kind="others")
     else:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from orchestrator.generation.staged.scene import GRID
 from orchestrator.generation.staged.sheet import figure
+from orchestrator.gmn.limits import DEFAULT_LIMITS
 from orchestrator.gmn.model import Condition, Conditional, Move, Outcome, Rule, Table
 from orchestrator.gmn.request.tokens import words
 
@@ -20,6 +22,7 @@ WORKS = 0.9  # how often an action does what it does, where the sentence does no
 _FAILS = words(
     "fail fails fails failing slip slips breaks break late pushes risk wrong spoils sticks out"
 )
+_MOST_RULES = DEFAULT_LIMITS.rules - 1
 _STEPS = {"next": "@+1", "previous": "@-1"}
 _DELTAS = {**GRID, "north": (-1, 0), "south": (1, 0), "west": (0, -1), "east": (0, 1)}
 
@@ -66,6 +69,8 @@ def transition_of(scene: Scene, state: Variable) -> Conditional:
         if own:
             given.append(action.name)
         rules += [_rule(action.name, act, _STEPS.get(to, to), share) for act, to in own]
+    contexts = math.prod(one.n for one in scene.actions if one.name in given) * state.n
+    rules = rules[: min(_MOST_RULES, DEFAULT_LIMITS.rule_work // contexts - 1)]
     if not rules:
         return Conditional(of=state.name, given=(state.name,), table=Table(kind="identity"))
     covered = {(rule.when[0].var, rule.when[0].values[0]) for rule in rules}

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 NONE = "none"
 GRID = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1), "stay": (0, 0)}
 _COMPASS = {"north": "up", "south": "down", "west": "left", "east": "right"}
-_IDLE = frozenset(map(stem, words("wait stay idle noop none nothing hold rest pass")))
+_IDLE = frozenset(map(stem, words("wait stay idle noop none nothing")))
 _MOST_JOINT, _MOST_PLACES = 2048, 8
 LINE = ("forward", "back", "stay")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, TypeVar
 
 from orchestrator.generation.staged.document import document_of, shown_by
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 MOST_TRIED = 12  # documents beside the first
 _EPISODES = 12
+_MOST_JOINT = 4096  # values of all states and actions together, of which others are tried
 _OFTEN = 0.8  # of the episodes, in which what is implied comes true
 
 
@@ -39,21 +41,27 @@ def settled(
     """
     found: dict[str, tuple[Evaluation[T], tuple[float, ...]]] = {}
 
-    def made(said: Answers) -> tuple[Evaluation[T], tuple[float, ...]]:
-        text = write_text(document_of(sheet, said, agent_type=agent_type))
+    def made(instead: Answers) -> tuple[Evaluation[T], tuple[float, ...]]:
+        spec = document_of(sheet, answers, instead=instead, agent_type=agent_type)
+        text = write_text(spec)
         if text not in found:
             evaluation = judge(text)
             found[text] = evaluation, _worth(sheet, evaluation)
         return found[text]
 
-    best, worth = made(answers)
+    instead: Answers = {}
+    best, worth = made(instead)
+    scene = scene_of(sheet, answers)
+    joint = math.prod(one.n for one in (*scene.states, *scene.actions))
+    if joint > _MOST_JOINT and best.is_accepted:  # each further document takes seconds
+        return best, instead
     for change in _doubts(sheet, answers):
         if len(found) > MOST_TRIED or _is_settled(best, worth):
             break
-        other, other_worth = made({**answers, **change})
+        other, other_worth = made({**instead, **change})
         if other_worth > worth:
-            best, worth, answers = other, other_worth, {**answers, **change}
-    return best, answers
+            best, worth, instead = other, other_worth, {**instead, **change}
+    return best, instead
 
 
 def _is_settled(evaluation: Evaluation[object], worth: tuple[float, ...]) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from orchestrator.generation.staged.names import label_of, labels_of
+from orchestrator.gmn.limits import DEFAULT_LIMITS
 from orchestrator.gmn.request.labels import is_near, is_place, stems
 from orchestrator.gmn.request.read import read_request
 from orchestrator.gmn.request.tokens import tokens
@@ -85,9 +86,16 @@ def read_sheet(sentence: str) -> Sheet:
     reading = read_request(sentence)
     lists = list(_lists(reading))
     counted, alone = _counted(reading, lists)
+    return Sheet(reading, (*lists, *counted), _grid(reading), tuple(alone), _words(reading))
+
+
+def _grid(reading: RequestReading) -> tuple[int, int] | None:
+    """Rows and columns; None where no variable may have so many values: `fits` says so then."""
     size = next((one.value for one in reading.commitments if one.kind == "size"), None)
-    grid = (int(size[0]), int(size[1])) if isinstance(size, tuple) else None
-    return Sheet(reading, (*lists, *counted), grid, tuple(alone), _words(reading))
+    if not isinstance(size, tuple):
+        return None
+    rows, columns = int(size[0]), int(size[1])
+    return (rows, columns) if rows * columns <= DEFAULT_LIMITS.variable_size else None
 
 
 def _lists(reading: RequestReading) -> Iterator[NameList]:
