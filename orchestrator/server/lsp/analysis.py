@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
+from orchestrator.gmn.formats import Reading
 from orchestrator.gmn.imports import read
 from orchestrator.gmn.limits import DEFAULT_LIMITS
 from orchestrator.gmn.validate import validate
@@ -15,7 +16,6 @@ from orchestrator.types.work import TooMuchWork, allowance
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from orchestrator.gmn.formats import Reading
     from orchestrator.gmn.validate import Validation
     from orchestrator.server.lsp.findings import CheckedText
     from orchestrator.server.lsp.positions import Text
@@ -55,11 +55,13 @@ class Analysis:
         """The verdict without repairs: every fix is one of the document as it is."""
         return self._once("written", lambda: validate(self.body, repair="none", run_steps=0))
 
-    def reading(self) -> Reading:
-        """The document as it was read.
+    @property
+    def is_block_text(self) -> bool:
+        """Whether it is in the language's own form, or may become that."""
+        return self.reading().spelling == "text" and self.body.lstrip()[:1] not in ("{", "[")
 
-        Raises: TooMuchWork: it takes more than a document may.
-        """
+    def reading(self) -> Reading:
+        """The document as it was read; without a tree where that takes more than it may."""
         return self._once("reading", self._read)
 
     def names(self) -> Symbols:
@@ -67,8 +69,11 @@ class Analysis:
         return self._once("names", self._names)
 
     def _read(self) -> Reading:
-        with allowance(DEFAULT_LIMITS.work):
-            return read(self.body)
+        try:
+            with allowance(DEFAULT_LIMITS.work):
+                return read(self.body)
+        except TooMuchWork:  # which `checked` reports
+            return Reading(None)
 
     def _names(self) -> Symbols:
         try:

@@ -44,7 +44,7 @@ def explain_at(analysis: Analysis, offset: int) -> Explanation | None:
             return Explanation(_code(code[0]), Span(*code.span()))
     if (mention := names.at(offset)) is not None:
         return Explanation("\n\n".join(_mention(mention, names)), mention.span)
-    if body.lstrip()[:1] in ("{", "["):
+    if not analysis.is_block_text:
         return None
     at = context_at(body, min(offset + 1, len(body)))
     if at.word.start == at.word.end:  # behind the last character of a word
