@@ -48,7 +48,7 @@ BUDGET = {
     ),
     "server": Budget(
         1200,
-        3891,
+        3901,
         "a gate against strangers, OpenAI's shape, streams that go on, keys, tools; the LSP",
     ),
     "agents": Budget(

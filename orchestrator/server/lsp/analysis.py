@@ -9,7 +9,7 @@ from orchestrator.gmn.formats import Reading
 from orchestrator.gmn.imports import read
 from orchestrator.gmn.limits import DEFAULT_LIMITS
 from orchestrator.gmn.validate import validate
-from orchestrator.server.lsp.findings import check
+from orchestrator.server.lsp.findings import CheckedText, Marked, check
 from orchestrator.server.lsp.mentions import Symbols, names_in
 from orchestrator.types.work import TooMuchWork, allowance
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orchestrator.gmn.validate import Validation
-    from orchestrator.server.lsp.findings import CheckedText
     from orchestrator.server.lsp.positions import Text
 
 T = TypeVar("T")
@@ -50,6 +49,11 @@ class Analysis:
     def checked(self) -> CheckedText:
         """Findings with their place."""
         return self._once("checked", lambda: check(self.text))
+
+    def found_so_far(self) -> tuple[Marked, ...]:
+        """The findings, where they are worked out already."""
+        known = self._known.get("checked")
+        return known.found if isinstance(known, CheckedText) else ()
 
     def as_written(self) -> Validation:
         """The verdict without repairs: every fix is one of the document as it is."""

@@ -277,6 +277,7 @@ def test_what_is_taken_stands_in_place_of_the_word(editor: Started) -> None:
         (swapped("transition B", "transition B|"), "**P(pos | go, pos)**"),
         (swapped("transition B", "transition B|"), "9 rows of 3"),
         ("# see GMN|201\n" + GOOD, "row does not sum to 1"),
+        (swapped("[0.1, 0.8, 0.1]", "[0.1, |0.8, 0.5]"), "**GMN201** error: row does not sum to 1"),
         (swapped("labels: [a, b, c]", "shape: [2, 3]").replace("pos {", "po|s {"), "a grid of 2x3"),
     ],
 )
