@@ -45,5 +45,5 @@ async def lsp(socket: WebSocket) -> None:
     try:
         await converse(editor, incoming(), send)
         await socket.close(_TOO_LARGE if editor.is_too_large else code)
-    except (WebSocketDisconnect, RuntimeError):
-        pass
+    except (WebSocketDisconnect, TimeoutError, RuntimeError):
+        pass  # the client is gone, or takes nothing

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
+import struct
 import time
 from collections.abc import Iterator
 
@@ -13,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from orchestrator.server.lsp.connection import MOST_WAITING
 from tests.security.test_terminal import DOCUMENTS, driving
 from tests.support.documents import GOOD, swapped
-from tests.support.lsp import URI, Socket
+from tests.support.lsp import INITIALIZE, URI, Socket
 from tests.support.service import Served, served, service_config
 from tests.support.wire import WireServer
 
@@ -156,3 +158,40 @@ def test_a_message_that_is_cut_into_frames_without_end_has_the_same_bound(
         with pytest.raises(ConnectionClosed):
             editor.wire.recv(timeout=60)
         assert editor.wire.close_code in (1009, 1006)
+
+
+def test_a_client_that_takes_nothing_is_cut_off(
+    running: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.server.gate._READ_S", 0.5)
+    hello = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": INITIALIZE}
+    item = {"uri": URI, "languageId": "gmn", "version": 1, "text": "x " * 30_000}
+    opened = {"method": "textDocument/didOpen", "params": {"textDocument": item}}
+    where = {"textDocument": {"uri": "x" * 50_000}, "position": {"line": 0, "character": 0}}
+    asked = {"method": "textDocument/hover", "params": where}
+    with socket.create_connection(("127.0.0.1", running.port)) as there:
+        there.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        there.sendall(UPGRADE)
+        there.settimeout(5)
+        assert there.recv(12) == b"HTTP/1.1 101"
+        with contextlib.suppress(OSError):  # it is closed, or takes no more
+            there.sendall(frame(hello) + frame({"jsonrpc": "2.0", **opened}))
+            for number in range(400):
+                there.sendall(frame({"jsonrpc": "2.0", "id": number + 2, **asked}))
+        for _ in range(400):
+            if not running.app._sockets:
+                break
+            time.sleep(0.05)
+        assert running.app._sockets == 0
+
+
+UPGRADE = (
+    b"GET /api/lsp HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+def frame(message: object) -> bytes:
+    """A masked text frame, as a client sends it."""
+    body = json.dumps(message).encode()
+    return b"\x81" + struct.pack("!BQ", 0x80 | 127, len(body)) + b"\0" * 4 + body

@@ -119,11 +119,11 @@ class Started:
 
         return self._run(asked())
 
-    def begin(self, method: str, params: Any = None) -> Future[Any]:
-        """A request that is under way."""
+    def begin(self, method: str, params: Any = None, name: str | None = None) -> Future[Any]:
+        """A request that is under way; `name` is its id."""
 
         async def asked() -> Any:
-            return await self.client.protocol.send_request_async(method, params)
+            return await self.client.protocol.send_request_async(method, params, msg_id=name)
 
         return asyncio.run_coroutine_threadsafe(asked(), self._loop)
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
+from orchestrator.gmn.formats import Reading
 from orchestrator.gmn.imports import read
 from orchestrator.gmn.limits import DEFAULT_LIMITS
 from orchestrator.gmn.validate import validate
-from orchestrator.server.lsp.findings import check
+from orchestrator.server.lsp.findings import CheckedText, Marked, check
 from orchestrator.server.lsp.mentions import Symbols, names_in
 from orchestrator.types.work import TooMuchWork, allowance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from orchestrator.gmn.formats import Reading
     from orchestrator.gmn.validate import Validation
-    from orchestrator.server.lsp.findings import CheckedText
     from orchestrator.server.lsp.positions import Text
 
 T = TypeVar("T")
@@ -51,15 +50,22 @@ class Analysis:
         """Findings with their place."""
         return self._once("checked", lambda: check(self.text))
 
+    def found_so_far(self) -> tuple[Marked, ...]:
+        """The findings, where they are worked out already."""
+        known = self._known.get("checked")
+        return known.found if isinstance(known, CheckedText) else ()
+
     def as_written(self) -> Validation:
         """The verdict without repairs: every fix is one of the document as it is."""
         return self._once("written", lambda: validate(self.body, repair="none", run_steps=0))
 
-    def reading(self) -> Reading:
-        """The document as it was read.
+    @property
+    def is_block_text(self) -> bool:
+        """Whether it is in the language's own form, or may become that."""
+        return self.reading().spelling == "text" and self.body.lstrip()[:1] not in ("{", "[")
 
-        Raises: TooMuchWork: it takes more than a document may.
-        """
+    def reading(self) -> Reading:
+        """The document as it was read; without a tree where that takes more than it may."""
         return self._once("reading", self._read)
 
     def names(self) -> Symbols:
@@ -67,8 +73,11 @@ class Analysis:
         return self._once("names", self._names)
 
     def _read(self) -> Reading:
-        with allowance(DEFAULT_LIMITS.work):
-            return read(self.body)
+        try:
+            with allowance(DEFAULT_LIMITS.work):
+                return read(self.body)
+        except TooMuchWork:  # which `checked` reports
+            return Reading(None)
 
     def _names(self) -> Symbols:
         try:

@@ -65,7 +65,7 @@ def complete(analysis: Analysis, offset: int) -> Suggestions:
     body = analysis.body
     at = context_at(body, offset)
     word = at.word._replace(end=max(offset, at.word.start))
-    if analysis.is_too_large or body.lstrip()[:1] in ("{", "["):
+    if analysis.is_too_large or not analysis.is_block_text:
         return Suggestions(word)
     there = body[at.word.start : at.word.end].strip("\"'")
     if there in (named := at.about.get(at.key, [])):  # what is being typed may be offered again

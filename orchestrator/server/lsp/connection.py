@@ -104,7 +104,7 @@ def _handle(editor: Editor, outbox: _Outbox, text: str) -> None:
 
 def _refuse(outbox: _Outbox, message: Any, error: JsonRpcException) -> None:
     """Say what is wrong with a message, unless it is a notification."""
-    _log.warning("a message is refused: %s", error)
+    _log.debug("a message is refused: %s", error)  # its sender is answered, and may be a stranger
     said = message.get("id") if isinstance(message, dict) else None
     if said is not None or not isinstance(message, dict) or "method" not in message:
         reply = {"code": error.code, "message": error.message}

@@ -129,7 +129,7 @@ class Editor(LanguageServer):
         """Apply the changes of a document in their order."""
         uri = change.text_document.uri
         if (known := self.documents.get(uri)) is None:
-            _log.warning("a change of a document that is not open: %s", uri)
+            _log.debug("a change of a document that is not open")
             return
         text = known.text
         for one in change.content_changes:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _CODE = re.compile(r"\bGMN\d{3}\b")
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|])")
 _SHOWN = 12  # labels
+_CODES = 3  # of findings at one place
 
 
 class Explanation(NamedTuple):
@@ -34,9 +35,19 @@ class Explanation(NamedTuple):
 
 
 def explain_at(analysis: Analysis, offset: int) -> Explanation | None:
-    """What stands at `offset`; None where nothing is known of it."""
+    """What stands at `offset`, and the codes of what is found there; None where neither is."""
     if analysis.is_too_large:
         return None
+    made = _at(analysis, offset)
+    here = [one for one in analysis.found_so_far() if one.span.start <= offset <= one.span.end]
+    codes = list(dict.fromkeys(one.diagnostic.code for one in here))[:_CODES]
+    if not codes:
+        return made
+    words = "\n\n---\n\n".join([*([made.words] if made else []), *map(_code, codes)])
+    return Explanation(words, made.span if made else here[0].span)
+
+
+def _at(analysis: Analysis, offset: int) -> Explanation | None:
     body, names = analysis.body, analysis.names()
     line = body.rfind("\n", 0, offset) + 1
     for code in _CODE.finditer(body, line, (body + "\n").index("\n", offset)):
@@ -44,7 +55,7 @@ def explain_at(analysis: Analysis, offset: int) -> Explanation | None:
             return Explanation(_code(code[0]), Span(*code.span()))
     if (mention := names.at(offset)) is not None:
         return Explanation("\n\n".join(_mention(mention, names)), mention.span)
-    if body.lstrip()[:1] in ("{", "["):
+    if not analysis.is_block_text:
         return None
     at = context_at(body, min(offset + 1, len(body)))
     if at.word.start == at.word.end:  # behind the last character of a word

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import math
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 
 from orchestrator.gmn.formats.candidates import Span
 from orchestrator.gmn.formats.extents import end_of
+from orchestrator.gmn.limits import HARD_LIMITS
 from orchestrator.gmn.model import PLACEHOLDER, Variable, nfc
 from orchestrator.types.work import look
 
@@ -50,8 +52,8 @@ class Symbols:
 
     Attributes:
         kinds: state, observation or action, by the name of a variable.
-        variables: those whose declaration can be read, by name.
-        given: the parents of each table, and `of` what it is about, by pointer.
+        variables: those whose declaration can be read and that are not too large, by name.
+        mentions: every place, in the order of the text.
     """
 
     kinds: dict[str, str] = field(default_factory=dict)
@@ -83,7 +85,8 @@ def names_in(reading: Reading) -> Symbols:
                 variable = Variable.model_validate(known)
             except ValidationError:  # half typed
                 continue
-            found.variables.setdefault(variable.name, variable)
+            if max(variable.n, math.prod(variable.shape)) <= HARD_LIMITS.variable_size:
+                found.variables.setdefault(variable.name, variable)
     if reading.places.text:
         walk = _Walk(reading, found)
         found.mentions = sorted(

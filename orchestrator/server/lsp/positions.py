@@ -110,7 +110,8 @@ class Text:
 
     def _line_starts(self) -> list[int]:
         if not self._starts:
-            self._starts.extend([0, *(found.end() for found in re.finditer("\n", self.whole))])
+            # All at once: two threads may find it empty.
+            self._starts[:] = [0, *(found.end() for found in re.finditer("\n", self.whole))]
         return self._starts
 
     def _units(self, text: str) -> int:

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from orchestrator.types.diagnostics import Diagnostic, PatchOperation
 
 
+#: Findings whose fixes are worked out for one request: each is checked by reading its result.
+MOST = 30
+
+
 class QuickFix(NamedTuple):
     """A change of a text that removes a finding.
 
@@ -49,7 +53,7 @@ def quick_fixes(analysis: Analysis, span: Span) -> list[QuickFix]:
         )
         if one.span.start <= span.end and span.start <= one.span.end
     ]
-    found = [fix for one in near if (fix := _fix(analysis, one)) is not None]
+    found = [fix for one in near[:MOST] if (fix := _fix(analysis, one)) is not None]
     return sorted(found, key=lambda fix: not fix.is_safe)
 
 

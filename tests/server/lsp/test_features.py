@@ -277,6 +277,7 @@ def test_what_is_taken_stands_in_place_of_the_word(editor: Started) -> None:
         (swapped("transition B", "transition B|"), "**P(pos | go, pos)**"),
         (swapped("transition B", "transition B|"), "9 rows of 3"),
         ("# see GMN|201\n" + GOOD, "row does not sum to 1"),
+        (swapped("[0.1, 0.8, 0.1]", "[0.1, |0.8, 0.5]"), "**GMN201** error: row does not sum to 1"),
         (swapped("labels: [a, b, c]", "shape: [2, 3]").replace("pos {", "po|s {"), "a grid of 2x3"),
     ],
 )
@@ -617,6 +618,53 @@ def test_measuring_ends_when_the_text_is_edited(editor: Started) -> None:
     with pytest.raises(JsonRpcException) as refused:  # nor is it begun for an old lens
         editor.ask("codeLens/resolve", found)
     assert refused.value.code == types.LSPErrorCodes.ContentModified
+
+
+def test_a_request_that_is_cancelled_is_answered_so(editor: Started) -> None:
+    slow = swapped("type: explorer", 'type: explorer metadata: {expect: "pos=c within 9999"}')
+    editor.open(slow.replace("horizon: 2", "horizon: 7"))
+    (found,) = editor.ask("textDocument/codeLens", types.CodeLensParams(THIS))
+    waiting = editor.begin("codeLens/resolve", found, "to-cancel")
+    editor.ask("textDocument/hover", types.HoverParams(THIS, types.Position(0, 0)))
+    editor.say("$/cancelRequest", types.CancelParams("to-cancel"))
+    with pytest.raises(JsonRpcException) as refused:
+        waiting.result(60)
+    assert refused.value.code == types.LSPErrorCodes.RequestCancelled
+
+
+JSON = """{"states": [{"name": "s", "labels": ["a", "b"]}],
+ "observations": [{"name": "o", "labels": ["x", "y"]}],
+ "likelihoods": [{"of": "o", "given": ["s"],
+  "table": {"kind": "rows", "rows": [[0.9, 0.1], [0.1, 0.91]]}}],
+ "priors": [{"of": "s", "table": {"kind": "map", "map": ["a"]}}]}
+"""
+
+
+def test_a_json_document_is_explained_renamed_counted_and_repaired(editor: Started) -> None:
+    assert "**state** s" in hovered(editor, JSON.replace('"given": ["s"', '"given": ["|s"'))
+    made = renamed(editor, JSON.replace('"name": "s"', '"name": "|s"'), "hidden")
+    assert made == JSON.replace('"s"', '"hidden"')
+    made = renamed(editor, JSON.replace('"labels": ["a"', '"labels": ["|a"'), "first")
+    assert made == JSON.replace('"a"', '"first"')
+    assert ("0.91]", "sum 1.01") in hinted(editor, JSON)
+    fixes = {one.title: one for one in actions(editor, JSON, ["quickfix"])}
+    fix = fixes["GMN201: scale the row to sum 1"].edit
+    assert fix is not None
+    made = edited(JSON, edits_of(fix))
+    assert made.count("\n") == JSON.count("\n")
+    assert "GMN201" not in [one.code for one in editor.open(made)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "## GNNSection\n## StateSp|aceBlock\nstate[2,1]\n",
+        "discount: 1\nvalues: reward\nstates: 2\nact|ions: 2\nobservations: 2\nT: * identity\n",
+    ],
+)
+def test_words_of_other_formats_are_not_taken_for_those_of_gmn(editor: Started, text: str) -> None:
+    assert hovered(editor, text) == ""
+    assert offered(editor, text) == []
 
 
 def test_a_document_that_is_not_open_is_a_refusal_and_not_a_fault(editor: Started) -> None:

@@ -149,6 +149,18 @@ def test_a_long_text_is_replaced_as_a_whole() -> None:
     assert difference(old, "b\n") == [Edit(0, len(old), "b\n")]
 
 
+@pytest.mark.parametrize(
+    "size",
+    ["size: 1000000000", "shape: [100000, 100000]", "size: 2 shape: [100000, 100000]", "size: -5"],
+)
+def test_a_variable_that_is_too_large_is_not_written_out(size: str) -> None:
+    text = f"node state s {{ {size} }}\nnode belief D {{ about: s map: [a*] }}\n"
+    change_everything(look_everywhere(text, text.index("s {")), text.index("s {"))
+    text += "node belief E { about: s map: ["
+    analysis = look_everywhere(text, len(text))
+    assert complete(analysis, len(analysis.body)).items == ()
+
+
 def test_half_of_a_surrogate_pair_is_a_character_that_can_be_written() -> None:
     assert Text.of("a\ud800b").whole == "a\ufffdb"
 
