@@ -128,15 +128,16 @@ async def test_a_server_that_stood_still_passes_the_call_on(wire: WireServer) ->
 
 
 async def test_a_deadline_keeps_what_was_written_and_says_what_was_slow(wire: WireServer) -> None:
-    wire.plan("m", Reply(GOOD, stall_after=20))
-    async with own(wire, deadline_s=1.5) as orc:
+    wire.plan("m", "yes", Reply(GOOD, stall_after=20))
+    async with own(wire, deadline_s=4) as orc:
+        await orc.generate([{"role": "user", "content": "are you there?"}])  # loads LiteLLM
         with pytest.raises(
             DeadlineExceededError, match=r"m-id had written about \d+ tokens.*deadline_s"
         ) as caught:
             await orc.generate_gmn(PROMPT)
     (attempt,) = caught.value.attempts
     assert (attempt.answer.stopped, attempt.answer.wire[0].estimated) == ("deadline", True)
-    assert len(wire.asked("m")) == 1
+    assert len(wire.asked("m")) == 2
 
 
 async def test_a_deadline_before_any_token_says_who_was_silent(wire: WireServer) -> None:
