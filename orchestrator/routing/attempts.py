@@ -20,7 +20,7 @@ from orchestrator.routing.translate import (
     retry_after,
     shows_the_wire,
 )
-from orchestrator.routing.whole import said_in
+from orchestrator.routing.whole import reported, said_in, usage_of
 from orchestrator.types.requests import Usage, WireAttempt
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ class AttemptRecord:
         says_why_it_ended: whether the provider gave a finish reason, as far as that can be seen.
         pace: what it has time for, of a server of the user's own; None: LiteLLM's timeout alone.
         partial: what it wrote before it failed or was stopped.
-        is_blank: whether a stream ended before its server said anything in it.
+        is_blank, is_broken: whether a stream ended in good order, or broke off, before its server
+            said anything in it.
     """
 
     deployment: str
@@ -73,6 +74,7 @@ class AttemptRecord:
     pace: Pace | None = None
     partial: str = field(default="", repr=False)
     is_blank: bool = False
+    is_broken: bool = False
 
     def patience_s(self, *, has_said: bool) -> float | None:
         """Seconds for the next part of its answer, None where nothing bounds them."""
@@ -207,7 +209,9 @@ class Trace:
         refused: those that were refused before, by deployment; all calls share it.
         rest_s: seconds for which all deployments rest after rate limits, where nothing was sent.
         paces: what servers of the user's own have time for, by deployment.
-        grammar: a schema that such servers get in place of the request's, None for none.
+        grammar: a schema that `own` servers get in place of the request's, None for none.
+        own: the deployments that are servers of the user's own.
+        asked_whole: those of them that are asked for no stream in this call.
         until: when (`time.monotonic`) an answer that has begun is taken as far as it is.
         stopped: why the answer was stopped here: ``loop`` or ``deadline``.
     """
@@ -221,6 +225,8 @@ class Trace:
     rest_s: float | None = None
     paces: Mapping[str, Pace] = field(default_factory=dict, repr=False)
     grammar: Mapping[str, object] | None = field(default=None, repr=False)
+    own: frozenset[str] = frozenset()
+    asked_whole: set[str] = field(default_factory=set, repr=False)
     until: float | None = None
     stopped: str = ""
     _attempts: list[AttemptRecord] = field(default_factory=list)
@@ -266,8 +272,8 @@ class Trace:
         custom = [one["provider"] for one in _litellm.load().custom_provider_map]
         is_made_up = any(name.startswith("mock_") for name in arguments)
         made.is_logged = "messages" in arguments and not is_made_up and provider not in custom
-        speaks_streams = not (is_made_up or "stream" in self.refused.get(deployment, ()))
-        made.pace = self.paces.get(deployment) if speaks_streams else None
+        is_whole = deployment in self.asked_whole or "stream" in self.refused.get(deployment, ())
+        made.pace = None if is_made_up or is_whole else self.paces.get(deployment)
         return made
 
     def add(self, deployment: str, provider: str, model: str, details: Any = None) -> AttemptRecord:
@@ -363,24 +369,6 @@ def _model_and_provider(model: str, provider: str | None) -> tuple[str, str]:
         found, _, name = model.rpartition("/")
         return name, provider or found
     return str(name), str(found)
-
-
-def usage_of(response: Any) -> Usage:
-    """Tokens as the provider counted them."""
-    usage = getattr(response, "usage", None)
-    details = getattr(usage, "prompt_tokens_details", None)
-    return Usage(
-        int(getattr(usage, "prompt_tokens", 0) or 0),
-        int(getattr(usage, "completion_tokens", 0) or 0),
-        int(getattr(details, "cached_tokens", 0) or 0),
-    )
-
-
-def reported(parts: Sequence[Any]) -> Usage:
-    """Tokens as the provider counted them in the parts of a stream; it may do so more than once."""
-    said = [usage_of(part) for part in parts if getattr(part, "usage", None) is not None]
-    names = ("prompt_tokens", "completion_tokens", "cached_tokens")
-    return Usage(*(max((getattr(one, name) for one in said), default=0) for name in names))
 
 
 def cost_of(response: Any) -> float | None:

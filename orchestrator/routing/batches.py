@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.models.facts import PRICES
 from orchestrator.routing import _litellm
-from orchestrator.routing.attempts import usage_of
 from orchestrator.routing.output_modes import messages_of, response_format_arguments
 from orchestrator.routing.prices import as_number, cost_at, expected_attempt, model_table
 from orchestrator.routing.translate import refused_parameters, translated
-from orchestrator.routing.whole import answer_of
+from orchestrator.routing.whole import answer_of, usage_of
 from orchestrator.types.errors import BadRequestError, ConfigError, LLMError
 from orchestrator.types.requests import WireAttempt
 from orchestrator.types.visible import visible

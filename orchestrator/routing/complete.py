@@ -91,6 +91,7 @@ class RouterCompleter:
         self._refused: dict[str, frozenset[str]] = {}
         self._stated: dict[str, frozenset[str]] = {}
         self._windows = ContextWindows(self.deployments)
+        self._own = frozenset(one.id for one in self.deployments.ready if one.is_own_server)
         self._paces = paces(config.orchestrator.generation, self.deployments.ready)
         directory = cache_directory(config.orchestrator.cache, environ)
         self.modes = RefusedModes(directory / MODES_FILE)
@@ -185,7 +186,7 @@ class RouterCompleter:
         while True:
             trace = Trace(
                 context.cost, optional=request.optional, refused=self._refused, paces=self._paces,
-                grammar=request.grammar, until=context.until,
+                grammar=request.grammar, own=self._own, until=context.until,
             )  # fmt: skip
             try:
                 sent = self._arguments(group or request.route, request, context)

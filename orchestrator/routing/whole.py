@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.parsing.endings import LONGEST_TAIL, is_looping
 from orchestrator.routing import _litellm
-from orchestrator.types.requests import Answer
+from orchestrator.types.requests import Answer, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -98,6 +98,24 @@ def said_in(parts: Sequence[Any]) -> str:
     """The text in the parts of a stream, as far as they came."""
     choices = [choice for part in parts for choice in (getattr(part, "choices", None) or ())[:1]]
     return "".join(said(choice.delta) for choice in choices if getattr(choice, "delta", None))
+
+
+def usage_of(response: Any) -> Usage:
+    """Tokens as the provider counted them."""
+    usage = getattr(response, "usage", None)
+    details = getattr(usage, "prompt_tokens_details", None)
+    return Usage(
+        int(getattr(usage, "prompt_tokens", 0) or 0),
+        int(getattr(usage, "completion_tokens", 0) or 0),
+        int(getattr(details, "cached_tokens", 0) or 0),
+    )
+
+
+def reported(parts: Sequence[Any]) -> Usage:
+    """Tokens as the provider counted them in the parts of a stream; it may do so more than once."""
+    said = [usage_of(part) for part in parts if getattr(part, "usage", None) is not None]
+    names = ("prompt_tokens", "completion_tokens", "cached_tokens")
+    return Usage(*(max((getattr(one, name) for one in said), default=0) for name in names))
 
 
 def ended(choice: Any) -> str:
