@@ -113,17 +113,16 @@ async def _attempt(
 def _is_asked_whole(trace: Trace, arguments: Mapping[str, Any], error: Exception) -> bool:
     """Whether a whole answer is asked for after all: a stream said nothing, or is refused.
 
-    A server that refuses streams, or answers with a body that is none, is held to no pace from now
-    on. Of one that breaks off only this question is asked so: llama-cpp-python's says why it
-    refuses a question in a whole answer alone.
+    A server that refuses streams is held to no pace from now on. Of one whose stream said nothing
+    only this call is asked so: llama-cpp-python's says in a whole answer alone why it refuses.
     """
     last = trace.latest
     if last is None or last.pace is None or arguments.get("stream"):
         return False
-    if last.is_broken:
+    if last.is_broken or last.is_blank:
         trace.asked_whole.add(last.deployment)
         return True
-    if not (last.is_blank or refused_parameters(error, _STREAM)):
+    if not refused_parameters(error, _STREAM):
         return False
     trace.refused[last.deployment] = trace.refused.get(last.deployment, frozenset()) | _STREAM
     _log.info("%s speaks no streams: asked for whole answers", last.deployment)
@@ -171,6 +170,8 @@ async def _opened(
     if attempt.deployment in trace.own:
         arguments = with_grammar(arguments, trace.grammar)
     if (pace := attempt.pace) is None:
+        if attempt.deployment in trace.paces:
+            arguments = {**arguments, "timeout": trace.paces[attempt.deployment].first_token_s}
         response = await endpoint(**arguments)
         if isinstance(response, _litellm.load().CustomStreamWrapper):
             await response.fetch_stream()
