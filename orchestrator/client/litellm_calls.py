@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from orchestrator.cache.cached_call import CacheEntry, cached_call
 from orchestrator.cache.keys import call_question, digest
 from orchestrator.generation.request_building import cache_use
-from orchestrator.routing.attempts import cost_of, usage_of
+from orchestrator.routing.attempts import cost_of
+from orchestrator.routing.counts import usage_of
 from orchestrator.routing.stream import recorded
 from orchestrator.routing.unlisted import as_we_say
 from orchestrator.types.errors import CacheMissError

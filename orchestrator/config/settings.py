@@ -31,7 +31,6 @@ from orchestrator.types.visible import logger_of
 APP = "orchestrator"
 GIVEN = "the given mapping"  # the source of what no file holds
 _log = logger_of(__name__)
-_OWN_DEADLINE_S = 600.0  # a small machine reads a prompt for minutes
 
 
 class _Section(BaseModel):
@@ -95,14 +94,6 @@ class GenerationSettings(_Section):
     fits_share: float = Field(
         default=0.5, ge=0, le=1, description="Least share of a sentence that is in its model."
     )
-
-    def deadline_for(self, *, is_own_server: bool) -> float:
-        """Seconds for one request: as stated, else by who answers it."""
-        return (
-            _OWN_DEADLINE_S
-            if is_own_server and "deadline_s" not in self.model_fields_set
-            else self.deadline_s
-        )
 
     @property
     def is_by_progress(self) -> bool:

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from orchestrator.types.requests import Answer, Completer, Contract, Evaluation, Request
 
 T = TypeVar("T")
+OWN_DEADLINE_S = 600.0  # of a server of the user's own: a small machine reads a prompt for minutes
+TOO_LATE = GiveUp("the deadline passed")
 
 
 @dataclass(frozen=True)
@@ -110,10 +112,13 @@ class GenerationLoop:
                 if prior and prior[-1].evaluation.is_accepted:
                     made = generation(prior)
                 else:
+                    # Not in a recording: its questions must not hang on what a server says today.
+                    is_told = first.description is not None and first.cache != "record"
+                    window = await self.router.own_window(first.route) if is_told else 0
                     made = await refine(
                         first, completer=self.completer, contract=task.contract,
                         follow_ups=task.follow_ups,
-                        bounds=self._bounds(task, len(kept), await self._window(first)),
+                        bounds=self._bounds(task, len(kept), window),
                         context=context.within(deadline_s), base_document=task.base_document,
                         prior_attempts=prior, staging=task.staging,
                     )  # fmt: skip
@@ -155,13 +160,6 @@ class GenerationLoop:
         # Samples are answered side by side, so none of them is heard as it comes.
         return RunContext(entry.cost_so_far, hook, hook.on_text if task.samples == 1 else None)
 
-    async def _window(self, first: Request) -> int:
-        """The context window of a server of the user's own; 0 for others, which refuse by name, and
-        in a recording, whose questions must not hang on what a server says today."""
-        if first.description is None or first.cache in ("record", "replay"):
-            return 0
-        return await self.router.own_window(first.route)
-
     def _bounds(self, task: GenerationRequest[T], kept: int, window: int) -> Bounds:
         """What is configured; answers that are there already, and samples, leave the loop its
         calls."""
@@ -171,10 +169,11 @@ class GenerationLoop:
         return Bounds(most, self._deadline_of(task), strong, window)
 
     def _deadline_of(self, task: GenerationRequest[T]) -> float:
-        if task.deadline_s is not None:
-            return task.deadline_s
-        is_own_server = self.router.is_own_server(task.first.route)
-        return self.settings.generation.deadline_for(is_own_server=is_own_server)
+        about = self.settings.generation
+        is_usual = "deadline_s" not in about.model_fields_set
+        if is_usual and task.first.route in self.router.own_routes:
+            return task.deadline_s or OWN_DEADLINE_S
+        return about.deadline_s if task.deadline_s is None else task.deadline_s
 
     async def _accepted_before(
         self, task: GenerationRequest[T], context: RunContext
@@ -232,7 +231,9 @@ async def refine(
     begun = State(
         first, contract, follow_ups, bounds, asked, base_document=base_document, staging=staging
     )
-    state, decision = await judge(started, fitted(begun), prior_attempts)
+    state, decision = await judge(
+        started, fitted(begun) if bounds.window else begun, prior_attempts
+    )
     try:
         async with asyncio.timeout(bounds.deadline_s):
             while isinstance(decision, Ask):
@@ -246,19 +247,29 @@ async def refine(
                     continue
                 state = dataclasses.replace(state, unjudged=answer)
                 state, decision = await _judged(state, answer, context)
-                if answer.stopped == "deadline" and not isinstance(decision, Finished):
-                    _enforce_deadline(context)
     except TimeoutError:
         raise _too_late(state, context.cost.under_way()) from None
     except LLMError as failure:
-        context.emit(Failed(len(state.attempts) + 1, type(failure).__name__, str(failure)))
-        if failure.partial is not None:
-            state, decision = await _judged(state, failure.partial, context)
-        if not isinstance(decision, Finished):
-            raise carrying(failure, failure.attempts or state.attempts) from failure.__cause__
+        state, decision = await _salvaged(state, failure, context)
     if isinstance(decision, GiveUp):
-        raise await judge(_invalid, state, decision.reason)
+        raise await judge(_given_up, state, decision, context)
     return generation(state.attempts)
+
+
+async def _salvaged(
+    state: State[T], failure: LLMError, context: RunContext
+) -> tuple[State[T], Decision[T]]:
+    """The state with what a server wrote before it failed, where that is a whole document.
+
+    Raises: LLMError: it is not; `failure` with every attempt.
+    """
+    context.emit(Failed(len(state.attempts) + 1, type(failure).__name__, str(failure)))
+    decision: Decision[T] = GiveUp(str(failure))
+    if failure.partial is not None:
+        state, decision = await _judged(state, failure.partial, context)
+    if not isinstance(decision, Finished):
+        raise carrying(failure, failure.attempts or state.attempts) from failure.__cause__
+    return state, decision
 
 
 async def _judged(
@@ -269,14 +280,8 @@ async def _judged(
     context.emit(Answered(number, answer))
     state, decision = await judge(step, state, answer)  # it simulates
     context.emit(Evaluated(number, state.attempts[-1].evaluation))
-    return state, decision
-
-
-def _enforce_deadline(context: RunContext) -> None:
-    """Raises: TimeoutError: there is no time for another call. An answer that was shared with a
-    request that had less time is no reason."""
-    if context.is_over:
-        raise TimeoutError
+    is_late = answer.stopped == "deadline" and context.is_over  # it may be another request's
+    return state, TOO_LATE if is_late and not isinstance(decision, Finished) else decision
 
 
 def _too_late(state: State[T], under_way: str) -> DeadlineExceededError:
@@ -309,6 +314,14 @@ def generation(attempts: tuple[Attempt[T], ...]) -> Generation[T]:
         cost_usd=sum(known) if len(known) == len(costs) else None,
         cached=all(answer.cached for answer in answers),
     )
+
+
+def _given_up(
+    state: State[T], decision: GiveUp, context: RunContext
+) -> InvalidOutputError | DeadlineExceededError:
+    if decision is TOO_LATE:
+        return _too_late(state, context.cost.under_way())
+    return _invalid(state, decision.reason)
 
 
 def _invalid(state: State[T], reason: str) -> InvalidOutputError:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import json
-import math
 import re
 import time
 from dataclasses import dataclass, field, replace
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.routing import _litellm
+from orchestrator.routing.counts import reported, unread, usage_of
 from orchestrator.routing.prices import cost_at, prompt_tokens, written_tokens
 from orchestrator.routing.translate import (
     in_litellms_class,
@@ -38,10 +36,6 @@ _REASON = re.compile(
 )
 
 
-#: Where the answers of OpenAI, Anthropic, Gemini and Ollama hold what they say.
-_ANSWERED = ("choices", "content", "candidates", "message", "data")
-
-
 @dataclass(slots=True)
 class AttemptRecord:
     """One attempt on one deployment.
@@ -60,7 +54,8 @@ class AttemptRecord:
         says_why_it_ended: whether the provider gave a finish reason, as far as that can be seen.
         pace: what it has time for, of a server of the user's own; None: LiteLLM's timeout alone.
         partial: what it wrote before it failed or was stopped.
-        is_blank: whether a stream ended before its server said anything in it.
+        is_blank, is_broken: whether a stream ended in good order, or broke off, before its server
+            said anything in it.
         came: the provider's answer as JSON text, as long as LiteLLM may be unable to read it.
     """
 
@@ -81,6 +76,7 @@ class AttemptRecord:
     pace: Pace | None = None
     partial: str = field(default="", repr=False)
     is_blank: bool = False
+    is_broken: bool = False
     came: str = field(default="", repr=False)
 
     def patience_s(self, *, has_said: bool) -> float | None:
@@ -133,9 +129,9 @@ class AttemptRecord:
         was_sent = was_sent or not (self.is_logged or misses_a_key(error))
         self.was_sent = was_sent and not is_before_the_wire(error)
         # An answer that LiteLLM cannot read was given all the same, and is on the provider's bill.
-        unread = _unread(self.came)
-        self.heard = self.heard or unread
-        self.is_paid = is_given_up(error) or bool(unread)
+        stated = unread(self.came)
+        self.heard = self.heard or stated
+        self.is_paid = is_given_up(error) or bool(stated)
         raised = in_litellms_class(error, model=self.model, provider=self.provider)
         self.ended_by(raised)
         return raised
@@ -220,7 +216,9 @@ class Trace:
         refused: those that were refused before, by deployment; all calls share it.
         rest_s: seconds for which all deployments rest after rate limits, where nothing was sent.
         paces: what servers of the user's own have time for, by deployment.
-        grammar: a schema that such servers get in place of the request's, None for none.
+        grammar: a schema that `own` servers get in place of the request's, None for none.
+        own: the deployments that are servers of the user's own.
+        asked_whole: those of them that are asked for no stream in this call.
         until: when (`time.monotonic`) an answer that has begun is taken as far as it is.
         stopped: why the answer was stopped here: ``loop`` or ``deadline``.
     """
@@ -234,6 +232,8 @@ class Trace:
     rest_s: float | None = None
     paces: Mapping[str, Pace] = field(default_factory=dict, repr=False)
     grammar: Mapping[str, object] | None = field(default=None, repr=False)
+    own: frozenset[str] = frozenset()
+    asked_whole: set[str] = field(default_factory=set, repr=False)
     until: float | None = None
     stopped: str = ""
     _attempts: list[AttemptRecord] = field(default_factory=list)
@@ -279,8 +279,8 @@ class Trace:
         custom = [one["provider"] for one in _litellm.load().custom_provider_map]
         is_made_up = any(name.startswith("mock_") for name in arguments)
         made.is_logged = "messages" in arguments and not is_made_up and provider not in custom
-        speaks_streams = not (is_made_up or "stream" in self.refused.get(deployment, ()))
-        made.pace = self.paces.get(deployment) if speaks_streams else None
+        is_whole = deployment in self.asked_whole or "stream" in self.refused.get(deployment, ())
+        made.pace = None if is_made_up or is_whole else self.paces.get(deployment)
         return made
 
     def add(self, deployment: str, provider: str, model: str, details: Any = None) -> AttemptRecord:
@@ -376,44 +376,6 @@ def _model_and_provider(model: str, provider: str | None) -> tuple[str, str]:
         found, _, name = model.rpartition("/")
         return name, provider or found
     return str(name), str(found)
-
-
-def usage_of(response: Any) -> Usage:
-    """Tokens as the provider counted them."""
-    usage = getattr(response, "usage", None)
-    details = getattr(usage, "prompt_tokens_details", None)
-    return Usage(
-        _count(getattr(usage, "prompt_tokens", 0)),
-        _count(getattr(usage, "completion_tokens", 0)),
-        _count(getattr(details, "cached_tokens", 0)),
-    )
-
-
-def _count(said: object) -> int:
-    """A number of tokens; 0, which is estimated, for one that cannot be."""
-    if not isinstance(said, int | float) or not math.isfinite(said):
-        return 0
-    return max(int(said), 0)
-
-
-def _unread(came: str) -> tuple[Any, ...]:
-    """What the JSON text of a provider's answer says that it took; empty where it holds none."""
-    try:
-        said = json.loads(came) if came else {}
-    except ValueError:
-        return ()
-    if not isinstance(said, dict) or said.get("error") or not any(map(said.get, _ANSWERED)):
-        return ()
-    usage = said.get("usage")
-    stated = SimpleNamespace(**usage) if isinstance(usage, dict) else None
-    return (SimpleNamespace(usage=stated),)
-
-
-def reported(parts: Sequence[Any]) -> Usage:
-    """Tokens as the provider counted them in the parts of a stream; it may do so more than once."""
-    said = [usage_of(part) for part in parts if getattr(part, "usage", None) is not None]
-    names = ("prompt_tokens", "completion_tokens", "cached_tokens")
-    return Usage(*(max((getattr(one, name) for one in said), default=0) for name in names))
 
 
 def cost_of(response: Any) -> float | None:

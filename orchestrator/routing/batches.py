@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.models.facts import PRICES
 from orchestrator.routing import _litellm
-from orchestrator.routing.attempts import usage_of
+from orchestrator.routing.counts import usage_of
 from orchestrator.routing.output_modes import messages_of, response_format_arguments
 from orchestrator.routing.prices import as_number, cost_at, expected_attempt, model_table
 from orchestrator.routing.translate import refused_parameters, translated

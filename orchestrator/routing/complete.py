@@ -92,6 +92,7 @@ class RouterCompleter:
         self._refused: dict[str, frozenset[str]] = {}
         self._stated: dict[str, frozenset[str]] = {}
         self._windows = ContextWindows(self.deployments)
+        self._own = frozenset(one.id for one in self.deployments.ready if one.is_own_server)
         self._paces = paces(config.orchestrator.generation, self.deployments.ready)
         directory = cache_directory(config.orchestrator.cache, environ)
         self.modes = RefusedModes(directory / MODES_FILE)
@@ -102,6 +103,12 @@ class RouterCompleter:
             choice.mode_for, choice.is_staged, choice.ignored,
         )  # fmt: skip
         self.staged, self.as_recorded = choice.staged, choice.as_recorded
+        #: The routes and groups that ask a server of the user's own first.
+        self.own_routes = frozenset(
+            name
+            for name in (*self.deployments.routes, *self.deployments.groups())
+            if any(one.is_own_server for one in self.routes.first_group(name))
+        )
 
     def questions_on(self, routes: Sequence[str]) -> int:
         """The most calls of staged mode on a route of these; 0 where there is none."""
@@ -159,8 +166,10 @@ class RouterCompleter:
         start = clock()
         attempts: list[WireAttempt] = []
         while True:
-            trace = self._trace(request, context)
-            context.cost.under_way = trace.so_far
+            trace = Trace(
+                context.cost, optional=request.optional, refused=self._refused, paces=self._paces,
+                grammar=request.grammar, own=self._own, until=context.until,
+            )  # fmt: skip
             try:
                 sent = self._arguments(group or request.route, request, context)
                 response = await self.transport.send(
@@ -168,18 +177,13 @@ class RouterCompleter:
                 )
                 if context.on_text is not None:
                     response = await assembled(response, context.on_text, trace)
-                wire = (*attempts, *trace.ended)
-                answer = answer_of(response, wire, clock() - start, trace.stopped)
+                answer = answer_of(response, (*attempts, *trace.ended), clock() - start)
                 return await self._windows.with_end(answer, request, trace)
             except OrchestratorError:
                 raise
             except Exception as error:  # noqa: BLE001  LiteLLM raises its own, openai's, ValueErrors
                 attempts += trace.ended
-                failure = translated(
-                    error, route=request.route, attempts=attempts, last=trace.last,
-                    wait_s=trace.free_in(),
-                )  # fmt: skip
-                failure.partial = partial_of(trace, attempts, clock() - start)
+                failure = _failure(error, request, trace, attempts, clock() - start)
                 is_refused = names_response_format(error, request.mode)
                 refused = self._refused_elsewhere(error, request)
             if refused:
@@ -195,22 +199,11 @@ class RouterCompleter:
         if self.transport.built is None:
             await asyncio.to_thread(model_table)  # a file, where LiteLLM is not loaded yet
 
-    def _trace(self, request: Request, context: RunContext) -> Trace:
-        """The record of a call, with what its deployments have time for."""
-        return Trace(
-            context.cost, optional=request.optional, refused=self._refused, paces=self._paces,
-            grammar=request.grammar, until=context.until,
-        )  # fmt: skip
-
     async def own_window(self, route: str) -> int:
         """The context window of a server of the user's own that is asked first on a route; 0 where
         there is none, or none that says it."""
         own = [one for one in self.routes.first_group(route) if one.is_own_server]
         return await self._windows.of(own[0]) if own and self._recorded is None else 0
-
-    def is_own_server(self, route: str) -> bool:
-        """Whether a server of the user's own is asked first on a route."""
-        return any(one.is_own_server for one in self.routes.first_group(route))
 
     def _arguments(self, route: str, request: Request, context: RunContext) -> dict[str, Any]:
         """LiteLLM's arguments for a request to a route, a group or one deployment.
@@ -352,3 +345,14 @@ class RouterCompleter:
     async def aclose(self) -> None:
         """Close the Router and its HTTP clients."""
         await self.transport.aclose()
+
+
+def _failure(
+    error: Exception, request: Request, trace: Trace, attempts: list[WireAttempt], seconds: float
+) -> LLMError:
+    """What `error` means, with what had been written until then."""
+    failure = translated(
+        error, route=request.route, attempts=attempts, last=trace.last, wait_s=trace.free_in()
+    )
+    failure.partial = partial_of(trace, attempts, seconds)
+    return failure

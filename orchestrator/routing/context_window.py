@@ -54,7 +54,7 @@ def window_in(words: str) -> tuple[int, int]:
 
 
 class ContextWindows:
-    """The windows of deployments, in tokens; each server is asked at most once."""
+    """The windows of deployments, in tokens; a server that said it is not asked again."""
 
     def __init__(self, deployments: Deployments) -> None:
         """Those of `deployments`."""
@@ -62,12 +62,14 @@ class ContextWindows:
         self._known: dict[str, int] = {}
 
     async def with_end(self, answer: Answer, request: Request, trace: Trace) -> Answer:
-        """The answer with why it ended: only what the provider said, and the context window of
-        its model where that may be what cut it off."""
-        if not (trace.says_why_it_ended or answer.stopped) and answer.finish != "tool_calls":
+        """The answer with why it ended: only what the provider said, or that it was stopped here,
+        and the context window of its model where that may be what cut it off."""
+        if trace.stopped:
+            return replace(answer, stopped=trace.stopped)
+        if not trace.says_why_it_ended and answer.finish != "tool_calls":
             return replace(answer, finish="")
         limit = request.max_tokens
-        if answer.stopped or limit is None or not is_stopped_short(answer, limit):
+        if limit is None or not is_stopped_short(answer, limit):
             return answer
         return replace(answer, context_tokens=await self.of_id(answer.deployment))
 
@@ -83,11 +85,12 @@ class ContextWindows:
     async def of_id(self, deployment: str) -> int:
         """The window of the deployment with an id, 0 where it is not known."""
         one = next((one for one in self._deployments.ready if one.id == deployment), None)
-        return 0 if one is None else await self.of(one)
+        return 0 if one is None else await self.of(one, again=True)
 
-    async def of(self, one: Deployment) -> int:
-        """What the server lists for its model, else what LiteLLM knows; 0 for neither."""
-        if one.id not in self._known:
+    async def of(self, one: Deployment, *, again: bool = False) -> int:
+        """What the server lists for its model, else what LiteLLM knows; 0 for neither. A server
+        that did not say is asked `again`: some know it of loaded models alone."""
+        if one.id not in self._known or (again and not self._known[one.id]):
             served, _ = await asyncio.to_thread(served_window, one)
             stated = one.entry_in(model_table()).get("max_input_tokens")
             self._known[one.id] = served or int(stated or 0)

@@ -111,14 +111,18 @@ async def _attempt(
 
 
 def _is_asked_whole(trace: Trace, arguments: Mapping[str, Any], error: Exception) -> bool:
-    """Whether a whole answer is asked for after all: its server speaks no streams.
+    """Whether a whole answer is asked for after all: a stream said nothing, or is refused.
 
-    It refuses them, or answers with a body that is none; it is held to no pace from now on.
+    A server that refuses streams is held to no pace from now on. Of one whose stream said nothing
+    only this call is asked so: llama-cpp-python's says in a whole answer alone why it refuses.
     """
     last = trace.latest
     if last is None or last.pace is None or arguments.get("stream"):
         return False
-    if not (last.is_blank or refused_parameters(error, _STREAM)):
+    if last.is_broken or last.is_blank:
+        trace.asked_whole.add(last.deployment)
+        return True
+    if not refused_parameters(error, _STREAM):
         return False
     trace.refused[last.deployment] = trace.refused.get(last.deployment, frozenset()) | _STREAM
     _log.info("%s speaks no streams: asked for whole answers", last.deployment)
@@ -164,14 +168,18 @@ async def _opened(
 ) -> Any:
     """What the endpoint gives; a stream is open, also in place of a whole answer where the server
     is held to a pace."""
+    if attempt.deployment in trace.own:
+        arguments = with_grammar(arguments, trace.grammar)
     if (pace := attempt.pace) is None:
+        if attempt.deployment in trace.paces:
+            arguments = {**arguments, "timeout": trace.paces[attempt.deployment].first_token_s}
         response = await endpoint(**arguments)
         if isinstance(response, _litellm.load().CustomStreamWrapper):
             await response.fetch_stream()
         return response
     try:
         async with asyncio.timeout(attempt.patience_s(has_said=False)) as limit:
-            response = await endpoint(**with_grammar(pace.asked(arguments), trace.grammar))
+            response = await endpoint(**pace.asked(arguments))
             if isinstance(response, _litellm.load().CustomStreamWrapper):
                 await response.fetch_stream()
     except TimeoutError:
@@ -307,6 +315,7 @@ async def _next_part(stream: Any, read: Callable[[], Awaitable[Any]]) -> Any:
     except Exception as error:  # noqa: BLE001  recorded, and raised in LiteLLM's class
         # A stream that breaks after content goes on only as LiteLLM's own exception says.
         cause = getattr(error, "original_exception", None)
+        attempt.is_broken = not (stream.has_said or attempt.is_blank or limit.expired())
         if attempt.pace is not None and limit.expired():
             cause = stood_still(attempt, attempt.pace)
         failure = attempt.failed(cause if isinstance(cause, Exception) else error)

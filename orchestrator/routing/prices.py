@@ -188,7 +188,9 @@ def written_tokens(parts: Iterable[Any]) -> int:
                 written[choice.index, name] += getattr(said, name, None) or ""
             for number, call in enumerate(getattr(said, "tool_calls", None) or ()):
                 place = (choice.index, "tool", getattr(call, "index", number))
-                written[place] += f"{call.function.name or ''}{call.function.arguments or ''}"
+                # Some servers repeat the name in every part.
+                name = "" if written[place] else call.function.name or ""
+                written[place] += f"{name}{call.function.arguments or ''}"
     return sum(map(estimated_tokens, written.values()))
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.routing import _litellm
-from orchestrator.routing.attempts import Trace, usage_of
+from orchestrator.routing.attempts import Trace
+from orchestrator.routing.counts import usage_of
 from orchestrator.routing.host import Totals, says_something
 from orchestrator.types.blocking import blocking
 

@@ -128,10 +128,10 @@ def translated(
     deployment = named or (last.deployment if last else "")
     provider = (last.provider if last else "") or str(getattr(error, "llm_provider", "") or "")
     said = str(error).lower()
-    still = next((one for one in _causes(error) if isinstance(one, StoodStillError)), None)
+    still = _stood_still(error)
     what = (
         str(_redirect(error) or "")
-        or (still.args[0] if still else "")
+        or still[0]
         or _unreachable(error, said)
         or (f"{kind}, status {status}" if status else kind)
     )
@@ -141,10 +141,9 @@ def translated(
     wait_s = wait_s if (stated := retry_after(error)) is None else stated
     if issubclass(ours, errors.RateLimitError) and wait_s is not None:
         words += f"; {_again_in(wait_s)}"
-    advice = _NO_ADDRESS if kind == "ImageFetchError" else _ADVICE[ours]
-    advice = still.args[1] if still else _TOOK_LONG if kind == "Timeout" else advice
+    advice = {"ImageFetchError": _NO_ADDRESS, "Timeout": _TOOK_LONG}.get(kind, _ADVICE[ours])
     failure = ours(
-        f"{words}. {advice}",
+        f"{words}. {still[1] or advice}",
         deployment=deployment,
         provider=provider,
         status=status,
@@ -152,6 +151,13 @@ def translated(
         wire_attempts=len(attempts),
     )
     return _with_window(failure, *window_in(said))
+
+
+def _stood_still(error: BaseException) -> tuple[str, str]:
+    """What stood still, and what to do; empty where nothing did."""
+    found = (one for one in _causes(error) if isinstance(one, StoodStillError))
+    one = next(found, None)
+    return ("", "") if one is None else (str(one.args[0]), str(one.args[1]))
 
 
 def _with_window(failure: errors.LLMError, window: int, prompt: int) -> errors.LLMError:

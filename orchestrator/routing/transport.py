@@ -73,7 +73,7 @@ class _Call:
         self.reserved = await limiter.reserve(self.router, arguments, trace.cost)
         await self.gate.turn.acquire()
         asyncio.get_running_loop().call_soon(self.gate.turn.release)
-        trace.asked = arguments
+        trace.asked, trace.cost.under_way = arguments, trace.so_far
         trace.expected = expected_attempt(limiter.deployments, method, arguments)
         if trace.cost.bill is not None:
             await trace.cost.bill.reserve(trace.expected)

@@ -107,9 +107,7 @@ def ended(choice: Any) -> str:
     return "tool_calls" if is_call else finish
 
 
-def answer_of(
-    response: Any, wire: tuple[WireAttempt, ...], seconds: float, stopped: str = ""
-) -> Answer:
+def answer_of(response: Any, wire: tuple[WireAttempt, ...], seconds: float) -> Answer:
     """The answer in a response of LiteLLM's, with the attempts that led to it."""
     choice, last = response.choices[0], wire[-1]
     return Answer(
@@ -124,7 +122,6 @@ def answer_of(
         billed_usd=last.cost_usd,
         seconds=seconds,
         wire=wire,
-        stopped=stopped,
     )
 
 

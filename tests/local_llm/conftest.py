@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SERVE = Path(__file__).with_name("serve.py")
 PYTHON = Path(os.environ.get("LOCAL_LLM_VENV", ROOT / ".venv-local-llm")) / "bin" / "python"
-CONTEXT = 2048  # tokens; the whole question for a document does not fit
+CONTEXT = 1280  # tokens; the whole question for a document does not fit
 
 
 @pytest.fixture(scope="session")
@@ -42,8 +42,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 time.sleep(0.1)
         yield root
     finally:
-        server.terminate()
-        server.wait(30)
+        server.kill()  # asked to end, it waits for answers that nobody wants any more
+        server.wait()
 
 
 @pytest.fixture

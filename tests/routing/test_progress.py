@@ -64,12 +64,36 @@ async def test_a_whole_answer_is_asked_for_as_a_stream_with_a_bounded_schema(
 
 async def test_a_provider_elsewhere_gets_the_schema_without_bounds(wire: WireServer) -> None:
     wire.plan("m", GOOD)
-    config = configured(wire.base, "m", generation={"timeout_s": 60})
-    async with Orchestrator(config) as orc:
+    async with Orchestrator(provider_config(wire, "anthropic")) as orc:
         await orc.generate_gmn(PROMPT)
     asked = wire.asked("m")[0]
     assert not asked.get("stream")
-    assert "maxLength" not in str(asked["response_format"])
+    assert "additionalProperties" in str(asked)
+    assert "maxLength" not in str(asked)
+
+
+async def test_a_stated_timeout_bounds_a_whole_answer_and_the_schema_has_bounds(
+    wire: WireServer,
+) -> None:
+    wire.plan("m", Reply(GOOD, delay_s=30))
+    async with Orchestrator(configured(wire.base, "m", generation={"timeout_s": 0.5})) as orc:
+        with pytest.raises(ServiceUnavailableError, match=r"Timeout.*generation\.timeout_s"):
+            await orc.generate_gmn(PROMPT)
+    asked = wire.asked("m")[0]
+    assert not asked.get("stream")
+    assert asked["response_format"]["json_schema"]["schema"] == bounded_schema()
+
+
+async def test_a_form_refused_by_a_server_that_calls_it_500_is_asked_for_in_the_next(
+    wire: WireServer,
+) -> None:
+    words = "[{'type': 'literal_error', 'loc': ('body', 'response_format', 'type')}]"
+    refusal = Reply(status=500, error_message=words)
+    wire.plan("m", refusal, refusal, GOOD)
+    async with Orchestrator(configured(wire.base, "m")) as orc:
+        await orc.generate_gmn(PROMPT)
+    function = wire.asked("m")[-1]["tools"][0]["function"]
+    assert function["parameters"] == bounded_schema()
 
 
 async def test_an_answer_that_takes_longer_than_any_pause_is_whole(wire: WireServer) -> None:
@@ -128,15 +152,16 @@ async def test_a_server_that_stood_still_passes_the_call_on(wire: WireServer) ->
 
 
 async def test_a_deadline_keeps_what_was_written_and_says_what_was_slow(wire: WireServer) -> None:
-    wire.plan("m", Reply(GOOD, stall_after=20))
-    async with own(wire, deadline_s=1.5) as orc:
+    wire.plan("m", "yes", Reply(GOOD, stall_after=20))
+    async with own(wire, deadline_s=4) as orc:
+        await orc.generate([{"role": "user", "content": "are you there?"}])  # loads LiteLLM
         with pytest.raises(
             DeadlineExceededError, match=r"m-id had written about \d+ tokens.*deadline_s"
         ) as caught:
             await orc.generate_gmn(PROMPT)
     (attempt,) = caught.value.attempts
     assert (attempt.answer.stopped, attempt.answer.wire[0].estimated) == ("deadline", True)
-    assert len(wire.asked("m")) == 1
+    assert len(wire.asked("m")) == 2
 
 
 async def test_a_deadline_before_any_token_says_who_was_silent(wire: WireServer) -> None:
@@ -161,6 +186,18 @@ async def test_a_body_that_is_no_stream_is_asked_for_whole(wire: WireServer) -> 
         made = await orc.generate_gmn(PROMPT)
     assert [bool(asked.get("stream")) for asked in wire.asked("m")] == [True, False]
     assert made.attempts[0].answer.usage.completion_tokens == len(GOOD) // 4
+
+
+async def test_a_stream_that_breaks_off_before_its_first_part_is_asked_for_whole_once(
+    wire: WireServer,
+) -> None:
+    """llama-cpp-python's server says only there that a question is too long."""
+    words = "maximum context length is 2560 tokens (9000 in the messages, 20 in the completion)"
+    wire.plan("m", Reply(GOOD, cut_after=0), Reply(status=400, error_message=words), GOOD)
+    async with own(wire) as orc:
+        made = await orc.generate_gmn(PROMPT)
+    assert [bool(asked.get("stream")) for asked in wire.asked("m")] == [True, False, True]
+    assert "a shorter question" in made.attempts[0].reason
 
 
 async def test_a_question_leaves_room_in_the_window_that_the_server_names(

@@ -14,9 +14,9 @@ import pytest
 
 from orchestrator import Orchestrator
 from orchestrator.gmn.formats import write_json
+from orchestrator.gmn.formats.bounded import bounded_schema
 from orchestrator.gmn.formats.schema import strict_schema
 from orchestrator.gmn.validate import validate
-from orchestrator.routing.output_modes import tightened
 from orchestrator.types.errors import (
     AuthenticationError,
     BadRequestError,
@@ -71,7 +71,7 @@ async def test_good_at_once_is_one_call_with_its_bill(wire: WireServer) -> None:
     (body,) = wire.asked("m")
     assert body["_authorization"] == f"Bearer {SECRET}"
     assert body["response_format"]["type"] == "json_schema"
-    assert body["response_format"]["json_schema"]["schema"] == tightened(strict_schema())
+    assert body["response_format"]["json_schema"]["schema"] == bounded_schema()
     usage = made.usage
     assert made.cost_usd == pytest.approx(
         usage.prompt_tokens * 1e-6 + usage.completion_tokens * 2e-6

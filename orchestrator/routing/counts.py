@@ -1,0 +1,54 @@
+"""Tokens as providers counted them."""
+
+from __future__ import annotations
+
+import json
+import math
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.types.requests import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: Where the answers of OpenAI, Anthropic, Gemini and Ollama hold what they say.
+_ANSWERED = ("choices", "content", "candidates", "message", "data")
+
+
+def usage_of(response: Any) -> Usage:
+    """The tokens that a response states."""
+    usage = getattr(response, "usage", None)
+    details = getattr(usage, "prompt_tokens_details", None)
+    return Usage(
+        _count(getattr(usage, "prompt_tokens", 0)),
+        _count(getattr(usage, "completion_tokens", 0)),
+        _count(getattr(details, "cached_tokens", 0)),
+    )
+
+
+def _count(said: object) -> int:
+    """A number of tokens; 0, which is estimated, for one that cannot be."""
+    if not isinstance(said, int | float) or not math.isfinite(said):
+        return 0
+    return max(int(said), 0)
+
+
+def unread(came: str) -> tuple[Any, ...]:
+    """What the JSON text of a provider's answer says that it took; empty where it holds none."""
+    try:
+        said = json.loads(came) if came else {}
+    except ValueError:
+        return ()
+    if not isinstance(said, dict) or said.get("error") or not any(map(said.get, _ANSWERED)):
+        return ()
+    usage = said.get("usage")
+    stated = SimpleNamespace(**usage) if isinstance(usage, dict) else None
+    return (SimpleNamespace(usage=stated),)
+
+
+def reported(parts: Sequence[Any]) -> Usage:
+    """The tokens that the parts of a stream state; they may do so more than once."""
+    said = [usage_of(part) for part in parts if getattr(part, "usage", None) is not None]
+    names = ("prompt_tokens", "completion_tokens", "cached_tokens")
+    return Usage(*(max((getattr(one, name) for one in said), default=0) for name in names))
