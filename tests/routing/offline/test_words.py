@@ -217,3 +217,39 @@ def test_a_condition_or_a_number_that_is_not_read_is_not_lost(said: str) -> None
     spec = made(f"A tank is empty or full. {said} Goal: full.")
     assert questions_of(spec)
     assert questions_of(made("A tank is empty or full. Filling makes it full. Goal: full.")) == ()
+
+
+class Terminal(io.StringIO):
+    """What a person types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("typed", ["", "\n\n\n", "\n"])
+def test_questions_that_nobody_answers_end_as_without_them(
+    typed: str, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", Terminal(typed))
+    command = ["generate", f"\x1b[31m{VOLCANO}", "--provider", "offline", "--cache", "off", "-q"]
+    assert main([*command, "--ask"]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "[1 of 3] what does `watch` show, and how often is it right? " in said.err
+    assert "GMN611" in said.err
+    assert "\x1b[31mA" not in said.err
+
+
+def test_answers_lead_to_further_questions_until_there_is_a_model(
+    capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed = "90%\nit leads to dormant\nit wants dormant\n"
+    monkeypatch.setattr(sys, "stdin", Terminal(typed))
+    command = ["generate", VOLCANO, "--provider", "offline", "--cache", "off", "-q", "--ask"]
+    assert main([*command, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    verdict = validate(answer["text"])
+    assert verdict.spec is not None
+    assert verdict.spec.actions[0].labels == ("evacuate", "watch", "ignore")
+    assert verdict.compiled is not None
+    assert verdict.compiled.A[0].max(axis=0)[0, 1] == pytest.approx(0.9)
