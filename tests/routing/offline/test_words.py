@@ -170,6 +170,10 @@ def test_what_was_not_understood_is_replaced_by_the_answer() -> None:
     assert with_answer("It wants it ajar.", asked, "open") == "It wants open."
     asked = "which of open, closed is meant by 'never bites'?"
     assert with_answer("It never bites.", asked, "open") == "It avoids open."
+    asked = "with which probability does this happen: 'rain wets it'?"
+    assert with_answer("But rain wets it.", asked, "30% of the time") == (
+        "But rain wets it 30% of the time."
+    )
     asked = "what does 'It zorbles' mean for the model?"
     assert with_answer("A dog. It zorbles.", asked, "It sits") == "A dog. It sits."
 
@@ -253,3 +257,25 @@ def test_answers_lead_to_further_questions_until_there_is_a_model(
     assert verdict.spec.actions[0].labels == ("evacuate", "watch", "ignore")
     assert verdict.compiled is not None
     assert verdict.compiled.A[0].max(axis=0)[0, 1] == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize(
+    ("states", "to"),
+    [
+        ("stocked, low or empty", "empty"),
+        ("empty, low or stocked", "empty"),
+        ("hot, mild or cold", "cold"),
+        ("cold, mild or hot", "cold"),
+        ("a, b or c", "a"),
+    ],
+)
+def test_down_is_towards_the_label_that_means_it(states: str, to: str) -> None:
+    said = f"A thing is {states}. Selling lowers it one step, waiting does nothing."
+    spec = made(f"{said} Goal: {to}.")
+    assert questions_of(spec) == ()
+    compiled = validate(spec).compiled
+    assert compiled is not None
+    names = spec.states[0].names
+    middle = 1
+    assert compiled.B[0][names.index(to), middle, spec.actions[0].names.index("selling")] == 1
+    assert ("up is from" in spec.meta("assumptions")) == (to == "a")
