@@ -84,6 +84,12 @@ def test_a_curated_model_is_chosen_on_evidence_and_says_so(sentence: str, name: 
     assert f"adapted from the curated {name} ('" in spec.meta("assumptions")
 
 
+def test_a_type_that_says_the_same_lets_more_words_be_strange() -> None:
+    sentence = "a trader who waits for a good price"
+    assert questions_of(made(sentence, "trader")) == ()
+    assert questions_of(made(sentence))
+
+
 @pytest.mark.parametrize(
     "sentence",
     [
