@@ -180,7 +180,7 @@ def unused_port() -> int:
 async def test_no_prompt_before_it_said_who_it_is(listener: Listener) -> None:
     listener.reply = http("hello")
     async with Orchestrator(config_of(listener.port, cache={"mode": "off"})) as orc:
-        made = await orc.generate_gmn("a secret walker in a corridor of 4 cells")
+        made = await orc.generate_gmn("a secret walker on a 3x3 grid")
     assert made.provider == "offline"
     assert listener.came
     assert all(asked.startswith(b"GET /api/") for asked in listener.came)

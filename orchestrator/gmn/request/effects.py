@@ -239,7 +239,7 @@ def _step(segment: _Segment, label: str) -> int:
     if segment.has(_BETTER):
         return 2
     up, down = segment.has(_UP), segment.has(_DOWN)
-    return 0 if up == down else (1 if up else -1) * orientation(states)
+    return 0 if up == down else (1 if up else -1) * (orientation(states) or 1)
 
 
 def level_step(name: str) -> int:
@@ -250,15 +250,14 @@ def level_step(name: str) -> int:
 
 
 def orientation(states: tuple[str, ...]) -> int:
-    """1 where a list goes from low to high as far as its labels say, else -1."""
+    """1 where a list goes from low to high by its labels, -1 from high to low, 0 if they do not
+    say."""
     low = [n for n, name in enumerate(states) if not _LOW.isdisjoint(name.casefold().split())]
     high = [n for n, name in enumerate(states) if not _HIGH.isdisjoint(name.casefold().split())]
-    if low and high:
-        return 1 if min(low) <= max(high) else -1
-    if low or high:
-        at = (low or high)[0] - (len(states) - 1) / 2
-        return 1 if (at > 0) == bool(high) or at == 0 else -1
-    return 1
+    middle = (len(states) - 1) / 2
+    up = sum(high) / len(high) if high else middle
+    down = sum(low) / len(low) if low else middle
+    return (up > down) - (up < down)
 
 
 def _is_held(segment: _Segment) -> bool:

@@ -34,7 +34,9 @@ _SIGNS = {
     "umbrella": ("umbrella", "forecast unreliable decides take rain"),
     "warehouse": ("warehouse parcel parcels", "robot picks delivers dock grid"),
 }
-_MOST_STRANGE = 1 / 3  # of the words that tell, unknown to the model and its signs
+#: Shares of the words that tell which are unknown to the model and its signs; more of them where
+#: the type that is asked for says the same.
+_MOST_STRANGE, _MOST_OF_TYPE = 1 / 3, 2 / 3
 _WORD = pattern(r"[a-z]+(?:-[a-z]+)*")
 
 
@@ -51,7 +53,8 @@ def evident(
     if len(kinds) > 1:
         found = [(e, sign) for e, sign in found if e.agent_type == agent_type != "general"]
     if found and len({e.name for e, _ in found}) == 1:
-        return found[0] if _is_about(reading, found[0][0]) else None
+        most = _MOST_OF_TYPE if found[0][0].agent_type == agent_type != "general" else _MOST_STRANGE
+        return found[0] if _is_about(reading, found[0][0], most) else None
     by_type = [e for e in examples if e.agent_type == agent_type not in ("general", "explorer")]
     if by_type and not kinds and not reading.commitments and not reading.effects:
         strange = {
@@ -66,8 +69,8 @@ def _known(example: Example) -> frozenset[str]:
     return example.words | words_of(signs)
 
 
-def _is_about(reading: RequestReading, example: Example) -> bool:
+def _is_about(reading: RequestReading, example: Example, most: float) -> bool:
     """Whether few words of the sentence are strange to a curated model."""
     own = words_of(reading.text)
     strange = words_of(" ".join(reading.not_understood)) - _known(example)
-    return len(strange) <= _MOST_STRANGE * max(len(own), 3)
+    return len(strange) <= most * max(len(own), 3)

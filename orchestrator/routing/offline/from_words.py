@@ -106,8 +106,11 @@ def _told_apart(draft: Draft) -> list[Effect]:
     for one in draft.reading.effects:
         if not one.action and not one.is_shown and one.chance is None and not one.is_alone:
             said = draft.reading.text[one.span.start : one.span.end]
-            draft.ask(f"what does {said!r}, and with which probability?")
+            draft.ask(f"with which probability does this happen: {said!r}?")
         found.append(one)
+    states = draft.names.states
+    if any(abs(one.step) == 1 for one in found) and orientation(states) == 0:
+        draft.assume(f"up is from {states[0]} towards {states[-1]}")
     return found
 
 
@@ -179,7 +182,7 @@ def _row(
         if label != f"go_{to}" and label != UNSAID:
             draft.assume(f"`{label}` leads to {to}")
         return dict.fromkeys(parts.states, (to, works))
-    if step := level_step(name) * orientation(parts.names):
+    if step := level_step(name) * (orientation(parts.names) or 1):
         draft.assume(f"`{label}` goes one step along {', '.join(parts.states)}")
         return {s: (_stepped(parts.states, s, step), works) for s in parts.states}
     return None

@@ -68,6 +68,10 @@ def _instead(sentence: str, said: str, answer: str) -> str:
     return sentence.replace(said, answer, 1) if said in sentence else _added(sentence, answer)
 
 
+def _often(sentence: str, said: str, answer: str) -> str:
+    return _instead(sentence, said, f"{said} {answer}" if said not in answer else answer)
+
+
 def _seen(sentence: str, state: str, answer: str) -> str:
     is_whole = roots_of(state) & roots_of(answer)
     return _added(sentence, answer if is_whole else f"{state} looks {answer}")
@@ -83,6 +87,7 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[str, str, str], str]], ...] = (
     (re.compile(rf"is meant by {_QUOTED}"), _meant),
     (re.compile(r"is seen at ([^,]+), and"), _seen),
     (re.compile(rf"^where does it start.* is {_QUOTED}"), _instead),
-    (re.compile(rf"^what does {_QUOTED}(?: mean|, and with)"), _instead),
+    (re.compile(rf"^what does {_QUOTED} mean"), _instead),
+    (re.compile(rf"^with which probability does this happen: {_QUOTED}"), _often),
     (re.compile(rf"^{_QUOTED} is not a cell"), _instead),
 )

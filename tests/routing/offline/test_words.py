@@ -84,6 +84,12 @@ def test_a_curated_model_is_chosen_on_evidence_and_says_so(sentence: str, name: 
     assert f"adapted from the curated {name} ('" in spec.meta("assumptions")
 
 
+def test_a_type_that_says_the_same_lets_more_words_be_strange() -> None:
+    sentence = "a trader who waits for a good price"
+    assert questions_of(made(sentence, "trader")) == ()
+    assert questions_of(made(sentence))
+
+
 @pytest.mark.parametrize(
     "sentence",
     [
@@ -170,6 +176,10 @@ def test_what_was_not_understood_is_replaced_by_the_answer() -> None:
     assert with_answer("It wants it ajar.", asked, "open") == "It wants open."
     asked = "which of open, closed is meant by 'never bites'?"
     assert with_answer("It never bites.", asked, "open") == "It avoids open."
+    asked = "with which probability does this happen: 'rain wets it'?"
+    assert with_answer("But rain wets it.", asked, "30% of the time") == (
+        "But rain wets it 30% of the time."
+    )
     asked = "what does 'It zorbles' mean for the model?"
     assert with_answer("A dog. It zorbles.", asked, "It sits") == "A dog. It sits."
 
@@ -217,3 +227,61 @@ def test_a_condition_or_a_number_that_is_not_read_is_not_lost(said: str) -> None
     spec = made(f"A tank is empty or full. {said} Goal: full.")
     assert questions_of(spec)
     assert questions_of(made("A tank is empty or full. Filling makes it full. Goal: full.")) == ()
+
+
+class Terminal(io.StringIO):
+    """What a person types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("typed", ["", "\n\n\n", "\n"])
+def test_questions_that_nobody_answers_end_as_without_them(
+    typed: str, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", Terminal(typed))
+    command = ["generate", f"\x1b[31m{VOLCANO}", "--provider", "offline", "--cache", "off", "-q"]
+    assert main([*command, "--ask"]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "[1 of 3] what does `watch` show, and how often is it right? " in said.err
+    assert "GMN611" in said.err
+    assert "\x1b[31mA" not in said.err
+
+
+def test_answers_lead_to_further_questions_until_there_is_a_model(
+    capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed = "90%\nit leads to dormant\nit wants dormant\n"
+    monkeypatch.setattr(sys, "stdin", Terminal(typed))
+    command = ["generate", VOLCANO, "--provider", "offline", "--cache", "off", "-q", "--ask"]
+    assert main([*command, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    verdict = validate(answer["text"])
+    assert verdict.spec is not None
+    assert verdict.spec.actions[0].labels == ("evacuate", "watch", "ignore")
+    assert verdict.compiled is not None
+    assert verdict.compiled.A[0].max(axis=0)[0, 1] == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize(
+    ("states", "to"),
+    [
+        ("stocked, low or empty", "empty"),
+        ("empty, low or stocked", "empty"),
+        ("hot, mild or cold", "cold"),
+        ("cold, mild or hot", "cold"),
+        ("a, b or c", "a"),
+    ],
+)
+def test_down_is_towards_the_label_that_means_it(states: str, to: str) -> None:
+    said = f"A thing is {states}. Selling lowers it one step, waiting does nothing."
+    spec = made(f"{said} Goal: {to}.")
+    assert questions_of(spec) == ()
+    compiled = validate(spec).compiled
+    assert compiled is not None
+    names = spec.states[0].names
+    middle = 1
+    assert compiled.B[0][names.index(to), middle, spec.actions[0].names.index("selling")] == 1
+    assert ("up is from" in spec.meta("assumptions")) == (to == "a")
