@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator import __version__
 from orchestrator.cli.help import ABOUT, EPILOG, EXAMPLES, CommandParser, Help
+from orchestrator.cli.values import constraint, port, positive, seed
 from orchestrator.ledger.usage import BYS
 from orchestrator.types.installation import DISTRIBUTION
 
@@ -15,29 +16,6 @@ if TYPE_CHECKING:
 
     Command = Callable[[str, str], argparse.ArgumentParser]
     Add = Callable[..., argparse.Action]  # an `add_argument`
-
-
-def _constraint(text: str) -> tuple[str, int]:
-    key, sign, value = text.partition("=")
-    if not sign or not value.strip().isdigit():
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a constraint; write for example max_states=25"
-        )
-    return key.strip(), int(value)
-
-
-def _positive(text: str) -> int:
-    return _whole(text, 1)
-
-
-def _seed(text: str) -> int:
-    return _whole(text, 0)
-
-
-def _whole(text: str, least: int) -> int:
-    if not text.isdecimal() or int(text) < least:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
-    return int(text)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -102,17 +80,17 @@ def _batch(command: Command) -> None:
     add("--schema", metavar="FILE", help="with structured: the JSON Schema of the answers")
     add("--journal", metavar="FILE", help="what a later run goes on from (OUTPUT.journal)")
     words = "most requests in flight; as limits.parallel where it is not stated"
-    add("--concurrency", type=_positive, metavar="N", help=words)
+    add("--concurrency", type=positive, metavar="N", help=words)
     words = (
         "live: asked here; provider: first questions go through the provider's batch endpoints, at"
         " half price; dbos: by every orchestrator worker of the same database (extra dbos)"
     )
     add("--engine", choices=("live", "provider", "dbos"), default="live", help=words)
     words = "with provider: most rows in one file there (10000)"
-    add("--batch-size", type=_positive, metavar="N", help=words)
+    add("--batch-size", type=positive, metavar="N", help=words)
     _database(add)
     words = "with dbos: most rows that begin within a minute"
-    add("--rate", type=_positive, metavar="N", help=words)
+    add("--rate", type=positive, metavar="N", help=words)
     words = "the most that all runs may take: 5usd, 200000tokens or 1000calls"
     add("--budget", metavar="MOST", help=words)
     add("--retry-failed", action="store_true", help="ask again for the rows that failed")
@@ -146,10 +124,10 @@ def _request(command: argparse.ArgumentParser) -> None:
     types = ("explorer", "trader", "coordinator", "general")
     add("--agent-type", choices=types, default="general", help="kind of agent")
     bounds = "max_states, max_observations, max_actions, max_factors, max_horizon, max_policies"
-    add("--constraint", action="append", type=_constraint, default=[], metavar="KEY=N", help=bounds)
+    add("--constraint", action="append", type=constraint, default=[], metavar="KEY=N", help=bounds)
     add("--example", action="append", metavar="FILE", help="a document to show as an example")
     add("--seed", type=int, help="seed sent to the model")
-    add("--samples", type=_positive, default=1, metavar="N", help="candidates asked for at once")
+    add("--samples", type=positive, default=1, metavar="N", help="candidates asked for at once")
     add("--image", action="append", default=[], metavar="FILE", help="a picture of what is meant")
     add("--infer", action="store_true", help="also check what the sentence implies")
     _search_mode(add)
@@ -223,8 +201,8 @@ def _documents(command: Command) -> None:
     add = command("diff", "what one model says otherwise than another").add_argument
     _file(add)
     add("other", metavar="OTHER", help="the document to compare with it")
-    add("--steps", type=_positive, default=20, help="steps over which both believe and act")
-    add("--seed", type=_seed, default=0, help="seed of what they observe")
+    add("--steps", type=positive, default=20, help="steps over which both believe and act")
+    add("--seed", type=seed, default=0, help="seed of what they observe")
     add = command("explain", "say in plain English what a document or a code says").add_argument
     add("file", metavar="FILE|CODE", help="a document, - for stdin, or a code such as GMN201")
     _kind(add)
@@ -256,7 +234,7 @@ def _simulation(command: Command) -> None:
     _kind(add)
     _episode(add)
     words = "episodes for each expectation or comparison"
-    add("--episodes", type=_positive, default=40, help=words)
+    add("--episodes", type=positive, default=40, help=words)
     add("--why", action="store_true", help="why each action was taken")
     add("--plot", metavar="FILE", help="draw the episode, .svg, .png or .pdf")
     worlds = ("windy-grid", "drifting-context", "unreliable-cue")
@@ -269,8 +247,8 @@ def _simulation(command: Command) -> None:
 
 
 def _episode(add: Add) -> None:
-    add("--steps", type=_positive, help="steps of the episode (default: 20); of a bundle its own")
-    add("--seed", type=_seed, help="seed of the simulation (default: 0); of a bundle its own")
+    add("--steps", type=positive, help="steps of the episode (default: 20); of a bundle its own")
+    add("--seed", type=seed, help="seed of the simulation (default: 0); of a bundle its own")
 
 
 def _change(command: Command) -> None:
@@ -299,7 +277,7 @@ def _observation(command: Command) -> None:
     add("name", nargs="?", default="", metavar="NAME", help="a model group, deployment or model")
     words = "only what is known to have all of these, as vision,response_schema"
     add("--capable", default="", metavar="NAMES", help=words)
-    add("--min-context", type=_positive, metavar="N", help="only what reads so many tokens")
+    add("--min-context", type=positive, metavar="N", help="only what reads so many tokens")
     add("--sort", choices=("cost", "context", "name"), help="a table of limits and prices")
     add("--all", action="store_true", dest="everywhere", help="every model of LiteLLM's table")
     add("--catalog", metavar="FILE", help="with sync: a file of https://models.dev/api.json")
@@ -309,7 +287,7 @@ def _observation(command: Command) -> None:
     add = command("search", "what search engines find, as they say it").add_argument
     add("query", help="what to search for")
     words = "pages at most, 1 to 20; as configured where it is not stated"
-    add("--max-results", type=_positive, metavar="N", help=words)
+    add("--max-results", type=positive, metavar="N", help=words)
     add("--engine", default="", metavar="NAME", help="ask this one alone, such as duckduckgo")
     _request(command("plan", "the most that a request can take, before anything is spent"))
     add = command("health", "availability, success and latency by deployment").add_argument
@@ -323,7 +301,7 @@ def _maintenance(command: Command) -> None:
     evaluation = command("eval", "generate every prompt of a file and print the scores")
     add = evaluation.add_argument
     add("--prompts", metavar="FILE", help="YAML; by default the shipped ones")
-    add("--parallel", type=_positive, default=4, help="cases at a time")
+    add("--parallel", type=positive, default=4, help="cases at a time")
     add("--plot", metavar="FILE", help="draw the scores, .svg, .png or .pdf")
     add(
         "--round-trip",
@@ -346,16 +324,16 @@ def _maintenance(command: Command) -> None:
     actions = ("info", "list", "show", "explain", "clear", "prune", "verify", "export", "import")
     add("action", choices=actions)
     add("--tag", default="", help="with clear: only entries stored with this tag")
-    add("--last", type=_positive, default=1000, metavar="N", help="with list: how many")
+    add("--last", type=positive, default=1000, metavar="N", help="with list: how many")
     add("names", nargs="*", metavar="KEY|FILE", help="for show, explain, export and import")
     add = command("runs", "list what was asked, and show every answer of a run").add_argument
     add("action", choices=("list", "show"))
     add("id", nargs="?", default="", metavar="ID", help="with show: the run, or how its ID begins")
-    add("--last", type=_positive, default=20, metavar="N", help="with list: how many")
+    add("--last", type=positive, default=20, metavar="N", help="with list: how many")
     add = command("doctor", "check keys, config, cache and servers; a fix for each").add_argument
     add("--probe", action="store_true", help="ask each deployment what it can")
     add = command("demo", "a sentence becomes a running model, offline").add_argument
-    add("--steps", type=_positive, default=10, help="simulated steps")
+    add("--steps", type=positive, default=10, help="simulated steps")
     add = command("completion", "print a script that completes commands and options").add_argument
     add("shell", choices=("bash", "zsh", "fish"))
 
@@ -363,7 +341,7 @@ def _maintenance(command: Command) -> None:
 def _service(command: Command) -> None:
     add = command("serve", "serve agents, models and the language over HTTP").add_argument
     add("--host", default="127.0.0.1", help="address to listen on; any but loopback demands keys")
-    add("--port", type=_port, default=8080, help="0 takes a free one")
+    add("--port", type=port, default=8080, help="0 takes a free one")
     add("--keys", action="store_true", help="demand keys on loopback, too")
     add("--open", action="store_true", help="open the page in a browser")
     add("--mcp", action="store_true", help="serve the Model Context Protocol on stdin and stdout")
@@ -376,13 +354,13 @@ def _service(command: Command) -> None:
     add("--tenant", default="", metavar="NAME", help="with create: whose key it is")
     words = "the most that all runs may take: 5usd, 200000tokens or 1000calls"
     add("--budget", default="", metavar="MONEY", help="with create: for example 5usd/day")
-    add("--rpm", type=_positive, metavar="N", help="with create: most requests a minute")
+    add("--rpm", type=positive, metavar="N", help="with create: most requests a minute")
     add = command("memory", "show and remove what is kept of conversations").add_argument
     words = "audit: list conversations, or what is kept of ID and why; forget: remove ID"
     add("action", choices=("audit", "forget"), help=words)
     add("id", nargs="?", default="", metavar="ID", help="a conversation, as its session_id")
     add("--tenant", default="", metavar="NAME", help="whose it is; else that of no key")
-    add("--last", type=_positive, default=100, metavar="N", help="how many conversations to list")
+    add("--last", type=positive, default=100, metavar="N", help="how many conversations to list")
     add = command("client", "send one message to a running service").add_argument
     add("--message", required=True, metavar="TEXT", help="what to say")
     add("--url", default="http://127.0.0.1:8080", help="where the service is")
@@ -395,9 +373,3 @@ def _service(command: Command) -> None:
     add("--system", default="", metavar="TEXT", help="with direct: the system message")
     add("--idempotency-key", metavar="KEY", help="sent twice with it, a message is one turn")
     add("--timeout", type=float, default=300.0, metavar="S", help="seconds to wait")
-
-
-def _port(text: str) -> int:
-    if (port := _whole(text, 0)) > 65_535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port: 0 to 65535")
-    return port

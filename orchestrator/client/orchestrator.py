@@ -114,13 +114,12 @@ class Orchestrator(Wiring):
         max_states, max_observations, max_actions (joint values), max_factors, max_horizon,
         max_policies. `examples` are documents to show (None: a curated one that suits).
         `expectations` are simulated: ``cell=r4c4 within 12 in 80%``. `samples` asks for so many
-        candidates at once and takes the first that behaves, or the one that fits best.
+        candidates at once, none in staged mode, and takes the first that behaves or fits best.
         `images` are pictures of what is meant: a `Path`, bytes, an address or a data: URL.
         `infer_expectations` also holds the model to what the sentence implies (marked as inferred).
         `model` names a route, a model group or a model of the configuration, `provider` forces one.
         `tenant` names whose budget pays; the ledger shows it. `cache` says whether the cache may
         answer, and how the answer is kept: ``{"mode": "use", "ttl": 3600, "tag": "trial"}``.
-        In staged mode there are no `samples`.
         `search` is auto, always, off or tool: facts of sources are shown, the metadata list the
         sources.
 

@@ -155,9 +155,11 @@ def fitted(state: State[T]) -> State[T]:
     window is not known, and where there are no shorter words for it.
     """
     window, before = state.bounds.window, state.asked.request
+    if not window:
+        return state
     read = sum(estimated_tokens(turn.text) for turn in before.messages)
     room = before.max_tokens or DEFAULT_MAX_TOKENS
-    if not window or read + min(room, _DOCUMENT) + _MARGIN <= window:
+    if read + min(room, _DOCUMENT) + _MARGIN <= window:
         return state
     reason = f"the context window holds {window} tokens, the question about {read}"
     if (shorter := _shortened(state, read, window, needed=_DOCUMENT + _MARGIN)) is not None:

@@ -231,9 +231,7 @@ async def refine(
     begun = State(
         first, contract, follow_ups, bounds, asked, base_document=base_document, staging=staging
     )
-    state, decision = await judge(
-        started, fitted(begun) if bounds.window else begun, prior_attempts
-    )
+    state, decision = await judge(started, fitted(begun), prior_attempts)
     try:
         async with asyncio.timeout(bounds.deadline_s):
             while isinstance(decision, Ask):

@@ -38,6 +38,7 @@ from orchestrator.routing.translate import (
 from orchestrator.routing.transport import Transport
 from orchestrator.routing.unlisted import unlisted
 from orchestrator.routing.whole import answer_of, assembled, partial_of
+from orchestrator.types.cached import cached_property
 from orchestrator.types.errors import (
     CacheMissError,
     ConfigError,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from orchestrator.config.settings import Config
+    from orchestrator.types.errors import LLMError
     from orchestrator.types.requests import Answer, Request, WireAttempt
     from orchestrator.types.run_context import RunContext
 
@@ -103,8 +105,12 @@ class RouterCompleter:
             choice.mode_for, choice.is_staged, choice.ignored,
         )  # fmt: skip
         self.staged, self.as_recorded = choice.staged, choice.as_recorded
-        #: The routes and groups that ask a server of the user's own first.
-        self.own_routes = frozenset(
+        self._questions: dict[tuple[str, ...], int] = {}
+
+    @cached_property
+    def own_routes(self) -> frozenset[str]:
+        """The routes and groups that ask a server of the user's own first."""
+        return frozenset(
             name
             for name in (*self.deployments.routes, *self.deployments.groups())
             if any(one.is_own_server for one in self.routes.first_group(name))
@@ -112,6 +118,12 @@ class RouterCompleter:
 
     def questions_on(self, routes: Sequence[str]) -> int:
         """The most calls of staged mode on a route of these; 0 where there is none."""
+        known = self._questions.get(asked := tuple(routes))
+        if known is None:
+            known = self._questions[asked] = self._most_questions(asked)
+        return known
+
+    def _most_questions(self, routes: Sequence[str]) -> int:
         if are_embedded(self.routes.first_group(routes[0])):
             return 0
         asked = [self.deployments.routes.get(one, (one,)) for one in routes]

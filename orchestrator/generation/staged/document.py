@@ -1,4 +1,4 @@
-"""From a scene and its answers to a whole document: code writes every table."""
+"""From a roles and its answers to a whole document: code writes every table."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from orchestrator.generation.staged.effects import transition_of
-from orchestrator.generation.staged.scene import scene_of
+from orchestrator.generation.staged.roles import scene_of
 from orchestrator.generation.staged.sheet import figure
 from orchestrator.generation.staged.wishes import avoided_in, preferences_of, wanted_in
 from orchestrator.gmn.limits import DEFAULT_LIMITS
@@ -26,7 +26,7 @@ from orchestrator.gmn.request.labels import meant_by, stems
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orchestrator.generation.staged.scene import Answers, Scene
+    from orchestrator.generation.staged.roles import Answers, Roles
     from orchestrator.generation.staged.sheet import Sheet
     from orchestrator.gmn.model import Variable
 
@@ -42,20 +42,20 @@ def document_of(
     What `instead` says counts in place of the answers: it was found by simulation.
     """
     said, answers = answers, {**answers, **(instead or {})}
-    scene = scene_of(sheet, answers)
-    preferences = tuple(preferences_of(scene))
+    roles = scene_of(sheet, answers)
+    preferences = tuple(preferences_of(roles))
     return GMNSpec(
         name="agent",
         description=" ".join(sheet.sentence.split())[:200],
         agent_type=agent_type,
-        states=scene.states,
-        observations=tuple(one for one, _ in scene.observations),
-        actions=scene.actions,
-        likelihoods=tuple(_likelihood(scene, n) for n in range(len(scene.observations))),
-        transitions=_transitions(scene, preferences),
-        priors=tuple(_prior(scene, state) for state in scene.states),
-        preferences=preferences + _idle(scene, preferences),
-        policy=_policy(scene),
+        states=roles.states,
+        observations=tuple(one for one, _ in roles.observations),
+        actions=roles.actions,
+        likelihoods=tuple(_likelihood(roles, n) for n in range(len(roles.observations))),
+        transitions=_transitions(roles, preferences),
+        priors=tuple(_prior(roles, state) for state in roles.states),
+        preferences=preferences + _idle(roles, preferences),
+        policy=_policy(roles),
         metadata=(Entry(key="assumptions", value=_assumptions(said, instead or {})),),
     )
 
@@ -70,13 +70,13 @@ def _assumptions(said: Answers, instead: Answers) -> str:
     return f"{found}. Simulation settled: {'; '.join(other)}"
 
 
-def _transitions(scene: Scene, wishes: Sequence[Preference]) -> tuple[Conditional, ...]:
+def _transitions(roles: Roles, wishes: Sequence[Preference]) -> tuple[Conditional, ...]:
     """One for each state; what no action drives stays as it is."""
-    found = [transition_of(scene, state) for state in scene.states]
+    found = [transition_of(roles, state) for state in roles.states]
     used = {name for one in found for name in one.given}
     used |= {name for one in wishes for name in one.names}
-    idle = tuple(one.name for one in scene.actions if one.name not in used)
-    if not idle or scene.is_grid:
+    idle = tuple(one.name for one in roles.actions if one.name not in used)
+    if not idle or roles.is_grid:
         return tuple(found)
     first, *others = found
     stays = Rule(then=(Outcome(value="@stay", p=1.0),))
@@ -84,66 +84,66 @@ def _transitions(scene: Scene, wishes: Sequence[Preference]) -> tuple[Conditiona
     return (first.model_copy(update={"given": (*idle, *first.given), "table": table}), *others)
 
 
-def _idle(scene: Scene, wishes: Sequence[Preference]) -> tuple[Preference, ...]:
+def _idle(roles: Roles, wishes: Sequence[Preference]) -> tuple[Preference, ...]:
     """Beside a grid, an action that changes nothing that is known is worth nothing, and is kept."""
-    if not scene.is_grid:
+    if not roles.is_grid:
         return ()
-    driving = {name for state in scene.states for name in transition_of(scene, state).given}
+    driving = {name for state in roles.states for name in transition_of(roles, state).given}
     driving |= {name for one in wishes for name in one.names}
     return tuple(
         Preference(on=one.name, goals=(Goal(value=one.names[0], utility=0.0),))
-        for one in scene.actions
+        for one in roles.actions
         if one.name not in driving
     )
 
 
-def _likelihood(scene: Scene, number: int) -> Conditional:
+def _likelihood(roles: Roles, number: int) -> Conditional:
     """P(observation | state), with the noise that is said; of several each has its own."""
-    seen, shown = scene.observations[number]
-    state = next(one for one in scene.states if one.name == shown)
-    said = sorted(figure(one) for one in scene.sheet.said("noise") if one.value != "some")
+    seen, shown = roles.observations[number]
+    state = next(one for one in roles.states if one.name == shown)
+    said = sorted(figure(one) for one in roles.sheet.said("noise") if one.value != "some")
     said = said or [NOISE]
     noise = said[number % len(said)] if seen.n > 1 else 0.0
     if seen.names == state.names:
         table = Table(kind="identity", noise=noise, noise_kind="others")
     else:
-        shows = shown_by(scene, seen, state)
+        shows = shown_by(roles, seen, state)
         table = Table(kind="map", map=shows, noise=noise, noise_kind="others")
     return Conditional(of=seen.name, given=(shown,), table=table)
 
 
-def shown_by(scene: Scene, seen: Variable, state: Variable) -> tuple[str, ...]:
+def shown_by(roles: Roles, seen: Variable, state: Variable) -> tuple[str, ...]:
     """What is seen in each value of a state: by its name, as answered, else in order."""
     found = []
     for at, label in enumerate(state.names):
         alike = [name for name in seen.names if stems(name) & stems(label)]
-        said = scene.answers.get(f"show:{label}", "")
+        said = roles.answers.get(f"show:{label}", "")
         in_order = seen.names[at * seen.n // state.n]
         found.append(said if said in seen.names else alike[0] if len(alike) == 1 else in_order)
     return tuple(found)
 
 
-def _prior(scene: Scene, state: Variable) -> Conditional:
+def _prior(roles: Roles, state: Variable) -> Conditional:
     meant = [
         label
-        for one in scene.sheet.said("start")
-        for label in meant_by(one, scene.stub)
+        for one in roles.sheet.said("start")
+        for label in meant_by(one, roles.stub)
         if label.kind == "state" and label.variable == state
     ]
     if meant:
         return _spread(state, [label.at for label in meant])
-    if len(state.shape) == 2 and (places := scene.sheet.said("goal")):
-        goals = {label.at for one in places for label in meant_by(one, scene.stub)}
+    if len(state.shape) == 2 and (places := roles.sheet.said("goal")):
+        goals = {label.at for one in places for label in meant_by(one, roles.stub)}
         return _spread(state, [next(n for n in (0, state.n - 1) if n not in goals or n)])
-    chance = scene.sheet.said("chance")
-    if chance and scene.is_hidden and state is scene.main and state.n > 1:
+    chance = roles.sheet.said("chance")
+    if chance and roles.is_hidden and state is roles.main and state.n > 1:
         share = figure(chance[0])
         row = (share, *[(1 - share) / (state.n - 1)] * (state.n - 1))
         return Conditional(of=state.name, table=Table(kind="rows", rows=(row,)))
-    known = [*wanted_in(scene), *avoided_in(scene)]
+    known = [*wanted_in(roles), *avoided_in(roles)]
     settled = {label.at for label in known if label.variable == state}
     others = [n for n in range(state.n) if n not in settled]
-    if settled and others and not scene.is_hidden:
+    if settled and others and not roles.is_hidden:
         return _spread(state, others)
     return Conditional(of=state.name, table=Table(kind="uniform"))
 
@@ -157,12 +157,12 @@ def _spread(state: Variable, values: Sequence[int]) -> Conditional:
     return Conditional(of=state.name, table=Table(kind="rows", rows=(row,)))
 
 
-def _policy(scene: Scene) -> Policy:
-    planning = scene.sheet.said("horizon", "precision", "discount")
+def _policy(roles: Roles) -> Policy:
+    planning = roles.sheet.said("horizon", "precision", "discount")
     said = {str(one.kind): figure(one) for one in planning}
-    tempers = {str(one.value) for one in scene.sheet.said("temper")}
-    joint = math.prod(one.n for one in scene.actions)
-    size = max(one.n for one in scene.states)
+    tempers = {str(one.value) for one in roles.sheet.said("temper")}
+    joint = math.prod(one.n for one in roles.actions)
+    size = max(one.n for one in roles.states)
     fitting = [
         h
         for h in range(1, DEFAULT_LIMITS.horizon + 1)
@@ -170,7 +170,7 @@ def _policy(scene: Scene) -> Policy:
     ]
     most = max(fitting, default=1)
     return Policy(
-        horizon=min(int(said.get("horizon", 2 if not scene.is_grid else 3)), most),
+        horizon=min(int(said.get("horizon", 2 if not roles.is_grid else 3)), most),
         gamma=said.get("precision", 8.0),
         discount=said.get("discount", 1.0),
         info_gain=not tempers & {"bold", "greedy"},

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.generation.staged.document import shown_by
 from orchestrator.generation.staged.question import ClosedQuestion
-from orchestrator.generation.staged.scene import NONE, scene_of
+from orchestrator.generation.staged.roles import NONE, scene_of
 from orchestrator.generation.staged.sheet import figure
 from orchestrator.generation.staged.wishes import wanted_in
 from orchestrator.gmn.request.labels import labels_of as found_in
@@ -14,7 +14,7 @@ from orchestrator.gmn.request.labels import labels_of as found_in
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from orchestrator.generation.staged.scene import Answers, Scene
+    from orchestrator.generation.staged.roles import Answers, Roles
     from orchestrator.generation.staged.sheet import Sheet
 
 Slots = dict[str, tuple[str, tuple[str, ...]]]
@@ -49,9 +49,9 @@ _KIND = ClosedQuestion(
 
 
 def _kind(sheet: Sheet, answers: Answers) -> ClosedQuestion | None:
-    scene = scene_of(sheet, answers)
-    aims = [label for label in wanted_in(scene) if label.kind == "state"]
-    if scene.is_grid or aims:
+    roles = scene_of(sheet, answers)
+    aims = [label for label in wanted_in(roles) if label.kind == "state"]
+    if roles.is_grid or aims:
         return None
     return _KIND
 
@@ -74,14 +74,14 @@ def _roles(sheet: Sheet, answers: Answers) -> ClosedQuestion | None:
 
 def _names(sheet: Sheet, answers: Answers) -> ClosedQuestion | None:
     """Names for what the sentence does not list: what may be the case, and what can be done."""
-    scene = scene_of(sheet, answers)
+    roles = scene_of(sheet, answers)
     if not sheet.words:
         return None
     choices = (*sheet.words, NONE)
     slots: Slots = {}
-    if scene.main.names == ("not_yet", "done"):
+    if roles.main.names == ("not_yet", "done"):
         slots["case"] = ("may_be_the_case", choices)
-    if not any(one.role == "actions" for one in sheet.lists) and _has_own_deeds(scene):
+    if not any(one.role == "actions" for one in sheet.lists) and _has_own_deeds(roles):
         slots |= {f"does:{n}": (f"can_do_{n}", choices) for n in (1, 2)}
     text = (
         "Which word of the sentence names what may be the case or not, and which words name what"
@@ -90,42 +90,42 @@ def _names(sheet: Sheet, answers: Answers) -> ClosedQuestion | None:
     return ClosedQuestion("names", text, slots)
 
 
-def _has_own_deeds(scene: Scene) -> bool:
-    return scene.actions[0].names[-1] in ("wait", "stay") and not scene.is_grid
+def _has_own_deeds(roles: Roles) -> bool:
+    return roles.actions[0].names[-1] in ("wait", "stay") and not roles.is_grid
 
 
 def _effects(sheet: Sheet, answers: Answers) -> ClosedQuestion | None:
-    scene = scene_of(sheet, answers)
-    if scene.is_hidden:
-        choices = (*scene.main.names[:_MOST_CHOICES], NONE)
+    roles = scene_of(sheet, answers)
+    if roles.is_hidden:
+        choices = (*roles.main.names[:_MOST_CHOICES], NONE)
         slots = {
             f"suit:{act}": (act, choices)
-            for act in scene.actions[-1].names
-            if act not in (f"say_{label}" for label in scene.main.names) and act != "wait"
+            for act in roles.actions[-1].names
+            if act not in (f"say_{label}" for label in roles.main.names) and act != "wait"
         }
         text = "For which case is each action right? none: for no case, or only to look."
         return ClosedQuestion("what suits what", text, _first(slots))
-    steps = ("next", "previous") if scene.main.n > 2 else ()
-    choices = (*scene.conditions[:_MOST_CHOICES], *steps, "no_change")
+    steps = ("next", "previous") if roles.main.n > 2 else ()
+    choices = (*roles.conditions[:_MOST_CHOICES], *steps, "no_change")
     slots = {
         f"effect:{act}": (act, choices)
-        for act in scene.acts
-        if not scene.outright(act) and not act.startswith("go_")
+        for act in roles.acts
+        if not roles.outright(act) and not act.startswith("go_")
     }
     text = "What does each action lead to?"
     if steps:
-        text += f" next, previous: one further or back in {', '.join(scene.main.names[:6])}."
+        text += f" next, previous: one further or back in {', '.join(roles.main.names[:6])}."
     return ClosedQuestion("what the actions change", text, _first(slots))
 
 
 def _shows(sheet: Sheet, answers: Answers) -> ClosedQuestion | None:
-    scene = scene_of(sheet, answers)
+    roles = scene_of(sheet, answers)
     slots: Slots = {}
-    for seen, shown in scene.observations:
-        state = next(one for one in scene.states if one.name == shown)
+    for seen, shown in roles.observations:
+        state = next(one for one in roles.states if one.name == shown)
         if seen.names == state.names or seen.n < 2:
             continue
-        if all(a == b for a, b in zip(shown_by(scene, seen, state), state.names, strict=True)):
+        if all(a == b for a, b in zip(shown_by(roles, seen, state), state.names, strict=True)):
             continue
         slots |= {f"show:{label}": (label, seen.names[:_MOST_CHOICES]) for label in state.names}
     text = "What is most likely seen when this is the case?"
@@ -133,17 +133,17 @@ def _shows(sheet: Sheet, answers: Answers) -> ClosedQuestion | None:
 
 
 def _worth(sheet: Sheet, answers: Answers) -> ClosedQuestion | None:
-    scene = scene_of(sheet, answers)
-    own = dict.fromkeys((*scene.conditions, *scene.acts))
+    roles = scene_of(sheet, answers)
+    own = dict.fromkeys((*roles.conditions, *roles.acts))
     choices = (*list(own)[:_MOST_CHOICES], NONE)
     slots: Slots = {}
-    if not scene.is_hidden and not sheet.said("goal", "utility") and not scene.is_grid:
+    if not roles.is_hidden and not sheet.said("goal", "utility") and not roles.is_grid:
         slots["best"] = ("best", choices)
         if not sheet.said("avoid"):
             slots["worst"] = ("worst", choices)
     text = "What does the agent like best and least, and what is each number the worth of?"
     for number, one in enumerate(sheet.said("utility"), 1):
-        if not (one.about and found_in(scene.stub, one.about)):
+        if not (one.about and found_in(roles.stub, one.about)):
             name = f"worth_{number}"
             slots[f"worth:{number}"] = (name, choices)
             text += f" {name}: {figure(one):g} in {sheet.reading.said(one)!r}."

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, TypeVar
 
 from orchestrator.generation.staged.document import document_of, shown_by
-from orchestrator.generation.staged.scene import NONE, scene_of
+from orchestrator.generation.staged.roles import NONE, scene_of
 from orchestrator.generation.staged.wishes import wanted_in
 from orchestrator.gmn.acting.expectations import measure
 from orchestrator.gmn.compile import compile_spec
@@ -20,7 +20,7 @@ from orchestrator.types.work import TooMuchWork, allowance
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from orchestrator.generation.staged.scene import Answers, Scene
+    from orchestrator.generation.staged.roles import Answers, Roles
     from orchestrator.generation.staged.sheet import Sheet
     from orchestrator.types.requests import Evaluation
 
@@ -51,8 +51,8 @@ def settled(
 
     instead: Answers = {}
     best, worth = made(instead)
-    scene = scene_of(sheet, answers)
-    joint = math.prod(one.n for one in (*scene.states, *scene.actions))
+    roles = scene_of(sheet, answers)
+    joint = math.prod(one.n for one in (*roles.states, *roles.actions))
     if joint > _MOST_JOINT and best.is_accepted:  # each further document takes seconds
         return best, instead
     for change in _doubts(sheet, answers):
@@ -103,32 +103,32 @@ def _behaves(sheet: Sheet, evaluation: Evaluation[object]) -> float:
 
 def _doubts(sheet: Sheet, answers: Answers) -> Iterator[Mapping[str, str]]:
     """Other readings of the relations that an answer or the order of a list decided."""
-    scene = scene_of(sheet, answers)
-    if scene.is_grid and not _are_inside(sheet, scene):
+    roles = scene_of(sheet, answers)
+    if roles.is_grid and not _are_inside(sheet, roles):
         yield {"grid": "turned"}
-    for seen, shown in scene.observations:
-        state = next(one for one in scene.states if one.name == shown)
-        said = shown_by(scene, seen, state)
+    for seen, shown in roles.observations:
+        state = next(one for one in roles.states if one.name == shown)
+        said = shown_by(roles, seen, state)
         if seen.names != state.names and len(set(said)) < min(seen.n, state.n):
             yield {f"show:{label}": "" for label in state.names}
-    yield from _effects(scene)
-    if scene.is_hidden:
+    yield from _effects(roles)
+    if roles.is_hidden:
         yield {"kind": "changes"}
     # An answer does not count against what the sentence says.
     yield from ({key: NONE} for key in answers if key.startswith(("worth:", "best", "worst")))
     yield dict.fromkeys(answers, "")
 
 
-def _effects(scene: Scene) -> Iterator[Mapping[str, str]]:
+def _effects(roles: Roles) -> Iterator[Mapping[str, str]]:
     """Ways to what is wanted, for each action; to any value where a chance has no effect yet."""
-    wanted = [one for one in wanted_in(scene) if one.kind == "state" and not one.is_cell]
+    wanted = [one for one in wanted_in(roles) if one.kind == "state" and not one.is_cell]
     aims = [one.variable.names[one.at] for one in wanted[:2]]
-    if not aims and scene.sheet.said("chance") and not scene.is_grid:
-        aims = [scene.main.names[-1]]
-    yield from ({f"effect:{act}": aim} for aim in aims for act in scene.acts[:8])
+    if not aims and roles.sheet.said("chance") and not roles.is_grid:
+        aims = [roles.main.names[-1]]
+    yield from ({f"effect:{act}": aim} for aim in aims for act in roles.acts[:8])
 
 
-def _are_inside(sheet: Sheet, scene: Scene) -> bool:
+def _are_inside(sheet: Sheet, roles: Roles) -> bool:
     """Whether every place of the sentence is a cell of the grid."""
     places = [one for one in sheet.said("start", "goal", "avoid") if is_place(str(one.value))]
-    return all(meant_by(one, scene.stub) for one in places)
+    return all(meant_by(one, roles.stub) for one in places)

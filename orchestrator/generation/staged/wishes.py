@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.generation.staged.effects import concerns, effect_of
-from orchestrator.generation.staged.scene import NONE
+from orchestrator.generation.staged.roles import NONE
 from orchestrator.generation.staged.sheet import figure
 from orchestrator.gmn.model import Condition, Goal, Gradient, Payoff, Preference
 from orchestrator.gmn.request.labels import labels_of as found_in
@@ -14,7 +14,7 @@ from orchestrator.gmn.request.labels import meant_by, stems
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from orchestrator.generation.staged.scene import Scene
+    from orchestrator.generation.staged.roles import Roles
     from orchestrator.gmn.model import Variable
     from orchestrator.gmn.request.labels import Label
 
@@ -23,33 +23,33 @@ _DECAY = 0.85  # of a wish, for each step
 _LONG = 6  # values beyond which a wish is graded by distance
 
 
-def wanted_in(scene: Scene) -> list[Label]:
+def wanted_in(roles: Roles) -> list[Label]:
     """The labels that the sentence wants, or that were answered to be best."""
-    found = [label for one in scene.sheet.said("goal") for label in meant_by(one, scene.stub)]
-    best = scene.answers.get("best", NONE)
-    return found or ([] if best == NONE else found_in(scene.stub, best)[:1])
+    found = [label for one in roles.sheet.said("goal") for label in meant_by(one, roles.stub)]
+    best = roles.answers.get("best", NONE)
+    return found or ([] if best == NONE else found_in(roles.stub, best)[:1])
 
 
-def avoided_in(scene: Scene) -> list[Label]:
+def avoided_in(roles: Roles) -> list[Label]:
     """The labels that the sentence avoids, or that were answered to be worst."""
-    found = [label for one in scene.sheet.said("avoid") for label in meant_by(one, scene.stub)]
-    worst = scene.answers.get("worst", NONE)
-    return found or ([] if worst == NONE else found_in(scene.stub, worst)[:1])
+    found = [label for one in roles.sheet.said("avoid") for label in meant_by(one, roles.stub)]
+    worst = roles.answers.get("worst", NONE)
+    return found or ([] if worst == NONE else found_in(roles.stub, worst)[:1])
 
 
-def preferences_of(scene: Scene) -> Iterator[Preference]:
+def preferences_of(roles: Roles) -> Iterator[Preference]:
     """What is wanted, avoided, and right or wrong to do, in nats; never nothing."""
-    worth, left = _stated(scene)
+    worth, left = _stated(roles)
     top = max([WANTED, *worth.values(), *left])
     low = min([AVOIDED, *worth.values(), *left])
-    wanted = wanted_in(scene)
+    wanted = wanted_in(roles)
     states = [label for label in wanted if label.kind == "state"] or wanted[:1]
-    for label in avoided_in(scene):
+    for label in avoided_in(roles):
         if label.kind != "observation" or not states:
             worth.setdefault((label.variable.name, label.variable.names[label.at]), low)
     for label in states:
         key = (label.variable.name, label.variable.names[label.at])
-        if label.variable.n > _LONG and label.kind == "state" and _can_step(scene, label.variable):
+        if label.variable.n > _LONG and label.kind == "state" and _can_step(roles, label.variable):
             gradient = Gradient(goal=key[1], utility=top, decay=_DECAY)
             yield Preference(on=key[0], goal_gradient=(gradient,))
         else:
@@ -57,30 +57,30 @@ def preferences_of(scene: Scene) -> Iterator[Preference]:
     for variable in dict.fromkeys(name for name, _ in worth):
         goals = [Goal(value=at, utility=u) for (name, at), u in worth.items() if name == variable]
         yield Preference(on=variable, goals=tuple(goals))
-    suits = list(_suits(scene, left))
+    suits = list(_suits(roles, left))
     if suits:
-        yield Preference(on=scene.main.name, given=(scene.actions[-1].name,), rules=tuple(suits))
+        yield Preference(on=roles.main.name, given=(roles.actions[-1].name,), rules=tuple(suits))
     elif left:
-        yield from _unplaced(scene, left, [at for name, at in worth if name == scene.main.name])
+        yield from _unplaced(roles, left, [at for name, at in worth if name == roles.main.name])
     elif not worth and not states:
-        last = scene.main.names[-1]
-        yield Preference(on=scene.main.name, goals=(Goal(value=last, utility=WANTED),))
+        last = roles.main.names[-1]
+        yield Preference(on=roles.main.name, goals=(Goal(value=last, utility=WANTED),))
 
 
-def _can_step(scene: Scene, state: Variable) -> bool:
+def _can_step(roles: Roles, state: Variable) -> bool:
     if len(state.shape) == 2:
         return True
-    return any(concerns(scene, state, effect_of(scene, act)) for act in scene.acts)
+    return any(concerns(roles, state, effect_of(roles, act)) for act in roles.acts)
 
 
-def _stated(scene: Scene) -> tuple[dict[tuple[str, str], float], list[float]]:
+def _stated(roles: Roles) -> tuple[dict[tuple[str, str], float], list[float]]:
     """The utilities that are said of a label, and those that are said of nothing known."""
     worth: dict[tuple[str, str], float] = {}
     left: list[float] = []
-    for number, one in enumerate(scene.sheet.said("utility"), 1):
-        said = scene.answers.get(f"worth:{number}", "")
-        meant = found_in(scene.stub, said) if said else []
-        meant = meant or (found_in(scene.stub, one.about) if one.about else [])
+    for number, one in enumerate(roles.sheet.said("utility"), 1):
+        said = roles.answers.get(f"worth:{number}", "")
+        meant = found_in(roles.stub, said) if said else []
+        meant = meant or (found_in(roles.stub, one.about) if one.about else [])
         label = min(meant, key=lambda m: m.kind != "action", default=None)
         value = figure(one)
         key = (label.variable.name, label.variable.names[label.at]) if label else None
@@ -91,15 +91,15 @@ def _stated(scene: Scene) -> tuple[dict[tuple[str, str], float], list[float]]:
     return worth, left
 
 
-def _suits(scene: Scene, left: Sequence[float]) -> Iterator[Payoff]:
+def _suits(roles: Roles, left: Sequence[float]) -> Iterator[Payoff]:
     """What it is worth to do what suits the hidden state, and to do what does not."""
-    if not scene.is_hidden:
+    if not roles.is_hidden:
         return
     gains, losses = [v for v in left if v > 0], [v for v in left if v < 0]
     right, wrong = max(gains, default=RIGHT), min(losses, default=WRONG)
-    main, action = scene.main, scene.actions[-1]
+    main, action = roles.main, roles.actions[-1]
     for act in action.names:
-        state = suits(scene, act)
+        state = suits(roles, act)
         if state in main.names:
             is_it = Condition(var=main.name, values=(state,))
             done = Condition(var=action.name, values=(act,))
@@ -110,20 +110,20 @@ def _suits(scene: Scene, left: Sequence[float]) -> Iterator[Payoff]:
             yield Payoff(when=(Condition(var=action.name, values=("*",)),), utility=value)
 
 
-def suits(scene: Scene, act: str) -> str:
+def suits(roles: Roles, act: str) -> str:
     """The value of the main state that an action is right for; ``none`` for no value."""
-    said = scene.answers.get(f"suit:{act}", "")
-    if said in (*scene.main.names, NONE):
+    said = roles.answers.get(f"suit:{act}", "")
+    if said in (*roles.main.names, NONE):
         return said
-    alike = [label for label in scene.main.names if stems(label) & stems(act)]
+    alike = [label for label in roles.main.names if stems(label) & stems(act)]
     return alike[0] if len(alike) == 1 else NONE
 
 
-def _unplaced(scene: Scene, left: Sequence[float], taken: Sequence[str]) -> Iterator[Preference]:
+def _unplaced(roles: Roles, left: Sequence[float], taken: Sequence[str]) -> Iterator[Preference]:
     """Utilities that are said of nothing known: gains of the last value, losses of the others."""
-    names = [name for name in scene.main.names if name not in taken] or scene.main.names
+    names = [name for name in roles.main.names if name not in taken] or roles.main.names
     gains, losses = [v for v in left if v > 0], [v for v in left if v < 0]
     goals = [
         Goal(value=names[-1 - n % len(names)], utility=v) for n, v in enumerate([*gains, *losses])
     ]
-    yield Preference(on=scene.main.name, goals=tuple(goals))
+    yield Preference(on=roles.main.name, goals=tuple(goals))

@@ -30,7 +30,7 @@ LINE = ("forward", "back", "stay")
 
 
 @dataclass(frozen=True)
-class Scene:
+class Roles:
     """What a model is about, before anything is said about how it changes.
 
     Attributes:
@@ -102,7 +102,7 @@ class Scene:
         return "no_change" if not alike and not parts.isdisjoint(_IDLE) else ""
 
 
-def scene_of(sheet: Sheet, answers: Answers) -> Scene:
+def scene_of(sheet: Sheet, answers: Answers) -> Roles:
     """The variables for what the sentence says and a model answered; always at least one each."""
     by_role: dict[str, list[NameList]] = {"states": [], "observations": [], "actions": []}
     for number, one in enumerate(sheet.lists):
@@ -112,7 +112,7 @@ def scene_of(sheet: Sheet, answers: Answers) -> Scene:
     taken = [one.name for one in states]
     actions = _actions(sheet, answers, by_role["actions"], states, taken)
     taken += [one.name for one in actions]
-    return Scene(sheet, answers, states, _observations(by_role, states, taken), actions)
+    return Roles(sheet, answers, states, _observations(by_role, states, taken), actions)
 
 
 def _role_left(known: Mapping[str, Sequence[NameList]]) -> str:
@@ -204,6 +204,6 @@ def _observations(
     return tuple(found)
 
 
-def is_named(scene: Scene, said: str) -> bool:
+def is_named(roles: Roles, said: str) -> bool:
     """Whether a label of a state is called so."""
-    return any(one.kind == "state" for one in found_in(scene.stub, said))
+    return any(one.kind == "state" for one in found_in(roles.stub, said))
