@@ -387,6 +387,7 @@ def test_demo_prints_sentence_model_report_and_ten_steps(capsys: Output) -> None
     assert "a cautious explorer for a 5x5 grid who must reach the corner" in printed.err
     for words in ("gmn 1.0", "behaves:  yes", "cost:     0.000000 USD", "10    cell="):
         assert words in printed.out
+    assert printed.out.splitlines()[-1] in (ROOT / "README.md").read_text().splitlines()
     assert main(["demo", "--json"]) == 0
 
 
