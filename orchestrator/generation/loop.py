@@ -113,8 +113,8 @@ class GenerationLoop:
                     made = generation(prior)
                 else:
                     # Not in a recording: its questions must not hang on what a server says today.
-                    is_told = first.description is not None and first.cache != "record"
-                    window = await self.router.own_window(first.route) if is_told else 0
+                    may_ask = first.description is not None and first.cache != "record"
+                    window = await self.router.own_window(first.route) if may_ask else 0
                     made = await refine(
                         first, completer=self.completer, contract=task.contract,
                         follow_ups=task.follow_ups,
