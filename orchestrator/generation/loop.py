@@ -231,7 +231,10 @@ async def refine(
     begun = State(
         first, contract, follow_ups, bounds, asked, base_document=base_document, staging=staging
     )
-    state, decision = await judge(started, fitted(begun), prior_attempts)
+    state = fitted(begun)
+    decision: Decision[T] = state.asked
+    if prior_attempts or (staging is not None and staging.is_first):  # else nothing takes time yet
+        state, decision = await judge(started, state, prior_attempts)
     try:
         async with asyncio.timeout(bounds.deadline_s):
             while isinstance(decision, Ask):

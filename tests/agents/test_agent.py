@@ -149,7 +149,7 @@ async def test_a_stream_goes_on_when_its_reader_leaves(room: Room) -> None:
         if len(heard) > 3:
             break
     rest = "".join([piece.text async for piece in live.pieces(Heard.of(heard))])
-    assert heard + rest == "a long answer in many parts "
+    assert heard + rest == "a long answer in many parts"
     assert (await live.result()).text == heard + rest
     turn = room.memory.turn(live.turn_id, tenant="")
     assert (turn.state, turn.answer, turn.asked) == ("answered", heard + rest, None)
@@ -238,7 +238,7 @@ async def test_a_turn_that_was_not_asked_yet_is_asked_as_it_was_given(room: Room
     room.wire.plan("small", "yes")
     call = Call("hello", "ada", model="small", key="k", temperature=0.25, context="a fact")
     turn = room.memory.begin(call, "cherry")  # and its process dies
-    assert (await (await room.agent.resume(turn)).result()).text == "yes "
+    assert (await (await room.agent.resume(turn)).result()).text == "yes"
     (asked,) = room.wire.asked("small")
     assert asked["temperature"] == 0.25
     assert "> a fact" in asked["messages"][-1]["content"]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from orchestrator import Orchestrator
 from orchestrator.generation.request_building import examples_for, load_library
+from orchestrator.gmn.formats.bounded import bounded_patch
 from orchestrator.parsing.json_patch import PATCH_SCHEMA, plain_operation
 from orchestrator.parsing.patch_reader import read_patch
 from orchestrator.routing.output_modes import takes_strictly
@@ -67,6 +68,16 @@ def holds_the_task(body: dict[str, Any]) -> None:
     assert "door=high within 9 in 10%" in text
 
 
+def unbounded(part: Any) -> Any:
+    """A schema without its bounds."""
+    if isinstance(part, list):
+        return [unbounded(one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    bounds = {"maxItems", "maxLength", "pattern"}
+    return {name: unbounded(one) for name, one in part.items() if name not in bounds}
+
+
 @pytest.mark.parametrize("spelled", [strictly(REPAIR), json.dumps(REPAIR)])
 async def test_a_patch_is_asked_for_with_the_task_and_the_schema_of_its_operations(
     wire: WireServer, spelled: str
@@ -80,7 +91,10 @@ async def test_a_patch_is_asked_for_with_the_task_and_the_schema_of_its_operatio
     assert second["messages"][: len(first["messages"])] == first["messages"]  # providers cache it
     assert '"nowhere"' in said(second)  # the document and the finding
     form = second["response_format"]["json_schema"]
-    assert (form["strict"], form["schema"]) == (True, PATCH_SCHEMA)
+    # A server of the user's own is held to bounds, any other gets the schema without them.
+    assert (form["strict"], form["schema"]) == (True, bounded_patch())
+    assert made.attempts[1].request.schema is PATCH_SCHEMA
+    assert unbounded(bounded_patch()) == PATCH_SCHEMA
     assert takes_strictly(PATCH_SCHEMA)
 
 

@@ -24,6 +24,7 @@ from orchestrator.types.requests import Description, Generation, OutputMode, Req
 from orchestrator.types.run_context import RunContext
 from tests.support.closed import Answering, at_random, by_key, is_closed, slots_of
 from tests.support.commitments import sentences
+from tests.support.documents import GOOD
 from tests.support.scripted import Scripted, said
 from tests.support.wire import Reply, WireServer, configured
 
@@ -94,6 +95,9 @@ async def test_prose_that_names_one_choice_is_an_answer() -> None:
     assert question.read("changes or hidden, hard to say") == {}
     assert question.read('```json\n{"Kind": "HIDDEN"}\n```') == {"kind": "hidden"}
     assert question.read('{"kind": "unknown"}') == {}
+    document = GOOD + "# it moves"
+    assert "{" in document
+    assert ClosedQuestion("", "", {"kind": ("kind", ("hidden", "moves"))}).read(document) == {}
 
 
 @settings(max_examples=60, deadline=None)

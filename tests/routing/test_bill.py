@@ -94,7 +94,9 @@ async def test_a_server_that_reports_no_usage_is_estimated_and_uses_the_budget_u
     wire: WireServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wire.plan("m", unreported())
-    async with Orchestrator(billed(wire, 0.001, budgets={"usd_per_day": 0.5})) as orc:
+    config = billed(wire, 0.001, budgets={"usd_per_day": 0.5})
+    config["model_list"][0]["litellm_params"]["timeout"] = 60  # then it is asked for no stream
+    async with Orchestrator(config) as orc:
         with pytest.raises(BudgetExceededError):
             await again(30, lambda: orc.generate(ASK, max_tokens=40))
         line = (await orc.usage())[0]
@@ -312,7 +314,7 @@ def test_the_bill_lies_where_the_environment_says(
 ) -> None:  # fmt: skip
     monkeypatch.setenv("ORCHESTRATOR_LEDGER_DIR", str(tmp_path / "bills"))
     orc = Orchestrator()
-    orc.sync.generate_gmn("a walker who keeps to a corridor")
+    orc.sync.generate_gmn("a cautious explorer for a 5x5 grid")
     orc.sync.close()
     assert [path.suffix for path in (tmp_path / "bills").iterdir()] == [".jsonl"]
     assert not (own_home / "cache" / "ledger").exists()

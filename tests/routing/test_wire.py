@@ -123,7 +123,12 @@ async def test_never_good_keeps_every_answer_and_withdraws_them_from_the_cache(
         assert "sums to 1.4" in str(caught.value)
         assert (await orc.cache_info()).entries == 0
     copy = pickle.loads(pickle.dumps(caught.value))
-    assert (copy.reason, len(copy.attempts)) == (caught.value.reason, 4)
+    assert (copy.reason, copy.attempts) == (caught.value.reason, caught.value.attempts)
+    assert "4 calls, the most allowed, gave no valid answer; then, asked in stages" in copy.reason
+    purposes = ["generate", "patch", "patch", "rewrite", *["staged"] * 4]
+    assert [one.purpose for one in copy.attempts] == purposes
+    said = [one.answer.text for one in copy.attempts]
+    assert said == [WRONG_ROW, NO_OP, FAILING, *([WRONG_ROW] * (len(wire.requests) - 3))]
 
 
 async def test_the_same_question_twice_is_paid_once(wire: WireServer, own_home: Path) -> None:
@@ -329,7 +334,11 @@ async def test_closing_gives_back_what_is_global_in_litellm(wire: WireServer) ->
 async def test_a_plan_names_every_bound_before_anything_is_spent(wire: WireServer) -> None:
     async with orchestrated(wire, "a", "b") as orc:
         found = await orc.plan(PROMPT, "explorer")
-    assert (found.max_calls, found.max_wire_attempts) == (4, 4 * (4 + 5))
+    # 4 calls of the loop, and as many questions of staged mode as 64 requests leave room for.
+    assert found.lines[1].endswith(
+        "at most 4 calls, where no whole document is valid, at most 3 closed questions (staged mode)"
+    )
+    assert (found.max_calls, found.max_wire_attempts) == (4 + 3, (4 + 3) * (4 + 5))
     assert found.max_cost_usd is not None
     assert found.max_cost_usd > 0
     assert wire.requests == []

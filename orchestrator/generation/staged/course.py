@@ -172,6 +172,7 @@ def _ask(staging: Staging, first: Request, question: ClosedQuestion, why: str) -
         mode=staging.mode,
         schema=question.schema,
         schema_name="choices",
+        grammar=None,  # that of a whole document is not that of a choice
         in_words="",
         templates=rendered.templates,
         purpose=PURPOSE,

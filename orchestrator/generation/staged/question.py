@@ -62,11 +62,11 @@ class ClosedQuestion:
         """The choices that an answer makes, by key; empty where it makes none.
 
         What is not among the choices of a slot is left out; spelling and case may differ. In an
-        answer that is not JSON a choice counts that it names alone.
+        answer in prose a choice counts that it names alone; with a brace it is a document.
         """
         said = next((v for v in reversed(_objects(text)) if v), None)
         if said is None:
-            if len(self.slots) != 1:
+            if len(self.slots) != 1 or "{" in text:
                 return {}
             key, (_, choices) = next(iter(self.slots.items()))
             named = _named(text, choices)

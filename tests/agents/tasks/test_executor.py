@@ -367,7 +367,7 @@ async def test_a_stream_gives_the_parts_and_then_the_result(wire: WireServer, na
     assert found[0] == TaskStarted("t", name, "api")
     texts = [one.text for one in found if isinstance(one, TaskText)]
     assert len(texts) > 1
-    assert "".join(texts) == result.output == "one two three "
+    assert "".join(texts) == result.output == "one two three"
     assert result.metadata["cost"] > 0
     assert [type(one) for one in again] == [TaskStarted, TaskText, TaskFinished]
     assert (same.output, same.metadata["cached"], same.metadata["cost"]) == (result.output, True, 0)
@@ -511,7 +511,7 @@ async def test_a_provider_is_asked_as_older_code_asks_it(wire: WireServer) -> No
     async with get_provider("anthropic-claude", "anthropic", key, max_tokens=9, **options) as llm:
         assert await llm.generate_content_async(messages) == "one two"
         parts = [one async for one in llm.stream_content_async("count again")]
-    assert "".join(parts) == "one two "
+    assert "".join(parts) == "one two"
     assert [body["max_tokens"] for body in wire.requests] == [9, 9]
     assert [body["_authorization"] for body in wire.requests] == [key, key]
     with pytest.raises(ConfigError, match=r"metadata\.max_token: is not known"):
