@@ -280,7 +280,10 @@ class Trace:
         is_made_up = any(name.startswith("mock_") for name in arguments)
         made.is_logged = "messages" in arguments and not is_made_up and provider not in custom
         is_whole = deployment in self.asked_whole or "stream" in self.refused.get(deployment, ())
-        made.pace = None if is_made_up or is_whole else self.paces.get(deployment)
+        # Which of several tools is called, a text that is put together does not hold.
+        may_call = "tools" in arguments and not isinstance(arguments.get("tool_choice"), dict)
+        may_stream = not (is_made_up or is_whole or may_call)
+        made.pace = self.paces.get(deployment) if may_stream else None
         return made
 
     def add(self, deployment: str, provider: str, model: str, details: Any = None) -> AttemptRecord:

@@ -219,7 +219,9 @@ async def test_a_model_that_asks_for_tools_is_held_to_its_rounds(
 ) -> None:
     reply = MODELS[model]
     wire.decide = lambda asked: Reply(reads(FACT)) if asked.model == "reader" else reply
-    async with Orchestrator(config(wire, engines, about={"rounds": 2})) as orc:
+    # A call for a tool that was not offered is nothing in a stream: it would be asked whole again.
+    whole = {"timeout_s": 60.0}
+    async with Orchestrator(config(wire, engines, about={"rounds": 2}, generation=whole)) as orc:
         answer = await orc.generate(f"{QUESTION} {SECRET}", search="tool")
         (line,) = await orc.usage()
     assert len(wire.asked("m")) == 3
