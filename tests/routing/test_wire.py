@@ -336,7 +336,8 @@ async def test_a_plan_names_every_bound_before_anything_is_spent(wire: WireServe
         found = await orc.plan(PROMPT, "explorer")
     # 4 calls of the loop, and as many questions of staged mode as 64 requests leave room for.
     assert found.lines[1].endswith(
-        "at most 4 calls, where no whole document is valid, at most 3 closed questions (staged mode)"
+        "at most 4 calls, where no whole document is valid,"
+        " at most 3 closed questions (staged mode)"
     )
     assert (found.max_calls, found.max_wire_attempts) == (4 + 3, (4 + 3) * (4 + 5))
     assert found.max_cost_usd is not None

@@ -29,7 +29,7 @@ from tests.support.documents import GOOD, swapped
 from tests.support.wire import WireServer, configured
 
 SENTENCE = "a walker on three fields that likes the last one"
-LONG = ["place=c at 700"]  # 28,000 simulated steps: a minute, and within the steps allowed
+LONG = ["place=c at 9000"]  # 360,000 simulated steps: half a minute, and within the steps allowed
 
 
 def large(n: int, horizon: int) -> str:
@@ -72,10 +72,11 @@ async def until(holds: Callable[[], bool], *, tries: int = 400) -> bool:
 async def asked(wire: WireServer) -> Any:
     """An orchestrator with a deadline that one document of three exceeds."""
     wire.plan("small", GOOD)
-    settings = {"deadline_s": 2.0, "max_calls": 1}
+    settings = {"deadline_s": 5.0, "max_calls": 1}
     async with Orchestrator(configured(wire.base, "small")) as orc:
         await orc.generate_gmn(SENTENCE)  # LiteLLM is loaded, for which the deadline is too short
     async with Orchestrator(configured(wire.base, "small", generation=settings)) as orc:
+        await orc.generate([{"role": "user", "content": "a word"}])  # and its Router is built
         yield orc
 
 
