@@ -39,12 +39,12 @@ def lines() -> tuple[list[str], bool]:
         " commitments honoured, {missing} missing and said so, {contradicted} contradicted;"
         " {refused} sentences answered with questions".format_map(kept)
     )
-    for half in ("tuned", "kept back", "fresh"):
+    for half in ("tuned", "kept back", "fresh"):  # the last two were judged before any tuning
         found = tally(half)
         is_bad |= found["contradicted"] > 0 or found["right"] < LEAST_RIGHT * found["models"]
         is_bad |= found["ignored"] > MOST_IGNORED * found["of"]
         said.append(
-            "fits: embedded provider, {sentences} sentences, {half}: {right} right of {models}"
+            "fits: embedded provider, {sentences} sentences, at first {half}: {right} right of {models}"
             " models, {refused} refused with questions; of {of} commitments {honoured} honoured,"
             " {ignored} silently ignored, {contradicted} contradicted".format(half=half, **found)
         )
