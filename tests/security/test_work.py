@@ -319,7 +319,8 @@ def test_parents_are_not_listed_once_for_each_of_many_arrays() -> None:
         report = validate(json.dumps(document)).report
     # So many are counted and not read.
     assert [(d.code, d.got) for d in report.errors] == [("GMN708", "9000"), ("GMN708", "6000")]
-    most = {"A": [[[1.0]]] * 64, "B": [[[[1.0]]]] * 64}
+    noisy, moved = [[0.5], [0.5]], [[[1.0], [0.0]], [[0.0], [1.0]]]
+    most = {"A": [*[[[1.0]]] * 63, noisy], "B": [*[[[[1.0]]]] * 63, moved]}
     with work.allowance(2_000_000):
         spec = validate(json.dumps(most)).spec
     assert spec is not None

@@ -94,7 +94,9 @@ def _swapped(a: str, b: str, was: str, now: str) -> bool:
     # Within a string, where other words may be spelled the same.
     a, b = nfc(a), nfc(b)
     words = zip(_WORD.findall(a), _WORD.findall(b), strict=False)
-    return _WORD.split(a) == _WORD.split(b) and all(x == y or (x, y) == (was, now) for x, y in words)
+    return _WORD.split(a) == _WORD.split(b) and all(
+        x == y or (x, y) == (was, now) for x, y in words
+    )
 
 
 def _leaves(old: object, new: object) -> Iterator[tuple[object, object]]:
