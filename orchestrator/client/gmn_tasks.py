@@ -94,7 +94,7 @@ class GMNTasks:
     def _may_be_staged(self, task: GenerationRequest[GMNSpec]) -> GenerationRequest[GMNSpec]:
         """The same, which may be asked for in stages where the limits leave calls for it."""
         router, route, asked = self.loop.router, task.first.route, task.first.description
-        most = router.questions_on(self.loop.routes(route))
+        most = router.questions_on(self.loop.routes(route), task.samples)
         if not most or asked is None:
             return task
         staging = Staging(

@@ -105,7 +105,7 @@ class RouterCompleter:
             choice.mode_for, choice.is_staged, choice.ignored,
         )  # fmt: skip
         self.staged, self.as_recorded = choice.staged, choice.as_recorded
-        self._questions: dict[tuple[str, ...], int] = {}
+        self._attempts: dict[tuple[str, ...], int] = {}
 
     @cached_property
     def own_routes(self) -> frozenset[str]:
@@ -116,19 +116,19 @@ class RouterCompleter:
             if any(one.is_own_server for one in self.routes.first_group(name))
         )
 
-    def questions_on(self, routes: Sequence[str]) -> int:
+    def questions_on(self, routes: Sequence[str], samples: int = 1) -> int:
         """The most calls of staged mode on a route of these; 0 where there is none."""
-        known = self._questions.get(asked := tuple(routes))
-        if known is None:
-            known = self._questions[asked] = self._most_questions(asked)
-        return known
-
-    def _most_questions(self, routes: Sequence[str]) -> int:
         if are_embedded(self.routes.first_group(routes[0])):
             return 0
-        asked = [self.deployments.routes.get(one, (one,)) for one in routes]
-        per_call = max(wire_attempts_on(self._config, self._settings, one) for one in asked)
-        return questions_of(self._config, per_call)
+        return questions_of(self._config, self._attempts_of_call(routes), samples)
+
+    def _attempts_of_call(self, routes: Sequence[str]) -> int:
+        known = self._attempts.get(tuple(routes))
+        if known is None:
+            asked = [self.deployments.routes.get(one, (one,)) for one in routes]
+            known = max(wire_attempts_on(self._config, self._settings, one) for one in asked)
+            self._attempts[tuple(routes)] = known
+        return known
 
     def enforce_samples(self, routes: Sequence[str], samples: int, max_calls: int) -> None:
         """Refuse more samples than may go on the wire, beside the other calls of a loop.
@@ -142,8 +142,7 @@ class RouterCompleter:
         if samples == 1:
             return
         most = self._config.orchestrator.limits.wire_attempts
-        asked = [self.deployments.routes.get(one, (one,)) for one in routes]
-        per_call = max(wire_attempts_on(self._config, self._settings, one) for one in asked)
+        per_call = self._attempts_of_call(routes)
         found = (max_calls - 1 + samples) * per_call
         if found > most:
             raise ValueError(

@@ -136,7 +136,7 @@ def _tries_of(arguments: Mapping[str, Any], group: str) -> int:
     return levels * (1 + max((int(value) for value in stated), default=0))
 
 
-def questions_of(config: Config, per_call: int) -> int:
+def questions_of(config: Config, per_call: int, samples: int = 1) -> int:
     """The most calls of staged mode, as many as ``limits.wire_attempts`` leaves beside the loop's.
 
     Fewer than `FEWEST_QUESTIONS` are none: staged mode does not take place.
@@ -145,7 +145,8 @@ def questions_of(config: Config, per_call: int) -> int:
     if ours.generation.mode not in ("auto", "staged"):
         return 0
     each = per_call + waits_of(config, per_call)
-    taken = 0 if ours.generation.mode == "staged" else ours.generation.max_calls * each
+    calls = ours.generation.max_calls + samples - 1
+    taken = 0 if ours.generation.mode == "staged" else calls * each
     most = min(ours.generation.max_questions, (ours.limits.wire_attempts - taken) // each)
     return most if most >= FEWEST_QUESTIONS else 0
 

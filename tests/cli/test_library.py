@@ -10,6 +10,7 @@ import pytest
 from orchestrator.cli.main import main
 from orchestrator.gmn.codes import CATALOGUE
 from orchestrator.gmn.validate import validate
+from orchestrator.gmn.words.code_examples import code_examples
 
 LIBRARY = Path(__file__).parents[2] / "prompts" / "library"
 Output = pytest.CaptureFixture[str]
@@ -35,19 +36,33 @@ def test_a_model_that_is_not_there_is_answered_with_a_near_one(capsys: Output) -
 @pytest.mark.parametrize("code", sorted(CATALOGUE))
 def test_every_code_is_explained(code: str, capsys: Output) -> None:
     assert main(["explain", code.lower()]) == 0
-    first, second = capsys.readouterr().out.splitlines()
+    first, second, *rest = capsys.readouterr().out.splitlines()
     assert first == f"{code} {CATALOGUE[code].severity}: {CATALOGUE[code].title}"
     assert second.startswith("It is about ")
+    one = code_examples()[code]
+    said = " ".join(rest)
+    assert said.startswith(one.words)
+    shown = ("This raises it:" in rest, "This does not:" in rest)
+    assert shown == (bool(one.fails), bool(one.fixed))
+    for line in (*one.fails.splitlines(), *one.fixed.splitlines()):
+        assert f"  {line}" in rest
 
 
 def test_a_code_is_explained_as_json(capsys: Output) -> None:
     assert main(["explain", "--json", "GMN201"]) == 0
+    one = code_examples()["GMN201"]
+    fails, fixed = one.documents()
+    assert fails != fixed
     assert json.loads(capsys.readouterr().out) == {
         "code": "GMN201",
         "severity": "error",
         "title": "row does not sum to 1",
         "about": "probabilities",
         "repaired": True,
+        "words": one.words,
+        "fails": fails,
+        "fixed": fixed,
+        "beside": {},
     }
 
 

@@ -257,7 +257,7 @@ def grows_faster(
             return f"{size} characters take as long as {most * length} should"
     short, long = make(length // 4), make(length)
     taken = cpu(lambda: work(long))
-    if taken < 20 * plain:
+    if taken < 10 * plain:
         return ""
     for times in (1, 5):
         taken = taken if times == 1 else cpu(lambda: work(long), times)

@@ -303,6 +303,7 @@ ALLOWED = {
     ("cli/files.py", "open"): "a result, which has the mode of the user's umask",
     ("cli/files.py", "write_bytes"): "a result, which has the mode of the user's umask",
     ("cli/output.py", "open"): "the null device",
+    ("cli/doctor.py", "TemporaryFile"): "an empty file of its owner, gone at once, to see",
     ("client/batch/journal.py", "connect"): "a database whose file is private by then",
     ("client/batch/database.py", "connect"): "a server of PostgreSQL",
     ("client/batch/output.py", "open"): "a result, which has the mode of the user's umask",

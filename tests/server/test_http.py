@@ -278,7 +278,7 @@ def test_a_tenant_sees_nothing_of_another(wire: WireServer, with_keys: Served) -
         one.put("/api/personas/mine", json={"id": "mine", "name": "Mine"})
         session, turn = mine["session_id"], mine["interaction_id"]
         paths = {
-            "conversation_id": session, "turn_id": turn, "persona_id": "mine",
+            "conversation_id": session, "turn_id": turn, "persona_id": "mine", "name": "mine",
         }  # fmt: skip
         document = one.get("/openapi.json").json()
         for path, operations in document["paths"].items():

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _FILE = Path(__file__).with_name("code_examples.txt")
-_TIMES = re.compile(r"<<(\d+) times: (.*?)>>", re.DOTALL)
+_TIMES = re.compile(r"<<(\d+) times: ((?:[^<>]|<(?!<)|>(?!>))*+)>>")
 _NODE = re.compile(r"node \w+ (\w+)")
 _WITHOUT = "# without "
 _ONES_OWN = re.compile(r"(?:node |# without )")

@@ -85,7 +85,7 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[str, str, str], str]], ...] = (
     (re.compile(r"^what can the agent do"), _listed("actions")),
     (re.compile(r"^what does the agent want"), _wanted),
     (re.compile(rf"is meant by {_QUOTED}"), _meant),
-    (re.compile(r"is seen at ([^,]+), and"), _seen),
+    (re.compile(r"is seen at ([^,]{1,48}), and"), _seen),
     (re.compile(rf"^where does it start.* is {_QUOTED}"), _instead),
     (re.compile(rf"^what does {_QUOTED} mean"), _instead),
     (re.compile(rf"^with which probability does this happen: {_QUOTED}"), _often),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SECTIONS = {"states": "state", "observations": "observation", "actions": "action"}
 _TABLES = ("likelihoods", "transitions", "priors")
 #: ``name=label|label`` in an expectation.
-_CLAIM = re.compile(r"([^\W\d]\w*)\s*=\s*([^\s=;\"']+(?:\s*\|\s*[^\s=;\"']+)*)")
+_CLAIM = re.compile(r"(?<!\w)([^\W\d]\w*+)\s*=\s*([^\s=;\"']+(?:\s*\|\s*[^\s=;\"']+)*)")
 
 
 class Mention(NamedTuple):

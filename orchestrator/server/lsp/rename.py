@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from orchestrator.server.lsp.analysis import Analysis
     from orchestrator.server.lsp.mentions import Mention, Symbols
 
+_LABEL, _NAME = re.compile(LABEL_PATTERN), re.compile(NAME_PATTERN)
+_WORD = re.compile(r"[\w.+-]+")  # a name or a label, with all that may be part of one
+
 
 def renamed_at(analysis: Analysis, offset: int) -> Mention:
     """The mention at `offset` of something that can be renamed.
@@ -58,8 +61,8 @@ def rename(analysis: Analysis, offset: int, new: str) -> list[Edit]:
 
 
 def _check(mention: Mention, names: Symbols, new: str) -> None:
-    form = LABEL_PATTERN if mention.label else NAME_PATTERN
-    if not re.fullmatch(form, new):
+    form = _LABEL if mention.label else _NAME
+    if not form.fullmatch(new):
         what = "label" if mention.label else "name"
         allowed = "letters, digits, _ . + -" if mention.label else "letters, digits and _"
         raise NotPossibleError(f"{new!r} is not a {what}: {allowed}, up to 48, not first a sign")
@@ -89,8 +92,11 @@ def _swapped(a: str, b: str, was: str, now: str) -> bool:
     if nfc(a) == was:
         return nfc(b) == now
     # Within a string, where other words may be spelled the same.
-    parts = [re.escape(part) for part in nfc(a).split(was)]
-    return re.fullmatch(f"(?:{re.escape(was)}|{re.escape(now)})".join(parts), nfc(b)) is not None
+    a, b = nfc(a), nfc(b)
+    words = zip(_WORD.findall(a), _WORD.findall(b), strict=False)
+    return _WORD.split(a) == _WORD.split(b) and all(
+        x == y or (x, y) == (was, now) for x, y in words
+    )
 
 
 def _leaves(old: object, new: object) -> Iterator[tuple[object, object]]:

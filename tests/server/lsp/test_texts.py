@@ -22,7 +22,7 @@ from orchestrator.server.lsp.hover import explain_at
 from orchestrator.server.lsp.lenses import claims
 from orchestrator.server.lsp.positions import Caret, Edit, Text, difference, replaced
 from orchestrator.server.lsp.quick_fixes import fix_all, quick_fixes
-from orchestrator.server.lsp.rename import rename
+from orchestrator.server.lsp.rename import _swapped, rename
 from tests.support.specimens import SPECIMENS
 
 LIBRARY = sorted((Path(__file__).parents[3] / "prompts" / "library").glob("*.gmn"))
@@ -53,6 +53,17 @@ def change_everything(analysis: Analysis, offset: int) -> None:
     with contextlib.suppress(NotPossibleError):
         made = rename(analysis, offset, "new_name")
         assert all(0 <= edit.start <= edit.end <= size for edit in made)
+
+
+@pytest.mark.timeout(60)
+def test_a_name_in_a_long_string_is_compared_in_one_way_only() -> None:
+    run = "a" * 4000
+    assert not _swapped(f"{run} {{a}}!", f"{run} {{aa}}?", "a", "aa")
+    assert _swapped(f"{run} {{a}} a=b.", f"{run} {{aa}} aa=b.", "a", "aa")
+    assert not _swapped("a=b|c", "aa=b|d", "a", "aa")
+    assert not _swapped("a=b", "aa=b a", "a", "aa")
+    assert not _swapped("aa=b", "a=b", "a", "aa")
+    assert not _swapped("b-a=b", "b-aa=b", "a", "aa")
 
 
 @pytest.mark.timeout(600)
