@@ -44,9 +44,9 @@ def lines() -> tuple[list[str], bool]:
         is_bad |= found["contradicted"] > 0 or found["right"] < LEAST_RIGHT * found["models"]
         is_bad |= found["ignored"] > MOST_IGNORED * found["of"]
         said.append(
-            "fits: embedded provider, {sentences} sentences, at first {half}: {right} right of {models}"
-            " models, {refused} refused with questions; of {of} commitments {honoured} honoured,"
-            " {ignored} silently ignored, {contradicted} contradicted".format(half=half, **found)
+            "fits: embedded provider, {sentences} sentences, at first {half}: {right} right of"
+            " {models} models, {refused} refused with questions; of {of} commitments {honoured}"
+            " honoured, {ignored} silently ignored, {contradicted} contradicted".format(half=half, **found)
         )
     caught = [is_caught(d.sentence, twin) for d in detailed() for _, twin in twins(d.spec)]
     share = sum(caught) / len(caught)

@@ -92,6 +92,7 @@ async def _attempt(
         return await endpoint(**arguments)
     trace, deployment = orchestrator_trace, str((arguments.get("model_info") or {}).get("id") or "")
     known = left_out = trace.refused.get(deployment, frozenset()) & trace.optional
+    was_blank = False
     while True:
         arguments = {key: value for key, value in arguments.items() if key not in left_out}
         try:
@@ -103,7 +104,10 @@ async def _attempt(
                 raise
             if type(error).__name__ == "UnsupportedParamsError":  # LiteLLM's own: nothing was sent
                 trace.withdraw()
+            was_blank = trace.latest is not None and trace.latest.is_blank
         left_out |= refused
+    if was_blank:  # it answers, and not in a stream: from now on it is asked for the whole at once
+        trace.refused[deployment] = trace.refused.get(deployment, frozenset()) | _STREAM
     if left_out != known:
         trace.refused[deployment] = trace.refused.get(deployment, frozenset()) | left_out
         _log.info("%s takes no %s: asked without", deployment, ", ".join(sorted(left_out)))

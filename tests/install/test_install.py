@@ -143,6 +143,6 @@ def test_pip_install_takes_the_newest_within_our_bounds_and_works_elsewhere(
     assert "gmn 1.0" in run(*command, cwd=elsewhere, home=home)
     call = (
         "from orchestrator import completion\n"
-        "print(completion('offline', [{'role': 'user', 'content': 'a thermostat'}]).choices[0])"
+        "print(completion('offline', [{'role': 'user', 'content': 'hello'}]).choices[0])"
     )
     assert "embedded provider" in run(binaries / "python", "-c", call, cwd=elsewhere, home=home)
