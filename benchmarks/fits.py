@@ -46,7 +46,9 @@ def lines() -> tuple[list[str], bool]:
         said.append(
             "fits: embedded provider, {sentences} sentences, at first {half}: {right} right of"
             " {models} models, {refused} refused with questions; of {of} commitments {honoured}"
-            " honoured, {ignored} silently ignored, {contradicted} contradicted".format(half=half, **found)
+            " honoured, {ignored} silently ignored, {contradicted} contradicted".format_map(
+                {**found, "half": half}
+            )
         )
     caught = [is_caught(d.sentence, twin) for d in detailed() for _, twin in twins(d.spec)]
     share = sum(caught) / len(caught)
