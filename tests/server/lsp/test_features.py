@@ -604,7 +604,7 @@ def test_a_lens_of_a_document_that_is_not_valid_says_so(editor: Started) -> None
 
 
 def test_measuring_ends_when_the_text_is_edited(editor: Started) -> None:
-    slow = swapped("type: explorer", 'type: explorer metadata: {expect: "pos=c within 9999"}')
+    slow = swapped("type: explorer", 'type: explorer metadata: {expect: "pos=c at 2000"}')
     slow = slow.replace("horizon: 2", "horizon: 7")
     editor.open(slow)
     (found,) = editor.ask("textDocument/codeLens", types.CodeLensParams(THIS))
@@ -621,7 +621,7 @@ def test_measuring_ends_when_the_text_is_edited(editor: Started) -> None:
 
 
 def test_a_request_that_is_cancelled_is_answered_so(editor: Started) -> None:
-    slow = swapped("type: explorer", 'type: explorer metadata: {expect: "pos=c within 9999"}')
+    slow = swapped("type: explorer", 'type: explorer metadata: {expect: "pos=c at 2000"}')
     editor.open(slow.replace("horizon: 2", "horizon: 7"))
     (found,) = editor.ask("textDocument/codeLens", types.CodeLensParams(THIS))
     waiting = editor.begin("codeLens/resolve", found, "to-cancel")
