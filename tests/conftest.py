@@ -42,7 +42,7 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def watched_calls() -> BlockBuster:
-    """What watches for blocking calls of ours; to make it for each test takes 2 ms of it."""
+    """What watches for our own blocking calls; to make it for each test takes 2 ms of it."""
     watched = BlockBuster("orchestrator")
     for function in watched.functions.values():
         # Of the instrument: under load a thread is stopped while it holds this lock.

@@ -51,7 +51,7 @@ class Place:
         """The same place, further on."""
         return dataclasses.replace(self, end=end)
 
-    def told(self, event: core.BaseEvent) -> str:
+    def framed(self, event: core.BaseEvent) -> str:
         """An event after which a reader is here, on the wire."""
         heard = self.heard
         event_id = f"{self.turn_id}:{self.message}:{heard.length}:{heard.mark}{self.end}"
@@ -83,32 +83,32 @@ async def of_turn(live: LiveTurn, place: Place | None, made: Any) -> AsyncIterat
     turn = live.turn_id
     if place is None:
         place = Place(turn)
-        yield place.told(core.RunStartedEvent(thread_id=live.conversation_id, run_id=turn))
+        yield place.framed(core.RunStartedEvent(thread_id=live.conversation_id, run_id=turn))
     if place.end == ":new":
         place = place.at("")
-        yield place.told(_begin(place))
+        yield place.framed(_begin(place))
     async for piece in live.pieces(place.heard):
         if piece.begins_again:
             if not place.end:
-                yield place.at(":end").told(core.TextMessageEndEvent(message_id=place.message_id))
+                yield place.at(":end").framed(core.TextMessageEndEvent(message_id=place.message_id))
             void, place = place.message_id, Place(turn, place.message + 1)
-            yield place.told(core.CustomEvent(name="begins_again", value={"void": void}))
+            yield place.framed(core.CustomEvent(name="begins_again", value={"void": void}))
             place = place.at("")
-            yield place.told(_begin(place))
+            yield place.framed(_begin(place))
         place = dataclasses.replace(place, heard=piece.heard)
         if piece.text:
             content = core.TextMessageContentEvent(message_id=place.message_id, delta=piece.text)
-            yield place.told(content)
+            yield place.framed(content)
     if not place.end:
         place = place.at(":end")
-        yield place.told(core.TextMessageEndEvent(message_id=place.message_id))
+        yield place.framed(core.TextMessageEndEvent(message_id=place.message_id))
     last: core.BaseEvent
     try:
         result = made(await live.result())
         last = core.RunFinishedEvent(thread_id=live.conversation_id, run_id=turn, result=result)
     except Exception as error:  # noqa: BLE001  it is said as the last event
         last = _failure(error)
-    yield place.at(":over").told(last)
+    yield place.at(":over").framed(last)
 
 
 def _begin(place: Place) -> core.BaseEvent:
@@ -121,7 +121,7 @@ async def of_generation(stream: AsyncIterator[events.Event], run_id: str) -> Asy
     yield encoded(core.RunStartedEvent(thread_id=run_id, run_id=run_id))
     try:
         async for event in stream:
-            for part in run.told(event):
+            for part in run.parts_of(event):
                 yield encoded(part)
     except Exception as error:  # noqa: BLE001  it is said as the last event
         for part in (*run.closed(), _failure(error)):
@@ -136,7 +136,7 @@ class _Run:
     step: str = ""
     message: str = ""
 
-    def told(self, event: events.Event) -> Iterator[core.BaseEvent]:
+    def parts_of(self, event: events.Event) -> Iterator[core.BaseEvent]:
         """An event of the loop in the words of the stream."""
         if isinstance(event, events.Asked):
             yield from self.closed()

@@ -49,11 +49,11 @@ def test_a_walk_is_the_episode_of_simulate(text: str, policy: dict[str, object])
         walk = Walk(subject.engine, seed)
         walk.goes_on(2)  # as far as somebody looks
         walked = walk.first(5)
-        told = [
+        moved = [
             {v.name: v.names[i] for v, i in zip(model.states, state, strict=True)}
             for state in walk.states[: len(walked.steps)]
         ]
-        assert told == [step.state for step in run.steps]
+        assert moved == [step.state for step in run.steps]
         assert walked[1:] == (run.surprised, run.unsettled, run.shortened)
 
 

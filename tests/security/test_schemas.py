@@ -253,7 +253,7 @@ def test_a_long_plain_list_is_taken() -> None:
 
 
 async def test_an_answer_that_was_paid_for_is_an_attempt(wire: WireServer) -> None:
-    # Each level differs, so that it is no answer in a loop, which is stopped.
+    # Each level differs, so that it does not count as a loop, which is stopped.
     deep = "".join(f'{{"n": {n}, "parts": [' for n in range(330)) + "]}" * 330
     wire.plan("m", deep, '{"parts": []}')
     async with Orchestrator(configured(wire.base, "m")) as orc:

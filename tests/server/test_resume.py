@@ -36,7 +36,7 @@ async def stream(parts: list[str], place: agui.Place | None, *, fails: bool = Fa
 
 
 class Reader:
-    """A browser: it keeps the last id, and the messages that it was told to show."""
+    """A browser: it keeps the last id, and the messages that it is to show."""
 
     def __init__(self) -> None:
         self.last_id = ""

@@ -189,7 +189,7 @@ def twins(spec: GMNSpec) -> Iterator[tuple[str, GMNSpec]]:
 
 
 def is_caught(sentence: str, twin: GMNSpec) -> bool:
-    """Whether a twin is refused: it is no valid model, does not fit, or does not behave."""
+    """Whether a twin is refused: it is not valid, does not fit, or does not behave."""
     verdict = validate(twin, run_steps=1)
     if verdict.spec is None or verdict.compiled is None or not verdict.report.is_valid:
         return True

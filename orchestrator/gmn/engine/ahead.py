@@ -97,8 +97,8 @@ def _different(tables: Array) -> tuple[Indices, Indices]:
     """Where the different ones lie on the middle axis, and for each which it equals."""
     states, count, columns = tables.shape
     scale = np.maximum(1.0, np.abs(tables).max(axis=(0, 1)))
-    told = product(signatures(states).T, tables.reshape(states, -1)).reshape(3, count, columns)
-    first, back = distinct((told / (states * scale)).swapaxes(0, 1).reshape(count, -1))
+    sums = product(signatures(states).T, tables.reshape(states, -1)).reshape(3, count, columns)
+    first, back = distinct((sums / (states * scale)).swapaxes(0, 1).reshape(count, -1))
     if (np.abs(tables - tables[:, first[back]]) > _ROUNDING * scale).any():
         return np.arange(count), np.arange(count)
     return first, back

@@ -94,7 +94,7 @@ def _unclear(scan: Scan) -> Iterator[TextSpan]:
     found: dict[int, list[Commitment]] = {}
     for one in scan.found:
         found.setdefault(bisect.bisect_left(ends, one.span.start), []).append(one)
-    told = {bisect.bisect_left(ends, one.span.start) for one in scan.effects}
+    with_effect = {bisect.bisect_left(ends, one.span.start) for one in scan.effects}
     begin = 0
     for number_of, end in enumerate(scan.clause_ends if known else ()):
         said = found.get(number_of, [])
@@ -108,7 +108,7 @@ def _unclear(scan: Scan) -> Iterator[TextSpan]:
         has_rest = any(not known.isdisjoint(roots(scan.low(n))) for n in named)
         has_rest |= any(scan.low(n) in HAPPENS or number(scan.low(n)) is not None for n in left)
         lost = [n for n in range(begin, end) if not scan.taken[n] and scan.low(n) in CONDITIONS]
-        if has_rest or (number_of in told and lost):
+        if has_rest or (number_of in with_effect and lost):
             yield TextSpan(scan.tokens[begin].start, scan.tokens[end - 1].end)
         begin = end + 1
 

@@ -126,7 +126,7 @@ def test_observations_that_depend_on_the_action_need_the_action_done_last() -> N
     np.testing.assert_array_equal(model.A[0][:, :, 1], [[0.85, 0.15], [0.15, 0.85]])
     np.testing.assert_array_equal(model.A[0][:, :, [0, 2]], np.full((2, 2, 2), 0.5))
     assert "GMN810 observations depend on the action" in notes(text)
-    assert "first state" not in notes(text)  # nothing is told before the first action
+    assert "first state" not in notes(text)  # nothing is known before the first action
 
 
 STARTS: dict[str, list[float]] = {
