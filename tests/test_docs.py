@@ -74,18 +74,14 @@ PARSERS: list[Any] = [
 ]
 
 
-def examples() -> Iterator[Any]:
-    for page in PAGES:
-        document = Sybil(parsers=PARSERS, pattern=page.name, path=str(page.parent)).parse(page)
-        for example in document.examples():
-            yield pytest.param(example, id=f"{page.name} line {example.line}")
-
-
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # the drop-in lives with the process
-@pytest.mark.parametrize("example", list(examples()))
-def test_the_pages_are_true(example: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_pages_are_true(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # One test for a page: its blocks are read from the top, and use the names of those above them.
     monkeypatch.chdir(ROOT)
-    example.evaluate()
+    document = Sybil(parsers=PARSERS, pattern=page.name, path=str(page.parent)).parse(page)
+    for example in document.examples():
+        example.evaluate()
 
 
 def blocks(language: str, *pages: Path) -> list[str]:
