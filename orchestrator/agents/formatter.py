@@ -14,6 +14,7 @@ from orchestrator.types.messages import LLMMessage, LLMRole
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from orchestrator.agents.memory import PastTurn
     from orchestrator.agents.persona import PersonaConfig
 
 # Code is matched first and stays as it is, and underscores belong to names: only headings and
@@ -26,15 +27,6 @@ _MARKS = re.compile(
     r"(?![A-Za-z0-9_*])",
     re.M | re.S,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class PastTurn:
-    """A turn that has been answered, as a formatter sees it."""
-
-    number: int
-    message: str
-    answer: str
 
 
 @dataclass(frozen=True, slots=True)

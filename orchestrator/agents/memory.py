@@ -76,6 +76,15 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
+class PastTurn:
+    """What a question may show of a turn that has been answered."""
+
+    number: int
+    message: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
 class Past:
     """What a conversation held before a turn.
 
@@ -86,7 +95,7 @@ class Past:
     """
 
     since: int
-    turns: list[Turn]
+    turns: list[PastTurn]
     sentences: list[dict[str, Any]]
 
 
@@ -292,16 +301,16 @@ class Memory:
         with reading(self.engine) as connection:
             since = _conversation(connection, of, turn.tenant).summed_to
             bounds = {"of": of, "after": since, "before": turn.number, "most": turns}
-            found = connection.execute(made.RECENT, bounds).mappings().all()
+            found = connection.execute(made.RECENT, bounds).all()
             rows = connection.execute(made.LAST_SENTENCES, {"of": of, "most": sentences}).mappings()
-            return Past(
-                since, [_turn(row) for row in found][::-1], [dict(one) for one in rows][::-1]
-            )
+            past = [PastTurn(*row) for row in reversed(found)]
+            return Past(since, past, [dict(one) for one in rows][::-1])
 
-    def oldest(self, turn: Turn, *, after: int, limit: int) -> list[Turn]:
+    def oldest(self, turn: Turn, *, after: int, limit: int) -> list[PastTurn]:
         """The first answered turns of its conversation after a number and before it, in order."""
         bounds = {"of": turn.conversation_id, "after": after, "before": turn.number, "most": limit}
-        return self._turns(made.OLDEST, bounds)
+        with reading(self.engine) as connection:
+            return [PastTurn(*row) for row in connection.execute(made.OLDEST, bounds)]
 
     def open_turns(self) -> list[Turn]:
         """Turns of every tenant of whose end nothing is known, and which no other process that
@@ -311,9 +320,9 @@ class Memory:
         living = {owner for owner in others if owner and self._presence.lives(owner)}
         return [one for one in found if one.owner not in living]
 
-    def _turns(self, wanted: sa.Select[Any], values: Mapping[str, Any] | None = None) -> list[Turn]:
+    def _turns(self, wanted: sa.Select[Any]) -> list[Turn]:
         with reading(self.engine) as connection:
-            return [_turn(row) for row in connection.execute(wanted, values).mappings()]
+            return [_turn(row) for row in connection.execute(wanted).mappings()]
 
     def remember(
         self, conversation_id: str, kept: Sequence[Sentence], made_by: str, *, from_turn: int,
