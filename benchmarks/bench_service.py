@@ -3,6 +3,8 @@
 200 messages at once, and as many a second as take half of a core; everything has a process of its
 own. What is said of the service is its ratio to the Router in the same run. With seconds as
 argument it is a soak: 20 at once for so long, and memory, descriptors and rows must stay flat.
+Then 50 users at a time have conversations of 20 turns, so that no question grows with the time.
+The model states a timeout, so that both sides ask it for whole answers.
 `--postgres` has both databases in turn.
 """
 
@@ -38,6 +40,7 @@ from tests.support.wire import Reply
 
 MODEL_S = 0.05
 AT_ONCE, ROUNDS = 200, 2
+USERS, TURNS = 50, 20
 PER_S, PACED = 10, 150
 
 
@@ -79,9 +82,10 @@ def service(config: dict[str, Any], serve: Any = _serve) -> Iterator[tuple[str, 
 
 
 async def ask(http: aiohttp.ClientSession, n: int) -> float:
-    """Seconds of one message; each of 50 users has its own conversation."""
+    """Seconds of one message; each user has a conversation, and others come after its turns."""
     began = time.perf_counter()
-    body = {"message": f"message {n}", "user_id": f"user {n % 50}", "persona_id": "bench"}
+    user = n % USERS + n // (USERS * TURNS) * USERS
+    body = {"message": f"message {n}", "user_id": f"user {user}", "persona_id": "bench"}
     async with http.post("/api/llm/interact", json=body) as response:
         assert response.status == 200, await response.text()
         await response.read()
@@ -161,7 +165,7 @@ def run(base: str, url: str, seconds: float) -> None:
     with tempfile.TemporaryDirectory() as name:
         config = service_config(base, Path(name), url, routes={"default": ["m"]})
         config["model_list"][0]["model_name"] = "m"
-        config["model_list"][0]["litellm_params"]["model"] = "openai/m"
+        config["model_list"][0]["litellm_params"] |= {"model": "openai/m", "timeout": 60}
         with service(config) as ours:
             if seconds:
                 asked = asyncio.run(soaked(*ours, seconds=seconds))
@@ -171,7 +175,7 @@ def run(base: str, url: str, seconds: float) -> None:
         memory = Memory(config["orchestrator"]["server"]["database"])
         kept = [
             turn
-            for one in memory.conversations(tenant="", limit=1000)
+            for one in memory.conversations(tenant="", limit=asked)
             for turn in memory.turns(one.id, tenant="")
         ]
         memory.close()

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 _log = logger_of(__name__)
 _FILE_NAME = re.compile(r"[0-9a-f]{2}[/\\][0-9a-f]{2}[/\\][0-9a-f]{28}\.val")
+#: Every thread has a connection with pages of its own: 2 MB read and write as fast as the 32 MB
+#: that diskcache takes.
+_FEW_PAGES = "PRAGMA cache_size = -2000"
 # What a damaged or unusable database raises.
 _FAULTS = (sqlite3.Error, OSError, diskcache.Timeout)
 _FILES = ("cache.db", "cache.db-wal", "cache.db-shm")
@@ -134,8 +137,9 @@ class _Database(diskcache.Cache):  # type: ignore[misc]  # diskcache ships no ty
                 path, timeout=_TIMEOUT_S, isolation_level=None, factory=_Connection
             )
             con.text_factory = _text
-            for pragma in ("cache_size", "mmap_size", "synchronous"):
+            for pragma in ("mmap_size", "synchronous"):
                 con.execute(f"PRAGMA {pragma} = {DEFAULT_SETTINGS[f'sqlite_{pragma}']}")
+            con.execute(_FEW_PAGES)
             self._local.con = con
         return con
 
@@ -191,6 +195,7 @@ class DiskBackend:
             _log.warning("The cache in %s: %s.", self._directory, "; ".join(self._foreign))
         settings = {**DEFAULT_SETTINGS, "size_limit": self._size_limit_mb * 2**20}
         disk = _Database(str(self._directory), disk=JSONBytesDisk, timeout=_TIMEOUT_S, **settings)
+        disk._sql(_FEW_PAGES)  # diskcache has set its own number for this thread
         if self._foreign:
             self._recount(disk)
         # Else what a clock ahead has stored would be the last to make room, and new rows the first.

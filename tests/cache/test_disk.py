@@ -8,6 +8,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,17 @@ async def test_a_value_file_outside_the_store_is_never_opened(tmp_path: Path) ->
     plant(tmp_path / "cache", "filename", "../secret.json")
     plant(tmp_path / "cache", "mode", 2)
     assert store.get("k") is None
+
+
+def test_a_thread_holds_two_megabytes_of_pages_at_most(tmp_path: Path) -> None:
+    disk = DiskBackend(tmp_path, 100)._disk
+
+    def pages() -> tuple[int]:
+        return disk._sql("PRAGMA cache_size").fetchone()  # type: ignore[no-any-return]
+
+    with ThreadPoolExecutor(1) as another:
+        sizes = [pages(), another.submit(pages).result()]
+    assert sizes == [(-2000,), (-2000,)]
 
 
 def test_large_values_live_in_files_and_come_back_whole(tmp_path: Path) -> None:
