@@ -28,6 +28,7 @@ class Reply:
         stall_after: pause for good after this many parts of a stream.
         ends_after: close the connection in good order after this many parts of a stream.
         tokens: what the server says that the answer took; None: a quarter of its characters.
+        together: words in each part of a stream.
     """
 
     text: str = ""
@@ -47,11 +48,12 @@ class Reply:
     stall_after: int | None = None
     ends_after: int | None = None
     tokens: int | None = None
+    together: int = 1
 
     @property
     def said(self) -> Said:
         """The answer, before it is spelled."""
-        return Said(self.text, self.finish, self.refusal, self.tokens)
+        return Said(self.text, self.finish, self.refusal, self.tokens, self.together)
 
 
 @dataclass
