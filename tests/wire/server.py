@@ -124,7 +124,7 @@ class WireServer:
             application.router.add_get(path, self._running)
         self._add_routes(application.router)
         # A client that goes away is noticed at once.
-        runner = web.AppRunner(application, handler_cancellation=True)
+        runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0.1)
         self._loop.run_until_complete(runner.setup())
         site = web.TCPSite(runner, "127.0.0.1", 0, backlog=1024)
         self._loop.run_until_complete(site.start())
