@@ -29,6 +29,7 @@ class Reply:
         ends_after: close the connection in good order after this many parts of a stream.
         tokens: what the server says that the answer took; None: a quarter of its characters.
         together: words in each part of a stream.
+        until: what an answer waits for; a stream waits after its first part.
     """
 
     text: str = ""
@@ -49,6 +50,7 @@ class Reply:
     ends_after: int | None = None
     tokens: int | None = None
     together: int = 1
+    until: threading.Event | None = None
 
     @property
     def said(self) -> Said:
@@ -252,6 +254,8 @@ class WireServer:
                 await asyncio.sleep(3600)
             if reply.trickle_s:
                 await asyncio.sleep(reply.trickle_s)
+            while reply.until is not None and index == asked.is_stream and not reply.until.is_set():
+                await asyncio.sleep(0.01)
             await response.write(part.encode())
         self.served.prompt_tokens += asked.prompt_tokens
         self.served.completion_tokens += reply.said.tokens
