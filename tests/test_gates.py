@@ -154,6 +154,7 @@ def test_nothing_that_is_judged_holds_a_lock_while_it_waits() -> None:
         str(path)
         for path, tree in trees()
         if path.parts[1] in ("gmn", "generation", "parsing", "types")
+        and "cached_property" in (ROOT / path).read_text(encoding="utf-8")
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom | ast.Attribute)
         and "functools" in ast.unparse(node)
@@ -260,6 +261,11 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 def code_lines(text: str) -> int:
     """Lines with at least one token that is neither a comment nor part of a docstring."""
+    return code_and_comments(text)[0]
+
+
+def code_and_comments(text: str) -> tuple[int, str]:
+    """How many lines of code a module has, and the words of its comments."""
     docstrings = {
         (node.body[0].lineno, node.body[0].col_offset)
         for node in ast.walk(ast.parse(text))
@@ -271,18 +277,22 @@ def code_lines(text: str) -> int:
         tokenize.ENDMARKER,
     }  # fmt: skip
     lines: set[int] = set()
+    comments: list[str] = []
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type not in layout and token.start not in docstrings:
+        if token.type == tokenize.COMMENT:
+            comments.append(token.string.lstrip("#: "))
+        elif token.type not in layout and token.start not in docstrings:
             lines.update(range(token.start[0], token.end[0] + 1))
-    return len(lines)
+    return len(lines), " ".join(comments)
 
 
 @cache
+def tokenized(path: Path) -> tuple[int, str]:
+    return code_and_comments(path.read_text(encoding="utf-8"))
+
+
 def lines_by_file() -> dict[str, int]:
-    return {
-        str(path.relative_to(PACKAGE)): code_lines(path.read_text(encoding="utf-8"))
-        for path in FILES
-    }
+    return {str(path.relative_to(PACKAGE)): tokenized(path)[0] for path in FILES}
 
 
 def over_or_stale(room: str, budget: Budget, lines: int) -> str:
@@ -328,9 +338,7 @@ def prose_of(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield " ".join(node.value.split())
-    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
-    comments = [token.string.lstrip("#: ") for token in tokens if token.type == tokenize.COMMENT]
-    yield " ".join(comments)
+    yield tokenized(path)[1]
 
 
 @cache

@@ -27,6 +27,7 @@ from tests.gmn.test_exact import models
 ROOT = Path(__file__).parent.parent.parent
 CURATED = sorted((ROOT / "prompts" / "library").glob("*.gmn"))
 PROBLEMS = sorted((ROOT / "tests" / "gmn" / "pomdps").glob("*.gmn"))
+LARGEST = ROOT / "tests" / "gmn" / "pomdps" / "rocksample_4x4.gmn"
 
 
 def model_of(path: Path) -> Compiled:
@@ -78,9 +79,18 @@ def test_a_batch_is_as_its_episodes_alone(path: Path, change: str) -> None:
     assert_as_alone(model, steps=few, episodes=few)
 
 
-@pytest.mark.parametrize("path", PROBLEMS, ids=lambda path: path.stem)
-def test_a_batch_with_ends_and_utilities_of_acts_is_as_its_episodes_alone(path: Path) -> None:
-    assert_as_alone(model_of(path), steps=12, episodes=3)
+#: The largest problem takes a second and a half for each step of these episodes.
+STEPS = [
+    *[pytest.param(path, 3 if path == LARGEST else 12, id=path.stem) for path in PROBLEMS],
+    pytest.param(LARGEST, 12, id=f"{LARGEST.stem}-long", marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize(("path", "steps"), STEPS)
+def test_a_batch_with_ends_and_utilities_of_acts_is_as_its_episodes_alone(
+    path: Path, steps: int
+) -> None:
+    assert_as_alone(model_of(path), steps=steps, episodes=3)
 
 
 @settings(max_examples=30, deadline=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 from typing import Any
 
 import pytest
@@ -15,7 +16,6 @@ from tests.support.wire import PROVIDERS, Reply, WireServer, provider_config
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
 ASK = [{"role": "user", "content": "hi"}]
-SLOW = Reply("one two three", trickle_s=1.5)
 
 
 async def text_of(answer: Any) -> str:
@@ -34,7 +34,15 @@ def config_of(wire: WireServer, provider: str) -> dict[str, Any]:
     return config
 
 
-async def closed_meanwhile(wire: WireServer, provider: str, call: asyncio.Task[str]) -> None:
+def begun() -> tuple[Reply, threading.Event]:
+    """An answer that waits, a stream after its first part, and what lets it go on."""
+    goes_on = threading.Event()
+    return Reply("one two three", until=goes_on), goes_on
+
+
+async def closed_meanwhile(
+    wire: WireServer, provider: str, call: asyncio.Task[str], goes_on: threading.Event
+) -> None:
     """An orchestrator that is used and closed while `call` is on the wire."""
     while not wire.requests:
         await asyncio.sleep(0.01)
@@ -42,6 +50,7 @@ async def closed_meanwhile(wire: WireServer, provider: str, call: asyncio.Task[s
     async with Orchestrator(config_of(wire, provider)) as other:
         await other.generate(ASK)
     assert not call.done()
+    goes_on.set()
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
@@ -49,14 +58,15 @@ async def closed_meanwhile(wire: WireServer, provider: str, call: asyncio.Task[s
 async def test_closing_one_orchestrator_cuts_no_call_of_another(
     provider: str, stream: bool, wire: WireServer
 ) -> None:
-    wire.plan("m", SLOW if stream else Reply("one two three", delay_s=5.0))
+    reply, goes_on = begun()
+    wire.plan("m", reply)
     async with Orchestrator(config_of(wire, provider)) as orc:
 
         async def asked() -> str:
             return await text_of(await orc.acompletion(model="m", messages=ASK, stream=stream))
 
         call = asyncio.create_task(asked())
-        await closed_meanwhile(wire, provider, call)
+        await closed_meanwhile(wire, provider, call, goes_on)
         assert await call == "one two three"
         assert await asked() == "good"
 
@@ -67,7 +77,8 @@ async def test_closing_an_orchestrator_cuts_no_call_of_litellms_own(
 ) -> None:
     import litellm
 
-    wire.plan("m", SLOW)
+    reply, goes_on = begun()
+    wire.plan("m", reply)
     (entry,) = config_of(wire, provider)["model_list"]
 
     async def asked() -> str:
@@ -76,7 +87,7 @@ async def test_closing_an_orchestrator_cuts_no_call_of_litellms_own(
         return await text_of(answer)
 
     call = asyncio.create_task(asked())
-    await closed_meanwhile(wire, provider, call)
+    await closed_meanwhile(wire, provider, call, goes_on)
     assert await call == "one two three"
 
 

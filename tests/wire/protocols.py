@@ -36,6 +36,7 @@ class Said:
     finish: str = "stop"
     refusal: str = ""
     counted: int | None = None
+    together: int = 1
 
     @property
     def tokens(self) -> int:
@@ -44,9 +45,10 @@ class Said:
 
     @property
     def words(self) -> list[str]:
-        """The parts of a stream."""
+        """The parts of a stream: so many words in each."""
         *before, last = self.text.split(" ")
-        return [*(f"{word} " for word in before), last]
+        words, step = [*(f"{word} " for word in before), last], self.together
+        return ["".join(words[i : i + step]) for i in range(0, len(words), step)]
 
 
 def openai(asked: Asked, said: Said) -> Json:

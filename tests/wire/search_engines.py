@@ -113,7 +113,8 @@ class SearchEngines:
         asyncio.set_event_loop(self._loop)
         application = web.Application()
         application.router.add_route("*", "/{engine}{rest:.*}", self._answer)
-        runner = web.AppRunner(application, handler_cancellation=True)
+        # What still waits at the end of a test waits for nobody.
+        runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0.1)
         self._loop.run_until_complete(runner.setup())
         site = web.TCPSite(runner, "127.0.0.1", 0, backlog=1024)
         self._loop.run_until_complete(site.start())

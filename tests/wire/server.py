@@ -28,6 +28,8 @@ class Reply:
         stall_after: pause for good after this many parts of a stream.
         ends_after: close the connection in good order after this many parts of a stream.
         tokens: what the server says that the answer took; None: a quarter of its characters.
+        together: words in each part of a stream.
+        until: what an answer waits for; a stream waits after its first part.
     """
 
     text: str = ""
@@ -47,11 +49,13 @@ class Reply:
     stall_after: int | None = None
     ends_after: int | None = None
     tokens: int | None = None
+    together: int = 1
+    until: threading.Event | None = None
 
     @property
     def said(self) -> Said:
         """The answer, before it is spelled."""
-        return Said(self.text, self.finish, self.refusal, self.tokens)
+        return Said(self.text, self.finish, self.refusal, self.tokens, self.together)
 
 
 @dataclass
@@ -122,7 +126,7 @@ class WireServer:
             application.router.add_get(path, self._running)
         self._add_routes(application.router)
         # A client that goes away is noticed at once.
-        runner = web.AppRunner(application, handler_cancellation=True)
+        runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0.1)
         self._loop.run_until_complete(runner.setup())
         site = web.TCPSite(runner, "127.0.0.1", 0, backlog=1024)
         self._loop.run_until_complete(site.start())
@@ -250,6 +254,8 @@ class WireServer:
                 await asyncio.sleep(3600)
             if reply.trickle_s:
                 await asyncio.sleep(reply.trickle_s)
+            while reply.until is not None and index == asked.is_stream and not reply.until.is_set():
+                await asyncio.sleep(0.01)
             await response.write(part.encode())
         self.served.prompt_tokens += asked.prompt_tokens
         self.served.completion_tokens += reply.said.tokens

@@ -67,14 +67,15 @@ def test_a_name_in_a_long_string_is_compared_in_one_way_only() -> None:
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.parametrize("every", [23, pytest.param(7, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.stem)
-def test_every_beginning_of_a_curated_model_can_be_typed(path: Path) -> None:
+def test_every_beginning_of_a_curated_model_can_be_typed(path: Path, every: int) -> None:
     text = path.read_text(encoding="utf-8")
     for end in range(len(text) + 1):
         context_at(text[:end], end)
-        if end % 7 == 0:
+        if end % every == 0:
             analysis = look_everywhere(text[:end], end)
-            if end % 91 == 0:
+            if end % (13 * every) == 0:
                 for found in analysis.checked().found:
                     assert 0 <= found.span.start <= found.span.end <= end
                 change_everything(analysis, end)
