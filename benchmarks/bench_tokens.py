@@ -1,4 +1,7 @@
-"""Tokens that a model must write, compact tables against dense ones, and those of each prompt."""
+"""Tokens that a model must write, compact tables against dense ones, and those of each prompt.
+
+Also how far estimates of tokens, which need no tokenizer, are from what is counted.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,11 @@ from orchestrator.gmn.compile import compile_spec
 from orchestrator.gmn.formats import write_json, write_text
 from orchestrator.gmn.formats.schema import strict_schema
 from orchestrator.gmn.validate import validate
+from orchestrator.routing.offline.litellm_adapter import estimated_tokens
 from orchestrator.routing.output_modes import tightened
 from orchestrator.types.requests import OutputMode
+
+RECORDED = Path(__file__).parents[1] / "tests" / "support" / "smollm2.jsonl"
 
 
 def counter() -> tuple[str, object]:
@@ -47,6 +53,30 @@ def print_prompts(tokens: Callable[[str], int]) -> None:
         print(f"prompt: {mode}: {sum(counts)} tokens {counts}; characters / 3.2: {characters:.0f}")
 
 
+def print_estimates(name: str, tokens: Callable[[str], int]) -> None:
+    """Print how often an estimate is within a fifth of what is counted, and the widest misses."""
+    recorded = map(json.loads, RECORDED.read_text("utf-8").splitlines())
+    counted = {
+        "SmolLM2, its recorded answers of 40 tokens and more": [
+            (one["text"], one["completion_tokens"])
+            for one in recorded
+            if one["completion_tokens"] >= 40
+        ],
+        f"{name}, curated documents": [
+            (text, tokens(text))
+            for path in sorted(shipped("prompts", "library").glob("*.gmn"))
+            for text in [path.read_text(encoding="utf-8")]
+        ],
+    }
+    for of, pairs in counted.items():
+        ratios = sorted(estimated_tokens(text) / tokens for text, tokens in pairs)
+        near = sum(0.8 <= ratio <= 1.2 for ratio in ratios)
+        print(
+            f"estimate: {of}: {near} of {len(ratios)} within a fifth; ratio {ratios[0]:.2f} to"
+            f" {ratios[-1]:.2f}, median {ratios[len(ratios) // 2]:.2f}"
+        )
+
+
 def main() -> None:
     """Print one line per output mode and per curated model, and the median ratio."""
     name, encoding = counter()
@@ -55,6 +85,7 @@ def main() -> None:
         return len(encoding.encode(text)) if encoding else round(len(text) / 3.2)  # type: ignore[attr-defined]
 
     print_prompts(tokens)
+    print_estimates(name, tokens)
     ratios: list[float] = []
     for path in sorted(shipped("prompts", "library").glob("*.gmn")):
         spec = validate(path.read_text(encoding="utf-8")).spec

@@ -63,13 +63,13 @@ BUDGET = {
     ),
     "generation": Budget(
         1500,
-        5010,
-        "candidates, strict types, cut-off answers; search: 1,250, staged mode: 1,017",
+        5040,
+        "candidates, strict types, cut-off answers and samples; search: 1,250, staged mode: 1,027",
     ),
     "routing": Budget(
         1900,
-        5709,
-        "the embedded provider: 1,107; batch endpoints, estimates, keys, probes, search engines",
+        5726,
+        "the embedded provider: 1,107; batch endpoints, estimates, probes, search, mute streams",
     ),
     "models": Budget(
         800, 2567, "registry, facts with sources, catalogue, life cycle; keys, local servers"
@@ -82,7 +82,7 @@ BUDGET = {
     ),
     "ledger": Budget(320, 870, "sums of a month beside it, intent lines, private files"),
     "parsing": Budget(
-        400, 1605, "candidates, reasoning, patches; schemas of strangers: 340; addresses of pages"
+        400, 1609, "candidates, reasoning, patches; schemas of strangers: 340; addresses of pages"
     ),
     "gmn": Budget(
         6500,

@@ -232,8 +232,12 @@ def _as_document(contract: Contract[T], text: str, document: Evaluation[T] | Non
 
 
 def _is_cut_off(contract: Contract[T], answer: Answer, evaluation: Evaluation[T]) -> bool:
-    """Whether an answer lacks its end: its text is judged before its finish reason."""
-    if contract.accepts_cut_off or answer.finish in WHOLE:
+    """Whether an answer lacks its end: its text is judged before its finish reason.
+
+    Some servers say of every call of a tool that it is whole, also of one cut off at its limit.
+    """
+    is_call = answer.finish in WHOLE[1:] and answer.text.lstrip()[:1] == "{"
+    if contract.accepts_cut_off or (answer.finish in WHOLE and not is_call):
         return False
     may_be_cut = evaluation.may_be_cut or is_open(answer.text)
     return may_be_cut or (answer.finish == "length" and not evaluation.is_accepted)

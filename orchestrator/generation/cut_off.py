@@ -27,7 +27,8 @@ SHORTEST = 2  # of the ways to put the first question
 _ENOUGH, _FEWEST = 512, 256  # tokens in which an answer usually fits, and may fit
 _DOCUMENT = 1024  # tokens in which one fits that names every field
 _CHARACTERS_PER_TOKEN = 4  # where a server does not say how many the prompt has
-_MARGIN = 64  # tokens: estimates of a prompt are not exact
+_MARGIN = 64  # tokens: the frames of messages
+_UNSURE = 8  # estimates of a prompt may be too low by one part in so many
 _FULL = 0.9  # of a context window, above which it is what cut an answer off
 
 
@@ -157,7 +158,7 @@ def fitted(state: State[T]) -> State[T]:
     window, before = state.bounds.window, state.asked.request
     if not window:
         return state
-    read = sum(estimated_tokens(turn.text) for turn in before.messages)
+    read = _most_read(before)
     room = before.max_tokens or DEFAULT_MAX_TOKENS
     if read + min(room, _DOCUMENT) + _MARGIN <= window:
         return state
@@ -166,11 +167,17 @@ def fitted(state: State[T]) -> State[T]:
         state = shorter
         words = ("", "without examples", "without examples, in short words")[state.brevity]
         reason = f"{reason}: asked {words}"
-    read = sum(estimated_tokens(turn.text) for turn in state.asked.request.messages)
+    read = _most_read(state.asked.request)
     left = max(window - read - _MARGIN, _FEWEST)
     request = with_room(state.asked.request, left) if left < room else state.asked.request
     ask = dataclasses.replace(state.asked, request=request, reason=reason)
     return dataclasses.replace(state, asked=ask)
+
+
+def _most_read(request: Request) -> int:
+    """The tokens of a question, at the upper end of what is estimated."""
+    estimated = sum(estimated_tokens(turn.text) for turn in request.messages)
+    return estimated + estimated // _UNSURE
 
 
 def _shortened(state: State[T], read: int, window: int, *, needed: int) -> State[T] | None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from orchestrator.generation.answers import NOT_JUDGED
-from orchestrator.generation.cut_off import fitted
+from orchestrator.generation.cut_off import fitted, refused_as_too_long
 from orchestrator.generation.lessons import learn
 from orchestrator.generation.policy import rank, refused, started, step
 from orchestrator.generation.samples import carrying, sampled
@@ -105,10 +106,7 @@ class GenerationLoop:
             try:
                 prior = kept = await self._accepted_before(task, context)
                 if not kept and task.samples > 1 and not task.is_staged:
-                    prior = await sampled(
-                        task, self.completer, context=context.within(deadline_s),
-                        deadline_s=deadline_s,
-                    )  # fmt: skip
+                    prior = await self._samples(task, context, deadline_s)
                 if prior and prior[-1].evaluation.is_accepted:
                     made = generation(prior)
                 else:
@@ -132,6 +130,28 @@ class GenerationLoop:
                 path = made.attempts[0 if kept else max(len(prior) - 1, 0) :]
                 await asyncio.to_thread(self._keep, first, path, made, task.samples)
             return made
+
+    async def _samples(
+        self, task: GenerationRequest[T], context: RunContext, deadline_s: float
+    ) -> tuple[Attempt[T], ...]:
+        """Samples of the first question, or of a shorter one where that is too long; none where
+        those are too: what is left to ask for is not sampled."""
+        first, within = task.first, context.within(deadline_s)
+        ask = functools.partial(
+            sampled, completer=self.completer, context=within, deadline_s=deadline_s
+        )
+        try:
+            return await ask(task)
+        except ContextWindowExceededError as refusal:
+            begun = State(
+                first, task.contract, task.follow_ups, self._bounds(task, 0, 0),
+                Ask(first, "generate"),
+            )  # fmt: skip
+            try:
+                _, shorter = refused_as_too_long(begun, refusal)
+                return await ask(dataclasses.replace(task, first=shorter.request))
+            except ContextWindowExceededError:
+                return ()
 
     def _keep(
         self, first: Request, path: tuple[Attempt[T], ...], made: Generation[T], samples: int

@@ -19,10 +19,12 @@ _FEWEST_COPIES = 8
 #: Characters that the copies cover before an answer is stopped: rows of equal numbers are long in
 #: good documents too, blanks and words are not.
 _OF_BLANKS, _OF_WORDS, _OF_NUMBERS = 600, 3_000, 12_000
+_MOST_COPIES = 400  # of a short word: ``state_1_1_1_1``
 _ONCE_CUT_OFF = 4  # factor by which less is enough in an answer that has not come to its end
 _CIRCLE = 2_000  # characters in which a text that circles shows it
 _LEAST_NEW = 0.09  # of its length, that a text which says something new takes compressed
-_OF_LETTERS = 0.2
+_OF_OTHERS = 0.2
+_OF_TABLES = frozenset("0123456789.,;:+-|/()[]{} \t\r\n")  # what rows of numbers are written with
 _LONGEST_VALUE, _MOST_LOOKED_AT = 600, 20_000  # characters
 _QUOTED = pattern(r'"(?:[^"\\]|\\.)*(?P<end>"?)', re.DOTALL)
 _DIGITS = pattern(r"\d{1,9}")
@@ -45,7 +47,9 @@ def is_looping(text: str, *, is_cut_off: bool = False) -> bool:
 def _meant(piece: str) -> int:
     if piece.isspace():
         return _OF_BLANKS
-    return _OF_WORDS if any(c.isalpha() for c in piece) else _OF_NUMBERS
+    if _OF_TABLES.issuperset(piece):
+        return _OF_NUMBERS
+    return min(_OF_WORDS, _MOST_COPIES * len(piece))
 
 
 def is_getting_on(text: str) -> bool:
@@ -58,8 +62,8 @@ def is_getting_on(text: str) -> bool:
     if opened and not opened[-1]["end"] and len(opened[-1][0]) > _LONGEST_VALUE:
         return False
     tail = _DIGITS.sub("0", text[-_CIRCLE:])
-    is_words = sum(map(str.isalpha, tail)) > len(tail) * _OF_LETTERS
-    if len(text) < _CIRCLE or not is_words:
+    is_table = sum(c not in _OF_TABLES for c in tail) <= len(tail) * _OF_OTHERS
+    if len(text) < _CIRCLE or is_table:
         return True
     packed = zlib.compress(tail.encode(errors="replace"), 9)
     return len(packed) > len(tail) * _LEAST_NEW

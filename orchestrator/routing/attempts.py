@@ -190,9 +190,11 @@ class AttemptRecord:
         written = 0 if is_said and known.completion_tokens else written_tokens(heard)
         if not (self.is_paid or written or said.total_tokens):
             return
+        # LiteLLM counts what no part of a stream states, of a call of a tool its frame too.
+        counted = 0 if written and not said.completion_tokens else known.completion_tokens
         usage = Usage(
             known.prompt_tokens or said.prompt_tokens or prompt_tokens(asked),
-            known.completion_tokens or max(said.completion_tokens, written),
+            counted or max(said.completion_tokens, written),
             known.cached_tokens or said.cached_tokens,
         )
         is_whole = result.outcome == "answered" and said.prompt_tokens > 0

@@ -37,7 +37,7 @@ from orchestrator.routing.translate import (
 )
 from orchestrator.routing.transport import Transport
 from orchestrator.routing.unlisted import unlisted
-from orchestrator.routing.whole import answer_of, assembled, partial_of
+from orchestrator.routing.whole import answer_of, assembled, partial_of, said, said_nothing
 from orchestrator.types.cached import cached_property
 from orchestrator.types.errors import (
     CacheMissError,
@@ -48,7 +48,7 @@ from orchestrator.types.errors import (
 from orchestrator.types.requests import Answer, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from orchestrator.config.settings import Config
     from orchestrator.types.errors import LLMError
@@ -174,20 +174,16 @@ class RouterCompleter:
             embedded = EmbeddedCompleter(first[0], self.transport.record)
             return await embedded.complete(request, context)
         await self._read_table()
-        start = clock()
+        start, heard = clock(), context.on_text
         attempts: list[WireAttempt] = []
         while True:
-            trace = Trace(
-                context.cost, optional=request.optional, refused=self._refused, paces=self._paces,
-                grammar=request.grammar, own=self._own, until=context.until,
-            )  # fmt: skip
+            trace = self._trace(request, context)
             try:
                 sent = self._arguments(group or request.route, request, context)
                 response = await self.transport.send(
                     "acompletion", sent, self.deadline_s, trace, wait_until=context.until
                 )
-                if context.on_text is not None:
-                    response = await assembled(response, context.on_text, trace)
+                response = await _heard(response, context, heard, trace)
                 answer = answer_of(response, (*attempts, *trace.ended), clock() - start)
                 return await self._windows.with_end(answer, request, trace)
             except OrchestratorError:
@@ -197,14 +193,22 @@ class RouterCompleter:
                 failure = _failure(error, request, trace, attempts, clock() - start)
                 is_refused = names_response_format(error, request.mode)
                 refused = self._refused_elsewhere(error, request)
-            if refused:
+                is_mute = context.on_text is not None and said_nothing(trace)
+            if refused or is_mute:  # a server that breaks off streams says why in a whole answer
                 request = request.without(refused)
+                context = replace(context, on_text=None) if is_mute else context
                 continue
             if not is_refused or (weaker := request.mode.weaker) is None:
                 # Out here, so that the original, which can quote the prompt, is not its context.
                 raise await self._windows.naming(failure)
             await self.ignored(failure.deployment, request.mode, f"refused it: {failure.status}")
             request = replace(request, mode=weaker)
+
+    def _trace(self, request: Request, context: RunContext) -> Trace:
+        return Trace(
+            context.cost, optional=request.optional, refused=self._refused, paces=self._paces,
+            grammar=request.grammar, own=self._own, until=context.until,
+        )  # fmt: skip
 
     async def _read_table(self) -> None:
         if self.transport.built is None:
@@ -356,6 +360,17 @@ class RouterCompleter:
     async def aclose(self) -> None:
         """Close the Router and its HTTP clients."""
         await self.transport.aclose()
+
+
+async def _heard(
+    response: Any, context: RunContext, heard: Callable[[str], None] | None, trace: Trace
+) -> Any:
+    """The whole response; `heard` hears what was asked for as a stream, and came in one piece."""
+    if context.on_text is not None:
+        return await assembled(response, context.on_text, trace)
+    if heard is not None:
+        heard(said(response.choices[0].message))
+    return response
 
 
 def _failure(

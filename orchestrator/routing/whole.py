@@ -73,6 +73,12 @@ def _response(text: str, refusal: str, finish: str) -> Any:
     return types.SimpleNamespace(choices=[choice])
 
 
+def said_nothing(trace: Trace) -> bool:
+    """Whether the stream of a server of the user's own ended before it said anything."""
+    last = trace.latest
+    return last is not None and last.deployment in trace.own and (last.is_broken or last.is_blank)
+
+
 async def whole_answer(stream: Any, trace: Trace) -> Any:
     """LiteLLM's own response from the stream of one attempt, for its Router."""
     made = await assembled(stream, lambda _: None, trace)

@@ -10,7 +10,14 @@ import pytest
 from orchestrator import Orchestrator
 from orchestrator.gmn.formats.bounded import bounded_schema
 from orchestrator.models.deployment import Deployment, Secret
-from orchestrator.types.errors import DeadlineExceededError, ServiceUnavailableError
+from orchestrator.types.errors import (
+    ContextWindowExceededError,
+    DeadlineExceededError,
+    InvalidOutputError,
+    ServiceUnavailableError,
+)
+from orchestrator.types.events import Delta
+from tests.local_llm.record import RECORDED
 from tests.support.documents import GOOD
 from tests.support.wire import Reply, WireServer, configured, provider_config
 from tests.wire.protocols import Asked, Said, openai
@@ -192,12 +199,59 @@ async def test_a_stream_that_breaks_off_before_its_first_part_is_asked_for_whole
     wire: WireServer,
 ) -> None:
     """llama-cpp-python's server says only there that a question is too long."""
-    words = "maximum context length is 2560 tokens (9000 in the messages, 20 in the completion)"
-    wire.plan("m", Reply(GOOD, cut_after=0), Reply(status=400, error_message=words), GOOD)
+    wire.plan("m", Reply(GOOD, cut_after=0), Reply(status=400, error_message=TOO_LONG), GOOD)
     async with own(wire) as orc:
         made = await orc.generate_gmn(PROMPT)
     assert [bool(asked.get("stream")) for asked in wire.asked("m")] == [True, False, True]
     assert "a shorter question" in made.attempts[0].reason
+
+
+TOO_LONG = "maximum context length is 2560 tokens (9000 in the messages, 20 in the completion)"
+
+
+async def test_a_stream_that_the_caller_hears_is_asked_for_whole_where_it_breaks_off(
+    wire: WireServer,
+) -> None:
+    cut, refused = Reply(GOOD, cut_after=0), Reply(status=400, error_message=TOO_LONG)
+    wire.plan("m", cut, cut, cut, refused, GOOD)  # the Router tries a stream once more
+    heard: dict[int, str] = {}
+    async with own(wire) as orc:
+        async for event in orc.stream_gmn(PROMPT):
+            if isinstance(event, Delta):
+                heard[event.attempt] = heard.get(event.attempt, "") + event.text
+    streams = [bool(asked.get("stream")) for asked in wire.asked("m")]
+    assert streams == [True, True, True, False, True]
+    assert heard == {1: GOOD}
+
+
+async def test_a_whole_answer_in_place_of_a_stream_is_heard_in_one_piece(wire: WireServer) -> None:
+    cut = Reply(GOOD, cut_after=0)
+    wire.plan("m", cut, cut, cut, GOOD)
+    heard = []
+    async with own(wire) as orc:
+        async for event in orc.stream_gmn(PROMPT):
+            heard += [event.text] if isinstance(event, Delta) else []
+    assert heard == [GOOD]
+
+
+async def test_samples_of_a_question_that_is_too_long_are_asked_in_shorter_words(
+    wire: WireServer,
+) -> None:
+    refused = Reply(status=400, error_message=TOO_LONG)
+    wire.plan("m", refused, refused, GOOD, GOOD)
+    async with own(wire) as orc:
+        made = await orc.generate_gmn(PROMPT, samples=2)
+    sizes = [len(str(asked["messages"])) for asked in wire.asked("m")]
+    assert len(sizes) == 4
+    assert max(sizes[2:]) < min(sizes[:2])
+    assert all(attempt.reason.startswith("sample") for attempt in made.attempts)
+
+
+async def test_samples_that_are_too_long_in_any_words_end_in_the_refusal(wire: WireServer) -> None:
+    wire.plan("m", *[Reply(status=400, error_message=TOO_LONG)] * 12)
+    async with own(wire) as orc:
+        with pytest.raises(ContextWindowExceededError, match="2560"):
+            await orc.generate_gmn(PROMPT, samples=2)
 
 
 async def test_a_question_leaves_room_in_the_window_that_the_server_names(
@@ -233,3 +287,38 @@ async def test_a_loop_is_stopped_after_less_than_a_thousand_characters(
     first = made.attempts[0].answer
     assert (first.stopped, first.finish) == ("loop", "length")
     assert len(first.text) < 2_000
+
+
+async def test_a_call_that_a_small_model_was_cut_off_in_is_estimated_and_gets_more_room(
+    wire: WireServer,
+) -> None:
+    """llama-cpp-python's server repeats the id and name of a call, and says that it is whole."""
+    recorded = map(json.loads, RECORDED.read_text("utf-8").splitlines())
+    one = next(line for line in recorded if line["kind"] == "tool")
+    wire.plan("m", *[Reply(raw=streamed_call(one["pieces"]), content_type="text/event-stream")] * 2)
+    config = {"mode": "tool_call", "max_calls": 2, "max_tokens": one["most"], "max_questions": 0}
+    async with Orchestrator(configured(wire.base, "m", generation=config)) as orc:
+        with pytest.raises(InvalidOutputError, match="cut off") as caught:
+            await orc.generate_gmn(one["sentence"])
+    assert [asked["max_tokens"] for asked in wire.asked("m")] == [one["most"], 2 * one["most"]]
+    for attempt in caught.value.attempts:
+        answer = attempt.answer
+        assert (answer.text, answer.wire[0].estimated) == (one["text"], True)
+        assert answer.usage.completion_tokens == pytest.approx(len(one["pieces"]), rel=0.2)
+
+
+def streamed_call(pieces: list[str]) -> str:
+    """A stream of a call as that server sends it, without any count of tokens."""
+    sent: list[dict[str, Any]] = [
+        {"content": None, "tool_calls": [
+            {"index": 0, "id": "call__0_gmn_cmpl-1", "type": "function",
+             "function": {"name": "gmn", "arguments": piece}}
+        ]} for piece in pieces
+    ]  # fmt: skip
+    ends = [None] * len(sent) + ["tool_calls"]
+    chunks = [
+        {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m",
+         "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": end}]}
+        for delta, end in zip([*sent, {}], ends, strict=True)
+    ]  # fmt: skip
+    return "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks) + "data: [DONE]\n\n"

@@ -11,7 +11,7 @@ from orchestrator.parsing.json_reader import read_candidates
 from orchestrator.types.pattern import pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 _WORDS = pattern(r"[a-z0-9]+")
 _ROOM = 24  # tokens beside the characters of the longest answer
@@ -62,14 +62,15 @@ class ClosedQuestion:
         """The choices that an answer makes, by key; empty where it makes none.
 
         What is not among the choices of a slot is left out; spelling and case may differ. In an
-        answer in prose a choice counts that it names alone; with a brace it is a document.
+        answer in prose a choice counts that it names alone, beside what it repeats of the question;
+        with a brace it is a document.
         """
         said = next((v for v in reversed(_objects(text)) if v), None)
         if said is None:
             if len(self.slots) != 1 or "{" in text:
                 return {}
             key, (_, choices) = next(iter(self.slots.items()))
-            named = _named(text, choices)
+            named = _named(text, choices, self.text)
             return {key: named} if named else {}
         own = {_plain(str(name)): value for name, value in said.items()}
         found = {}
@@ -98,8 +99,22 @@ def _chosen(said: object, choices: Sequence[str]) -> str:
     return str(said) if said in choices else alike[0] if len(alike) == 1 else ""
 
 
-def _named(text: str, choices: Sequence[str]) -> str:
-    """The one choice that stands as words of its own in a text; empty for none or several."""
-    words = f" {' '.join(_WORDS.findall(text.casefold()))} "
-    named = [c for c in choices if f" {' '.join(_WORDS.findall(c.casefold()))} " in words]
+def _named(text: str, choices: Sequence[str], asked: str) -> str:
+    """The one choice that stands as words of its own in a text; empty for none or several.
+
+    Between the same two words as in what was `asked` it is repeated, not chosen.
+    """
+    said, question = _WORDS.findall(text.casefold()), _WORDS.findall(asked.casefold())
+    named = []
+    for choice in choices:
+        own = _WORDS.findall(choice.casefold())
+        around = [said[max(n - 1, 0) : n + len(own) + 1] for n in _places(own, said)]
+        if any(len(a) < len(own) + 2 or not list(_places(a, question)) for a in around):
+            named.append(choice)
     return named[0] if len(named) == 1 else ""
+
+
+def _places(words: Sequence[str], within: Sequence[str]) -> Iterator[int]:
+    """Where words stand in a row in a text."""
+    size = len(words)
+    return (n for n in range(len(within) - size + 1) if within[n : n + size] == words)
