@@ -66,4 +66,8 @@ def remember_no_verdict(orchestrator: Orchestrator) -> None:
 def config(base: str, **ours: Any) -> Config:
     """One deployment, no cache, no retries."""
     settings = {"cache": {"mode": "off"}, "ledger": {"enabled": False}, **ours}
-    return Config.model_validate(configured(base, "m", **settings))
+    made: Any = configured(base, "m", **settings)
+    # A server at this address would be asked for streams, which the bare Router is not; one with a
+    # timeout is asked for whole answers, as a provider is.
+    made["model_list"][0]["litellm_params"]["timeout"] = 60
+    return Config.model_validate(made)

@@ -89,13 +89,15 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _check_files(arguments: argparse.Namespace) -> None:
-    """Raises: UsageError: two of them are one file."""
+    """Raises: UsageError: two of them are one file, or a directory is missing."""
     named = {"the input": arguments.file, "the output": arguments.output,
              "the journal": _journal(arguments)}  # fmt: skip
     paths = {
         what: os.path.realpath(name) for what, name in named.items() if name not in (None, "-")
     }
     for what, path in paths.items():
+        if what != "the input" and not (place := Path(path).parent).is_dir():
+            raise UsageError(f"{what} {named[what]} needs the directory {place}; make it first")
         for other, same in paths.items():
             if what < other and path == same:
                 raise UsageError(f"{what} and {other} are the same file, {path}; name another")
@@ -327,6 +329,8 @@ def _ended(arguments: argparse.Namespace, made: Batch, progress: Progress) -> in
     if progress.failed:
         kinds = ", ".join(f"{count:,} {name}" for name, count in progress.errors.most_common())
         echo_stderr(f"{progress.failed:,} rows failed; of this run: {kinds or 'none'}", "yellow")
+        if progress.first_error:
+            echo_stderr(f"the first: {progress.first_error}", "yellow")
     if why:
         echo_stderr(f"stopped: {made.stop.said or why}", "red")
     if lost := len(made.runner.unkept):

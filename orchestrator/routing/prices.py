@@ -20,7 +20,7 @@ from orchestrator.routing.offline.litellm_adapter import estimated_tokens
 from orchestrator.types.requests import Usage, WireAttempt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from orchestrator.models.deployment import Deployment
     from orchestrator.models.facts import Facts
@@ -147,12 +147,12 @@ def expected_attempt(
     if not ready:
         return WireAttempt("", "", group, "unfinished", usage=Usage(prompt), estimated=True)
     prices = [price_of(one) for one in ready]
-    known = [price for price in prices if price is not None]
-    one = ready[prices.index(max(known))] if len(known) == len(prices) else ready[0]
+    price = None if None in prices else max(filter(None, prices))
+    one = ready[0] if price is None else ready[prices.index(price)]
     answer = 0 if method == "aembedding" else min(_most_answer(d, arguments) for d in (one, None))
     usage = Usage(prompt, int(answer))
-    cost = cost_at(price_of(one), usage) if len(known) == len(prices) else None
     model = one.model.partition("/")[2] or one.model
+    cost = cost_at(price, usage)
     return WireAttempt(
         one.id, one.provider, model, "unfinished", usage=usage, cost_usd=cost, estimated=True
     )
@@ -167,15 +167,14 @@ def cost_at(price: tuple[float, float] | None, usage: Usage) -> float | None:
 
 def prompt_tokens(arguments: Mapping[str, Any]) -> int:
     """About what a provider counts for the prompt of a call; opens no tokenizer and no network."""
-    texts = list(_read_texts(arguments))
+    texts = _read_texts(arguments)
     pictures = sum(text.startswith("data:image/") for text in texts)
     read = " ".join(text for text in texts if not text.startswith("data:image/"))
     return estimated_tokens(read) + pictures * _TOKENS_PER_PICTURE
 
 
-def _read_texts(arguments: Mapping[str, Any]) -> Iterator[str]:
-    for key in _READ:
-        yield from _texts(arguments.get(key))
+def _read_texts(arguments: Mapping[str, Any]) -> list[str]:
+    return _with_texts([], [arguments.get(key) for key in _READ])
 
 
 def written_tokens(parts: Iterable[Any]) -> int:
@@ -194,24 +193,26 @@ def written_tokens(parts: Iterable[Any]) -> int:
     return sum(map(estimated_tokens, written.values()))
 
 
-def _texts(value: Any) -> Iterator[str]:
-    """Every text in a value, names of fields included: they cost about what a message's frame does.
+def _with_texts(texts: list[str], value: Any) -> list[str]:
+    """`texts`, and every text in a value added to them.
 
-    A token that was sent as its number counts as one.
+    Names of fields are among them: they cost about what a message's frame does. A token that was
+    sent as its number counts as one.
     """
     if isinstance(value, str):
-        yield value
-    elif isinstance(value, BaseModel):
-        yield from _texts(value.model_dump(exclude_none=True))
+        texts.append(value)
     elif isinstance(value, Mapping):
         for key, part in value.items():
-            yield str(key)
-            yield from _texts(part)
+            texts.append(str(key))
+            _with_texts(texts, part)
     elif isinstance(value, list | tuple):
         for part in value:
-            yield from _texts(part)
+            _with_texts(texts, part)
     elif isinstance(value, int):
-        yield "1"
+        texts.append("1")
+    elif isinstance(value, BaseModel):
+        _with_texts(texts, value.model_dump(exclude_none=True))
+    return texts
 
 
 def _most_answer(one: Deployment | None, arguments: Mapping[str, Any]) -> float:

@@ -86,6 +86,36 @@ def test_a_bad_row_is_a_row_and_says_the_way_on(
     assert asks.served.requests == 2
 
 
+def test_the_first_row_that_failed_is_shown_beside_the_count(
+    asks: Wire, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows_of("one", {"promt": "two"}, {"prompt": 3})
+    batch(code=1)
+    assert "the first: line 2: the field 'promt' is not known" in capsys.readouterr().err
+
+
+def test_the_same_command_again_says_that_the_rows_are_of_earlier_runs(
+    asks: Wire, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows_of("one", "two")
+    batch()
+    assert "earlier" not in capsys.readouterr().err
+    rows_of("one", "two", "three")
+    batch()
+    assert "3 rows (2 of earlier runs)" in capsys.readouterr().err
+
+
+def test_an_output_in_a_directory_that_is_not_there_is_refused_before_anything_is_asked(
+    asks: Wire, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows_of("one")
+    batch(output="missing/out.jsonl", code=2)
+    assert "the output missing/out.jsonl needs the directory" in capsys.readouterr().err
+    batch("--journal", "missing/journal", code=2)
+    assert "the journal missing/journal needs the directory" in capsys.readouterr().err
+    assert not asks.requests
+
+
 def test_a_failed_request_is_tried_again_when_that_is_asked_and_no_other(asks: Wire) -> None:
     asks.decide = lambda asked: Reply(status=400) if "two" in str(asked.body) else Reply("fine")
     rows_of("one", {"id": 1, "prompt": "two"}, {"id": 2, "prompt": "two"}, "three")

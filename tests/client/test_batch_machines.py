@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from tests.support.documents import GOOD
 from tests.support.postgres import Postgres, programs, running_postgres
 from tests.support.wire import SECRET, Reply, WireServer, configured
 
@@ -225,6 +226,35 @@ def test_a_worker_that_would_answer_otherwise_refuses_the_batch(
     require_each_once(machines, 6)
     assert sum(paid(wire).values()) == 6
     assert PASSWORD not in machines.all_said()
+
+
+@pytest.mark.parametrize("breaks", ["budget", "outage"])
+def test_what_a_row_was_answered_before_it_broke_off_is_not_paid_again_by_another_worker(
+    machines: Machines, wire: WireServer, breaks: str
+) -> None:
+    def decide(asked: Any) -> Reply:
+        is_first = "garbage" not in json.dumps(asked.body["messages"])
+        return Reply("garbage") if is_first else Reply(status=401)
+
+    wire.decide = decide
+    (machines.directory / "in.jsonl").write_text('{"prompt": "a thermostat"}')
+    command = ("batch", str(machines.directory / "in.jsonl"), "-o", str(machines.output),
+               "--engine", "dbos", "-q")  # fmt: skip
+    first = machines.start("worker")
+    if breaks == "budget":
+        assert machines.ended(machines.start(*command, "--budget", "1calls")) == 5
+    else:
+        assert machines.ended(machines.start(*command)) == 1
+    machines.kill(first, signal.SIGTERM)
+    assert machines.ended(first) == 0
+    before = len(wire.requests)
+    wire.decide = lambda asked: Reply(GOOD)
+    machines.start("worker")
+    options = ("--budget", "9calls") if breaks == "budget" else ("--retry-failed",)
+    assert machines.ended(machines.start(*command, *options)) == 0
+    assert json.loads(machines.output.read_text())["valid"]
+    assert len(wire.requests) == before + 1
+    assert "garbage" in json.dumps(wire.requests[-1]["messages"]), "the first answer is not given"
 
 
 def test_an_absent_database_is_one_to_wait_for_in_whatever_words(tmp_path: Path) -> None:

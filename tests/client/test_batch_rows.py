@@ -162,10 +162,39 @@ def test_parquet_without_its_extra_names_it(
         RowFile(str(tmp_path / "in.parquet"))
 
 
-@pytest.mark.parametrize("name", ["in.txt", "in", "missing.jsonl", "with\0nul.jsonl"])
-def test_what_cannot_be_read_is_said_with_the_next_step(name: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="Name a file"):
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("in.txt", "rows in .txt"),
+        ("in", "without suffix"),
+        ("missing", "No such file"),
+        ("missing.jsonl", "No such file"),
+        ("with\0nul.jsonl", "null"),
+        (".", "Is a directory"),
+    ],
+)
+def test_what_cannot_be_read_is_said_with_the_next_step(
+    name: str, problem: str, tmp_path: Path
+) -> None:
+    (tmp_path / "in.txt").touch()
+    (tmp_path / "in").touch()
+    with pytest.raises(ConfigError, match=f"{problem}.*Name a file"):
         RowFile(str(tmp_path / name))
+
+
+def test_a_file_each_of_whose_lines_would_fail_is_refused_once(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_bytes(gzip.compress(b'"one"\n'))
+    with pytest.raises(ConfigError, match=r"compressed.*ends in \.gz"):
+        RowFile(str(tmp_path / "in.jsonl"))
+    (tmp_path / "in.csv").write_bytes("prompt\na lift\n".encode("utf-16"))
+    with pytest.raises(ConfigError, match=r"UTF-16.*Save it as UTF-8"):
+        RowFile(str(tmp_path / "in.csv"))
+
+
+def test_json_over_several_lines_is_told_from_broken_lines() -> None:
+    found = list(read_jsonl(io.BytesIO(b'[\n{"prompt": "a"}\n]\n')))
+    assert "each row on one line" in found[0].fault
+    assert found[1].data == {"prompt": "a"}
 
 
 def test_a_row_that_cannot_be_asked_says_why() -> None:

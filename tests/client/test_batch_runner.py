@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -346,6 +347,29 @@ async def test_rows_of_a_thread_and_of_an_async_iterator_all_come(kind: str) -> 
         found += some
     assert found == list(range(1000))
     assert await made.take(7) == []
+
+
+async def test_rows_that_are_read_while_the_loop_is_busy_wake_it_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop, woken, is_read = asyncio.get_running_loop(), Counter[str](), threading.Event()
+    wake = loop.call_soon_threadsafe
+
+    def counted(*given: Any) -> Any:
+        woken["loop"] += 1
+        return wake(*given)
+
+    def items() -> Any:
+        yield from range(200)
+        is_read.set()
+
+    monkeypatch.setattr(loop, "call_soon_threadsafe", counted)
+    made = ThreadSource(items())
+    is_read.wait()
+    assert woken["loop"] == 1
+    assert await made.take(150) == list(range(150))
+    assert await made.take(150) == list(range(150, 200))
+    assert await made.take(150) == []
 
 
 async def test_what_a_reader_of_rows_raises_comes_out_of_the_thread() -> None:

@@ -21,7 +21,7 @@ from orchestrator.types.errors import (
     GMNError,
     LLMError,
 )
-from orchestrator.types.requests import Answer, Generation
+from orchestrator.types.requests import Answer, Generation, Usage
 
 if TYPE_CHECKING:
     from orchestrator.client.orchestrator import Orchestrator
@@ -39,6 +39,7 @@ _JSON_FIELDS = frozenset({
     "constraints", "expectations", "examples", "messages", "seed", "samples", "refine",
     "infer_expectations", "temperature", "max_tokens",
 })  # fmt: skip
+_COUNTS = tuple(one.name for one in dataclasses.fields(Usage))
 _ROUTING = ("model", "provider", "search")
 _SAMPLING = ("messages", "temperature", "max_tokens", *_ROUTING)
 
@@ -275,7 +276,7 @@ def _body(made: Any, bill: Bill) -> dict[str, Any]:
         usage, cached = made.usage, made.cached
     body |= {
         "provider": made.provider, "model": made.model, "cached": cached,
-        "usage": dataclasses.asdict(usage),
+        "usage": {name: getattr(usage, name) for name in _COUNTS},
     }  # fmt: skip
     if made.citations:
         body["citations"] = [dataclasses.asdict(one) for one in made.citations]

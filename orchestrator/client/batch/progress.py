@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from orchestrator.client.batch.runner import RowResult
 
+_MOST_SAID = 300  # characters of an error
+
 
 @dataclass
 class Progress:
@@ -24,6 +26,7 @@ class Progress:
         new: rows of this run.
         taken: what this run took, also for rows that are not written.
         errors: rows of this run that failed, by the name of their error.
+        first_error: the first of them: its line, and what its error says first.
     """
 
     began_at: float
@@ -33,6 +36,7 @@ class Progress:
     new: int = 0
     taken: Taken = field(default_factory=Taken)
     errors: Counter[str] = field(default_factory=Counter)
+    first_error: str = ""
     _first: tuple[float, float] | None = None
 
     def add(self, results: Iterable[RowResult]) -> None:
@@ -46,6 +50,7 @@ class Progress:
                 self.failed += 1
             if one.outcome is not None and one.outcome.error:
                 self.errors[one.outcome.error] += 1
+                self.first_error = self.first_error or _said(one)
 
     def line(self, now: float, share: float | None) -> str:
         """Rows, rate, time left where the `share` that is read is known, cost, share of valid rows.
@@ -54,7 +59,8 @@ class Progress:
         """
         rows = self.done + self.failed
         seconds = max(now - self.began_at, 1e-9)
-        parts = [f"{rows:,} rows", f"{self.new / seconds:.3g} rows/s"]
+        before = f" ({rows - self.new:,} of earlier runs)" if rows > self.new else ""
+        parts = [f"{rows:,} rows{before}", f"{self.new / seconds:.3g} rows/s"]
         if share is not None and (left := self._left(now, share)) is not None:
             parts.append(f"{share:.0%} read, about {_spell(left)} left")
         parts.append(f"{self.taken.calls:,} calls, {self.taken.usd:.4f} USD")
@@ -69,6 +75,12 @@ class Progress:
         if self._first is None or share <= self._first[1]:
             return None
         return (now - self._first[0]) * (1 - share) / (share - self._first[1])
+
+
+def _said(failed: RowResult) -> str:
+    assert failed.outcome is not None
+    words = str(failed.outcome.body["error"]["message"]).partition("\n")[0]
+    return f"line {failed.row.row.line}: {words[:_MOST_SAID]}"
 
 
 def _spell(seconds: float) -> str:

@@ -5,6 +5,7 @@ A row that cannot be read is a row with its fault, never the end of the batch.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import functools
 import gzip
@@ -30,7 +31,7 @@ _PARQUET_ROWS = 64
 _SUFFIXES = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
 _SEPARATOR = re.compile(r"sep=([,;\t|])\s*", re.IGNORECASE)  # Excel's, above the names
 _LONE = re.compile(r"[\ud800-\udfff\0]")
-_BOM = b"\xef\xbb\xbf"
+_GZIP = b"\x1f\x8b"
 _ONCE = functools.partial(each_once, words="is there twice")
 
 
@@ -66,12 +67,13 @@ class RowFile:
         path = Path(name[:-3] if zipped else name)
         self._kind = ".jsonl" if name == "-" else path.suffix.lower()
         self._size, self._rows_done, self._is_regular = 0, 0, False
-        if self._kind not in _SUFFIXES:
-            known = ", ".join(_SUFFIXES)
-            fix = f"Name a file that ends in {known}, also with .gz, or - for JSON lines on stdin."
-            raise ConfigError(name, f"rows in {path.suffix or 'a file without suffix'}", fix=fix)
         self._raw = self._opened()
-        self._parquet = self._parquet_file() if self._kind == ".parquet" else None
+        try:
+            self._require_rows(path.suffix, zipped=zipped)
+            self._parquet = self._parquet_file() if self._kind == ".parquet" else None
+        except BaseException:
+            self.close()
+            raise
         self._file: Any = gzip.GzipFile(fileobj=self._raw) if zipped else self._raw
         self._rows = self._read()
 
@@ -88,6 +90,22 @@ class RowFile:
         except (OSError, ValueError) as error:
             problem = getattr(error, "strerror", None) or str(error)
             raise ConfigError(self.name, problem, fix="Name a file, or - for stdin.") from None
+
+    def _require_rows(self, suffix: str, *, zipped: bool) -> None:
+        """Raises: ConfigError: the file is of no known kind, or each of its lines would fail."""
+        if self._kind not in _SUFFIXES:
+            known = ", ".join(_SUFFIXES)
+            fix = f"Name a file that ends in {known}, also with .gz, or - for JSON lines on stdin."
+            raise ConfigError(self.name, f"rows in {suffix or 'a file without suffix'}", fix=fix)
+        if not self._is_regular or zipped:
+            return
+        begins = self._raw.read(2)
+        self._raw.seek(0)
+        if begins == _GZIP:
+            fix = "Give it a name that ends in .gz, or decompress it."
+            raise ConfigError(self.name, "it is compressed", fix=fix)
+        if begins in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            raise ConfigError(self.name, "it is UTF-16", fix="Save it as UTF-8.")
 
     def _parquet_file(self) -> Any:
         try:
@@ -157,7 +175,7 @@ def read_jsonl(file: BinaryIO) -> Iterator[Row]:
     number = 0
     try:
         for number, (line, is_long) in enumerate(_lines(file), 1):
-            raw = line.removeprefix(_BOM) if number == 1 else line
+            raw = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
             if is_long:
                 words = f"the line is longer than {MOST_ROW_BYTES:,} bytes, the most that is read"
                 yield Row(number, raw.hex(), words)
@@ -176,6 +194,8 @@ def _json_row(number: int, raw: bytes) -> Row:
     try:
         data = json.loads(text, object_pairs_hook=_ONCE, parse_constant=_no_number)
     except json.JSONDecodeError as error:
+        if text in ("[", "{"):
+            return Row(number, text, "the line is not JSON by itself; write each row on one line")
         return Row(number, text, f"the line is not JSON: {error.msg} at column {error.colno}")
     except (ValueError, RecursionError) as error:
         return Row(number, text, f"the line is not read: {error}")

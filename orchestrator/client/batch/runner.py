@@ -304,7 +304,9 @@ class Runner:
         self._waiting.setdefault(request.key, []).append(row)
         if known.state == "new":
             self.in_flight += 1
-            task = asyncio.create_task(self._ask(replace(request, paid=known.body)))
+            if known.body:
+                request = replace(request, paid=known.body)
+            task = asyncio.create_task(self._ask(request))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return []
@@ -328,10 +330,10 @@ class Runner:
             began = self.clock()
             outcome = await self.engine.run(request)
             taken += outcome.taken
-            request = replace(request, paid=outcome.paid or request.paid)
             self.limit.ended(began, was_limited=outcome.rate_limits > 0)
             if outcome.error != "RateLimitError" or pause_s is None:
                 break
+            request = replace(request, paid=outcome.paid or request.paid)
             if not self.stop.why:
                 await self._pause(max(pause_s, outcome.retry_after_s or 0.0))
             if self.stop.why:

@@ -76,6 +76,7 @@ class ThreadSource(Generic[T]):
         self._queue: queue.Queue[T | None] = queue.Queue(_AHEAD)
         self._loop = asyncio.get_running_loop()
         self._came = asyncio.Event()
+        self._is_told = False  # that something came; untrue again before anything is taken
         self._error: BaseException | None = None
         self._is_over = False
         self._is_left = threading.Event()
@@ -98,7 +99,8 @@ class ThreadSource(Generic[T]):
                 break
             except queue.Full:
                 continue
-        if not self._loop.is_closed():
+        if not (self._is_told or self._loop.is_closed()):
+            self._is_told = True
             self._loop.call_soon_threadsafe(self._came.set)
 
     async def take(self, most: int) -> list[T]:
@@ -107,6 +109,7 @@ class ThreadSource(Generic[T]):
         while not taken and not self._is_over:
             await self._came.wait()
             self._came.clear()
+            self._is_told = False
             while len(taken) < most and not self._queue.empty():
                 if (item := self._queue.get_nowait()) is None:
                     self._is_over = True
