@@ -25,14 +25,16 @@ from orchestrator.routing.output_modes import messages_of, response_format_argum
 from orchestrator.routing.plan import enforce_bound, questions_of, wire_attempts_on
 from orchestrator.routing.prices import model_table, reads_pictures, serves
 from orchestrator.routing.progress import paces
+from orchestrator.routing.resting import nobody_free
 from orchestrator.routing.stream import FREE, replayed
 from orchestrator.routing.translate import (
+    again_in,
     cleaned,
     in_litellms_class,
     is_rate_limit,
     names_response_format,
     refused_parameters,
-    stating_wait,
+    stating,
     translated,
 )
 from orchestrator.routing.transport import Transport
@@ -289,8 +291,10 @@ class RouterCompleter:
         if isinstance(theirs, OrchestratorError):
             return theirs
         made = cleaned(theirs, sent, self._private)
+        if trace.rests:
+            return stating(made, str(nobody_free(trace.rests, model, trace.ended)))
         wait_s = trace.free_in() if is_rate_limit(made) else None
-        return made if wait_s is None else stating_wait(made, wait_s)
+        return made if wait_s is None else stating(made, again_in(wait_s))
 
     async def _known_or_ad_hoc(self, model: str | None, method: str) -> dict[str, Any]:
         """The arguments for a name; a model that only LiteLLM knows is called as LiteLLM would."""
@@ -363,7 +367,8 @@ def _failure(
 ) -> LLMError:
     """What `error` means, with what had been written until then."""
     failure = translated(
-        error, route=request.route, attempts=attempts, last=trace.last, wait_s=trace.free_in()
-    )
+        error, route=request.route, attempts=attempts, last=trace.last, wait_s=trace.free_in(),
+        rests=trace.rests,
+    )  # fmt: skip
     failure.partial = partial_of(trace, attempts, seconds)
     return failure
