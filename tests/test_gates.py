@@ -72,7 +72,7 @@ BUDGET = {
         "the embedded provider: 1,107; batch endpoints, estimates, keys, probes, search, rests",
     ),
     "models": Budget(
-        800, 2568, "registry, facts with sources, catalogue, life cycle; keys, local servers"
+        800, 2612, "registry, facts with sources, catalogue, life cycle; keys, local servers"
     ),
     "cache": Budget(
         750, 1210, "a store that others write to and remove; Redis, encryption, cassette: 223"
@@ -86,7 +86,7 @@ BUDGET = {
     ),
     "gmn": Budget(
         6500,
-        19752,
+        19764,
         "plans that branch; other tools: 3,456, sentences: 2,217, pictures: 1,191",
     ),
     "types": Budget(
