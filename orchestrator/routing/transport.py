@@ -215,14 +215,13 @@ class Transport:
         translate: Callable[[Exception], Exception] | None = None,
         *,
         waits: int | None = None,
-        wait_until: float | None = None,
     ) -> Any:
         """Call a method of the Router with `arguments`.
 
         The wait for a place, every retry, every fallback and the whole of a stream together take
         at most `deadline_s`. Attempts are recorded in `trace` and in the cost of its request. A
         rate limit is waited for where that fits (`Patience`): a provider's at most `waits` times
-        and not beyond `wait_until` (`time.monotonic`). A stream raises what `translate` makes of
+        and not beyond `trace.until`. A stream raises what `translate` makes of
         the error that it met.
 
         Raises: TimeoutError: the deadline; BudgetExceededError; what LiteLLM raises; and what
@@ -233,7 +232,7 @@ class Transport:
         self.guard.check(self._deployments, router, arguments)
         call = _Call(self, router, trace, self._gate())
         sent = self._sent(arguments, trace)
-        patience = self._patience(router, arguments, trace, min(until, wait_until or until), waits)
+        patience = self._patience(router, arguments, trace, min(until, trace.until or until), waits)
         token = _litellm.OURS.set(True)
         try:
             # One timeout for everything: each costs as much as all the rest of this layer.
