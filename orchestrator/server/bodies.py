@@ -172,6 +172,7 @@ class RefineBody(DocumentBody, _Wishes):
     """A document, and what to change in it."""
 
     feedback: Annotated[str, Field(min_length=1, max_length=32_768)]
+    stream: bool = False
 
     model_config = _config({"document": _DOCUMENT, "feedback": "make it prefer a"})
 
