@@ -91,7 +91,7 @@ BUDGET = {
     ),
     "types": Budget(
         400,
-        1180,
+        1181,
         "results that show themselves, RunContext, work that ends, escapes",
     ),
 }
