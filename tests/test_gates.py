@@ -48,7 +48,7 @@ BUDGET = {
     ),
     "server": Budget(
         1200,
-        4245,
+        4253,
         "a gate against strangers, OpenAI's shape, streams that go on, keys, tools; LSP, a page",
     ),
     "agents": Budget(
@@ -72,7 +72,7 @@ BUDGET = {
         "the embedded provider: 1,107; batch endpoints, estimates, probes, search, mute streams",
     ),
     "models": Budget(
-        800, 2567, "registry, facts with sources, catalogue, life cycle; keys, local servers"
+        800, 2612, "registry, facts with sources, catalogue, life cycle; keys, local servers"
     ),
     "cache": Budget(
         750, 1208, "a store that others write to and remove; Redis, encryption, cassette: 223"
@@ -86,12 +86,12 @@ BUDGET = {
     ),
     "gmn": Budget(
         6500,
-        19752,
+        19764,
         "plans that branch; other tools: 3,456, sentences: 2,217, pictures: 1,191",
     ),
     "types": Budget(
         400,
-        1180,
+        1181,
         "results that show themselves, RunContext, work that ends, escapes",
     ),
 }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.documents import validated
-from orchestrator.cli.output import GOOD, echo_result, refused
+from orchestrator.cli.output import GOOD, UsageError, echo_result, refused
 from orchestrator.gmn.codes import CATALOGUE
 from orchestrator.gmn.words.code_examples import code_examples
 from orchestrator.gmn.words.explain import explain, passages
@@ -23,12 +24,15 @@ if TYPE_CHECKING:
 _WHOLE = (
     "These nodes stand in an agent of docs/gmn.md; orchestrator explain {} --json prints it all."
 )
+_CODE = re.compile(r"(?:gmn)?(\d{1,4})", re.IGNORECASE | re.ASCII)
 _ARTICLE = {Severity.ERROR: "an error", Severity.WARNING: "a warning", Severity.INFO: "an info"}
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the document, or what a code means, in English; exit 1 when it is not valid."""
-    if (code := arguments.file.upper()) in CATALOGUE and not Path(arguments.file).exists():
+    if (found := _CODE.fullmatch(arguments.file)) and not Path(arguments.file).exists():
+        if (code := f"GMN{found[1]}") not in CATALOGUE:
+            raise UsageError(f"{arguments.file!r} is not a code; docs/gmn.md lists them all")
         return _explain_code(arguments, CATALOGUE[code])
     verdict = validated(arguments)
     if verdict.spec is None or not verdict.report.is_valid:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from orchestrator.cli.output import UsageError, echo
 from orchestrator.parsing.spelling import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: What the program is, in its help.
 ABOUT = "`orchestrator`: one sentence in, a generative model that runs out."
@@ -25,6 +28,20 @@ class CommandParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         end = "" if message.endswith("?") else "."
         raise UsageError(f"{message}{end} Try: {self.prog} --help")
+
+    def parse_known_args(  # type: ignore[override]  # argparse's overloads say the same
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """argparse's own; an unknown argument is refused by its command, which knows its options.
+
+        Raises: UsageError.
+        """
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            near = nearest(unknown[0].partition("=")[0], list(self._option_string_actions))
+            hint = f"; did you mean {near}?" if near else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+        return found, unknown
 
     def _check_value(self, action: argparse.Action, value: object) -> None:
         """argparse's own check, and the choice that was probably meant."""

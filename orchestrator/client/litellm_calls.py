@@ -58,11 +58,13 @@ class LiteLLMCalls:
 
         `before` may change the arguments, on the same bill.
 
-        Raises: TypeError: `messages` is not a list; LiteLLM would find that out on the wire.
+        Raises:
+            TypeError: `messages` is not a list, or an embedding has no input.
+            ValueError: the input of an embedding is an empty list. LiteLLM would find these out on
+                the wire, and ask twice.
         """
         tenant = str(arguments.get("tenant") or "")
-        if not isinstance(messages := arguments.get("messages", ()), list | tuple):
-            raise TypeError(f"messages must be a list of messages, not {type(messages).__name__}")
+        _refuse_nothing(method, arguments)
         if not _SAID_OTHERWISE.isdisjoint(arguments):
             arguments = as_we_say(arguments, self.router.resolve)
         mode, keep = cache_use(arguments.get("cache"), self.settings.cache, tenant)
@@ -123,6 +125,17 @@ class LiteLLMCalls:
             return None
         max_age_s = self.settings.cache.max_age_s
         return CacheEntry(self.store, key, question, mode, policy, max_age_s, _stored)
+
+
+def _refuse_nothing(method: str, arguments: Mapping[str, Any]) -> None:
+    if not isinstance(messages := arguments.get("messages", ()), list | tuple):
+        raise TypeError(f"messages must be a list of messages, not {type(messages).__name__}")
+    if method != "aembedding":
+        return
+    if (stated := arguments.get("input")) is None:
+        raise TypeError("input is missing: a text, or a list of texts, to make vectors of")
+    if isinstance(stated, list | tuple) and not stated:
+        raise ValueError("input is an empty list: there is nothing to make vectors of")
 
 
 def _tags(arguments: Mapping[str, Any]) -> str:

@@ -99,9 +99,9 @@ class GenerationLoop:
         Raises: TypeError, ValueError: `samples`; and as `refine`.
         """
         first, most = task.first, task.max_calls or self.settings.generation.max_calls
-        self.router.enforce_samples(self.routes(first.route), task.samples, most)
+        waits = self.router.enforce_samples(self.routes(first.route), task.samples, most)
         deadline_s = self._deadline_of(task)
-        context = self.context(task, entry, hook)
+        context = dataclasses.replace(self.context(task, entry, hook), waits=waits)
         with entry:
             try:
                 prior = kept = await self._accepted_before(task, context)

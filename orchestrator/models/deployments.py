@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.config.providers import CHOICES, LOCAL_PREFIXES, OFFLINE, PROVIDERS
 from orchestrator.models.credentials import is_key
 from orchestrator.models.deployment import Deployment, Secret, SkippedDeployment
+from orchestrator.models.fallbacks import refuse_unknown_fallbacks
 from orchestrator.models.groups import Deployments
 from orchestrator.models.local_servers import why_not_taken
 from orchestrator.models.origins import CHAINS, NOT_HERE, why_it_leaves
@@ -47,8 +48,8 @@ def replayed_deployments(config: Config, recorded: Mapping[str, Any]) -> Deploym
 def deployments_of(config: Config, environ: Mapping[str, str]) -> Deployments:
     """Resolve ``os.environ/KEY``, leave out what has no key, and settle the routes.
 
-    Raises: ConfigError: a route names a group that does not exist, nothing can be called, or an
-        ``os.environ/KEY`` in ``router_settings`` is not set.
+    Raises: ConfigError: a route or a fallback names a group that does not exist, nothing can be
+        called, or an ``os.environ/KEY`` in ``router_settings`` is not set.
     """
     environ = {**environ, **config.environment_variables}
     ready: list[Deployment] = []
@@ -70,13 +71,11 @@ def deployments_of(config: Config, environ: Mapping[str, str]) -> Deployments:
     settings, missing = resolved(config.router_settings, environ)
     if missing:
         raise ConfigError("router_settings", why_missing(missing, environ))
+    refuse_unknown_fallbacks(config, settings)
     general = config.litellm_settings
     of_all = settings.get("default_litellm_params") or {}
     _refuse_chains("router_settings.default_litellm_params", of_all)
-    defaults = {
-        **of_all,
-        **{name: general[name] for name in SETTINGS if name in general},
-    }
+    defaults = of_all | {name: general[name] for name in SETTINGS if name in general}
     if config.orchestrator.privacy == "local_only":
         ready = [one for one in ready if _stays(one, defaults, skipped)]
     if config.orchestrator.retired_models == "refuse":

@@ -138,7 +138,8 @@ class Monitor:
         good = sorted(one.seconds for one in every if one.is_good)
         failures = _in_a_row(every)
         bad = [one for one in every if not one.is_good]
-        reason = skipped or (f"resting until {cooldown_until}" if cooldown_until else "")
+        why = f" after {bad[-1].outcome}" if bad else ""
+        reason = skipped or (f"resting until {cooldown_until}{why}" if cooldown_until else "")
         if not reason and failures >= MOST_FAILURES:
             reason = f"the last {failures} attempts failed ({bad[-1].outcome})"
         return Health(

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from orchestrator.routing.progress import Pace
+    from orchestrator.routing.resting import Cooldown
     from orchestrator.types.run_context import RequestCost
 
 #: A finish reason in the JSON of a provider's answer; where it is null there is none.
@@ -217,6 +218,7 @@ class Trace:
         optional: arguments that are left out where a deployment refuses them.
         refused: those that were refused before, by deployment; all calls share it.
         rest_s: seconds for which all deployments rest after rate limits, where nothing was sent.
+        rests: the deployments that rest, where LiteLLM found none that is free.
         paces: what servers of the user's own have time for, by deployment.
         grammar: a schema that `own` servers get in place of the request's, None for none.
         own: the deployments that are servers of the user's own.
@@ -232,6 +234,7 @@ class Trace:
     optional: frozenset[str] = frozenset()
     refused: dict[str, frozenset[str]] = field(default_factory=dict)
     rest_s: float | None = None
+    rests: Sequence[Cooldown] = ()
     paces: Mapping[str, Pace] = field(default_factory=dict, repr=False)
     grammar: Mapping[str, object] | None = field(default=None, repr=False)
     own: frozenset[str] = frozenset()

@@ -22,17 +22,19 @@ from orchestrator.routing.context_window import ContextWindows
 from orchestrator.routing.mode_choice import ModeChoice
 from orchestrator.routing.offline.completer import EmbeddedCompleter, are_embedded
 from orchestrator.routing.output_modes import messages_of, response_format_arguments
-from orchestrator.routing.plan import enforce_bound, questions_of, wire_attempts_on
+from orchestrator.routing.plan import enforce_bound, questions_of, waits_of, wire_attempts_on
 from orchestrator.routing.prices import model_table, reads_pictures, serves
 from orchestrator.routing.progress import paces
+from orchestrator.routing.resting import nobody_free
 from orchestrator.routing.stream import FREE, replayed
 from orchestrator.routing.translate import (
+    again_in,
     cleaned,
     in_litellms_class,
     is_rate_limit,
     names_response_format,
     refused_parameters,
-    stating_wait,
+    stating,
     translated,
 )
 from orchestrator.routing.transport import Transport
@@ -130,8 +132,10 @@ class RouterCompleter:
             self._attempts[tuple(routes)] = known
         return known
 
-    def enforce_samples(self, routes: Sequence[str], samples: int, max_calls: int) -> None:
+    def enforce_samples(self, routes: Sequence[str], samples: int, max_calls: int) -> int | None:
         """Refuse more samples than may go on the wire, beside the other calls of a loop.
+
+        Gives how many attempts of each call may follow a wait then; None for as many as usual.
 
         Raises: TypeError: `samples` is not an int; ValueError: it is below 1, or too many.
         """
@@ -140,16 +144,17 @@ class RouterCompleter:
         if samples < 1:
             raise ValueError(f"samples is {samples}; ask for at least 1")
         if samples == 1:
-            return
+            return None
         most = self._config.orchestrator.limits.wire_attempts
         per_call = self._attempts_of_call(routes)
-        found = (max_calls - 1 + samples) * per_call
-        if found > most:
+        calls = max_calls - 1 + samples
+        if (found := calls * per_call) > most:
             raise ValueError(
                 f"samples is {samples}: with retries and fallbacks that could put {found} requests"
                 f" on the wire, and limits.wire_attempts allows {most}. Ask for at most"
                 f" {max(most // per_call - max_calls + 1, 1)}, or raise the limit."
             )
+        return waits_of(self._config, per_call, calls)
 
     async def seeing(self, route: str) -> str:
         """The first group of a route all of whose deployments read pictures.
@@ -181,7 +186,7 @@ class RouterCompleter:
             try:
                 sent = self._arguments(group or request.route, request, context)
                 response = await self.transport.send(
-                    "acompletion", sent, self.deadline_s, trace, wait_until=context.until
+                    "acompletion", sent, self.deadline_s, trace, waits=context.waits
                 )
                 response = await _heard(response, context, heard, trace)
                 answer = answer_of(response, (*attempts, *trace.ended), clock() - start)
@@ -293,8 +298,10 @@ class RouterCompleter:
         if isinstance(theirs, OrchestratorError):
             return theirs
         made = cleaned(theirs, sent, self._private)
+        if trace.rests:
+            return stating(made, str(nobody_free(trace.rests, model, trace.ended)))
         wait_s = trace.free_in() if is_rate_limit(made) else None
-        return made if wait_s is None else stating_wait(made, wait_s)
+        return made if wait_s is None else stating(made, again_in(wait_s))
 
     async def _known_or_ad_hoc(self, model: str | None, method: str) -> dict[str, Any]:
         """The arguments for a name; a model that only LiteLLM knows is called as LiteLLM would."""
@@ -378,7 +385,8 @@ def _failure(
 ) -> LLMError:
     """What `error` means, with what had been written until then."""
     failure = translated(
-        error, route=request.route, attempts=attempts, last=trace.last, wait_s=trace.free_in()
-    )
+        error, route=request.route, attempts=attempts, last=trace.last, wait_s=trace.free_in(),
+        rests=trace.rests,
+    )  # fmt: skip
     failure.partial = partial_of(trace, attempts, seconds)
     return failure

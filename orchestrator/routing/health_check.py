@@ -7,6 +7,7 @@ import datetime
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.routing.attempts import Trace
+from orchestrator.routing.resting import resting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,12 +52,8 @@ async def _resting(router: RouterCompleter) -> Mapping[str, str]:
     built = router.transport.built
     if built is None:
         return {}
-    active = await built.health().cooldowns.async_get_active_cooldowns(
-        model_ids=[one.id for one in router.deployments.ready], parent_otel_span=None
-    )
     wakes: dict[str, str] = {}
-    for deployment, state in active:
-        until = float(state["timestamp"]) + float(state["cooldown_time"])
-        moment = datetime.datetime.fromtimestamp(until, datetime.UTC)
-        wakes[str(deployment)] = moment.isoformat(timespec="seconds")
+    for one in await resting(built, [one.id for one in router.deployments.ready]):
+        moment = datetime.datetime.fromtimestamp(one.until, datetime.UTC)
+        wakes[one.deployment] = moment.isoformat(timespec="seconds")
     return wakes

@@ -64,9 +64,10 @@ def plan(
     groups = list(dict.fromkeys(group for _, chain in asked for group in chain))
     ready = [one for group in groups for one in deployments.of_group(group)]
     per_call = max(wire_attempts(*one) for one in asked)
-    waits = 0 if are_embedded(ready) else waits_of(config, per_call)
+    of_loop = settings.max_calls + samples - 1
+    waits = 0 if are_embedded(ready) else waits_of(config, per_call, of_loop)
     per_call += waits
-    calls = questions + (0 if is_staged else settings.max_calls + samples - 1)
+    calls = questions + (0 if is_staged else of_loop)
     attempts = calls * per_call
     sent = {"messages": [turn.as_dict() for turn in request.messages], **request.parameters}
     sent = {"max_tokens": settings.max_tokens, **sent}
@@ -144,19 +145,21 @@ def questions_of(config: Config, per_call: int, samples: int = 1) -> int:
     ours = config.orchestrator
     if ours.generation.mode not in ("auto", "staged"):
         return 0
-    each = per_call + waits_of(config, per_call)
     calls = ours.generation.max_calls + samples - 1
+    each = per_call + waits_of(config, per_call, calls)
     taken = 0 if ours.generation.mode == "staged" else calls * each
     most = min(ours.generation.max_questions, (ours.limits.wire_attempts - taken) // each)
     return most if most >= FEWEST_QUESTIONS else 0
 
 
-def waits_of(config: Config, per_call: int) -> int:
-    """How many attempts of a call may follow a wait, beside the `per_call` that need none."""
+def waits_of(config: Config, per_call: int, calls: int = 0) -> int:
+    """How many attempts of a call may follow a wait, beside the `per_call` that need none.
+
+    `calls` are those of the operation, 0 for as many as the loop has.
+    """
     ours = config.orchestrator
-    return max(
-        min(MOST_WAITS, ours.limits.wire_attempts // ours.generation.max_calls - per_call), 0
-    )
+    calls = calls or ours.generation.max_calls
+    return max(min(MOST_WAITS, ours.limits.wire_attempts // calls - per_call), 0)
 
 
 def enforce_bound(config: Config, deployments: Deployments, arguments: Mapping[str, Any]) -> int:

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.routing.resting import is_spent, resting
 from orchestrator.routing.translate import is_rate_limit
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 MOST_WAITS = 5
 _UNSTATED_S = (0.5, 1.0, 2.0)  # where the provider does not say how long
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 1.0
-_SPENT = ("insufficient_quota", "billing_hard_limit_reached", "exceeded your current quota")
 
 
 @dataclass(slots=True)
@@ -32,6 +32,7 @@ class Patience:
         until: the moment (`time.monotonic`) at which the call must be over.
         left: attempts that may still follow a wait.
         siblings: gives the deployments of the group that was asked.
+        related: gives those, and the deployments of the groups that it falls back to.
     """
 
     router: Any
@@ -39,6 +40,7 @@ class Patience:
     until: float
     left: int
     siblings: Callable[[], Sequence[Deployment]]
+    related: Callable[[], Sequence[Deployment]]
     pause_s: float = _FIRST_PAUSE_S
     unstated: int = 0
 
@@ -51,6 +53,11 @@ class Patience:
         that failed. A limit of the Router's own is waited for until the deadline: nothing has been
         sent.
         """
+        if type(error).__name__ == "RouterRateLimitError":
+            at_rest = getattr(error, "cooldown_list", None) or ()  # of every group of the Router
+            asked = {one.id for one in self.related()}
+            asked |= set(self.router.registry().names(getattr(error, "model", ""), kind="ids"))
+            self.trace.rests = await resting(self.router, asked.intersection(at_rest))
         found = await self._next(error, sent_before)
         bill = self.trace.cost.bill
         if bill is not None and found is not None and found[0] and is_rate_limit(error):
@@ -61,7 +68,7 @@ class Patience:
         self, error: Exception, sent_before: int
     ) -> tuple[float, Mapping[str, Any]] | None:
         if self.trace.count == sent_before:
-            return await self._unsent(error)
+            return self._unsent(error)
         self.trace.close(error)
         status = int(getattr(error, "status_code", 0) or 0)
         if self.left <= 0 or not (is_rate_limit(error) or status == 408 or status >= 500):
@@ -72,7 +79,7 @@ class Patience:
         if free := await self._untried():
             deployment, seconds = free, 0.0
         if seconds is None:
-            if self.unstated == len(_UNSTATED_S) or any(w in str(error).lower() for w in _SPENT):
+            if self.unstated == len(_UNSTATED_S) or is_spent(error):
                 return None
             seconds = _UNSTATED_S[self.unstated]
             self.unstated += 1
@@ -86,29 +93,18 @@ class Patience:
         """A sibling that does not rest and was not asked: LiteLLM stops after a few."""
         asked = self.trace.deployments()
         others = [one.id for one in self.siblings() if one.id not in asked]
-        resting = {deployment for deployment, _ in await self._resting(others)} if others else ()
-        return next((one for one in others if one not in resting), "")
+        at_rest = {one.deployment for one in await resting(self.router, others)} if others else ()
+        return next((one for one in others if one not in at_rest), "")
 
-    async def _resting(self, deployments: Sequence[str]) -> Sequence[tuple[str, Any]]:
-        cooldowns = self.router.health().cooldowns
-        found: Sequence[tuple[str, Any]] = await cooldowns.async_get_active_cooldowns(
-            model_ids=list(deployments), parent_otel_span=None
-        )
-        return found
-
-    async def _unsent(self, error: Exception) -> tuple[float, Mapping[str, Any]] | None:
+    def _unsent(self, error: Exception) -> tuple[float, Mapping[str, Any]] | None:
         """A limit of the Router's own, or all deployments rest after a provider's rate limit."""
         if is_rate_limit(error):
             seconds, self.pause_s = self.pause_s, min(self.pause_s * 1.5, _LONGEST_PAUSE_S)
             return seconds, {}
-        ends = [
-            float(state["timestamp"]) + float(state["cooldown_time"])
-            for _, state in await self._resting(getattr(error, "cooldown_list", None) or ())
-            if str(state["status_code"]) == "429"
-        ]
+        ends = [one.seconds for one in self.trace.rests if one.status == 429]
         if not ends:
             return None
-        self.trace.rest_s = seconds = max(min(ends) - time.time(), _FIRST_PAUSE_S)
+        self.trace.rest_s = seconds = max(min(ends), _FIRST_PAUSE_S)
         return (seconds, {}) if self._fits(seconds) else None
 
     def _fits(self, seconds: float) -> bool:

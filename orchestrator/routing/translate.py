@@ -21,11 +21,13 @@ from orchestrator.routing import _litellm
 from orchestrator.routing.context_window import window_in
 from orchestrator.routing.progress import StoodStillError
 from orchestrator.routing.redirects import RedirectRefusedError
+from orchestrator.routing.resting import REFUSALS, advice_for, is_without_credit, nobody_free
 from orchestrator.types import errors
 from orchestrator.types.requests import OutputMode
 from orchestrator.types.visible import visible
 
 if TYPE_CHECKING:
+    from orchestrator.routing.resting import Cooldown
     from orchestrator.types.requests import WireAttempt
 
 #: Attributes that name who was asked.
@@ -76,6 +78,7 @@ _BY_CLASS: dict[str, type[errors.LLMError]] = {
 _BY_STATUS: dict[int, type[errors.LLMError]] = {
     400: errors.BadRequestError,
     401: errors.AuthenticationError,
+    402: errors.AuthenticationError,
     403: errors.AuthenticationError,
     404: errors.BadRequestError,
     408: errors.ServiceUnavailableError,
@@ -113,44 +116,56 @@ def translated(
     attempts: Sequence[WireAttempt] = (),
     last: WireAttempt | None = None,
     wait_s: float | None = None,
+    rests: Sequence[Cooldown] = (),
 ) -> errors.LLMError:
     """The `LLMError` that says what `error` means, without anything that was sent.
 
     `attempts` reached the wire; `last` is the latest of all, where it did not. `wait_s` is in how
-    many seconds the first deployment is free again, where that is known.
+    many seconds the first deployment is free again, where that is known; `rests` are the
+    deployments that rest, where none could be asked.
     """
     kind = type(error).__name__
     if kind == _FORKED:
         return errors.NoDeploymentError(_AFTER_FORK)
     ours, status = _kind_of(error, is_resting=wait_s is not None)
+    if ours is errors.NoDeploymentError and rests:
+        return nobody_free(rests, route, attempts)
     last = last or (attempts[-1] if attempts else None)
     named = str(getattr(error, "failed_deployment_id", "") or "")
     deployment = named or (last.deployment if last else "")
     provider = (last.provider if last else "") or str(getattr(error, "llm_provider", "") or "")
-    said = str(error).lower()
-    still = _stood_still(error)
-    what = (
-        str(_redirect(error) or "")
-        or still[0]
-        or _unreachable(error, said)
-        or (f"{kind}, status {status}" if status else kind)
-    )
-    who = deployment or provider or f"route {route!r}"
-    words = f"{who} failed ({what})"
-    words += f" after {len(attempts)} attempts" if len(attempts) > 1 else ""
     wait_s = wait_s if (stated := retry_after(error)) is None else stated
+    what, advice = _cause(error, ours, status)
+    words = f"{deployment or provider or f'route {route!r}'} failed ({what})"
+    words += f" after {len(attempts)} attempts" if len(attempts) > 1 else ""
+    words += f": {REFUSALS[402]}" if is_without_credit(error) else ""
     if issubclass(ours, errors.RateLimitError) and wait_s is not None:
-        words += f"; {_again_in(wait_s)}"
-    advice = {"ImageFetchError": _NO_ADDRESS, "Timeout": _TOOK_LONG}.get(kind, _ADVICE[ours])
+        words += f"; {again_in(wait_s)}"
     failure = ours(
-        f"{words}. {still[1] or advice}",
+        f"{words}. {advice}",
         deployment=deployment,
         provider=provider,
         status=status,
         retry_after_s=wait_s,
         wire_attempts=len(attempts),
     )
-    return _with_window(failure, *window_in(said))
+    return _with_window(failure, *window_in(str(error).lower()))
+
+
+def _cause(error: Exception, ours: type[errors.LLMError], status: int) -> tuple[str, str]:
+    """What an error says, and what to do about it."""
+    kind = type(error).__name__
+    still = _stood_still(error)
+    what = (
+        str(_redirect(error) or "")
+        or still[0]
+        or _unreachable(error, str(error).lower())
+        or (f"{kind}, status {status}" if status else kind)
+    )
+    if is_without_credit(error):
+        return what, advice_for(402)
+    known = {"ImageFetchError": _NO_ADDRESS, "Timeout": _TOOK_LONG}
+    return what, still[1] or known.get(kind, _ADVICE[ours])
 
 
 def _stood_still(error: BaseException) -> tuple[str, str]:
@@ -175,12 +190,14 @@ def _kind_of(error: Exception, *, is_resting: bool) -> tuple[type[errors.LLMErro
     said = str(error).lower()
     # The class LiteLLM chooses for a refused key differs by provider; the status does not.
     by_status = _BY_STATUS.get(status)
-    ours = by_status if status in (401, 403) else _BY_CLASS.get(kind) or by_status
+    ours = by_status if status in REFUSALS else _BY_CLASS.get(kind) or by_status
     ours = ours or errors.ServiceUnavailableError
     if type(error) is TimeoutError:
         ours = errors.DeadlineExceededError
     elif is_rate_limit(error) or (kind == "RouterRateLimitError" and is_resting):
         ours = errors.RateLimitError
+    elif is_without_credit(error):  # Anthropic says it with a 400
+        ours = errors.AuthenticationError
     elif "error converting to valid response block" in said:
         ours, status = errors.ServiceUnavailableError, 0  # LiteLLM's own 422: not JSON came back
     elif issubclass(ours, errors.BadRequestError):
@@ -300,13 +317,16 @@ def cleaned(error: Exception, sent: Mapping[str, Any], secrets: Iterable[str]) -
     return error
 
 
-def stating_wait(error: Any, seconds: float) -> Exception:
-    """LiteLLM's own exception with the seconds to wait in its words."""
-    error.message = f"{getattr(error, 'message', error)} ({_again_in(seconds)})"
+def stating(error: Any, more: str) -> Exception:
+    """LiteLLM's own exception with `more` in its words."""
+    error.message = f"{getattr(error, 'message', error)} ({more})"
+    if more not in str(error):  # the text of some of LiteLLM's classes is their arguments
+        error.args = (error.message,)
     return error  # type: ignore[no-any-return]
 
 
-def _again_in(seconds: float) -> str:
+def again_in(seconds: float) -> str:
+    """When a deployment may be asked again, in words."""
     return f"it can be asked again in {seconds:.{0 if seconds >= 10 else 1}f} s"
 
 

@@ -16,7 +16,7 @@ from orchestrator.routing.budget import NOTHING, BudgetLimiter, Reserved
 from orchestrator.routing.build import build_router, prepare, router_arguments
 from orchestrator.routing.guard import guard_of
 from orchestrator.routing.host import TRACE, HostedRouter
-from orchestrator.routing.prices import expected_attempt, price_of
+from orchestrator.routing.prices import expected_attempt, fallbacks_of, price_of, targets_of
 from orchestrator.routing.rate_limits import MOST_WAITS, Patience
 from orchestrator.routing.stream import tracked
 from orchestrator.types.errors import BudgetExceededError
@@ -215,14 +215,13 @@ class Transport:
         translate: Callable[[Exception], Exception] | None = None,
         *,
         waits: int | None = None,
-        wait_until: float | None = None,
     ) -> Any:
         """Call a method of the Router with `arguments`.
 
         The wait for a place, every retry, every fallback and the whole of a stream together take
         at most `deadline_s`. Attempts are recorded in `trace` and in the cost of its request. A
         rate limit is waited for where that fits (`Patience`): a provider's at most `waits` times
-        and not beyond `wait_until` (`time.monotonic`). A stream raises what `translate` makes of
+        and not beyond `trace.until`. A stream raises what `translate` makes of
         the error that it met.
 
         Raises: TimeoutError: the deadline; BudgetExceededError; what LiteLLM raises; and what
@@ -233,9 +232,7 @@ class Transport:
         self.guard.check(self._deployments, router, arguments)
         call = _Call(self, router, trace, self._gate())
         sent = self._sent(arguments, trace)
-        most = self._waits if waits is None else waits
-        siblings = functools.partial(self._deployments.of_group, str(arguments.get("model")))
-        patience = Patience(router, trace, min(until, wait_until or until), most, siblings)
+        patience = self._patience(router, arguments, trace, min(until, trace.until or until), waits)
         token = _litellm.OURS.set(True)
         try:
             # One timeout for everything: each costs as much as all the rest of this layer.
@@ -277,6 +274,24 @@ class Transport:
             # Otherwise tokens and dollars of a stream are 0 for most providers.
             sent["stream_options"] = {**(sent.get("stream_options") or {}), "include_usage": True}
         return sent
+
+    def _patience(
+        self,
+        router: Any,
+        arguments: Mapping[str, Any],
+        trace: Trace,
+        until: float,
+        waits: int | None,
+    ) -> Patience:
+        most = self._waits if waits is None else waits
+        siblings = functools.partial(self._deployments.of_group, str(arguments.get("model")))
+        related = functools.partial(self._related, router, arguments)
+        return Patience(router, trace, until, most, siblings, related)
+
+    def _related(self, router: Any, arguments: Mapping[str, Any]) -> list[Deployment]:
+        """The deployments of the group that a call asks, and of those that it falls back to."""
+        targets = targets_of(fallbacks_of(router, arguments), str(arguments.get("model")))
+        return [one for group, _ in targets for one in self._deployments.of_group(group)]
 
     def _gate(self) -> _Gate:
         loop = asyncio.get_running_loop()

@@ -172,6 +172,7 @@ class RefineBody(DocumentBody, _Wishes):
     """A document, and what to change in it."""
 
     feedback: Annotated[str, Field(min_length=1, max_length=32_768)]
+    stream: bool = False
 
     model_config = _config({"document": _DOCUMENT, "feedback": "make it prefer a"})
 
@@ -209,30 +210,26 @@ class DrawBody(DocumentBody):
     model_config = _config({"document": _DOCUMENT, "parts": ["graph"]})
 
 
-class TablesBody(_Body):
-    """A document, and which part of its tables to show; all of them where nothing is named."""
+class TablesBody(DocumentBody):
+    """A document, and which part of its tables to show; all of them where nothing is named.
 
-    document: Annotated[str, Field(min_length=1, max_length=4_000_000)] | dict[str, Any]
+    Attributes:
+        of, table: the one table, by its variable and by which of its tables it is.
+    """
+
     of: Annotated[str, Field(max_length=200)] = ""
-    kind: Literal["", "likelihood", "transition", "prior"] = ""
+    table: Literal["", "likelihood", "transition", "prior"] = ""
     labels: dict[str, str] = Field(default={}, max_length=20)
     first: int = Field(default=0, ge=0, le=2**31)
 
     model_config = _config({"document": _DOCUMENT, "of": "pos", "labels": {"go": "left"}})
 
 
-class ExportBody(DocumentBody):
-    """A document, and the form that it is wanted in."""
-
-    form: Literal["gmn", "json", "pymdp", "pymdp-script", "gnn", "pomdp"]
-
-    model_config = _config({"document": _DOCUMENT, "form": "gnn"})
-
-
 class DiffBody(DocumentBody):
-    """A document, and the one before it."""
+    """A document, and the one before it, each with its kind where it could be several."""
 
     before: Annotated[str, Field(min_length=1, max_length=4_000_000)] | dict[str, Any]
+    before_kind: DocumentKind | Literal[""] = ""
     steps: int = Field(default=20, ge=1, le=200)
     seed: int = Field(default=0, ge=0, le=2**31)
 

@@ -1,4 +1,4 @@
-"""What HTTP offers of documents beside `operations`: tables, other forms, differences."""
+"""What HTTP offers of documents beside `operations`: tables, differences, curated models."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from orchestrator.gmn.differences import behaviour, differences
 from orchestrator.gmn.limits import DEFAULT_LIMITS
 from orchestrator.gmn.validate import validate
 from orchestrator.server.model_tables import TablePart, model_tables
-from orchestrator.server.operations import convert, valid
+from orchestrator.server.operations import valid
 from orchestrator.server.problems import Problem
 from orchestrator.types.errors import GMNError
 from orchestrator.types.work import allowance, doing, judge_within
@@ -18,21 +18,19 @@ if TYPE_CHECKING:
     from orchestrator.client.orchestrator import Orchestrator
     from orchestrator.generation.request_building import Source
 
-#: Ends of the names of files, by form.
-_ENDINGS = {"gmn": ".gmn", "json": ".json", "pymdp": ".pymdp.json", "pymdp-script": ".py",
-            "gnn": ".md", "pomdp": ".POMDP"}  # fmt: skip
 
-
-async def tables(orc: Orchestrator, document: Source, part: TablePart) -> dict[str, Any]:
+async def tables(
+    orc: Orchestrator, document: Source, part: TablePart, kind: str = ""
+) -> dict[str, Any]:
     """The tables of a document as it stands, valid or not.
 
     Raises: GMNError: it cannot be read at all.
     """
 
     def work() -> dict[str, Any]:
-        verdict = validate(document, run_steps=0, repair="none")
+        verdict = validate(document, run_steps=0, repair="none", kind=kind)
         if verdict.spec is None:  # as far as it can be read
-            verdict = validate(document, run_steps=0)
+            verdict = validate(document, run_steps=0, kind=kind)
         if verdict.spec is None:
             raise GMNError("the document cannot be read", report=verdict.report)
         with allowance(DEFAULT_LIMITS.work):
@@ -42,26 +40,24 @@ async def tables(orc: Orchestrator, document: Source, part: TablePart) -> dict[s
     return await judge_within(orc.config.orchestrator.generation.deadline_s, work)
 
 
-async def export(orc: Orchestrator, document: Source, kind: str, form: str) -> dict[str, Any]:
-    """A valid document in another form, a name for its file, and what the form has no place for.
-
-    Raises: GMNError: the document is not valid, or the form cannot say what it says.
-    """
-    made = await convert(orc, document, kind, form)
-    name = f"{made['name'] or 'model'}{_ENDINGS[form]}"
-    return {"form": form, "file": name, "text": made["text"], "left_out": made["left_out"]}
-
-
 async def compare(
-    orc: Orchestrator, before: Source, after: Source, *, steps: int, seed: int
+    orc: Orchestrator,
+    before: Source,
+    after: Source,
+    *,
+    kinds: tuple[str, str] = ("", ""),
+    steps: int,
+    seed: int,
 ) -> dict[str, Any]:
     """What the second of two valid documents says and does otherwise than the first.
+
+    `kinds` says what each of them is, where it could be several.
 
     Raises: GMNError: one of them is not valid.
     """
 
     def work() -> dict[str, Any]:
-        models = [valid(one).compiled for one in (before, after)]
+        models = [valid(*one).compiled for one in zip((before, after), kinds, strict=True)]
         assert models[0] is not None
         assert models[1] is not None
         with allowance(DEFAULT_LIMITS.work):

@@ -29,13 +29,13 @@ class TablePart:
     """Which part of the tables is wanted; all of them where nothing is named.
 
     Attributes:
-        of, kind: the one table, by what it is about.
+        of, table: the one table, by its variable and by which of its tables it is.
         labels: of its parents, by name: rows with other labels are left aside.
         first: the first of the rows that is sent.
     """
 
     of: str = ""
-    kind: str = ""
+    table: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     first: int = 0
 
@@ -43,7 +43,7 @@ class TablePart:
 def model_tables(spec: GMNSpec, compiled: Compiled | None, part: TablePart) -> dict[str, Any]:
     """Variables, tables with row sums, and preferences of a document, in labels.
 
-    A table is `{"kind", "of", "given", "columns", "rows", "rows_left_out", "problem"}`, a row
+    A table is `{"table", "of", "given", "columns", "rows", "rows_left_out", "problem"}`, a row
     `{"given": labels, "values": probabilities, "sum": their sum}`. Rows are as the document says
     them, not normalised; `problem` says why a table has none. Preferences are in nats, and there
     are none while the document is not valid.
@@ -57,7 +57,7 @@ def model_tables(spec: GMNSpec, compiled: Compiled | None, part: TablePart) -> d
             _table(spec, name, conditional, part)
             for name, section in _SECTIONS
             for conditional in getattr(spec, section)
-            if part.of in ("", conditional.of) and part.kind in ("", name)
+            if part.of in ("", conditional.of) and part.table in ("", name)
         ],
         "preferences": [] if compiled is None else [*_preferences(spec, compiled)],
     }
@@ -71,9 +71,9 @@ def _variable(one: Variable) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _table(spec: GMNSpec, kind: str, said: Conditional, part: TablePart) -> dict[str, Any]:
+def _table(spec: GMNSpec, table: str, said: Conditional, part: TablePart) -> dict[str, Any]:
     made: dict[str, Any] = {
-        "kind": kind, "of": said.of, "given": list(said.given), "columns": [], "rows": [],
+        "table": table, "of": said.of, "given": list(said.given), "columns": [], "rows": [],
         "rows_left_out": 0, "problem": "", "spelled": said.table.kind,
     }  # fmt: skip
     try:
@@ -122,10 +122,10 @@ def _preferences(spec: GMNSpec, compiled: Compiled) -> Iterator[dict[str, Any]]:
     reasons = {one.on: one.reason for one in spec.preferences}
     of_observations = zip(itertools.repeat("observation"), compiled.observations, compiled.C)
     of_states = zip(itertools.repeat("state"), compiled.states, compiled.V)
-    for kind, variable, values in itertools.chain(of_observations, of_states):
+    for what, variable, values in itertools.chain(of_observations, of_states):
         if np.any(values != 0) and variable.n <= MOST_NUMBERS:
             yield {
-                "on": variable.name, "kind": kind, "labels": list(variable.names),
+                "on": variable.name, "variable": what, "labels": list(variable.names),
                 "values": values.tolist(), "reason": reasons.get(variable.name, ""),
                 "shape": list(variable.shape),
             }  # fmt: skip
@@ -135,7 +135,7 @@ def _preferences(spec: GMNSpec, compiled: Compiled) -> Iterator[dict[str, Any]]:
         if one.table.size <= MOST_NUMBERS:
             names = itertools.product(*(axis.names for axis in axes))
             yield {
-                "on": ", ".join(axis.name for axis in axes), "kind": "action",
+                "on": ", ".join(axis.name for axis in axes), "variable": "action",
                 "labels": [", ".join(labels) for labels in names],
                 "values": one.table.ravel().tolist(), "reason": "", "shape": [],
             }  # fmt: skip

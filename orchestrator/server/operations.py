@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from orchestrator.gmn.draw.picture import Part
     from orchestrator.gmn.validate import Validation
 
+#: How the names of files end, by form.
+_ENDINGS = {"gmn": ".gmn", "json": ".json", "pymdp": ".pymdp.json", "pymdp-script": ".py",
+            "gnn": ".md", "pomdp": ".POMDP"}  # fmt: skip
+
 
 async def generate(
     orc: Orchestrator, prompt: str, *, tenant: str = "", **options: Any
@@ -129,7 +133,9 @@ async def draw(
 async def convert(
     orc: Orchestrator, document: Source, kind: str = "", to: str = "gmn"
 ) -> dict[str, Any]:
-    """A valid document of any tool, written in a form of `FORMS`; how it was read is in the report.
+    """A valid document of any tool, written in a form of `FORMS`, with a name for its file.
+
+    The report says how it was read, and `left_out` what the form has no place for.
 
     Raises: GMNError: it is not valid, or the form cannot hold it; ValueError: `to` is not a form.
     """
@@ -139,7 +145,9 @@ async def convert(
     def work() -> dict[str, Any]:
         verdict = valid(document, kind)
         assert verdict.spec is not None
-        read_as = {"name": verdict.spec.name, "kind": verdict.spelling, "form": to,
+        name = verdict.spec.name
+        read_as = {"name": name, "kind": verdict.spelling, "form": to,
+                   "file": f"{name or 'model'}{_ENDINGS[to]}",
                    "left_out": LEFT_OUT.get(to, "")}  # fmt: skip
         return {**verdict.report.as_dict(), **read_as, "text": FORMS[to](verdict.spec)}
 

@@ -1,4 +1,4 @@
-"""Routes of documents for a page: tables, other forms, differences, the curated models."""
+"""Routes of documents for a page: tables, differences, the curated models."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from orchestrator.server import document_operations
-from orchestrator.server.bodies import DiffBody, ExportBody, TablesBody
+from orchestrator.server.bodies import DiffBody, TablesBody
 from orchestrator.server.model_tables import TablePart
 from orchestrator.server.routes_llm import service
 
@@ -18,23 +18,17 @@ router = APIRouter(prefix="/api/gmn", tags=["gmn"])
 @router.post("/tables")
 async def tables(body: TablesBody, request: Request) -> dict[str, Any]:
     """Variables, tables with row sums, and preferences of a document, valid or not."""
-    part = TablePart(body.of, body.kind, body.labels, body.first)
-    return await document_operations.tables(service(request).orc, body.document, part)
-
-
-@router.post("/export")
-async def export(body: ExportBody, request: Request) -> dict[str, Any]:
-    """A valid document in another form."""
-    orc = service(request).orc
-    return await document_operations.export(orc, body.document, body.kind, body.form)
+    part = TablePart(body.of, body.table, body.labels, body.first)
+    return await document_operations.tables(service(request).orc, body.document, part, body.kind)
 
 
 @router.post("/diff")
 async def diff(body: DiffBody, request: Request) -> dict[str, Any]:
     """What one document says and does otherwise than another."""
     return await document_operations.compare(
-        service(request).orc, body.before, body.document, steps=body.steps, seed=body.seed
-    )
+        service(request).orc, body.before, body.document, kinds=(body.before_kind, body.kind),
+        steps=body.steps, seed=body.seed,
+    )  # fmt: skip
 
 
 @router.get("/library")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request, Response
 
+from orchestrator.client.orchestrator import Orchestrator
+from orchestrator.generation.streaming import streamed
 from orchestrator.server import agui, document, operations
 from orchestrator.server.bodies import (
     DocumentBody,
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from orchestrator.types import events
 
 router = APIRouter(prefix="/api/gmn", tags=["gmn"])
+_stream_refinement = streamed(Orchestrator.refine_gmn)
 
 
 @router.post("/generate", response_model=None, responses=document.events())
@@ -62,14 +65,18 @@ async def validate(body: ValidateBody, request: Request) -> dict[str, Any]:
     )  # fmt: skip
 
 
-@router.post("/refine")
-async def refine(body: RefineBody, request: Request) -> dict[str, Any]:
+@router.post("/refine", response_model=None, responses=document.events())
+async def refine(body: RefineBody, request: Request) -> Any:
     """Change a document as the feedback says."""
-    return await operations.refine(
-        service(request).orc, body.document, body.feedback, tenant=caller(request).tenant,
-        constraints=body.constraints or None, expectations=body.expectations or None,
-        model=body.model, kind=body.kind,
-    )  # fmt: skip
+    orc, asked = service(request).orc, (body.document, body.feedback)
+    options: dict[str, Any] = {
+        "constraints": body.constraints or None, "expectations": body.expectations or None,
+        "model": body.model, "kind": body.kind, "tenant": caller(request).tenant,
+    }  # fmt: skip
+    if body.stream:
+        stream = await _begun(_stream_refinement(orc, *asked, **options))
+        return agui.response(agui.of_generation(stream, str(uuid.uuid4())))
+    return await operations.refine(orc, *asked, **options)
 
 
 @router.post("/simulate")

@@ -4,7 +4,7 @@ OrchestratorError
 ├── ConfigError                    a config file, setting or environment variable is wrong
 ├── LLMError                       a model could not be called, or gave no usable answer
 │   ├── RateLimitError             a provider's rate limit, with the wait it asked for
-│   ├── AuthenticationError        a key is missing or refused
+│   ├── AuthenticationError        a key is missing, refused or without credit
 │   ├── BadRequestError            the provider refuses the request as it stands
 │   ├── ContextWindowExceededError the messages exceed the model's context window
 │   ├── ContentPolicyError         the provider declined the content
@@ -116,7 +116,7 @@ class RateLimitError(LLMError):
 
 
 class AuthenticationError(LLMError):
-    """A provider refused the key, or none is configured."""
+    """A provider refused the key, its account has no credit, or none is configured."""
 
 
 class BadRequestError(LLMError):

@@ -142,12 +142,14 @@ class RunContext:
         hook: called with each event of the loop.
         on_text: called with each piece of a streamed answer; None for whole answers.
         until: when (`time.monotonic`) the request gives up; None for no bound of its own.
+        waits: how many attempts of each call may follow a wait; None for as many as usual.
     """
 
     cost: RequestCost = field(default_factory=RequestCost)
     hook: Hook | None = None
     on_text: Callable[[str], None] | None = None
     until: float | None = None
+    waits: int | None = None
 
     def within(self, seconds: float) -> RunContext:
         """The same request, which gives up in `seconds`."""

@@ -73,3 +73,39 @@ def test_a_file_that_is_called_like_a_code_is_a_file(
     Path("GMN201").write_text((LIBRARY / "tmaze.gmn").read_text())
     assert main(["explain", "GMN201"]) == 0
     assert "row does not sum" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("word", ["GMN999", "gmn9999", "999"])
+def test_a_code_that_is_not_one_is_not_taken_for_a_file(
+    word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", word]) == 2
+    assert f"{word!r} is not a code" in capsys.readouterr().err
+
+
+def test_a_code_is_explained_by_its_number(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "201"]) == 0
+    assert capsys.readouterr().out.startswith("GMN201 ")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            ["validate", "x.gmn", "--sed", "1"],
+            "arguments: --sed 1. Try: orchestrator validate",
+        ),
+        (["simulate", "x.gmn", "--stesp=3"], "--stesp=3; did you mean --steps?"),
+        (
+            ["keys", "create", "--tenat", "lab"],
+            "mean --tenant? Try: orchestrator keys",
+        ),
+    ],
+)
+def test_an_unknown_argument_is_refused_by_its_command(
+    given: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(given)
+    assert caught.value.code == 2
+    assert said in capsys.readouterr().err

@@ -299,3 +299,20 @@ async def test_an_answer_is_kept_no_longer_than_the_call_says(
             await asyncio.sleep(pause)
             await orc.acompletion(model="m", messages=ASK, **limit)
     assert len(wire.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("stated", "kind"),
+    [({"input": []}, ValueError), ({"input": ()}, ValueError), ({"input": None}, TypeError),
+     ({}, TypeError)],
+)  # fmt: skip
+async def test_an_embedding_of_nothing_is_refused_before_anything_is_asked(
+    wire: WireServer, stated: dict[str, Any], kind: type[Exception]
+) -> None:
+    config: dict[str, Any] = configured(wire.base, "e-m")
+    config["model_list"][0]["model_info"]["mode"] = "embedding"
+    async with Orchestrator(config) as orc:
+        with pytest.raises(kind, match=r"^input is "):
+            await orc.aembedding(model="e-m", **stated)
+        assert list(await orc.usage()) == []
+    assert wire.requests == []

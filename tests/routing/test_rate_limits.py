@@ -200,6 +200,19 @@ async def test_a_limit_that_stays_is_an_error_within_the_plan(wire: WireServer) 
     assert len(wire.requests) == 1
 
 
+async def test_samples_share_the_waits_that_the_limit_leaves(wire: WireServer) -> None:
+    wire.plan("a", Reply(status=429, headers={"retry-after-ms": "10"}))
+    config = grouped(wire, ("a",), generation={"max_calls": 2, "mode": "json_object"})
+    config["router_settings"] = {"num_retries": 0}
+    config["orchestrator"]["limits"] = {"wire_attempts": 8}
+    async with Orchestrator(config) as orc:
+        planned = await orc.plan("x", samples=3)
+        assert planned.max_wire_attempts == 8
+        with pytest.raises(RateLimitError):
+            await orc.generate_structured("hi", {"type": "object"}, samples=3)
+    assert 3 < len(wire.requests) <= 8
+
+
 async def test_a_quota_that_is_spent_is_not_waited_for(wire: WireServer) -> None:
     spent = "You exceeded your current quota, please check your plan and billing details."
     wire.plan("a", Reply(status=429, error_message=spent, error_code="insufficient_quota"))

@@ -33,8 +33,8 @@ def curated(http: httpx.Client, name: str) -> str:
     return text
 
 
-def table_of(found: dict[str, Any], kind: str, of: str) -> dict[str, Any]:
-    return next(one for one in found["tables"] if (one["kind"], one["of"]) == (kind, of))
+def table_of(found: dict[str, Any], table: str, of: str) -> dict[str, Any]:
+    return next(one for one in found["tables"] if (one["table"], one["of"]) == (table, of))
 
 
 def test_a_table_has_labelled_rows_with_their_sums(http: httpx.Client) -> None:
@@ -67,7 +67,7 @@ def test_a_large_table_is_sent_in_parts_that_say_what_is_left(http: httpx.Client
     action = found["actions"][0]
     assert len(moves["rows"]) + moves["rows_left_out"] == 400 * action["size"]
     labels = {action["name"]: action["labels"][1], "pos": "r1c1"}
-    part = {"document": large, "of": "pos", "kind": "transition", "labels": labels}
+    part = {"document": large, "of": "pos", "table": "transition", "labels": labels}
     only = http.post("/api/gmn/tables", json=part).json()["tables"]
     assert [row["given"] for row in only[0]["rows"]] == [labels]
     later = http.post("/api/gmn/tables", json={**part, "labels": {}, "first": 400}).json()["tables"]
@@ -86,13 +86,13 @@ def test_what_cannot_be_drawn_is_refused_with_its_findings(
 
 @pytest.mark.parametrize("form", ["gmn", "json", "pymdp", "pymdp-script", "gnn", "pomdp"])
 def test_a_document_in_another_form_reads_back(http: httpx.Client, form: str) -> None:
-    found = http.post("/api/gmn/export", json={"document": GOOD, "form": form}).json()
+    found = http.post("/api/gmn/import", json={"document": GOOD, "to": form}).json()
     assert found["file"].rpartition(".")[2] in ("gmn", "json", "py", "md", "POMDP")
     if form == "pymdp-script":
         compile(found["text"], found["file"], "exec")
     else:
         assert validate(found["text"]).report.is_valid
-    refused = http.post("/api/gmn/export", json={"document": GOOD, "form": "pdf"})
+    refused = http.post("/api/gmn/import", json={"document": GOOD, "to": "pdf"})
     assert refused.status_code == 422
 
 

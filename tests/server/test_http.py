@@ -162,6 +162,23 @@ def test_a_generation_streams_its_attempts(wire: WireServer, http: httpx.Client)
     assert seen[-1]["result"]["report"]["valid"]
 
 
+def test_a_refinement_streams_its_attempts(wire: WireServer, http: httpx.Client) -> None:
+    change = [{"op": "replace", "path": "/name", "value": "runner"}]
+    wire.plan("chat", "[not a patch", json.dumps(change))
+    asked = {"document": GOOD, "feedback": "call it runner"}
+    found = http.post("/api/gmn/refine", json={**asked, "stream": True})
+    seen = [data for _, data in events(iter(found.text.splitlines()))]
+    for data in seen:
+        EVENT.validate_python(data)
+    steps = [data["stepName"] for data in seen if data["type"] == "STEP_STARTED"]
+    assert len(steps) == 2
+    assert [data["type"] for data in seen][-2:] == ["STEP_FINISHED", "RUN_FINISHED"]
+    assert "agent runner" in seen[-1]["result"]["text"]
+    for wrong in ({"document": "{"}, {"kind": "yaml"}, {"model": "nothing"}):
+        refused = http.post("/api/gmn/refine", json={**asked, "stream": True, **wrong})
+        assert refused.status_code == 422, wrong
+
+
 def test_a_wrong_request_has_a_status_though_it_asks_for_a_stream(http: httpx.Client) -> None:
     for wrong in ({"constraints": {"colour": 1}}, {"model": "nothing"}, {"expectations": ["x"]}):
         body = {"prompt": "an agent", "stream": True, **wrong}

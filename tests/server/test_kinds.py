@@ -47,8 +47,19 @@ def test_a_document_that_could_be_several_kinds_is_read_as_the_one_that_is_named
         assert (made["kind"], made["form"]) == (kind, "gmn")
         assert f"size: {values}" in made["text"]
         assert "GMN804" in {d["code"] for d in made["repairs"]}
+        drawn = http.post("/api/gmn/tables", json={**named, "table": "likelihood"}).json()
+        assert {one["table"] for one in drawn["tables"]} == {"likelihood"}
+        assert f"{drawn['states'][0]['size']}" == values
     unknown = http.post("/api/gmn/validate", json={"document": GOOD, "kind": "yaml"})
     assert unknown.status_code == 422
+
+
+def test_each_of_two_documents_that_are_compared_has_a_kind(http: httpx.Client) -> None:
+    both = {"before": EITHER, "document": EITHER, "kind": "graph"}
+    assert http.post("/api/gmn/diff", json=both).json()["type"].endswith("invalid_document")
+    for kind, is_same in (("graph", True), ("arrays", False)):
+        found = http.post("/api/gmn/diff", json={**both, "before_kind": kind}).json()
+        assert found["same"] is is_same
 
 
 def test_a_document_is_written_in_the_form_that_is_asked_for(http: httpx.Client) -> None:

@@ -14,7 +14,7 @@ from orchestrator.gmn.formats.syntax import Block, BrokenSyntax, Parser, Token
 from orchestrator.parsing.spelling import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from orchestrator.gmn.formats.source_map import SourceMap
     from orchestrator.gmn.limits import Limits
@@ -86,15 +86,30 @@ def read_block_text(text: str, places: SourceMap, limits: Limits) -> BlockText:
     if parser.numbers > limits.written_numbers:
         words = f"{parser.numbers} numbers are written out, more than {limits.written_numbers}"
         broken.append(finding("GMN707", words, got=parser.numbers, expected=limits.written_numbers))
+    document, found = builder.finish(), (*parser.found, *broken, *builder.findings)
     return BlockText(
-        builder.finish(),
+        document,
         builder.offsets,
-        (*parser.found, *broken, *builder.findings),
-        (*parser.repairs, *builder.repairs),
+        found,
+        tuple(_apart_from_open_strings((*parser.repairs, *builder.repairs), found)),
         statements,
         end,
         builder.names,
     )
+
+
+def _apart_from_open_strings(
+    repairs: Iterable[Diagnostic], found: Iterable[Diagnostic]
+) -> Iterator[Diagnostic]:
+    """The repairs without those of words that belong to a string that is never closed."""
+    opened: dict[int, int] = {}
+    for one in found:
+        if one.code == "GMN005" and one.place:
+            opened.setdefault(one.place.line, one.place.column)
+    for one in repairs:
+        column = opened.get(one.place.line) if one.place and one.code == "GMN007" else None
+        if column is None or one.place is None or one.place.column < column:
+            yield one
 
 
 def _statement(parser: Parser, builder: Builder) -> int:

@@ -367,3 +367,14 @@ def test_json_may_key_conditions_and_outcomes_by_their_names() -> None:
     again = validate(json.dumps(tree))
     assert again.spec == verdict.spec
     assert again.report.repairs == ()
+
+
+@pytest.mark.parametrize("text", ['description: "where it is', 'description: "it is }'])
+def test_words_of_a_string_that_is_never_closed_are_not_taken_for_properties(text: str) -> None:
+    document = GOOD.replace("{ labels: [a, b, c] }", "{ labels: [a, b, c]\n  " + text + "\n}", 1)
+    found = validate(document, run_steps=0).report
+    assert "GMN005" in {one.code for one in found.diagnostics}
+    assert "GMN007" not in {one.code for one in (*found.diagnostics, *found.repairs)}
+    other = document.replace(text, "colour: red\n  " + text)
+    found = validate(other, run_steps=0).report
+    assert "'colour'" in str([one for one in found.repairs if one.code == "GMN007"])

@@ -106,6 +106,22 @@ def test_a_model_that_never_holds_is_not_lost(
     assert "0.9" in text_of(page)
 
 
+def test_a_refinement_is_shown_while_it_happens(
+    window: Window, wire: WireServer, page_service: Served
+) -> None:
+    change = json.dumps([{"op": "replace", "path": "/name", "value": "runner"}])
+    wire.plan("chat", "[not a patch", Reply(change, delay_s=3))
+    page = window.page
+    open_text(page, page_service.url, GOOD)
+    page.get_by_label("Say what to change").fill("call it runner")
+    page.get_by_role("button", name="Refine").click()
+    attempts = page.locator(".attempt")
+    expect(attempts.nth(0)).to_contain_text("1 error")  # while the second is under way
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    expect(attempts.nth(1)).to_contain_text("holds")
+    assert "agent runner" in text_of(page)
+
+
 def test_an_edit_that_breaks_the_text_is_marked_at_its_line(
     window: Window, page_service: Served
 ) -> None:

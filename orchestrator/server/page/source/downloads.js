@@ -13,7 +13,7 @@ export function Downloads() {
     event.target.value = "";
     try {
       if (form === "svg") return save(`${nameOf(text)}.svg`, await callText("/api/gmn/draw", { document: text }), "image/svg+xml");
-      const { file, text: made, left_out: left } = await call("/api/gmn/export", { document: text, form });
+      const { file, text: made, left_out: left } = await call("/api/gmn/import", { document: text, to: form });
       save(file, made);
       work.set({ failure: "", ...(left ? { failure: `${file}: this form has no place for ${left}; they are left out.` } : {}) });
     } catch (failure) {

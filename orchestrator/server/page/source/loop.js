@@ -8,13 +8,12 @@ import { useStore } from "./store.js";
 import { take, work } from "./work.js";
 
 export function Loop() {
-  const { run, busy, failure } = useStore(work);
-  if (!run && busy !== "refine") return failure ? html`<p class="card problem" role="alert">${failure}</p>` : null;
-  if (!run) return html`<section class="card loop" aria-label="Progress"><p role="status">Changing the model as you say …</p></section>`;
-  const best = run.state === "failed" && [...run.attempts].reverse().find((one) => one.text && !isQuestion(one)); // of a document
+  const { run, failure } = useStore(work);
+  if (!run) return failure ? html`<p class="card problem" role="alert">${failure}</p>` : null;
+  const best = run.state === "failed" && [...run.attempts].reverse().find((one) => one.text && isWhole(one));
   return html`<section class="card loop" aria-label="Progress">
     <ol>${run.attempts.map((one, i) => html`<${Attempt} key=${i} attempt=${one} number=${i + 1} isOpen=${run.state === "running" && i === run.attempts.length - 1} />`)}</ol>
-    <p role="status" class=${run.state === "failed" ? "problem" : "hint"}>${run.state === "interrupted" || run.state === "stopped" ? "It was stopped before it was done. Generate again: what was answered is in the cache and is not paid twice." : inWords(run)}</p>
+    <p role="status" class=${run.state === "failed" ? "problem" : "hint"}>${run.state === "interrupted" || run.state === "stopped" ? "It was stopped before it was done. Ask again: what was answered is in the cache and is not paid twice." : inWords(run)}</p>
     ${failure && failure !== run.error && html`<p class="problem" role="alert">${failure}</p>`}
     ${best && html`<button type="button" onClick=${() => take(best.text, "last answer")}>Open the last answer in the editor</button>`}
     ${run.result && html`<${Result} result=${run.result} />`}
@@ -24,14 +23,16 @@ export function Loop() {
 /** Whether an attempt answers one small question, of a model that is asked in stages. */
 const isQuestion = (attempt) => attempt.name.startsWith("staged");
 
+/** Whether an attempt answers with a document, and not with a patch or with one small part. */
+const isWhole = (attempt) => !isQuestion(attempt) && !attempt.name.startsWith("patch");
+
 function Attempt({ attempt, number, isOpen }) {
   const { report } = attempt;
   const errors = report?.diagnostics.filter((one) => one.severity === "error") ?? [];
   return html`<li class="attempt">
     <div class="row"><strong>${number}</strong> <span>${attempt.name.replace(/ \d+$/, "")}</span>
       ${report && html`<span class=${errors.length ? "chip bad" : "chip good"}>${errors.length ? `${errors.length} ${errors.length === 1 ? "error" : "errors"}` : isQuestion(attempt) ? "answered" : "holds"}</span>`}
-      ${report?.repairs.length ? html`<span class="chip">${report.repairs.length} repaired</span>` : ""}
-      ${attempt.codes?.length ? html`<span class="chip bad">${attempt.codes.join(", ")}</span>` : ""}</div>
+      ${report?.repairs.length ? html`<span class="chip">${report.repairs.length} repaired</span>` : ""}</div>
     ${isOpen && attempt.text && html`<${Tail} text=${attempt.text} />`}
     ${report && html`<ul class="findings">
       ${errors.slice(0, 5).map((one) => html`<${Finding} finding=${one} />`)}

@@ -13,7 +13,7 @@ export function Tables({ text, shown }) {
   return html`<div class=${isOld ? "old" : ""}>
     ${failure && html`<p class="problem">${failure} Shown is the text before.</p>`}
     ${!model.tables.length && html`<p class="hint">The document has no tables.</p>`}
-    ${model.tables.map((table) => html`<${Table} key=${`${table.kind} ${table.of}`} table=${table} model=${model} text=${shown.of ?? text} />`)}
+    ${model.tables.map((table) => html`<${Table} key=${`${table.table} ${table.of}`} table=${table} model=${model} text=${shown.of ?? text} />`)}
   </div>`;
 }
 
@@ -27,8 +27,8 @@ function Table({ table, model, text }) {
   const [first, setFirst] = useState(0);
   const part = usePart(table, fixed, text, first);
   const rows = part.rows.filter((row) => others.every((name) => row.given[name] === fixed[name]));
-  return html`<section class="table" aria-label=${`${table.kind} of ${table.of}`}>
-    <h3>${formula(table)} <span class="hint">${TITLES[table.kind]}</span></h3>
+  return html`<section class="table" aria-label=${`${table.table} of ${table.of}`}>
+    <h3>${formula(table)} <span class="hint">${TITLES[table.table]}</span></h3>
     ${table.problem && html`<p class="problem">${table.problem}</p>`}
     ${others.length > 0 && html`<div class="row">${others.map((name) => html`<label class="inline">${name}
       <select value=${fixed[name]} onChange=${(e) => (setFirst(0), choose({ ...chosen, [name]: e.target.value }))}>
@@ -52,7 +52,7 @@ function usePart(table, fixed, text, first) {
   useEffect(() => {
     if (!table.rows_left_out) return void setPart({ rows: table.rows, left: 0 });
     const ending = new AbortController();
-    call("/api/gmn/tables", { document: text, of: table.of, kind: table.kind, labels: fixed, first }, { signal: ending.signal })
+    call("/api/gmn/tables", { document: text, of: table.of, table: table.table, labels: fixed, first }, { signal: ending.signal })
       .then(({ tables: [found] }) => setPart({ rows: found.rows.slice(0, PART), left: found.rows_left_out + Math.max(0, found.rows.length - PART) }), () => {});
     return () => ending.abort();
   }, [table, wanted, first]);

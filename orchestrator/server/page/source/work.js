@@ -45,25 +45,24 @@ export const expectationsOf = (text) => text.split("\n").map((line) => line.trim
 export function generate() {
   const { prompt, agentType, expectations, model } = work.get();
   const body = { prompt, agent_type: agentType, expectations: expectationsOf(expectations), model: model || null, stream: true };
-  return doing("generate", async (signal) => {
-    work.set({ run: newRun(prompt) });
-    for await (const { data } of stream("/api/gmn/generate", body, { signal })) {
-      work.set((now) => ({ run: after(now.run, data) }));
-    }
-    const { run } = work.get();
-    if (run.state === "running") throw new Error("The stream ended before its last event. Generate again: what was answered is not paid twice.");
-    if (run.result) take(run.result.text, prompt, run.result.report);
-  });
+  return doing("generate", (signal) => follow("/api/gmn/generate", body, prompt, signal));
+}
+
+/** Show a run of the loop while it happens, and make its document the one that is worked on. */
+async function follow(path, body, wish, signal) {
+  work.set({ run: newRun(wish) });
+  for await (const { data } of stream(path, body, { signal })) {
+    work.set((now) => ({ run: after(now.run, data) }));
+  }
+  const { run } = work.get();
+  if (run.state === "running") throw new Error("The stream ended before its last event. Ask again: what was answered is not paid twice.");
+  if (run.result) take(run.result.text, wish, run.result.report);
 }
 
 export function refine(feedback) {
   const { document, expectations, model } = work.get();
-  const body = { document, feedback, expectations: expectationsOf(expectations), model: model || null };
-  return doing("refine", async (signal) => {
-    const result = await call("/api/gmn/refine", body, { signal });
-    work.set({ run: { ...newRun(feedback), state: "done", result, attempts: result.attempts.map((one, i) => ({ name: `${one.purpose} ${i + 1}`, text: one.answer, report: null, codes: one.errors })) } });
-    take(result.text, feedback, result.report);
-  });
+  const body = { document, feedback, expectations: expectationsOf(expectations), model: model || null, stream: true };
+  return doing("refine", (signal) => follow("/api/gmn/refine", body, feedback, signal));
 }
 
 /** Judge the document as it stands, its expectations included. */
