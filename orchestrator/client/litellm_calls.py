@@ -64,7 +64,7 @@ class LiteLLMCalls:
                 the wire, and ask twice.
         """
         tenant = str(arguments.get("tenant") or "")
-        _refuse_nothing(method, arguments)
+        _check_arguments(method, arguments)
         if not _SAID_OTHERWISE.isdisjoint(arguments):
             arguments = as_we_say(arguments, self.router.resolve)
         mode, keep = cache_use(arguments.get("cache"), self.settings.cache, tenant)
@@ -127,7 +127,7 @@ class LiteLLMCalls:
         return CacheEntry(self.store, key, question, mode, policy, max_age_s, _stored)
 
 
-def _refuse_nothing(method: str, arguments: Mapping[str, Any]) -> None:
+def _check_arguments(method: str, arguments: Mapping[str, Any]) -> None:
     if not isinstance(messages := arguments.get("messages", ()), list | tuple):
         raise TypeError(f"messages must be a list of messages, not {type(messages).__name__}")
     if method != "aembedding":

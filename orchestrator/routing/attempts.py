@@ -32,9 +32,7 @@ if TYPE_CHECKING:
     from orchestrator.types.run_context import RequestCost
 
 #: A finish reason in the JSON of a provider's answer; where it is null there is none.
-_REASON = re.compile(
-    r'"(?:finish_reason|finishReason|stop_reason|stopReason|done_reason)"\s*:\s*["\d]'
-)
+_REASON = re.compile(r'"(?:(?:finish|stop)_?[rR]eason|done_reason)"\s*:\s*["\d]')
 
 
 @dataclass(slots=True)

@@ -112,8 +112,8 @@ class RequestCost:
     @property
     def usage(self) -> Usage:
         """Tokens of all attempts on the wire."""
-        if len(self.wire) == 1:  # the usual case, without a sum
-            return self.wire[0].usage
+        if len(self.wire) < 2:  # the usual case, without a sum
+            return self.wire[0].usage if self.wire else Usage()
         return sum((one.usage for one in self.wire), Usage())
 
     @property
