@@ -88,12 +88,7 @@ def grids(spec: GMNSpec) -> Iterator[tuple[VariableKind, Variable, int, int]]:
         at = {(int(cell[1]), int(cell[2])) for cell in cells if cell}
         if len(at) >= 4 and 2 * len(at) > variable.n:
             rows, columns = ([cell[axis] for cell in at] for axis in (0, 1))
-            yield (
-                kind,
-                variable,
-                max(rows) - min(rows) + 1,
-                max(columns) - min(columns) + 1,
-            )
+            yield (kind, variable, max(rows) - min(rows) + 1, max(columns) - min(columns) + 1)
 
 
 def cells_of(spec: GMNSpec, place: str, *, is_counted: bool) -> list[Label]:
@@ -104,17 +99,19 @@ def cells_of(spec: GMNSpec, place: str, *, is_counted: bool) -> list[Label]:
     found = []
     for kind, variable, rows, columns in grids(spec):
         look(4 * variable.n)
-        wanted = _cells(place, rows, columns, is_counted=is_counted)
+        wanted = cells_at(place, rows, columns)
+        if is_counted:
+            wanted |= {(row - 1, column - 1) for row, column in wanted}
         for index, name in enumerate(variable.names):
             if (cell := _LABELLED.fullmatch(name)) and (int(cell[1]), int(cell[2])) in wanted:
                 found.append(Label(kind, variable, index))
     return found
 
 
-def _cells(place: str, rows: int, columns: int, *, is_counted: bool) -> set[tuple[int, int]]:
+def cells_at(place: str, rows: int, columns: int) -> set[tuple[int, int]]:
+    """The row and column of ``r2c3``; of ``centre`` and ``top corner`` all that may be meant."""
     if match := _CELL.fullmatch(place):
-        row, column = int(match[1]), int(match[2])
-        return {(row, column)} | ({(row - 1, column - 1)} if is_counted else set())
+        return {(int(match[1]), int(match[2]))}
     if place == "centre":
         middle = [{(n - 1) // 2, n // 2} for n in (rows, columns)]
         return {(row, column) for row in middle[0] for column in middle[1]}

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 _STATES = words("state states condition conditions situation situations phases modes")
 _OBSERVATIONS = words(
     "observation observations signal signals reading readings cue cues symptom symptoms percept"
-    " percepts observes sees hears reads senses says shows displays smells feels notices perceives"
+    " percepts observe observes sees hears reads senses says shows displays smells feels notices"
+    " perceives"
 )
 _ACTIONS = words(
     "action actions move moves choice choices decision decisions chooses choose choosing choices"
@@ -29,7 +30,8 @@ _NOUNS: dict[str, Kind] = {
 }
 _MODALS = words("can could may might able")
 _SUBJECTS = words("he she it they who which that agent")
-_BE = words("is are be being was were becomes become stays gets")
+_SPEAKERS = words("i we you they")  # their verbs have no s
+_BE = words("is am are be being was were becomes become stays gets")
 _ONE_OF = words("of named called either each whether between")
 _DASHES = frozenset(("-", "\u2013", "\u2014"))
 _SAYING = words(": = are named called include includes") | _DASHES
@@ -41,6 +43,7 @@ _PRONOUNS = words("them these those us its")
 _TRAILING = words("it them one him her itself")
 _GOES = words("moves move goes go steps drives walks runs jumps flies travels")
 _WAYS = words("up down left right forward forwards back backward backwards north south east west")
+_STAYING = words("stay wait")
 _RANGE = pattern(r"([A-Za-z_]{0,24})(\d{1,4})(?:-([A-Za-z_]{0,24})(\d{1,4}))?")
 _LETTERS = pattern(r"([A-Z])-([A-Z])")
 _RANGE_SIGNS = words("to through until \u2026") | _DASHES
@@ -119,7 +122,10 @@ def _after_verb(scan: Scan, at: int, word: str) -> bool:
     has_verbs = all(name.split()[0].endswith("s") for name in listed.names)
     if not is_of_one and listed.joint == "and" and (word not in _MODALS or len(listed.names) < 3):
         return False
-    if (word in _BE and listed.joint == ",") or (word in _SUBJECTS and not has_verbs):
+    if word in _BE and listed.joint == ",":
+        return False
+    has_verbs |= word in _SPEAKERS and scan.low(at + 2) == ","  # ``we fold, call or raise``
+    if word in _SUBJECTS | _SPEAKERS and not has_verbs:
         return False
     if word == "either" and has_verbs:
         kind = "actions"
@@ -128,7 +134,7 @@ def _after_verb(scan: Scan, at: int, word: str) -> bool:
 
 
 def _kind_of_verb(scan: Scan, at: int, word: str) -> Kind | None:
-    if word in _MODALS or word in _SUBJECTS:
+    if word in _MODALS | _SUBJECTS | _SPEAKERS:
         is_be = scan.low(at + 1) == "be"
         return ("states" if word in _MODALS else None) if is_be else "actions"
     if word in _BE:
@@ -166,13 +172,20 @@ def _of_plural(scan: Scan, at: int, word: str) -> bool:
 
 
 def _ways(scan: Scan, at: int, word: str) -> bool:
-    """``moves up or down``: the directions in which it goes are what it can do."""
-    if word not in _GOES or scan.low(at + 1) not in _WAYS:
+    """``moves up or down``, ``…, up, down or stay, …``: where it goes is what it can do."""
+    is_alone = word in _WAYS and scan.low(at - 1) in _CLOSING - {"and", "or"}
+    begin = at + (word in _GOES)
+    if not (is_alone or begin > at) or scan.low(begin) not in _WAYS:
         return False
-    names, after = [scan.low(at + 1)], at + 2
-    while scan.low(after) in (",", "or", "and") and scan.low(after + 1) in _WAYS:
-        names.append(scan.low(after + 1))
-        after += 2
+    names, after = [scan.low(begin)], begin + 1
+    while (sign := scan.low(after)) in (",", "or", "and"):
+        then = after + 1 + (sign == "," and scan.low(after + 1) in ("or", "and"))
+        if scan.low(then) not in _WAYS | _STAYING:
+            break
+        names.append(scan.low(then))
+        after = then + 1
+    if is_alone and (scan.low(after) not in _CLOSING or scan.low(after - 2) != "or"):
+        return False
     if len(names) > 1:
         after += 2 * (number(scan.low(after)) == 1)  # ``one floor``
         scan.add("actions", tuple(names), at, min(after, len(scan.tokens)), "directions")
@@ -277,7 +290,8 @@ def _made(
         is_trailed = end - begin > 1 and scan.low(end - 1) in _TRAILING
         names.append(words_of(scan.tokens[begin : end - is_trailed]))
     names = list(dict.fromkeys(names))
-    return Listed(tuple(names), last, longest, joint) if len(names) > 1 and longest < 4 else None
+    is_list = len(names) > 1 and longest < 4 + keeps_first
+    return Listed(tuple(names), last, longest, joint) if is_list else None
 
 
 def _separator(scan: Scan, at: int, *, is_said: bool) -> tuple[int, str]:

@@ -27,7 +27,7 @@ _WRONG = words(
 )
 _ACTS = words(
     "works work succeeds succeed success fails fail failure slips slip slipping slippery breaks"
-    " probability chance chances likely probable late pushes risk"
+    " probability chance chances likely probable late pushes risk pays pay wins win"
 )
 _PAID = words(
     "cost costs costing penalty penalties penalised penalized fined fine fee price loses lose loss"
@@ -46,11 +46,13 @@ _MINUS = frozenset(("-", "\u2212", "\u2013", "minus"))
 _NOT_COUNTED = words(
     "steps step times percent points euros dollars ahead out in of to by per cells"
 )
+_NONE = ("no", "without", "zero")
 _SHARES = {"half": 1 / 2, "third": 1 / 3, "thirds": 1 / 3, "quarter": 1 / 4, "quarters": 1 / 4}
 _SENSES = words(
     "sensor sensors sight vision observation observations sensing information knowledge view"
     " perception measurement measurements"
 )
+_WHEN = words("when whenever while if")
 _NEAR = 8  # tokens around a probability in which a word says what it is of
 
 
@@ -95,16 +97,11 @@ def _size(scan: Scan, at: int, value: float) -> bool:
 
 def _odds(scan: Scan, at: int, value: float) -> bool:
     """``90%``, ``9 times out of 10``, ``one in ten``, ``odds of 1 to 4``."""
-    if scan.low(at + 1) in ("%", "percent") or (scan.low(at + 1), scan.low(at + 2)) == (
-        "per", "cent",
-    ):  # fmt: skip
+    if scan.low(at + 1) in ("%", "percent") or _words(scan, at + 1, 2) == ["per", "cent"]:
         after = at + 2 + (scan.low(at + 1) == "per")
         after += 3 * (_words(scan, after, 3) == ["of", "the", "time"])
         return value <= 100 and _chance(scan, at, after, value / 100)
-    if scan.low(at - 1) in ("odds",) or _words(scan, at - 2, 2) in (
-        ["odds", "of"],
-        ["odds", "are"],
-    ):
+    if "odds" in _words(scan, at - 2, 2):
         other = number(scan.low(at + 2))
         if scan.low(at + 1) in ("to", ":", "-") and other is not None and value + other > 0:
             return _chance(scan, at, at + 3, value / (value + other))
@@ -134,6 +131,7 @@ def _chance(scan: Scan, first: int, after: int, share: float) -> bool:
     begin, end = scan.clause(first)
     around = range(max(begin, first - _NEAR), min(end, after + _NEAR))
     said = [n for n in around if scan.low(n) in _RIGHT | _WRONG | _ACTS]
+    said = [n for n in said if scan.low(n) != "noise" or scan.low(n - 1) not in _NONE]
     outside = [n for n in said if not first <= n < after]
     near = min(outside, key=lambda n: first - n if n < first else n - after + 1, default=first)
     of = scan.low(near)
@@ -214,8 +212,10 @@ def _is_dash(scan: Scan, at: int) -> bool:
 
 
 def _about(scan: Scan, at: int) -> str:
-    """The last words before token `at` in its clause: what a utility is of."""
-    begin = max(scan.clause(at)[0], at - 4)
+    """The last words before token `at` in its clause: what a utility is of, and when."""
+    begin, end = max(scan.clause(at)[0], at - 8), at - 4
+    if not any(scan.low(n) in _WHEN for n in range(begin, at)):
+        begin = max(begin, end)
     said: list[Lexeme] = []
     for n in range(at - 1, begin - 1, -1):
         word = scan.low(n)
@@ -246,7 +246,8 @@ def _count(scan: Scan, at: int, value: float) -> bool:
     end = at if is_range else scan.name_at(at + 1, most=2)
     for noun in range(at + 1, end):
         word = scan.low(noun)
-        if word in _NOT_COUNTED or not word.isalpha():
+        is_verb = word in _EARNED | _PAID and number(scan.low(noun + 1)) is not None  # arm 3 pays 8
+        if word in _NOT_COUNTED or not word.isalpha() or is_verb:
             return False
         one = singular(word)
         if one != word:
@@ -274,7 +275,7 @@ def _perfect(scan: Scan) -> None:
         is_perfect = (word in ("wrong", "mistaken") and before == "never") or (
             word in ("right", "correct", "accurate", "reliable") and before == "always"
         )
-        is_perfect |= word in ("noise", "noises") and before in ("no", "without", "zero")
+        is_perfect |= word in ("noise", "noises") and before in _NONE
         if word in ("noise-free", "noiseless"):
             is_perfect, first = True, at
         elif word in _SENSES and _is_said_perfect(scan, at):

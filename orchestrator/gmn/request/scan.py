@@ -21,7 +21,7 @@ ARTICLES = words("a an the his her its their your my our some any this that thes
 BOUNDARIES = words(
     "with without by for while from that which who whose whom when whenever where if unless but"
     " until till because so since as after before than then and or nor not is are was were be been"
-    " has have had may can could must should will would might do does did also again at in into"
+    " am has have had may can could must should will would might do does did also again at in into"
     " onto on to out of up off via over under through per within inside among amongst costs cost"
     " earns gives given yet although though each every wants want needs decides chooses tries goes"
     " begins starts more less most worth"

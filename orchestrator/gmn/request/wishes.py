@@ -44,6 +44,7 @@ _TEMPERS = {
     ),
     **dict.fromkeys(words("greedy impatient"), "greedy"),
 }
+_MODELS = words("agent agents model models")
 _OPPOSITE = {"cautious": "bold", "bold": "cautious"}
 
 
@@ -94,10 +95,17 @@ def _goal(scan: Scan, at: int, word: str) -> None:
         _ = to is not None and record(scan, "goal", at, to + 1, "goal", about="delivered")
     elif word in _WANT:
         is_other = then == "to" and scan.low(at + 2) not in BETWEEN
+        is_other |= _is_request(scan, at)
         if not is_other and scan.low(at + 2) != "or":
             _ = record(scan, "goal", at, at + 1, "goal")
     elif word in _REACH and then not in ("out", "whether", "its"):
         _ = record(scan, "goal", at, at + 1, "goal")
+
+
+def _is_request(scan: Scan, at: int) -> bool:
+    """``I'd like a parrot agent``: what the user wants of us, not the agent of its world."""
+    end = scan.name_at(scan.after_articles(at + 1))
+    return scan.low(at - 1) in ("i", "we", "i'd", "we'd", "would") and scan.low(end - 1) in _MODELS
 
 
 def _noun(scan: Scan, at: int) -> None:
@@ -139,8 +147,11 @@ def _kept(scan: Scan, at: int, word: str) -> None:
 
 
 def _journey(scan: Scan, at: int, word: str) -> None:
-    """``from (0,0) to (2,5)``, ``drives to row 8, column 9``, ``land on the centre``."""
-    place = scan.places.get(scan.after_articles(at + 1))
+    """``from (0,0) to (2,5)``, ``to the shelf at row 8, column 9``, ``land on the centre``."""
+    begin = scan.after_articles(at + 1)
+    end = scan.name_at(begin) if begin > at + 1 else begin
+    at_place = scan.after_articles(end + 1) if scan.low(end) in ("at", "in") else begin
+    place = scan.places.get(begin) or scan.places.get(at_place)
     if place is None or not at or scan.low(at - 1) in _NO_JOURNEY or scan.is_negated(at):
         return
     if word == "from":

@@ -74,7 +74,9 @@ def still_to_be_said(spec: GMNSpec, examples: Sequence[Example]) -> str:
     questions = " ".join(questions_of(spec))
     kinds = {12: "twelve"}.get(len(examples), str(len(examples)))
     known = f"the embedded provider knows {kinds} kinds of agents and what you named"
-    return f"{known}; still to be said: {questions}" if questions else ""
+    lost = ", ".join(read(spec.meta("prompt")).not_understood)
+    rest = f"; not understood: {lost}" if lost else ""
+    return f"{known}; still to be said: {questions}{rest}" if questions else ""
 
 
 def write_model(
@@ -134,6 +136,8 @@ def _counts_otherwise(draft: Draft, example: Example) -> bool:
 def _built(draft: Draft, agent_type: str) -> GMNSpec:
     if is_on_grid(draft, agent_type):
         return build_grid(draft, agent_type)
+    for names in draft.names.others:
+        draft.ask(f"what are {', '.join(names)}: actions, observations or further states?")
     return build_verdict(draft) if is_verdict(draft) else build_from_words(draft)
 
 

@@ -13,12 +13,7 @@ from orchestrator.types.cached import cached_property
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from orchestrator.gmn.request.commitment import (
-        Commitment,
-        Kind,
-        RequestReading,
-        TextSpan,
-    )
+    from orchestrator.gmn.request.commitment import Commitment, Kind, RequestReading, TextSpan
 
 GOAL, AVERSION = 3.0, -6.0  # utilities in nats, where the sentence names no number
 UNSAID = "not_said"  # the label of what the sentence does not name

@@ -100,18 +100,16 @@ def build_from_words(draft: Draft) -> GMNSpec:
     return spec.model_copy(update={"preferences": wanted, "policy": policy})
 
 
-def _told_apart(draft: Draft) -> list[Effect]:
+def _told_apart(draft: Draft) -> Sequence[Effect]:
     """The effects; a question for what happens by itself, nobody says how often."""
-    found = []
     for one in draft.reading.effects:
         if not one.action and not one.is_shown and one.chance is None and not one.is_alone:
             said = draft.reading.text[one.span.start : one.span.end]
             draft.ask(f"with which probability does this happen: {said!r}?")
-        found.append(one)
     states = draft.names.states
-    if any(abs(one.step) == 1 for one in found) and orientation(states) == 0:
+    if any(abs(one.step) == 1 for one in draft.reading.effects) and orientation(states) == 0:
         draft.assume(f"up is from {states[0]} towards {states[-1]}")
-    return found
+    return draft.reading.effects
 
 
 def _parts(draft: Draft, effects: Sequence[Effect]) -> Parts:
@@ -131,7 +129,8 @@ def _parts(draft: Draft, effects: Sequence[Effect]) -> Parts:
     if named and not draft.names.actions and not has_idle and any(e.is_alone for e in effects):
         named = (*named, "wait")
         draft.assume("`wait` leaves things alone")
-    if not named and listed and (draft.words & MOTION or _is_counted(draft)):
+    may_go = draft.words & MOTION or not draft.names.states
+    if not named and listed and may_go and not draft.names.others:
         named = tuple(f"go {label}" for label in states)
         draft.assume("it can go from every place to every other")
     if not named:
@@ -141,10 +140,6 @@ def _parts(draft: Draft, effects: Sequence[Effect]) -> Parts:
     labels = draft.fitting(labelled(short), "max_actions")
     return Parts(names[: len(states)], states, min(listed, len(states)),
                  dict(zip(named, labels, strict=False)))  # fmt: skip
-
-
-def _is_counted(draft: Draft) -> bool:
-    return not draft.names.states
 
 
 def _counted(draft: Draft) -> tuple[str, ...]:

@@ -7,13 +7,14 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.model import Conditional, GMNSpec, Move, Policy, Preference, Table, Variable
-from orchestrator.gmn.request.labels import is_place
+from orchestrator.gmn.request.commitment import TextSpan
+from orchestrator.gmn.request.labels import cells_at, is_place
 from orchestrator.gmn.request.scan import ARTICLES, Scan
 from orchestrator.gmn.request.tokens import words
 from orchestrator.routing.offline.draft import slug
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from orchestrator.gmn.request.commitment import Commitment
     from orchestrator.routing.offline.draft import Draft
@@ -28,6 +29,7 @@ UTILITY = 8.0  # nats; a step nearer must outweigh what a step may teach
 AVERSION = -6.0
 _GRIDS = words("grid maze labyrinth gridworld grid-world tiles chessboard")
 _WALLS = words("wall walls obstacle obstacles block blocks blocked")
+_FROM_ZERO = re.compile(r"\b(?:row|col|column)\s+(?:0|zero)\b", re.IGNORECASE)
 _BETWEEN = ARTICLES | words("at on in cell cells is are , and :")
 _SLIPS = words("slip slips slipping slippery icy fails fail wind windy drifts pushes")
 _SIDES = {
@@ -62,7 +64,7 @@ def build_grid(draft: Draft, agent_type: str) -> GMNSpec:
     noise = draft.noise(0.1, "what is seen of the cell")
     wish = _preference(draft, goal, avoid, walls=blocked, shape=shape)
     walls = tuple(label for label in labels if label in blocked)
-    _ask_of_the_rest(draft)
+    _ask_of_the_rest(draft, shape)
     return GMNSpec(
         name="explorer",
         agent_type="explorer",
@@ -78,7 +80,8 @@ def build_grid(draft: Draft, agent_type: str) -> GMNSpec:
         ),
         priors=(Conditional(of="pos", table=Table(kind="map", map=(start,))),),
         preferences=(wish,),
-        policy=Policy(horizon=_horizon(draft, len(moves), len(labels))),
+        # Comparing policies costs policies times cells squared; a step keeps within milliseconds.
+        policy=Policy(horizon=draft.horizon(3, len(moves), len(labels))),
     )
 
 
@@ -90,20 +93,13 @@ def cells(rows: int, columns: int) -> list[str]:
 def cell_at(place: str, rows: int, columns: int, *, is_counted: bool = False) -> str | None:
     """The label of ``r2c3``, ``centre`` or ``top left corner``; None for what is not on the grid.
 
-    A corner of which one side is not said is the one that is farther down or right.
+    `is_counted` says that its rows and columns are counted from 1. A corner of which one side is
+    not said is the one that is farther down or right.
     """
-    if match := re.fullmatch(r"r(\d{1,3})c(\d{1,3})", place):
-        i, j = int(match[1]), int(match[2])
-        if is_counted and (i == rows or j == columns):
-            i, j = i - 1, j - 1
-        return f"r{i}c{j}" if 0 <= i < rows and 0 <= j < columns else None
-    if place == "centre":
-        return f"r{rows // 2}c{columns // 2}"
-    if not place.endswith("corner"):
-        return None
-    i = 0 if "top" in place or "near" in place else rows - 1
-    is_left = "left" in place or ("near" in place and "right" not in place)
-    return f"r{i}c{0 if is_left else columns - 1}"
+    meant = [(i - is_counted, j - is_counted) for i, j in cells_at(place, rows, columns)]
+    found = [(i, j) for i, j in meant if 0 <= i < rows and 0 <= j < columns]
+    at = (min if "near" in place else max)(found, default=None)
+    return f"r{at[0]}c{at[1]}" if at else None
 
 
 def _cell(draft: Draft, one: Commitment | None, shape: tuple[int, int]) -> str:
@@ -111,7 +107,7 @@ def _cell(draft: Draft, one: Commitment | None, shape: tuple[int, int]) -> str:
     if one is None:
         return ""
     value = str(one.value)
-    if cell := cell_at(value, *shape, is_counted=one.about == "counted"):
+    if cell := _placed(draft, value, one.about, shape):
         return cell
     side = _side(draft, one, shape)
     if side:
@@ -121,6 +117,14 @@ def _cell(draft: Draft, one: Commitment | None, shape: tuple[int, int]) -> str:
     else:
         draft.ask(f"which cell of the {shape[0]}x{shape[1]} grid is {value!r}?")
     return side
+
+
+def _placed(draft: Draft, place: str, about: str, shape: tuple[int, int]) -> str | None:
+    """The label of a place; what is counted in words is counted from 1, but where a 0 is said."""
+    is_counted = about == "counted" and _FROM_ZERO.search(draft.reading.text) is None
+    if is_counted:
+        draft.assume("rows and columns are counted from 1: row 1, column 1 is r0c0")
+    return cell_at(place, *shape, is_counted=is_counted)
 
 
 def _side(draft: Draft, one: Commitment, shape: tuple[int, int]) -> str:
@@ -135,11 +139,24 @@ def _side(draft: Draft, one: Commitment, shape: tuple[int, int]) -> str:
     return f"r{at[0]}c{at[1]}"
 
 
-def _ask_of_the_rest(draft: Draft) -> None:
+def _unread_places(draft: Draft, shape: tuple[int, int]) -> Iterator[TextSpan]:
+    """The cells and corners of which nothing that was read says what is there."""
+    scan, walls = Scan(draft.reading.text), _walled(draft, shape)
+    for one in scan.places.values():
+        span = TextSpan(scan.tokens[one.first].start, scan.tokens[one.after - 1].end)
+        is_read = any(span.overlaps(other.span) for other in draft.reading.commitments)
+        is_read |= scan.low(one.after + (scan.low(one.after) == "is")) in ("not", "isn't")
+        if not is_read and _placed(draft, one.value, one.about, shape) not in walls:
+            yield span
+
+
+def _ask_of_the_rest(draft: Draft, shape: tuple[int, int]) -> None:
     """What a grid has no place for."""
     for names in (draft.names.states, draft.names.observations, *draft.names.others):
         if names:
             draft.ask(f"what are {', '.join(names)} on the grid?")
+    for span in _unread_places(draft, shape):
+        draft.ask(f"what does {draft.part(span).strip()!r} mean for the model?")
     for one in draft.of("chance"):
         if not draft.has(one, _SLIPS | words("works succeeds")):
             draft.ask(f"what is {draft.reading.said(one)!r} the probability of?")
@@ -241,7 +258,7 @@ def _walled(draft: Draft, shape: tuple[int, int]) -> list[str]:
         here = at + 1
         while scan.places.get(here) or scan.low(here) in _BETWEEN:
             if place := scan.places.get(here):
-                cell = cell_at(place.value, *shape, is_counted=place.about == "counted")
+                cell = _placed(draft, place.value, place.about, shape)
                 if cell is None:
                     draft.ask(
                         f"obstacle {place.value!r} is not a cell of the grid: which is meant?"
@@ -299,12 +316,7 @@ def _moves(draft: Draft) -> dict[str, tuple[int, int]]:
 
 
 def _preference(
-    draft: Draft,
-    goal: str,
-    avoid: Sequence[str],
-    *,
-    walls: set[str],
-    shape: tuple[int, int],
+    draft: Draft, goal: str, avoid: Sequence[str], *, walls: set[str], shape: tuple[int, int]
 ) -> Preference:
     """Utility falls evenly with the steps left, so every step forward is worth the same."""
     steps = distances(goal, walls, shape)
@@ -323,8 +335,3 @@ def _preference(
         for cell in cells(*shape)
     ]
     return Preference(on="cell", values=tuple(values), reason=f"reach {goal}, nearer is better")
-
-
-def _horizon(draft: Draft, n_moves: int, n_cells: int) -> int:
-    # Comparing policies costs policies times cells squared; this keeps a step within milliseconds.
-    return draft.horizon(3, n_moves, n_cells)

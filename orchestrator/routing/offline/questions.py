@@ -55,6 +55,10 @@ def _listed(head: str) -> Callable[[str, str, str], str]:
     return said
 
 
+def _role(sentence: str, said: str, answer: str) -> str:
+    return _added(sentence, f"{answer}: {said}" if " " not in answer else answer)
+
+
 def _wanted(sentence: str, _: str, answer: str) -> str:
     return _added(sentence, answer if " " in answer else f"goal: {answer}")
 
@@ -85,6 +89,7 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[str, str, str], str]], ...] = (
     (re.compile(r"^what can the agent do"), _listed("actions")),
     (re.compile(r"^what does the agent want"), _wanted),
     (re.compile(rf"is meant by {_QUOTED}"), _meant),
+    (re.compile(r"^what are (.+): actions, observations"), _role),
     (re.compile(r"is seen at ([^,]{1,48}), and"), _seen),
     (re.compile(rf"^where does it start.* is {_QUOTED}"), _instead),
     (re.compile(rf"^what does {_QUOTED} mean"), _instead),

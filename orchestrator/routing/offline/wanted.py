@@ -51,10 +51,7 @@ def preferences(
 
 
 def _paid(
-    draft: Draft,
-    one: Commitment,
-    on: dict[str, dict[str, float]],
-    labels: dict[str, Sequence[str]],
+    draft: Draft, one: Commitment, on: dict[str, dict[str, float]], labels: dict[str, Sequence[str]]
 ) -> list[Payoff]:
     """A rule for an action in a state; what is of one of them alone goes to `on`."""
     value = float(one.value)  # type: ignore[arg-type]  # a utility is a number

@@ -109,6 +109,16 @@ def test_odds_of_being_right_and_of_being_wrong_are_the_same_noise(text: str, no
         ("find the charger at (6, 4)", [("goal", "r6c4")]),
         ("the goal is not r0c3 but r3c3", [("goal", "r3c3")]),
         ("The goal is worth 12.", [("utility", 12.0)]),
+        ("It brings itself to the nest in the upper-right corner.",
+         [("goal", "top right corner")]),
+        ("I'd like a parrot agent.", []),
+        ("We fold, call or raise.", [("actions", ("fold", "call", "raise"))]),
+        ("I am asleep or awake.", [("states", ("asleep", "awake"))]),
+        ("A crane, up, down or stay.", [("actions", ("up", "down", "stay"))]),
+        ("She can ask a hard question, a trick question or stop.",
+         [("actions", ("ask a hard question", "trick question", "stop"))]),
+        ("Observe water low/high.", [("observations", ("low", "high"))]),
+        ("Lever 3 pays 80%, no noise.", [("chance", 0.8), ("noise", 0.0)]),
     ],
 )  # fmt: skip
 def test_sentences_that_were_misread_once_are_read(text: str, wanted: list[object]) -> None:
@@ -144,3 +154,14 @@ def test_every_commitment_of_any_text_stands_in_it(text: str) -> None:
         assert reading.said(one).strip()
         assert 0 <= one.span.start < one.span.end <= len(text)
     assert all(word in text.replace("\u2019", "'") for word in reading.not_understood)
+
+
+@pytest.mark.parametrize(
+    ("text", "about"),
+    [
+        ("Calling the vet when the cow is well costs 2.", "Calling vet cow well"),
+        ("Each time the vet is there, the cow costs 2.", "cow"),
+    ],
+)
+def test_a_cost_is_of_the_deed_and_of_its_condition(text: str, about: str) -> None:
+    assert [one.about for one in read_request(text).commitments] == [about]

@@ -145,6 +145,11 @@ def test_effects_sensors_and_utilities_become_the_tables() -> None:
         ("a 3x3 grid with goal r5c5", "is not a cell of the 3x3 grid"),
         ("a 3x3 grid, reach the treasure", "which cell of the 3x3 grid is 'treasure'?"),
         ("a labyrinth with a minotaur", "how many rows and columns"),
+        ("a 3x3 grid, treasure top right", "what does 'treasure top right' mean for the model?"),
+        (
+            "a drive; mood is sad or gay; paints a, b or c",
+            "what are a, b, c: actions, observations or further states?",
+        ),
     ],
 )
 def test_what_is_not_said_is_asked(said: str, asked: str) -> None:
@@ -156,6 +161,8 @@ def test_what_is_not_said_is_asked(said: str, asked: str) -> None:
     [
         (DOES.format("alarm"), "nothing", "Alarm does nothing."),
         (DOES.format("alarm"), "b", "Alarm leads to b."),
+        ("what are a, b, c: actions, observations or further states?", "actions",
+         "Actions: a, b, c."),
         (DOES.format("go_up"), "going up leads to b", "Going up leads to b."),
         (SHOWS, "90%", "Watch is right 90%."),
         (SHOWS, "it is 80% accurate", "It is 80% accurate."),
@@ -285,3 +292,39 @@ def test_down_is_towards_the_label_that_means_it(states: str, to: str) -> None:
     middle = 1
     assert compiled.B[0][names.index(to), middle, spec.actions[0].names.index("selling")] == 1
     assert ("up is from" in spec.meta("assumptions")) == (to == "a")
+
+
+def test_a_cost_of_a_deed_in_a_state_is_not_that_of_the_state() -> None:
+    said = "A pan is cold or hot. Actions: beep, wait. Beeping when the pan is cold costs 2."
+    (wish,) = made(said).preferences
+    assert [[c.values for c in one.when] for one in wish.rules] == [[("beep",), ("cold",)]]
+
+
+def test_no_moves_are_made_up_beside_a_list_that_may_be_the_actions() -> None:
+    spec = made("A drive; the mood is sad or gay; paints red, green or blue; wants gay.")
+    assert spec.actions[0].labels == ("not_said",)
+
+
+def test_directions_that_stand_alone_are_what_it_can_do() -> None:
+    spec = made("A crane with 4 levels, up, down or stay, goal level 3, starts on level 1.")
+    assert questions_of(spec) == ()
+    assert spec.actions[0].labels == ("up", "down", "stay")
+
+
+@pytest.mark.parametrize(
+    ("place", "cell"),
+    [("row 1, column 2", "r0c1"), ("row 3, column 3", "r2c2"), ("row 0, column 2", "r0c2")],
+)
+def test_rows_and_columns_in_words_are_all_counted_from_the_same_number(
+    place: str, cell: str
+) -> None:
+    spec = made(f"a 3x3 grid from {place} to row 2, column 1, moves never slip")
+    goal = "r2c1" if "0" in place else "r1c0"
+    assert spec.description == f"Walks a 3x3 grid from {cell} to {goal}."
+    assert ("counted from 1" in spec.meta("assumptions")) == ("0" not in place)
+
+
+def test_a_refusal_names_the_words_that_were_not_understood(capsys: Output) -> None:
+    said = f"{VOLCANO} The geologist hums."
+    assert main(["generate", said, "--provider", "offline", "--cache", "off"]) == 1
+    assert "not understood: volcano, geologist, hums" in capsys.readouterr().err
