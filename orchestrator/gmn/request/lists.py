@@ -156,15 +156,19 @@ def _one_named(scan: Scan, at: int) -> bool:
 
 
 def _of_plural(scan: Scan, at: int, word: str) -> bool:
-    """``zones north, south and east``, ``shelves A and B``, ``bins 1 to 5``."""
+    """``zones north, south and east``, ``shelves A and B``, ``two rooms, a hall and a den``."""
     if not word.endswith("s") or len(word) < 4:
         return False
-    begin = at + 1 + (scan.low(at + 1) in _DASHES)
+    count = number(scan.low(at - 1)) if scan.low(at + 1) == "," else None
+    begin = at + 1 + (scan.low(at + 1) in _DASHES or count is not None)
     listed = _listed(scan, begin, is_said=begin > at + 1)
     if listed is None or not listed.joint or not scan.is_free(at, listed.after):
         return False
     is_named = scan.tokens[begin].is_quoted or listed.joint == "range"
     is_named = is_named or all(name[:1].isupper() for name in listed.names)
+    is_named |= count == len(listed.names)
+    if count not in (None, len(listed.names)):
+        return False
     if len(listed.names) < (2 if is_named else 3) or listed.longest > 2:
         return False
     scan.add("options", listed.names, at, listed.after, "names of a plural")
@@ -173,7 +177,8 @@ def _of_plural(scan: Scan, at: int, word: str) -> bool:
 
 def _ways(scan: Scan, at: int, word: str) -> bool:
     """``moves up or down``, ``…, up, down or stay, …``: where it goes is what it can do."""
-    is_alone = word in _WAYS and scan.low(at - 1) in _CLOSING - {"and", "or"}
+    is_first = scan.low(at - 1) in _CLOSING - {"and", "or"} and scan.low(at - 2) not in _WAYS
+    is_alone = word in _WAYS and is_first
     begin = at + (word in _GOES)
     if not (is_alone or begin > at) or scan.low(begin) not in _WAYS:
         return False

@@ -119,7 +119,8 @@ def _curated(draft: Draft, agent_type: str, examples: Sequence[Example]) -> GMNS
         return None
     own.assume(f"adapted from the curated {example.name} ({sign!r}), whose structure is kept")
     spec = _bounded(own, _tempered(own, spec))
-    if _misfits(own, spec):
+    if lost := _misfits(own, spec):
+        draft.assume(f"the curated {example.name} was not taken: {lost[0].said!r} is not in it")
         return None
     draft.assumptions[:] = own.assumptions
     return spec

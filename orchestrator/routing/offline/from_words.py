@@ -185,35 +185,29 @@ def _row(
 
 def _works(draft: Draft, name: str) -> float:
     """How often an action works: what is said of it, or of all actions; else always."""
-    for one in _apart(draft):
-        said = roots_of(draft.part(one.span))
-        is_of_all = not said.isdisjoint(_WORKING) and not _is_of_another(draft, said)
+    for one, said, is_of_all in _apart(draft):
         if roots_of(name) & said or is_of_all:
             works = float(one.value)  # type: ignore[arg-type]  # a chance is a number
             return 1.0 - works if not said.isdisjoint(_FAILING) else works
     return 1.0
 
 
-def _apart(draft: Draft) -> list[Commitment]:
-    """The probabilities that are not part of what is said to happen."""
-    effects = draft.reading.effects
-    return [one for one in draft.of("chance") if not any(
-        one.span.overlaps(e.span) for e in effects)]  # fmt: skip
+def _apart(draft: Draft) -> Iterator[tuple[Commitment, frozenset[str], bool]]:
+    """The probabilities that are not part of what is said to happen, the words around them, and
+    whether they are of all actions: no action and nothing that is not known is named there."""
+    others = [roots_of(name) for name in (*draft.names.actions, *draft.reading.not_understood)]
+    for one in draft.of("chance"):
+        if not any(one.span.overlaps(effect.span) for effect in draft.reading.effects):
+            said = roots_of(draft.part(one.span))
+            is_of_all = not said.isdisjoint(_WORKING) and not any(own & said for own in others)
+            yield one, said, is_of_all
 
 
 def ask_of_chances(draft: Draft, names: Sequence[str]) -> None:
     """A question for each probability of which nobody says what it is of."""
-    for one in _apart(draft):
-        said = roots_of(draft.part(one.span))
-        is_of_all = not said.isdisjoint(_WORKING) and not _is_of_another(draft, said)
+    for one, said, is_of_all in _apart(draft):
         if not is_of_all and not any(roots_of(name) & said for name in names):
             draft.ask(f"what is {draft.reading.said(one)!r} the probability of?")
-
-
-def _is_of_another(draft: Draft, said: frozenset[str]) -> bool:
-    """Whether the words around a probability name an action, or something that is not known."""
-    others = (*draft.names.actions, *draft.reading.not_understood)
-    return any(roots_of(other) & said for other in others)
 
 
 def _is_idle(name: str) -> bool:

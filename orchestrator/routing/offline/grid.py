@@ -57,13 +57,17 @@ def build_grid(draft: Draft, agent_type: str) -> GMNSpec:
         draft.ask("how many rows and columns does the grid have, and which cell is the goal?")
     labels = cells(*shape)
     start = _cell(draft, draft.first("start"), shape) or "r0c0"
+    if draft.first("start") is None:
+        draft.assume(f"where it starts was not said: {start}")
     goal = _goal(draft, start, shape)
     avoid = [cell for one in draft.of("avoid") if (cell := _cell(draft, one, shape))]
     blocked = _blocked(draft, (start, goal, *avoid), shape=shape)
-    moves = _moves(draft)
+    moves, slip = _moves(draft), _slip(draft)
     noise = draft.noise(0.1, "what is seen of the cell")
     wish = _preference(draft, goal, avoid, walls=blocked, shape=shape)
     walls = tuple(label for label in labels if label in blocked)
+    if slip:
+        draft.assume("a move that fails leaves it where it is")
     _ask_of_the_rest(draft, shape)
     return GMNSpec(
         name="explorer",
@@ -76,7 +80,7 @@ def build_grid(draft: Draft, agent_type: str) -> GMNSpec:
             Conditional(of="cell", given=("pos",), table=Table(kind="identity", noise=noise)),
         ),
         transitions=(
-            Conditional(of="pos", given=("move", "pos"), table=_steps(moves, walls, _slip(draft))),
+            Conditional(of="pos", given=("move", "pos"), table=_steps(moves, walls, slip)),
         ),
         priors=(Conditional(of="pos", table=Table(kind="map", map=(start,))),),
         preferences=(wish,),

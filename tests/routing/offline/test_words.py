@@ -328,3 +328,18 @@ def test_a_refusal_names_the_words_that_were_not_understood(capsys: Output) -> N
     said = f"{VOLCANO} The geologist hums."
     assert main(["generate", said, "--provider", "offline", "--cache", "off"]) == 1
     assert "not understood: volcano, geologist, hums" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["where it starts was not said: r0c0", "a move that fails leaves it where it is"],
+)
+def test_what_a_grid_has_by_default_is_assumed_aloud(said: str) -> None:
+    assert said in made("a 3x3 grid, goal r2c2").meta("assumptions")
+    still = made("a 3x3 grid, start r1c1, goal r2c2, moves never slip")
+    assert said not in still.meta("assumptions")
+
+
+def test_a_curated_model_that_lacks_something_is_named_with_it() -> None:
+    spec = made("T-maze, cue reliable 85%.")
+    assert "the curated tmaze was not taken: 'reliable 85%'" in spec.meta("assumptions")
