@@ -272,9 +272,10 @@ def _perfect(scan: Scan) -> None:
     """Sensing that is said to be perfect: ``without noise``, ``never wrong``."""
     for at, word in scan.walk():
         before, first = scan.low(at - 1), at - 1
-        is_perfect = (word in ("wrong", "mistaken") and before == "never") or (
-            word in ("right", "correct", "accurate", "reliable") and before == "always"
-        )
+        is_perfect = word in ("right", "correct", "accurate", "reliable") and before == "always"
+        if word in ("wrong", "mistaken", "misread", "misreads"):
+            first = next((n for n in range(at - 3, at) if scan.low(n) in ("never", "nothing")), at)
+            is_perfect = first < at
         is_perfect |= word in ("noise", "noises") and before in _NONE
         if word in ("noise-free", "noiseless"):
             is_perfect, first = True, at

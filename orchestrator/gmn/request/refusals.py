@@ -9,6 +9,7 @@ from orchestrator.gmn.request.scan import ARTICLES, BOUNDARIES, NEGATIONS
 from orchestrator.gmn.request.tokens import words, words_of
 
 if TYPE_CHECKING:
+    from orchestrator.gmn.request.commitment import Kind
     from orchestrator.gmn.request.scan import Scan
 
 _AVOID = words(
@@ -32,6 +33,8 @@ _VERBS = words(
 )
 _CLOSING = frozenset(".,;!?\n") | {"", "and", "but"}
 _WISH = words("want wish like love need")
+SLIPS = words("slip slips slipping slippery")
+_ENTERED = words("entered visited crossed touched reached used passed")
 _FORBIDDING = words("must may should shall can")
 #: ``without knowing`` says how, not what is to be avoided.
 _OTHER_GERUNDS = words(
@@ -138,7 +141,13 @@ def _not(scan: Scan, at: int, word: str) -> None:
 
 
 def _forbidden(scan: Scan, at: int, verb: int) -> None:
-    """What comes after the verb where it has an object, else the verb itself."""
+    """What comes after the verb where it has an object, else the verb itself; the place before
+    it that must not be ``entered``."""
+    subject = scan.places_by_end.get(at - 1 - (scan.low(at - 2) in ("that", "which")))
+    if subject and scan.low(at + 1) == "be" and scan.low(at + 2) in _ENTERED:
+        value, about = subject.value, subject.about
+        scan.add("avoid", value, subject.first, at + 3, "must not be", about=about)
+        return
     verb += scan.low(verb) in ("ever", "to")
     if scan.low(verb) in _WISH and scan.low(verb + 1) == "to":
         verb += 2
@@ -152,13 +161,15 @@ def _forbidden(scan: Scan, at: int, verb: int) -> None:
     has_object = is_about or scan.low(verb + 1) in ARTICLES or scan.name_at(verb + 1) > verb + 1
     is_read = has_object and record(scan, "avoid", at, verb + 1, "never", about=about)
     if not is_read and not is_about:
-        scan.add("avoid", scan.tokens[verb].text, at, verb + 1, "never")
+        end = scan.name_at(verb, most=1)
+        kind: Kind = "absent" if scan.low(verb) in SLIPS else "avoid"
+        scan.add(kind, words_of(scan.tokens[verb:end]), at, end, "never")
 
 
 def _without(scan: Scan, at: int) -> None:
     """``without smoke``, ``no fuel gauge``, ``without falling into the pit``."""
     gerund = scan.low(at + 1)
-    if not gerund.endswith("ing") or len(gerund) < 5:
+    if not gerund.endswith("ing") or len(gerund) < 5 or gerund in SLIPS:
         begin = scan.after_articles(at + 1)
         end = scan.name_at(begin, most=2)
         if end > begin and scan.low(begin) not in _NOT_THINGS and scan.low(at - 1) != "or":

@@ -105,7 +105,8 @@ def _told_apart(draft: Draft) -> Sequence[Effect]:
     for one in draft.reading.effects:
         if not one.action and not one.is_shown and one.chance is None and not one.is_alone:
             said = draft.reading.text[one.span.start : one.span.end]
-            draft.ask(f"with which probability does this happen: {said!r}?")
+            way = "(or `actions: ...`, where the agent does it)" if not draft.names.actions else ""
+            draft.ask(f"with which probability does this happen: {said!r} {way}".strip() + "?")
     states = draft.names.states
     if any(abs(one.step) == 1 for one in draft.reading.effects) and orientation(states) == 0:
         draft.assume(f"up is from {states[0]} towards {states[-1]}")
@@ -130,7 +131,11 @@ def _parts(draft: Draft, effects: Sequence[Effect]) -> Parts:
         named = (*named, "wait")
         draft.assume("`wait` leaves things alone")
     may_go = draft.words & MOTION or not draft.names.states
-    if not named and listed and may_go and not draft.names.others:
+    lists = (
+        *draft.names.others,
+        *(str(o.value) for o in draft.of("named") if o.value not in names),
+    )
+    if not named and listed and may_go and not lists:
         named = tuple(f"go {label}" for label in states)
         draft.assume("it can go from every place to every other")
     if not named:

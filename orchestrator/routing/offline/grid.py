@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from orchestrator.gmn.model import Conditional, GMNSpec, Move, Policy, Preference, Table, Variable
 from orchestrator.gmn.request.commitment import TextSpan
 from orchestrator.gmn.request.labels import cells_at, is_place
+from orchestrator.gmn.request.refusals import SLIPS
 from orchestrator.gmn.request.scan import ARTICLES, Scan
 from orchestrator.gmn.request.tokens import words
 from orchestrator.routing.offline.draft import slug
@@ -174,16 +175,12 @@ def _slip(draft: Draft) -> float:
             return round(1.0 - share, 9)
         if draft.has(one, _SLIPS):
             return share
-    if draft.words & words("deterministic") or _never_slips(draft):
+    absent = {word for one in draft.of("absent") for word in str(one.value).split()}
+    if "deterministic" in draft.words or absent & SLIPS:
         return 0.0
     share = 0.2 if draft.words & _SLIPS else 0.1
     draft.assume(f"how often a move fails was not said: {share:.0%}")
     return share
-
-
-def _never_slips(draft: Draft) -> bool:
-    slips = words("slip slips slipping slippery")
-    return any(not slips.isdisjoint(str(o.value).split()) for o in draft.of("avoid", "absent"))
 
 
 def _steps(moves: Mapping[str, tuple[int, int]], walls: tuple[str, ...], slip: float) -> Table:

@@ -73,6 +73,8 @@ def _instead(sentence: str, said: str, answer: str) -> str:
 
 
 def _often(sentence: str, said: str, answer: str) -> str:
+    if ":" in answer:
+        return _added(sentence, answer)
     return _instead(sentence, said, f"{said} {answer}" if said not in answer else answer)
 
 

@@ -145,6 +145,7 @@ def test_effects_sensors_and_utilities_become_the_tables() -> None:
         ("a 3x3 grid with goal r5c5", "is not a cell of the 3x3 grid"),
         ("a 3x3 grid, reach the treasure", "which cell of the 3x3 grid is 'treasure'?"),
         ("a labyrinth with a minotaur", "how many rows and columns"),
+        ("A car is hot or cold. Rinse makes it cold. Goal: cold.", "(or `actions: ...`, where"),
         ("a 3x3 grid, treasure top right", "what does 'treasure top right' mean for the model?"),
         (
             "a drive; mood is sad or gay; paints a, b or c",
@@ -161,6 +162,8 @@ def test_what_is_not_said_is_asked(said: str, asked: str) -> None:
     [
         (DOES.format("alarm"), "nothing", "Alarm does nothing."),
         (DOES.format("alarm"), "b", "Alarm leads to b."),
+        ("with which probability does this happen: 'It rains'", "actions: rain, wait",
+         "Actions: rain, wait."),
         ("what are a, b, c: actions, observations or further states?", "actions",
          "Actions: a, b, c."),
         (DOES.format("go_up"), "going up leads to b", "Going up leads to b."),
@@ -343,3 +346,14 @@ def test_what_a_grid_has_by_default_is_assumed_aloud(said: str) -> None:
 def test_a_curated_model_that_lacks_something_is_named_with_it() -> None:
     spec = made("T-maze, cue reliable 85%.")
     assert "the curated tmaze was not taken: 'reliable 85%'" in spec.meta("assumptions")
+
+
+def test_no_slipping_is_asked_for_no_cell() -> None:
+    spec = made("a 3x3 grid, start r0c0, goal r2c2, no slipping, perfect sensors")
+    assert questions_of(spec) == ()
+    assert spec.transitions[0].table.noise == 0
+
+
+def test_no_moves_are_made_up_beside_quoted_names_that_are_no_states() -> None:
+    said = 'Mood is low or high; "rest" moves it up one step; wants high.'
+    assert made(said).actions[0].labels == ("not_said",)
