@@ -68,7 +68,7 @@ BUDGET = {
     ),
     "routing": Budget(
         1900,
-        5828,
+        5829,
         "the embedded provider: 1,112; batch endpoints, estimates, probes, search, mute streams",
     ),
     "models": Budget(

@@ -18,7 +18,7 @@ _BY = frozenset(("x", "\u00d7", "by", "times", "*"))
 _SIZE = pattern(r"(\d{1,4})(?:[x\u00d7]|-by-|-x-)(\d{1,4})", re.IGNORECASE)
 _RIGHT = words(
     "accurate accuracy reliable reliability right correct correctly precise detected detects"
-    " detect truthful true trustworthy recognises recognizes accurately reliably"
+    " detect truth truthful true trustworthy recognises recognizes accurately reliably"
 )
 _WRONG = words(
     "noise noisy wrong misread misreads misreading error errors false mislead misleads misleading"

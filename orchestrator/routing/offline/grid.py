@@ -149,7 +149,8 @@ def _unread_places(draft: Draft, shape: tuple[int, int]) -> Iterator[TextSpan]:
     scan, walls = Scan(draft.reading.text), _walled(draft, shape)
     for one in scan.places.values():
         span = TextSpan(scan.tokens[one.first].start, scan.tokens[one.after - 1].end)
-        is_read = any(span.overlaps(other.span) for other in draft.reading.commitments)
+        said = draft.reading.commitments
+        is_read = any(span.overlaps(o.span) or o.value == one.value for o in said)
         is_read |= scan.low(one.after + (scan.low(one.after) == "is")) in ("not", "isn't")
         if not is_read and _placed(draft, one.value, one.about, shape) not in walls:
             yield span

@@ -126,6 +126,7 @@ def test_odds_of_being_right_and_of_being_wrong_are_the_same_noise(text: str, no
          [("options", ("Bay A", "bay B", "bay C")), ("avoid", "bay A")]),
         ("The hole at (2, 2) must never be entered.", [("avoid", "r2c2")]),
         ("The guest at (2, 2) must never be harmed.", [("avoid", "harmed")]),
+        ("Tossing shows the truth 60% of the time.", [("noise", 0.4)]),
         ("Observe water low/high.", [("observations", ("low", "high"))]),
         ("Lever 3 pays 80%, no noise.", [("chance", 0.8), ("noise", 0.0)]),
     ],

@@ -357,3 +357,8 @@ def test_no_slipping_is_asked_for_no_cell() -> None:
 def test_no_moves_are_made_up_beside_quoted_names_that_are_no_states() -> None:
     said = 'Mood is low or high; "rest" moves it up one step; wants high.'
     assert made(said).actions[0].labels == ("not_said",)
+
+
+def test_a_place_that_is_the_goal_or_is_avoided_elsewhere_is_not_asked_for() -> None:
+    said = "a 6x6 grid, grass at (5,5), wolf at (2,2), goal (5,5), avoid (2,2)"
+    assert questions_of(made(said)) == ()
