@@ -55,9 +55,9 @@ class Patience:
         """
         if type(error).__name__ == "RouterRateLimitError":
             at_rest = getattr(error, "cooldown_list", None) or ()  # of every group of the Router
-            asked = {one.id for one in self.related()}
-            asked |= set(self.router.registry().names(getattr(error, "model", ""), kind="ids"))
-            self.trace.rests = await resting(self.router, asked.intersection(at_rest))
+            named = self.router.registry().names(getattr(error, "model", ""), kind="ids")
+            asked = dict.fromkeys([*(one.id for one in self.related()), *named])
+            self.trace.rests = await resting(self.router, [one for one in asked if one in at_rest])
         found = await self._next(error, sent_before)
         bill = self.trace.cost.bill
         if bill is not None and found is not None and found[0] and is_rate_limit(error):

@@ -47,16 +47,21 @@ class Cooldown:
 
 
 async def resting(router: Any, deployments: Collection[str]) -> list[Cooldown]:
-    """Those of `deployments`, ids of a Router's, that rest now."""
+    """Those of `deployments`, ids of a Router's, that rest now, in that order."""
     cooldowns = router.health().cooldowns
-    found = await cooldowns.async_get_active_cooldowns(
-        model_ids=list(deployments), parent_otel_span=None
+    found = dict(
+        await cooldowns.async_get_active_cooldowns(
+            model_ids=list(deployments), parent_otel_span=None
+        )
     )
     return [
         Cooldown(
-            str(one), _status(state), float(state["timestamp"]) + float(state["cooldown_time"])
+            one,
+            _status(found[one]),
+            float(found[one]["timestamp"]) + float(found[one]["cooldown_time"]),
         )
-        for one, state in found
+        for one in deployments
+        if one in found
     ]
 
 
