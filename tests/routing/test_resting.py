@@ -125,7 +125,7 @@ async def test_a_call_that_finds_failed_deployments_at_rest_says_until_when(
 
 async def test_a_group_does_not_wait_for_the_rate_limit_of_another(wire: WireServer) -> None:
     wire.plan("a", Reply(status=401))
-    wire.plan("b", Reply(status=429, headers={"Retry-After": "40"}))
+    wire.plan("b", Reply(status=429, headers={"Retry-After": "5"}))
     async with Orchestrator(resting(wire, "a", "b")) as orc:
         for model in ("a", "b"):
             with pytest.raises((AuthenticationError, RateLimitError)):
@@ -133,4 +133,4 @@ async def test_a_group_does_not_wait_for_the_rate_limit_of_another(wire: WireSer
         begun = time.monotonic()
         with pytest.raises(AuthenticationError, match="its key was refused"):
             await orc.generate(ASK, model="a")
-        assert time.monotonic() - begun < 30
+        assert time.monotonic() - begun < 4
