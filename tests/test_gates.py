@@ -53,7 +53,7 @@ BUDGET = {
     ),
     "agents": Budget(
         1100,
-        2400,
+        2402,
         "conversations in two databases, turns that survive a kill, personas; tasks: 836",
     ),
     "client": Budget(

@@ -14,7 +14,7 @@ from orchestrator.types.messages import LLMMessage, LLMRole
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orchestrator.agents.memory import PastTurn
+    from orchestrator.agents.interaction import PastTurn
     from orchestrator.agents.persona import PersonaConfig
 
 # Code is matched first and stays as it is, and underscores belong to names: only headings and

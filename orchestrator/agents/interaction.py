@@ -10,6 +10,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class PastTurn:
+    """What a question may show of a turn that has been answered."""
+
+    number: int
+    message: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """The arguments of `LLMAgent.interact`; with `is_streamed` the answer comes in parts."""
 

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from orchestrator.agents import statements as made
 from orchestrator.agents.database import conversations, open_database, reading, sentences, turns
 from orchestrator.agents.errors import EndedError, KeyInUseError, NotFoundError
+from orchestrator.agents.interaction import PastTurn
 from orchestrator.agents.presence import Presence
 from orchestrator.cache.keys import digest
 
@@ -73,15 +74,6 @@ class Turn:
     asked_at: float = 0.0
     answered_at: float | None = None
     owner: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PastTurn:
-    """What a question may show of a turn that has been answered."""
-
-    number: int
-    message: str
-    answer: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,8 @@ from orchestrator.types.errors import LLMError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from orchestrator.agents.memory import Memory, Past, PastTurn, Turn
+    from orchestrator.agents.interaction import PastTurn
+    from orchestrator.agents.memory import Memory, Past, Turn
     from orchestrator.agents.persona import PersonaConfig
     from orchestrator.client.orchestrator import Orchestrator
     from orchestrator.types.messages import LLMMessage

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from orchestrator.routing.prices import prompt_tokens
 
 if TYPE_CHECKING:
-    from orchestrator.agents.memory import PastTurn
+    from orchestrator.agents.interaction import PastTurn
 
 Author = Literal["user", "assistant"]
 #: Of a longer message or answer only so many characters can be remembered.

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.agents.formatter import ConversationFormatter
-from orchestrator.agents.memory import PastTurn
+from orchestrator.agents.interaction import PastTurn
 from orchestrator.agents.persona import PersonaConfig
 from orchestrator.routing.prices import prompt_tokens
 

@@ -19,7 +19,8 @@ from orchestrator.agents.database import (
     turns,
 )
 from orchestrator.agents.errors import NotFoundError
-from orchestrator.agents.memory import Memory, PastTurn
+from orchestrator.agents.interaction import PastTurn
+from orchestrator.agents.memory import Memory
 from orchestrator.agents.summaries import Sentence, SummaryOfTurns, as_block, chosen, sentences_of
 from tests.agents.test_agent import Room, room  # noqa: F401  a fixture
 from tests.support.wire import Reply
