@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +22,20 @@ except ModuleNotFoundError as error:
     raise MissingExtraError("A memory of conversations", "server") from error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 #: How long a statement waits for another process that writes.
 _TIMEOUT_S = 30.0
 #: Any number: who migrates holds PostgreSQL's lock of this number.
 _MIGRATION_LOCK = 771_934_502
 
+_GONE = (
+    "the database of conversations cannot be used now: {words}. What was asked is kept as far as it"
+    " was written; send it again with its key once the database is back."
+)
 _READS = "orchestrator_reads"
+#: The lock of a SQLite engine's writers.
+_WRITERS = "orchestrator_writers"
 
 metadata = sa.MetaData()
 
@@ -192,15 +200,28 @@ def _say(context: sa.engine.ExceptionContext) -> None:
     """What is not a fault of a statement is said as an error of this package."""
     if isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError):
         words = " ".join(str(context.original_exception).split())[:300]
-        raise DatabaseError(
-            f"the database of conversations cannot be used now: {words}. What was asked is kept"
-            " as far as it was written; send it again with its key once the database is back."
-        ) from None
+        raise DatabaseError(_GONE.format(words=words)) from None
 
 
 def reading(engine: sa.Engine) -> sa.Connection:
     """A connection that only reads, and waits for no writer."""
     return engine.connect().execution_options(**{_READS: True})
+
+
+@contextlib.contextmanager
+def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A transaction that writes; SQLite's writers of one process come one after another.
+
+    SQLite has those that wait sleep between their attempts, so that one could wait for many.
+    """
+    in_turn = engine.get_execution_options().get(_WRITERS) or threading.Lock()
+    if not in_turn.acquire(timeout=_TIMEOUT_S):
+        raise DatabaseError(_GONE.format(words="the writers before this one take too long"))
+    try:
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        in_turn.release()
 
 
 def _engine(url: str) -> sa.Engine:
@@ -239,8 +260,9 @@ def _sqlite(url: sa.URL) -> sa.Engine:
     except (ValueError, RuntimeError) as error:  # a NUL, a home of nobody
         raise _unusable(repr(url.database), str(error)) from None
     engine = sa.create_engine(
-        url.set(database=str(path)), connect_args={"timeout": _TIMEOUT_S}, hide_parameters=True
-    )
+        url.set(database=str(path)), connect_args={"timeout": _TIMEOUT_S}, hide_parameters=True,
+        execution_options={_WRITERS: threading.Lock()},
+    )  # fmt: skip
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:

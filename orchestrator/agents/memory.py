@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from orchestrator.agents import statements as made
-from orchestrator.agents.database import conversations, open_database, reading, sentences, turns
+from orchestrator.agents.database import (
+    conversations,
+    open_database,
+    reading,
+    sentences,
+    turns,
+    writing,
+)
 from orchestrator.agents.errors import EndedError, KeyInUseError, NotFoundError
 from orchestrator.agents.interaction import PastTurn
 from orchestrator.agents.presence import Presence
@@ -106,7 +113,7 @@ class Memory:
 
     def start(self, *, tenant: str, user_id: str, persona_id: str) -> Conversation:
         """Begin a conversation."""
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             return _started(connection, tenant, user_id, persona_id)
 
     def conversation(self, conversation_id: str, *, tenant: str) -> Conversation:
@@ -139,7 +146,7 @@ class Memory:
         """End a conversation; ending it twice changes nothing. Raises: NotFoundError."""
         self.conversation(conversation_id, tenant=tenant)
         still = (conversations.c.id == conversation_id) & conversations.c.ended_at.is_(None)
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             connection.execute(sa.update(conversations).where(still).values(ended_at=time.time()))
         return self.conversation(conversation_id, tenant=tenant)
 
@@ -150,7 +157,7 @@ class Memory:
         """
         self.conversation(conversation_id, tenant=tenant)
         held = conversations.c.id == conversation_id
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             # Locks it against another that begins a turn.
             connection.execute(sa.update(conversations).where(held).values(ended_at=time.time()))
             for table in (sentences, turns):
@@ -170,7 +177,7 @@ class Memory:
         owner = self._presence.hold()
         while True:
             try:
-                with self.engine.begin() as connection:
+                with writing(self.engine) as connection:
                     return self._begun(connection, call, persona_id, owner)
             except sa.exc.IntegrityError:
                 # Another process wrote the key's turn since it was looked for.
@@ -232,7 +239,7 @@ class Memory:
         Raises: NotFoundError: its conversation was removed.
         """
         owner = self._presence.hold()
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             row = connection.execute(made.LOCKED_TURN, {"of": turn_id}).mappings().first()
             if row is None:
                 raise NotFoundError(f"there is no turn {turn_id!r}")
@@ -246,7 +253,7 @@ class Memory:
 
     def hear(self, turn_id: str, partial: str) -> None:
         """Keep what has come of a streamed answer so far."""
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             connection.execute(made.HEAR, {"of": turn_id, "partial": partial})
 
     def answer(self, turn_id: str, text: str, details: Mapping[str, Any]) -> Turn | None:
@@ -255,7 +262,7 @@ class Memory:
         None where its conversation was removed.
         """
         values = {"answer": text, "details": dict(details), "answered_at": time.time()}
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             kept = connection.execute(made.ANSWER, {"of": turn_id, **values}).mappings().first()
             if kept is None:  # answered by another, or gone
                 kept = connection.execute(made.TURN, {"of": turn_id}).mappings().first()
@@ -265,7 +272,7 @@ class Memory:
         """Keep why there is no answer, unless another process has taken the turn since; asked
         again with its key, it is the same one."""
         known = {"of": turn.id, "by": turn.owner, "details": dict(details)}
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             connection.execute(made.FAIL, known)
 
     def turn(self, turn_id: str, *, tenant: str) -> Turn:
@@ -333,7 +340,7 @@ class Memory:
         ]  # fmt: skip
         is_first = (conversations.c.id == conversation_id) & (conversations.c.summed_to < from_turn)
         summed = sa.update(conversations).where(is_first).values(summed_to=to_turn)
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             if connection.execute(summed).rowcount and rows:
                 connection.execute(sa.insert(sentences), rows)
 

@@ -52,17 +52,23 @@ def _server(arguments: argparse.Namespace) -> tuple[Any, Any]:
             f"{arguments.host} is not on this machine alone, so every request needs a key, and"
             " there is none. Make one: orchestrator keys create --tenant NAME"
         )
-    return app, Ending(listening(app, orc.config.orchestrator.server))
+    return app, Ending(listening(app, orc.config.orchestrator.server), has_process=True)
 
 
 def _config(*, with_keys: bool) -> Config:
-    """The configuration; with keys, an answer is given only to the tenant that paid for it."""
+    """The configuration; with keys, an answer is given only to the tenant that paid for it.
+
+    Where the calls in flight are not bounded by a stated number, no request waits for another one.
+    """
     config = Config.load(None, os.environ)
-    if not with_keys:
-        return config
-    cache = config.orchestrator.cache.model_copy(update={"share": "tenant"})
-    ours = config.orchestrator.model_copy(update={"cache": cache})
-    return config.model_copy(update={"orchestrator": ours})
+    stated = config.orchestrator
+    changed: dict[str, Any] = {}
+    if with_keys:
+        changed["cache"] = stated.cache.model_copy(update={"share": "tenant"})
+    if "parallel" not in stated.limits.model_fields_set:
+        most = max(stated.limits.parallel, stated.server.parallel)
+        changed["limits"] = stated.limits.model_copy(update={"parallel": most})
+    return config.model_copy(update={"orchestrator": stated.model_copy(update=changed)})
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
-from orchestrator.agents.database import api_keys, reading
+from orchestrator.agents.database import api_keys, reading, writing
 
 _FORM = re.compile(r"gmn_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 #: It is part of a directory's name, which some systems do not tell by case or by dots at its end.
@@ -65,7 +65,7 @@ class Keys:
             raise ValueError("rpm is a number of at least 1")
         key = Key(uuid.uuid4().hex[:12], tenant, usd_per_day, rpm, time.time())
         secret = secrets.token_urlsafe(32)
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             connection.execute(
                 sa.insert(api_keys).values(
                     id=key.id, tenant=tenant, hash=_hash(secret), usd_per_day=usd_per_day, rpm=rpm,
@@ -83,7 +83,7 @@ class Keys:
     def revoke(self, key_id: str) -> bool:
         """Revoke a key; False where there is none of that id that is valid."""
         still = (api_keys.c.id == key_id) & api_keys.c.revoked_at.is_(None)
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             done = connection.execute(
                 sa.update(api_keys).where(still).values(revoked_at=time.time())
             )

@@ -6,6 +6,7 @@ import contextlib
 import json
 import socket
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import httpx
 import pytest
 
 from orchestrator.agents import database
-from tests.support.service import Served, served, service_config
+from tests.support.service import Served, program, served, service_config
 from tests.support.wire import Reply, WireServer
 
 pytestmark = pytest.mark.may_block
@@ -143,3 +144,24 @@ def test_a_database_that_may_not_be_written_is_said(wire: WireServer, running: S
     assert (found.status_code, found.json()["type"]) == (503, "urn:gmn:problem:database")
     assert "readonly" in found.json()["detail"]
     assert wire.requests == []
+
+
+@pytest.mark.slow
+def test_as_many_calls_as_requests_are_in_flight(wire: WireServer, tmp_path: Path) -> None:
+    many = 80  # `limits.parallel` is 64
+    wire.plan("chat", Reply("yes", delay_s=60))
+    with program(service_config(wire.base, tmp_path), tmp_path) as (_, url):
+        for n in range(many):
+            body = {**BODY, "user_id": f"user {n}"}
+            asking = threading.Thread(target=_asked, args=(f"{url}/api/llm/interact", body))
+            asking.daemon = True
+            asking.start()
+        until = time.monotonic() + 50  # before the first answer
+        while len(wire.asked("chat")) < many and time.monotonic() < until:
+            time.sleep(0.1)
+    assert len(wire.asked("chat")) == many
+
+
+def _asked(url: str, body: dict[str, str]) -> None:
+    with contextlib.suppress(httpx.HTTPError):  # the service ends before it answers
+        httpx.post(url, json=body, timeout=None, verify=False)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -16,7 +12,7 @@ import httpx
 import pytest
 
 from orchestrator.agents.memory import Memory
-from tests.support.service import served, service_config
+from tests.support.service import program, served, service_config
 from tests.support.wire import Reply, WireServer
 
 pytestmark = pytest.mark.may_block
@@ -97,13 +93,7 @@ def test_a_signal_ends_the_program_with_a_stream_open(
     wire.plan("chat", LONG)
     seconds = 3 if len(signals) == 1 else 600  # the second Ctrl-C does not wait
     config = service_config(wire.base, tmp_path, server={"shutdown_s": seconds})
-    path = tmp_path / "config.json"
-    path.write_text(json.dumps(config))
-    command = [sys.executable, "-m", "orchestrator", "serve", "--host", host, "--port", "0"]
-    environ = {**os.environ, "ORCHESTRATOR_CONFIG": str(path)}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environ) as process:
-        assert process.stderr is not None
-        url = process.stderr.readline().split()[0]
+    with program(config, tmp_path, host) as (process, url):
         with httpx.Client(base_url=url, timeout=60, verify=False) as http:
             while http.get("/readyz").status_code != 200:
                 time.sleep(0.1)
@@ -114,6 +104,7 @@ def test_a_signal_ends_the_program_with_a_stream_open(
                 process.send_signal(one)
                 time.sleep(1)
             assert process.wait(30) == code
+        assert process.stderr is not None
         assert "Traceback" not in process.stderr.read()
     (turn,) = _turns(config)
     assert turn.state in ("asked", "failed")

@@ -1,9 +1,13 @@
-"""The HTTP service on loopback, in a thread of the tests."""
+"""The HTTP service on loopback, in a thread of the tests or a process."""
 
 from __future__ import annotations
 
 import contextlib
+import json
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -82,3 +86,23 @@ def served(config: Mapping[str, Any], *, with_keys: bool = False) -> Iterator[Se
         yield made
     finally:
         made.stop()
+
+
+@contextlib.contextmanager
+def program(
+    config: Mapping[str, Any], directory: Path, host: str = "127.0.0.1"
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """``orchestrator serve`` as a process, with its configuration in a directory, and its address.
+
+    It is ready when ``/readyz`` says so.
+    """
+    path = directory / "config.json"
+    path.write_text(json.dumps(config))
+    command = [sys.executable, "-m", "orchestrator", "serve", "--host", host, "--port", "0"]
+    environ = {**os.environ, "ORCHESTRATOR_CONFIG": str(path)}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environ) as process:
+        assert process.stderr is not None
+        try:
+            yield process, process.stderr.readline().split()[0]
+        finally:
+            process.kill()
