@@ -43,17 +43,17 @@ BUDGET = {
     "__main__": Budget(10),
     "cli": Budget(
         1200,
-        3719,
+        3722,
         "checks before a call, runs, streams, the output door; models, search, service, batches",
     ),
     "server": Budget(
         1200,
-        4253,
+        4262,
         "a gate against strangers, OpenAI's shape, streams that go on, keys, tools; LSP, a page",
     ),
     "agents": Budget(
         1100,
-        2402,
+        2428,
         "conversations in two databases, turns that survive a kill, personas; tasks: 836",
     ),
     "client": Budget(

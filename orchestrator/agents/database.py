@@ -224,6 +224,12 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
         in_turn.release()
 
 
+def close_database(engine: sa.Engine) -> None:
+    """Close the connections, and those that are in use once they are given back."""
+    event.listen(engine.pool, "checkin", lambda _, held: held.close())
+    engine.dispose()
+
+
 def _engine(url: str) -> sa.Engine:
     try:
         named = make_url(url if "://" in url else f"sqlite:///{url}")

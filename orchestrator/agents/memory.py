@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from orchestrator.agents import statements as made
 from orchestrator.agents.database import (
+    close_database,
     conversations,
     open_database,
     reading,
@@ -109,7 +110,7 @@ class Memory:
     def close(self) -> None:
         """Close the connections."""
         self._presence.release()
-        self.engine.dispose()
+        close_database(self.engine)
 
     def start(self, *, tenant: str, user_id: str, persona_id: str) -> Conversation:
         """Begin a conversation."""

@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator import ConfigError
-from orchestrator.agents.database import conversations, open_database
+from orchestrator.agents.database import conversations, open_database, reading
 from orchestrator.agents.errors import NotFoundError
 from orchestrator.agents.memory import Memory
 from orchestrator.cli.main import main
@@ -169,3 +171,37 @@ def test_all_processes_may_come_at_once(database: str) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(opened, range(8))) == [[]] * 8
+
+
+def test_a_connection_in_use_is_closed_once_it_is_given_back(database: str) -> None:
+    memory = Memory(database)
+    with reading(memory.engine) as connection:
+        used: Any = connection.connection.driver_connection
+        connection.execute(sa.select(conversations))
+        memory.close()
+    with pytest.raises((sqlite3.ProgrammingError, psycopg.OperationalError), match="closed"):
+        used.execute("SELECT 1")
+
+
+def test_of_one_process_a_single_writer_waits_for_another_process(tmp_path: Path) -> None:
+    memory = Memory(str(tmp_path / "memory.db"))
+    together = threading.Barrier(9)
+
+    def start(n: int) -> None:
+        together.wait()
+        memory.start(tenant="", user_id=str(n), persona_id="p")
+
+    pool: Any = memory.engine.pool
+    with sqlite3.connect(tmp_path / "memory.db") as other, ThreadPoolExecutor(8) as threads:
+        other.isolation_level = None
+        other.execute("BEGIN IMMEDIATE")
+        asked = [threads.submit(start, n) for n in range(8)]
+        together.wait()
+        time.sleep(0.3)
+        assert pool.checkedout() == 1
+        assert memory.conversations(tenant="") == [], "who reads waits for nobody"
+        other.execute("COMMIT")
+        for one in asked:
+            one.result(30)
+    assert len(memory.conversations(tenant="")) == 8
+    memory.close()
