@@ -1,6 +1,7 @@
 """Rows at 50 ms: our batch, a bare `asyncio.gather` over the Router, and `abatch_completion`.
 
 Each runs in a process of its own, in turn; ours also with four times the rows, for its memory.
+``command`` is ``orchestrator batch`` with files, without its start.
 """
 
 from __future__ import annotations
@@ -97,14 +98,43 @@ def ran(kind: str, base: str, count: int) -> dict[str, float]:
     return made
 
 
+def commanded(base: str, count: int) -> float:
+    """Rows a second of the command: what so many rows take longer than a few."""
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        settings = config(base, limits={"parallel": IN_FLIGHT})
+        (place / "config.json").write_text(settings.model_dump_json(exclude_unset=True))
+        taken = [_taken(place, most) for most in (IN_FLIGHT, IN_FLIGHT + count)]
+    return count / (taken[1] - taken[0])
+
+
+def _taken(place: Path, count: int) -> float:
+    rows, answers = place / f"{count}.jsonl", place / f"{count}.answers.jsonl"
+    rows.write_text("".join(json.dumps({"prompt": one}) + "\n" for one in prompts(count)))
+    command = [sys.executable, "-m", "orchestrator", "batch", str(rows), "-o", str(answers)]
+    environ = {**os.environ, "ORCHESTRATOR_CONFIG": str(place / "config.json")}
+    began = time.perf_counter()
+    subprocess.run([*command, "--operation", "ask"], check=True, capture_output=True, env=environ)
+    seconds = time.perf_counter() - began
+    assert len(answers.read_text().splitlines()) == count
+    return seconds
+
+
 def compare(base: str, rows: int) -> None:
     """Print the ratios (bound: 0.95 of gather's rate) and the memory (bound: flat)."""
     found: list[dict[str, dict[str, float]]] = []
     for number in range(ROUNDS):
         order = list(KINDS) if number % 2 else list(KINDS)[::-1]
         found.append({kind: ran(kind, base, rows) for kind in order})
+        found[-1]["command"] = {"rate": commanded(base, rows)}
         shown = {kind: f"{one['rate']:.3g} rows/s" for kind, one in found[-1].items()}
         print(f"batch: round {number + 1} of {ROUNDS}: {shown}", flush=True)
+    commands = ratio_of([(one["command"]["rate"], one["gather"]["rate"]) for one in found])
+    print(
+        f"batch: {rows} rows by the command: {commands.a_s:.0f} rows/s, gather"
+        f" {commands.b_s:.0f}/s, ratio {commands.median:.3g} ({commands.low:.3g} to"
+        f" {commands.high:.3g})"
+    )
     for other in ("gather", "abatch"):
         rates = ratio_of([(one["ours"]["rate"], one[other]["rate"]) for one in found])
         print(
