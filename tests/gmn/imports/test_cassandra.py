@@ -531,3 +531,21 @@ def test_much_work_in_a_short_text_is_refused() -> None:
     text = TIGER.replace("left right", "500").replace(": left", ": 0") + "T: * uniform\n" * 20_000
     assert error(text).code == "GMN712"
     assert error("states: 3\n" * 200_000).code == "GMN704"
+
+
+@pytest.mark.parametrize("key", ["T", "O"])
+def test_a_table_that_the_file_leaves_out_is_one_finding(key: str) -> None:
+    text = "\n".join(line for line in TWO_STATES.splitlines() if not line.startswith(f"{key}:"))
+    found = read(text).errors
+    assert [(d.code, d.message[:13]) for d in found] == [("GMN010", f"there is no {key}")]
+
+
+TWO_STATES = """discount: 0.9
+values: reward
+states: left right
+actions: wait
+observations: dim lit
+T: wait identity
+O: wait uniform
+R: wait : left : * : * 1
+"""
