@@ -104,11 +104,17 @@ def write_private(path: Path, content: bytes) -> None:
     Raises: NotPrivateError: its directory is refused; OSError: it cannot be written. What was there
         is as it was.
     """
+    if not path.name:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     beside = path.with_name(f".{uuid.uuid4().hex}")
     try:
         with os.fdopen(open_private(beside, os.O_WRONLY | os.O_EXCL), "wb") as file:
             file.write(content)
         beside.replace(path)
+    except OSError as error:
+        if error.filename == str(beside):
+            error.filename, error.filename2 = str(path), None  # the name that the caller knows
+        raise
     finally:
         beside.unlink(missing_ok=True)
 

@@ -16,6 +16,7 @@ from orchestrator.parsing.bounds import json_value
 from orchestrator.types.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 CATALOGUE_FILE = "catalogue.json"  # in the cache directory
@@ -45,7 +46,7 @@ class Catalogue:
         left_out: tuple[str, ...] = (),
     ) -> None:
         """`entries` have the keys of LiteLLM's table; `at` is when they were read, ISO 8601;
-        `left_out` names the models and providers of which nothing could be read."""
+        `left_out` names the models and providers of which nothing could be read, and facts."""
         self.entries, self.at, self.left_out = entries, at, left_out
 
     def facts(self, model: str) -> dict[str, Fact]:
@@ -99,6 +100,8 @@ def read_catalogue(path: Path) -> Catalogue:
             if not stated_in(entries[name]):
                 left_out.append(name)
                 del entries[name]
+            else:
+                left_out += [f"{key} of {name}" for key in _misread(_mapping(one))]
     if not entries:
         fix = "Save https://models.dev/api.json, and name that file."
         raise ConfigError(str(path), "lists no model in the form of models.dev", fix=fix)
@@ -124,6 +127,18 @@ def _entry(one: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(price, int | float) and not isinstance(price, bool):
             made[name] = price / 1e6
     return {key: value for key, value in made.items() if value is not None}
+
+
+def _misread(one: Mapping[str, Any]) -> Iterator[str]:
+    """What a model states as something that it cannot be, such as a limit in words."""
+    for key in _FLAGS.values():
+        if not isinstance(one.get(key), bool | None):
+            yield key
+    for part, keys in (("limit", ("context", "input", "output")), ("cost", ("input", "output"))):
+        for key in keys:
+            said = _mapping(one.get(part)).get(key) or 0
+            if isinstance(said, bool) or not isinstance(said, int | float) or said < 0:
+                yield f"{part}.{key}"
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -72,6 +72,16 @@ def test_what_of_a_catalogue_is_not_read_is_said(tmp_path: Path, capsys: Output)
     assert json.loads(capsys.readouterr().out)["left_out"] == [f"openai/odd-{n}" for n in range(5)]
 
 
+def test_a_fact_of_a_catalogue_that_cannot_be_one_is_said(tmp_path: Path, capsys: Output) -> None:
+    odd = {"limit": {"context": "many", "output": -4}, "cost": {"input": 2.5, "output": "free"}}
+    well = {"reasoning": None, "limit": {"context": 9, "output": 0}, "cost": {"input": 0}}
+    models = {"a": {"tool_call": "yes", **odd}, "b": {"tool_call": True, **well}}
+    (tmp_path / "api.json").write_text(json.dumps({"openai": {"models": models}}))
+    assert main(["models", "sync", "--catalog", str(tmp_path / "api.json"), "--json"]) == 0
+    parts = ("tool_call", "limit.context", "limit.output", "cost.output")
+    assert json.loads(capsys.readouterr().out)["left_out"] == [f"{p} of openai/a" for p in parts]
+
+
 def test_the_facts_of_a_model_name_their_source_and_who_disagrees(
     tmp_path: Path, capsys: Output
 ) -> None:

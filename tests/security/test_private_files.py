@@ -73,6 +73,16 @@ def write_modes(place: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize("name", [".", "x" * 300])
+def test_a_place_that_cannot_be_written_is_named_as_it_was_given(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OSError, match=r"directory|too long") as caught:
+        write_private(Path(name), b"{}")
+    assert caught.value.filename == name
+
+
 KINDS = [write_ledger, write_answers, write_recording, write_lines, write_modes]
 every_kind = pytest.mark.parametrize("write", KINDS)
 

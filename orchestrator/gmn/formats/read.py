@@ -30,7 +30,7 @@ _BEGUN = pattern(r"^[ \t]*(?:agent|node)\b[^.\n]*\Z", re.MULTILINE)
 _END = pattern(r"^[ \t]*end\b", re.MULTILINE | re.IGNORECASE)
 _SYNTAX = ("GMN001", "GMN002", "GMN003", "GMN005", "GMN009", "GMN013")
 _WRAPPED = 4  # one in the other
-_SECTIONS = {"states", "nodes", "observations", "num_states", "A"}
+_SECTIONS = {"states", "nodes", "observations", "num_states", "A", "B"}
 #: Where services keep a document beside its name and version.
 _HOLDERS = ("specification", "spec", "gmn_spec", "gmn", "model")
 _CALL = {"id", "type", "name", "arguments", "parameters", "input"}  # of a tool

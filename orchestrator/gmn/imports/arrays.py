@@ -15,8 +15,8 @@ import numpy as np
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.imports.beside import BESIDE, with_beside
 from orchestrator.gmn.imports.imported import AS_PROMPT, Imported, from_json, imported, unread
-from orchestrator.gmn.imports.layout import POLICY, SIZES, Layout
-from orchestrator.gmn.imports.numbers import MOST_TABLES, array_in, is_batch
+from orchestrator.gmn.imports.layout import POLICY, SIZES, Layout, read_sizes
+from orchestrator.gmn.imports.numbers import MOST_TABLES, array_in, is_batch, vectors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,15 +47,15 @@ def read_data(source: Mapping[str, object]) -> Imported:
         if (layout := Layout.of(source, pair[0].arrays, pair[1].arrays))
     ]
     fitting = [(pair, layout) for pair, layout in readings if layout.is_proven()]
-    if not readings:
-        nothing = finding("GMN806", f"its arrays hold no probabilities; {AS_PROMPT}")
-        return imported(None, [*found, *(_not_arrays(source) or [nothing])])
+    broken = _not_arrays(source)
+    if broken or not readings or "A" not in source:
+        return imported(None, [*found, *(broken or [_nothing(source)])])
     if not fitting and (batches := _batches(source)):
         return imported(None, batches)
     pair, layout = (fitting or readings)[0]
     if more := [*_too_many(source, pair)]:
         return imported(None, more)
-    found += _not_arrays(source) + layout.found
+    found += [*layout.found, *_unfit(source, layout)]
     for form, key in zip(pair, "AB", strict=True):
         if form.words:
             found.append(finding("GMN804", f"{key} read as {form.words}", pointer=f"/{key}"))
@@ -69,6 +69,17 @@ def read_data(source: Mapping[str, object]) -> Imported:
         for i in range(MOST_TABLES)
     }
     return imported(with_beside(source, layout.tree(found), found), found, origins)
+
+
+def _nothing(source: Mapping[str, object]) -> Diagnostic:
+    """Why there is no model in arrays."""
+    if "A" not in source:
+        words = "there is B, but no A[modality][observation, states…]: write what is observed"
+        return finding("GMN010", words, pointer="/B")
+    if any(form.arrays for form in _forms(source.get("A"), 2)):
+        words = "there is A, but no B[factor][next, previous, action]: write how the states move"
+        return finding("GMN010", f"{words}, or num_states where they never do", pointer="/A")
+    return finding("GMN806", f"its arrays hold no probabilities; {AS_PROMPT}")
 
 
 class _Form(NamedTuple):
@@ -122,6 +133,34 @@ def _too_many(source: Mapping[str, object], pair: tuple[_Form, _Form]) -> Iterat
         if count > len(form.arrays) == MOST_TABLES:
             words = f"{key} is a list of {count} arrays, more than {MOST_TABLES}"
             yield finding("GMN708", words, pointer=f"/{key}", got=count, expected=MOST_TABLES)
+
+
+def _unfit(source: Mapping[str, object], layout: Layout) -> Iterator[Diagnostic]:
+    """What counts otherwise than the arrays it is about: an error; names are left out (803)."""
+    counts = {
+        "states": len(layout.states),
+        "observations": len(layout.observations),
+        "actions": len(layout.actions),
+    }
+    for key, kind in (("C", "observations"), ("V", "states"), ("D", "states")):
+        lists = len(vectors(source.get(key)))
+        if not isinstance(source.get(key), dict) and lists not in (0, counts[kind]):
+            words = f"{key} is not one list for each of {counts[kind]} {kind}, but {lists}"
+            yield finding("GMN008", words, pointer=f"/{key}", got=lists, expected=counts[kind])
+    for kind, key in ((kind, key) for kind, keys in SIZES.items() for key in keys):
+        said, sizes = source.get(key), read_sizes(source, key)
+        is_passive = kind == "actions" and sizes and {*sizes} == {1}
+        if said not in (None, []) and len(sizes or ()) != counts[kind] and not is_passive:
+            words = f"{key} is not one size for each of {counts[kind]} {kind}"
+            yield finding("GMN008", words, pointer=f"/{key}", got=str(said)[:40])
+    labels = source.get("labels")
+    named = labels if isinstance(labels, dict) else {"labels": labels}
+    for kind, names in named.items():
+        fits = isinstance(names, dict) and len(names) == counts.get(str(kind))
+        if names is not None and not fits:
+            at = f"{kind!r} of labels" if named is labels else "'labels'"
+            words = f"{at} ignored: expected {{states: {{name: [label, …]}}, …}}, a name for each"
+            yield finding("GMN803", words, pointer="/labels", got=str(kind))
 
 
 def _not_arrays(source: Mapping[str, object]) -> list[Diagnostic]:

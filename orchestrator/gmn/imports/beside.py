@@ -42,7 +42,9 @@ def with_beside(
             words = f"{key!r} ignored: expected {expected}, with sizes as the arrays have them"
             found.append(finding("GMN803", words, pointer=f"/{key}", got=key))
     for key, of in _COUNTS.items():
-        if key in source and not _count(tree[_SECTION[of]], source[key], source.get(of)):
+        if source.get(key) is not None and not _count(
+            tree[_SECTION[of]], source[key], source.get(of)
+        ):
             words = f"{key!r} ignored: only {of} times one number for each table can be read"
             found.append(finding("GMN803", words, pointer=f"/{key}", got=key))
     return tree

@@ -179,6 +179,11 @@ class _Problem:
             labels = [names.shown[i] for names, i in zip(kinds, at, strict=False)]
             return f"{key}: action {labels[0]!r}, state {labels[1]!r}"
 
+        if not statements:
+            what = "the state moves" if key == "T" else "an observation comes about"
+            words = f"there is no {key}: write how {what} for each action and state"
+            self.errors.append(finding("GMN010", words))
+            return
         wrong = np.argwhere(sums.wrong)
         found = []
         for at in wrong[:MOST_SHOWN].tolist():

@@ -87,7 +87,8 @@ def read_data(source: Mapping[str, object]) -> Imported:
     words = {kind: _first(both, keys, kind, found) for kind, keys in _NAMES.items()}
     tables = {kind: _first(both, keys, kind, found) for kind, keys in _TABLES.items()}
     if tables["A"] is None and tables["B"] is None:
-        shown = ", ".join(f"{len(w)} {kind}" for kind, w in words.items() if isinstance(w, list))
+        counts = {k: len(w) if isinstance(w, list | dict) else w for k, w in words.items()}
+        shown = ", ".join(f"{n} {kind}" for kind, n in counts.items() if isinstance(n, int))
         why = (
             f"it names {shown} and holds no probabilities: add A[state][observation] and"
             f" B[action][from][to], or {AS_PROMPT}"

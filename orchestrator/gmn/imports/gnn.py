@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 _PLANNING = ("planning_horizon", "policy_len", "policy_length", "planning_depth")
+#: What an agent computes from its tables: files link them without a declaration.
+_COMPUTED = ("G", "F", "\u03c0", "pi", "t", "\u03b3", "gamma")
 _POLICY = {"selection": "action_selection", "inference": "inference", "discount": "discount",
            "info_gain": "info_gain"}  # fmt: skip
 
@@ -374,6 +376,18 @@ class _Model:
             words = f"{', '.join(left[:12])} of InitialParameterization ignored"
             place = self.file.places.at(self.file.values[left[0]].at)
             self.notes.append(finding("GMN803", words, place=place))
+        known = {*self.file.variables, *self.file.values, *_COMPUTED}
+        ends = dict.fromkeys(x for link in self.file.links for side in link for x in side)
+        if unknown := [name for name in ends if name not in known and not name.isdecimal()]:
+            words = f"Connections name {', '.join(unknown[:12])}, which nothing declares: ignored"
+            self.notes.append(finding("GMN803", words))
+        for member in (*self.cast.states, *self.cast.observations):
+            declared = self.file.variables.get(member.name)
+            if declared is not None and None in declared.dims:
+                words = f"a side of {member.name} is not a number that can be read: its tables say"
+                words += f" that it has {member.size} values"
+                place = self.file.places.at(declared.at)
+                self.notes.append(finding("GMN810", words, place=place))
         for u in self.cast.controls:
             if u not in acting and u.at is not None:
                 words = f"{u.name} moves no state factor and is left out"

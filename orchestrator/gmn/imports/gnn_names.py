@@ -212,6 +212,11 @@ def require_discrete(file: GNNFile) -> None:
         raise file.error(
             "GMN802", "a model in continuous states or time; only discrete ones run", at
         )
+    for name, declared in file.variables.items():
+        role = roles(name)
+        if role and role[0] in "sou" and declared.type.lower() == "continuous":
+            words = f"{name} is declared as continuous; only discrete models run"
+            raise file.error("GMN802", words, declared.at)
     for key, what in (("num_agents", "agents"), ("num_levels", "levels")):
         count = number(file.settings.get(key, "1"))
         if count is not None and count[0] > 1:

@@ -55,12 +55,13 @@ _LAST = ("StateSpaceBlock",)
 
 
 class Declared(NamedTuple):
-    """A variable of the state space: its sides (None: not known), what it is filled with."""
+    """A variable of the state space: its sides (None: not known), what it is filled with, type."""
 
     name: str
     dims: tuple[int | None, ...]
     default: str
     at: int
+    type: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,15 +145,19 @@ def _read(file: GNNFile, name: str, body: str, start: int) -> None:
 
 def _declare(file: GNNFile, found: re.Match[str], start: int) -> None:
     dims: list[int | None] = []
-    default = ""
+    said: dict[str, str] = {}
+    at = start + found.start(1)
     for word in map(str.strip, found[2].split(",")):
         key, is_set, value = word.partition("=")
         if is_set:
-            default = value.strip() if key.strip() == "default" else default
+            said[key.strip()] = value.strip()
         elif word:
             side = file.settings.get(word, word)
-            dims.append(int(side) if is_whole(side) and len(side) < _MOST_DIGITS else None)
-    made = Declared(found[1], tuple(dims), default, start + found.start(1))
+            if is_whole(side) and len(side) >= _MOST_DIGITS:
+                words = f"{found[1]} has a side of {len(side)} digits, more than any table has"
+                raise file.error("GMN701", words, at)
+            dims.append(int(side) if is_whole(side) else None)
+    made = Declared(found[1], tuple(dims), said.get("default", ""), at, said.get("type", ""))
     if found[1] in file.variables and file.variables[found[1]].dims != made.dims:
         raise file.error("GMN004", f"{found[1]} is declared twice, with other sides", made.at)
     file.variables[found[1]] = made

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 Tree = dict[str, object]
 
+_WRONG = ("GMN310", "GMN802")  # that there is no table has another cause then
 #: Nodes and edges, several times what any document within the limits needs.
 MOST_PARTS = 2000
 
@@ -103,7 +104,7 @@ def tree_of(
         tree["policy"] = policy
     lacks_a_table = any(d.code == "GMN010" for d in graph.found)  # what else is wrong rests on it
     has_tables = any(tree[key] for key in ("likelihoods", "transitions", "priors"))
-    if not has_tables and not any(d.code in ("GMN310", "GMN802") for d in graph.found):
+    if not (has_tables or lacks_a_table or any(d.code in _WRONG for d in graph.found)):
         kinds = sorted({node.type for node in nodes})
         words = (
             f"it names {len(nodes)} node{'s' * (len(nodes) != 1)} ({', '.join(kinds)[:80]}) and"
@@ -184,6 +185,11 @@ class _Graph(Network):
         is_needed = node.type == "emission" or bool(self.tied(node.name, "action"))
         if about and is_needed and not {"matrix", "transition", *TABLES} & set(about.properties):
             words = f"{node.type} {node.name} has no matrix: write how {about.name} comes about"
+            self.note("GMN010", words, node.origin)
+            return
+        if about is None and self.table(node, TABLES) is not None:
+            edge = f"{node.name} -> NAME: {'generates' if kind == 'observation' else 'updates'}"
+            words = f"{node.name} has a matrix, and no edge says of which {kind}: write {edge}"
             self.note("GMN010", words, node.origin)
             return
         words = f"{node.type} {node.name} has no {'matrix' if about else kind}: ignored"

@@ -109,12 +109,15 @@ def _flat(data: Data) -> str:
         return ""
     if is_labels(states):
         return "'states' is a list of names"
+    by_name = [*states.values()] if isinstance(states, dict) else []
+    if by_name and all(map(is_labels, by_name)) and not {"A", "B"} & set(data):
+        return "'states' is lists of names"
     return "'states' is a number" if isinstance(states, int) else ""
 
 
 def _arrays(data: Data) -> str:
-    is_array = isinstance(data.get("A"), list | dict)
-    return "it has an array 'A'" if is_array and not _flat(data) else ""
+    key = next((key for key in "AB" if isinstance(data.get(key), list | dict)), "")
+    return f"it has an array {key!r}" if key and not _flat(data) else ""
 
 
 KINDS = {

@@ -262,15 +262,21 @@ def _is_index(value: object, most: int) -> bool:
 def _sizes(source: Mapping[str, object], kind: str) -> list[int]:
     """The sizes that are said of states, observations or actions."""
     for key in SIZES[kind]:
-        said = source.get(key)
-        said = [said] if isinstance(said, int) else said
-        if isinstance(said, list) and said and all(_is_index(size, 2**31) for size in said):
+        if said := read_sizes(source, key):
             return said
     labels = source.get("labels")
     by_name = labels.get(kind) if isinstance(labels, dict) else None
     if isinstance(by_name, dict) and all(isinstance(words, list) for words in by_name.values()):
         return [len(words) for words in by_name.values()]
     return []
+
+
+def read_sizes(source: Mapping[str, object], key: str) -> list[int]:
+    """The sizes under a key; none where it has anything else."""
+    said = source.get(key)
+    said = [said] if isinstance(said, int) else said
+    is_read = isinstance(said, list) and all(_is_index(size, 2**31) for size in said)
+    return said if isinstance(said, list) and is_read else []
 
 
 def _habits(

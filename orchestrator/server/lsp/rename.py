@@ -68,7 +68,7 @@ def _check(mention: Mention, names: Symbols, new: str) -> None:
         raise NotPossibleError(f"{new!r} is not a {what}: {allowed}, up to 48, not first a sign")
     if not mention.label:
         if new in names.kinds and new != mention.variable:
-            raise NotPossibleError(f"{new!r} is a {names.kinds[new]} already")
+            raise NotPossibleError(f"{new!r} is taken, by node {names.kinds[new]} {new}")
         return
     variable = names.variables.get(mention.variable)
     if variable and new in variable.names and new != mention.label:

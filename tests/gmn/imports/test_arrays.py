@@ -211,3 +211,29 @@ def test_a_vector_of_a_name_that_no_array_has_is_an_error() -> None:
     named = {"A": {"seen": [[0.9, 0.2], [0.1, 0.8]]}, "B": {"s": [[1, 0], [0, 1]]}}
     report = validate({**named, "C": {"joy": [0, 1]}}).report
     assert [d.message for d in report.errors] == ["C names 'joy', which A does not"]
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("C", [[0, 1], [1, 1]]),
+        ("D", [[0.5, 0.5]]),
+        ("V", [[[0]], [[1]], [[0]]]),
+        ("num_states", [2]),
+        ("num_states", "2"),
+        ("num_obs", [2, 2]),
+        ("num_controls", "two"),
+    ],
+)
+def test_what_counts_otherwise_than_the_arrays_is_an_error(key: str, said: object) -> None:
+    _, found = read_arrays({**ARRAYS, key: said})
+    wrong = [f.message for f in found if f.severity == "error"]
+    assert len(wrong) == 1, found
+    assert wrong[0].startswith(f"{key} is not one ")
+
+
+@pytest.mark.parametrize("labels", [3, {"s0": ["wet", "dry"]}, {"states": {"only": ["a", "b"]}}])
+def test_labels_that_fit_no_variables_are_said_to_be_left_out(labels: object) -> None:
+    _, found = read_arrays({**ARRAYS, "labels": labels})
+    assert [f.code for f in found] == ["GMN804", "GMN803"]
+    assert "of labels ignored" in found[1].message or "'labels' ignored" in found[1].message

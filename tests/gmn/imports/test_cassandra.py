@@ -15,6 +15,7 @@ from orchestrator.gmn.compile import compile_spec
 from orchestrator.gmn.imports.cassandra import read
 from orchestrator.gmn.imports.cassandra_write import write
 from orchestrator.gmn.imports.joint import joint_of
+from orchestrator.gmn.limits import HARD_LIMITS
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.optimum.optimal import optimum
 from orchestrator.gmn.validate import validate
@@ -494,6 +495,9 @@ def test_what_is_written_keeps_the_grammar_and_means_the_model(spec: GMNSpec) ->
     np.testing.assert_allclose(problem.R, worth, atol=1e-12)
     assert problem.discount == model.discount
     found = read(text)
+    if len(text) > HARD_LIMITS.document_bytes:  # for others to read: here it is too long
+        assert [error.code for error in found.errors] == ["GMN704"]
+        return
     assert found.errors == ()
     back = compile_spec(GMNSpec.model_validate(found.document))
     np.testing.assert_allclose(moved(back), joint.moved, atol=1e-12)
@@ -527,3 +531,21 @@ def test_much_work_in_a_short_text_is_refused() -> None:
     text = TIGER.replace("left right", "500").replace(": left", ": 0") + "T: * uniform\n" * 20_000
     assert error(text).code == "GMN712"
     assert error("states: 3\n" * 200_000).code == "GMN704"
+
+
+@pytest.mark.parametrize("key", ["T", "O"])
+def test_a_table_that_the_file_leaves_out_is_one_finding(key: str) -> None:
+    text = "\n".join(line for line in TWO_STATES.splitlines() if not line.startswith(f"{key}:"))
+    found = read(text).errors
+    assert [(d.code, d.message[:13]) for d in found] == [("GMN010", f"there is no {key}")]
+
+
+TWO_STATES = """discount: 0.9
+values: reward
+states: left right
+actions: wait
+observations: dim lit
+T: wait identity
+O: wait uniform
+R: wait : left : * : * 1
+"""

@@ -411,3 +411,25 @@ def test_a_declared_size_is_not_allocated() -> None:
     assert error(sides).code == "GMN301"
     assert error("## StateSpaceBlock\n" + "s[2]\n" * 300_000).code == "GMN704"
     assert error(file_of(values="A={" + "(" * 100_000)).code == "GMN703"
+
+
+def test_a_link_to_what_nothing_declares_is_said() -> None:
+    assert "Connections name sun, which nothing declares" in notes(file_of(links=f"{LINKS}sun>B\n"))
+    assert "Connections" not in notes(file_of())
+
+
+def test_a_side_that_is_not_a_number_is_read_from_tables_and_said() -> None:
+    assert "a side of s is not a number" in notes(file_of(SPACE.replace("s[2", "s[many")))
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (("s[2", f"s[{'9' * 13}"), "GMN701"),
+        (("s[2,1,type=float", "s[2,1,type=continuous"), "GMN802"),
+    ],
+)
+def test_a_size_beyond_all_bounds_and_a_continuous_state_are_refused(
+    change: tuple[str, str], code: str
+) -> None:
+    assert error(file_of(SPACE.replace(*change))).code == code

@@ -415,7 +415,7 @@ def test_renaming_there_and_back_gives_the_same_text(editor: Started, path: Path
 @pytest.mark.parametrize(
     ("text", "new", "why"),
     [
-        (swapped("state pos", "state |pos"), "place", "a observation already"),
+        (swapped("state pos", "state |pos"), "place", "taken, by node observation place"),
         (swapped("state pos", "state |pos"), "1 x", "not a name"),
         (GOOD.replace("labels: [a", "labels: [|a", 1), "b", "has a label 'b' already"),
         (swapped("horizon", "hor|izon"), "x", "only a variable or a label"),
