@@ -7,12 +7,16 @@ import stat
 import sys
 import time
 import uuid
+import weakref
 from pathlib import Path
+from typing import BinaryIO
 
 from orchestrator.cli.output import OutputError, UsageError, echo, require_stdout
 from orchestrator.gmn.limits import HARD_LIMITS
 
 MOST_BYTES = HARD_LIMITS.document_bytes
+#: Standard input that was read, and is empty since.
+_SPENT: weakref.WeakSet[BinaryIO] = weakref.WeakSet()
 _NO_WRITER_S = 5.0  # for a named pipe that nobody writes to, which would be waited for for ever
 
 
@@ -26,7 +30,7 @@ def read_source(name: str, most: int = MOST_BYTES) -> bytes:
         if name == "-":
             if sys.stdin is None:
                 raise UsageError("standard input is closed. Name a file, or pipe one in.")
-            data = sys.stdin.buffer.read(most + 1)
+            data = _read_stdin(most + 1)
         else:
             data = _read(name, most)
     except (OSError, ValueError) as error:  # ValueError: a name with a NUL in it
@@ -34,6 +38,15 @@ def read_source(name: str, most: int = MOST_BYTES) -> bytes:
         raise UsageError(f"{words}. Name a file, or - for stdin.") from None
     if len(data) > most:
         raise UsageError(f"{shown} holds more than {most} bytes, the most that is read")
+    return data
+
+
+def _read_stdin(most: int) -> bytes:
+    stream = sys.stdin.buffer
+    data = stream.read(most)
+    if not data and stream in _SPENT:
+        raise UsageError("standard input can be one file only. Name a file for the other one.")
+    _SPENT.add(stream)
     return data
 
 

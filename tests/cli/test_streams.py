@@ -335,3 +335,12 @@ def test_every_help_has_an_example_and_the_defaults(capsys: Output) -> None:
     out = capsys.readouterr().out
     assert "steps of the episode (default: 20)" in out
     assert '--expect "cell=r4c4 within 12 in 80%"\n' in out
+
+
+@pytest.mark.parametrize("command", ["diff", "validate"])
+def test_standard_input_is_one_file_only(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(MODEL.read_bytes())))
+    assert main([command, "-", "-"]) == 2
+    assert "standard input can be one file only" in capsys.readouterr().err
