@@ -48,7 +48,10 @@ _WHEN = words("when if from while whenever where of once")
 #: What makes it happen sometimes only.
 CONDITIONS = words("when if while whenever where once unless except until during only")
 _SHOWS = words("looks look shows show sounds sound reads read appears smells feels seems")
-_WISHES = words("never not cannot must should want wants wish likes prefers avoid avoids goal keep")
+_WISHES = words(
+    "never not cannot must should want wants wanting wish likes prefers preferring hoping avoid"
+    " avoids goal keep"
+)
 _ALONE = words("alone itself otherwise untreated unattended naturally")
 #: Verbs of going from place to place.
 MOTION = words(
@@ -57,6 +60,10 @@ MOTION = words(
 )
 _STEPS = words("step steps notch notches level levels floor floors")
 _APART = frozenset(",;:.!?\n")
+_OPPOSITE = words("opposite reverse")
+#: Between the two states of ``a to b``, and what may stand before them.
+_BETWEEN_STATES = ARTICLES | words("to into - > \u2192 = in on at")
+_LEADING = ARTICLES | words("- * \u2022 then and from")
 _SILENT = ARTICLES | words(
     "it him her them to into in on at one by step steps with probability one's be being is are back"
     " me us always every time and then thing further along towards toward for"
@@ -72,6 +79,10 @@ _LOW = words(
 _HIGH = words(
     "hot warm high full fast wet on bright large strong loud many ahead rich soggy tall deep thick"
 )
+
+
+_FEW_WORDS = 4
+_NOBODY = Effect("", "", "", TextSpan(0, 0))
 
 
 @dataclass
@@ -105,17 +116,24 @@ def read_effects(scan: Scan) -> None:
     if not names.states:
         return
     _take_repeated(scan, names)
-    verb = subject = ""
+    verb, last = "", _NOBODY
     for begin, end in _segments(scan):
-        if begin and scan.tokens[begin - 1].text in ".!?\n;:":
-            verb = subject = ""
+        is_head = scan.tokens[begin - 1].text == ":" and last.before == last.after == ""
+        if begin and scan.tokens[begin - 1].text in ".!?\n;:" and not is_head:
+            verb, last = "", _NOBODY
         segment = _Segment(scan, names, begin, end)
         verb = next((w for w in segment.low if w in _CAUSE | _FIX | _SHOWS), verb)
-        found = _shown(segment) or _effect(segment, verb, subject)
-        if found:
-            subject = found.action
-            scan.effects.append(found)
-            _take(segment, found)
+        if found := _opposite(segment, last):
+            scan.effects += found
+        elif one := _shown(segment) or _effect(segment, verb, last) or _pair(segment, last):
+            found, last = [one], one
+            scan.effects.append(one)
+        elif end < len(scan.tokens) and scan.tokens[end].text == ":":  # ``heating: raw to done``
+            action, _, is_first = _action(segment, verb)
+            found = [_made(segment, action, "", "")] if is_first else []
+            last = found[0] if found else last
+        for one in found:
+            _take(segment, one)
 
 
 def with_chances(scan: Scan) -> Iterator[Effect]:
@@ -144,13 +162,45 @@ def _segments(scan: Scan) -> Iterator[tuple[int, int]]:
             begin = at + 1
 
 
-def _effect(segment: _Segment, verb: str, subject: str) -> Effect | None:
-    if segment.has(_WISHES) or any(word.endswith("n't") for word in segment.low):
+def _opposite(segment: _Segment, last: Effect) -> list[Effect]:
+    """``lowering does the opposite`` of what was said last."""
+    action = _action(segment, "does")[0] if segment.has(_OPPOSITE) else ""
+    if not action or not last.action or action == last.action:
+        return []
+    own = [one for one in segment.scan.effects if one.action == last.action]
+    if any(one.after.startswith("@") or not (one.before or one.step) for one in own):
+        return []
+    made = _made(segment, action, "", "")
+    return [replace(made, before=e.after, after=e.before, step=-e.step) for e in own]
+
+
+def _pair(segment: _Segment, last: Effect) -> Effect | None:
+    """The second part of ``turns a into b and b into c``: two states and nothing else."""
+    at = [n for n, _ in segment.known]
+    own = {n + k for n, name in segment.known for k in range(len(name.split()))}
+    rest = [w for n, w in enumerate(segment.low) if n not in own]
+    silent = _BETWEEN_STATES | _LEADING
+    if len(at) != 2 or last is _NOBODY or last.is_shown or not silent.issuperset(rest):
         return None
+    (_, before), (_, after) = segment.known
+    return replace(_made(segment, last.action, before, after), is_alone=last.is_alone)
+
+
+def _leads(segment: _Segment, action: str, at: int) -> bool:
+    """``whistling calms panicked to scattered``: any verb, two states and a way between them."""
+    known = [n for n, _ in segment.known if n > at]
+    between = segment.low[known[0] : known[1]] if action and len(known) == 2 else []
+    return not _BETWEEN_STATES.isdisjoint(between[1:]) and known[0] - at <= _FEW_WORDS
+
+
+def _effect(segment: _Segment, verb: str, last: Effect) -> Effect | None:
+    is_denied = segment.has(_WISHES) or any(word.endswith("n't") for word in segment.low)
+    if is_denied:
+        before = next((s for n, s in segment.known if _is_condition(segment, n)), "")
+        is_useless = bool(before) and last.action and {"not", "help"} <= set(segment.low)
+        return _made(segment, last.action, before, "@stay") if is_useless else None
     action, at, is_before = _action(segment, verb)
     known = [(n, name) for n, name in segment.known if not at <= n < at + 1 or not action]
-    if not action and "into" in segment.low and len(known) == 2 and segment.low[:1] != ["it"]:
-        action, is_before = subject, known[0][0] == 0  # ``turns a into b and b into c``
     before = next((s for n, s in known if _is_condition(segment, n)), "")
     after = [s for n, s in known if not _is_condition(segment, n)]
     if verb in _FIX and after and not before:
@@ -158,7 +208,7 @@ def _effect(segment: _Segment, verb: str, subject: str) -> Effect | None:
     if len(after) > 1 and not before and verb not in _SHOWS:
         before, after = after[0], after[1:]  # ``turns X into Y``, ``makes an X one Y``
     step = _step(segment, after[-1] if after else "")
-    is_own = segment.has(_CAUSE, _FIX) or bool(step)
+    is_own = segment.has(_CAUSE, _FIX) or bool(step) or _leads(segment, action, at)
     is_kept = segment.has(_STAY) or _is_held(segment)
     if not is_own and not (action and is_before and (verb or is_kept)):
         return None
@@ -187,13 +237,14 @@ def _action(segment: _Segment, verb: str) -> tuple[str, int, bool]:
     """The action that a segment is about, its place, and whether it stands at the beginning."""
     for at in range(len(segment.low)):
         word = segment.low[at]
-        if word in ARTICLES:
+        if word in _LEADING:
             continue
         name, _ = found_in(segment.low, at, segment.names.actions)
         if not name and word.endswith("ing"):
             heads = [n for n in segment.names.actions if roots(n.split()[0]) & roots(word)]
             name = heads[0] if len(heads) == 1 else ""
-        is_first = all(w in ARTICLES for w in segment.low[:at])
+        name = name or _by_object(segment, word)
+        is_first = all(w in _LEADING for w in segment.low[:at])
         is_after = at > 0 and segment.low[at - 1] in ("when", "if", "by", "whenever")
         if name and (is_first or is_after):
             return name, at, is_first
@@ -204,6 +255,14 @@ def _action(segment: _Segment, verb: str) -> tuple[str, int, bool]:
         if not is_first and not segment.has(_WHEN):
             break
     return "", -1, False
+
+
+def _by_object(segment: _Segment, word: str) -> str:
+    """The one action that has a word: ``a pill`` where it can take a pill."""
+    if word in _SILENT | HAPPENS or any(roots(word) & roots(s) for s in segment.names.states):
+        return ""
+    found = [n for n in segment.names.actions if any(roots(word) & roots(w) for w in n.split())]
+    return found[0] if len(found) == 1 else ""
 
 
 def _gerund(segment: _Segment, at: int) -> str:
@@ -249,6 +308,13 @@ def level_step(name: str) -> int:
     return up - down
 
 
+def ring_step(name: str) -> int:
+    """1 where an action goes round clockwise by its name, -1 for the other way."""
+    ways = (dict.fromkeys(("anticlockwise", "counterclockwise", "anti-clockwise",
+            "counter-clockwise"), -1) | {"clockwise": 1})  # fmt: skip
+    return next((ways[w] for w in name.casefold().replace("_", " ").split() if w in ways), 0)
+
+
 def orientation(states: tuple[str, ...]) -> int:
     """1 where a list goes from low to high by its labels, -1 from high to low, 0 if they do not
     say."""
@@ -283,7 +349,11 @@ def _take(segment: _Segment, found: Effect) -> None:
     own = {word for name in (found.action, *said) for word in name.split()}
     parts = frozenset().union(*(roots(word) for word in own)) if own else frozenset()
     silent = _SILENT | _CAUSE | _FIX | _UP | _DOWN | _BETTER | _WORSE | _STAY | _WHEN | _SHOWS
-    silent |= _ALONE | _STEPS | {"left", "not", "no", "effect", "same", "as", "does", "has"}
+    silent |= _ALONE | _STEPS | _OPPOSITE | _BETWEEN_STATES
+    silent |= {"left", "not", "no", "effect", "same", "as", "does", "has", "time"}
+    at = _action(segment, "")[1]
+    if found.action and _leads(segment, found.action, at):
+        silent |= set(segment.low[at : next(n for n, _ in segment.known if n > at)])
     for n in range(segment.begin, segment.end):
         word = segment.scan.low(n)
         is_step = number(word) is not None and segment.scan.low(n + 1) in _STEPS

@@ -27,7 +27,7 @@ _WRONG = words(
 )
 _ACTS = words(
     "works work succeeds succeed success fails fail failure slips slip slipping slippery breaks"
-    " probability chance chances likely probable late pushes risk pays pay wins win"
+    " probability chance chances likely probable late pushes risk pays pay wins win course"
 )
 _PAID = words(
     "cost costs costing penalty penalties penalised penalized fined fine fee price loses lose loss"
@@ -43,15 +43,16 @@ _FILLERS = words(
 )
 _UNITS = words("points point euros euro dollars dollar coins coin credits $ \u20ac \u00a3")
 _MINUS = frozenset(("-", "\u2212", "\u2013", "minus"))
-_NOT_COUNTED = words(
-    "steps step times percent points euros dollars ahead out in of to by per cells"
-)
+_NOT_COUNTED = words("steps step times percent points euros dollars ahead out in of to by per")
 _NONE = ("no", "without", "zero")
 _SHARES = {"half": 1 / 2, "third": 1 / 3, "thirds": 1 / 3, "quarter": 1 / 4, "quarters": 1 / 4}
 _SENSES = words(
     "sensor sensors sight vision observation observations sensing information knowledge view"
     " perception measurement measurements"
 )
+_REVEALS = words("reveals reveal shows show tells tell says say gives give identifies identify")
+_WHAT = words("which what whether who where")
+_SENSORS = words("sensor sensors sonar radar camera gauge detector thermometer monitor eyes ears")
 _WHEN = words("when whenever while if")
 _NEAR = 8  # tokens around a probability in which a word says what it is of
 
@@ -135,10 +136,15 @@ def _chance(scan: Scan, first: int, after: int, share: float) -> bool:
     outside = [n for n in said if not first <= n < after]
     near = min(outside, key=lambda n: first - n if n < first else n - after + 1, default=first)
     of = scan.low(near)
-    kind: Kind = "noise" if of in _RIGHT | _WRONG else "chance"
+    is_sensor = scan.low(near - 1) in _SENSORS and of in ("fails", "fail")
+    kind: Kind = "noise" if of in _RIGHT | _WRONG or is_sensor else "chance"
     if kind == "noise" and (of in _RIGHT) != scan.is_negated(near, within=2):
         share = 1 - share
     # The word that says so is part of it where it stands beside.
+    if kind == "chance" and any(
+        scan.low(n) in _REVEALS and scan.low(n + 1) in _WHAT for n in range(begin, first)
+    ):  # ``smelling reveals which it is with probability 0.9``
+        kind, share = "noise", 1 - share
     low, high = min(first, max(near, first - 3)), max(after, min(near + 1, after + 3))
     scan.add(kind, round(share, 9), low, high, "probability")
     return True
@@ -213,7 +219,7 @@ def _is_dash(scan: Scan, at: int) -> bool:
 
 def _about(scan: Scan, at: int) -> str:
     """The last words before token `at` in its clause: what a utility is of, and when."""
-    begin, end = max(scan.clause(at)[0], at - 8), at - 4
+    begin, end = max(scan.clause(at)[0], at - 8), at - 6
     if not any(scan.low(n) in _WHEN for n in range(begin, at)):
         begin = max(begin, end)
     said: list[Lexeme] = []
@@ -260,6 +266,10 @@ def _hyphened(scan: Scan, at: int, word: str) -> None:
     """``two-armed``, ``three-step``."""
     head, _, tail = word.partition("-")
     value = number(head)
+    by, _, second = tail.partition("-")
+    if by in _BY and value and (columns := number(second)):  # ``four-by-seven``
+        scan.add("size", (int(value), int(columns)), at, at + 1, "size")
+        return
     if value is None or value != int(value) or value < 2:
         return
     if tail in ("step", "steps") and scan.low(at + 1) in ("lookahead", "plan", "plans", "horizon"):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.gmn.request.objects import BETWEEN, object_at, record
 from orchestrator.gmn.request.scan import ARTICLES, BOUNDARIES, NEGATIONS
-from orchestrator.gmn.request.tokens import words, words_of
+from orchestrator.gmn.request.tokens import number, singular, words, words_of
 
 if TYPE_CHECKING:
     from orchestrator.gmn.request.commitment import Kind
@@ -19,6 +19,7 @@ _AVOID = words(
 _HURTS = words(
     "trap traps pit pits mine mines hazard hazards danger dangers lava hole holes bomb bombs"
     " forbidden dangerous deadly lethal prohibited off-limits taboo unacceptable no-fly no-go"
+    " terrible awful fatal catastrophic disastrous rocks reef reefs"
 )
 _KEEPS = words("keep keeps keeping stay stays staying")
 _AWAY = (("out", "of"), ("away", "from"), ("clear", "of"), ("off",))
@@ -35,6 +36,7 @@ _CLOSING = frozenset(".,;!?\n") | {"", "and", "but"}
 _WISH = words("want wish like love need")
 SLIPS = words("slip slips slipping slippery")
 _ENTERED = words("entered visited crossed touched reached used passed")
+_OCCURS = words("happen occur")
 _FORBIDDING = words("must may should shall can")
 #: ``without knowing`` says how, not what is to be avoided.
 _OTHER_GERUNDS = words(
@@ -74,7 +76,7 @@ def _hurts(scan: Scan, at: int) -> None:
     if scan.low(be) in NEGATIONS or scan.low(be).endswith("n't"):
         return
     after = at + 1 + (scan.low(at) == "off")
-    if scan.low(be) in _BE:
+    if scan.low(be) in _BE and scan.low(be - 1) != "there":
         name = be - 1
         if subject := scan.places_by_end.get(be):
             scan.add("avoid", subject.value, subject.first, after, "is a trap", about=subject.about)
@@ -86,6 +88,11 @@ def _hurts(scan: Scan, at: int) -> None:
         begin += 1
     if scan.places.get(begin) or scan.low(after) == ":":
         _ = record(scan, "avoid", at, begin, "trap at")
+        return
+    noun = singular(scan.low(begin - 1))
+    while number(scan.low(begin)) is not None and begin > after:  # ``mines in cells 2 and 6``
+        scan.add("avoid", f"{noun} {scan.low(begin)}", at, begin + 1, "trap at")
+        begin += 1 + (scan.low(begin + 1) in (",", "and"))
 
 
 def _avoid(scan: Scan, at: int, word: str) -> None:
@@ -147,6 +154,11 @@ def _forbidden(scan: Scan, at: int, verb: int) -> None:
     if subject and scan.low(at + 1) == "be" and scan.low(at + 2) in _ENTERED:
         value, about = subject.value, subject.about
         scan.add("avoid", value, subject.first, at + 3, "must not be", about=about)
+        return
+    modal = at - 1 - (scan.low(at - 1) == ",")
+    if scan.low(verb) in _OCCURS and scan.low(modal) in _FORBIDDING and modal:
+        if scan.tokens[modal - 1].is_name and scan.low(modal - 1) in scan.known:
+            scan.add("avoid", scan.tokens[modal - 1].text, modal - 1, verb + 1, "must not be")
         return
     verb += scan.low(verb) in ("ever", "to")
     if scan.low(verb) in _WISH and scan.low(verb + 1) == "to":

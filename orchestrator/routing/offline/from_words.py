@@ -15,7 +15,7 @@ from orchestrator.gmn.model import (
     Table,
     Variable,
 )
-from orchestrator.gmn.request.effects import MOTION, level_step, orientation
+from orchestrator.gmn.request.effects import MOTION, level_step, orientation, ring_step
 from orchestrator.gmn.request.names import roots, roots_of
 from orchestrator.gmn.request.tokens import words
 from orchestrator.routing.offline.draft import UNSAID, labelled, near
@@ -33,8 +33,9 @@ _IDLE = words(
 )
 _PLACES = words(
     "state room location place site level zone station spot area node city shelf floor mode phase"
-    " stop post"
+    " stop post cell house step stage"
 )
+_LINES = words("corridor line street row track tunnel ladder staircase river canal path beam along")
 _MOST_COUNTED = 256
 _FAILING = words("fail fails failure slip slips break breaks").union(
     *map(roots, ("fails", "slips"))
@@ -81,7 +82,10 @@ def build_from_words(draft: Draft) -> GMNSpec:
             and not _has_payoff(draft, label)
         ):
             ways = ", ".join(parts.states)
-            draft.ask(f"what does `{label}` do: which of {ways} does it lead to, if any?")
+            if not effects and any(_has_payoff(draft, other) for other in parts.actions):
+                draft.assume(f"`{label}` changes nothing, as nothing was said of it")
+            else:
+                draft.ask(f"what does `{label}` do: which of {ways} does it lead to, if any?")
     ask_of_chances(draft, tuple(parts.doing))
     known = {label: leads or {} for label, leads in moved.items()}
     drift = _drift(draft, parts, effects)
@@ -135,6 +139,9 @@ def _parts(draft: Draft, effects: Sequence[Effect]) -> Parts:
         *draft.names.others,
         *(str(o.value) for o in draft.of("named") if o.value not in names),
     )
+    if not named and draft.words & _LINES and not lists and len(names) > 2:
+        named = ("forward", "back")
+        draft.assume(f"it goes one step forward or back along {', '.join(names)}")
     if not named and listed and may_go and not lists:
         named = tuple(f"go {label}" for label in states)
         draft.assume("it can go from every place to every other")
@@ -182,6 +189,10 @@ def _row(
         if label != f"go_{to}" and label != UNSAID:
             draft.assume(f"`{label}` leads to {to}")
         return dict.fromkeys(parts.states, (to, works))
+    if way := ring_step(name):
+        draft.assume(f"`{label}` goes round {', '.join(parts.states)}")
+        size = len(parts.states)
+        return {s: (parts.states[(n + way) % size], works) for n, s in enumerate(parts.states)}
     if step := level_step(name) * (orientation(parts.names) or 1):
         draft.assume(f"`{label}` goes one step along {', '.join(parts.states)}")
         return {s: (_stepped(parts.states, s, step), works) for s in parts.states}
@@ -329,7 +340,7 @@ def _prior(draft: Draft, parts: Parts) -> Conditional:
         return Conditional(of="state", table=Table(kind="map", map=(start,)))
     if said and UNSAID not in parts.states:
         draft.ask(f"where does it start: which of {', '.join(parts.states)} is {said.value!r}?")
-    elif len(parts.states) > 1 and draft.names.states:
+    elif len(parts.states) > 1:
         draft.assume("where it starts was not said: every state is equally likely")
     if parts.listed in (0, len(parts.states)):
         return Conditional(of="state", table=Table(kind="uniform"))

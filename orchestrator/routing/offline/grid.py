@@ -32,7 +32,7 @@ _GRIDS = words("grid maze labyrinth gridworld grid-world tiles chessboard")
 _WALLS = words("wall walls obstacle obstacles block blocks blocked")
 _FROM_ZERO = re.compile(r"\b(?:row|col|column)\s+(?:0|zero)\b", re.IGNORECASE)
 _BETWEEN = ARTICLES | words("at on in cell cells is are , and :")
-_SLIPS = words("slip slips slipping slippery icy fails fail wind windy drifts pushes")
+_SLIPS = words("slip slips slipping slippery icy fails fail wind windy drifts pushes course")
 _SIDES = {
     **dict.fromkeys(words("top upper north"), "top"),
     **dict.fromkeys(words("bottom lower south"), "bottom"),
