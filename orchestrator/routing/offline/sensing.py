@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 SENSES = words(
     "hear smell taste feel interview ask asks look looks inspect check test tests listen measure"
-    " probe scan watch observe peek sniff phone consult query examine sample weigh query investigate survey"
+    " probe scan watch observe peek sniff phone consult query examine sample weigh investigate"
+    " survey"
 )
 
 
