@@ -60,6 +60,7 @@ MOTION = words(
 )
 _STEPS = words("step steps notch notches level levels floor floors")
 _APART = frozenset(",;:.!?\n")
+_WHOLLY = words("completely fully entirely totally")
 _OPPOSITE = words("opposite reverse")
 #: Between the two states of ``a to b``, and what may stand before them.
 _BETWEEN_STATES = ARTICLES | words("to into - > \u2192 = in on at")
@@ -116,7 +117,7 @@ def read_effects(scan: Scan) -> None:
     if not names.states:
         return
     _take_repeated(scan, names)
-    verb, last = "", _NOBODY
+    verb, last, shared = "", _NOBODY, list[Effect]()
     for begin, end in _segments(scan):
         is_head = scan.tokens[begin - 1].text == ":" and last.before == last.after == ""
         if begin and scan.tokens[begin - 1].text in ".!?\n;:" and not is_head:
@@ -134,6 +135,8 @@ def read_effects(scan: Scan) -> None:
             last = found[0] if found else last
         for one in found:
             _take(segment, one)
+        scan.effects += [replace(last, action=one.action) for one in shared if last.action]
+        shared = _shared(segment)
 
 
 def with_chances(scan: Scan) -> Iterator[Effect]:
@@ -160,6 +163,16 @@ def _segments(scan: Scan) -> Iterator[tuple[int, int]]:
             if begin < at <= begin + _LONGEST_SEGMENT and scan.is_free(begin, at):
                 yield begin, at
             begin = at + 1
+
+
+def _shared(segment: _Segment) -> list[Effect]:
+    """``flying`` of ``flying and hovering lower the battery``: what follows is said of it too."""
+    scan, (action, at, _) = segment.scan, _action(segment, "")
+    is_alone = bool(action) and at == len(segment.low) - 1 and scan.low(segment.end) == "and"
+    found = [_made(segment, action, "", "")] if is_alone and segment.names.actions else []
+    for one in found:
+        _take(segment, one)
+    return found
 
 
 def _opposite(segment: _Segment, last: Effect) -> list[Effect]:
@@ -200,6 +213,8 @@ def _effect(segment: _Segment, verb: str, last: Effect) -> Effect | None:
         is_useless = bool(before) and last.action and {"not", "help"} <= set(segment.low)
         return _made(segment, last.action, before, "@stay") if is_useless else None
     action, at, is_before = _action(segment, verb)
+    if not action and last.action and segment.low[0] in _CAUSE | _FIX:
+        action, is_before = last.action, True  # ``makes a b, but makes c d``
     known = [(n, name) for n, name in segment.known if not at <= n < at + 1 or not action]
     before = next((s for n, s in known if _is_condition(segment, n)), "")
     after = [s for n, s in known if not _is_condition(segment, n)]
@@ -217,6 +232,9 @@ def _effect(segment: _Segment, verb: str, last: Effect) -> Effect | None:
         return None  # on a condition that is not one of its states
     if is_kept:
         return _made(segment, action, before, "@stay") if action else None
+    if step and segment.has(_WHOLLY):
+        way = step if abs(step) == 1 else 0
+        return _made(segment, action, before, segment.names.states[-(way > 0)]) if way else None
     if step:
         is_about_it = action or after or is_alone or segment.low[0] == "it" or abs(step) == 2
         return _made(segment, action, before, "", step=step) if is_about_it else None
@@ -248,6 +266,9 @@ def _action(segment: _Segment, verb: str) -> tuple[str, int, bool]:
         is_after = at > 0 and segment.low[at - 1] in ("when", "if", "by", "whenever")
         if name and (is_first or is_after):
             return name, at, is_first
+        does_nothing = segment.low[at + 1 : at + 3] == ["does", "nothing"]
+        if not segment.names.actions and does_nothing and is_first:
+            return word, at, True
         if not segment.names.actions and word.endswith("ing") and is_first and len(word) > 4:
             return _gerund(segment, at), at, True
         if not is_after and any(n == at for n, _ in segment.known):
@@ -349,7 +370,7 @@ def _take(segment: _Segment, found: Effect) -> None:
     own = {word for name in (found.action, *said) for word in name.split()}
     parts = frozenset().union(*(roots(word) for word in own)) if own else frozenset()
     silent = _SILENT | _CAUSE | _FIX | _UP | _DOWN | _BETTER | _WORSE | _STAY | _WHEN | _SHOWS
-    silent |= _ALONE | _STEPS | _OPPOSITE | _BETWEEN_STATES
+    silent |= _ALONE | _STEPS | _OPPOSITE | _BETWEEN_STATES | _WHOLLY
     silent |= {"left", "not", "no", "effect", "same", "as", "does", "has", "time"}
     at = _action(segment, "")[1]
     if found.action and _leads(segment, found.action, at):

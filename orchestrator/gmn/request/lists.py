@@ -217,9 +217,14 @@ def _bare(scan: Scan, at: int) -> bool:
     if scan.low(at - 1) in (",", "|", "/"):
         return False  # it was read from its first name
     is_alike = scan.low(at + 2) == "," and scan.low(at + 3) == scan.low(at) != ""
-    if not is_alike and scan.low(at + 1) not in (",", "|", "/"):
+    is_joined = is_alike or scan.low(at + 1) in (",", "|", "/")
+    is_first = at == scan.clause(at)[0] and scan.low(at) not in ARTICLES
+    is_first &= number(scan.low(at)) is None
+    if not (is_joined or is_first):
         return False
-    listed = _listed(scan, at, is_said=False)
+    listed = _listed(scan, at, is_said=False, keeps_first=is_first)
+    if is_first and listed and listed.after != scan.clause(at)[1]:
+        listed = _listed(scan, at, is_said=False) if is_joined else None
     if listed is None or len(listed.names) < 3 or not scan.is_free(at, listed.after):
         return False
     is_alike = is_alike and len({name.split()[0].casefold() for name in listed.names}) == 1

@@ -23,7 +23,7 @@ _RIGHT = words(
 _WRONG = words(
     "noise noisy wrong misread misreads misreading error errors false mislead misleads misleading"
     " miss misses mistaken incorrect incorrectly inaccurate unreliable mistake mistakes wrongly"
-    " falsely blurred lied lie lies lying misjudges misclassifies"
+    " falsely blurred lied lie lies lying misjudges misclassifies errs err"
 )
 _ACTS = words(
     "works work succeeds succeed success fails fail failure slips slip slipping slippery breaks"
@@ -283,7 +283,8 @@ def _perfect(scan: Scan) -> None:
     for at, word in scan.walk():
         before, first = scan.low(at - 1), at - 1
         is_perfect = word in ("right", "correct", "accurate", "reliable") and before == "always"
-        if word in ("wrong", "mistaken", "misread", "misreads"):
+        is_perfect |= word == "exactly" and scan.low(at + 1) in _WHAT
+        if word in ("wrong", "mistaken", "misread", "misreads", "lies", "lie", "errs", "err"):
             first = next((n for n in range(at - 3, at) if scan.low(n) in ("never", "nothing")), at)
             is_perfect = first < at
         is_perfect |= word in ("noise", "noises") and before in _NONE
@@ -309,7 +310,7 @@ def _noisy(scan: Scan) -> None:
         return
     for at, word in scan.walk():
         is_said = word in ("noisy", "unreliable", "imperfect", "noise") and not scan.taken[at]
-        if is_said and not scan.is_negated(at):
+        if is_said and not scan.is_negated(at) and (word, scan.low(at - 1)) != ("noise", "a"):
             scan.add("noise", "some", at, at + 1, "noisy")
             return
 

@@ -106,7 +106,10 @@ def _unclear(scan: Scan) -> Iterator[TextSpan]:
         # Not a baker who can bake.
         named = [n for n in left if not scan.low(n).endswith(("er", "or"))]
         has_rest = any(not known.isdisjoint(roots(scan.low(n))) for n in named)
-        has_rest |= any(scan.low(n) in HAPPENS or number(scan.low(n)) is not None for n in left)
+        listed = [one.span.start for one in said if isinstance(one.value, tuple)]
+        head = min(listed, default=0)  # ``pulls shots that are sour, balanced or bitter``
+        has_rest |= any(number(scan.low(n)) is not None for n in left)
+        has_rest |= any(scan.low(n) in HAPPENS and scan.tokens[n].start > head for n in left)
         lost = [n for n in range(begin, end) if not scan.taken[n] and scan.low(n) in CONDITIONS]
         if has_rest or (number_of in with_effect and lost):
             yield TextSpan(scan.tokens[begin].start, scan.tokens[end - 1].end)

@@ -34,8 +34,10 @@ _VERBS = words(
 )
 _CLOSING = frozenset(".,;!?\n") | {"", "and", "but"}
 _WISH = words("want wish like love need")
-SLIPS = words("slip slips slipping slippery")
+SLIPS = words("slip slips slipping slippery fail fails failing")
 _ENTERED = words("entered visited crossed touched reached used passed")
+_FAR = 6
+_LIES = words("lies lie errs err")
 _OCCURS = words("happen occur")
 _FORBIDDING = words("must may should shall can")
 #: ``without knowing`` says how, not what is to be avoided.
@@ -111,13 +113,18 @@ def _avoid(scan: Scan, at: int, word: str) -> None:
     end = at
     while scan.low(end - 1) in _TO_BE_AVOIDED and end > at - 4:
         end -= 1
-    if 0 < end < at and scan.tokens[end - 1].is_name:
+    end -= scan.low(end - 1) in ("and", "which", "that")
+    begin = max(scan.clause(at)[0], end - _FAR)
+    place = next((o for n in range(end, begin, -1) if (o := scan.places_by_end.get(n))), None)
+    if place and end < at:  # ``the cell at row 3, column 3 is on fire and must be avoided``
+        scan.add("avoid", place.value, place.first, at + 1, "is to be avoided", about=place.about)
+    elif 0 < end < at and scan.tokens[end - 1].is_name and scan.low(end) != "and":
         scan.add("avoid", scan.tokens[end - 1].text, end - 1, at + 1, "is to be avoided")
 
 
 def _never(scan: Scan, at: int) -> None:
     """``never enters the vault``, ``never resign``; ``is never wrong`` is about sensing."""
-    if scan.low(at - 1) not in ("is", "are", "was", "were"):
+    if scan.low(at - 1) not in ("is", "are", "was", "were") and scan.low(at + 1) not in _LIES:
         _forbidden(scan, at, at + 1)
 
 

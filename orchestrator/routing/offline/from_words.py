@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from orchestrator.routing.offline.draft import Draft
 
 _IDLE = words(
-    "stay wait hold rest nothing idle pause leave ignore skip pass noop none continue hover remain"
+    "keep stay wait hold rest nothing idle pause leave ignore skip pass noop none continue hover remain"
 )
 _PLACES = words(
     "state room location place site level zone station spot area node city shelf floor mode phase"
@@ -193,6 +193,11 @@ def _row(
         draft.assume(f"`{label}` goes round {', '.join(parts.states)}")
         size = len(parts.states)
         return {s: (parts.states[(n + way) % size], works) for n, s in enumerate(parts.states)}
+    is_line = draft.words & _LINES or all(s[-1:].isdigit() for s in parts.names)
+    if is_line and (sides := words(name.casefold()) & {"left", "right"}):
+        draft.assume(f"`{label}` goes one step along {', '.join(parts.states)}")
+        side = ("right" in sides) - ("left" in sides)
+        return {s: (_stepped(parts.states, s, side), works) for s in parts.states}
     if step := level_step(name) * (orientation(parts.names) or 1):
         draft.assume(f"`{label}` goes one step along {', '.join(parts.states)}")
         return {s: (_stepped(parts.states, s, step), works) for s in parts.states}
