@@ -46,7 +46,10 @@ _STAY = words("nothing unchanged")
 _HELD = (("as", "it", "is"), ("no", "effect"), ("the", "same"), ("where", "it", "is"))
 _WHEN = words("when if from while whenever where of once")
 #: What makes it happen sometimes only.
-CONDITIONS = words("when if while whenever where once unless except until during only")
+CONDITIONS = words(
+    "when if while whenever where once unless except until during only sometimes often usually"
+    " mostly rarely seldom occasionally"
+)
 _SHOWS = words("looks look shows show sounds sound reads read appears smells feels seems")
 _WISHES = words(
     "never not cannot must should want wants wanting wish likes prefers preferring hoping avoid"
@@ -374,7 +377,7 @@ def _take(segment: _Segment, found: Effect) -> None:
     silent |= {"left", "not", "no", "effect", "same", "as", "does", "has", "time"}
     at = _action(segment, "")[1]
     if found.action and _leads(segment, found.action, at):
-        silent |= set(segment.low[at : next(n for n, _ in segment.known if n > at)])
+        silent |= set(segment.low[at : next(n for n, _ in segment.known if n > at)]) - CONDITIONS
     for n in range(segment.begin, segment.end):
         word = segment.scan.low(n)
         is_step = number(word) is not None and segment.scan.low(n + 1) in _STEPS

@@ -223,7 +223,8 @@ def _bare(scan: Scan, at: int) -> bool:
     if not (is_joined or is_first):
         return False
     listed = _listed(scan, at, is_said=False, keeps_first=is_first)
-    if is_first and listed and listed.after != scan.clause(at)[1]:
+    is_short = listed and listed.joint not in ("/", "|") and len(listed.names[0].split()) < 3
+    if is_first and listed and not (is_short and listed.after == scan.clause(at)[1]):
         listed = _listed(scan, at, is_said=False) if is_joined else None
     if listed is None or len(listed.names) < 3 or not scan.is_free(at, listed.after):
         return False

@@ -73,6 +73,17 @@ def read_numbers(scan: Scan) -> None:
             _hyphened(scan, at, word)
     _perfect(scan)
     _noisy(scan)
+    _free(scan)
+
+
+def _free(scan: Scan) -> None:
+    """``waiting is free``, ``asking costs nothing``."""
+    for at, word in scan.walk():
+        is_free = word == "free" and scan.low(at - 1) in ("is", "are") and word not in scan.known
+        is_free |= word == "nothing" and scan.low(at - 1) in _PAID
+        about = _about(scan, at - 1) if is_free else ""
+        if about and scan.is_free(at - 1, at + 1):
+            scan.add("utility", 0.0, at - 1, at + 1, "free", about=about)
 
 
 def _size(scan: Scan, at: int, value: float) -> bool:

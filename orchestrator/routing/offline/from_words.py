@@ -35,7 +35,7 @@ _PLACES = words(
     "state room location place site level zone station spot area node city shelf floor mode phase"
     " stop post cell house step stage"
 )
-_LINES = words("corridor line street row track tunnel ladder staircase river canal path beam along")
+_LINES = words("corridor street row track tunnel ladder staircase canal")
 _MOST_COUNTED = 256
 _FAILING = words("fail fails failure slip slips break breaks").union(
     *map(roots, ("fails", "slips"))
@@ -74,15 +74,16 @@ def build_from_words(draft: Draft) -> GMNSpec:
     parts = _parts(draft, effects)
     moved = {label: _row(draft, parts, effects, name, label) for name, label in parts.doing.items()}
     look = looking(draft, parts.actions)
+    is_stuck = not effects and bool(list(draft.of("goal", "avoid")))
     for label, leads in moved.items():
         if (
             leads is None
             and label not in (*look, UNSAID)
             and UNSAID not in parts.states
-            and not _has_payoff(draft, label)
+            and (is_stuck or not _has_payoff(draft, label))
         ):
             ways = ", ".join(parts.states)
-            if not effects and any(_has_payoff(draft, other) for other in parts.actions):
+            if _is_decision(draft, effects) and not is_stuck:
                 draft.assume(f"`{label}` changes nothing, as nothing was said of it")
             else:
                 draft.ask(f"what does `{label}` do: which of {ways} does it lead to, if any?")
@@ -139,7 +140,7 @@ def _parts(draft: Draft, effects: Sequence[Effect]) -> Parts:
         *draft.names.others,
         *(str(o.value) for o in draft.of("named") if o.value not in names),
     )
-    if not named and draft.words & _LINES and not lists and len(names) > 2:
+    if not named and draft.words & _LINES and may_go and not lists and len(names) > 2:
         named = ("forward", "back")
         draft.assume(f"it goes one step forward or back along {', '.join(names)}")
     if not named and listed and may_go and not lists:
@@ -352,6 +353,17 @@ def _prior(draft: Draft, parts: Parts) -> Conditional:
     share = 1.0 / max(parts.listed, 1)
     row = tuple(share if n < parts.listed else 0.0 for n in range(len(parts.states)))
     return Conditional(of="state", table=Table(kind="rows", rows=(row,)))
+
+
+def _is_decision(draft: Draft, effects: Sequence[Effect]) -> bool:
+    """Whether nothing is said to happen, and what is done is worth something in a state."""
+    names = draft.names
+    paid = [roots_of(one.about) for one in draft.of("utility")]
+    return not effects and any(
+        any(roots_of(s) & about for s in names.states)
+        and any(roots_of(a) & about for a in names.actions)
+        for about in paid
+    )
 
 
 def _has_payoff(draft: Draft, label: str) -> bool:
