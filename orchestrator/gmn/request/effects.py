@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.request.commitment import Effect, TextSpan
+from orchestrator.gmn.request.directions import MOTION, orientation
 from orchestrator.gmn.request.names import found_in, names_of, roots
 from orchestrator.gmn.request.scan import ARTICLES
 from orchestrator.gmn.request.tokens import number, words
@@ -30,16 +31,13 @@ _FIX = words("fixes fix cures cure helps help heals heal clears solves restores 
 _UP = words(
     "up raises raise raised higher more increases increase lifts fuller fills fill forward"
     " warmer hotter warms warm heats heat faster speeds wetter larger further louder brighter"
-    " upward grows rises climbs"
+    " upward grows rises climbs lengthens"
 )
 _DOWN = words(
     "down lowers lower less decreases decrease reduces reduce drops drop emptier empties back"
     " backward cooler colder cools cool chills slower slows drier dries smaller quieter dimmer"
-    " downward falls sinks shrinks fades"
+    " downward falls sinks shrinks fades shortens"
 )
-#: What an action may be called that goes along any list.
-_UPWARDS = words("up raise raises higher increase increases lift forward forwards ahead next")
-_DOWNWARDS = words("down lower lowers decrease decreases reduce back backward backwards previous")
 _BETTER = words("better improves improve recovers")
 _WORSE = words("worse worsens worsen deteriorates degrades decays")
 _STAY = words("nothing unchanged")
@@ -56,13 +54,11 @@ _WISHES = words(
     " avoids goal keep"
 )
 _ALONE = words("alone itself otherwise untreated unattended naturally")
-#: Verbs of going from place to place.
-MOTION = words(
-    "drives moves goes walks jumps travels flies sails hops runs patrols visits wanders swims rides"
-    " moving walking driving travels roams crawls steps patrolling flying jumping"
-)
 _STEPS = words("step steps notch notches level levels floor floors")
 _APART = frozenset(",;:.!?\n")
+_OFTEN = words("( ) % percent with probability chance of a the time times out per cent")
+_TOWARDS = words("towards toward nearer closer")
+_ONE = words("one a 1")
 _WHOLLY = words("completely fully entirely totally")
 _OPPOSITE = words("opposite reverse")
 #: Between the two states of ``a to b``, and what may stand before them.
@@ -75,16 +71,6 @@ _SILENT = ARTICLES | words(
 _LONGEST_SEGMENT = 24
 #: Verbs that say that something happens.
 HAPPENS = (_CAUSE | _FIX | _UP | _DOWN | _ALONE | _STEPS) - MOTION
-#: Ends of lists, by what their labels mean: the first is the low end.
-_LOW = words(
-    "cold cool low empty slow dry off dark small weak quiet none behind still poor few short"
-    " shallow thin"
-)
-_HIGH = words(
-    "hot warm high full fast wet on bright large strong loud many ahead rich soggy tall deep thick"
-)
-
-
 _FEW_WORDS = 4
 _NOBODY = Effect("", "", "", TextSpan(0, 0))
 
@@ -142,18 +128,24 @@ def read_effects(scan: Scan) -> None:
         shared = _shared(segment)
 
 
-def with_chances(scan: Scan) -> Iterator[Effect]:
+def with_chances(scan: Scan) -> list[Effect]:
     """The effects with the probabilities that are said of them, or behind them in their clause."""
     said = sorted(
         (one for one in scan.found if one.kind in ("chance", "noise")), key=lambda o: o.span.start
     )
-    starts = [one.span.start for one in said]
+    starts, found = [one.span.start for one in said], list[Effect]()
     for effect in scan.effects:
         # Spans of probabilities do not overlap each other: the one before may reach into it.
         first = max(bisect.bisect_left(starts, effect.span.start) - 1, 0)
         inside = [one for one in said[first : first + 2] if one.span.overlaps(effect.span)]
         chance = inside[0] if inside and isinstance(inside[0].value, float) else None
-        yield replace(effect, chance=float(chance.value) if chance else None)  # type: ignore[arg-type]  # a number
+        found.append(replace(effect, chance=float(chance.value) if chance else None))  # type: ignore[arg-type]  # a number
+    for n in range(len(found) - 1, 0, -1):  # ``turns a into b and b into c half of the time``
+        one, other = found[n - 1], found[n]
+        between = scan.text[one.span.end : other.span.start].strip(" ,")
+        if one.chance is None and one.action == other.action and between == "and":
+            found[n - 1] = replace(one, chance=other.chance)
+    return found
 
 
 def _segments(scan: Scan) -> Iterator[tuple[int, int]]:
@@ -195,11 +187,25 @@ def _pair(segment: _Segment, last: Effect) -> Effect | None:
     at = [n for n, _ in segment.known]
     own = {n + k for n, name in segment.known for k in range(len(name.split()))}
     rest = [w for n, w in enumerate(segment.low) if n not in own]
-    silent = _BETWEEN_STATES | _LEADING
+    silent = _BETWEEN_STATES | _LEADING | _OFTEN
+    rest = [word for word in rest if number(word) is None]
     if len(at) != 2 or last is _NOBODY or last.is_shown or not silent.issuperset(rest):
         return None
     (_, before), (_, after) = segment.known
     return replace(_made(segment, last.action, before, after), is_alone=last.is_alone)
+
+
+def _counted(segment: _Segment) -> list[str]:
+    """The words behind ``one`` and ``a``."""
+    return [b for a, b in zip(segment.low, segment.low[1:], strict=False) if a in _ONE]
+
+
+def _is_verb(segment: _Segment, at: int) -> bool:
+    """``partying exhausts her``: a verb that is made of a state, and nothing else of it."""
+    known = [n for n, _ in segment.known if n > at]
+    word = segment.low[known[0]] if len(known) == 1 else ""
+    rest = [w for n, w in enumerate(segment.low) if n > (known or [0])[0]]
+    return word.endswith("s") and word not in segment.names.states and _SILENT.issuperset(rest)
 
 
 def _leads(segment: _Segment, action: str, at: int) -> bool:
@@ -210,41 +216,60 @@ def _leads(segment: _Segment, action: str, at: int) -> bool:
 
 
 def _effect(segment: _Segment, verb: str, last: Effect) -> Effect | None:
-    is_denied = segment.has(_WISHES) or any(word.endswith("n't") for word in segment.low)
-    if is_denied:
-        before = next((s for n, s in segment.known if _is_condition(segment, n)), "")
-        is_useless = bool(before) and last.action and {"not", "help"} <= set(segment.low)
-        return _made(segment, last.action, before, "@stay") if is_useless else None
+    if segment.has(_WISHES) or any(word.endswith("n't") for word in segment.low):
+        return _useless(segment, last)
     action, at, is_before = _action(segment, verb)
     if not action and last.action and segment.low[0] in _CAUSE | _FIX:
         action, is_before = last.action, True  # ``makes a b, but makes c d``
-    known = [(n, name) for n, name in segment.known if not at <= n < at + 1 or not action]
+    before, after = _states_of(segment, verb, at if action else -1)
+    step = _step(segment, after)
+    if after and not step and any(word in _STEPS for word in _counted(segment)):
+        return None  # ``tires her one step``: along the list, nobody says which way
+    is_own = segment.has(_CAUSE, _FIX) or bool(step) or _leads(segment, action, at)
+    is_own = is_own or (bool(action) and _is_verb(segment, at))
+    is_kept = segment.has(_STAY) or _is_held(segment)
+    if not is_own and not (action and is_before and (verb or is_kept)):
+        return None
+    is_elsewhere = not before and not segment.has(_ALONE) and segment.has(CONDITIONS)
+    if is_elsewhere and (is_before or not action):
+        return None  # on a condition that is not one of its states
+    if is_kept:
+        return _made(segment, action, before, "@stay") if action else None
+    if step:
+        return _stepped(segment, action, before, after, step)
+    if after:
+        return _made(segment, action, before, after)
+    is_fix = verb in _FIX and bool(action)
+    return _made(segment, action, before, "@goal") if is_fix and before else None
+
+
+def _useless(segment: _Segment, last: Effect) -> Effect | None:
+    """``but does not help when it is cut``."""
+    before = next((s for n, s in segment.known if _is_condition(segment, n)), "")
+    is_said = bool(before and last.action) and {"not", "help"} <= set(segment.low)
+    return _made(segment, last.action, before, "@stay") if is_said else None
+
+
+def _states_of(segment: _Segment, verb: str, at: int) -> tuple[str, str]:
+    """The state in which something happens, and the one it leads to; empty for none."""
+    known = [(n, name) for n, name in segment.known if n != at]
     before = next((s for n, s in known if _is_condition(segment, n)), "")
     after = [s for n, s in known if not _is_condition(segment, n)]
     if verb in _FIX and after and not before:
         before, after = after[0], after[1:]  # ``clearing fixes a jam``
     if len(after) > 1 and not before and verb not in _SHOWS:
         before, after = after[0], after[1:]  # ``turns X into Y``, ``makes an X one Y``
-    step = _step(segment, after[-1] if after else "")
-    is_own = segment.has(_CAUSE, _FIX) or bool(step) or _leads(segment, action, at)
-    is_kept = segment.has(_STAY) or _is_held(segment)
-    if not is_own and not (action and is_before and (verb or is_kept)):
-        return None
+    return before, after[-1] if after else ""
+
+
+def _stepped(segment: _Segment, action: str, before: str, after: str, step: int) -> Effect | None:
+    """A step along the list, or all the way: ``fills it completely``."""
+    if segment.has(_WHOLLY):
+        end = segment.names.states[-(step > 0)] if abs(step) == 1 else ""
+        return _made(segment, action, before, end) if end else None
     is_alone = segment.has(_ALONE)
-    if not before and not is_alone and segment.has(CONDITIONS) and (is_before or not action):
-        return None  # on a condition that is not one of its states
-    if is_kept:
-        return _made(segment, action, before, "@stay") if action else None
-    if step and segment.has(_WHOLLY):
-        way = step if abs(step) == 1 else 0
-        return _made(segment, action, before, segment.names.states[-(way > 0)]) if way else None
-    if step:
-        is_about_it = action or after or is_alone or segment.low[0] == "it" or abs(step) == 2
-        return _made(segment, action, before, "", step=step) if is_about_it else None
-    if after:
-        return _made(segment, action, before, after[-1])
-    is_fix = verb in _FIX and bool(action)
-    return _made(segment, action, before, "@goal") if is_fix and before else None
+    is_about_it = action or after or is_alone or segment.low[0] == "it" or abs(step) == 2
+    return _made(segment, action, before, "", step=step) if is_about_it else None
 
 
 def _made(segment: _Segment, action: str, before: str, after: str, *, step: int = 0) -> Effect:
@@ -313,7 +338,9 @@ def _is_condition(segment: _Segment, at: int) -> bool:
 def _step(segment: _Segment, label: str) -> int:
     """How a segment says that it goes along the list: 1 for up or on, -1 for down or back."""
     states = segment.names.states
-    if segment.has(_STEPS) and label:
+    low = segment.low
+    said = (low[n - 1] for n, _ in segment.known if n and number(low[n]) is None)
+    if label and segment.has(_STEPS) and any(w in _TOWARDS | _STEPS for w in said):
         return 1 if states.index(label) >= len(states) / 2 else -1
     if label:
         return 0
@@ -323,31 +350,6 @@ def _step(segment: _Segment, label: str) -> int:
         return 2
     up, down = segment.has(_UP), segment.has(_DOWN)
     return 0 if up == down else (1 if up else -1) * (orientation(states) or 1)
-
-
-def level_step(name: str) -> int:
-    """1 where an action goes up by its name (``raise``, ``go up``), -1 where it goes down."""
-    said = set(name.casefold().replace("_", " ").split())
-    up, down = not said.isdisjoint(_UPWARDS), not said.isdisjoint(_DOWNWARDS)
-    return up - down
-
-
-def ring_step(name: str) -> int:
-    """1 where an action goes round clockwise by its name, -1 for the other way."""
-    ways = (dict.fromkeys(("anticlockwise", "counterclockwise", "anti-clockwise",
-            "counter-clockwise"), -1) | {"clockwise": 1})  # fmt: skip
-    return next((ways[w] for w in name.casefold().replace("_", " ").split() if w in ways), 0)
-
-
-def orientation(states: tuple[str, ...]) -> int:
-    """1 where a list goes from low to high by its labels, -1 from high to low, 0 if they do not
-    say."""
-    low = [n for n, name in enumerate(states) if not _LOW.isdisjoint(name.casefold().split())]
-    high = [n for n, name in enumerate(states) if not _HIGH.isdisjoint(name.casefold().split())]
-    middle = (len(states) - 1) / 2
-    up = sum(high) / len(high) if high else middle
-    down = sum(low) / len(low) if low else middle
-    return (up > down) - (up < down)
 
 
 def _is_held(segment: _Segment) -> bool:

@@ -77,7 +77,7 @@ def read_lists(scan: Scan) -> None:
             _ = _after_noun(scan, at, word) or _after_verb(scan, at, word) or _ways(scan, at, word)
     for at, word in scan.walk():
         if not scan.taken[at] and scan.tokens[at].is_word and word not in BOUNDARIES:
-            _ = _choice(scan, at) or _of_plural(scan, at, word) or _bare(scan, at)
+            _ = _of_plural(scan, at, word) or _bare(scan, at)
     scan.bracketed.clear()
     for at, token in enumerate(scan.tokens):
         if token.is_quoted and not scan.taken[at]:
@@ -131,7 +131,9 @@ def _after_verb(scan: Scan, at: int, word: str) -> bool:
     if word in _BE and listed.joint == ",":
         return False
     has_verbs |= word in _SPEAKERS and scan.low(at + 2) == ","  # ``we fold, call or raise``
-    if word in _SUBJECTS | _SPEAKERS and not has_verbs:
+    is_noun = word not in _MODALS | _SUBJECTS | _SPEAKERS
+    has_verbs &= not (is_noun and kind == "actions" and listed.longest < 2)  # ``sits or runs``
+    if kind == "actions" and word not in _MODALS and not has_verbs:
         return False
     if word == "either" and has_verbs:
         kind = "actions"
@@ -145,6 +147,8 @@ def _kind_of_verb(scan: Scan, at: int, word: str) -> Kind | None:
         return ("states" if word in _MODALS else None) if is_be else "actions"
     if word in _BE:
         return "states"
+    if scan.low(at - 1) in ("the", "a", "an") and scan.low(at + 1).endswith("s"):
+        return "actions"  # ``the owner opens a till or closes a till``
     if word == "of":
         then = scan.tokens[at + 1].low if at + 1 < len(scan.tokens) else ""
         is_count = number(then) is not None and scan.low(at + 2) not in _CLOSING
@@ -189,13 +193,13 @@ def _ways(scan: Scan, at: int, word: str) -> bool:
     if not (is_alone or begin > at) or scan.low(begin) not in _WAYS:
         return False
     names, after = [scan.low(begin)], begin + 1
-    while (sign := scan.low(after)) in (",", "or", "and"):
+    while (sign := scan.low(after)) in (",", "or", "and", "/"):
         then = after + 1 + (sign == "," and scan.low(after + 1) in ("or", "and"))
         if scan.low(then) not in _WAYS | _STAYING:
             break
         names.append(scan.low(then))
         after = then + 1
-    if is_alone and (scan.low(after) not in _CLOSING or scan.low(after - 2) != "or"):
+    if is_alone and (scan.low(after) not in _CLOSING or scan.low(after - 2) not in ("or", "/")):
         return False
     if len(names) > 1:
         after += 2 * (number(scan.low(after)) == 1)  # ``one floor``
@@ -203,17 +207,8 @@ def _ways(scan: Scan, at: int, word: str) -> bool:
     return len(names) > 1
 
 
-def _choice(scan: Scan, at: int) -> bool:
-    """``spray or wait``: two names that are a clause of their own."""
-    begin, end = scan.clause(at)
-    if at != begin or end - begin != 3 or scan.low(at + 1) != "or" or scan.taken[at + 2]:
-        return False
-    scan.add("options", (scan.tokens[at].text, scan.tokens[at + 2].text), at, end, "choice")
-    return True
-
-
 def _bare(scan: Scan, at: int) -> bool:
-    """``left, middle or right``; ``meadow A, meadow B and meadow C``."""
+    """``left, middle or right``; ``meadow A, meadow B and meadow C``; ``spray or wait``."""
     if scan.low(at - 1) in (",", "|", "/"):
         return False  # it was read from its first name
     is_alike = scan.low(at + 2) == "," and scan.low(at + 3) == scan.low(at) != ""
@@ -226,7 +221,9 @@ def _bare(scan: Scan, at: int) -> bool:
     is_short = listed and listed.joint not in ("/", "|") and len(listed.names[0].split()) < 3
     if is_first and listed and not (is_short and listed.after == scan.clause(at)[1]):
         listed = _listed(scan, at, is_said=False) if is_joined else None
-    if listed is None or len(listed.names) < 3 or not scan.is_free(at, listed.after):
+    is_choice = is_first and listed and listed.joint == "or" and listed.longest < 3
+    least = 2 if is_choice and listed and (at, listed.after) == scan.clause(at) else 3
+    if listed is None or len(listed.names) < least or not scan.is_free(at, listed.after):
         return False
     is_alike = is_alike and len({name.split()[0].casefold() for name in listed.names}) == 1
     is_clause = (at, listed.after) == scan.clause(

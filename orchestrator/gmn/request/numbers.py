@@ -35,7 +35,7 @@ _PAID = words(
 )
 _EARNED = words(
     "pays reward rewards rewarded earn earns earning gain gains gaining win wins winning bonus"
-    " worth score scores prize utility payoff value valued plus receives gets tip tips"
+    " worth score scores prize utility payoff value valued plus receives gets tip tips gives brings"
 )
 _FILLERS = words(
     "of is are : = by a an about exactly only $ \u20ac \u00a3 him her it you + - \u2212 \u2013 the"
@@ -237,7 +237,7 @@ def _about(scan: Scan, at: int) -> str:
     for n in range(at - 1, begin - 1, -1):
         word = scan.low(n)
         if not scan.tokens[n].is_name or word in ("and", "or", "but"):
-            if said or word != ":":
+            if said or word not in (":", "but"):
                 break
         elif word not in BOUNDARIES | ARTICLES:
             said.append(scan.tokens[n])

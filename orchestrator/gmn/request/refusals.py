@@ -10,6 +10,7 @@ from orchestrator.gmn.request.tokens import number, singular, words, words_of
 
 if TYPE_CHECKING:
     from orchestrator.gmn.request.commitment import Kind
+    from orchestrator.gmn.request.places import Location
     from orchestrator.gmn.request.scan import Scan
 
 _AVOID = words(
@@ -116,10 +117,26 @@ def _avoid(scan: Scan, at: int, word: str) -> None:
     end -= scan.low(end - 1) in ("and", "which", "that")
     begin = max(scan.clause(at)[0], end - _FAR)
     place = next((o for n in range(end, begin, -1) if (o := scan.places_by_end.get(n))), None)
+    name = next((n for n in range(end - 1, begin - 1, -1) if scan.low(n) in scan.known), -1)
     if place and end < at:  # ``the cell at row 3, column 3 is on fire and must be avoided``
-        scan.add("avoid", place.value, place.first, at + 1, "is to be avoided", about=place.about)
+        _avoided_places(scan, place, at)
+    elif end < at and name >= 0:  # ``level 2 is flooded and must be avoided``
+        first = name - (number(scan.low(name)) is not None)
+        scan.add("avoid", scan.tokens[name].text, first, at + 1, "is to be avoided")
     elif 0 < end < at and scan.tokens[end - 1].is_name and scan.low(end) != "and":
         scan.add("avoid", scan.tokens[end - 1].text, end - 1, at + 1, "is to be avoided")
+
+
+def _avoided_places(scan: Scan, place: Location, at: int) -> None:
+    """``trees at (2, 2) and (3, 1) must be avoided``."""
+    after = at + 1
+    for _ in range(_FAR):
+        scan.add("avoid", place.value, place.first, after, "is to be avoided", about=place.about)
+        is_more = scan.low(place.first - 1) in (",", "and")
+        other = scan.places_by_end.get(place.first - 1) if is_more else None
+        if other is None:
+            return
+        place, after = other, place.first
 
 
 def _never(scan: Scan, at: int) -> None:

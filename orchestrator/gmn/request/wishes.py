@@ -87,7 +87,8 @@ def _goal(scan: Scan, at: int, word: str) -> None:
     elif word in _BEST:
         _best(scan, at)
     elif word in _WITH:
-        if then in _WITH[word] and scan.low(at - 1) != "there":
+        is_kept_off = scan.low(at + 2) in ("avoided", "forbidden")
+        if then in _WITH[word] and scan.low(at - 1) != "there" and not is_kept_off:
             _ = record(scan, "goal", at, at + 1 + (then == "for"), "goal")
     elif word in ("keep", "keeps", "keeping", "stay", "stays"):
         _kept(scan, at, word)

@@ -15,7 +15,7 @@ from orchestrator.gmn.model import (
     Table,
     Variable,
 )
-from orchestrator.gmn.request.effects import MOTION, level_step, orientation, ring_step
+from orchestrator.gmn.request.directions import MOTION, level_step, orientation, ring_step
 from orchestrator.gmn.request.names import roots, roots_of
 from orchestrator.gmn.request.tokens import words
 from orchestrator.routing.offline.draft import UNSAID, labelled, near
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from orchestrator.routing.offline.draft import Draft
 
 _IDLE = words(
-    "keep stay wait hold rest nothing idle pause leave ignore skip pass noop none continue hover remain"
+    "keep stay wait hold rest nothing idle pause leave ignore skip pass noop none continue hover"
+    " remain"
 )
 _PLACES = words(
     "state room location place site level zone station spot area node city shelf floor mode phase"

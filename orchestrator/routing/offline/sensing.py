@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.model import Condition, Conditional, GMNSpec, Outcome, Rule, Table, Variable
-from orchestrator.gmn.request.effects import orientation
+from orchestrator.gmn.request.directions import orientation
 from orchestrator.gmn.request.names import roots, roots_of
 from orchestrator.gmn.request.scan import ARTICLES
 from orchestrator.gmn.request.tokens import words
