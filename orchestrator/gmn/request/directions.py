@@ -39,8 +39,9 @@ def ring_step(name: str) -> int:
 def orientation(states: tuple[str, ...]) -> int:
     """1 where a list goes from low to high by its labels, -1 from high to low, 0 if they do not
     say."""
-    low = [n for n, name in enumerate(states) if not _LOW.isdisjoint(name.casefold().split())]
-    high = [n for n, name in enumerate(states) if not _HIGH.isdisjoint(name.casefold().split())]
+    said = [name.casefold().replace("_", " ").split() for name in states]
+    low = [n for n, name in enumerate(said) if not _LOW.isdisjoint(name)]
+    high = [n for n, name in enumerate(said) if not _HIGH.isdisjoint(name)]
     middle = (len(states) - 1) / 2
     up = sum(high) / len(high) if high else middle
     down = sum(low) / len(low) if low else middle

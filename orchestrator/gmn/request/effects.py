@@ -56,7 +56,9 @@ _WISHES = words(
 _ALONE = words("alone itself otherwise untreated unattended naturally")
 _STEPS = words("step steps notch notches level levels floor floors")
 _APART = frozenset(",;:.!?\n")
-_OFTEN = words("( ) % percent with probability chance of a the time times out per cent")
+_OFTEN = words(
+    "half third quarter quarters ( ) % percent with probability chance of a the time times out per cent"
+)
 _TOWARDS = words("towards toward nearer closer")
 _ONE = words("one a 1")
 _WHOLLY = words("completely fully entirely totally")

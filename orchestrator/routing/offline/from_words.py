@@ -141,7 +141,8 @@ def _parts(draft: Draft, effects: Sequence[Effect]) -> Parts:
         *draft.names.others,
         *(str(o.value) for o in draft.of("named") if o.value not in names),
     )
-    if not named and draft.words & _LINES and may_go and not lists and len(names) > 2:
+    lines = _LINES if draft.names.states else _LINES | {"along"}
+    if not named and draft.words & lines and may_go and not lists and len(names) > 2:
         named = ("forward", "back")
         draft.assume(f"it goes one step forward or back along {', '.join(names)}")
     if not named and listed and may_go and not lists:

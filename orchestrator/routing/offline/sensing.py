@@ -110,7 +110,8 @@ def _table(
 
 
 def _is_announced(draft: Draft) -> bool:
-    lists = [*draft.of("states"), *draft.of("observations")]
+    lists = [*draft.of("states", "options"), *draft.of("observations")]
+    lists = [o for o in lists if o.value in (draft.names.states, draft.names.observations)]
     return all(one.rule == "list after a noun" for one in lists)
 
 
