@@ -56,9 +56,7 @@ _WISHES = words(
 _ALONE = words("alone itself otherwise untreated unattended naturally")
 _STEPS = words("step steps notch notches level levels floor floors")
 _APART = frozenset(",;:.!?\n")
-_OFTEN = words(
-    "half third quarter quarters ( ) % percent with probability chance of a the time times out per cent"
-)
+_OFTEN = words("( ) % percent per cent with probability chance of a the time times out half third")
 _TOWARDS = words("towards toward nearer closer")
 _ONE = words("one a 1")
 _WHOLLY = words("completely fully entirely totally")
@@ -296,8 +294,8 @@ def _action(segment: _Segment, verb: str) -> tuple[str, int, bool]:
         is_after = at > 0 and segment.low[at - 1] in ("when", "if", "by", "whenever")
         if name and (is_first or is_after):
             return name, at, is_first
-        does_nothing = segment.low[at + 1 : at + 3] == ["does", "nothing"]
-        if not segment.names.actions and does_nothing and is_first:
+        is_idle = segment.low[at + 1 : at + 3] == ["does", "nothing"]  # ``off does nothing``
+        if not segment.names.actions and is_idle and is_first:
             return word, at, True
         if not segment.names.actions and word.endswith("ing") and is_first and len(word) > 4:
             return _gerund(segment, at), at, True

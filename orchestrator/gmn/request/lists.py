@@ -131,9 +131,7 @@ def _after_verb(scan: Scan, at: int, word: str) -> bool:
     if word in _BE and listed.joint == ",":
         return False
     has_verbs |= word in _SPEAKERS and scan.low(at + 2) == ","  # ``we fold, call or raise``
-    is_noun = word not in _MODALS | _SUBJECTS | _SPEAKERS
-    has_verbs &= not (is_noun and kind == "actions" and listed.longest < 2)  # ``sits or runs``
-    if kind == "actions" and word not in _MODALS and not has_verbs:
+    if word in _SUBJECTS | _SPEAKERS and not has_verbs:
         return False
     if word == "either" and has_verbs:
         kind = "actions"
@@ -147,8 +145,6 @@ def _kind_of_verb(scan: Scan, at: int, word: str) -> Kind | None:
         return ("states" if word in _MODALS else None) if is_be else "actions"
     if word in _BE:
         return "states"
-    if scan.low(at - 1) in ("the", "a", "an") and scan.low(at + 1).endswith("s"):
-        return "actions"  # ``the owner opens a till or closes a till``
     if word == "of":
         then = scan.tokens[at + 1].low if at + 1 < len(scan.tokens) else ""
         is_count = number(then) is not None and scan.low(at + 2) not in _CLOSING
