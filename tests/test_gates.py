@@ -87,7 +87,7 @@ BUDGET = {
     "gmn": Budget(
         6500,
         20001,
-        "plans that branch; other tools: 3,456, sentences: 2,454 (more wordings of what happens), pictures: 1,191",
+        "plans that branch; other tools: 3,456, sentences: 2,454, pictures: 1,191",
     ),
     "types": Budget(
         400,
