@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from orchestrator.gmn.request.tokens import words
 
+#: Verbs and comparisons that say that something goes up or down.
+UP = words(
+    "up raises raise raised higher more increases increase lifts fuller fills fill forward"
+    " warmer hotter warms warm heats heat faster speeds wetter larger further louder brighter"
+    " upward grows rises climbs lengthens"
+)
+DOWN = words(
+    "down lowers lower less decreases decrease reduces reduce drops drop emptier empties back"
+    " backward cooler colder cools cool chills slower slows drier dries smaller quieter dimmer"
+    " downward falls sinks shrinks fades shortens"
+)
 #: Verbs of going from place to place.
 MOTION = words(
     "drives moves goes walks jumps travels flies sails hops runs patrols visits wanders swims rides"

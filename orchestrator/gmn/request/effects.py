@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.request.commitment import Effect, TextSpan
-from orchestrator.gmn.request.directions import MOTION, orientation
-from orchestrator.gmn.request.names import found_in, names_of, roots
+from orchestrator.gmn.request.directions import DOWN, MOTION, UP, orientation
+from orchestrator.gmn.request.names import found_in, named_by_word, names_of, roots
 from orchestrator.gmn.request.scan import ARTICLES
 from orchestrator.gmn.request.tokens import number, words
 
@@ -28,16 +28,6 @@ _CAUSE = words(
     " returns drives pushes pulls throws goes comes transforms converts shifts results flips ends"
 )
 _FIX = words("fixes fix cures cure helps help heals heal clears solves restores relieves soothes")
-_UP = words(
-    "up raises raise raised higher more increases increase lifts fuller fills fill forward"
-    " warmer hotter warms warm heats heat faster speeds wetter larger further louder brighter"
-    " upward grows rises climbs lengthens"
-)
-_DOWN = words(
-    "down lowers lower less decreases decrease reduces reduce drops drop emptier empties back"
-    " backward cooler colder cools cool chills slower slows drier dries smaller quieter dimmer"
-    " downward falls sinks shrinks fades shortens"
-)
 _BETTER = words("better improves improve recovers")
 _WORSE = words("worse worsens worsen deteriorates degrades decays")
 _STAY = words("nothing unchanged")
@@ -70,7 +60,8 @@ _SILENT = ARTICLES | words(
 )
 _LONGEST_SEGMENT = 24
 #: Verbs that say that something happens.
-HAPPENS = (_CAUSE | _FIX | _UP | _DOWN | _ALONE | _STEPS) - MOTION
+HAPPENS = (_CAUSE | _FIX | UP | DOWN | _ALONE | _STEPS) - MOTION
+_UNNAMED = _SILENT | HAPPENS
 _FEW_WORDS = 4
 _NOBODY = Effect("", "", "", TextSpan(0, 0))
 
@@ -90,7 +81,7 @@ class _Segment:
         at = 0
         while at < len(self.low):
             name, length = found_in(self.low, at, self.names.states)
-            is_verb = length == 1 and self.low[at] in _UP | _DOWN and self.low[at] != name
+            is_verb = length == 1 and self.low[at] in UP | DOWN and self.low[at] != name
             if name and not is_verb:  # ``it slows`` is not the state called slow
                 self.known.append((at, name))
             at += length or 1
@@ -175,8 +166,11 @@ def _opposite(segment: _Segment, last: Effect) -> list[Effect]:
     action = _action(segment, "does")[0] if segment.has(_OPPOSITE) else ""
     if not action or not last.action or action == last.action:
         return []
-    own = [one for one in segment.scan.effects if one.action == last.action]
-    if any(one.after.startswith("@") or not (one.before or one.step) for one in own):
+    known = segment.scan.effects
+    own = [one for one in known if one.action == last.action]
+    if any(one.action == action for one in known) or any(
+        one.after.startswith("@") or not (one.before or one.step) for one in own
+    ):
         return []
     made = _made(segment, action, "", "")
     return [replace(made, before=e.after, after=e.before, step=-e.step) for e in own]
@@ -308,16 +302,17 @@ def _action(segment: _Segment, verb: str) -> tuple[str, int, bool]:
 
 def _by_object(segment: _Segment, word: str) -> str:
     """The one action that has a word: ``a pill`` where it can take a pill."""
-    if word in _SILENT | HAPPENS or any(roots(word) & roots(s) for s in segment.names.states):
-        return ""
-    found = [n for n in segment.names.actions if any(roots(word) & roots(w) for w in n.split())]
-    return found[0] if len(found) == 1 else ""
+    names = segment.names
+    by_word = named_by_word(names.actions)
+    found = set().union(*(by_word.get(root, ()) for root in roots(word)))
+    is_state = not roots(word).isdisjoint(named_by_word(names.states))
+    return found.pop() if len(found) == 1 and not is_state and word not in _UNNAMED else ""
 
 
 def _gerund(segment: _Segment, at: int) -> str:
     """An action that only its effect names: ``watering``, ``opening the gate``."""
     said = [segment.low[at]]
-    stop = _CAUSE | _FIX | _UP | _DOWN | _SHOWS | {"does", "has", "keeps", "is", "it"}
+    stop = _CAUSE | _FIX | UP | DOWN | _SHOWS | {"does", "has", "keeps", "is", "it"}
     for word in segment.low[at + 1 : at + 4]:
         if word in stop:
             return " ".join(said)
@@ -348,7 +343,7 @@ def _step(segment: _Segment, label: str) -> int:
         return -2
     if segment.has(_BETTER):
         return 2
-    up, down = segment.has(_UP), segment.has(_DOWN)
+    up, down = segment.has(UP), segment.has(DOWN)
     return 0 if up == down else (1 if up else -1) * (orientation(states) or 1)
 
 
@@ -374,7 +369,7 @@ def _take(segment: _Segment, found: Effect) -> None:
     said = [name for _, name in segment.known] if found.step else [found.before, found.after]
     own = {word for name in (found.action, *said) for word in name.split()}
     parts = frozenset().union(*(roots(word) for word in own)) if own else frozenset()
-    silent = _SILENT | _CAUSE | _FIX | _UP | _DOWN | _BETTER | _WORSE | _STAY | _WHEN | _SHOWS
+    silent = _SILENT | _CAUSE | _FIX | UP | DOWN | _BETTER | _WORSE | _STAY | _WHEN | _SHOWS
     silent |= _ALONE | _STEPS | _OPPOSITE | _BETWEEN_STATES | _WHOLLY
     silent |= {"left", "not", "no", "effect", "same", "as", "does", "has", "time"}
     at = _action(segment, "")[1]
