@@ -68,8 +68,8 @@ BUDGET = {
     ),
     "routing": Budget(
         1900,
-        5857,
-        "the embedded provider: 1,135; batch endpoints, estimates, probes, search, mute streams",
+        5858,
+        "the embedded provider: 1,136; batch endpoints, estimates, probes, search, mute streams",
     ),
     "models": Budget(
         800, 2612, "registry, facts with sources, catalogue, life cycle; keys, local servers"

@@ -84,7 +84,8 @@ def build_from_words(draft: Draft) -> GMNSpec:
             and (is_stuck or not _has_payoff(draft, label))
         ):
             ways = ", ".join(parts.states)
-            if _is_decision(draft, effects) and not is_stuck:
+            is_known = bool(look) or draft.first("noise") is None  # else it may be what looks
+            if is_known and _is_decision(draft, effects) and not is_stuck:
                 draft.assume(f"`{label}` changes nothing, as nothing was said of it")
             else:
                 draft.ask(f"what does `{label}` do: which of {ways} does it lead to, if any?")
