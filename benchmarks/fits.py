@@ -39,7 +39,8 @@ def lines() -> tuple[list[str], bool]:
         " commitments honoured, {missing} missing and said so, {contradicted} contradicted;"
         " {refused} sentences answered with questions".format_map(kept)
     )
-    for half in ("tuned", "kept back", "fresh"):  # the last two were judged before any tuning
+    # All but the first and ``strangers`` were judged before any tuning.
+    for half in ("tuned", "kept back", "fresh", "strangers", "unseen"):
         found = tally(half)
         is_bad |= found["contradicted"] > 0 or found["right"] < LEAST_RIGHT * found["models"]
         is_bad |= found["ignored"] > MOST_IGNORED * found["of"]

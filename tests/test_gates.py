@@ -68,8 +68,8 @@ BUDGET = {
     ),
     "routing": Budget(
         1900,
-        5834,
-        "the embedded provider: 1,112; batch endpoints, estimates, probes, search, mute streams",
+        5858,
+        "the embedded provider: 1,136; batch endpoints, estimates, probes, search, mute streams",
     ),
     "models": Budget(
         800, 2624, "registry, facts with sources, catalogue, life cycle; keys, local servers"

@@ -59,8 +59,8 @@ class Built:
 
 
 def sentences(half: str = "") -> list[Wanted]:
-    """All of the file, or those of one part: ``tuned`` while the rules were written, the others
-    ``kept back`` or ``fresh``, that is written after them."""
+    """All of the file, or those of one part: ``tuned`` and ``strangers`` while rules were written,
+    the others (``kept back``, ``fresh``, ``unseen``) after them."""
     lines = (json.loads(line) for line in SENTENCES.read_text("utf-8").splitlines())
     return [
         Wanted(

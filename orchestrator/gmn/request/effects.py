@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.request.commitment import Effect, TextSpan
-from orchestrator.gmn.request.names import found_in, names_of, roots
+from orchestrator.gmn.request.directions import DOWN, MOTION, UP, orientation
+from orchestrator.gmn.request.names import found_in, named_by_word, names_of, roots
 from orchestrator.gmn.request.scan import ARTICLES
 from orchestrator.gmn.request.tokens import number, words
 
@@ -27,51 +28,42 @@ _CAUSE = words(
     " returns drives pushes pulls throws goes comes transforms converts shifts results flips ends"
 )
 _FIX = words("fixes fix cures cure helps help heals heal clears solves restores relieves soothes")
-_UP = words(
-    "up raises raise raised higher more increases increase lifts fuller fills fill forward"
-    " warmer hotter warms warm heats heat faster speeds wetter larger further louder brighter"
-    " upward grows rises climbs"
-)
-_DOWN = words(
-    "down lowers lower less decreases decrease reduces reduce drops drop emptier empties back"
-    " backward cooler colder cools cool chills slower slows drier dries smaller quieter dimmer"
-    " downward falls sinks shrinks fades"
-)
-#: What an action may be called that goes along any list.
-_UPWARDS = words("up raise raises higher increase increases lift forward forwards ahead next")
-_DOWNWARDS = words("down lower lowers decrease decreases reduce back backward backwards previous")
 _BETTER = words("better improves improve recovers")
 _WORSE = words("worse worsens worsen deteriorates degrades decays")
 _STAY = words("nothing unchanged")
 _HELD = (("as", "it", "is"), ("no", "effect"), ("the", "same"), ("where", "it", "is"))
 _WHEN = words("when if from while whenever where of once")
 #: What makes it happen sometimes only.
-CONDITIONS = words("when if while whenever where once unless except until during only")
-_SHOWS = words("looks look shows show sounds sound reads read appears smells feels seems")
-_WISHES = words("never not cannot must should want wants wish likes prefers avoid avoids goal keep")
-_ALONE = words("alone itself otherwise untreated unattended naturally")
-#: Verbs of going from place to place.
-MOTION = words(
-    "drives moves goes walks jumps travels flies sails hops runs patrols visits wanders swims rides"
-    " moving walking driving travels roams crawls steps patrolling flying jumping"
+CONDITIONS = words(
+    "when if while whenever where once unless except until during only sometimes often usually"
+    " mostly rarely seldom occasionally"
 )
+_SHOWS = words("looks look shows show sounds sound reads read appears smells feels seems")
+_WISHES = words(
+    "never not cannot must should want wants wanting wish likes prefers preferring hoping avoid"
+    " avoids goal keep"
+)
+_ALONE = words("alone itself otherwise untreated unattended naturally")
 _STEPS = words("step steps notch notches level levels floor floors")
 _APART = frozenset(",;:.!?\n")
+_OFTEN = words("( ) % percent per cent with probability chance of a the time times out half third")
+_TOWARDS = words("towards toward nearer closer")
+_ONE = words("one a 1")
+_WHOLLY = words("completely fully entirely totally")
+_OPPOSITE = words("opposite reverse")
+#: Between the two states of ``a to b``, and what may stand before them.
+_BETWEEN_STATES = ARTICLES | words("to into - > \u2192 = in on at")
+_LEADING = ARTICLES | words("- * \u2022 then and from")
 _SILENT = ARTICLES | words(
     "it him her them to into in on at one by step steps with probability one's be being is are back"
     " me us always every time and then thing further along towards toward for"
 )
 _LONGEST_SEGMENT = 24
 #: Verbs that say that something happens.
-HAPPENS = (_CAUSE | _FIX | _UP | _DOWN | _ALONE | _STEPS) - MOTION
-#: Ends of lists, by what their labels mean: the first is the low end.
-_LOW = words(
-    "cold cool low empty slow dry off dark small weak quiet none behind still poor few short"
-    " shallow thin"
-)
-_HIGH = words(
-    "hot warm high full fast wet on bright large strong loud many ahead rich soggy tall deep thick"
-)
+HAPPENS = (_CAUSE | _FIX | UP | DOWN | _ALONE | _STEPS) - MOTION
+_UNNAMED = _SILENT | HAPPENS
+_FEW_WORDS = 4
+_NOBODY = Effect("", "", "", TextSpan(0, 0))
 
 
 @dataclass
@@ -89,7 +81,7 @@ class _Segment:
         at = 0
         while at < len(self.low):
             name, length = found_in(self.low, at, self.names.states)
-            is_verb = length == 1 and self.low[at] in _UP | _DOWN and self.low[at] != name
+            is_verb = length == 1 and self.low[at] in UP | DOWN and self.low[at] != name
             if name and not is_verb:  # ``it slows`` is not the state called slow
                 self.known.append((at, name))
             at += length or 1
@@ -105,31 +97,46 @@ def read_effects(scan: Scan) -> None:
     if not names.states:
         return
     _take_repeated(scan, names)
-    verb = subject = ""
+    verb, last, shared = "", _NOBODY, list[Effect]()
     for begin, end in _segments(scan):
-        if begin and scan.tokens[begin - 1].text in ".!?\n;:":
-            verb = subject = ""
+        is_head = scan.tokens[begin - 1].text == ":" and last.before == last.after == ""
+        if begin and scan.tokens[begin - 1].text in ".!?\n;:" and not is_head:
+            verb, last = "", _NOBODY
         segment = _Segment(scan, names, begin, end)
         verb = next((w for w in segment.low if w in _CAUSE | _FIX | _SHOWS), verb)
-        found = _shown(segment) or _effect(segment, verb, subject)
-        if found:
-            subject = found.action
-            scan.effects.append(found)
-            _take(segment, found)
+        if found := _opposite(segment, last):
+            scan.effects += found
+        elif one := _shown(segment) or _effect(segment, verb, last) or _pair(segment, last):
+            found, last = [one], one
+            scan.effects.append(one)
+        elif end < len(scan.tokens) and scan.tokens[end].text == ":":  # ``heating: raw to done``
+            action, _, is_first = _action(segment, verb)
+            found = [_made(segment, action, "", "")] if is_first else []
+            last = found[0] if found else last
+        for one in found:
+            _take(segment, one)
+        scan.effects += [replace(last, action=one.action) for one in shared if last.action]
+        shared = _shared(segment)
 
 
-def with_chances(scan: Scan) -> Iterator[Effect]:
+def with_chances(scan: Scan) -> list[Effect]:
     """The effects with the probabilities that are said of them, or behind them in their clause."""
     said = sorted(
         (one for one in scan.found if one.kind in ("chance", "noise")), key=lambda o: o.span.start
     )
-    starts = [one.span.start for one in said]
+    starts, found = [one.span.start for one in said], list[Effect]()
     for effect in scan.effects:
         # Spans of probabilities do not overlap each other: the one before may reach into it.
         first = max(bisect.bisect_left(starts, effect.span.start) - 1, 0)
         inside = [one for one in said[first : first + 2] if one.span.overlaps(effect.span)]
         chance = inside[0] if inside and isinstance(inside[0].value, float) else None
-        yield replace(effect, chance=float(chance.value) if chance else None)  # type: ignore[arg-type]  # a number
+        found.append(replace(effect, chance=float(chance.value) if chance else None))  # type: ignore[arg-type]  # a number
+    for n in range(len(found) - 1, 0, -1):  # ``turns a into b and b into c half of the time``
+        one, other = found[n - 1], found[n]
+        between = scan.text[one.span.end : other.span.start].strip(" ,")
+        if one.chance is None and one.action == other.action and between == "and":
+            found[n - 1] = replace(one, chance=other.chance)
+    return found
 
 
 def _segments(scan: Scan) -> Iterator[tuple[int, int]]:
@@ -144,36 +151,119 @@ def _segments(scan: Scan) -> Iterator[tuple[int, int]]:
             begin = at + 1
 
 
-def _effect(segment: _Segment, verb: str, subject: str) -> Effect | None:
-    if segment.has(_WISHES) or any(word.endswith("n't") for word in segment.low):
+def _shared(segment: _Segment) -> list[Effect]:
+    """``flying`` of ``flying and hovering lower the battery``: what follows is said of it too."""
+    scan, (action, at, _) = segment.scan, _action(segment, "")
+    is_alone = bool(action) and at == len(segment.low) - 1 and scan.low(segment.end) == "and"
+    found = [_made(segment, action, "", "")] if is_alone and segment.names.actions else []
+    for one in found:
+        _take(segment, one)
+    return found
+
+
+def _opposite(segment: _Segment, last: Effect) -> list[Effect]:
+    """``lowering does the opposite`` of what was said last."""
+    action = _action(segment, "does")[0] if segment.has(_OPPOSITE) else ""
+    if not action or not last.action or action == last.action:
+        return []
+    known = segment.scan.effects
+    own = [one for one in known if one.action == last.action]
+    if any(one.action == action for one in known) or any(
+        one.after.startswith("@") or not (one.before or one.step) for one in own
+    ):
+        return []
+    made = _made(segment, action, "", "")
+    return [replace(made, before=e.after, after=e.before, step=-e.step) for e in own]
+
+
+def _pair(segment: _Segment, last: Effect) -> Effect | None:
+    """The second part of ``turns a into b and b into c``: two states and nothing else."""
+    at = [n for n, _ in segment.known]
+    own = {n + k for n, name in segment.known for k in range(len(name.split()))}
+    rest = [w for n, w in enumerate(segment.low) if n not in own]
+    silent = _BETWEEN_STATES | _LEADING | _OFTEN
+    rest = [word for word in rest if number(word) is None]
+    if len(at) != 2 or last is _NOBODY or last.is_shown or not silent.issuperset(rest):
         return None
+    (_, before), (_, after) = segment.known
+    return replace(_made(segment, last.action, before, after), is_alone=last.is_alone)
+
+
+def _counted(segment: _Segment) -> list[str]:
+    """The words behind ``one`` and ``a``."""
+    return [b for a, b in zip(segment.low, segment.low[1:], strict=False) if a in _ONE]
+
+
+def _is_verb(segment: _Segment, at: int) -> bool:
+    """``partying exhausts her``: a verb that is made of a state, and nothing else of it."""
+    known = [n for n, _ in segment.known if n > at]
+    word = segment.low[known[0]] if len(known) == 1 else ""
+    rest = [w for n, w in enumerate(segment.low) if n > (known or [0])[0]]
+    return word.endswith("s") and word not in segment.names.states and _SILENT.issuperset(rest)
+
+
+def _leads(segment: _Segment, action: str, at: int) -> bool:
+    """``whistling calms panicked to scattered``: any verb, two states and a way between them."""
+    known = [n for n, _ in segment.known if n > at]
+    between = segment.low[known[0] : known[1]] if action and len(known) == 2 else []
+    return not _BETWEEN_STATES.isdisjoint(between[1:]) and known[0] - at <= _FEW_WORDS
+
+
+def _effect(segment: _Segment, verb: str, last: Effect) -> Effect | None:
+    if segment.has(_WISHES) or any(word.endswith("n't") for word in segment.low):
+        return _useless(segment, last)
     action, at, is_before = _action(segment, verb)
-    known = [(n, name) for n, name in segment.known if not at <= n < at + 1 or not action]
-    if not action and "into" in segment.low and len(known) == 2 and segment.low[:1] != ["it"]:
-        action, is_before = subject, known[0][0] == 0  # ``turns a into b and b into c``
+    if not action and last.action and segment.low[0] in _CAUSE | _FIX:
+        action, is_before = last.action, True  # ``makes a b, but makes c d``
+    before, after = _states_of(segment, verb, at if action else -1)
+    step = _step(segment, after)
+    if after and not step and any(word in _STEPS for word in _counted(segment)):
+        return None  # ``tires her one step``: along the list, nobody says which way
+    is_own = segment.has(_CAUSE, _FIX) or bool(step) or _leads(segment, action, at)
+    is_own = is_own or (bool(action) and _is_verb(segment, at))
+    is_kept = segment.has(_STAY) or _is_held(segment)
+    if not is_own and not (action and is_before and (verb or is_kept)):
+        return None
+    is_elsewhere = not before and not segment.has(_ALONE) and segment.has(CONDITIONS)
+    if is_elsewhere and (is_before or not action):
+        return None  # on a condition that is not one of its states
+    if is_kept:
+        return _made(segment, action, before, "@stay") if action else None
+    if step:
+        return _stepped(segment, action, before, after, step)
+    if after:
+        return _made(segment, action, before, after)
+    is_fix = verb in _FIX and bool(action)
+    return _made(segment, action, before, "@goal") if is_fix and before else None
+
+
+def _useless(segment: _Segment, last: Effect) -> Effect | None:
+    """``but does not help when it is cut``."""
+    before = next((s for n, s in segment.known if _is_condition(segment, n)), "")
+    is_said = bool(before and last.action) and {"not", "help"} <= set(segment.low)
+    return _made(segment, last.action, before, "@stay") if is_said else None
+
+
+def _states_of(segment: _Segment, verb: str, at: int) -> tuple[str, str]:
+    """The state in which something happens, and the one it leads to; empty for none."""
+    known = [(n, name) for n, name in segment.known if n != at]
     before = next((s for n, s in known if _is_condition(segment, n)), "")
     after = [s for n, s in known if not _is_condition(segment, n)]
     if verb in _FIX and after and not before:
         before, after = after[0], after[1:]  # ``clearing fixes a jam``
     if len(after) > 1 and not before and verb not in _SHOWS:
         before, after = after[0], after[1:]  # ``turns X into Y``, ``makes an X one Y``
-    step = _step(segment, after[-1] if after else "")
-    is_own = segment.has(_CAUSE, _FIX) or bool(step)
-    is_kept = segment.has(_STAY) or _is_held(segment)
-    if not is_own and not (action and is_before and (verb or is_kept)):
-        return None
+    return before, after[-1] if after else ""
+
+
+def _stepped(segment: _Segment, action: str, before: str, after: str, step: int) -> Effect | None:
+    """A step along the list, or all the way: ``fills it completely``."""
+    if segment.has(_WHOLLY):
+        end = segment.names.states[-(step > 0)] if abs(step) == 1 else ""
+        return _made(segment, action, before, end) if end else None
     is_alone = segment.has(_ALONE)
-    if not before and not is_alone and segment.has(CONDITIONS) and (is_before or not action):
-        return None  # on a condition that is not one of its states
-    if is_kept:
-        return _made(segment, action, before, "@stay") if action else None
-    if step:
-        is_about_it = action or after or is_alone or segment.low[0] == "it" or abs(step) == 2
-        return _made(segment, action, before, "", step=step) if is_about_it else None
-    if after:
-        return _made(segment, action, before, after[-1])
-    is_fix = verb in _FIX and bool(action)
-    return _made(segment, action, before, "@goal") if is_fix and before else None
+    is_about_it = action or after or is_alone or segment.low[0] == "it" or abs(step) == 2
+    return _made(segment, action, before, "", step=step) if is_about_it else None
 
 
 def _made(segment: _Segment, action: str, before: str, after: str, *, step: int = 0) -> Effect:
@@ -187,16 +277,20 @@ def _action(segment: _Segment, verb: str) -> tuple[str, int, bool]:
     """The action that a segment is about, its place, and whether it stands at the beginning."""
     for at in range(len(segment.low)):
         word = segment.low[at]
-        if word in ARTICLES:
+        if word in _LEADING:
             continue
         name, _ = found_in(segment.low, at, segment.names.actions)
         if not name and word.endswith("ing"):
             heads = [n for n in segment.names.actions if roots(n.split()[0]) & roots(word)]
             name = heads[0] if len(heads) == 1 else ""
-        is_first = all(w in ARTICLES for w in segment.low[:at])
+        name = name or _by_object(segment, word)
+        is_first = all(w in _LEADING for w in segment.low[:at])
         is_after = at > 0 and segment.low[at - 1] in ("when", "if", "by", "whenever")
         if name and (is_first or is_after):
             return name, at, is_first
+        is_idle = segment.low[at + 1 : at + 3] == ["does", "nothing"]  # ``off does nothing``
+        if not segment.names.actions and is_idle and is_first:
+            return word, at, True
         if not segment.names.actions and word.endswith("ing") and is_first and len(word) > 4:
             return _gerund(segment, at), at, True
         if not is_after and any(n == at for n, _ in segment.known):
@@ -206,10 +300,19 @@ def _action(segment: _Segment, verb: str) -> tuple[str, int, bool]:
     return "", -1, False
 
 
+def _by_object(segment: _Segment, word: str) -> str:
+    """The one action that has a word: ``a pill`` where it can take a pill."""
+    names = segment.names
+    by_word = named_by_word(names.actions)
+    found = set().union(*(by_word.get(root, ()) for root in roots(word)))
+    is_state = not roots(word).isdisjoint(named_by_word(names.states))
+    return found.pop() if len(found) == 1 and not is_state and word not in _UNNAMED else ""
+
+
 def _gerund(segment: _Segment, at: int) -> str:
     """An action that only its effect names: ``watering``, ``opening the gate``."""
     said = [segment.low[at]]
-    stop = _CAUSE | _FIX | _UP | _DOWN | _SHOWS | {"does", "has", "keeps", "is", "it"}
+    stop = _CAUSE | _FIX | UP | DOWN | _SHOWS | {"does", "has", "keeps", "is", "it"}
     for word in segment.low[at + 1 : at + 4]:
         if word in stop:
             return " ".join(said)
@@ -230,7 +333,9 @@ def _is_condition(segment: _Segment, at: int) -> bool:
 def _step(segment: _Segment, label: str) -> int:
     """How a segment says that it goes along the list: 1 for up or on, -1 for down or back."""
     states = segment.names.states
-    if segment.has(_STEPS) and label:
+    low = segment.low
+    said = (low[n - 1] for n, _ in segment.known if n and number(low[n]) is None)
+    if label and segment.has(_STEPS) and any(w in _TOWARDS | _STEPS for w in said):
         return 1 if states.index(label) >= len(states) / 2 else -1
     if label:
         return 0
@@ -238,26 +343,8 @@ def _step(segment: _Segment, label: str) -> int:
         return -2
     if segment.has(_BETTER):
         return 2
-    up, down = segment.has(_UP), segment.has(_DOWN)
+    up, down = segment.has(UP), segment.has(DOWN)
     return 0 if up == down else (1 if up else -1) * (orientation(states) or 1)
-
-
-def level_step(name: str) -> int:
-    """1 where an action goes up by its name (``raise``, ``go up``), -1 where it goes down."""
-    said = set(name.casefold().replace("_", " ").split())
-    up, down = not said.isdisjoint(_UPWARDS), not said.isdisjoint(_DOWNWARDS)
-    return up - down
-
-
-def orientation(states: tuple[str, ...]) -> int:
-    """1 where a list goes from low to high by its labels, -1 from high to low, 0 if they do not
-    say."""
-    low = [n for n, name in enumerate(states) if not _LOW.isdisjoint(name.casefold().split())]
-    high = [n for n, name in enumerate(states) if not _HIGH.isdisjoint(name.casefold().split())]
-    middle = (len(states) - 1) / 2
-    up = sum(high) / len(high) if high else middle
-    down = sum(low) / len(low) if low else middle
-    return (up > down) - (up < down)
 
 
 def _is_held(segment: _Segment) -> bool:
@@ -282,8 +369,12 @@ def _take(segment: _Segment, found: Effect) -> None:
     said = [name for _, name in segment.known] if found.step else [found.before, found.after]
     own = {word for name in (found.action, *said) for word in name.split()}
     parts = frozenset().union(*(roots(word) for word in own)) if own else frozenset()
-    silent = _SILENT | _CAUSE | _FIX | _UP | _DOWN | _BETTER | _WORSE | _STAY | _WHEN | _SHOWS
-    silent |= _ALONE | _STEPS | {"left", "not", "no", "effect", "same", "as", "does", "has"}
+    silent = _SILENT | _CAUSE | _FIX | UP | DOWN | _BETTER | _WORSE | _STAY | _WHEN | _SHOWS
+    silent |= _ALONE | _STEPS | _OPPOSITE | _BETWEEN_STATES | _WHOLLY
+    silent |= {"left", "not", "no", "effect", "same", "as", "does", "has", "time"}
+    at = _action(segment, "")[1]
+    if found.action and _leads(segment, found.action, at):
+        silent |= set(segment.low[at : next(n for n, _ in segment.known if n > at)]) - CONDITIONS
     for n in range(segment.begin, segment.end):
         word = segment.scan.low(n)
         is_step = number(word) is not None and segment.scan.low(n + 1) in _STEPS

@@ -51,6 +51,9 @@ _SKIPPED = ARTICLES | words("to either \u2022 * - just simply") | {"\n"}
 _PLACING = words("in at on")
 _CLOSING = frozenset(".,;:!?()[]{}\n|/") | {"", "and", "or"} | _DASHES
 _MOST_SKIPPED = 4
+_MOST_BRACKETED = 8
+_MOST_OBJECT = 4
+_OBJECTS = words("to in into on onto up at with off out from over through for")
 _MOST_RANGE = 256
 _MOST_ITEMS, _MOST_BARE = 256, 64  # names of a list, where it is announced and where it is not
 
@@ -74,7 +77,8 @@ def read_lists(scan: Scan) -> None:
             _ = _after_noun(scan, at, word) or _after_verb(scan, at, word) or _ways(scan, at, word)
     for at, word in scan.walk():
         if not scan.taken[at] and scan.tokens[at].is_word and word not in BOUNDARIES:
-            _ = _choice(scan, at) or _of_plural(scan, at, word) or _bare(scan, at)
+            _ = _of_plural(scan, at, word) or _bare(scan, at)
+    scan.bracketed.clear()
     for at, token in enumerate(scan.tokens):
         if token.is_quoted and not scan.taken[at]:
             scan.add("named", token.text, at, at + 1, "quoted name")
@@ -103,6 +107,7 @@ def _after_noun(scan: Scan, at: int, word: str) -> bool:
 
 def _is_plain_head(scan: Scan, at: int, begin: int) -> bool:
     is_named = scan.low(begin) in _NOUNS or scan.low(begin) in ARTICLES
+    is_named |= scan.low(at + 2) in _BE  # ``Geology: is the rock wet, dry or frozen?``
     return scan.tokens[at].is_word and not is_named
 
 
@@ -113,7 +118,8 @@ def _after_verb(scan: Scan, at: int, word: str) -> bool:
         return False
     at += kind == "states" and word in _MODALS  # ``can be off, low or high``
     begin = at + 1 + (scan.low(at + 1) in ("to", "either"))
-    listed = _listed(scan, begin, is_said=False, keeps_first=word in _MODALS)
+    is_whole = word in _MODALS or (word in _BE and scan.low(begin) not in ARTICLES)
+    listed = _listed(scan, begin, is_said=False, keeps_first=is_whole)
     if listed is None or not listed.joint:
         return word in ("named", "called") and _one_named(scan, at)
     if word == "between" and len(listed.names) < 3:
@@ -183,13 +189,13 @@ def _ways(scan: Scan, at: int, word: str) -> bool:
     if not (is_alone or begin > at) or scan.low(begin) not in _WAYS:
         return False
     names, after = [scan.low(begin)], begin + 1
-    while (sign := scan.low(after)) in (",", "or", "and"):
+    while (sign := scan.low(after)) in (",", "or", "and", "/"):
         then = after + 1 + (sign == "," and scan.low(after + 1) in ("or", "and"))
         if scan.low(then) not in _WAYS | _STAYING:
             break
         names.append(scan.low(then))
         after = then + 1
-    if is_alone and (scan.low(after) not in _CLOSING or scan.low(after - 2) != "or"):
+    if is_alone and (scan.low(after) not in _CLOSING or scan.low(after - 2) not in ("or", "/")):
         return False
     if len(names) > 1:
         after += 2 * (number(scan.low(after)) == 1)  # ``one floor``
@@ -197,29 +203,34 @@ def _ways(scan: Scan, at: int, word: str) -> bool:
     return len(names) > 1
 
 
-def _choice(scan: Scan, at: int) -> bool:
-    """``spray or wait``: two names that are a clause of their own."""
-    begin, end = scan.clause(at)
-    if at != begin or end - begin != 3 or scan.low(at + 1) != "or" or scan.taken[at + 2]:
-        return False
-    scan.add("options", (scan.tokens[at].text, scan.tokens[at + 2].text), at, end, "choice")
-    return True
-
-
 def _bare(scan: Scan, at: int) -> bool:
-    """``left, middle or right``; ``meadow A, meadow B and meadow C``."""
+    """``left, middle or right``; ``meadow A, meadow B and meadow C``; ``spray or wait``."""
     if scan.low(at - 1) in (",", "|", "/"):
         return False  # it was read from its first name
     is_alike = scan.low(at + 2) == "," and scan.low(at + 3) == scan.low(at) != ""
-    if not is_alike and scan.low(at + 1) not in (",", "|", "/"):
+    is_joined = is_alike or scan.low(at + 1) in (",", "|", "/")
+    is_first = at == scan.clause(at)[0] and scan.low(at) not in ARTICLES
+    is_first &= number(scan.low(at)) is None
+    if not (is_joined or is_first):
         return False
-    listed = _listed(scan, at, is_said=False)
-    if listed is None or len(listed.names) < 3 or not scan.is_free(at, listed.after):
+    listed = _listed(scan, at, is_said=False, keeps_first=is_first)
+    is_short = listed and listed.joint not in ("/", "|") and len(listed.names[0].split()) < 3
+    if is_first and listed and not (is_short and listed.after == scan.clause(at)[1]):
+        listed = _listed(scan, at, is_said=False) if is_joined else None
+    is_choice = is_first and listed and listed.joint == "or" and listed.longest < 3
+    least = 2 if is_choice and listed and (at, listed.after) == scan.clause(at) else 3
+    if listed is None or len(listed.names) < least or not scan.is_free(at, listed.after):
         return False
     is_alike = is_alike and len({name.split()[0].casefold() for name in listed.names}) == 1
-    if listed.joint not in ("or", "|", "/") and not is_alike:
+    is_clause = (at, listed.after) == scan.clause(
+        at
+    ) and listed.longest < 4  # ``push, pull, wait.``
+    if listed.joint not in ("or", "|", "/") and not is_alike and not is_clause:
         return False
-    scan.add("options", listed.names, at, listed.after, "bare list")
+    names, before = listed.names, scan.low(at - 1)
+    if before and any(name.casefold().startswith(f"{before} ") for name in names[1:]):
+        at, names = at - 1, (f"{scan.tokens[at - 1].text} {names[0]}", *names[1:])  # too low / …
+    scan.add("options", names, at, listed.after, "bare list")
     return True
 
 
@@ -238,20 +249,39 @@ def _listed(scan: Scan, at: int, *, is_said: bool, keeps_first: bool = False) ->
         end = _item(scan, begin, is_said=is_said, is_last=joint in ("and", "or"))
         if end == begin:
             break
+        if keeps_first and joint not in ("and", "or"):
+            end = _with_object(scan, end)
         if not is_said and joint in ("and", "or") and scan.low(end) not in _CLOSING:
             end = min(end, begin + max(e - b for b, e in items))
         if joint == "," and scan.low(end) in ("/", "|"):
             items = []  # what stands before is the head: ``three values, a / b / c``
         items.append((begin, end))
         last = end
-        if scan.low(end) == "(" and scan.low(end + 2) == ")":
-            end += 3
+        end = _after_brackets(scan, end)
         step, sign = _separator(scan, end, is_said=is_said)
         if not step or (joint in ("and", "or") and (step, sign) != before):
             break
         joint, before = sign, (step, sign)
         at = end + step
     return _made(scan, items, last, joint, keeps_first=keeps_first or is_said)
+
+
+def _with_object(scan: Scan, at: int) -> int:
+    """The end of ``hold it to the light``, where another thing that can be done follows."""
+    words_after = range(at, min(at + _MOST_OBJECT, len(scan.tokens)))
+    end = next((n for n in words_after if not scan.tokens[n].is_word or scan.low(n) == "or"), at)
+    is_joined = end > at and scan.low(end) in (",", "or", "(") and end not in scan.places
+    return end if is_joined and scan.low(at) in _OBJECTS else at
+
+
+def _after_brackets(scan: Scan, at: int) -> int:
+    """The token after ``(90% reliable)``, which is said of the name before it."""
+    if scan.low(at) != "(" or at in scan.places:
+        return at
+    closing = range(at + 2, min(at + _MOST_BRACKETED, len(scan.tokens)))
+    after = next((n + 1 for n in closing if scan.low(n) == ")"), at)
+    scan.bracketed.update(range(at, after))
+    return after
 
 
 def _skipped(scan: Scan, at: int) -> int:
@@ -266,7 +296,7 @@ def _item(scan: Scan, begin: int, *, is_said: bool, is_last: bool) -> int:
     """The token after the name that begins at `begin`; `begin` where there is none."""
     end = scan.name_at(begin, most=4)
     place = scan.places.get(begin)
-    is_head = scan.low(end) in ("=", "%") or (
+    is_head = scan.low(end) in ("=", "%", "per", "percent") or (
         scan.low(end) == ":" and (not is_last or scan.low(end - 1) in _NOUNS)
     )
     if is_head or (place and place.after > begin + is_said):
@@ -295,7 +325,7 @@ def _made(
         is_trailed = end - begin > 1 and scan.low(end - 1) in _TRAILING
         names.append(words_of(scan.tokens[begin : end - is_trailed]))
     names = list(dict.fromkeys(names))
-    is_list = len(names) > 1 and longest < 4 + keeps_first
+    is_list = len(names) > 1 and longest < 4 + 2 * keeps_first
     return Listed(tuple(names), last, longest, joint) if is_list else None
 
 

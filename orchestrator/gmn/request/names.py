@@ -52,6 +52,16 @@ def _by_root(names: tuple[str, ...]) -> dict[str, list[str]]:
     return found
 
 
+@lru_cache(maxsize=64)
+def named_by_word(names: tuple[str, ...]) -> dict[str, set[str]]:
+    """Names under the roots of each of their words."""
+    found: dict[str, set[str]] = {}
+    for name in names:
+        for root in roots_of(name):
+            found.setdefault(root, set()).add(name)
+    return found
+
+
 def found_in(words: Sequence[str], at: int, names: Iterable[str]) -> tuple[str, int]:
     """The name that begins at word `at`, and how many words it has; the longest of several."""
     best, length = "", 0

@@ -23,11 +23,11 @@ _RIGHT = words(
 _WRONG = words(
     "noise noisy wrong misread misreads misreading error errors false mislead misleads misleading"
     " miss misses mistaken incorrect incorrectly inaccurate unreliable mistake mistakes wrongly"
-    " falsely blurred lied lie lies lying misjudges misclassifies"
+    " falsely blurred lied lie lies lying misjudges misclassifies errs err"
 )
 _ACTS = words(
     "works work succeeds succeed success fails fail failure slips slip slipping slippery breaks"
-    " probability chance chances likely probable late pushes risk pays pay wins win"
+    " probability chance chances likely probable late pushes risk pays pay wins win course"
 )
 _PAID = words(
     "cost costs costing penalty penalties penalised penalized fined fine fee price loses lose loss"
@@ -35,7 +35,7 @@ _PAID = words(
 )
 _EARNED = words(
     "pays reward rewards rewarded earn earns earning gain gains gaining win wins winning bonus"
-    " worth score scores prize utility payoff value valued plus receives gets tip tips"
+    " worth score scores prize utility payoff value valued plus receives gets tip tips gives brings"
 )
 _FILLERS = words(
     "of is are : = by a an about exactly only $ \u20ac \u00a3 him her it you + - \u2212 \u2013 the"
@@ -43,15 +43,16 @@ _FILLERS = words(
 )
 _UNITS = words("points point euros euro dollars dollar coins coin credits $ \u20ac \u00a3")
 _MINUS = frozenset(("-", "\u2212", "\u2013", "minus"))
-_NOT_COUNTED = words(
-    "steps step times percent points euros dollars ahead out in of to by per cells"
-)
+_NOT_COUNTED = words("steps step times percent points euros dollars ahead out in of to by per")
 _NONE = ("no", "without", "zero")
 _SHARES = {"half": 1 / 2, "third": 1 / 3, "thirds": 1 / 3, "quarter": 1 / 4, "quarters": 1 / 4}
 _SENSES = words(
     "sensor sensors sight vision observation observations sensing information knowledge view"
     " perception measurement measurements"
 )
+_REVEALS = words("reveals reveal shows show tells tell says say gives give identifies identify")
+_WHAT = words("which what whether who where")
+_SENSORS = words("sensor sensors sonar radar camera gauge detector thermometer monitor eyes ears")
 _WHEN = words("when whenever while if")
 _NEAR = 8  # tokens around a probability in which a word says what it is of
 
@@ -72,6 +73,17 @@ def read_numbers(scan: Scan) -> None:
             _hyphened(scan, at, word)
     _perfect(scan)
     _noisy(scan)
+    _free(scan)
+
+
+def _free(scan: Scan) -> None:
+    """``waiting is free``, ``asking costs nothing``."""
+    for at, word in scan.walk():
+        is_free = word == "free" and scan.low(at - 1) in ("is", "are") and word not in scan.known
+        is_free |= word == "nothing" and scan.low(at - 1) in _PAID
+        about = _about(scan, at - 1) if is_free else ""
+        if about and scan.is_free(at - 1, at + 1):
+            scan.add("utility", 0.0, at - 1, at + 1, "free", about=about)
 
 
 def _size(scan: Scan, at: int, value: float) -> bool:
@@ -135,10 +147,15 @@ def _chance(scan: Scan, first: int, after: int, share: float) -> bool:
     outside = [n for n in said if not first <= n < after]
     near = min(outside, key=lambda n: first - n if n < first else n - after + 1, default=first)
     of = scan.low(near)
-    kind: Kind = "noise" if of in _RIGHT | _WRONG else "chance"
+    is_sensor = scan.low(near - 1) in _SENSORS and of in ("fails", "fail")
+    kind: Kind = "noise" if of in _RIGHT | _WRONG or is_sensor else "chance"
     if kind == "noise" and (of in _RIGHT) != scan.is_negated(near, within=2):
         share = 1 - share
     # The word that says so is part of it where it stands beside.
+    if kind == "chance" and any(
+        scan.low(n) in _REVEALS and scan.low(n + 1) in _WHAT for n in range(begin, first)
+    ):  # ``smelling reveals which it is with probability 0.9``
+        kind, share = "noise", 1 - share
     low, high = min(first, max(near, first - 3)), max(after, min(near + 1, after + 3))
     scan.add(kind, round(share, 9), low, high, "probability")
     return True
@@ -213,14 +230,14 @@ def _is_dash(scan: Scan, at: int) -> bool:
 
 def _about(scan: Scan, at: int) -> str:
     """The last words before token `at` in its clause: what a utility is of, and when."""
-    begin, end = max(scan.clause(at)[0], at - 8), at - 4
+    begin, end = max(scan.clause(at)[0], at - 8), at - 6
     if not any(scan.low(n) in _WHEN for n in range(begin, at)):
         begin = max(begin, end)
     said: list[Lexeme] = []
     for n in range(at - 1, begin - 1, -1):
         word = scan.low(n)
         if not scan.tokens[n].is_name or word in ("and", "or", "but"):
-            if said or word != ":":
+            if said or word not in (":", "but"):
                 break
         elif word not in BOUNDARIES | ARTICLES:
             said.append(scan.tokens[n])
@@ -260,6 +277,10 @@ def _hyphened(scan: Scan, at: int, word: str) -> None:
     """``two-armed``, ``three-step``."""
     head, _, tail = word.partition("-")
     value = number(head)
+    by, _, second = tail.partition("-")
+    if by in _BY and value and (columns := number(second)):  # ``four-by-seven``
+        scan.add("size", (int(value), int(columns)), at, at + 1, "size")
+        return
     if value is None or value != int(value) or value < 2:
         return
     if tail in ("step", "steps") and scan.low(at + 1) in ("lookahead", "plan", "plans", "horizon"):
@@ -273,7 +294,8 @@ def _perfect(scan: Scan) -> None:
     for at, word in scan.walk():
         before, first = scan.low(at - 1), at - 1
         is_perfect = word in ("right", "correct", "accurate", "reliable") and before == "always"
-        if word in ("wrong", "mistaken", "misread", "misreads"):
+        is_perfect |= word == "exactly" and scan.low(at + 1) in _WHAT
+        if word in ("wrong", "mistaken", "misread", "misreads", "lies", "lie", "errs", "err"):
             first = next((n for n in range(at - 3, at) if scan.low(n) in ("never", "nothing")), at)
             is_perfect = first < at
         is_perfect |= word in ("noise", "noises") and before in _NONE
@@ -299,7 +321,7 @@ def _noisy(scan: Scan) -> None:
         return
     for at, word in scan.walk():
         is_said = word in ("noisy", "unreliable", "imperfect", "noise") and not scan.taken[at]
-        if is_said and not scan.is_negated(at):
+        if is_said and not scan.is_negated(at) and (word, scan.low(at - 1)) != ("noise", "a"):
             scan.add("noise", "some", at, at + 1, "noisy")
             return
 

@@ -99,15 +99,20 @@ def _unclear(scan: Scan) -> Iterator[TextSpan]:
     for number_of, end in enumerate(scan.clause_ends if known else ()):
         said = found.get(number_of, [])
         own = {part for one in said if one.kind == "utility" for part in roots_of(one.about)}
-        if any(one.kind == "noise" for one in said):
+        if any(one.kind in ("noise", "chance") for one in said):
             own |= {part for name in names.actions for part in roots_of(name)}
         left = [n for n in range(begin, end) if _is_left(scan, n)]
         left = [n for n in left if own.isdisjoint(roots(scan.low(n)))]
         # Not a baker who can bake.
+        listed = [one.span.start for one in said if isinstance(one.value, tuple)]
+        head = min(listed, default=0)  # ``pulls shots that are sour, balanced or bitter``
         named = [n for n in left if not scan.low(n).endswith(("er", "or"))]
+        named = [n for n in named if scan.tokens[n].start > head or n == begin]
         has_rest = any(not known.isdisjoint(roots(scan.low(n))) for n in named)
-        has_rest |= any(scan.low(n) in HAPPENS or number(scan.low(n)) is not None for n in left)
+        has_rest |= any(number(scan.low(n)) is not None for n in left)
+        has_rest |= any(scan.low(n) in HAPPENS and scan.tokens[n].start > head for n in left)
         lost = [n for n in range(begin, end) if not scan.taken[n] and scan.low(n) in CONDITIONS]
+        lost = [n for n in lost if (scan.low(n), scan.low(n + 1)) != ("only", "with")]
         if has_rest or (number_of in with_effect and lost):
             yield TextSpan(scan.tokens[begin].start, scan.tokens[end - 1].end)
         begin = end + 1

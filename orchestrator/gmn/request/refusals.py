@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from orchestrator.gmn.request.objects import BETWEEN, object_at, record
 from orchestrator.gmn.request.scan import ARTICLES, BOUNDARIES, NEGATIONS
-from orchestrator.gmn.request.tokens import words, words_of
+from orchestrator.gmn.request.tokens import number, singular, words, words_of
 
 if TYPE_CHECKING:
     from orchestrator.gmn.request.commitment import Kind
+    from orchestrator.gmn.request.places import Location
     from orchestrator.gmn.request.scan import Scan
 
 _AVOID = words(
@@ -19,6 +20,7 @@ _AVOID = words(
 _HURTS = words(
     "trap traps pit pits mine mines hazard hazards danger dangers lava hole holes bomb bombs"
     " forbidden dangerous deadly lethal prohibited off-limits taboo unacceptable no-fly no-go"
+    " terrible awful fatal catastrophic disastrous rocks reef reefs"
 )
 _KEEPS = words("keep keeps keeping stay stays staying")
 _AWAY = (("out", "of"), ("away", "from"), ("clear", "of"), ("off",))
@@ -33,8 +35,11 @@ _VERBS = words(
 )
 _CLOSING = frozenset(".,;!?\n") | {"", "and", "but"}
 _WISH = words("want wish like love need")
-SLIPS = words("slip slips slipping slippery")
+SLIPS = words("slip slips slipping slippery fail fails failing")
 _ENTERED = words("entered visited crossed touched reached used passed")
+_FAR = 6
+_LIES = words("lies lie errs err")
+_OCCURS = words("happen occur")
 _FORBIDDING = words("must may should shall can")
 #: ``without knowing`` says how, not what is to be avoided.
 _OTHER_GERUNDS = words(
@@ -74,7 +79,7 @@ def _hurts(scan: Scan, at: int) -> None:
     if scan.low(be) in NEGATIONS or scan.low(be).endswith("n't"):
         return
     after = at + 1 + (scan.low(at) == "off")
-    if scan.low(be) in _BE:
+    if scan.low(be) in _BE and scan.low(be - 1) != "there":
         name = be - 1
         if subject := scan.places_by_end.get(be):
             scan.add("avoid", subject.value, subject.first, after, "is a trap", about=subject.about)
@@ -86,6 +91,11 @@ def _hurts(scan: Scan, at: int) -> None:
         begin += 1
     if scan.places.get(begin) or scan.low(after) == ":":
         _ = record(scan, "avoid", at, begin, "trap at")
+        return
+    noun = singular(scan.low(begin - 1))
+    while number(scan.low(begin)) is not None and begin > after:  # ``mines in cells 2 and 6``
+        scan.add("avoid", f"{noun} {scan.low(begin)}", at, begin + 1, "trap at")
+        begin += 1 + (scan.low(begin + 1) in (",", "and"))
 
 
 def _avoid(scan: Scan, at: int, word: str) -> None:
@@ -104,13 +114,34 @@ def _avoid(scan: Scan, at: int, word: str) -> None:
     end = at
     while scan.low(end - 1) in _TO_BE_AVOIDED and end > at - 4:
         end -= 1
-    if 0 < end < at and scan.tokens[end - 1].is_name:
+    end -= scan.low(end - 1) in ("and", "which", "that")
+    begin = max(scan.clause(at)[0], end - _FAR)
+    place = next((o for n in range(end, begin, -1) if (o := scan.places_by_end.get(n))), None)
+    name = next((n for n in range(end - 1, begin - 1, -1) if scan.low(n) in scan.known), -1)
+    if place and end < at:  # ``the cell at row 3, column 3 is on fire and must be avoided``
+        _avoided_places(scan, place, at)
+    elif end < at and name >= 0:  # ``level 2 is flooded and must be avoided``
+        first = name - (number(scan.low(name)) is not None)
+        scan.add("avoid", scan.tokens[name].text, first, at + 1, "is to be avoided")
+    elif 0 < end < at and scan.tokens[end - 1].is_name and scan.low(end) != "and":
         scan.add("avoid", scan.tokens[end - 1].text, end - 1, at + 1, "is to be avoided")
+
+
+def _avoided_places(scan: Scan, place: Location, at: int) -> None:
+    """``trees at (2, 2) and (3, 1) must be avoided``."""
+    after = at + 1
+    for _ in range(_FAR):
+        scan.add("avoid", place.value, place.first, after, "is to be avoided", about=place.about)
+        is_more = scan.low(place.first - 1) in (",", "and")
+        other = scan.places_by_end.get(place.first - 1) if is_more else None
+        if other is None:
+            return
+        place, after = other, place.first
 
 
 def _never(scan: Scan, at: int) -> None:
     """``never enters the vault``, ``never resign``; ``is never wrong`` is about sensing."""
-    if scan.low(at - 1) not in ("is", "are", "was", "were"):
+    if scan.low(at - 1) not in ("is", "are", "was", "were") and scan.low(at + 1) not in _LIES:
         _forbidden(scan, at, at + 1)
 
 
@@ -147,6 +178,11 @@ def _forbidden(scan: Scan, at: int, verb: int) -> None:
     if subject and scan.low(at + 1) == "be" and scan.low(at + 2) in _ENTERED:
         value, about = subject.value, subject.about
         scan.add("avoid", value, subject.first, at + 3, "must not be", about=about)
+        return
+    modal = at - 1 - (scan.low(at - 1) == ",")
+    if scan.low(verb) in _OCCURS and scan.low(modal) in _FORBIDDING and modal:
+        if scan.tokens[modal - 1].is_name and scan.low(modal - 1) in scan.known:
+            scan.add("avoid", scan.tokens[modal - 1].text, modal - 1, verb + 1, "must not be")
         return
     verb += scan.low(verb) in ("ever", "to")
     if scan.low(verb) in _WISH and scan.low(verb + 1) == "to":

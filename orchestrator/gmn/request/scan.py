@@ -42,6 +42,7 @@ class Scan:
     Attributes:
         found: the commitments so far.
         effects: what happens, so far.
+        bracketed: numbers of the tokens in brackets behind a name of a list, which no list reads.
         known: the names that are listed or quoted so far, in lower case.
     """
 
@@ -49,6 +50,7 @@ class Scan:
     found: list[Commitment] = field(default_factory=list)
     known: set[str] = field(default_factory=set)
     effects: list[Effect] = field(default_factory=list)
+    bracketed: set[int] = field(default_factory=set)
 
     @cached_property
     def tokens(self) -> list[Lexeme]:
@@ -108,10 +110,10 @@ class Scan:
     ) -> None:
         """Record a commitment that tokens `first` to before `after` make."""
         span = TextSpan(self.tokens[first].start, self.tokens[after - 1].end)
-        self.taken[first:after] = b"\1" * (after - first)
+        self.taken[first:after] = bytes(n not in self.bracketed for n in range(first, after))
         if kind in _NAMING:
             names = value if isinstance(value, tuple) else (value,)
-            self.known.update(str(name).casefold() for name in names)
+            self.known.update(str(name).casefold() for name in names if name)
         if not any(one.kind == kind and one.value == value for one in self.found):
             self.found.append(Commitment(kind, value, span, rule, about))
 

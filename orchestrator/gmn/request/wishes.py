@@ -9,6 +9,7 @@ from orchestrator.gmn.request.scan import ARTICLES, BOUNDARIES
 from orchestrator.gmn.request.tokens import words
 
 if TYPE_CHECKING:
+    from orchestrator.gmn.request.commitment import Kind
     from orchestrator.gmn.request.scan import Scan
 
 _START = words("start starts started starting begin begins beginning initially")
@@ -19,7 +20,7 @@ _WANT = words(
     " desire desires"
 )
 _BE = words("is are be being lies lie was =")
-_BEST = words("best ideal desired preferred wanted")
+_BEST = words("best ideal desired preferred wanted good")
 #: What a verb must be followed by to say a wish.
 _WITH = {
     **dict.fromkeys(words("get gets arrive arrives arriving"), words("to at in home")),
@@ -54,7 +55,7 @@ def read_wishes(scan: Scan) -> None:
         if scan.taken[at]:
             continue
         if word in _START:
-            _ = record(scan, "start", at, at + 1, "start")
+            _ = record(scan, "start", at, at + 1, "start") or _named_so(scan, "start", at)
         elif word == "initial" and scan.low(at + 1) in ("state", "position"):
             _ = record(scan, "start", at, at + 2, "start")
         elif word in ("from", "to", "on", "onto"):
@@ -86,7 +87,8 @@ def _goal(scan: Scan, at: int, word: str) -> None:
     elif word in _BEST:
         _best(scan, at)
     elif word in _WITH:
-        if then in _WITH[word] and scan.low(at - 1) != "there":
+        is_kept_off = scan.low(at + 2) in ("avoided", "forbidden")
+        if then in _WITH[word] and scan.low(at - 1) != "there" and not is_kept_off:
             _ = record(scan, "goal", at, at + 1 + (then == "for"), "goal")
     elif word in ("keep", "keeps", "keeping", "stay", "stays"):
         _kept(scan, at, word)
@@ -110,6 +112,8 @@ def _is_request(scan: Scan, at: int) -> bool:
 
 def _noun(scan: Scan, at: int) -> None:
     """``goal: a``, ``the exit is at (2, 3)``, ``the goal is not a but b``, ``r3c0 is the exit``."""
+    if _named_so(scan, "goal", at):
+        return
     if scan.low(at - 1) in (*ARTICLES, "is") and scan.low(at + 1) not in (":", "=", "is", "at"):
         _is_so(scan, at, at - 2 if scan.low(at - 1) in ARTICLES else at - 1)
         return
@@ -119,6 +123,16 @@ def _noun(scan: Scan, at: int) -> None:
             (n + 1 for n in range(at + 3, at + 9) if scan.low(n) == "but"), len(scan.tokens)
         )
     _ = record(scan, "goal", at, begin, "goal")
+
+
+def _named_so(scan: Scan, kind: Kind, at: int) -> bool:
+    """``p0 is the start``, ``p3 the goal``: a name that is known, and the noun."""
+    be = at - 1 - (scan.low(at - 1) in ARTICLES)
+    name = be - (scan.low(be) in _BE)
+    is_said = name < at - 1 and scan.low(name) in scan.known and scan.is_free(name, at + 1)
+    if is_said:
+        scan.add(kind, scan.tokens[name].text, name, at + 1, "is the goal")
+    return is_said
 
 
 def _best(scan: Scan, at: int) -> None:

@@ -15,7 +15,7 @@ from orchestrator.gmn.model import (
     Table,
     Variable,
 )
-from orchestrator.gmn.request.effects import MOTION, level_step, orientation
+from orchestrator.gmn.request.directions import MOTION, level_step, orientation, ring_step
 from orchestrator.gmn.request.names import roots, roots_of
 from orchestrator.gmn.request.tokens import words
 from orchestrator.routing.offline.draft import UNSAID, labelled, near
@@ -29,12 +29,14 @@ if TYPE_CHECKING:
     from orchestrator.routing.offline.draft import Draft
 
 _IDLE = words(
-    "stay wait hold rest nothing idle pause leave ignore skip pass noop none continue hover remain"
+    "keep stay wait hold rest nothing idle pause leave ignore skip pass noop none continue hover"
+    " remain"
 )
 _PLACES = words(
     "state room location place site level zone station spot area node city shelf floor mode phase"
-    " stop post"
+    " stop post cell house step stage"
 )
+_LINES = words("corridor street row track tunnel ladder staircase canal")
 _MOST_COUNTED = 256
 _FAILING = words("fail fails failure slip slips break breaks").union(
     *map(roots, ("fails", "slips"))
@@ -73,15 +75,20 @@ def build_from_words(draft: Draft) -> GMNSpec:
     parts = _parts(draft, effects)
     moved = {label: _row(draft, parts, effects, name, label) for name, label in parts.doing.items()}
     look = looking(draft, parts.actions)
+    is_stuck = not effects and bool(list(draft.of("goal", "avoid")))
     for label, leads in moved.items():
         if (
             leads is None
             and label not in (*look, UNSAID)
             and UNSAID not in parts.states
-            and not _has_payoff(draft, label)
+            and (is_stuck or not _has_payoff(draft, label))
         ):
             ways = ", ".join(parts.states)
-            draft.ask(f"what does `{label}` do: which of {ways} does it lead to, if any?")
+            is_known = bool(look) or draft.first("noise") is None  # else it may be what looks
+            if is_known and _is_decision(draft, effects) and not is_stuck:
+                draft.assume(f"`{label}` changes nothing, as nothing was said of it")
+            else:
+                draft.ask(f"what does `{label}` do: which of {ways} does it lead to, if any?")
     ask_of_chances(draft, tuple(parts.doing))
     known = {label: leads or {} for label, leads in moved.items()}
     drift = _drift(draft, parts, effects)
@@ -135,6 +142,10 @@ def _parts(draft: Draft, effects: Sequence[Effect]) -> Parts:
         *draft.names.others,
         *(str(o.value) for o in draft.of("named") if o.value not in names),
     )
+    lines = _LINES if draft.names.states else _LINES | {"along"}
+    if not named and draft.words & lines and may_go and not lists and len(names) > 2:
+        named = ("forward", "back")
+        draft.assume(f"it goes one step forward or back along {', '.join(names)}")
     if not named and listed and may_go and not lists:
         named = tuple(f"go {label}" for label in states)
         draft.assume("it can go from every place to every other")
@@ -182,6 +193,15 @@ def _row(
         if label != f"go_{to}" and label != UNSAID:
             draft.assume(f"`{label}` leads to {to}")
         return dict.fromkeys(parts.states, (to, works))
+    if way := ring_step(name):
+        draft.assume(f"`{label}` goes round {', '.join(parts.states)}")
+        size = len(parts.states)
+        return {s: (parts.states[(n + way) % size], works) for n, s in enumerate(parts.states)}
+    is_line = draft.words & _LINES or all(s[-1:].isdigit() for s in parts.names)
+    if is_line and (sides := words(name.casefold()) & {"left", "right"}):
+        draft.assume(f"`{label}` goes one step along {', '.join(parts.states)}")
+        side = ("right" in sides) - ("left" in sides)
+        return {s: (_stepped(parts.states, s, side), works) for s in parts.states}
     if step := level_step(name) * (orientation(parts.names) or 1):
         draft.assume(f"`{label}` goes one step along {', '.join(parts.states)}")
         return {s: (_stepped(parts.states, s, step), works) for s in parts.states}
@@ -329,13 +349,24 @@ def _prior(draft: Draft, parts: Parts) -> Conditional:
         return Conditional(of="state", table=Table(kind="map", map=(start,)))
     if said and UNSAID not in parts.states:
         draft.ask(f"where does it start: which of {', '.join(parts.states)} is {said.value!r}?")
-    elif len(parts.states) > 1 and draft.names.states:
+    elif len(parts.states) > 1:
         draft.assume("where it starts was not said: every state is equally likely")
     if parts.listed in (0, len(parts.states)):
         return Conditional(of="state", table=Table(kind="uniform"))
     share = 1.0 / max(parts.listed, 1)
     row = tuple(share if n < parts.listed else 0.0 for n in range(len(parts.states)))
     return Conditional(of="state", table=Table(kind="rows", rows=(row,)))
+
+
+def _is_decision(draft: Draft, effects: Sequence[Effect]) -> bool:
+    """Whether nothing is said to happen, and what is done is worth something in a state."""
+    names = draft.names
+    paid = [roots_of(one.about) for one in draft.of("utility")]
+    return not effects and any(
+        any(roots_of(s) & about for s in names.states)
+        and any(roots_of(a) & about for a in names.actions)
+        for about in paid
+    )
 
 
 def _has_payoff(draft: Draft, label: str) -> bool:

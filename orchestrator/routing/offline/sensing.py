@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.model import Condition, Conditional, GMNSpec, Outcome, Rule, Table, Variable
-from orchestrator.gmn.request.names import roots
+from orchestrator.gmn.request.directions import orientation
+from orchestrator.gmn.request.names import roots, roots_of
+from orchestrator.gmn.request.scan import ARTICLES
 from orchestrator.gmn.request.tokens import words
 from orchestrator.routing.offline.draft import UNSAID, labelled, near
 
@@ -16,19 +18,32 @@ if TYPE_CHECKING:
     from orchestrator.routing.offline.draft import Draft
 
 SENSES = words(
-    "ask asks look looks inspect check test tests listen measure probe scan watch observe peek"
-    " sniff phone consult query examine sample weigh query investigate survey"
+    "hear smell taste feel interview ask asks look looks inspect check test tests listen measure"
+    " probe scan watch observe peek sniff phone consult query examine sample weigh investigate"
+    " survey"
 )
 
 
 def looking(draft: Draft, actions: Sequence[str]) -> tuple[str, ...]:
     """The actions that show something; a question where nobody says how well they do."""
     done = {one.action for one in draft.reading.effects}
-    found = tuple(a for a in actions if is_sense(a) and not any(near(e, (a,)) for e in done if e))
+    said = roots_of(" ".join(draft.part(one.span) for one in draft.of("noise")))
+    named = [a for a in actions if said & content(a)]
+    found = tuple(
+        a
+        for a in actions
+        if (is_sense(a) or named == [a]) and not any(near(e, (a,)) for e in done if e)
+    )
     if found and draft.first("noise") is None:
         for action in found:
             draft.ask(f"what does `{action}` show, and how often is it right?")
     return found
+
+
+def content(action: str) -> frozenset[str]:
+    """The roots of the words of an action that mean something."""
+    said = [word for word in action.split("_") if len(word) > 2 and word not in ARTICLES]
+    return roots_of(" ".join(said))
 
 
 def is_sense(action: str) -> bool:
@@ -71,7 +86,8 @@ def _table(
     alike = {state: near(state, labels) for state in states}
     if not shown and all(alike.values()) and len(set(alike.values())) == len(labels):
         return Table(kind="map", map=tuple(alike.values()), noise=draft.noise(0.0, "what is seen"))
-    if not shown and len(labels) == len(states) and _is_announced(draft):
+    is_ordered = orientation(tuple(states)) * orientation(tuple(labels)) > 0
+    if not shown and len(labels) == len(states) and (is_ordered or _is_announced(draft)):
         noise = draft.noise(0.0, "what is seen")
         draft.assume("which observation goes with which state was not said: in order")
         return Table(kind="identity", noise=noise, noise_kind="others" if noise else "uniform")
@@ -94,7 +110,8 @@ def _table(
 
 
 def _is_announced(draft: Draft) -> bool:
-    lists = [*draft.of("states"), *draft.of("observations")]
+    lists = [*draft.of("states", "options"), *draft.of("observations")]
+    lists = [o for o in lists if o.value in (draft.names.states, draft.names.observations)]
     return all(one.rule == "list after a noun" for one in lists)
 
 

@@ -15,6 +15,7 @@ import pytest
 from orchestrator.cli.main import main
 from orchestrator.generation.request_building import load_library
 from orchestrator.gmn.model import GMNSpec
+from orchestrator.gmn.request.read import read
 from orchestrator.gmn.validate import validate
 from orchestrator.routing.offline.answer import questions_of, write_model
 from orchestrator.routing.offline.questions import with_answer
@@ -43,6 +44,30 @@ def test_a_sentence_becomes_its_model_or_valid_questions(one: Wanted) -> None:
 
 #: Sentences that say enough for a person, and of which the provider asks more.
 ASKED_ANYWAY = {"20", "27", "33", "39", "40", "53", "57", "58"}
+ASKED_ANYWAY |= {"97", "98", "100", "102", "103", "107", "108", "112", "114", "119"}
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        ("Heating: raw to done, done to burnt.",
+         ["heat raw done None", "heat done burnt None"]),
+        ("Heating: raw -> done (80%), done -> burnt.",
+         ["heat raw done 0.8", "heat done burnt None"]),
+        ("Heating tempts raw into done and done into burnt half of the time.",
+         ["heat raw done 0.5", "heat done burnt 0.5"]),
+        ("Heating turns raw into done, cooling does the opposite.",
+         ["heat raw done None", "cool done raw None"]),
+        ("Heating makes raw done but does not help when burnt.",
+         ["heat raw done None", "heat burnt @stay None"]),
+        ("A kiss makes it done.", ["blow a kiss  done None"]),
+        ("Cooling and heating make it burnt.", ["heat  burnt None", "cool  burnt None"]),
+        ("Heating never takes raw to done.", []),
+    ],
+)  # fmt: skip
+def test_what_an_action_does_is_read_in_these_wordings(said: str, wanted: list[str]) -> None:
+    reading = read(f"States: raw, done, burnt. Actions: heat, cool, blow a kiss. {said}")
+    assert [f"{e.action} {e.before} {e.after} {e.chance}" for e in reading.effects] == wanted
 
 
 def test_nothing_is_contradicted_or_silently_ignored() -> None:
