@@ -198,7 +198,8 @@ def _steps(text: str) -> int:
 #: Repeated; {n} is another number each time.
 _UNITS = (
     "/*a", ", - 10", ", * b", "a/", "a, ", "a or ", "top/cell ", "states: /*a", "(", "[{",
-    "r1c2 | ", "not ", "the ", "1-", "p0..", "states: a{n}, b{n}. ", '"n{n}" ', "named a{n} ", "no x{n}. ",
+    "r1c2 | ", "not ", "the ", "1-", "p0..", "states: a{n}, b{n}. ", '"n{n}" ',
+    "named a{n} ", "no x{n}. ",
     "never x{n}. ", "a{n} or b{n}. ", "{n} states. ", "10% noise. no x{n}. ", "costs {n} a{n}. ",
     "if a{n} then b{n}. ", "wants a{n} with 0.{n}. ",
 )  # fmt: skip
