@@ -50,6 +50,38 @@ async def test_an_account_without_credit_is_said_and_asked_once(
     assert len(wire.requests) == 1
 
 
+@pytest.mark.parametrize("status", [401, 402, 403])
+@pytest.mark.parametrize("provider", sorted(PROVIDERS))
+async def test_what_a_key_may_not_do_is_asked_once(
+    wire: WireServer, provider: str, status: int
+) -> None:
+    wire.plan("m", Reply(status=status, error_message="not for this project"))
+    config: dict[str, Any] = provider_config(wire, provider, cache={"mode": "off"})
+    config["router_settings"]["num_retries"] = 2
+    async with Orchestrator(config) as orc:
+        with pytest.raises(AuthenticationError, match=rf"m-id .*status {status}") as caught:
+            await orc.generate(ASK, model="m")
+        assert (caught.value.status, len(wire.requests)) == (status, 1)
+        with pytest.raises(AuthenticationError):
+            await orc.generate(ASK, model="m", on_text=print)
+        with pytest.raises(Exception, match="not for this project") as theirs:
+            await orc.acompletion(model="m", messages=ASK)
+    assert getattr(theirs.value, "status_code", 0) == status
+    assert len(wire.requests) == 3
+
+
+async def test_a_sibling_is_asked_after_a_key_that_may_not_do_this(wire: WireServer) -> None:
+    wire.plan("a", Reply(status=403))
+    wire.plan("b", "good")
+    config: dict[str, Any] = configured(wire.base, "a", "b", cache={"mode": "off"})
+    config["orchestrator"]["routes"] = {"default": ["g"]}
+    for entry in config["model_list"]:
+        entry["model_name"] = "g"
+    async with Orchestrator(config) as orc:
+        for _ in range(6):
+            assert (await orc.generate(ASK, model="g")).text == "good"
+
+
 @pytest.mark.parametrize(
     ("status", "said", "kind"),
     [
