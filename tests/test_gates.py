@@ -63,8 +63,8 @@ BUDGET = {
     ),
     "generation": Budget(
         1500,
-        5040,
-        "candidates, strict types, cut-off answers and samples; search: 1,250, staged mode: 1,027",
+        5130,
+        "candidates, strict types, cut-off answers and samples; search: 1,250, staged mode: 1,117",
     ),
     "routing": Budget(
         1900,
