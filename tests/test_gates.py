@@ -43,7 +43,7 @@ BUDGET = {
     "__main__": Budget(10),
     "cli": Budget(
         1200,
-        3722,
+        3731,
         "checks before a call, runs, streams, the output door; models, search, service, batches",
     ),
     "server": Budget(
