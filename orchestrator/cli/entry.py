@@ -11,6 +11,9 @@ import sys
 INTERRUPTED = 130
 #: New objects between two looks for garbage: the imports of no command make as many.
 _OBJECTS_PER_COLLECTION = 250_000
+#: The same of a process that has made so many: they are rows and requests then, and garbage. In a
+#: batch of small documents those of 2,500 rows would wait, 40 MB.
+_OBJECTS_OF_A_LONG_ONE = 10_000
 
 
 def main() -> int:
@@ -19,6 +22,8 @@ def main() -> int:
     if is_heard:  # not in the background of a script, where it is ignored
         signal.signal(signal.SIGINT, _leave)
     gc.set_threshold(_OBJECTS_PER_COLLECTION)  # else 8 % of the CPU of `validate`
+    if _looks_more_often not in gc.callbacks:
+        gc.callbacks.append(_looks_more_often)
     # Imported under that handler: Python reports an interrupted import with a traceback.
     from orchestrator.cli.main import main as run  # noqa: PLC0415
     from orchestrator.cli.output import close_doors  # noqa: PLC0415
@@ -41,6 +46,14 @@ def main() -> int:
                 stream.flush()
         _leave()
     return code
+
+
+def _looks_more_often(phase: str, info: dict[str, int]) -> None:
+    """After its first look for garbage a process is a long one."""
+    del info
+    if phase == "stop":
+        gc.callbacks.remove(_looks_more_often)
+        gc.set_threshold(_OBJECTS_OF_A_LONG_ONE)
 
 
 def _leave(*received: object) -> None:

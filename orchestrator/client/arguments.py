@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import NamedTuple
 from orchestrator.config.settings import Config
 from orchestrator.gmn.acting.expectations import Expectation
 from orchestrator.gmn.model import GMNSpec
+from orchestrator.routing.parameters import call_arguments, unknown_to_litellm
 from orchestrator.types.messages import LLMMessage
 
 
@@ -110,3 +112,22 @@ def check_arguments(given: Mapping[str, object], *, only: Collection[str] = ()) 
                 raise TypeError(words)
         if kind.least is not None and isinstance(value, int) and value < kind.least:
             raise ValueError(f"{name} is {value}, expected at least {kind.least}")
+
+
+async def check_parameters(operation: str, parameters: Mapping[str, object]) -> None:
+    """Refuse an argument that neither `operation` nor LiteLLM has, before anything is asked.
+
+    The names in ``allowed_openai_params`` are known; ``extra_body`` is the provider's own.
+
+    Raises: TypeError: an argument is unknown; the message names the nearest one.
+    """
+    allowed = parameters.get("allowed_openai_params")
+    stated = allowed if isinstance(allowed, list | tuple) else ()
+    asked = [name for name in parameters if name not in stated and not name.startswith("litellm_")]
+    for name in await unknown_to_litellm(asked):
+        near = difflib.get_close_matches(name, (*_KINDS, *call_arguments()), n=1, cutoff=0.7)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise TypeError(
+            f"{name} is neither an argument of {operation} nor of LiteLLM; nothing was sent.{hint}"
+            f" What the provider alone knows goes into extra_body={{{name!r}: …}}"
+        )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from orchestrator.cache.store import StoreInfo
 from orchestrator.client.agents import run_agent
-from orchestrator.client.arguments import OF_COMPLETION, check_arguments
+from orchestrator.client.arguments import OF_COMPLETION, check_arguments, check_parameters
 from orchestrator.client.batch.call import batch
 from orchestrator.client.blocking import Blocking
 from orchestrator.client.planning import plan
@@ -219,14 +219,14 @@ class Orchestrator(Wiring):
         """Answer messages of your own, through cache and Router.
 
         Equal messages with another `sample` are another question to the cache. With `on_text` the
-        model is asked for a stream, and `on_text` is called with every piece of the text, or once
-        with an answer from the cache.
-        With `search` (auto, always, off, tool) facts of sources are shown beside them:
+        model is asked for a stream, and it is called with every piece of the text, or once with an
+        answer from the cache. With `search` (auto, always, off, tool) facts of sources are shown:
         `Answer.citations` are the sources that the text names, `Answer.search` the report.
 
-        Raises: LLMError: no answer could be had.
+        Raises: LLMError: no answer could be had; TypeError: LiteLLM has no such argument.
         """
         check_arguments(locals())
+        await check_parameters("generate", parameters)
         await self._open()
         choice = await self._searches.choice(search)
         use, keep = cache_use(cache, self.config.orchestrator.cache, tenant)
@@ -291,10 +291,11 @@ class Orchestrator(Wiring):
 
         Raises:
             TypeError, ValueError: no provider can take the schema (the message names the nearest
-                one), or `samples` is not a number that ``limits.wire_attempts`` allows.
+                one), nor LiteLLM an argument, or ``limits.wire_attempts`` does not allow `samples`.
             InvalidOutputError, LLMError: as `generate_gmn`.
         """
         check_arguments(locals())
+        await check_parameters("generate_structured", parameters)
         await self._open()
         choice = await self._searches.choice(search)
         task, entry = await self._structured.task(
@@ -344,8 +345,7 @@ class Orchestrator(Wiring):
 
     async def aembedding(self, **litellm_arguments: Any) -> Any:
         """LiteLLM's ``aembedding``, as `acompletion`."""
-        if not OF_COMPLETION.isdisjoint(litellm_arguments):
-            check_arguments(litellm_arguments, only=OF_COMPLETION)
+        check_arguments(litellm_arguments, only=OF_COMPLETION)
         await self._open()
         return await self._litellm_calls.call("aembedding", litellm_arguments)
 

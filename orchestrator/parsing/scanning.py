@@ -27,14 +27,20 @@ class Scanner:
             name: f"{opening}(?:{inside})*+(?:{closing}|(?P<{name}>))"
             for name, (opening, inside, closing) in quoted.items()
         }
+        self._openings = {name: opening for name, (opening, _, _) in quoted.items()}
         self._others = others
         self._made: dict[tuple[str, ...], re.Pattern[str]] = {}
 
     def pattern(self, *without: str) -> re.Pattern[str]:
-        """The whole pattern, or what is left of it without some of its quoted parts."""
+        """The whole pattern, or what is left of it without some of its quoted parts.
+
+        Where one of those opens it matches nothing, so that no search goes on beyond the end of
+        the stretch in which they are left out.
+        """
         if without not in self._made:
             parts = [part for name, part in self._quoted.items() if name not in without]
-            self._made[without] = re.compile("|".join([*parts, self._others]), re.DOTALL)
+            stops = [f"(?={self._openings[name]})(?P<_{name}>)" for name in without]
+            self._made[without] = re.compile("|".join([*parts, self._others, *stops]), re.DOTALL)
         return self._made[without]
 
     def pieces(self, text: str, start: int = 0, end: int | None = None) -> Iterator[re.Match[str]]:
@@ -44,7 +50,7 @@ class Scanner:
         while at < end:
             unclosed = {name: until for name, until in unclosed.items() if until > at}
             again = min(unclosed.values(), default=end)
-            last = None
+            last, stops = None, {f"_{name}" for name in unclosed}
             for piece in self.pattern(*unclosed).finditer(text, at, end):
                 if unclosed and piece.start() >= again:
                     break
@@ -52,6 +58,8 @@ class Scanner:
                     unclosed[piece.lastgroup] = piece.end()
                     again = piece.start()
                     break
+                if piece.lastgroup in stops:
+                    continue
                 yield piece
                 last = piece
             at = max(last.end() if last else at, again)

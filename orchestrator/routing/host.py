@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.routing import _litellm
 from orchestrator.routing.grammar import with_grammar
 from orchestrator.routing.progress import stood_still
+from orchestrator.routing.resting import REFUSALS
 from orchestrator.routing.translate import refused_parameters
 from orchestrator.routing.whole import whole_answer
 from orchestrator.types.visible import logger_of
@@ -153,7 +154,7 @@ async def _recorded(
         attempt.cancelled()
         raise
     except Exception as error:  # noqa: BLE001  recorded, and raised in LiteLLM's class
-        failure = attempt.failed(error)
+        failure = _once_if_refused(attempt.failed(error), arguments)
     else:
         if not is_stream:
             _hold_counts(response)
@@ -162,6 +163,18 @@ async def _recorded(
         stream = _recorded_stream(response, attempt)
         return stream if arguments.get("stream") else await whole_answer(stream, trace)
     raise failure
+
+
+def _once_if_refused(error: Exception, arguments: Mapping[str, Any]) -> Exception:
+    """The error of a key that may not do this, without retries where no sibling could be asked.
+
+    LiteLLM 1.110 has a class for a 403 of some providers only; those of openai and gemini come as
+    errors that it retries, and no retry policy can name them without others.
+    """
+    is_alone = (arguments.get("metadata") or {}).get("model_group_size") == 1
+    if is_alone and getattr(error, "status_code", 0) in REFUSALS:
+        error.num_retries = 0  # type: ignore[attr-defined]  # where the Router reads it first
+    return error
 
 
 async def _opened(

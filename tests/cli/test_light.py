@@ -115,3 +115,25 @@ def loaded(home: Path, arguments: list[str], heavy: tuple[str, ...]) -> str:
              "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     return ran.stderr.splitlines()[-1]
+
+
+LOOKED = """
+import gc, sys
+from orchestrator.cli.entry import main
+sys.argv = ["orchestrator", "--version"]
+try:
+    main()
+except SystemExit:
+    pass
+before = gc.get_threshold()[0]
+gc.collect()
+print(before, gc.get_threshold()[0])
+"""
+
+
+def test_a_command_that_goes_on_looks_for_garbage_more_often() -> None:
+    """Else what the rows of a batch leave behind waits for that of thousands of others."""
+    shown = subprocess.run(
+        [sys.executable, "-c", LOOKED], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert shown.stdout.split()[-2:] == ["250000", "10000"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator import Orchestrator, acompletion
+from orchestrator import LLMRegistry, Orchestrator, acompletion, create_llm_interface
 from orchestrator.client.arguments import _KINDS
 from tests.support.documents import GOOD
 from tests.support.wire import WireServer, configured
@@ -183,3 +183,48 @@ def test_the_module_level_call_and_the_constructor_are_held_to_it_too() -> None:
 async def test_a_tenant_of_a_module_level_call_is_text() -> None:
     with pytest.raises(TypeError, match="tenant must be a str"):
         await acompletion(model="m", messages=[], tenant=5)
+
+
+MISTYPED = [("temprature", "temperature"), ("deadline_s", ""), ("max_token", "max_tokens")]
+ASKING = ("generate", "generate_structured", "stream_structured")
+
+
+@pytest.mark.parametrize("method", ASKING)
+@pytest.mark.parametrize(("name", "meant"), MISTYPED)
+async def test_an_argument_that_litellm_does_not_have_is_named_and_nothing_is_sent(
+    orc: Orchestrator, wire: WireServer, method: str, name: str, meant: str
+) -> None:
+    wire.plan("m", "1")
+    with pytest.raises(TypeError, match=rf"^{name} is neither.*{meant}.*extra_body") as caught:
+        await called(orc, method, **{name: 1})
+    assert ("Did you mean" in str(caught.value)) == bool(meant)
+    assert wire.requests == []
+
+
+@pytest.mark.parametrize("method", ASKING)
+async def test_what_the_provider_alone_knows_goes_through(
+    orc: Orchestrator, wire: WireServer, method: str
+) -> None:
+    wire.plan("m", "1")
+    own: dict[str, Any] = {"extra_body": {"beam_width": 4}, "top_k": 5, "num_ctx": 9, "min_p": 0.1}
+    allowed = {"allowed_openai_params": ["odd"], "odd": "x"}
+    await called(orc, method, **own, **allowed, litellm_session_id="s", metadata={"a": "b"})
+    sent = wire.requests[0]
+    names = ("beam_width", "top_k", "num_ctx", "min_p", "odd")
+    assert [sent.get(name) for name in names] == [4, 5, 9, 0.1, "x"]
+
+
+async def test_the_drop_in_call_sends_what_litellm_would(
+    orc: Orchestrator, wire: WireServer
+) -> None:
+    wire.plan("m", "1")
+    await orc.acompletion(model="m", messages=[{"role": "user", "content": "x"}], beam_width=4)
+    assert wire.requests[0]["beam_width"] == 4
+
+
+async def test_a_model_of_a_registry_refuses_it_too(wire: WireServer) -> None:
+    registry = LLMRegistry.from_config(configured(wire.base, "m"))
+    async with await create_llm_interface("m", registry) as model:
+        with pytest.raises(TypeError, match="Did you mean temperature"):
+            await model.generate("x", temprature=0)
+    assert wire.requests == []

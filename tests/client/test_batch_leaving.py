@@ -6,8 +6,9 @@ import asyncio
 import os
 import sqlite3
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -26,6 +27,9 @@ from tests.client.test_batch_runner import (
     run_of,
     source,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.may_block
 
@@ -197,3 +201,27 @@ def test_a_row_that_holds_itself_or_is_too_deep_is_a_row(depth: int) -> None:
     circle["id"] = circle
     found = run_of([{"prompt": "a", "id": deep}, circle, "p"], ScriptedEngine())
     assert len(found) == 3
+
+
+def test_a_journal_closes_after_what_another_thread_writes(tmp_path: Path) -> None:
+    """Else SQLite frees what that thread works with, and the process ends by signal 11."""
+    journal = Journal(tmp_path / "job.journal", JOB)
+    begun, may_end = threading.Event(), threading.Event()
+
+    def keys() -> Iterator[str]:
+        yield "first"
+        begun.set()
+        may_end.wait(60)
+        yield "second"
+
+    with ThreadPoolExecutor(2) as threads:
+        written = threads.submit(journal.set_written, keys())
+        assert begun.wait(60)
+        closed = threads.submit(journal.close)
+        try:
+            with pytest.raises(TimeoutError):
+                closed.result(timeout=0.2)
+        finally:
+            may_end.set()
+        written.result(timeout=60)
+        closed.result(timeout=60)

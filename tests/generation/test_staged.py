@@ -16,6 +16,7 @@ from orchestrator.generation.loop import refine
 from orchestrator.generation.prompts import Prompts
 from orchestrator.generation.staged.course import Staging
 from orchestrator.generation.staged.question import ClosedQuestion
+from orchestrator.generation.staged.sheet import read_sheet
 from orchestrator.generation.state import Bounds
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.types.errors import ContextWindowExceededError
@@ -98,6 +99,50 @@ async def test_prose_that_names_one_choice_is_an_answer() -> None:
     document = GOOD + "# it moves"
     assert "{" in document
     assert ClosedQuestion("", "", {"kind": ("kind", ("hidden", "moves"))}).read(document) == {}
+
+
+EFFECTS = ClosedQuestion(
+    "effects",
+    "What does each action lead to?",
+    {
+        "effect:cool": ("cool", ("cold", "warm", "no_change")),
+        "effect:alarm": ("alarm", ("cold", "warm", "no_change")),
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("- cool: **cold**\n- alarm: no change\n", {"cool": "cold", "alarm": "no_change"}),
+        ("Cold for cool, and no_change for alarm.", {"cool": "cold", "alarm": "no_change"}),
+        ("To cool leads to cold. The rest is hard to say.", {"cool": "cold"}),
+        ("cool and alarm both lead to cold", {}),
+        ("cool: cold or warm\nalarm: it does not lead to warm", {}),
+        ("cool: cold\ncool: warm\nalarm: warm", {"alarm": "warm"}),
+        ("cool: cold | warm | no_change\nalarm: cold | warm | no_change", {}),
+        ("cool: {cold", {}),
+    ],
+)
+def test_prose_fills_the_slots_whose_clause_names_one_choice(
+    text: str, read: dict[str, str]
+) -> None:
+    assert EFFECTS.read(text) == {f"effect:{name}": choice for name, choice in read.items()}
+
+
+@pytest.mark.parametrize(
+    ("sentence", "words"),
+    [
+        ("Der Roboter und die Tür: er öffnet das Schloss nicht.", "Roboter Tur offnet Schloss"),
+        ("Le chat dort dans les jardins avec une souris.", "chat dort jardins souris"),
+        ("El perro busca la pelota para los niños que juegan.", "perro busca pelota ninos juegan"),
+        ("Il cane che dorme nella casa con gli amici.", "cane dorme casa amici"),
+        ("Roll the die, wear a hat in the war.", "Roll die wear hat war"),
+        ("Pour water from the car near my son.", "Pour water car near son"),
+    ],
+)
+def test_articles_of_other_languages_are_no_choices(sentence: str, words: str) -> None:
+    assert set(read_sheet(sentence).words) == set(words.split())
 
 
 @settings(max_examples=60, deadline=None)

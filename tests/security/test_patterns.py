@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orchestrator.generation.search import citations, need_words, quotes
+from orchestrator.gmn.formats import candidates
 from orchestrator.models.groups import _fits
 from orchestrator.models.secrets import Secrets
+from orchestrator.parsing import lenient_json
 from orchestrator.parsing.scanning import Scanner
 from tests.security import hostile
 
@@ -38,7 +40,7 @@ MADE_LATER = {
     "orchestrator.models.groups: pattern",
     "orchestrator.models.secrets: f'{_BEFORE_A_KEY}(?:{short})(?!\\\\w)'",
     "orchestrator.models.secrets: form",
-    "orchestrator.parsing.scanning: '|'.join([*parts, self._others])",
+    "orchestrator.parsing.scanning: '|'.join([*parts, self._others, *stops])",
     "orchestrator.routing.translate: f'\\\\b{name}\\\\b'",  # one of our names and nothing else
 }
 
@@ -90,6 +92,16 @@ def test_no_scanner_takes_longer_than_the_length_of_a_text_allows() -> None:
     for name, one in scanners:
         slow = slow_on(one.pattern(), partial(_all_pieces, one), in_c=False)
         assert not slow, (name, slow)
+
+
+@pytest.mark.parametrize("opening", ['"', "'", '\\"', "&quot;"])
+def test_quotes_that_are_open_until_the_end_of_their_line_are_passed_once(opening: str) -> None:
+    line = f"{opening}\n"
+    for one in (candidates._JSON, lenient_json._PIECES):
+        why = hostile.grows_faster(
+            partial(_all_pieces, one), lambda n: line * (n // len(line)), 8 * LENGTH, in_c=False
+        )
+        assert not why, (opening, why)
 
 
 def test_patterns_that_a_configuration_shapes_are_no_slower() -> None:

@@ -280,5 +280,6 @@ class Journal:
         return KnownRequest(state, body)
 
     def close(self) -> None:
-        """Close the file."""
-        self._db.close()
+        """Close the file, after what another thread is at: SQLite would free it under its hands."""
+        with self._turn:
+            self._db.close()

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _WORDS = pattern(r"[a-z0-9]+")
+_CLAUSES = pattern(r"[\n;,.]+")
+_DENIALS = frozenset(("not", "never", "neither", "nor", "cannot", "t"))  # ``doesn't``
 _ROOM = 24  # tokens beside the characters of the longest answer
 
 
@@ -62,13 +64,16 @@ class ClosedQuestion:
         """The choices that an answer makes, by key; empty where it makes none.
 
         What is not among the choices of a slot is left out; spelling and case may differ. In an
-        answer in prose a choice counts that it names alone, beside what it repeats of the question;
-        with a brace it is a document.
+        answer in prose a choice counts that it names alone, beside what it repeats of the question,
+        and with several slots the one that a clause names beside one slot; with a brace it is a
+        document.
         """
         said = next((v for v in reversed(_objects(text)) if v), None)
         if said is None:
-            if len(self.slots) != 1 or "{" in text:
+            if "{" in text:
                 return {}
+            if len(self.slots) > 1:
+                return self._said_in_clauses(text)
             key, (_, choices) = next(iter(self.slots.items()))
             named = _named(text, choices, self.text)
             return {key: named} if named else {}
@@ -78,6 +83,28 @@ class ClosedQuestion:
             if choice := _chosen(own.get(_plain(name)), choices):
                 found[key] = choice
         return found
+
+    def _said_in_clauses(self, text: str) -> dict[str, str]:
+        """What the clauses say that name one slot and one choice, none of them denied."""
+        found: dict[str, set[str]] = {}
+        for clause in map(_words_of, _CLAUSES.split(text)):
+            keys = [key for key, (name, _) in self.slots.items() if _has(clause, name)]
+            if len(keys) != 1:
+                continue
+            name, choices = self.slots[keys[0]]
+            named = [choice for choice in choices if choice != name and _has(clause, choice)]
+            denied = _DENIALS.intersection(clause) - set(_words_of(" ".join(named)))
+            if len(named) == 1 and not denied:
+                found.setdefault(keys[0], set()).add(named[0])
+        return {key: next(iter(said)) for key, said in found.items() if len(said) == 1}
+
+
+def _words_of(text: str) -> list[str]:
+    return _WORDS.findall(text.casefold())
+
+
+def _has(said: Sequence[str], name: str) -> bool:
+    return next(_places(_words_of(name), said), None) is not None
 
 
 def _objects(text: str) -> list[Mapping[str, object]]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from orchestrator.generation.staged.function_words import without_function_words
 from orchestrator.generation.staged.names import label_of, labels_of
 from orchestrator.gmn.limits import DEFAULT_LIMITS
 from orchestrator.gmn.request.labels import is_near, is_place, stems
@@ -170,7 +171,8 @@ def _numbered(count: int, noun: str, alone: Sequence[str]) -> tuple[str, ...]:
 
 
 def _words(reading: RequestReading) -> tuple[str, ...]:
-    known = dict.fromkeys(label_of(word) for word in reading.not_understood)
+    named = without_function_words(reading.not_understood)
+    known = dict.fromkeys(label_of(word) for word in named)
     return tuple(word for word in known if len(word) > 2)[:_MOST_WORDS]
 
 

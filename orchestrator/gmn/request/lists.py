@@ -47,7 +47,8 @@ _STAYING = words("stay wait")
 _RANGE = pattern(r"([A-Za-z_]{0,24})(\d{1,4})(?:-([A-Za-z_]{0,24})(\d{1,4}))?")
 _LETTERS = pattern(r"([A-Z])-([A-Z])")
 _RANGE_SIGNS = words("to through until \u2026") | _DASHES
-_SKIPPED = ARTICLES | words("to either \u2022 * - just simply") | {"\n"}
+_BULLETS = words("\u2022 * -")
+_SKIPPED = ARTICLES | _BULLETS | words("to either just simply") | {"\n"}
 _PLACING = words("in at on")
 _CLOSING = frozenset(".,;:!?()[]{}\n|/") | {"", "and", "or"} | _DASHES
 _MOST_SKIPPED = 4
@@ -205,7 +206,7 @@ def _ways(scan: Scan, at: int, word: str) -> bool:
 
 def _bare(scan: Scan, at: int) -> bool:
     """``left, middle or right``; ``meadow A, meadow B and meadow C``; ``spray or wait``."""
-    if scan.low(at - 1) in (",", "|", "/"):
+    if scan.low(at - 1 - (scan.low(at - 1) in _BULLETS)) in (",", "|", "/"):
         return False  # it was read from its first name
     is_alike = scan.low(at + 2) == "," and scan.low(at + 3) == scan.low(at) != ""
     is_joined = is_alike or scan.low(at + 1) in (",", "|", "/")
@@ -338,7 +339,7 @@ def _separator(scan: Scan, at: int, *, is_said: bool) -> tuple[int, str]:
         return 1, word
     if word == "&":
         return 1, "and"
-    if word == "\n" and is_said and then in ("-", "*", "\u2022"):
+    if word == "\n" and is_said and then in _BULLETS:
         return 2, ","
     if word == ";" and is_said and then and scan.low(at + 2) == ";":
         return 1, ","

@@ -51,6 +51,7 @@ class Scan:
     known: set[str] = field(default_factory=set)
     effects: list[Effect] = field(default_factory=list)
     bracketed: set[int] = field(default_factory=set)
+    _stated: set[tuple[Kind, Value]] = field(default_factory=set)
 
     @cached_property
     def tokens(self) -> list[Lexeme]:
@@ -114,7 +115,8 @@ class Scan:
         if kind in _NAMING:
             names = value if isinstance(value, tuple) else (value,)
             self.known.update(str(name).casefold() for name in names if name)
-        if not any(one.kind == kind and one.value == value for one in self.found):
+        if (kind, value) not in self._stated:
+            self._stated.add((kind, value))
             self.found.append(Commitment(kind, value, span, rule, about))
 
     def after_articles(self, at: int) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -175,3 +177,43 @@ def test_every_commitment_of_any_text_stands_in_it(text: str) -> None:
 )
 def test_a_cost_is_of_the_deed_and_of_its_condition(text: str, about: str) -> None:
     assert [one.about for one in read_request(text).commitments] == [about]
+
+
+def _steps(text: str) -> int:
+    """How many functions, Python's own among them, are called, and generators resumed."""
+    count = 0
+
+    def seen(*_: object) -> None:
+        nonlocal count
+        count += 1
+
+    sys.setprofile(seen)
+    try:
+        read_request(text)
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+#: Repeated; {n} is another number each time.
+_UNITS = (
+    "/*a", ", - 10", ", * b", "a/", "a, ", "a or ", "top/cell ", "states: /*a", "(", "[{",
+    "r1c2 | ", "not ", "the ", "1-", "p0..", "states: a{n}, b{n}. ", '"n{n}" ',
+    "named a{n} ", "no x{n}. ",
+    "never x{n}. ", "a{n} or b{n}. ", "{n} states. ", "10% noise. no x{n}. ", "costs {n} a{n}. ",
+    "if a{n} then b{n}. ", "wants a{n} with 0.{n}. ",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("unit", _UNITS)
+def test_the_work_of_reading_grows_as_its_text(unit: str) -> None:
+    once, twice = ("".join(unit.replace("{n}", str(n)) for n in range(m)) for m in (400, 800))
+    read_request(twice)  # its words are in the caches from here on
+    assert _steps(twice) < 2.3 * _steps(once)
+    assert _steps(twice) < 1000 * len(twice)
+
+
+@pytest.mark.parametrize("bullet", ["*", "-", "\u2022"])
+def test_a_bullet_after_a_comma_begins_no_list_of_its_own(bullet: str) -> None:
+    once = _steps(f"/{bullet}a" * 800)
+    assert once < 3 * _steps("/a" * 800)
