@@ -9,10 +9,10 @@ from pathlib import Path
 from types import NoneType
 from typing import NamedTuple
 
-from orchestrator.config.settings import Config
+from orchestrator.config.settings import Budgets, Config, GenerationSettings, LimitSettings
 from orchestrator.gmn.acting.expectations import Expectation
 from orchestrator.gmn.model import GMNSpec
-from orchestrator.routing.parameters import call_arguments, unknown_to_litellm
+from orchestrator.routing.parameters import arguments_of_litellm, unknown_to_litellm
 from orchestrator.types.messages import LLMMessage
 
 
@@ -88,6 +88,14 @@ _KINDS: Mapping[str, _Kind] = {
 #: What a call with LiteLLM's arguments takes beside them; those are LiteLLM's to refuse.
 OF_COMPLETION = frozenset({"cache", "cache_ttl", "tenant", "refine", "checks", "samples", "search"})
 
+_OF_CONFIGURATION = {
+    **dict.fromkeys(Budgets.model_fields, "budgets"),
+    **dict.fromkeys(LimitSettings.model_fields, "limits"),
+    **dict.fromkeys(GenerationSettings.model_fields, "generation"),
+}
+#: Two words this alike are one of them mistyped: `topp` and `top_p`, not `top_n`.
+_IS_MISTYPED = 0.88
+
 
 def check_arguments(given: Mapping[str, object], *, only: Collection[str] = ()) -> None:
     """Hold arguments to their types, by their names; of others than `only` nothing is known, and of
@@ -115,19 +123,23 @@ def check_arguments(given: Mapping[str, object], *, only: Collection[str] = ()) 
 
 
 async def check_parameters(operation: str, parameters: Mapping[str, object]) -> None:
-    """Refuse an argument that neither `operation` nor LiteLLM has, before anything is asked.
+    """Refuse an argument that is nearly one of LiteLLM's, a key of the configuration, or an argument
+    of other operations; any other that LiteLLM does not know is handed on to the provider.
 
-    The names in ``allowed_openai_params`` are known; ``extra_body`` is the provider's own.
-
-    Raises: TypeError: an argument is unknown; the message names the nearest one.
+    Raises: TypeError: before anything is asked; the message says what may be meant.
     """
     allowed = parameters.get("allowed_openai_params")
     stated = allowed if isinstance(allowed, list | tuple) else ()
     asked = [name for name in parameters if name not in stated and not name.startswith("litellm_")]
     for name in await unknown_to_litellm(asked):
-        near = difflib.get_close_matches(name, (*_KINDS, *call_arguments()), n=1, cutoff=0.7)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        raise TypeError(
-            f"{name} is neither an argument of {operation} nor of LiteLLM; nothing was sent.{hint}"
-            f" What the provider alone knows goes into extra_body={{{name!r}: …}}"
-        )
+        words = f"{name} is not an argument of {operation}; nothing was sent."
+        if section := _OF_CONFIGURATION.get(name):
+            raise TypeError(
+                f"{words} It is set in the configuration: orchestrator.{section}.{name}"
+            )
+        if name in OF_COMPLETION:
+            raise TypeError(words)
+        known = (*OF_COMPLETION, *sorted(arguments_of_litellm()))
+        if near := difflib.get_close_matches(name, known, n=1, cutoff=_IS_MISTYPED):
+            own = f"extra_body={{{name!r}: …}}"
+            raise TypeError(f"{words} Did you mean {near[0]}? If the provider has it: {own}")
