@@ -123,8 +123,8 @@ def check_arguments(given: Mapping[str, object], *, only: Collection[str] = ()) 
 
 
 async def check_parameters(operation: str, parameters: Mapping[str, object]) -> None:
-    """Refuse an argument that is nearly one of LiteLLM's, a key of the configuration, or an argument
-    of other operations; any other that LiteLLM does not know is handed on to the provider.
+    """Refuse an argument that is nearly one of LiteLLM's, a key of the configuration, or one of
+    other operations; any other that LiteLLM does not know is handed on to the provider.
 
     Raises: TypeError: before anything is asked; the message says what may be meant.
     """
