@@ -218,14 +218,13 @@ def _bare(scan: Scan, at: int) -> bool:
     is_short = listed and listed.joint not in ("/", "|") and len(listed.names[0].split()) < 3
     if is_first and listed and not (is_short and listed.after == scan.clause(at)[1]):
         listed = _listed(scan, at, is_said=False) if is_joined else None
-    is_choice = is_first and listed and listed.joint == "or" and listed.longest < 3
-    least = 2 if is_choice and listed and (at, listed.after) == scan.clause(at) else 3
-    if listed is None or len(listed.names) < least or not scan.is_free(at, listed.after):
+    if listed is None or not scan.is_free(at, listed.after):
+        return False
+    is_clause = (at, listed.after) == scan.clause(at) and listed.longest < 4  # ``push, pull``
+    is_choice = is_first and is_clause and listed.joint == "or" and listed.longest < 3
+    if len(listed.names) < (2 if is_choice else 3):
         return False
     is_alike = is_alike and len({name.split()[0].casefold() for name in listed.names}) == 1
-    is_clause = (at, listed.after) == scan.clause(
-        at
-    ) and listed.longest < 4  # ``push, pull, wait.``
     if listed.joint not in ("or", "|", "/") and not is_alike and not is_clause:
         return False
     names, before = listed.names, scan.low(at - 1)
