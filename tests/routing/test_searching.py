@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -201,7 +202,9 @@ async def test_a_slow_engine_leaves_the_next_one_time(engines: SearchEngines) ->
     engines.plan("tavily", Found(pages(1)))
     found = await searched(configured(engines, "searxng", "tavily"), within_s=4)
     assert found.engine == "tavily"
-    assert found.failures[0].startswith("searxng: no answer within 2 s")
+    waited = re.match(r"searxng: no answer within ([\d.]+) s", found.failures[0])
+    assert waited is not None
+    assert 0 < float(waited[1]) <= 2  # half of what was left
 
 
 async def test_no_page_comes_twice_and_no_address_that_is_not_one(engines: SearchEngines) -> None:
