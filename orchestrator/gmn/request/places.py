@@ -43,7 +43,8 @@ def places(tokens: Sequence[Lexeme]) -> Iterator[Location]:
     """The places in a text, none inside of another."""
     at = 0
     while at < len(tokens):
-        found = _cell(tokens, at) or _row_and_column(tokens, at) or _corner(tokens, at)
+        found = _cell(tokens, at) or _row_and_column(tokens, at) or _named_cell(tokens, at)
+        found = found or _corner(tokens, at)
         if found:
             yield found
         at = found.after if found else at + 1
@@ -80,6 +81,14 @@ def _cell(tokens: Sequence[Lexeme], at: int) -> Location | None:
     if is_pair and _low(tokens, begin + 1) in (",", ";", "|", "/"):
         return Location(f"r{row}c{column}", at, begin + 4)
     return None
+
+
+def _named_cell(tokens: Sequence[Lexeme], at: int) -> Location | None:
+    """``the corner r2c2``: the cell, whatever stands there."""
+    if tokens[at].low not in ("corner", "tile", "field") or at + 1 == len(tokens):
+        return None
+    found = _cell(tokens, at + 1)
+    return found and found._replace(first=at)
 
 
 def _row_and_column(tokens: Sequence[Lexeme], at: int) -> Location | None:
