@@ -87,6 +87,8 @@ def _named_cell(tokens: Sequence[Lexeme], at: int) -> Location | None:
     """``the corner r2c2``: the cell, whatever stands there."""
     if tokens[at].low not in ("corner", "tile", "field") or at + 1 == len(tokens):
         return None
+    if not _LABEL.fullmatch(tokens[at + 1].low):
+        return None
     found = _cell(tokens, at + 1)
     return found and found._replace(first=at)
 

@@ -33,6 +33,12 @@ _WALLS = words("wall walls obstacle obstacles block blocks blocked")
 _FROM_ZERO = re.compile(r"\b(?:row|col|column)\s+(?:0|zero)\b", re.IGNORECASE)
 _BETWEEN = ARTICLES | words("at on in cell cells is are , and :")
 _SLIPS = words("slip slips slipping slippery icy fails fail wind windy drifts pushes course")
+_SIDES = {
+    **dict.fromkeys(words("top upper north"), "top"),
+    **dict.fromkeys(words("bottom lower south"), "bottom"),
+    **dict.fromkeys(words("left west"), "left"),
+    **dict.fromkeys(words("right east"), "right"),
+}
 
 
 def is_on_grid(draft: Draft, agent_type: str) -> bool:
@@ -108,11 +114,14 @@ def _cell(draft: Draft, one: Commitment | None, shape: tuple[int, int]) -> str:
     value = str(one.value)
     if cell := _placed(draft, value, one.about, shape):
         return cell
-    if is_place(value):
+    side = _side(draft, one, shape)
+    if side:
+        draft.assume(f"{value} is at {side}")
+    elif is_place(value):
         draft.ask(f"{value!r} is not a cell of the {shape[0]}x{shape[1]} grid: which is meant?")
     else:
         draft.ask(f"which cell of the {shape[0]}x{shape[1]} grid is {value!r}?")
-    return ""
+    return side
 
 
 def _placed(draft: Draft, place: str, about: str, shape: tuple[int, int]) -> str | None:
@@ -121,6 +130,18 @@ def _placed(draft: Draft, place: str, about: str, shape: tuple[int, int]) -> str
     if is_counted:
         draft.assume("rows and columns are counted from 1: row 1, column 1 is r0c0")
     return cell_at(place, *shape, is_counted=is_counted)
+
+
+def _side(draft: Draft, one: Commitment, shape: tuple[int, int]) -> str:
+    """The middle of the side on which something is said to be: ``the exit at the right``."""
+    after = draft.reading.text[one.span.end :].casefold().split()[:4]
+    said = next((_SIDES[w.strip(".,;")] for w in after if w.strip(".,;") in _SIDES), "")
+    if not said or not {"at", "on"} & set(after[:1]):
+        return ""
+    (rows, columns) = shape
+    at = {"top": (0, columns // 2), "bottom": (rows - 1, columns // 2),
+          "left": (rows // 2, 0), "right": (rows // 2, columns - 1)}[said]  # fmt: skip
+    return f"r{at[0]}c{at[1]}"
 
 
 def _unread_places(draft: Draft, shape: tuple[int, int]) -> Iterator[TextSpan]:

@@ -66,7 +66,7 @@ def test_a_negation_never_becomes_what_it_denies(text: str, kinds: set[str]) -> 
         ("reach the northwest corner", "top left corner"),
         ("reach the corner at the bottom right", "bottom right corner"),
         ("reach the corner r2c2", "r2c2"),
-        ("reach the tile (2, 3)", "r2c3"),
+        ("reach the tile r2c3", "r2c3"),
         ("reach the centre", "centre"),
         ("reach the center cell", "centre"),
     ],

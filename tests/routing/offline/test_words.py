@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli.main import main
+from orchestrator.config.paths import shipped
+from orchestrator.generation.evaluation.evaluate import Case, load_cases
 from orchestrator.generation.request_building import load_library
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.request.read import read
@@ -40,6 +42,13 @@ def test_a_sentence_becomes_its_model_or_valid_questions(one: Wanted) -> None:
     verdict = validate(what.spec)
     assert verdict.report.errors == ()
     assert verdict.report.runs is True
+
+
+@pytest.mark.parametrize(
+    "case", load_cases(shipped("prompts", "eval.yaml")), ids=lambda c: c.prompt
+)
+def test_what_eval_asks_becomes_a_model(case: Case) -> None:
+    assert questions_of(made(case.prompt, case.agent_type)) == ()
 
 
 #: Sentences that say enough for a person, and of which the provider asks more.
