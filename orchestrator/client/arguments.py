@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import os
 from collections.abc import Callable, Collection, Mapping
@@ -12,7 +13,7 @@ from typing import NamedTuple
 from orchestrator.config.settings import Budgets, Config, GenerationSettings, LimitSettings
 from orchestrator.gmn.acting.expectations import Expectation
 from orchestrator.gmn.model import GMNSpec
-from orchestrator.routing.parameters import arguments_of_litellm, unknown_to_litellm
+from orchestrator.routing.parameters import USUAL, arguments_of_litellm
 from orchestrator.types.messages import LLMMessage
 
 
@@ -130,16 +131,16 @@ async def check_parameters(operation: str, parameters: Mapping[str, object]) -> 
     """
     allowed = parameters.get("allowed_openai_params")
     stated = allowed if isinstance(allowed, list | tuple) else ()
-    asked = [name for name in parameters if name not in stated and not name.startswith("litellm_")]
-    for name in await unknown_to_litellm(asked):
+    for name in [name for name in parameters if name not in USUAL and name not in stated]:
+        section = _OF_CONFIGURATION.get(name)
+        near = difflib.get_close_matches(name, (*OF_COMPLETION, *USUAL), n=1, cutoff=_IS_MISTYPED)
+        if not (section or near) or name in await asyncio.to_thread(arguments_of_litellm):
+            continue
         words = f"{name} is not an argument of {operation}; nothing was sent."
-        if section := _OF_CONFIGURATION.get(name):
-            raise TypeError(
-                f"{words} It is set in the configuration: orchestrator.{section}.{name}"
-            )
+        if section:
+            place = f"orchestrator.{section}.{name}"
+            raise TypeError(f"{words} It is set in the configuration: {place}")
         if name in OF_COMPLETION:
             raise TypeError(words)
-        known = (*OF_COMPLETION, *sorted(arguments_of_litellm()))
-        if near := difflib.get_close_matches(name, known, n=1, cutoff=_IS_MISTYPED):
-            own = f"extra_body={{{name!r}: …}}"
-            raise TypeError(f"{words} Did you mean {near[0]}? If the provider has it: {own}")
+        own = f"extra_body={{{name!r}: …}}"
+        raise TypeError(f"{words} Did you mean {near[0]}? If the provider has it: {own}")

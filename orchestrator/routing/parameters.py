@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
-from typing import TYPE_CHECKING
 
 from orchestrator.routing import _litellm
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 #: What most calls have; for these alone LiteLLM is not loaded.
 USUAL = frozenset({
@@ -21,18 +16,6 @@ USUAL = frozenset({
     "extra_headers", "mock_response", "allowed_openai_params", "drop_params",
     "additional_drop_params", "top_k", "models",
 })  # fmt: skip
-
-
-async def unknown_to_litellm(names: Iterable[str]) -> list[str]:
-    """Those names that neither a call of LiteLLM nor one of its providers has an argument for.
-
-    LiteLLM does not know all arguments of all providers, and hands on what it does not know.
-    """
-    odd = [name for name in names if name not in USUAL]
-    if not odd:
-        return []
-    known = await asyncio.to_thread(arguments_of_litellm)
-    return [name for name in odd if name not in known]
 
 
 @functools.cache
