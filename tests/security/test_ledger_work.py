@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import datetime
 import json
-import sys
 import tracemalloc
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from orchestrator.cli.main import main
 from orchestrator.ledger.ledger import Ledger
+from tests.support.counting import calls_of
 
 NOW = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
 
@@ -39,22 +38,6 @@ def write(directory: Path, count: int) -> None:
             over.write(json.dumps({**line, "wire": [call]}, separators=(",", ":")) + "\n")
             line = {**line, "wire": [], "pending": [call], "outcome": "unfinished"}
             sent.write(json.dumps(line, separators=(",", ":")) + "\n")
-
-
-def calls_of(work: Callable[[], object]) -> int:
-    """How many Python functions are called."""
-    count = 0
-
-    def seen(*_: object) -> None:
-        nonlocal count
-        count += 1
-
-    sys.setprofile(seen)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return count
 
 
 def test_the_memory_of_usage_does_not_grow_with_the_ledger(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.gmn.request.read import MOST_CHARACTERS, read_request
 from tests.support.commitments import Sentence, sentences, shares
+from tests.support.counting import calls_of
 
 
 def _read(text: str) -> list[tuple[str, object]]:
@@ -182,19 +181,7 @@ def test_a_cost_is_of_the_deed_and_of_its_condition(text: str, about: str) -> No
 
 
 def _steps(text: str) -> int:
-    """How many functions, Python's own among them, are called, and generators resumed."""
-    count = 0
-
-    def seen(*_: object) -> None:
-        nonlocal count
-        count += 1
-
-    sys.setprofile(seen)
-    try:
-        read_request(text)
-    finally:
-        sys.setprofile(None)
-    return count
+    return calls_of(lambda: read_request(text))
 
 
 #: Repeated; {n} is another number each time.
