@@ -119,6 +119,7 @@ def test_a_refinement_is_shown_while_it_happens(
     expect(attempts.nth(0)).to_contain_text("1 error")  # while the second is under way
     expect(page.get_by_role("button", name="Stop")).to_be_visible()
     expect(attempts.nth(1)).to_contain_text("holds")
+    expect(page.get_by_role("tab", name="Compare")).to_be_visible()  # the answer took its place
     assert "agent runner" in text_of(page)
 
 
