@@ -82,7 +82,9 @@ BUDGET = {
     ),
     "ledger": Budget(320, 876, "sums of a month beside it, intent lines, private files"),
     "parsing": Budget(
-        400, 1613, "candidates, reasoning, patches; schemas of strangers: 340; addresses of pages"
+        400,
+        1623,
+        "candidates, reasoning, patches, long numbers; schemas of strangers: 340; addresses",
     ),
     "gmn": Budget(
         6500,

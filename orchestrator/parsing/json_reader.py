@@ -13,6 +13,7 @@ from pydantic_core import from_json
 
 from orchestrator.parsing.bounds import MOST_NESTED, json_value
 from orchestrator.parsing.lenient_json import ParseResult, begins_value, span_end, value_at
+from orchestrator.parsing.scalars import too_many_digits
 from orchestrator.parsing.scanning import blanked
 from orchestrator.types.pattern import pattern
 from orchestrator.types.work import look
@@ -253,6 +254,8 @@ def _why_not(text: str, found: Candidates, count: int) -> str:
         return f"not JSON: {words}; send the one that is meant alone"
     if not found.text.strip() and text.strip():
         return "not JSON: nothing but reasoning stands in the answer"
+    if long := too_many_digits(found.text):
+        return f"not JSON: {long}"
     try:
         json_value(unfence(found.text).body)
     except json.JSONDecodeError as error:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 
 from orchestrator.types.pattern import pattern
 
 # Leading zeros ("010") and separators ("1_000", "1,000") have more than one reading.
 _NUMBER = pattern(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 _FRACTION = pattern(r"([0-9]+)\s*/\s*([0-9]+)")
+_DIGITS = pattern(r"(?<![\w.\"'])[0-9]{640,}+(?![\w.\"'])")  # no lower limit can be set in Python
 _TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
 _NULLS = frozenset({"null", "none", "nil", "n/a", "n.a", "na", "undefined"})
 
@@ -33,6 +35,14 @@ def share_in(text: str) -> int | float | None:
         return over / under if over is not None and under else None
     number = number_in(text.removesuffix("%"))
     return number / 100 if number is not None and text.endswith("%") else number
+
+
+def too_many_digits(text: str) -> str:
+    """What to say of the first whole number in `text` that Python refuses to read, else empty."""
+    most = sys.get_int_max_str_digits()
+    lengths = (len(found[0]) for found in _DIGITS.finditer(text))
+    long = next((length for length in lengths if 0 < most < length), 0)
+    return f"a number of {long:,} digits; at most {most:,} digits are read" if long else ""
 
 
 def truth_in(text: str) -> bool | None:

@@ -81,3 +81,15 @@ def test_what_is_open_at_the_end_of_a_text_is_its_last_value() -> None:
     assert last_value('Draft: {"a": 1}. Final: {"a": 2, "b') == '{"a": 2, "b'
     assert last_value("No value yet [1") == "[1"
     assert last_value("<think>{") == ""
+
+
+@pytest.mark.parametrize("text", ['{"n": #}', "{n: #}", "[1, -#]", 'so: {"n": #,} it is', "#"])
+def test_a_number_of_too_many_digits_is_named_as_the_reason(text: str) -> None:
+    reason = "^not JSON: a number of 10,000 digits; at most 4,300 digits are read$"
+    with pytest.raises(ValueError, match=reason):
+        read_candidates(text.replace("#", "9" * 10_000))
+
+
+def test_digits_in_a_string_are_not_the_reason() -> None:
+    with pytest.raises(ValueError, match=r"^not JSON at line 1, column 7"):
+        read_candidates('{"n": "' + "9" * 10_000 + "}")

@@ -95,8 +95,10 @@ def coerce(tree: Mapping[str, object], names: Mapping[str, str] | None = None) -
 
 
 def _schema_finding(problem: Mapping[str, Any], walk: _Walk) -> Diagnostic:
-    pointer = pointer_to(*problem["loc"])
-    return finding("GMN010", f"{walk.called(pointer)}: {problem['msg']}", pointer=pointer)
+    pointer, words = pointer_to(*problem["loc"]), problem["msg"]
+    if type(number := problem["input"]) is int:  # one that no float holds
+        words = f"a number of {len(str(abs(number)))} digits; at most 1.8e308 is computed with"
+    return finding("GMN010", f"{walk.called(pointer)}: {words}", pointer=pointer)
 
 
 class _Form(NamedTuple):
@@ -279,13 +281,13 @@ class _Walk:
             share = share_in(value) if _is_share(kind, pointer) else None
             number = number_in(value) if share is None else share
             if number is not None:
-                self._coerced(f"{value!r} read as the number {number}", pointer)
+                self._coerced(f"{value!r:.80} read as the number {number}", pointer)
         elif isinstance(value, Share):
             number = float(value) if _is_share(kind, pointer) else None
         if isinstance(number, bool) or not isinstance(number, int | float):
             code = "GMN312" if "/table/" in pointer or "/values" in pointer else "GMN008"
             said = (
-                f"{value!r} is not"
+                f"{value!r:.80} is not"
                 if not isinstance(value, Share)
                 else (f"{value:.4g} is written as a percentage or a fraction, expected")
             )

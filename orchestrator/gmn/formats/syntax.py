@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from orchestrator.gmn.codes import finding
 from orchestrator.parsing.json_pointer import pointer_to
-from orchestrator.parsing.scalars import share_in
+from orchestrator.parsing.scalars import share_in, too_many_digits
 from orchestrator.parsing.scanning import Scanner
 from orchestrator.types.work import look
 
@@ -243,7 +243,7 @@ class Parser:
         content: Scalar | list[Value] | Block = text
         if kind == "number":
             self.numbers += 1
-            content = _number(text)
+            content = self._number(text)
         elif kind == "word":
             content = _WORDS.get(text, text)
         elif text == "[" and kind == "mark":
@@ -254,6 +254,13 @@ class Parser:
             raise self.broken("a value")
         self.here = next(self._tokens)
         return Value(content, offset, text)
+
+    def _number(self, text: str) -> Scalar:
+        try:
+            return _number(text)
+        except OverflowError as error:
+            place = self.places.at(self.here.offset)
+            raise BrokenSyntax(finding("GMN002", str(error), place=place)) from None
 
     def _list(self, depth: int) -> Value:
         start = self.take().offset
@@ -330,7 +337,9 @@ def _number(raw: str) -> Scalar:
         return float(raw)
     try:
         return int(raw)
-    except ValueError:
+    except ValueError as error:
+        if long := too_many_digits(raw):
+            raise OverflowError(long) from error
         return float(raw)
 
 

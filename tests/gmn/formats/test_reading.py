@@ -34,6 +34,29 @@ def test_findings_point_to_the_line_and_column_of_the_text() -> None:
     assert str(error).startswith("8:24: GMN105 error:")
 
 
+@pytest.mark.parametrize("spelling", ["text", "json"])
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_a_number_of_10000_digits_is_called_that_and_nothing_else(spelling: str, sign: str) -> None:
+    text = GOOD if spelling == "text" else json.dumps(spec_of(GOOD).to_json())
+    report = validate(text.replace("0.8", sign + "9" * 10_000, 1)).report
+    first = report.errors[0]
+    assert "a number of 10,000 digits; at most 4,300 digits are read" in str(first)
+    assert first.place == Position(6, 49) if spelling == "text" else first.place
+    assert not any("comma" in str(one) or " inf " in str(one) for one in report.diagnostics)
+    assert not any("comma" in str(one) for one in report.repairs)
+
+
+def test_a_number_that_no_float_holds_is_called_by_its_digits() -> None:
+    (error,) = validate(swapped("[[0.8", "[[" + "9" * 400)).report.errors
+    assert "a number of 400 digits; at most 1.8e308 is computed with" in error.message
+
+
+def test_a_long_string_in_the_place_of_a_number_is_shown_cut() -> None:
+    for old, new in (("[[0.8", f'[["{"9" * 10_000}"'), ("horizon: 2", f"horizon: {'x' * 10_000}")):
+        (error,) = validate(swapped(old, new)).report.errors
+        assert len(error.message) < 200
+
+
 def test_places_in_json_are_found_when_a_finding_needs_them() -> None:
     text = json.dumps(spec_of(GOOD).to_json(), indent=2).replace('"of": "place"', '"of": "plaice_"')
     error = next(d for d in validate(text).report.errors if d.code == "GMN105")
