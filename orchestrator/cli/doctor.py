@@ -130,6 +130,7 @@ def clock(now: datetime.datetime) -> Checked:
 def _deployments(found: Deployments, probed: Mapping[str, ProbeReport]) -> Iterator[Checked]:
     names = ", ".join(dict.fromkeys(one.group for one in found.ready))
     is_embedded = all(one.provider == "offline" for one in found.ready)
+    names = names or "no model: the configuration has search engines and no model_list"
     fix = "To ask a language model, set a key below or start a local server."
     yield Checked("can be called", names, fix if is_embedded else "")
     today = today_utc()

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.client_call import call_client
 from orchestrator.cli.output import GOOD, PROVIDER, echo_result, echo_stderr
+from orchestrator.config.settings import Config
+from orchestrator.models.deployments import deployments_of
+from orchestrator.types.errors import ConfigError
 
 if TYPE_CHECKING:
     import argparse
@@ -20,7 +24,8 @@ def run(arguments: argparse.Namespace) -> int:
     found = call_client(
         lambda orc: orc.search(
             arguments.query, max_results=arguments.max_results, engine=arguments.engine
-        )
+        ),
+        config=_config(),
     )
     echo_result(arguments, dataclasses.asdict(found), _lines(found))
     for failure in found.failures:
@@ -33,6 +38,23 @@ def run(arguments: argparse.Namespace) -> int:
     if not found.hits:
         echo_stderr(f"{found.engine} found nothing")
     return GOOD
+
+
+def _config() -> Config:
+    """The user's configuration, without its models where none can be called: a search needs none.
+
+    Raises: ConfigError: the file cannot be read.
+    """
+    config = Config.load(None, os.environ)
+    try:
+        deployments_of(config, os.environ)
+    except ConfigError as error:
+        echo_stderr(f"note: {error} A search needs no model, and goes on.")
+    else:
+        return config
+    ours = config.orchestrator
+    ours = ours.model_copy(update={"search": ours.search})  # stated, so that it is enough
+    return config.model_copy(update={"model_list": (), "orchestrator": ours})
 
 
 def _lines(found: SearchResults) -> Iterator[str]:

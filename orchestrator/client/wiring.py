@@ -85,7 +85,7 @@ class Wiring:
             settings.budgets.tokens_per_request,
             must_write=settings.budgets.must_be_on_the_bill,
         )
-        if self.config.search_tools or "search" in settings.model_fields_set:
+        if self.config.is_searched:
             _ = self._searcher  # what is wrong with it is said now, not in the first search
         self._open = Once(self._load)  # an event loop must not wait for the disk
 

@@ -242,6 +242,11 @@ class Config(BaseModel):
     __str__ = __repr__
 
     @property
+    def is_searched(self) -> bool:
+        """Whether the configuration says anything about searches."""
+        return bool(self.search_tools) or "search" in self.orchestrator.model_fields_set
+
+    @property
     def unused(self) -> tuple[str, ...]:
         """Keys that LiteLLM's proxy knows and this package does not use."""
         return tuple(sorted(self._unused()))

@@ -48,9 +48,13 @@ def replayed_deployments(config: Config, recorded: Mapping[str, Any]) -> Deploym
 def deployments_of(config: Config, environ: Mapping[str, str]) -> Deployments:
     """Resolve ``os.environ/KEY``, leave out what has no key, and settle the routes.
 
+    Without a ``model_list`` a configuration of search engines has no deployments.
+
     Raises: ConfigError: a route or a fallback names a group that does not exist, nothing can be
         called, or an ``os.environ/KEY`` in ``router_settings`` is not set.
     """
+    if not config.model_list and config.is_searched:
+        return Deployments((), (), {}, Secret({}))
     environ = {**environ, **config.environment_variables}
     ready: list[Deployment] = []
     skipped: list[SkippedDeployment] = []

@@ -43,6 +43,11 @@ class RouteTable:
             NoDeploymentError: it is known and cannot be called; the message says why.
         """
         known = self._known
+        if not known.ready and not known.skipped:
+            raise NoDeploymentError(
+                "no model can be called: the configuration has search engines and no model_list."
+                " Add one to ask a model, or search alone."
+            )
         if provider is not None:
             return self._of_provider(provider)
         if (model is None or model == "default") and self._takes_all:

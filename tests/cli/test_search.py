@@ -99,6 +99,37 @@ def test_what_is_missing_is_named(
     assert server.asked == []
 
 
+@pytest.mark.parametrize(
+    "models",
+    ["", "model_list: [{model_name: m, litellm_params: {model: o/m, api_key: os.environ/NONE}}]"],
+)
+def test_no_model_is_needed(
+    server: SearchEngines,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    models: str,
+) -> None:
+    server.plan("searxng", Found(pages(1)))
+    monkeypatch.setenv("DEFAULT_LLM_MODEL", "m" if models else "")
+    path = Path(os.environ["ORCHESTRATOR_CONFIG"])
+    path.write_text(f"search_tools: {json.dumps([server.tool('searxng')])}\n{models}\n")
+    assert main(["search", "q"]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("[1] Title 0")
+    assert ("A search needs no model" in err) is bool(models)
+    assert main(["ask", "hello"]) == (2 if models else 3)
+    assert "can be called" in capsys.readouterr().err
+
+
+def test_doctor_says_that_searches_alone_can_be_made(
+    server: SearchEngines, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = Path(os.environ["ORCHESTRATOR_CONFIG"])
+    path.write_text(f"search_tools: {json.dumps([server.tool('searxng')])}\n")
+    main(["doctor"])
+    assert "no model: the configuration has search engines" in capsys.readouterr().out
+
+
 def test_without_the_extra_the_command_that_installs_it_is_said(
     server: SearchEngines, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,13 @@ from typing import Any
 
 import pytest
 
-from orchestrator import BudgetExceededError, ConfigError, MissingExtraError, Orchestrator
+from orchestrator import (
+    BudgetExceededError,
+    ConfigError,
+    MissingExtraError,
+    NoDeploymentError,
+    Orchestrator,
+)
 from orchestrator.routing._litellm import loaded
 from orchestrator.types.events import Done, Searched
 from tests.support.documents import GOOD
@@ -226,6 +232,18 @@ async def test_without_an_engine_always_is_refused_and_auto_says_so(
         answer = await orc.generate(QUESTION, search="auto")
     assert answer.search.status == "failed"
     assert "search" in answer.search.reason
+
+
+async def test_search_engines_alone_can_be_searched_and_nothing_else(
+    engines: SearchEngines,
+) -> None:
+    async with Orchestrator({"search_tools": [engines.tool("searxng")]}) as orc:
+        assert [hit.title for hit in (await orc.search("rate")).hits] == ["Euro rate", "Markets"]
+        calls = (orc.generate(QUESTION), orc.generate_gmn("a mouse", model="m"),
+                 orc.plan("a mouse"), orc.acompletion(messages=[]))  # fmt: skip
+        for call in calls:
+            with pytest.raises(NoDeploymentError, match="search engines and no model_list"):
+                await call
 
 
 async def test_snippets_are_shown_in_their_block_without_a_reading_call(
