@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.files import read_source
+from orchestrator.cli.files import MOST_BYTES, read_source
 from orchestrator.cli.output import echo_stderr
 from orchestrator.gmn.imports import FORMS, KINDS, LEFT_OUT
 from orchestrator.gmn.validate import validate
@@ -36,6 +36,9 @@ def written(arguments: argparse.Namespace, spec: GMNSpec) -> str:
     text = FORMS[arguments.to](spec)
     if left := LEFT_OUT.get(arguments.to):
         echo_stderr(f"{arguments.file}: {arguments.to} has no place for {left}: left out")
+    if (size := len(text.encode())) > MOST_BYTES:
+        words = f"this {arguments.to} has {size:,} bytes; orchestrator reads at most {MOST_BYTES:,}"
+        echo_stderr(f"{arguments.file}: {words}: keep the document itself, too")
     return text
 
 

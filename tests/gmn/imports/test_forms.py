@@ -75,6 +75,19 @@ def test_a_form_that_cannot_hold_the_model_says_so(tmp_path: Path, capsys: Outpu
     assert "pymdp cannot express the discount 0.9" in capsys.readouterr().err
 
 
+def test_a_form_that_grows_beyond_what_is_read_says_so(tmp_path: Path, capsys: Output) -> None:
+    path = tmp_path / "model.gmn"
+    small = (LIBRARY / "explorer.gmn").read_text()
+    path.write_text(small.replace("[5, 5]", "[20, 20]").replace("r4c4", "r19c19"))
+    assert main(["format", str(path), "--to", "pomdp"]) == 0
+    said = capsys.readouterr()
+    assert len(said.out) > 1_048_576
+    assert "bytes; orchestrator reads at most 1,048,576: keep the document" in said.err
+    path.write_text(small)
+    assert main(["export", str(path), "--to", "pomdp"]) == 0
+    assert "reads at most" not in capsys.readouterr().err
+
+
 def test_names_in_a_script_are_only_ever_strings() -> None:
     evil = '"""\nimport os\nos.abort()\n""" \'\'\''
     spec = spec_of(GOOD).model_copy(update={"name": evil, "description": evil})
