@@ -297,6 +297,7 @@ def test_a_tenant_sees_nothing_of_another(wire: WireServer, with_keys: Served) -
         session, turn = mine["session_id"], mine["interaction_id"]
         paths = {
             "conversation_id": session, "turn_id": turn, "persona_id": "mine", "name": "mine",
+            "model": "mine",
         }  # fmt: skip
         document = one.get("/openapi.json").json()
         for path, operations in document["paths"].items():
