@@ -48,12 +48,12 @@ BUDGET = {
     ),
     "server": Budget(
         1200,
-        4262,
+        4286,
         "a gate against strangers, OpenAI's shape, streams that go on, keys, tools; LSP, a page",
     ),
     "agents": Budget(
         1100,
-        2428,
+        2451,
         "conversations in two databases, turns that survive a kill, personas; tasks: 836",
     ),
     "client": Budget(

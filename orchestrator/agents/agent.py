@@ -24,16 +24,16 @@ from orchestrator.agents.errors import DatabaseError, NotFoundError
 from orchestrator.agents.formatter import formatter_of
 from orchestrator.agents.interaction import Call, Interaction
 from orchestrator.agents.live import LiveTurn
+from orchestrator.agents.persona import PersonaConfig
 from orchestrator.agents.retrieval import Retrieval
 from orchestrator.types.errors import CacheMissError, OrchestratorError
 from orchestrator.types.visible import logger_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from orchestrator.agents.bus import TurnEvent
     from orchestrator.agents.memory import Memory, Turn
-    from orchestrator.agents.persona import PersonaConfig
     from orchestrator.agents.personas import Personas
     from orchestrator.client.orchestrator import Orchestrator
     from orchestrator.types.requests import Answer
@@ -116,9 +116,9 @@ class LLMAgent:
         conversation = await asyncio.to_thread(
             self.memory.conversation, turn.conversation_id, tenant=turn.tenant
         )
-        persona = await asyncio.to_thread(self.personas.get, conversation.persona_id)
+        persona = await asyncio.to_thread(self._persona_of, turn, conversation.persona_id)
         call = Call(
-            turn.message, conversation.user_id, conversation.persona_id, conversation.id,
+            turn.message, conversation.user_id, persona.id, conversation.id,
             tenant=turn.tenant, key=turn.key, is_streamed=True,
         )  # fmt: skip
         return self._live.get(turn.id) or self._begun(turn, persona, call, time.perf_counter())
@@ -138,7 +138,7 @@ class LLMAgent:
                 await asyncio.to_thread(self.memory.fail, turn, _INTERRUPTED)
             else:
                 found += 1
-                details = _details(answer, (turn.asked or {})["notes"])
+                details = _details(answer, turn.asked or {})
                 await asyncio.to_thread(self.memory.answer, turn.id, answer.text, details)
         return found, missing
 
@@ -178,13 +178,24 @@ class LLMAgent:
             conversation = self.memory.conversation(place, tenant=call.tenant)
             if conversation.user_id != call.user_id:
                 raise NotFoundError(f"there is no conversation {place!r}")
+            if known:
+                return self._persona_of(known, conversation.persona_id), known
             persona_id = persona_id or conversation.persona_id
         persona = self.personas.get(persona_id or self.default_persona)
-        if known:
-            return persona, known
         _check_message(call.message, persona)
         formatter_of(persona)
         return persona, self.memory.begin(call, persona.id)
+
+    def _persona_of(self, turn: Turn, usual: str) -> PersonaConfig:
+        """Who was asked. An answer that is there is given though its persona is gone, plain."""
+        asked = turn.asked or {}
+        name = turn.details.get("persona") or asked.get("persona") or usual
+        try:
+            return self.personas.get(name)
+        except NotFoundError:
+            if turn.state != "answered":
+                raise
+            return PersonaConfig(id=name, name=name)
 
     def _begun(self, turn: Turn, persona: PersonaConfig, call: Call, began: float) -> LiveTurn:
         live = LiveTurn(turn.id, turn.conversation_id, turn.number)
@@ -222,7 +233,7 @@ class LLMAgent:
                 return await self._repeated(live, turn, persona, began)
             asked = turn.asked or asked
             answer = await self._paid_once(live, turn, asked, call)
-            details = _details(answer, asked["notes"])
+            details = _details(answer, asked)
             event(Generated, details=details)
             kept = await asyncio.to_thread(self.memory.answer, turn.id, answer.text, details)
             del self._unkept[turn.id]
@@ -273,6 +284,7 @@ class LLMAgent:
             "model": given["model"] or persona.route,
             "parameters": {name: value for name, value in stated.items() if value is not None},
             "notes": list(notes),
+            "persona": persona.id,
         }
 
     async def _ask(
@@ -317,15 +329,16 @@ def _check_message(message: str, persona: PersonaConfig) -> None:
         raise ValueError(words) from None
 
 
-def _details(answer: Answer, notes: Sequence[str]) -> dict[str, Any]:
+def _details(answer: Answer, asked: Mapping[str, Any]) -> dict[str, Any]:
     return {
+        "persona": asked.get("persona"),
         "model": answer.model,
         "provider": answer.provider,
         "usage": dataclasses.asdict(answer.usage),
         "cost_usd": answer.cost_usd,
         "billed_usd": answer.billed_usd,
         "finish": answer.finish,
-        "notes": list(notes),
+        "notes": list(asked["notes"]),
     }
 
 

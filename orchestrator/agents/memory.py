@@ -199,7 +199,8 @@ class Memory:
                  "max_tokens": call.max_tokens, "context": call.context}  # fmt: skip
         turn = Turn(
             str(uuid.uuid4()), conversation_id, counted.turns, call.tenant, call.key,
-            call.message, "asked", asked={"given": given}, asked_at=time.time(), owner=owner,
+            call.message, "asked", asked={"given": given, "persona": persona_id},
+            asked_at=time.time(), owner=owner,
         )  # fmt: skip
         connection.execute(
             made.WRITE_TURN,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import ValidationError
 
-from orchestrator.agents.errors import NotFoundError
+from orchestrator.agents.errors import DatabaseError, NotFoundError
 from orchestrator.agents.persona import PersonaConfig
 from orchestrator.config.files import line_of, yaml_value
 from orchestrator.config.paths import shipped
@@ -81,18 +82,23 @@ class Personas:
         """
         kept = persona if isinstance(persona, PersonaConfig) else _checked(persona, "persona")
         directory = self._directory()
-        make_private(directory)
         path = directory / f"{kept.id}.yaml"
         # PyYAML writes this one line break plain, and reads a blank.
         plain = "\x85" not in kept.model_dump_json()
         text = yaml.safe_dump(kept.model_dump(mode="json"), sort_keys=False, allow_unicode=plain)
         beside = directory / f".{kept.id}.{os.getpid()}.{threading.get_ident()}.tmp"
-        beside.unlink(missing_ok=True)
-        with os.fdopen(
-            open_private(beside, os.O_WRONLY | os.O_EXCL), "w", encoding="utf-8"
-        ) as file:
-            file.write(text)
-        beside.replace(path)
+        try:
+            make_private(directory)
+            beside.unlink(missing_ok=True)
+            with os.fdopen(
+                open_private(beside, os.O_WRONLY | os.O_EXCL), "w", encoding="utf-8"
+            ) as file:
+                file.write(text)
+            beside.replace(path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                beside.unlink(missing_ok=True)
+            raise _unkept(kept.id, error) from None
         return kept
 
     def delete(self, persona_id: str) -> None:
@@ -108,6 +114,8 @@ class Personas:
             held[0].unlink()
         except FileNotFoundError:
             raise NotFoundError(f"there is no persona {persona_id!r} any more") from None
+        except OSError as error:
+            raise _unkept(persona_id, error) from None
 
     def _directory(self) -> Path:
         if self._own is None:
@@ -140,6 +148,11 @@ class Personas:
                 _log.warning("%s %s", error, held)
                 self._read[path] = known = (signature, known[1] if known else None)
         return known[1]
+
+
+def _unkept(persona_id: str, error: OSError) -> DatabaseError:
+    words = f"the file of persona {persona_id!r} cannot be changed now ({error.strerror})"
+    return DatabaseError(f"{words}; see to room and rights in the directory of personas")
 
 
 def _signature(path: Path) -> _Signature:

@@ -14,6 +14,7 @@ try:
     from fastapi.exceptions import RequestValidationError
     from starlette.exceptions import HTTPException
     from starlette.middleware.cors import CORSMiddleware
+    from starlette.routing import Match
 except ModuleNotFoundError as error:
     raise MissingExtraError("The HTTP service", "server") from error
 
@@ -127,6 +128,9 @@ async def _failed(request: Request, error: Exception) -> Response:
 async def _invalid(request: Request, error: Exception) -> Response:
     """What is wrong with a body, field by field; never its values, which may be private."""
     assert isinstance(error, RequestValidationError)
+    if error.errors()[0]["type"] == "json_invalid":
+        words = f"the body is not JSON: {error.errors()[0]['ctx']['error']}"
+        return problem_response(Problem(400, "json", words), request.url.path)
     found = [
         {"at": visible("/".join(map(str, one["loc"]))), "says": visible(one["msg"])}
         for one in error.errors()[:20]
@@ -140,7 +144,20 @@ async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if isinstance(error.__cause__, Problem):  # of the gate, while the body was read
         return problem_response(error.__cause__, request.url.path)
-    kinds = {404: "not_found", 405: "method"}
+    kinds = {400: "json", 404: "not_found", 405: "method"}
     words = f"{request.method} {request.url.path}: {error.detail}"
-    kind = kinds.get(error.status_code, "http")
-    return problem_response(Problem(error.status_code, kind, words), request.url.path)
+    problem = Problem(error.status_code, kinds.get(error.status_code, "http"), words)
+    response = problem_response(problem, request.url.path)
+    if error.status_code == 405:
+        response.headers["Allow"] = _allowed(request)
+    return response
+
+
+def _allowed(request: Request) -> str:
+    """The verbs of a path, of which each has a route of its own."""
+    found = []
+    for verb in ("DELETE", "GET", "POST", "PUT"):
+        scope = {**request.scope, "method": verb}
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.router.routes):
+            found += [verb, "HEAD"] if verb == "GET" else [verb]
+    return ", ".join(found)

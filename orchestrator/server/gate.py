@@ -42,7 +42,10 @@ _POLICY = b"default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-ac
 _MOST_CLIENTS = 10_000
 _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\[\]:@/]+))(?::\d{1,5})?")
 #: Twice in a request they would say two things, and who reads which is not known.
-_ONCE = (b"host", b"authorization", b"x-api-key", b"origin", b"content-type", b"content-length")
+_ONCE = (
+    b"host", b"authorization", b"x-api-key", b"origin", b"content-type", b"content-length",
+    b"idempotency-key", b"last-event-id",
+)  # fmt: skip
 _STREAM = b"text/event-stream"
 #: They stay open, so they are counted apart from requests.
 MOST_SOCKETS = 64
@@ -144,6 +147,8 @@ class Gate:
 
     async def _served(self, scope: Scope, receive: Receive, sent: _Sent) -> None:
         bounded = _Bounded(receive, self._settings.body_kb * 1024)
+        if scope["method"] == "HEAD":  # the server leaves the body out
+            scope = {**scope, "method": "GET"}
         try:
             # A stream takes as long as it takes; its parts have bounds of their own.
             async with asyncio.timeout(self._settings.deadline_s) as timeout:

@@ -49,6 +49,7 @@ _EMBEDDING_BODY = document.body_of(
     ("model", "input"), {"model": {"type": "string"}, "input": {"type": ["string", "array"]}},
     {"model": "default", "input": ["a text"]},
 )  # fmt: skip
+_MODEL = {"object": "model", "created": 0, "owned_by": "gmn"}
 #: They say who asks and what another service keeps; they are taken, and not passed on.
 _NOT_PASSED_ON = frozenset({"user", "metadata", "store"})
 
@@ -59,8 +60,15 @@ async def models(request: Request) -> dict[str, Any]:
     known = await service(request).orc.models()
     names = dict.fromkeys((*known.routes, *known.groups()))
     ids = [*names, *(f"{_OURS}{name}" for name in names)]
-    listed = [{"id": name, "object": "model", "created": 0, "owned_by": "gmn"} for name in ids]
-    return {"object": "list", "data": listed}
+    return {"object": "list", "data": [_MODEL | {"id": name} for name in ids]}
+
+
+@router.get("/models/{model:path}")
+async def one_model(model: str, request: Request) -> dict[str, Any]:
+    """One of them."""
+    if (found := _MODEL | {"id": model}) not in (await models(request))["data"]:
+        raise Problem(404, "not_found", f"there is no model {model!r}; see /v1/models")
+    return found
 
 
 @router.post("/chat/completions", openapi_extra=_CHAT_BODY, responses=document.events())

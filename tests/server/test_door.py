@@ -333,3 +333,67 @@ async def test_tools_of_a_tenant_give_nothing_of_another(
                 assert not made.structured_content["cached"]
         assert with_keys.client(text).get("/api/usage").json()["requests"] == 1
     assert len(wire.requests) == 2
+
+
+def test_every_path_says_which_verbs_it_takes_and_head_is_one_where_get_is(running: Served) -> None:
+    """RFC 9110: GET and HEAD are taken by every server (9.1), a 405 names the verbs (15.5.6)."""
+    with running.client() as http:
+        refused = http.patch("/api/personas/cherry", json={})
+        assert refused.headers["allow"] == "DELETE, GET, HEAD, PUT"
+        assert http.get("/api/llm/interact").headers["allow"] == "POST"
+        for path in ("/", "/healthz", "/readyz", "/metrics", "/page/page.js", "/v1/models"):
+            found = http.head(path)
+            assert (found.status_code, found.content) == (200, b""), path
+        assert http.head("/api/personas/nobody").status_code == 404
+
+
+@pytest.mark.parametrize("body", [b'{"a":', b"[" * 100_000, b'{"message":"\xff"}', b"9" * 5000])
+def test_what_is_not_json_is_a_400_that_says_so(running: Served, body: bytes) -> None:
+    headers = {"Content-Type": "application/json"}
+    with running.client(headers=headers) as http:
+        for path in ("/api/llm/interact", "/api/gmn/validate"):
+            found = http.post(path, content=body)
+            assert (found.status_code, found.json()["type"]) == (400, "urn:gmn:problem:json")
+
+
+def test_a_request_has_one_idempotency_key(running: Served) -> None:
+    with running.client() as http:
+        keys = [("Idempotency-Key", "a"), ("Idempotency-Key", "b")]
+        found = http.post("/api/llm/interact", json={"message": "hi"}, headers=keys)
+        assert (found.status_code, found.json()["type"]) == (400, "urn:gmn:problem:header")
+
+
+def test_a_model_is_found_by_its_name(running: Served) -> None:
+    with running.client() as http:
+        assert http.get("/v1/models/gmn/default").json()["id"] == "gmn/default"
+        assert http.get("/v1/models/nope").json()["error"]["code"] == "not_found"
+
+
+def test_a_persona_whose_file_cannot_be_changed_is_a_503(running: Served) -> None:
+    directory = Path(running.service.settings.personas)
+    (directory / "zed.yaml").mkdir(parents=True)
+    with running.client() as http:
+        put = http.put("/api/personas/zed", json={"id": "zed", "name": "Zed"})
+        removed = http.delete("/api/personas/zed")
+    assert [put.status_code, removed.status_code] == [503, 503]
+    assert [path.name for path in directory.iterdir()] == ["zed.yaml"]
+
+
+def test_a_message_sent_again_is_answered_by_who_was_asked_though_it_is_gone(
+    running: Served,
+) -> None:
+    with running.client() as http:
+        bob = {"id": "bob", "name": "Bob", "style": {"opening": "Bob: "}}
+        http.put("/api/personas/bob", json=bob)
+        body = {"message": "hi", "user_id": "sent-again", "persona_id": "bob"}
+        headers = {"Idempotency-Key": "of-bob"}
+        first = http.post("/api/llm/interact", json=body, headers=headers).json()
+        other = {**body, "persona_id": "tutor"}
+        again = http.post("/api/llm/interact", json=other, headers=headers).json()
+        assert (again["persona"], again["response"]) == ("bob", first["response"])
+        assert http.delete("/api/personas/bob").status_code == 204
+        gone = http.post("/api/llm/interact", json=body, headers=headers).json()
+        assert gone["response"] == first["response"].removeprefix("Bob: ")
+        assert gone["repeated"]
+        events = http.get(f"/api/llm/turns/{first['interaction_id']}/events")
+        assert "RUN_FINISHED" in events.text

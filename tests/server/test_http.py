@@ -260,7 +260,7 @@ def test_bodies_are_bounded_whatever_they_say_of_their_length(http: httpx.Client
     deep = b'{"document": ' + b'{"a":' * 50_000 + b"1" + b"}" * 50_000 + b"}"
     found = http.post("/api/gmn/validate", content=deep, headers=headers)
     assert 400 <= found.status_code < 500
-    assert http.post("/api/llm/interact", content=b"{", headers=headers).status_code == 422
+    assert http.post("/api/llm/interact", content=b"{", headers=headers).status_code == 400
     listed = http.post("/v1/chat/completions", content=b"[" * 10**5, headers=headers)
     assert listed.status_code == 400
 
@@ -297,6 +297,7 @@ def test_a_tenant_sees_nothing_of_another(wire: WireServer, with_keys: Served) -
         session, turn = mine["session_id"], mine["interaction_id"]
         paths = {
             "conversation_id": session, "turn_id": turn, "persona_id": "mine", "name": "mine",
+            "model": "mine",
         }  # fmt: skip
         document = one.get("/openapi.json").json()
         for path, operations in document["paths"].items():
