@@ -68,7 +68,7 @@ BUDGET = {
     ),
     "routing": Budget(
         1900,
-        5906,
+        5909,
         "the embedded provider: 1,136; batch endpoints, estimates, probes, search, mute streams",
     ),
     "models": Budget(
@@ -86,8 +86,8 @@ BUDGET = {
     ),
     "gmn": Budget(
         6500,
-        20164,
-        "plans that branch; other tools: 3,532, sentences: 2,317, pictures: 1,191",
+        ,
+        "plans that branch; other tools: 3,532, sentences: 2,360, pictures: 1,191",
     ),
     "types": Budget(
         400,

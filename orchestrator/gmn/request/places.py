@@ -23,7 +23,7 @@ _OTHER = words("far near opposite other first last")
 _SIDES = _TOP | _BOTTOM | _LEFT | _RIGHT | _OTHER
 _CENTRE = words("centre center middle")
 _TILES = words("corner tile field square")
-_PLACING = _TILES | words("cell at in on from to enter enters reach avoid position")
+_PLACING = _TILES | words("cell at in on from to enter enters entering reach avoid position")
 _ORDINALS = {word: n for n, word in enumerate(
     ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"), 1
 )}  # fmt: skip

@@ -17,6 +17,7 @@ from orchestrator.gmn.model import (
 )
 from orchestrator.gmn.request.directions import MOTION, level_step, orientation, ring_step
 from orchestrator.gmn.request.names import roots, roots_of
+from orchestrator.gmn.request.subjects import RULE as SUBJECTS
 from orchestrator.gmn.request.tokens import words
 from orchestrator.routing.offline.draft import UNSAID, labelled, near
 from orchestrator.routing.offline.sensing import looking, seen
@@ -133,6 +134,8 @@ def _parts(draft: Draft, effects: Sequence[Effect]) -> Parts:
         names = (UNSAID,)
     states = draft.fitting(labelled(names), "max_states")
     named = draft.names.actions or tuple(dict.fromkeys(e.action for e in effects if e.action))
+    if any(one.rule == SUBJECTS for one in draft.of("actions")):
+        draft.assume(f"what it can do is what is said to do something: {', '.join(named)}")
     has_idle = any(_is_idle(name) for name in named)
     if named and not draft.names.actions and not has_idle and any(e.is_alone for e in effects):
         named = (*named, "wait")
