@@ -86,7 +86,7 @@ BUDGET = {
     ),
     "gmn": Budget(
         6500,
-        ,
+        20217,
         "plans that branch; other tools: 3,532, sentences: 2,360, pictures: 1,191",
     ),
     "types": Budget(
