@@ -68,7 +68,7 @@ BUDGET = {
     ),
     "routing": Budget(
         1900,
-        5906,
+        5912,
         "the embedded provider: 1,136; batch endpoints, estimates, probes, search, mute streams",
     ),
     "models": Budget(

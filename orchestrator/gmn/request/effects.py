@@ -14,6 +14,7 @@ from orchestrator.gmn.request.commitment import Effect, TextSpan
 from orchestrator.gmn.request.directions import DOWN, MOTION, UP, orientation
 from orchestrator.gmn.request.names import found_in, named_by_word, names_of, roots
 from orchestrator.gmn.request.scan import ARTICLES
+from orchestrator.gmn.request.subjects import add_subjects
 from orchestrator.gmn.request.tokens import number, words
 
 if TYPE_CHECKING:
@@ -49,8 +50,7 @@ _APART = frozenset(",;:.!?\n")
 _OFTEN = words("( ) % percent per cent with probability chance of a the time times out half third")
 _TOWARDS = words("towards toward nearer closer")
 _ONE = words("one a 1")
-_WHOLLY = words("completely fully entirely totally")
-_OPPOSITE = words("opposite reverse")
+_WHOLLY, _OPPOSITE = words("completely fully entirely totally"), words("opposite reverse")
 #: Between the two states of ``a to b``, and what may stand before them.
 _BETWEEN_STATES = ARTICLES | words("to into - > \u2192 = in on at")
 _LEADING = ARTICLES | words("- * \u2022 then and from")
@@ -96,6 +96,9 @@ def read_effects(scan: Scan) -> None:
     names = names_of(scan.text, scan.found)
     if not names.states:
         return
+    if not names.actions:
+        add_subjects(scan, _segments(scan), names.states, HAPPENS | _CAUSE)
+        names = names_of(scan.text, scan.found)
     _take_repeated(scan, names)
     verb, last, shared = "", _NOBODY, list[Effect]()
     for begin, end in _segments(scan):
@@ -349,7 +352,9 @@ def _step(segment: _Segment, label: str) -> int:
 
 def _is_held(segment: _Segment) -> bool:
     said = segment.low
-    return any(tuple(said[n : n + len(held)]) == held for held in _HELD for n in range(len(said)))
+    is_left = "leaves" in said[-3:-1] and said[-1] in ("it", "them", "alone")
+    held = (tuple(said[n : n + len(one)]) == one for one in _HELD for n in range(len(said)))
+    return is_left or any(held)
 
 
 def _shown(segment: _Segment) -> Effect | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from orchestrator.gmn.request.scan import ARTICLES, BOUNDARIES
+from orchestrator.gmn.request.ranges import noun_range_at, range_at
+from orchestrator.gmn.request.scan import ARTICLES, BOUNDARIES, PARTICLES
 from orchestrator.gmn.request.tokens import number, words, words_of
-from orchestrator.types.pattern import pattern
 
 if TYPE_CHECKING:
     from orchestrator.gmn.request.commitment import Kind
@@ -16,7 +16,7 @@ _STATES = words("state states condition conditions situation situations phases m
 _OBSERVATIONS = words(
     "observation observations signal signals reading readings cue cues symptom symptoms percept"
     " percepts observe observes sees hears reads senses says shows displays smells feels notices"
-    " perceives"
+    " perceives looks look seems appears sounds"
 )
 _ACTIONS = words(
     "action actions move moves choice choices decision decisions chooses choose choosing choices"
@@ -41,12 +41,11 @@ _LINKS = _SAYING | words(
 _OPENING = frozenset("([{")
 _PRONOUNS = words("them these those us its")
 _TRAILING = words("it them one him her itself")
+_PUTS, _INTO = words("put place drop throw file toss"), words("in into on onto")
 _GOES = words("moves move goes go steps drives walks runs jumps flies travels")
+_REACHES = words("ranges range runs extends numbered reaches")
 _WAYS = words("up down left right forward forwards back backward backwards north south east west")
 _STAYING = words("stay wait")
-_RANGE = pattern(r"([A-Za-z_]{0,24})(\d{1,4})(?:-([A-Za-z_]{0,24})(\d{1,4}))?")
-_LETTERS = pattern(r"([A-Z])-([A-Z])")
-_RANGE_SIGNS = words("to through until \u2026") | _DASHES
 _BULLETS = words("\u2022 * -")
 _SKIPPED = ARTICLES | _BULLETS | words("to either just simply") | {"\n"}
 _PLACING = words("in at on")
@@ -55,7 +54,6 @@ _MOST_SKIPPED = 4
 _MOST_BRACKETED = 8
 _MOST_OBJECT = 4
 _OBJECTS = words("to in into on onto up at with off out from over through for")
-_MOST_RANGE = 256
 _MOST_ITEMS, _MOST_BARE = 256, 64  # names of a list, where it is announced and where it is not
 
 
@@ -78,7 +76,7 @@ def read_lists(scan: Scan) -> None:
             _ = _after_noun(scan, at, word) or _after_verb(scan, at, word) or _ways(scan, at, word)
     for at, word in scan.walk():
         if not scan.taken[at] and scan.tokens[at].is_word and word not in BOUNDARIES:
-            _ = _of_plural(scan, at, word) or _bare(scan, at)
+            _ = _of_plural(scan, at, word) or _numbered(scan, at) or _bare(scan, at)
     scan.bracketed.clear()
     for at, token in enumerate(scan.tokens):
         if token.is_quoted and not scan.taken[at]:
@@ -117,6 +115,8 @@ def _after_verb(scan: Scan, at: int, word: str) -> bool:
     kind = _kind_of_verb(scan, at, word)
     if kind is None:
         return False
+    if word == "it" and scan.low(at - 1) in _PUTS and scan.low(at + 1) in _INTO:
+        return _put(scan, at)
     at += kind == "states" and word in _MODALS  # ``can be off, low or high``
     begin = at + 1 + (scan.low(at + 1) in ("to", "either"))
     is_whole = word in _MODALS or (word in _BE and scan.low(begin) not in ARTICLES)
@@ -137,6 +137,16 @@ def _after_verb(scan: Scan, at: int, word: str) -> bool:
     if word == "either" and has_verbs:
         kind = "actions"
     scan.add(kind, listed.names, at - (word == "of"), listed.after, "list after a verb")
+    return True
+
+
+def _put(scan: Scan, at: int) -> bool:
+    """``put it in bin L or bin F``: one action for each."""
+    listed = _listed(scan, at + 2, is_said=False, keeps_first=True)
+    if listed is None or listed.joint != "or":
+        return False
+    names = tuple(f"{scan.low(at - 1)} {scan.low(at + 1)} {name}" for name in listed.names)
+    scan.add("actions", names, at - 1, listed.after, "list after a verb")
     return True
 
 
@@ -180,6 +190,21 @@ def _of_plural(scan: Scan, at: int, word: str) -> bool:
         return False
     scan.add("options", listed.names, at, listed.after, "names of a plural")
     return True
+
+
+def _numbered(scan: Scan, at: int) -> bool:
+    """``house 1 to house 8``, but not as a journey from the one to the other."""
+    is_journey = scan.low(at - 1) == "from" and scan.low(at - 2) not in _REACHES
+    found = None if is_journey else noun_range_at(scan, at)
+    if found and scan.is_free(at, found[1]) and _ends(scan, found[1]):
+        scan.add("options", found[0], at, found[1], "names of a plural")
+        return True
+    return False
+
+
+def _ends(scan: Scan, at: int) -> bool:
+    """Whether a range is over here: ``10 to 20 crates`` are how many there are."""
+    return scan.low(at) in _CLOSING | BOUNDARIES
 
 
 def _ways(scan: Scan, at: int, word: str) -> bool:
@@ -240,8 +265,8 @@ def _listed(scan: Scan, at: int, *, is_said: bool, keeps_first: bool = False) ->
     `is_said` says that a list was announced; of others the first name loses what stands before
     it, unless `keeps_first`, and the last one what follows it.
     """
-    if found := _range(scan, at):
-        return found
+    if names := range_at(scan, at):
+        return Listed(names[0], names[1], 1, "range") if _ends(scan, names[1]) else None
     items: list[tuple[int, int]] = []
     joint, last, before = "", at, (0, "")
     while len(items) < (_MOST_ITEMS if is_said else _MOST_BARE):
@@ -259,6 +284,8 @@ def _listed(scan: Scan, at: int, *, is_said: bool, keeps_first: bool = False) ->
         last = end
         end = _after_brackets(scan, end)
         step, sign = _separator(scan, end, is_said=is_said)
+        if before == (1, ",") and scan.low(end) == "\n":
+            break  # the next line of a list of lists: ``- actions: a, b``
         if not step or (joint in ("and", "or") and (step, sign) != before):
             break
         joint, before = sign, (step, sign)
@@ -286,9 +313,12 @@ def _after_brackets(scan: Scan, at: int) -> int:
 
 def _skipped(scan: Scan, at: int) -> int:
     for _ in range(_MOST_SKIPPED):
-        is_name = scan.low(at) in ARTICLES and scan.low(at + 1) in _CLOSING
-        is_place = scan.low(at) in _PLACING and scan.low(at + 1) not in _CLOSING
-        at += (scan.low(at) in _SKIPPED or is_place) and not is_name
+        word, then = scan.low(at), scan.low(at + 1)
+        is_name = then in _CLOSING if word in ARTICLES else word == "just" and then == "right"
+        is_place = word in _PLACING and then not in _CLOSING
+        if is_name or not (word in _SKIPPED or is_place):
+            break
+        at += 1
     return at
 
 
@@ -304,7 +334,7 @@ def _item(scan: Scan, begin: int, *, is_said: bool, is_last: bool) -> int:
     is_short = end == begin < len(scan.tokens) and scan.tokens[begin].is_word
     if (
         is_short
-        and (is_said or scan.low(begin - 1) in _BE)
+        and (is_said or scan.low(begin - 1) in _BE or (is_last and scan.low(begin) in PARTICLES))
         and scan.low(begin + 1) in _CLOSING
         and scan.low(begin) != "and"
     ):
@@ -324,6 +354,9 @@ def _made(
     for begin, end in items:
         is_trailed = end - begin > 1 and scan.low(end - 1) in _TRAILING
         names.append(words_of(scan.tokens[begin : end - is_trailed]))
+    head, _, first = names[0].rpartition(" ") if names else ("", "", "")
+    if head and all(name.isdigit() for name in (first, *names[1:])):
+        names = [f"{head} {number}" for number in (first, *names[1:])]  # ``floor 0, 1 or 2``
     names = list(dict.fromkeys(names))
     is_list = len(names) > 1 and longest < 4 + 2 * keeps_first
     return Listed(tuple(names), last, longest, joint) if is_list else None
@@ -343,30 +376,3 @@ def _separator(scan: Scan, at: int, *, is_said: bool) -> tuple[int, str]:
     if word == ";" and is_said and then and scan.low(at + 2) == ";":
         return 1, ","
     return 0, ""
-
-
-def _range(scan: Scan, at: int) -> Listed | None:
-    """``1 to 5``, ``p0..p3``, ``P1-P4``."""
-    letters = _LETTERS.fullmatch(scan.tokens[at].text) if at < len(scan.tokens) else None
-    if letters and letters[1] < letters[2]:
-        names = tuple(map(chr, range(ord(letters[1]), ord(letters[2]) + 1)))
-        return Listed(names, at + 1, 1, "range")
-    first = _RANGE.fullmatch(scan.tokens[at].text) if at < len(scan.tokens) else None
-    if first is None:
-        return None
-    then, (head, low, tail, high) = at, first.groups()
-    if high is None:
-        dots = 0
-        while scan.low(at + 1 + dots) == "." and dots < 3:
-            dots += 1
-        then = at + 1 + (dots or scan.low(at + 1) in _RANGE_SIGNS)
-        last = _RANGE.fullmatch(scan.tokens[then].text) if then < len(scan.tokens) else None
-        if last is None or then == at + 1 or last[4] is not None:
-            return None
-        tail, high = last[1], last[2]
-    if tail not in ("", head) or not int(low) < int(high) < int(low) + _MOST_RANGE:
-        return None
-    if scan.low(then + 1) not in _CLOSING | BOUNDARIES:
-        return None  # how many there are: ``10 to 20 crates``
-    names = tuple(f"{head}{n}" for n in range(int(low), int(high) + 1))
-    return Listed(names, then + 1, 1, "range")

@@ -51,6 +51,7 @@ _SENSES = words(
     " perception measurement measurements"
 )
 _REVEALS = words("reveals reveal shows show tells tell says say gives give identifies identify")
+_IT = words("it he she they state . ; , !") | {"", "\n"}
 _WHAT = words("which what whether who where")
 _SENSORS = words("sensor sensors sonar radar camera gauge detector thermometer monitor eyes ears")
 _WHEN = words("when whenever while if")
@@ -291,8 +292,14 @@ def _hyphened(scan: Scan, at: int, word: str) -> None:
 
 def _perfect(scan: Scan) -> None:
     """Sensing that is said to be perfect: ``without noise``, ``never wrong``."""
+    is_numbered = any(one.kind == "noise" for one in scan.found)
     for at, word in scan.walk():
         before, first = scan.low(at - 1), at - 1
+        if word in ("which", "whether") and before in ("sees", "knows") and not is_numbered:
+            is_whole = scan.low(at + 1) in _IT and not scan.is_negated(at - 1)
+            if is_whole:  # ``it sees which``
+                scan.add("noise", 0.0, at - 1, at + 1, "perfect sensing")
+            continue
         is_perfect = word in ("right", "correct", "accurate", "reliable") and before == "always"
         is_perfect |= word == "exactly" and scan.low(at + 1) in _WHAT
         if word in ("wrong", "mistaken", "misread", "misreads", "lies", "lie", "errs", "err"):

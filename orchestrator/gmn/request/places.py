@@ -22,6 +22,8 @@ _RIGHT = words("right east eastern right-hand")
 _OTHER = words("far near opposite other first last")
 _SIDES = _TOP | _BOTTOM | _LEFT | _RIGHT | _OTHER
 _CENTRE = words("centre center middle")
+_TILES = words("corner tile field square")
+_PLACING = _TILES | words("cell at in on from to enter enters entering reach avoid position")
 _ORDINALS = {word: n for n, word in enumerate(
     ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"), 1
 )}  # fmt: skip
@@ -44,7 +46,7 @@ def places(tokens: Sequence[Lexeme]) -> Iterator[Location]:
     at = 0
     while at < len(tokens):
         found = _cell(tokens, at) or _row_and_column(tokens, at) or _named_cell(tokens, at)
-        found = found or _corner(tokens, at)
+        found = found or _corner(tokens, at) or _pair(tokens, at)
         if found:
             yield found
         at = found.after if found else at + 1
@@ -84,13 +86,23 @@ def _cell(tokens: Sequence[Lexeme], at: int) -> Location | None:
 
 
 def _named_cell(tokens: Sequence[Lexeme], at: int) -> Location | None:
-    """``the corner r2c2``: the cell, whatever stands there."""
-    if tokens[at].low not in ("corner", "tile", "field") or at + 1 == len(tokens):
-        return None
-    if not _LABEL.fullmatch(tokens[at + 1].low):
-        return None
-    found = _cell(tokens, at + 1)
+    """``the corner r2c2``, ``the corner (2, 2)``: the cell, whatever stands there."""
+    is_named = tokens[at].low in _TILES and at + 1 < len(tokens)
+    found = (_cell(tokens, at + 1) or _pair(tokens, at + 1)) if is_named else None
     return found and found._replace(first=at)
+
+
+def _pair(tokens: Sequence[Lexeme], at: int) -> Location | None:
+    """``2,3`` after a word of place, and before no further number."""
+    is_digits = tokens[at].low.isdigit() and _low(tokens, at + 2).isdigit()
+    if not is_digits or _low(tokens, at + 1) != "," or _low(tokens, at - 1) not in _PLACING:
+        return None
+    row, column = _whole(tokens, at), _whole(tokens, at + 2)
+    is_listed = _low(tokens, at + 3) in (",", "or", "and", "%", "/") and (
+        _whole(tokens, at + 4) is not None and _low(tokens, at + 5) != ","
+    )
+    is_long = row is None or column is None or max(row, column) > 99
+    return None if is_listed or is_long else Location(f"r{row}c{column}", at, at + 3)
 
 
 def _row_and_column(tokens: Sequence[Lexeme], at: int) -> Location | None:

@@ -141,7 +141,9 @@ def _avoided_places(scan: Scan, place: Location, at: int) -> None:
 
 def _never(scan: Scan, at: int) -> None:
     """``never enters the vault``, ``never resign``; ``is never wrong`` is about sensing."""
-    if scan.low(at - 1) not in ("is", "are", "was", "were") and scan.low(at + 1) not in _LIES:
+    if scan.low(at + 1) == ":":  # ``never: late``
+        _ = record(scan, "avoid", at, at + 2, "never")
+    elif scan.low(at - 1) not in ("is", "are", "was", "were") and scan.low(at + 1) not in _LIES:
         _forbidden(scan, at, at + 1)
 
 

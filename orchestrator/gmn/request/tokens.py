@@ -16,7 +16,7 @@ _TOKEN = pattern(
     r"""(?<!\w)'(?P<single>[^'\n]{1,60})'(?!\w)|"(?P<double>[^"\n]{1,60})"|`(?P<tick>[^`\n]{1,60})`"""
     r"|[\u201c\u201e\u00ab](?P<curly>[^\u201c\u201d\u00bb\n]{1,60})[\u201c\u201d\u00bb]"
     r"|(?<!\w)\u2018(?P<bent>[^\u2018\u2019\n]{1,60})\u2019(?!\w)"
-    r"|(?P<number>\d{1,15}(?:\.\d{1,15})?(?![\w.]\d)(?!\w))|(?P<word>\w+(?:['\u2019-]\w+)*)"
+    r"|(?P<number>\d{1,15}(?:\.\d{1,15})?(?![\w.]\d)(?!\w|-(?:by|x)-\d))|(?P<word>\w+(?:['\u2019-]\w+)*)"
     r"|(?P<sign>\S|\n)"
 )
 _UNITS = (
@@ -38,6 +38,13 @@ _IRREGULAR = {
 _PLURALS = (
     ("ies", "y"), ("heses", "hesis"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("shes", "sh"),
 )  # fmt: skip
+#: Participles and the verbs that they are of: what is broken breaks.
+_PARTICIPLES = {
+    "broken": "break", "frozen": "freeze", "fallen": "fall", "burnt": "burn", "dead": "die",
+    "asleep": "sleep", "awake": "wake", "sunk": "sink", "worn": "wear", "torn": "tear",
+    "rotten": "rot", "spilt": "spill", "bent": "bend", "swollen": "swell", "grown": "grow",
+    "stolen": "steal", "gone": "go", "hidden": "hide", "woken": "wake", "molten": "melt",
+}  # fmt: skip
 
 
 def words(text: str) -> frozenset[str]:
@@ -116,6 +123,7 @@ def stem(word: str) -> str:
     low = word.casefold().replace("our", "or").replace("gray", "grey")
     if low.isalpha():
         low = singular(low)
+    low = _PARTICIPLES.get(low, low)
     for ending in ("ational", "ation", "ness", "ing", "edly", "ely", "ed", "ly", "er", "al", "e",
                    "y"):  # fmt: skip
         if low.endswith(ending) and len(low) - len(ending) >= 3:

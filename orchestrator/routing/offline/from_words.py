@@ -17,6 +17,7 @@ from orchestrator.gmn.model import (
 )
 from orchestrator.gmn.request.directions import MOTION, level_step, orientation, ring_step
 from orchestrator.gmn.request.names import roots, roots_of
+from orchestrator.gmn.request.subjects import RULE as SUBJECTS
 from orchestrator.gmn.request.tokens import words
 from orchestrator.routing.offline.draft import UNSAID, labelled, near
 from orchestrator.routing.offline.sensing import looking, seen
@@ -109,11 +110,14 @@ def build_from_words(draft: Draft) -> GMNSpec:
 
 def _told_apart(draft: Draft) -> Sequence[Effect]:
     """The effects; a question for what happens by itself, nobody says how often."""
-    for one in draft.reading.effects:
-        if not one.action and not one.is_shown and one.chance is None and not one.is_alone:
-            said = draft.reading.text[one.span.start : one.span.end]
+    is_open = not draft.names.actions and any(one.action for one in draft.reading.effects)
+    for one in (e for e in draft.reading.effects if not (e.action or e.is_shown or e.is_alone)):
+        said = draft.reading.text[one.span.start : one.span.end]
+        if one.chance is None:
             way = "(or `actions: ...`, where the agent does it)" if not draft.names.actions else ""
             draft.ask(f"with which probability does this happen: {said!r} {way}".strip() + "?")
+        elif is_open and said.split()[0] in draft.reading.not_understood:
+            draft.ask(f"does {said!r} happen by itself, or is it an action (`actions: ...`)?")
     states = draft.names.states
     if any(abs(one.step) == 1 for one in draft.reading.effects) and orientation(states) == 0:
         draft.assume(f"up is from {states[0]} towards {states[-1]}")
@@ -133,6 +137,8 @@ def _parts(draft: Draft, effects: Sequence[Effect]) -> Parts:
         names = (UNSAID,)
     states = draft.fitting(labelled(names), "max_states")
     named = draft.names.actions or tuple(dict.fromkeys(e.action for e in effects if e.action))
+    if any(one.rule == SUBJECTS for one in draft.of("actions")):
+        draft.assume(f"what it can do is what is said to do something: {', '.join(named)}")
     has_idle = any(_is_idle(name) for name in named)
     if named and not draft.names.actions and not has_idle and any(e.is_alone for e in effects):
         named = (*named, "wait")
