@@ -53,8 +53,8 @@ BUDGET = {
     ),
     "agents": Budget(
         1100,
-        2451,
-        "conversations in two databases, turns that survive a kill, personas; tasks: 836",
+        2460,
+        "conversations in two databases, turns that survive kills and lost files, personas; tasks: 836",
     ),
     "client": Budget(
         600,

@@ -261,6 +261,7 @@ def _sqlite(url: sa.URL) -> sa.Engine:
         path = Path(str(url.database)).expanduser().resolve()
         make_private(path.parent)
         os.close(open_private(path, os.O_RDWR))
+        opened = path.stat()
     except OSError as error:
         raise _unusable(error.filename or str(url.database), error.strerror or str(error)) from None
     except (ValueError, RuntimeError) as error:  # a NUL, a home of nobody
@@ -275,6 +276,16 @@ def _sqlite(url: sa.URL) -> sa.Engine:
         connection.isolation_level = None  # no BEGIN of the driver's own
         for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
             connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "do_connect")
+    @event.listens_for(engine, "checkout")
+    def is_there(*_: object) -> None:
+        # SQLite would make another file, or write into one that is gone when the process ends.
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(path.stat(), opened):
+                return
+        words = "its file was removed, or another one is in its place; put it back or start again"
+        raise DatabaseError(_GONE.format(words=words))
 
     @event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from orchestrator import ConfigError
 from orchestrator.agents.database import conversations, open_database, reading
-from orchestrator.agents.errors import NotFoundError
+from orchestrator.agents.errors import DatabaseError, NotFoundError
 from orchestrator.agents.memory import Memory
 from orchestrator.cli.main import main
 
@@ -181,6 +181,26 @@ def test_a_connection_in_use_is_closed_once_it_is_given_back(database: str) -> N
         memory.close()
     with pytest.raises((sqlite3.ProgrammingError, psycopg.OperationalError), match="closed"):
         used.execute("SELECT 1")
+
+
+def test_a_file_that_was_removed_takes_no_turn_that_would_be_lost(tmp_path: Path) -> None:
+    path, aside = tmp_path / "memory.db", tmp_path / "aside.db"
+    memory = Memory(str(path))
+    kept = memory.start(tenant="", user_id="u", persona_id="p")
+    path.rename(aside)
+    with pytest.raises(DatabaseError, match="its file was removed"):
+        memory.start(tenant="", user_id="u", persona_id="p")
+    path.touch()  # another one
+    with pytest.raises(DatabaseError, match="another one is in its place"):
+        memory.conversations(tenant="")
+    aside.replace(path)
+    memory.start(tenant="", user_id="u", persona_id="p")
+    assert memory.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+    memory.close()
+    again = Memory(str(path))
+    assert len(again.conversations(tenant="")) == 2
+    assert again.conversation(kept.id, tenant="").id == kept.id
+    again.close()
 
 
 def test_of_one_process_a_single_writer_waits_for_another_process(tmp_path: Path) -> None:
