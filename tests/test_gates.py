@@ -54,7 +54,7 @@ BUDGET = {
     "agents": Budget(
         1100,
         2460,
-        "conversations in two databases, turns that survive kills and lost files, personas; tasks: 836",
+        "conversations in two databases, turns that survive a kill, lost files; tasks: 836",
     ),
     "client": Budget(
         600,
