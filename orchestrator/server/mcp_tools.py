@@ -130,7 +130,10 @@ def _tenant(context: Context) -> str:
 def http_routes(server: MCPServer) -> Any:
     """The routes of streamable HTTP; the gate has looked at host and size."""
     trusted = TransportSecuritySettings(enable_dns_rebinding_protection=False)
-    return server.streamable_http_app(stateless_http=True, transport_security=trusted).routes
+    app: Any = server.streamable_http_app(stateless_http=True, transport_security=trusted)
+    for route in app.routes:
+        route.methods = {"POST"}  # without sessions a GET would hold a place and hear nothing
+    return app.routes
 
 
 async def _said(work: Any) -> dict[str, Any]:

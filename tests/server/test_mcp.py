@@ -80,3 +80,10 @@ async def test_over_http_a_document_is_read_as_the_kind_that_is_named(running: S
         run = data(await client.call_tool("simulate_gmn", {**named, "steps": 2}))
         assert len(run["steps"]) == 2
         assert "shut" in data(await client.call_tool("explain_gmn", named))["explanation"]
+
+
+def test_nobody_listens_where_nothing_is_ever_said(running: Served) -> None:
+    """Streamable HTTP: GET is a stream or a 405; a stream would hold a place of the service."""
+    with running.client(headers={"Accept": "text/event-stream"}) as http:
+        refused = http.get("/mcp", timeout=5)
+        assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
