@@ -31,6 +31,7 @@ _WITH = {
     **dict.fromkeys(words("end ends ending"), words("up in as")),
 }
 _NO_JOURNEY = words("next close adjacent due according compared opposite equal")
+_CELLS = words("cell position location coordinate coordinates")
 _TEMPERS = {
     **dict.fromkeys(
         words("cautious careful prudent risk-averse timid safe safely carefully cautiously wary"),
@@ -161,11 +162,12 @@ def _kept(scan: Scan, at: int, word: str) -> None:
 
 
 def _journey(scan: Scan, at: int, word: str) -> None:
-    """``from (0,0) to (2,5)``, ``to the shelf at row 8, column 9``, ``land on the centre``."""
+    """``from (0,0) to cell (2,5)``, ``to the shelf at row 8, column 9``, ``land on the centre``."""
     begin = scan.after_articles(at + 1)
     end = scan.name_at(begin) if begin > at + 1 else begin
     at_place = scan.after_articles(end + 1) if scan.low(end) in ("at", "in") else begin
-    place = scan.places.get(begin) or scan.places.get(at_place)
+    at_cell = begin + (scan.low(begin) in _CELLS)
+    place = scan.places.get(at_cell) or scan.places.get(at_place)
     if place is None or not at or scan.low(at - 1) in _NO_JOURNEY or scan.is_negated(at):
         return
     if word == "from":
