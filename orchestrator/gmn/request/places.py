@@ -147,7 +147,18 @@ def _corner(tokens: Sequence[Lexeme], at: int) -> Location | None:
             begin += 1
         here = begin if said else here
     value = _named(said, is_corner=is_corner)
-    return Location(value, at, here) if value else None
+    return _numbered(tokens, Location(value, at, here)) if value else None
+
+
+def _numbered(tokens: Sequence[Lexeme], corner: Location) -> Location:
+    """``the top left corner (0, 0)`` is that cell where both say the same sides."""
+    cell = _cell(tokens, corner.after) if corner.after < len(tokens) else None
+    match = _LABEL.fullmatch(cell.value) if cell else None
+    if cell is None or match is None:
+        return corner
+    row, column = ("top" if match[1] == "0" else "bottom"), ("left" if match[2] == "0" else "right")
+    is_same = corner.value == f"{row} {column} corner"
+    return cell._replace(first=corner.first) if is_same else corner
 
 
 @lru_cache(maxsize=4096)
