@@ -120,7 +120,7 @@ def since_of(text: str, now: datetime.datetime) -> str:
         moment = datetime.datetime.fromisoformat(text)
         return stamp(moment) if moment.tzinfo else moment.isoformat(timespec="milliseconds")
     except ValueError:
-        raise ValueError(f"--since {text!r} is not a time; write 7d, 12h or 2026-11-01") from None
+        raise ValueError(f"since is {text!r}, not a time; write 7d, 12h or 2026-11-01") from None
 
 
 def bars(values: Mapping[str, float], *, width: int = 40) -> list[str]:

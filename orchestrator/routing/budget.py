@@ -176,7 +176,7 @@ def _enforce(account: str, total: float, usd: float, most: float) -> None:
     if total > most and usd > 0:  # what costs nothing may be asked when all is spent
         left = max(most - total + usd, 0.0)
         raise BudgetExceededError(
-            f"the next call may cost {usd:.4f} USD and {left:.4f} of {most:.4f} are left today"
+            f"the next call may cost {usd:.6g} USD and {left:.6g} of {most:.6g} are left today"
             f" ({account.rpartition(':')[0]})"
         )
 
@@ -185,6 +185,6 @@ def _enforce_request(cost_so_far: RequestCost, usd: float, limit: float) -> None
     left = limit - cost_so_far.spent_usd - cost_so_far.reserved_usd
     if usd > left and usd > 0:
         raise BudgetExceededError(
-            f"the next call may cost {usd:.4f} USD and {max(left, 0):.4f} of {limit:.4f} are left"
+            f"the next call may cost {usd:.6g} USD and {max(left, 0):.6g} of {limit:.6g} are left"
             " for this request"
         )
