@@ -87,7 +87,7 @@ def _after_noun(scan: Scan, at: int, word: str) -> bool:
     """``states: a, b``, ``observations are a, b``, ``decides to a or b``, ``levels (a, b)``."""
     kind = _NOUNS.get(word)
     begin, is_said = at + 1, False
-    while scan.low(begin) in _LINKS and begin - at < 5:
+    while scan.low(begin) in _LINKS and begin - at < 5 and not range_at(scan, begin):
         is_said |= scan.low(begin) in _SAYING
         begin += 1
     if scan.low(begin) in _OPENING and begin not in scan.places:

@@ -38,14 +38,15 @@ def add_subjects(
     found: dict[str, int] = {}
     own, has_idle = roots_of(" ".join(states)), False
     for begin, _ in segments:
-        word, then, third = (scan.low(begin + n) for n in range(3))
+        is_another = scan.low(begin) in ARTICLES  # ``the sun makes it dry``
+        word, then, third = (scan.low(begin + is_another + n) for n in range(3))
         is_idle = (then, third) == ("does", "nothing") or (then == "leaves" and third in _LEAVES)
         is_step = then in ("one", "a") and third in _STEPS
         if not (is_idle or is_step or (then in verbs and then.endswith("s"))):
             continue
-        if word in _NATURE or (word.endswith("ing") and not is_idle):
+        if is_another or word in _NATURE or (word.endswith("ing") and not is_idle):
             return
-        if word in ARTICLES | BOUNDARIES - {"off"} or not roots(word).isdisjoint(own):
+        if word in BOUNDARIES - {"off"} or not roots(word).isdisjoint(own):
             continue
         found.setdefault(word, begin)
         has_idle |= is_idle
