@@ -258,7 +258,7 @@ async def test_a_budget_refuses_before_anything_is_sent(
     engines.plan("tavily", Found(pages(1)))
     engines.plan("searxng", Found(pages(1)))
     async with Orchestrator(configured(engines, "tavily", "searxng", budgets=budget)) as orc:
-        with pytest.raises(BudgetExceededError, match=r"0\.0080 USD"):
+        with pytest.raises(BudgetExceededError, match=r"0\.008 USD"):
             await orc.search("q")
         assert engines.asked == []
         assert (await orc.search("q", engine="searxng")).hits  # what costs nothing may be asked
