@@ -152,7 +152,7 @@ class Personas:
 
 def _unkept(persona_id: str, error: OSError) -> DatabaseError:
     words = f"the file of persona {persona_id!r} cannot be changed now ({error.strerror})"
-    return DatabaseError(f"{words}; see to room and rights in the directory of personas")
+    return DatabaseError(f"{words}; see that there is room and that the service may write there")
 
 
 def _signature(path: Path) -> _Signature:

@@ -26,9 +26,9 @@ def test_subjects_are_a_choice_where_one_of_them_leaves_things_as_they_are() -> 
     "said",
     [
         "Heat moves one step up, cool one step down.",  # nothing is left as it is
-        "The sun makes cold warm, cool makes warm cold, off leaves it.",  # nature is no choice
+        "The sun makes cold warm, cool makes warm cold, off leaves it.",  # nature does not choose
         "It makes cold warm, cool makes warm cold, off leaves it.",
-        "Off leaves it.",  # one is no choice
+        "Off leaves it.",  # one alone is not a choice
         "Warm makes one step up, cold one step down, off leaves it.",  # states do nothing
     ],
 )
