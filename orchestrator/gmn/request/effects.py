@@ -1,94 +1,61 @@
 """What a sentence says that happens: by an action, or by itself; and what is seen where.
 
-A *segment* is the part of a clause between commas, semicolons and ``and``. Each says at most one
-effect: an action or nobody, a verb, and the state that it leads to, or a step along the list.
+Each segment says at most one effect: an action or nobody, a verb, and the state that it leads to,
+or a step along the list.
 """
 
 from __future__ import annotations
 
 import bisect
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.request.commitment import Effect, TextSpan
-from orchestrator.gmn.request.directions import DOWN, MOTION, UP, orientation
-from orchestrator.gmn.request.names import found_in, named_by_word, names_of, roots
+from orchestrator.gmn.request.directions import DOWN, UP, orientation
+from orchestrator.gmn.request.names import found_in, names_of, roots
 from orchestrator.gmn.request.scan import ARTICLES
+from orchestrator.gmn.request.segment import (
+    ALONE,
+    CAUSE,
+    FIX,
+    LEADING,
+    SHOWS,
+    SILENT,
+    STEPS,
+    WHEN,
+    Segment,
+    action_of,
+    is_condition,
+    segments,
+)
 from orchestrator.gmn.request.subjects import add_subjects
 from orchestrator.gmn.request.tokens import number, words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from orchestrator.gmn.request.names import NamedValues
     from orchestrator.gmn.request.scan import Scan
 
-_CAUSE = words(
-    "makes make turns turn brings bring takes take leads lead gets get puts put moves move sends"
-    " send sets set changes change becomes become lets let leaves leave causes renders switches"
-    " returns drives pushes pulls throws goes comes transforms converts shifts results flips ends"
-)
-_FIX = words("fixes fix cures cure helps help heals heal clears solves restores relieves soothes")
 _BETTER = words("better improves improve recovers")
 _WORSE = words("worse worsens worsen deteriorates degrades decays")
 _STAY = words("nothing unchanged")
 _HELD = (("as", "it", "is"), ("no", "effect"), ("the", "same"), ("where", "it", "is"))
-_WHEN = words("when if from while whenever where of once")
 #: What makes it happen sometimes only.
 CONDITIONS = words(
     "when if while whenever where once unless except until during only sometimes often usually"
     " mostly rarely seldom occasionally"
 )
-_SHOWS = words("looks look shows show sounds sound reads read appears smells feels seems")
 _WISHES = words(
     "never not cannot must should want wants wanting wish likes prefers preferring hoping avoid"
     " avoids goal keep"
 )
-_ALONE = words("alone itself otherwise untreated unattended naturally")
-_STEPS = words("step steps notch notches level levels floor floors")
-_APART = frozenset(",;:.!?\n")
 _OFTEN = words("( ) % percent per cent with probability chance of a the time times out half third")
 _TOWARDS = words("towards toward nearer closer")
 _ONE = words("one a 1")
 _WHOLLY, _OPPOSITE = words("completely fully entirely totally"), words("opposite reverse")
 #: Between the two states of ``a to b``, and what may stand before them.
 _BETWEEN_STATES = ARTICLES | words("to into - > \u2192 = in on at")
-_LEADING = ARTICLES | words("- * \u2022 then and from")
-_SILENT = ARTICLES | words(
-    "it him her them to into in on at one by step steps with probability one's be being is are back"
-    " me us always every time and then thing further along towards toward for"
-)
-_LONGEST_SEGMENT = 24
-#: Verbs that say that something happens.
-HAPPENS = (_CAUSE | _FIX | UP | DOWN | _ALONE | _STEPS) - MOTION
-_UNNAMED = _SILENT | HAPPENS
 _FEW_WORDS = 4
 _NOBODY = Effect("", "", "", TextSpan(0, 0))
-
-
-@dataclass
-class _Segment:
-    """Words `begin` to before `end`, with what was found in them."""
-
-    scan: Scan
-    names: NamedValues
-    begin: int
-    end: int
-    known: list[tuple[int, str]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.low = [self.scan.low(n) for n in range(self.begin, self.end)]
-        at = 0
-        while at < len(self.low):
-            name, length = found_in(self.low, at, self.names.states)
-            is_verb = length == 1 and self.low[at] in UP | DOWN and self.low[at] != name
-            if name and not is_verb:  # ``it slows`` is not the state called slow
-                self.known.append((at, name))
-            at += length or 1
-
-    def has(self, *some: frozenset[str]) -> bool:
-        """Whether it has a word of one of these sets."""
-        return any(word in one for word in self.low for one in some)
 
 
 def read_effects(scan: Scan) -> None:
@@ -97,23 +64,23 @@ def read_effects(scan: Scan) -> None:
     if not names.states:
         return
     if not names.actions:
-        add_subjects(scan, _segments(scan), names.states, HAPPENS | _CAUSE)
+        add_subjects(scan, names.states)
         names = names_of(scan.text, scan.found)
     _take_repeated(scan, names)
     verb, last, shared = "", _NOBODY, list[Effect]()
-    for begin, end in _segments(scan):
+    for begin, end in segments(scan):
         is_head = scan.tokens[begin - 1].text == ":" and last.before == last.after == ""
         if begin and scan.tokens[begin - 1].text in ".!?\n;:" and not is_head:
             verb, last = "", _NOBODY
-        segment = _Segment(scan, names, begin, end)
-        verb = next((w for w in segment.low if w in _CAUSE | _FIX | _SHOWS), verb)
+        segment = Segment(scan, names, begin, end)
+        verb = next((w for w in segment.low if w in CAUSE | FIX | SHOWS), verb)
         if found := _opposite(segment, last):
             scan.effects += found
         elif one := _shown(segment) or _effect(segment, verb, last) or _pair(segment, last):
             found, last = [one], one
             scan.effects.append(one)
         elif end < len(scan.tokens) and scan.tokens[end].text == ":":  # ``heating: raw to done``
-            action, _, is_first = _action(segment, verb)
+            action, _, is_first = action_of(segment, verb)
             found = [_made(segment, action, "", "")] if is_first else []
             last = found[0] if found else last
         for one in found:
@@ -142,21 +109,9 @@ def with_chances(scan: Scan) -> list[Effect]:
     return found
 
 
-def _segments(scan: Scan) -> Iterator[tuple[int, int]]:
-    """The parts of the text between signs and ``and``, as far as no list is in them."""
-    begin = 0
-    for at in range(len(scan.tokens) + 1):
-        is_end = at == len(scan.tokens) or scan.tokens[at].text in _APART
-        if is_end or scan.low(at) in ("and", "but"):
-            begin += scan.low(begin) in ("and", "but", "then")
-            if begin < at <= begin + _LONGEST_SEGMENT and scan.is_free(begin, at):
-                yield begin, at
-            begin = at + 1
-
-
-def _shared(segment: _Segment) -> list[Effect]:
+def _shared(segment: Segment) -> list[Effect]:
     """``flying`` of ``flying and hovering lower the battery``: what follows is said of it too."""
-    scan, (action, at, _) = segment.scan, _action(segment, "")
+    scan, (action, at, _) = segment.scan, action_of(segment, "")
     is_alone = bool(action) and at == len(segment.low) - 1 and scan.low(segment.end) == "and"
     found = [_made(segment, action, "", "")] if is_alone and segment.names.actions else []
     for one in found:
@@ -164,9 +119,9 @@ def _shared(segment: _Segment) -> list[Effect]:
     return found
 
 
-def _opposite(segment: _Segment, last: Effect) -> list[Effect]:
+def _opposite(segment: Segment, last: Effect) -> list[Effect]:
     """``lowering does the opposite`` of what was said last."""
-    action = _action(segment, "does")[0] if segment.has(_OPPOSITE) else ""
+    action = action_of(segment, "does")[0] if segment.has(_OPPOSITE) else ""
     if not action or not last.action or action == last.action:
         return []
     known = segment.scan.effects
@@ -179,12 +134,12 @@ def _opposite(segment: _Segment, last: Effect) -> list[Effect]:
     return [replace(made, before=e.after, after=e.before, step=-e.step) for e in own]
 
 
-def _pair(segment: _Segment, last: Effect) -> Effect | None:
+def _pair(segment: Segment, last: Effect) -> Effect | None:
     """The second part of ``turns a into b and b into c``: two states and nothing else."""
     at = [n for n, _ in segment.known]
     own = {n + k for n, name in segment.known for k in range(len(name.split()))}
     rest = [w for n, w in enumerate(segment.low) if n not in own]
-    silent = _BETWEEN_STATES | _LEADING | _OFTEN
+    silent = _BETWEEN_STATES | LEADING | _OFTEN
     rest = [word for word in rest if number(word) is None]
     if len(at) != 2 or last is _NOBODY or last.is_shown or not silent.issuperset(rest):
         return None
@@ -192,42 +147,42 @@ def _pair(segment: _Segment, last: Effect) -> Effect | None:
     return replace(_made(segment, last.action, before, after), is_alone=last.is_alone)
 
 
-def _counted(segment: _Segment) -> list[str]:
+def _counted(segment: Segment) -> list[str]:
     """The words behind ``one`` and ``a``."""
     return [b for a, b in zip(segment.low, segment.low[1:], strict=False) if a in _ONE]
 
 
-def _is_verb(segment: _Segment, at: int) -> bool:
+def _is_verb(segment: Segment, at: int) -> bool:
     """``partying exhausts her``: a verb that is made of a state, and nothing else of it."""
     known = [n for n, _ in segment.known if n > at]
     word = segment.low[known[0]] if len(known) == 1 else ""
     rest = [w for n, w in enumerate(segment.low) if n > (known or [0])[0]]
-    return word.endswith("s") and word not in segment.names.states and _SILENT.issuperset(rest)
+    return word.endswith("s") and word not in segment.names.states and SILENT.issuperset(rest)
 
 
-def _leads(segment: _Segment, action: str, at: int) -> bool:
+def _leads(segment: Segment, action: str, at: int) -> bool:
     """``whistling calms panicked to scattered``: any verb, two states and a way between them."""
     known = [n for n, _ in segment.known if n > at]
     between = segment.low[known[0] : known[1]] if action and len(known) == 2 else []
     return not _BETWEEN_STATES.isdisjoint(between[1:]) and known[0] - at <= _FEW_WORDS
 
 
-def _effect(segment: _Segment, verb: str, last: Effect) -> Effect | None:
+def _effect(segment: Segment, verb: str, last: Effect) -> Effect | None:
     if segment.has(_WISHES) or any(word.endswith("n't") for word in segment.low):
         return _useless(segment, last)
-    action, at, is_before = _action(segment, verb)
-    if not action and last.action and segment.low[0] in _CAUSE | _FIX:
+    action, at, is_before = action_of(segment, verb)
+    if not action and last.action and segment.low[0] in CAUSE | FIX:
         action, is_before = last.action, True  # ``makes a b, but makes c d``
     before, after = _states_of(segment, verb, at if action else -1)
     step = _step(segment, after)
-    if after and not step and any(word in _STEPS for word in _counted(segment)):
+    if after and not step and any(word in STEPS for word in _counted(segment)):
         return None  # ``tires her one step``: along the list, nobody says which way
-    is_own = segment.has(_CAUSE, _FIX) or bool(step) or _leads(segment, action, at)
+    is_own = segment.has(CAUSE, FIX) or bool(step) or _leads(segment, action, at)
     is_own = is_own or (bool(action) and _is_verb(segment, at))
     is_kept = segment.has(_STAY) or _is_held(segment)
     if not is_own and not (action and is_before and (verb or is_kept)):
         return None
-    is_elsewhere = not before and not segment.has(_ALONE) and segment.has(CONDITIONS)
+    is_elsewhere = not before and not segment.has(ALONE) and segment.has(CONDITIONS)
     if is_elsewhere and (is_before or not action):
         return None  # on a condition that is not one of its states
     if is_kept:
@@ -236,109 +191,52 @@ def _effect(segment: _Segment, verb: str, last: Effect) -> Effect | None:
         return _stepped(segment, action, before, after, step)
     if after:
         return _made(segment, action, before, after)
-    is_fix = verb in _FIX and bool(action)
+    is_fix = verb in FIX and bool(action)
     return _made(segment, action, before, "@goal") if is_fix and before else None
 
 
-def _useless(segment: _Segment, last: Effect) -> Effect | None:
+def _useless(segment: Segment, last: Effect) -> Effect | None:
     """``but does not help when it is cut``."""
-    before = next((s for n, s in segment.known if _is_condition(segment, n)), "")
+    before = next((s for n, s in segment.known if is_condition(segment, n)), "")
     is_said = bool(before and last.action) and {"not", "help"} <= set(segment.low)
     return _made(segment, last.action, before, "@stay") if is_said else None
 
 
-def _states_of(segment: _Segment, verb: str, at: int) -> tuple[str, str]:
+def _states_of(segment: Segment, verb: str, at: int) -> tuple[str, str]:
     """The state in which something happens, and the one it leads to; empty for none."""
     known = [(n, name) for n, name in segment.known if n != at]
-    before = next((s for n, s in known if _is_condition(segment, n)), "")
-    after = [s for n, s in known if not _is_condition(segment, n)]
-    if verb in _FIX and after and not before:
+    before = next((s for n, s in known if is_condition(segment, n)), "")
+    after = [s for n, s in known if not is_condition(segment, n)]
+    if verb in FIX and after and not before:
         before, after = after[0], after[1:]  # ``clearing fixes a jam``
-    if len(after) > 1 and not before and verb not in _SHOWS:
+    if len(after) > 1 and not before and verb not in SHOWS:
         before, after = after[0], after[1:]  # ``turns X into Y``, ``makes an X one Y``
     return before, after[-1] if after else ""
 
 
-def _stepped(segment: _Segment, action: str, before: str, after: str, step: int) -> Effect | None:
+def _stepped(segment: Segment, action: str, before: str, after: str, step: int) -> Effect | None:
     """A step along the list, or all the way: ``fills it completely``."""
     if segment.has(_WHOLLY):
         end = segment.names.states[-(step > 0)] if abs(step) == 1 else ""
         return _made(segment, action, before, end) if end else None
-    is_alone = segment.has(_ALONE)
+    is_alone = segment.has(ALONE)
     is_about_it = action or after or is_alone or segment.low[0] == "it" or abs(step) == 2
     return _made(segment, action, before, "", step=step) if is_about_it else None
 
 
-def _made(segment: _Segment, action: str, before: str, after: str, *, step: int = 0) -> Effect:
+def _made(segment: Segment, action: str, before: str, after: str, *, step: int = 0) -> Effect:
     first, last = segment.scan.tokens[segment.begin], segment.scan.tokens[segment.end - 1]
-    is_alone = not action and segment.has(_ALONE)
+    is_alone = not action and segment.has(ALONE)
     span = TextSpan(first.start, last.end)
     return Effect(action, before, after, span, step=step, is_alone=is_alone)
 
 
-def _action(segment: _Segment, verb: str) -> tuple[str, int, bool]:
-    """The action that a segment is about, its place, and whether it stands at the beginning."""
-    for at in range(len(segment.low)):
-        word = segment.low[at]
-        if word in _LEADING:
-            continue
-        name, _ = found_in(segment.low, at, segment.names.actions)
-        if not name and word.endswith("ing"):
-            heads = [n for n in segment.names.actions if roots(n.split()[0]) & roots(word)]
-            name = heads[0] if len(heads) == 1 else ""
-        name = name or _by_object(segment, word)
-        is_first = all(w in _LEADING for w in segment.low[:at])
-        is_after = at > 0 and segment.low[at - 1] in ("when", "if", "by", "whenever")
-        if name and (is_first or is_after):
-            return name, at, is_first
-        is_idle = segment.low[at + 1 : at + 3] == ["does", "nothing"]  # ``off does nothing``
-        if not segment.names.actions and is_idle and is_first:
-            return word, at, True
-        if not segment.names.actions and word.endswith("ing") and is_first and len(word) > 4:
-            return _gerund(segment, at), at, True
-        if not is_after and any(n == at for n, _ in segment.known):
-            break
-        if not is_first and not segment.has(_WHEN):
-            break
-    return "", -1, False
-
-
-def _by_object(segment: _Segment, word: str) -> str:
-    """The one action that has a word: ``a pill`` where it can take a pill."""
-    names = segment.names
-    by_word = named_by_word(names.actions)
-    found = set().union(*(by_word.get(root, ()) for root in roots(word)))
-    is_state = not roots(word).isdisjoint(named_by_word(names.states))
-    return found.pop() if len(found) == 1 and not is_state and word not in _UNNAMED else ""
-
-
-def _gerund(segment: _Segment, at: int) -> str:
-    """An action that only its effect names: ``watering``, ``opening the gate``."""
-    said = [segment.low[at]]
-    stop = _CAUSE | _FIX | UP | DOWN | _SHOWS | {"does", "has", "keeps", "is", "it"}
-    for word in segment.low[at + 1 : at + 4]:
-        if word in stop:
-            return " ".join(said)
-        if word not in ARTICLES:
-            said.append(word)
-    return said[0]
-
-
-def _is_condition(segment: _Segment, at: int) -> bool:
-    """Whether the state at word `at` is the one in which something happens."""
-    said = [w for w in segment.low[max(0, at - 4) : at] if w not in ARTICLES]
-    if "into" in said[-1:] or "to" in said[-1:]:
-        return False
-    is_be = bool(said) and said[-1] in ("is", "are", "it", "a")
-    return bool(said) and (said[-1] in _WHEN or (is_be and any(w in _WHEN for w in said)))
-
-
-def _step(segment: _Segment, label: str) -> int:
+def _step(segment: Segment, label: str) -> int:
     """How a segment says that it goes along the list: 1 for up or on, -1 for down or back."""
     states = segment.names.states
     low = segment.low
     said = (low[n - 1] for n, _ in segment.known if n and number(low[n]) is None)
-    if label and segment.has(_STEPS) and any(w in _TOWARDS | _STEPS for w in said):
+    if label and segment.has(STEPS) and any(w in _TOWARDS | STEPS for w in said):
         return 1 if states.index(label) >= len(states) / 2 else -1
     if label:
         return 0
@@ -350,16 +248,16 @@ def _step(segment: _Segment, label: str) -> int:
     return 0 if up == down else (1 if up else -1) * (orientation(states) or 1)
 
 
-def _is_held(segment: _Segment) -> bool:
+def _is_held(segment: Segment) -> bool:
     said = segment.low
     is_left = "leaves" in said[-3:-1] and said[-1] in ("it", "them", "alone")
     held = (tuple(said[n : n + len(one)]) == one for one in _HELD for n in range(len(said)))
     return is_left or any(held)
 
 
-def _shown(segment: _Segment) -> Effect | None:
+def _shown(segment: Segment) -> Effect | None:
     """``sepsis looks pale``: a state, a verb of seeing, what is observed there."""
-    at = next((n for n, word in enumerate(segment.low) if word in _SHOWS), 0)
+    at = next((n for n, word in enumerate(segment.low) if word in SHOWS), 0)
     if not at or not segment.names.observations:
         return None
     state = next((s for n, s in segment.known if n < at), "")
@@ -369,20 +267,20 @@ def _shown(segment: _Segment) -> Effect | None:
     return _made(segment, "", state, label).as_shown() if state and label else None
 
 
-def _take(segment: _Segment, found: Effect) -> None:
+def _take(segment: Segment, found: Effect) -> None:
     """Mark the words that an effect consists of; numbers stay for the rules of numbers."""
     said = [name for _, name in segment.known] if found.step else [found.before, found.after]
     own = {word for name in (found.action, *said) for word in name.split()}
     parts = frozenset().union(*(roots(word) for word in own)) if own else frozenset()
-    silent = _SILENT | _CAUSE | _FIX | UP | DOWN | _BETTER | _WORSE | _STAY | _WHEN | _SHOWS
-    silent |= _ALONE | _STEPS | _OPPOSITE | _BETWEEN_STATES | _WHOLLY
+    silent = SILENT | CAUSE | FIX | UP | DOWN | _BETTER | _WORSE | _STAY | WHEN | SHOWS
+    silent |= ALONE | STEPS | _OPPOSITE | _BETWEEN_STATES | _WHOLLY
     silent |= {"left", "not", "no", "effect", "same", "as", "does", "has", "time"}
-    at = _action(segment, "")[1]
+    at = action_of(segment, "")[1]
     if found.action and _leads(segment, found.action, at):
         silent |= set(segment.low[at : next(n for n, _ in segment.known if n > at)]) - CONDITIONS
     for n in range(segment.begin, segment.end):
         word = segment.scan.low(n)
-        is_step = number(word) is not None and segment.scan.low(n + 1) in _STEPS
+        is_step = number(word) is not None and segment.scan.low(n + 1) in STEPS
         if is_step or (word in silent and number(word) is None) or roots(word) & parts:
             segment.scan.taken[n] = 1
 

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 from orchestrator.gmn.request.commitment import Commitment, TextSpan
 from orchestrator.gmn.request.names import roots, roots_of
 from orchestrator.gmn.request.scan import ARTICLES, BOUNDARIES
+from orchestrator.gmn.request.segment import CAUSE, HAPPENS, segments
 from orchestrator.gmn.request.tokens import words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from orchestrator.gmn.request.scan import Scan
 
 RULE = "subjects"
@@ -25,24 +24,19 @@ _NATURE = words(
 )
 
 
-def add_subjects(
-    scan: Scan,
-    segments: Iterable[tuple[int, int]],
-    states: tuple[str, ...],
-    verbs: frozenset[str],
-) -> None:
+def add_subjects(scan: Scan, states: tuple[str, ...]) -> None:
     """Record ``heat moves one step up, cool one step down, off leaves it`` as three actions.
 
     Only where one of them is said to leave things as they are: then they are a choice.
     """
     found: dict[str, int] = {}
     own, has_idle = roots_of(" ".join(states)), False
-    for begin, _ in segments:
+    for begin, _ in segments(scan):
         is_another = scan.low(begin) in ARTICLES  # ``the sun makes it dry``
         word, then, third = (scan.low(begin + is_another + n) for n in range(3))
         is_idle = (then, third) == ("does", "nothing") or (then == "leaves" and third in _LEAVES)
         is_step = then in ("one", "a") and third in _STEPS
-        if not (is_idle or is_step or (then in verbs and then.endswith("s"))):
+        if not (is_idle or is_step or (then in HAPPENS | CAUSE and then.endswith("s"))):
             continue
         if is_another or word in _NATURE or (word.endswith("ing") and not is_idle):
             return

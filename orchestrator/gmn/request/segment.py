@@ -1,0 +1,137 @@
+"""The parts of a clause that each say one thing at most, and the action that each is about.
+
+A *segment* is the part of a clause between commas, semicolons and ``and``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from orchestrator.gmn.request.directions import DOWN, MOTION, UP
+from orchestrator.gmn.request.names import found_in, named_by_word, roots
+from orchestrator.gmn.request.scan import ARTICLES
+from orchestrator.gmn.request.tokens import words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from orchestrator.gmn.request.names import NamedValues
+    from orchestrator.gmn.request.scan import Scan
+
+#: Verbs of what makes something happen.
+CAUSE = words(
+    "makes make turns turn brings bring takes take leads lead gets get puts put moves move sends"
+    " send sets set changes change becomes become lets let leaves leave causes renders switches"
+    " returns drives pushes pulls throws goes comes transforms converts shifts results flips ends"
+)
+FIX = words("fixes fix cures cure helps help heals heal clears solves restores relieves soothes")
+SHOWS = words("looks look shows show sounds sound reads read appears smells feels seems")
+WHEN = words("when if from while whenever where of once")
+ALONE = words("alone itself otherwise untreated unattended naturally")
+STEPS = words("step steps notch notches level levels floor floors")
+#: What may stand before the action of a segment, and what says nothing in it.
+LEADING = ARTICLES | words("- * \u2022 then and from")
+SILENT = ARTICLES | words(
+    "it him her them to into in on at one by step steps with probability one's be being is are back"
+    " me us always every time and then thing further along towards toward for"
+)
+#: Verbs that say that something happens.
+HAPPENS = (CAUSE | FIX | UP | DOWN | ALONE | STEPS) - MOTION
+_UNNAMED = SILENT | HAPPENS
+_APART = frozenset(",;:.!?\n")
+_LONGEST = 24
+
+
+@dataclass
+class Segment:
+    """Words `begin` to before `end`, with what was found in them."""
+
+    scan: Scan
+    names: NamedValues
+    begin: int
+    end: int
+    known: list[tuple[int, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.low = [self.scan.low(n) for n in range(self.begin, self.end)]
+        at = 0
+        while at < len(self.low):
+            name, length = found_in(self.low, at, self.names.states)
+            is_verb = length == 1 and self.low[at] in UP | DOWN and self.low[at] != name
+            if name and not is_verb:  # ``it slows`` is not the state called slow
+                self.known.append((at, name))
+            at += length or 1
+
+    def has(self, *some: frozenset[str]) -> bool:
+        """Whether it has a word of one of these sets."""
+        return any(word in one for word in self.low for one in some)
+
+
+def segments(scan: Scan) -> Iterator[tuple[int, int]]:
+    """The parts of the text between signs and ``and``, as far as no list is in them."""
+    begin = 0
+    for at in range(len(scan.tokens) + 1):
+        is_end = at == len(scan.tokens) or scan.tokens[at].text in _APART
+        if is_end or scan.low(at) in ("and", "but"):
+            begin += scan.low(begin) in ("and", "but", "then")
+            if begin < at <= begin + _LONGEST and scan.is_free(begin, at):
+                yield begin, at
+            begin = at + 1
+
+
+def action_of(segment: Segment, verb: str) -> tuple[str, int, bool]:
+    """The action that a segment is about, its place, and whether it stands at the beginning."""
+    for at in range(len(segment.low)):
+        word = segment.low[at]
+        if word in LEADING:
+            continue
+        name, _ = found_in(segment.low, at, segment.names.actions)
+        if not name and word.endswith("ing"):
+            heads = [n for n in segment.names.actions if roots(n.split()[0]) & roots(word)]
+            name = heads[0] if len(heads) == 1 else ""
+        name = name or _by_object(segment, word)
+        is_first = all(w in LEADING for w in segment.low[:at])
+        is_after = at > 0 and segment.low[at - 1] in ("when", "if", "by", "whenever")
+        if name and (is_first or is_after):
+            return name, at, is_first
+        is_idle = segment.low[at + 1 : at + 3] == ["does", "nothing"]  # ``off does nothing``
+        if not segment.names.actions and is_idle and is_first:
+            return word, at, True
+        if not segment.names.actions and word.endswith("ing") and is_first and len(word) > 4:
+            return _gerund(segment, at), at, True
+        if not is_after and any(n == at for n, _ in segment.known):
+            break
+        if not is_first and not segment.has(WHEN):
+            break
+    return "", -1, False
+
+
+def _by_object(segment: Segment, word: str) -> str:
+    """The one action that has a word: ``a pill`` where it can take a pill."""
+    names = segment.names
+    by_word = named_by_word(names.actions)
+    found = set().union(*(by_word.get(root, ()) for root in roots(word)))
+    is_state = not roots(word).isdisjoint(named_by_word(names.states))
+    return found.pop() if len(found) == 1 and not is_state and word not in _UNNAMED else ""
+
+
+def _gerund(segment: Segment, at: int) -> str:
+    """An action that only its effect names: ``watering``, ``opening the gate``."""
+    said = [segment.low[at]]
+    stop = CAUSE | FIX | UP | DOWN | SHOWS | {"does", "has", "keeps", "is", "it"}
+    for word in segment.low[at + 1 : at + 4]:
+        if word in stop:
+            return " ".join(said)
+        if word not in ARTICLES:
+            said.append(word)
+    return said[0]
+
+
+def is_condition(segment: Segment, at: int) -> bool:
+    """Whether the state at word `at` is the one in which something happens."""
+    said = [w for w in segment.low[max(0, at - 4) : at] if w not in ARTICLES]
+    if "into" in said[-1:] or "to" in said[-1:]:
+        return False
+    is_be = bool(said) and said[-1] in ("is", "are", "it", "a")
+    return bool(said) and (said[-1] in WHEN or (is_be and any(w in WHEN for w in said)))
