@@ -12,26 +12,34 @@ from typing import TYPE_CHECKING
 
 from orchestrator.gmn.request.commitment import Effect, TextSpan
 from orchestrator.gmn.request.directions import DOWN, UP, orientation
+from orchestrator.gmn.request.kept import is_final, kept_in
 from orchestrator.gmn.request.names import found_in, names_of, roots
 from orchestrator.gmn.request.scan import ARTICLES
 from orchestrator.gmn.request.segment import (
     ALONE,
     CAUSE,
+    CONDITIONS,
+    DASHES,
     FIX,
     LEADING,
+    OPPOSITE,
     SHOWS,
     SILENT,
     STEPS,
     WHEN,
+    WISHES,
     Segment,
     action_of,
     is_condition,
     segments,
 )
+from orchestrator.gmn.request.starts import start_in
 from orchestrator.gmn.request.subjects import add_subjects
 from orchestrator.gmn.request.tokens import number, words
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from orchestrator.gmn.request.names import NamedValues
     from orchestrator.gmn.request.scan import Scan
 
@@ -39,21 +47,16 @@ _BETTER = words("better improves improve recovers")
 _WORSE = words("worse worsens worsen deteriorates degrades decays")
 _STAY = words("nothing unchanged")
 _HELD = (("as", "it", "is"), ("no", "effect"), ("the", "same"), ("where", "it", "is"))
-#: What makes it happen sometimes only.
-CONDITIONS = words(
-    "when if while whenever where once unless except until during only sometimes often usually"
-    " mostly rarely seldom occasionally"
+_OFTEN = words(
+    "( ) % percent per cent with probability chance of a the time times out half third"
+    " hour day week month year minute turn round cases"
 )
-_WISHES = words(
-    "never not cannot must should want wants wanting wish likes prefers preferring hoping avoid"
-    " avoids goal keep"
-)
-_OFTEN = words("( ) % percent per cent with probability chance of a the time times out half third")
 _TOWARDS = words("towards toward nearer closer")
 _ONE = words("one a 1")
-_WHOLLY, _OPPOSITE = words("completely fully entirely totally"), words("opposite reverse")
+_WHOLLY = words("completely fully entirely totally")
 #: Between the two states of ``a to b``, and what may stand before them.
 _BETWEEN_STATES = ARTICLES | words("to into - > \u2192 = in on at")
+_BEGINS = words("starts begins")
 _FEW_WORDS = 4
 _NOBODY = Effect("", "", "", TextSpan(0, 0))
 
@@ -67,26 +70,47 @@ def read_effects(scan: Scan) -> None:
         add_subjects(scan, names.states)
         names = names_of(scan.text, scan.found)
     _take_repeated(scan, names)
-    verb, last, shared = "", _NOBODY, list[Effect]()
+    _read_starts(scan, names)
+    verb, last, head, shared = "", _NOBODY, "", list[Effect]()
     for begin, end in segments(scan):
         is_head = scan.tokens[begin - 1].text == ":" and last.before == last.after == ""
         if begin and scan.tokens[begin - 1].text in ".!?\n;:" and not is_head:
-            verb, last = "", _NOBODY
+            verb, last, head = "", _NOBODY, ""
         segment = Segment(scan, names, begin, end)
         verb = next((w for w in segment.low if w in CAUSE | FIX | SHOWS), verb)
-        if found := _opposite(segment, last):
-            scan.effects += found
-        elif one := _shown(segment) or _effect(segment, verb, last) or _pair(segment, last):
-            found, last = [one], one
-            scan.effects.append(one)
-        elif end < len(scan.tokens) and scan.tokens[end].text == ":":  # ``heating: raw to done``
-            action, _, is_first = action_of(segment, verb)
-            found = [_made(segment, action, "", "")] if is_first else []
-            last = found[0] if found else last
+        head = _headed(segment) or head
+        if (kept := kept_in(segment)) is not None:
+            found = _kept(segment, kept, head)
+        elif not (found := _opposite(segment, last, head)):
+            one = _shown(segment) or _effect(segment, verb, last, head) or _pair(segment, last)
+            found = [one] if one else []
+            last = one or last
+        scan.effects += found
         for one in found:
             _take(segment, one)
+        if not found and (begun := _begun(segment, verb)):
+            last = begun
         scan.effects += [replace(last, action=one.action) for one in shared if last.action]
         shared = _shared(segment)
+
+
+def _begun(segment: Segment, verb: str) -> Effect | None:
+    """``heating`` of ``heating: raw to done``, of which the rest is read next."""
+    at_end = segment.end < len(segment.scan.tokens)
+    if not at_end or segment.scan.tokens[segment.end].text != ":":
+        return None
+    action, _, is_first = action_of(segment, verb)
+    begun = _made(segment, action, "", "") if is_first else None
+    if begun:
+        _take(segment, begun)
+    return begun
+
+
+def _read_starts(scan: Scan, names: NamedValues) -> None:
+    for begin, end in segments(scan):
+        segment = Segment(scan, names, begin, end)
+        if start := start_in(segment):
+            scan.add("start", start, begin, end, "how it is at first")
 
 
 def with_chances(scan: Scan) -> list[Effect]:
@@ -119,9 +143,26 @@ def _shared(segment: Segment) -> list[Effect]:
     return found
 
 
-def _opposite(segment: Segment, last: Effect) -> list[Effect]:
-    """``lowering does the opposite`` of what was said last."""
-    action = action_of(segment, "does")[0] if segment.has(_OPPOSITE) else ""
+def _headed(segment: Segment) -> str:
+    """``feed`` of ``FEED - sleepy becomes active``: what follows up to the full stop is its."""
+    action, at, is_first = action_of(segment, "")
+    after = segment.begin + at + len(action.split())
+    is_head = is_first and bool(segment.names.actions) and segment.scan.low(after) in DASHES | {":"}
+    return action if is_head else ""
+
+
+def _kept(segment: Segment, states: Sequence[str], head: str) -> list[Effect]:
+    """What an action leaves as it is; nobody leaves a thing that stays by itself."""
+    for n in range(segment.begin, segment.end):
+        segment.scan.taken[n] = number(segment.scan.low(n)) is None
+    own = [action_of(segment, "does")[0] or head]
+    actions = segment.names.actions if is_final(segment) else [one for one in own if one]
+    return [_made(segment, action, state, "@stay") for action in actions for state in states]
+
+
+def _opposite(segment: Segment, last: Effect, head: str) -> list[Effect]:
+    """``lowering does the opposite`` of what was said last, ``loosen: exactly the reverse``."""
+    action = (action_of(segment, "does")[0] or head) if segment.has(OPPOSITE) else ""
     if not action or not last.action or action == last.action:
         return []
     known = segment.scan.effects
@@ -153,11 +194,16 @@ def _counted(segment: Segment) -> list[str]:
 
 
 def _is_verb(segment: Segment, at: int) -> bool:
-    """``partying exhausts her``: a verb that is made of a state, and nothing else of it."""
+    """``partying exhausts her``, ``active collapses``, ``a dry one starts rotting``: a verb that is
+    made of a state, and nothing else of it."""
     known = [n for n, _ in segment.known if n > at]
-    word = segment.low[known[0]] if len(known) == 1 else ""
-    rest = [w for n, w in enumerate(segment.low) if n > (known or [0])[0]]
-    return word.endswith("s") and word not in segment.names.states and SILENT.issuperset(rest)
+    last = known[-1] if known else 0
+    word = segment.low[last]
+    rest = [w for w in segment.low[last + 1 :] if number(w) is None]
+    is_alone = len(known) > 1 or at >= 0 or segment.low[0] == "it"
+    is_verb = word.endswith("s") and word not in segment.names.states
+    is_verb |= len(known) > 1 and segment.low[last - 1] in _BEGINS
+    return bool(known) and is_alone and is_verb and (SILENT | _OFTEN).issuperset(rest)
 
 
 def _leads(segment: Segment, action: str, at: int) -> bool:
@@ -167,18 +213,20 @@ def _leads(segment: Segment, action: str, at: int) -> bool:
     return not _BETWEEN_STATES.isdisjoint(between[1:]) and known[0] - at <= _FEW_WORDS
 
 
-def _effect(segment: Segment, verb: str, last: Effect) -> Effect | None:
-    if segment.has(_WISHES) or any(word.endswith("n't") for word in segment.low):
+def _effect(segment: Segment, verb: str, last: Effect, head: str) -> Effect | None:
+    if segment.has(WISHES) or any(word.endswith("n't") for word in segment.low):
         return _useless(segment, last)
     action, at, is_before = action_of(segment, verb)
     if not action and last.action and segment.low[0] in CAUSE | FIX:
         action, is_before = last.action, True  # ``makes a b, but makes c d``
+    if not action and head and not segment.has(ALONE):
+        action, is_before = head, True
     before, after = _states_of(segment, verb, at if action else -1)
     step = _step(segment, after)
     if after and not step and any(word in STEPS for word in _counted(segment)):
         return None  # ``tires her one step``: along the list, nobody says which way
     is_own = segment.has(CAUSE, FIX) or bool(step) or _leads(segment, action, at)
-    is_own = is_own or (bool(action) and _is_verb(segment, at))
+    is_own = is_own or _is_verb(segment, at)
     is_kept = segment.has(_STAY) or _is_held(segment)
     if not is_own and not (action and is_before and (verb or is_kept)):
         return None
@@ -273,7 +321,7 @@ def _take(segment: Segment, found: Effect) -> None:
     own = {word for name in (found.action, *said) for word in name.split()}
     parts = frozenset().union(*(roots(word) for word in own)) if own else frozenset()
     silent = SILENT | CAUSE | FIX | UP | DOWN | _BETTER | _WORSE | _STAY | WHEN | SHOWS
-    silent |= ALONE | STEPS | _OPPOSITE | _BETWEEN_STATES | _WHOLLY
+    silent |= ALONE | STEPS | OPPOSITE | _BETWEEN_STATES | _WHOLLY
     silent |= {"left", "not", "no", "effect", "same", "as", "does", "has", "time"}
     at = action_of(segment, "")[1]
     if found.action and _leads(segment, found.action, at):

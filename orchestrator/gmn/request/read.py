@@ -7,13 +7,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.request.commitment import RequestReading, TextSpan
-from orchestrator.gmn.request.effects import CONDITIONS, read_effects, with_chances
+from orchestrator.gmn.request.effects import read_effects, with_chances
 from orchestrator.gmn.request.lists import read_lists
 from orchestrator.gmn.request.names import names_of, roots, roots_of
 from orchestrator.gmn.request.numbers import read_numbers
 from orchestrator.gmn.request.refusals import read_refusals
 from orchestrator.gmn.request.scan import ARTICLES, BOUNDARIES, NEGATIONS, Scan
-from orchestrator.gmn.request.segment import HAPPENS
+from orchestrator.gmn.request.segment import CONDITIONS, HAPPENS
 from orchestrator.gmn.request.tokens import number, words
 from orchestrator.gmn.request.wishes import read_wishes
 

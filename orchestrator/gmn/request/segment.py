@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.gmn.request.directions import DOWN, MOTION, UP
 from orchestrator.gmn.request.names import found_in, named_by_word, roots
-from orchestrator.gmn.request.scan import ARTICLES
+from orchestrator.gmn.request.scan import ARTICLES, PARTICLES
 from orchestrator.gmn.request.tokens import words
 
 if TYPE_CHECKING:
@@ -30,6 +30,16 @@ SHOWS = words("looks look shows show sounds sound reads read appears smells feel
 WHEN = words("when if from while whenever where of once")
 ALONE = words("alone itself otherwise untreated unattended naturally")
 STEPS = words("step steps notch notches level levels floor floors")
+#: What makes it happen sometimes only.
+CONDITIONS = words(
+    "when if while whenever where once unless except until during only sometimes often usually"
+    " mostly rarely seldom occasionally"
+)
+WISHES = words(
+    "never not cannot must should want wants wanting wish likes prefers preferring hoping avoid"
+    " avoids goal keep"
+)
+OPPOSITE = words("opposite reverse around")
 #: What may stand before the action of a segment, and what says nothing in it.
 LEADING = ARTICLES | words("- * \u2022 then and from")
 SILENT = ARTICLES | words(
@@ -38,6 +48,11 @@ SILENT = ARTICLES | words(
 )
 #: Verbs that say that something happens.
 HAPPENS = (CAUSE | FIX | UP | DOWN | ALONE | STEPS) - MOTION
+#: Signs between an action and what it does, as in ``feed - it grows``.
+DASHES = frozenset(("-", "\u2013", "\u2014"))
+_AFTER_GERUNDS = (CAUSE | FIX | UP | DOWN | SHOWS | {"does", "has", "keeps", "is", "changes"}) - {
+    "up"
+}
 _UNNAMED = SILENT | HAPPENS
 _APART = frozenset(",;:.!?\n")
 _LONGEST = 24
@@ -98,7 +113,14 @@ def action_of(segment: Segment, verb: str) -> tuple[str, int, bool]:
         is_idle = segment.low[at + 1 : at + 3] == ["does", "nothing"]  # ``off does nothing``
         if not segment.names.actions and is_idle and is_first:
             return word, at, True
-        if not segment.names.actions and word.endswith("ing") and is_first and len(word) > 4:
+        is_state = word in segment.names.states
+        if (
+            not segment.names.actions
+            and word.endswith("ing")
+            and is_first
+            and len(word) > 4
+            and not is_state
+        ):
             return _gerund(segment, at), at, True
         if not is_after and any(n == at for n, _ in segment.known):
             break
@@ -117,14 +139,15 @@ def _by_object(segment: Segment, word: str) -> str:
 
 
 def _gerund(segment: Segment, at: int) -> str:
-    """An action that only its effect names: ``watering``, ``opening the gate``."""
-    said = [segment.low[at]]
-    stop = CAUSE | FIX | UP | DOWN | SHOWS | {"does", "has", "keeps", "is", "it"}
-    for word in segment.low[at + 1 : at + 4]:
-        if word in stop:
+    """An action that only its effect names: ``watering``, ``opening the gate``, ``turning it
+    up``."""
+    said, low = [segment.low[at]], segment.low
+    for n in range(at + 1, min(at + 5, len(low))):
+        is_part = low[n - 1] in ("it", "them") and low[n] in PARTICLES | {"down"}
+        if low[n] in _AFTER_GERUNDS and not is_part:
             return " ".join(said)
-        if word not in ARTICLES:
-            said.append(word)
+        if low[n] not in ARTICLES and low[n] not in ("it", "them"):
+            said.append(low[n])
     return said[0]
 
 
