@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.gmn.request.commitment import Effect, TextSpan
 from orchestrator.gmn.request.directions import DOWN, UP, orientation
-from orchestrator.gmn.request.kept import is_final, kept_in
+from orchestrator.gmn.request.kept import is_at_edge, is_final, kept_in
 from orchestrator.gmn.request.names import found_in, names_of, roots
 from orchestrator.gmn.request.scan import ARTICLES
 from orchestrator.gmn.request.segment import (
@@ -33,7 +33,7 @@ from orchestrator.gmn.request.segment import (
     is_condition,
     segments,
 )
-from orchestrator.gmn.request.starts import start_in
+from orchestrator.gmn.request.starts import is_unknown, start_in
 from orchestrator.gmn.request.subjects import add_subjects
 from orchestrator.gmn.request.tokens import number, words
 
@@ -57,12 +57,18 @@ _WHOLLY = words("completely fully entirely totally")
 #: Between the two states of ``a to b``, and what may stand before them.
 _BETWEEN_STATES = ARTICLES | words("to into - > \u2192 = in on at")
 _BEGINS = words("starts begins")
+_DOING = words("i you we it he she they agent the only just merely simply a an")
+_IDLE = frozenset(("do nothing", "nothing", "wait", "watch", "rest", "idle", "does nothing"))
+_ARROWS = frozenset((">", "\u2192"))
+_ENDS = frozenset(",;:.!?\n")
+_LOSES, _GAINS = words("away loses lose removes remove"), words("adds add gains gain")
 _FEW_WORDS = 4
 _NOBODY = Effect("", "", "", TextSpan(0, 0))
 
 
 def read_effects(scan: Scan) -> None:
     """Add the effects of a text to what its scan has found; needs its lists."""
+    _take_edges(scan)
     names = names_of(scan.text, scan.found)
     if not names.states:
         return
@@ -81,7 +87,7 @@ def read_effects(scan: Scan) -> None:
         head = _headed(segment) or head
         if (kept := kept_in(segment)) is not None:
             found = _kept(segment, kept, head)
-        elif not (found := _opposite(segment, last, head)):
+        elif not (found := _opposite(segment, head)):
             one = _shown(segment) or _effect(segment, verb, last, head) or _pair(segment, last)
             found = [one] if one else []
             last = one or last
@@ -92,6 +98,16 @@ def read_effects(scan: Scan) -> None:
             last = begun
         scan.effects += [replace(last, action=one.action) for one in shared if last.action]
         shared = _shared(segment)
+
+
+def _take_edges(scan: Scan) -> None:
+    """What is so of every row and grid without being said."""
+    begin = 0
+    for end in range(len(scan.tokens) + 1):
+        if end == len(scan.tokens) or scan.tokens[end].text in _ENDS:
+            if begin < end and is_at_edge([scan.low(n) for n in range(begin, end)]):
+                scan.taken[begin:end] = bytes([1]) * (end - begin)
+            begin = end + 1
 
 
 def _begun(segment: Segment, verb: str) -> Effect | None:
@@ -111,6 +127,8 @@ def _read_starts(scan: Scan, names: NamedValues) -> None:
         segment = Segment(scan, names, begin, end)
         if start := start_in(segment):
             scan.add("start", start, begin, end, "how it is at first")
+        elif is_unknown(segment):
+            scan.taken[begin:end] = bytes([1]) * (end - begin)
 
 
 def with_chances(scan: Scan) -> list[Effect]:
@@ -144,31 +162,55 @@ def _shared(segment: Segment) -> list[Effect]:
 
 
 def _headed(segment: Segment) -> str:
-    """``feed`` of ``FEED - sleepy becomes active``: what follows up to the full stop is its."""
+    """``feed`` of ``FEED - sleepy becomes active`` and of ``if it feeds``: what follows up to the
+    full stop is its."""
+    if segment.low[0] in WHEN | {"under"}:
+        return _done(segment)
     action, at, is_first = action_of(segment, "")
     after = segment.begin + at + len(action.split())
     is_head = is_first and bool(segment.names.actions) and segment.scan.low(after) in DASHES | {":"}
     return action if is_head else ""
 
 
+def _done(segment: Segment) -> str:
+    """``do nothing`` of ``if you only do nothing``: an action that has the segment to itself."""
+    at = next((n for n, word in enumerate(segment.low) if n and word not in _DOING), 0)
+    said = segment.low[at:]
+    name, length = found_in(segment.low, at, segment.names.actions) if at else ("", 0)
+    if not at or (length or len(said)) != len(said):
+        return ""
+    is_idle = not segment.names.actions and " ".join(said) in _IDLE
+    action = name or (" ".join(said) if is_idle else "")
+    if action:
+        segment.scan.taken[segment.begin : segment.end] = bytes([1]) * len(segment.low)
+    return action
+
+
 def _kept(segment: Segment, states: Sequence[str], head: str) -> list[Effect]:
     """What an action leaves as it is; nobody leaves a thing that stays by itself."""
     for n in range(segment.begin, segment.end):
-        segment.scan.taken[n] = number(segment.scan.low(n)) is None
+        segment.scan.taken[n] |= number(segment.scan.low(n)) is None
+    scan, before = segment.scan, segment.begin - 2
+    if scan.low(before + 1) == "and" and before >= 0:  # ``sleepy and collapsed don't change``
+        more = found_in([scan.low(before)], 0, segment.names.states)[0]
+        scan.taken[before] |= bool(more)
+        states = [*states, more] if more else states
     own = [action_of(segment, "does")[0] or head]
     actions = segment.names.actions if is_final(segment) else [one for one in own if one]
     return [_made(segment, action, state, "@stay") for action in actions for state in states]
 
 
-def _opposite(segment: Segment, last: Effect, head: str) -> list[Effect]:
+def _opposite(segment: Segment, head: str) -> list[Effect]:
     """``lowering does the opposite`` of what was said last, ``loosen: exactly the reverse``."""
     action = (action_of(segment, "does")[0] or head) if segment.has(OPPOSITE) else ""
-    if not action or not last.action or action == last.action:
-        return []
     known = segment.scan.effects
-    own = [one for one in known if one.action == last.action]
+    last = next((one.action for one in reversed(known) if one.action), "")
+    own = [one for one in known if one.action == last and one.after != "@stay"]
+    reached = [(one.after, one.step) for one in own]
+    if not action or not last or action == last or len(reached) > len(set(reached)):
+        return []
     if any(one.action == action for one in known) or any(
-        one.after.startswith("@") or not (one.before or one.step) for one in own
+        one.after == "@goal" or not (one.before or one.step) for one in own
     ):
         return []
     made = _made(segment, action, "", "")
@@ -227,6 +269,7 @@ def _effect(segment: Segment, verb: str, last: Effect, head: str) -> Effect | No
         return None  # ``tires her one step``: along the list, nobody says which way
     is_own = segment.has(CAUSE, FIX) or bool(step) or _leads(segment, action, at)
     is_own = is_own or _is_verb(segment, at)
+    is_own = is_own or (bool(action and after) and not _ARROWS.isdisjoint(segment.low[at : at + 4]))
     is_kept = segment.has(_STAY) or _is_held(segment)
     if not is_own and not (action and is_before and (verb or is_kept)):
         return None
@@ -292,7 +335,9 @@ def _step(segment: Segment, label: str) -> int:
         return -2
     if segment.has(_BETTER):
         return 2
-    up, down = segment.has(UP), segment.has(DOWN)
+    is_step = segment.has(STEPS)
+    up = segment.has(UP) or (is_step and segment.has(_GAINS))
+    down = segment.has(DOWN) or (is_step and segment.has(_LOSES))
     return 0 if up == down else (1 if up else -1) * (orientation(states) or 1)
 
 
@@ -321,7 +366,7 @@ def _take(segment: Segment, found: Effect) -> None:
     own = {word for name in (found.action, *said) for word in name.split()}
     parts = frozenset().union(*(roots(word) for word in own)) if own else frozenset()
     silent = SILENT | CAUSE | FIX | UP | DOWN | _BETTER | _WORSE | _STAY | WHEN | SHOWS
-    silent |= ALONE | STEPS | OPPOSITE | _BETWEEN_STATES | _WHOLLY
+    silent |= ALONE | STEPS | OPPOSITE | _BETWEEN_STATES | _WHOLLY | _BEGINS | _LOSES | _GAINS
     silent |= {"left", "not", "no", "effect", "same", "as", "does", "has", "time"}
     at = action_of(segment, "")[1]
     if found.action and _leads(segment, found.action, at):

@@ -9,6 +9,8 @@ from orchestrator.gmn.request.segment import CAUSE, LEADING
 from orchestrator.gmn.request.tokens import words
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from orchestrator.gmn.request.segment import Segment
 
 _SILENT = ARTICLES | LEADING | words("one ones or and but also always then just simply who being")
@@ -22,6 +24,10 @@ _FINAL = words("final permanent absorbing terminal irreversible forever")
 _NOTHING = frozenset(
     ("no change", "no effect", "nothing", "nothing happens", "nothing changes", "unchanged")
 )
+_NO_RETURN = frozenset(("no way back", "no return", "no going back"))
+_EDGES = words("edge edges border borders boundary wall walls rim end ends top bottom")
+_PACE = words("cell square floor room step level at a time per each every move turn")
+_BUMPS = words("bumping bumps bump running walking moving going pushing")
 _CHANGE = words("change changes move moves")
 _REFUSING = words("not never don't doesn't won't")
 _SUBJECT_WORDS = 5
@@ -36,8 +42,10 @@ def kept_in(segment: Segment) -> tuple[str, ...] | None:
     said = [word for word in segment.low if word not in _SILENT]
     is_rest = bool(said) and said[0] in _REST
     said = said[is_rest:]
-    if segment.has(_REST) and " ".join(said) in _NOTHING:
+    if (is_rest or segment.scan.low(segment.begin - 1) == ":") and " ".join(said) in _NOTHING:
         return ("",)
+    if " ".join(said) in _NO_RETURN:
+        return ()
     if said[-1:] and said[-1] in _CHANGE and not _REFUSING.isdisjoint(said[-3:-1]):
         return tuple(name for _, name in segment.known) or ("",)
     verbs = [n for n, word in enumerate(segment.low) if word in _HOLDS]
@@ -50,10 +58,24 @@ def kept_in(segment: Segment) -> tuple[str, ...] | None:
     if after or (segment.low[at] in ("is", "are") and then not in _FINAL):
         is_same = bool(after) and before[-1:] == after and then.casefold() == after[0].casefold()
         return tuple(after) if is_same else None
-    is_said = then in _SAME | _FINAL or (not then and (bool(before) or is_rest))
+    is_held = segment.low[at] == "keeps" and not segment.known and len(then.split()) < 2
+    is_said = is_held or then in _SAME | _FINAL or (not then and (bool(before) or is_rest))
     return (tuple(before) or ("",)) if is_said else None
 
 
 def is_final(segment: Segment) -> bool:
     """Whether a segment says that nothing at all leads away: ``burnt is final``."""
     return segment.has(_FINAL)
+
+
+def is_at_edge(low: Sequence[str]) -> bool:
+    """Whether the words of a part of a clause say that nothing goes beyond the last of a row:
+    ``at the edge she stays``, ``bumping into a wall it doesn't move``."""
+    if low[0] in ("one", "a") and len(low) > 2 and _PACE.issuperset(low[1:]):
+        return True  # ``one floor per step``
+    has_edge = not _EDGES.isdisjoint(low)
+    ends = " ".join(word for word in low[-4:] if word not in ARTICLES)
+    stays = ends.endswith(("no effect", "does nothing", "it is", "she is", "he is", "unchanged"))
+    stays |= low[-1] in ("stay", "stays", "remains", "stops", "nothing")
+    stays |= low[-1] in _CHANGE and not _REFUSING.isdisjoint(low[-3:-1])
+    return has_edge and (stays or not _BUMPS.isdisjoint(low[:1]))

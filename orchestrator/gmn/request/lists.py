@@ -46,6 +46,8 @@ _GOES = words("moves move goes go steps drives walks runs jumps flies travels")
 _REACHES = words("ranges range runs extends numbered reaches")
 _WAYS = words("up down left right forward forwards back backward backwards north south east west")
 _STAYING = words("stay wait")
+_SCALES = words("levels stages values positions classes rooms zones places")  # ``levels are a, b``
+_NOT_NAMES = words("next nothing reward penalty rows columns")  # ``heat: next stage, always``
 _BULLETS = words("\u2022 * -")
 _SKIPPED = ARTICLES | _BULLETS | words("to either just simply") | {"\n"}
 _PLACING = words("in at on")
@@ -99,6 +101,9 @@ def _after_noun(scan: Scan, at: int, word: str) -> bool:
         return False
     listed = _listed(scan, begin, is_said=is_said)
     if listed is None or (kind is None and (listed.longest > 2 or begin in scan.places)):
+        return False
+    said = {word for name in listed.names for word in name.casefold().split()}
+    if kind is None and not said.isdisjoint(_NOT_NAMES):
         return False
     scan.add(kind or "options", listed.names, at, listed.after, "list after a noun")
     return True
@@ -177,7 +182,8 @@ def _of_plural(scan: Scan, at: int, word: str) -> bool:
     if not word.endswith("s") or len(word) < 4:
         return False
     count = number(scan.low(at - 1)) if scan.low(at + 1) == "," else None
-    begin = at + 1 + (scan.low(at + 1) in _DASHES or count is not None)
+    is_said = scan.low(at + 1) in _DASHES or (scan.low(at + 1) == "are" and word in _SCALES)
+    begin = at + 1 + (is_said or count is not None)
     listed = _listed(scan, begin, is_said=begin > at + 1)
     if listed is None or not listed.joint or not scan.is_free(at, listed.after):
         return False

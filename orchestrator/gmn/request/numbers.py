@@ -46,6 +46,7 @@ _MINUS = frozenset(("-", "\u2212", "\u2013", "minus"))
 _NOT_COUNTED = words("steps step times percent points euros dollars ahead out in of to by per")
 _NONE = ("no", "without", "zero")
 _SHARES = {"half": 1 / 2, "third": 1 / 3, "thirds": 1 / 3, "quarter": 1 / 4, "quarters": 1 / 4}
+_FAULTS = words("noise noises error errors mistake mistakes")
 _SENSES = words(
     "sensor sensors sight vision observation observations sensing information knowledge view"
     " perception measurement measurements"
@@ -112,7 +113,8 @@ def _odds(scan: Scan, at: int, value: float) -> bool:
     """``90%``, ``9 times out of 10``, ``one in ten``, ``odds of 1 to 4``."""
     if scan.low(at + 1) in ("%", "percent") or _words(scan, at + 1, 2) == ["per", "cent"]:
         after = at + 2 + (scan.low(at + 1) == "per")
-        after += 3 * (_words(scan, after, 3) == ["of", "the", "time"])
+        after += 3 * (_words(scan, after, 3) in (["of", "the", "time"], ["of", "the", "cases"]))
+        after += 2 * (_words(scan, after, 2) in (["of", "cases"], ["of", "times"]))
         return value <= 100 and _chance(scan, at, after, value / 100)
     if "odds" in _words(scan, at - 2, 2):
         other = number(scan.low(at + 2))
@@ -166,10 +168,11 @@ def _share_of_time(scan: Scan, at: int, value: float) -> bool:
     """``half of the time``, ``three quarters of the time``; `value` of them."""
     part = at if scan.low(at) in _SHARES else at + 1
     then = part + 1 + (scan.low(part + 1) == "of")
-    if scan.low(part) not in _SHARES or _words(scan, then, 2) != ["the", "time"]:
+    then += scan.low(then) in ("the", "all")
+    if scan.low(part) not in _SHARES or scan.low(then) not in ("time", "cases", "times"):
         return False
     share = value * _SHARES[scan.low(part)]
-    return share <= 1 and _chance(scan, at, then + 2, share)
+    return share <= 1 and _chance(scan, at, then + 1, share)
 
 
 def _planning(scan: Scan, at: int, value: float) -> bool:
@@ -220,7 +223,12 @@ def _utility(scan: Scan, at: int, value: float) -> bool:
     else:
         return False
     begin = first - 1 if word in _PAID | _EARNED else at - 1
-    scan.add("utility", value, begin, after, "utility", about=_about(scan, begin))
+    about = _about(scan, begin)
+    if not about and scan.low(after) in ("for", "when", "in", "at", "if"):  # ``+3 for done``
+        end = scan.name_at(scan.after_articles(after + 1))
+        about = words_of(scan.tokens[after + 1 : end])
+        after = end if about else after
+    scan.add("utility", value, begin, after, "utility", about=about)
     return True
 
 
@@ -251,7 +259,8 @@ def _decimal(scan: Scan, at: int, value: float) -> bool:
         return False
     begin, end = scan.clause(at)
     near = range(max(begin, at - 4), min(end, at + 4))
-    if not any(scan.low(n) in _RIGHT | _WRONG | _ACTS for n in near):
+    is_said = scan.low(at - 1) in ("with", "p") or _words(scan, at - 2, 2) == ["p", "="]
+    if not is_said and not any(scan.low(n) in _RIGHT | _WRONG | _ACTS for n in near):
         return False
     return _chance(scan, at, at + 1, value)
 
@@ -302,10 +311,11 @@ def _perfect(scan: Scan) -> None:
             continue
         is_perfect = word in ("right", "correct", "accurate", "reliable") and before == "always"
         is_perfect |= word == "exactly" and scan.low(at + 1) in _WHAT
+        is_perfect |= word == "exact" and before in ("is", "are", "the") and not is_numbered
         if word in ("wrong", "mistaken", "misread", "misreads", "lies", "lie", "errs", "err"):
             first = next((n for n in range(at - 3, at) if scan.low(n) in ("never", "nothing")), at)
             is_perfect = first < at
-        is_perfect |= word in ("noise", "noises") and before in _NONE
+        is_perfect |= word in _FAULTS and before in _NONE and not is_numbered
         if word in ("noise-free", "noiseless"):
             is_perfect, first = True, at
         elif word in _SENSES and _is_said_perfect(scan, at):

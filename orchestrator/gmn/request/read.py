@@ -13,7 +13,7 @@ from orchestrator.gmn.request.names import names_of, roots, roots_of
 from orchestrator.gmn.request.numbers import read_numbers
 from orchestrator.gmn.request.refusals import read_refusals
 from orchestrator.gmn.request.scan import ARTICLES, BOUNDARIES, NEGATIONS, Scan
-from orchestrator.gmn.request.segment import CONDITIONS, HAPPENS
+from orchestrator.gmn.request.segment import CONDITIONS, HAPPENS, STEPS
 from orchestrator.gmn.request.tokens import number, words
 from orchestrator.gmn.request.wishes import read_wishes
 
@@ -111,7 +111,9 @@ def _unclear(scan: Scan) -> Iterator[TextSpan]:
         named = [n for n in named if scan.tokens[n].start > head or n == begin]
         has_rest = any(not known.isdisjoint(roots(scan.low(n))) for n in named)
         has_rest |= any(number(scan.low(n)) is not None for n in left)
-        has_rest |= any(scan.low(n) in HAPPENS and scan.tokens[n].start > head for n in left)
+        has_rest |= any(
+            scan.low(n) in HAPPENS - STEPS and scan.tokens[n].start > head for n in left
+        )
         lost = [n for n in range(begin, end) if not scan.taken[n] and scan.low(n) in CONDITIONS]
         lost = [n for n in lost if (scan.low(n), scan.low(n + 1)) != ("only", "with")]
         if has_rest or (number_of in with_effect and lost):

@@ -37,7 +37,7 @@ CONDITIONS = words(
 )
 WISHES = words(
     "never not cannot must should want wants wanting wish likes prefers preferring hoping avoid"
-    " avoids goal keep"
+    " avoids goal keep sad unhappy angry furious upset nervous happy glad delighted"
 )
 OPPOSITE = words("opposite reverse around")
 #: What may stand before the action of a segment, and what says nothing in it.

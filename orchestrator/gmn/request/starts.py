@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.request.scan import ARTICLES
@@ -24,6 +25,7 @@ _STANDS = words(
     "stands standing sits sitting waits waiting lies lying rests resting parked parks comes"
     " arrives point points pointing faces facing hovers"
 )
+_BEGINNING = words("start starting initial initially first beginning")
 _SILENT = ARTICLES | words(
     "at in on the to of from out one ones right with so but and then still just all both up when i"
     " we side end current"
@@ -56,3 +58,12 @@ def start_in(segment: Segment) -> str:
     else:
         is_said = is_it and not _BE.isdisjoint(before) and not others
     return name if is_said else ""
+
+
+def is_unknown(segment: Segment) -> bool:
+    """``no idea how it is tuned when I pick it up``: nothing is known of how things are at first,
+    which a model says where nothing else is said."""
+    said = segment.low
+    is_said = ("no", "idea") in pairwise(said)
+    is_said |= said[-1] == "unknown" and not _BEGINNING.isdisjoint(said)
+    return is_said and len(segment.known) < 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.request.commitment import Commitment, TextSpan
@@ -34,6 +35,8 @@ def add_subjects(scan: Scan, states: tuple[str, ...]) -> None:
     """
     own = {root for name in states for root in roots(name)}
     found, has_idle, heads = dict[str, int](), False, 0
+    lows = [scan.low(n) for n in range(len(scan.tokens))]
+    is_choice = ("do", "nothing") in pairwise(lows)  # ``if you do nothing``
     for begin, end in segments(scan):
         if head := _head(scan, begin, end, states):
             found.setdefault(head, begin)
@@ -45,14 +48,17 @@ def add_subjects(scan: Scan, states: tuple[str, ...]) -> None:
             continue
         word = name.split()[0]
         if is_another or word in _NATURE or (word.endswith("ing") and not is_idle):
-            if not heads:
+            if not heads and not is_choice:
                 return
-            continue
+            if not is_choice or word in _NATURE:
+                continue
         if word in BOUNDARIES - {"off"} or not roots(word).isdisjoint(own):
             continue
         found.setdefault(name, begin)
         has_idle |= is_idle
-    if (has_idle or heads > 1) and len(found) > 1:
+    if is_choice and found and not has_idle:
+        found["do nothing"] = lows.index("nothing")
+    if (has_idle or is_choice or heads > 1) and len(found) > 1:
         at = sorted(found.values())
         span = TextSpan(scan.tokens[at[0]].start, scan.tokens[at[-1]].end)
         scan.found.append(Commitment("actions", tuple(found), span, RULE))
@@ -81,7 +87,8 @@ def _head(scan: Scan, begin: int, end: int, states: tuple[str, ...]) -> str:
     most = min(first + _MOST_WORDS, len(scan.tokens) - 1)
     if not scan.is_free(first, scan.clause(first)[1]):
         return ""
-    sign = next((n for n in range(first + 1, most + 1) if scan.low(n) in DASHES | {":"}), 0)
+    signs = DASHES | {":", "\u2192"}
+    sign = next((n for n in range(first + 1, most + 1) if scan.low(n) in signs), 0)
     said = [scan.low(n) for n in range(first, sign)]
     if not said or not _NATURE.isdisjoint(said) or not all(word.isalpha() for word in said):
         return ""
@@ -90,6 +97,7 @@ def _head(scan: Scan, begin: int, end: int, states: tuple[str, ...]) -> str:
     rest = [scan.low(n) for n in range(sign + 1, scan.clause(sign)[1])]
     names = [n for n in range(len(rest)) if found_in(rest, n, states)[0]]
     is_way = bool(names) and any(word in _WAYS for word in rest[names[0] :])
+    is_way |= bool(names) and scan.low(sign + 1) == ">"
     is_way |= len(names) > 1 or not OPPOSITE.isdisjoint(rest)
     is_way |= rest[:1] == ["next"] or rest[:2] == ["nothing", "happens"] or rest[:1] == ["as"]
     return " ".join(said) if is_way else ""

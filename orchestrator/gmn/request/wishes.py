@@ -46,6 +46,12 @@ _TEMPERS = {
     ),
     **dict.fromkeys(words("greedy impatient"), "greedy"),
 }
+#: How somebody feels of it: ``a broken one makes me sad``.
+_MOODS: dict[str, Kind] = {
+    **dict.fromkeys(words("sad unhappy angry furious upset nervous"), "avoid"),
+    **dict.fromkeys(words("happy glad delighted"), "goal"),
+}
+_PERSONS = words("me us him her them everyone everybody")
 _MODELS = words("agent agents model models")
 _OPPOSITE = {"cautious": "bold", "bold": "cautious"}
 
@@ -57,10 +63,14 @@ def read_wishes(scan: Scan) -> None:
             continue
         if word in _START:
             _ = record(scan, "start", at, at + 1, "start") or _named_so(scan, "start", at)
+        elif word == "takes" and scan.low(at + 1) == "off":
+            _ = record(scan, "start", at, at + 2, "start")
         elif word == "initial" and scan.low(at + 1) in ("state", "position"):
             _ = record(scan, "start", at, at + 2, "start")
         elif word in ("from", "to", "on", "onto"):
             _journey(scan, at, word)
+        elif word in _MOODS:
+            _felt(scan, at, _MOODS[word])
         elif not _is_refused(scan, at):
             _goal(scan, at, word)
     _tempers(scan)
@@ -85,7 +95,7 @@ def _goal(scan: Scan, at: int, word: str) -> None:
     then = scan.low(at + 1)
     if word in _NOUNS:
         _noun(scan, at)
-    elif word in _BEST:
+    elif word in _BEST and then != ":":
         _best(scan, at)
     elif word in _WITH:
         is_kept_off = scan.low(at + 2) in ("avoided", "forbidden")
@@ -103,6 +113,15 @@ def _goal(scan: Scan, at: int, word: str) -> None:
             _ = record(scan, "goal", at, at + 1, "goal")
     elif word in _REACH and then not in ("out", "whether", "its"):
         _ = record(scan, "goal", at, at + 1, "goal")
+
+
+def _felt(scan: Scan, at: int, kind: Kind) -> None:
+    if scan.low(at - 1) not in _PERSONS or scan.low(at - 2) not in ("makes", "make", "keeps"):
+        return
+    begin = scan.clause(at)[0]
+    name = next((n for n in range(at - 3, begin - 1, -1) if scan.low(n) in scan.known), None)
+    if name is not None:
+        scan.add(kind, scan.tokens[name].text, name, at + 1, "feels so")
 
 
 def _is_request(scan: Scan, at: int) -> bool:

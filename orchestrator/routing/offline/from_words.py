@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from orchestrator.routing.offline.draft import Draft
 
 _IDLE = words(
-    "keep stay wait hold rest nothing idle pause leave ignore skip pass noop none continue hover"
-    " remain"
+    "keep stay wait hold rest nothing idle pause stop leave ignore skip pass noop none continue"
+    " hover remain"
 )
 _PLACES = words(
     "state room location place site level zone station spot area node city shelf floor mode phase"

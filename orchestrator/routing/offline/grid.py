@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 _DELTAS = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1), "stay": (0, 0)}
 _SYNONYMS = {
-    "north": "up", "south": "down", "west": "left", "east": "right", "wait": "stay", "rest": "stay",
-    "pause": "stay", "none": "stay", "forward": "up", "backward": "down", "back": "down",
+    "north": "up", "south": "down", "west": "left", "east": "right",
+    "forward": "up", "backward": "down", "back": "down",
+    **dict.fromkeys(words("wait rest pause hover hold stop nothing none"), "stay"),
 }  # fmt: skip
 MOST_CELLS = 196  # 196 * 196 * 5 moves is the most that fits one table
 UTILITY = 8.0  # nats; a step nearer must outweigh what a step may teach
@@ -298,7 +299,7 @@ def distances(goal: str, walls: set[str], shape: tuple[int, int]) -> dict[str, i
 def _moves(draft: Draft) -> dict[str, tuple[int, int]]:
     moves: dict[str, tuple[int, int]] = {}
     for name in draft.names.actions:
-        said = name.casefold().removeprefix("go ").removeprefix("move ").removeprefix("step ")
+        said = name.casefold().split()[-1]
         meaning = _SYNONYMS.get(said, said)
         if meaning in _DELTAS and _DELTAS[meaning] not in moves.values():
             moves[slug(name)] = _DELTAS[meaning]
