@@ -62,6 +62,7 @@ _IDLE = frozenset(("do nothing", "nothing", "wait", "watch", "rest", "idle", "do
 _ARROWS = frozenset((">", "\u2192"))
 _ENDS = frozenset(",;:.!?\n")
 _LOSES, _GAINS = words("away loses lose removes remove"), words("adds add gains gain")
+_NEXT = {"next": 1, "previous": -1}
 _FEW_WORDS = 4
 _NOBODY = Effect("", "", "", TextSpan(0, 0))
 
@@ -88,7 +89,7 @@ def read_effects(scan: Scan) -> None:
         if (kept := kept_in(segment)) is not None:
             found = _kept(segment, kept, head)
         elif not (found := _opposite(segment, head)):
-            one = _shown(segment) or _effect(segment, verb, last, head) or _pair(segment, last)
+            one = None if _is_head(segment) else _said(segment, verb, last, head)
             found = [one] if one else []
             last = one or last
         scan.effects += found
@@ -159,6 +160,17 @@ def _shared(segment: Segment) -> list[Effect]:
     for one in found:
         _take(segment, one)
     return found
+
+
+def _said(segment: Segment, verb: str, last: Effect, head: str) -> Effect | None:
+    return _shown(segment) or _effect(segment, verb, last, head) or _pair(segment, last)
+
+
+def _is_head(segment: Segment) -> bool:
+    """Whether it is an action alone, and what it does comes next: ``heat: next stage``."""
+    action, at, is_first = action_of(segment, "")
+    is_whole = len(action.split()) == len(segment.low) - at
+    return is_first and is_whole and segment.scan.low(segment.end) == ":"
 
 
 def _headed(segment: Segment) -> str:
@@ -336,6 +348,9 @@ def _step(segment: Segment, label: str) -> int:
     if segment.has(_BETTER):
         return 2
     is_step = segment.has(STEPS)
+    said = next((w for w in low if w in _NEXT), "")
+    if said:
+        return _NEXT[said]
     up = segment.has(UP) or (is_step and segment.has(_GAINS))
     down = segment.has(DOWN) or (is_step and segment.has(_LOSES))
     return 0 if up == down else (1 if up else -1) * (orientation(states) or 1)
@@ -366,7 +381,17 @@ def _take(segment: Segment, found: Effect) -> None:
     own = {word for name in (found.action, *said) for word in name.split()}
     parts = frozenset().union(*(roots(word) for word in own)) if own else frozenset()
     silent = SILENT | CAUSE | FIX | UP | DOWN | _BETTER | _WORSE | _STAY | WHEN | SHOWS
-    silent |= ALONE | STEPS | OPPOSITE | _BETWEEN_STATES | _WHOLLY | _BEGINS | _LOSES | _GAINS
+    silent |= (
+        ALONE
+        | STEPS
+        | OPPOSITE
+        | _BETWEEN_STATES
+        | _WHOLLY
+        | _BEGINS
+        | _LOSES
+        | _GAINS
+        | _NEXT.keys()
+    )
     silent |= {"left", "not", "no", "effect", "same", "as", "does", "has", "time"}
     at = action_of(segment, "")[1]
     if found.action and _leads(segment, found.action, at):

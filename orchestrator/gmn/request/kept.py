@@ -58,6 +58,8 @@ def kept_in(segment: Segment) -> tuple[str, ...] | None:
     if after or (segment.low[at] in ("is", "are") and then not in _FINAL):
         is_same = bool(after) and before[-1:] == after and then.casefold() == after[0].casefold()
         return tuple(after) if is_same else None
+    if then in _FINAL and not before:
+        return None
     is_held = segment.low[at] == "keeps" and not segment.known and len(then.split()) < 2
     is_said = is_held or then in _SAME | _FINAL or (not then and (bool(before) or is_rest))
     return (tuple(before) or ("",)) if is_said else None

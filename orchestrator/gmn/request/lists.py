@@ -40,6 +40,7 @@ _LINKS = _SAYING | words(
 )
 _OPENING = frozenset("([{")
 _PRONOUNS = words("them these those us its")
+_ARE_NO_NAMES = words("it he she they we you i")  # ``a command fails and it stays``
 _TRAILING = words("it them one him her itself")
 _PUTS, _INTO = words("put place drop throw file toss"), words("in into on onto")
 _GOES = words("moves move goes go steps drives walks runs jumps flies travels")
@@ -47,7 +48,8 @@ _REACHES = words("ranges range runs extends numbered reaches")
 _WAYS = words("up down left right forward forwards back backward backwards north south east west")
 _STAYING = words("stay wait")
 _SCALES = words("levels stages values positions classes rooms zones places")  # ``levels are a, b``
-_NOT_NAMES = words("next nothing reward penalty rows columns")  # ``heat: next stage, always``
+_SIDES = words("rows columns")  # ``(4 rows, 6 columns)``
+_NOT_NAMES = words("next nothing reward penalty")  # ``heat: next stage, always``
 _BULLETS = words("\u2022 * -")
 _SKIPPED = ARTICLES | _BULLETS | words("to either just simply") | {"\n"}
 _PLACING = words("in at on")
@@ -102,8 +104,8 @@ def _after_noun(scan: Scan, at: int, word: str) -> bool:
     listed = _listed(scan, begin, is_said=is_said)
     if listed is None or (kind is None and (listed.longest > 2 or begin in scan.places)):
         return False
-    said = {word for name in listed.names for word in name.casefold().split()}
-    if kind is None and not said.isdisjoint(_NOT_NAMES):
+    said = {name.casefold().split()[-1] for name in listed.names} & _SIDES
+    if kind is None and (said or listed.names[0].split()[0].casefold() in _NOT_NAMES):
         return False
     scan.add(kind or "options", listed.names, at, listed.after, "list after a noun")
     return True
@@ -364,7 +366,9 @@ def _made(
     if head and all(name.isdigit() for name in (first, *names[1:])):
         names = [f"{head} {number}" for number in (first, *names[1:])]  # ``floor 0, 1 or 2``
     names = list(dict.fromkeys(names))
-    is_list = len(names) > 1 and longest < 4 + 2 * keeps_first
+    is_list = (
+        len(names) > 1 and not _ARE_NO_NAMES.intersection(names) and longest < 4 + 2 * keeps_first
+    )
     return Listed(tuple(names), last, longest, joint) if is_list else None
 
 

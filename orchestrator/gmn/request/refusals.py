@@ -20,7 +20,7 @@ _AVOID = words(
 _HURTS = words(
     "trap traps pit pits mine mines hazard hazards danger dangers lava hole holes bomb bombs"
     " forbidden dangerous deadly lethal prohibited off-limits taboo unacceptable no-fly no-go"
-    " terrible awful fatal catastrophic disastrous rocks reef reefs"
+    " bad worst terrible awful fatal catastrophic disastrous rocks reef reefs"
 )
 _KEEPS = words("keep keeps keeping stay stays staying")
 _AWAY = (("out", "of"), ("away", "from"), ("clear", "of"), ("off",))

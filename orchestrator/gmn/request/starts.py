@@ -17,6 +17,7 @@ _FIRST = words(
     "now currently initially first beginning outset moment morning dawn today present yet arrival"
     " fridge box"
 )
+_NOW = words("now currently initially")
 _SUBJECTS = words(
     "it he she they we i it's he's she's they're we're i'm there that everything all both"
 )
@@ -50,7 +51,7 @@ def start_in(segment: Segment) -> str:
     others = [word for word in (*before, *after) if word not in _KNOWN]
     stands = not _STANDS.isdisjoint(before)
     if segment.has(_FIRST):
-        is_said = stands or not _BE.isdisjoint(before)
+        is_said = stands or not _BE.isdisjoint(before) or (not others and segment.has(_NOW))
         return name if is_said and len(others) <= _MOST_OTHERS else ""
     is_it = before[:1] != [] and before[0] in _SUBJECTS
     if stands:

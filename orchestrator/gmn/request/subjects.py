@@ -6,9 +6,18 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.request.commitment import Commitment, TextSpan
+from orchestrator.gmn.request.directions import DOWN, UP
 from orchestrator.gmn.request.names import found_in, roots
 from orchestrator.gmn.request.scan import ARTICLES, BOUNDARIES
-from orchestrator.gmn.request.segment import CAUSE, DASHES, HAPPENS, LEADING, OPPOSITE, segments
+from orchestrator.gmn.request.segment import (
+    CAUSE,
+    DASHES,
+    HAPPENS,
+    LEADING,
+    OPPOSITE,
+    STEPS,
+    segments,
+)
 from orchestrator.gmn.request.tokens import words
 
 if TYPE_CHECKING:
@@ -18,12 +27,14 @@ RULE = "subjects"
 _LEAVES = words("it them things everything all")
 _STEPS = words("step notch level floor")
 _WAYS = CAUSE | HAPPENS | DASHES | words("to > \u2192 next nothing")
+_SIGNS = DASHES | {":", "\u2192"}
 _MOST_WORDS = 3
 #: What makes things happen and is not done by an agent.
 _NATURE = words(
     "rain sun wind snow frost storm weather night day winter summer time age nature heatwave tide"
     " it this that these those he she they we i you which who everything something someone"
-    " somebody each every all both one transition transitions dynamics rules rule effects changes"
+    " somebody each every all both one leak leaks leakage evaporation drought hole thief fire flood"
+    " infection disease otherwise else transition transitions dynamics rules rule effects changes"
 )
 
 
@@ -38,7 +49,7 @@ def add_subjects(scan: Scan, states: tuple[str, ...]) -> None:
     lows = [scan.low(n) for n in range(len(scan.tokens))]
     is_choice = ("do", "nothing") in pairwise(lows)  # ``if you do nothing``
     for begin, end in segments(scan):
-        if head := _head(scan, begin, end, states):
+        if head := _head(scan, begin, states):
             found.setdefault(head, begin)
             heads += 1
             continue
@@ -52,7 +63,11 @@ def add_subjects(scan: Scan, states: tuple[str, ...]) -> None:
                 return
             if not is_choice or word in _NATURE:
                 continue
-        if word in BOUNDARIES - {"off"} or not roots(word).isdisjoint(own):
+        if (
+            not {"it", "they"}.isdisjoint(name.split())
+            or word in BOUNDARIES - {"off"}
+            or not roots(word).isdisjoint(own)
+        ):
             continue
         found.setdefault(name, begin)
         has_idle |= is_idle
@@ -77,27 +92,28 @@ def _subject(scan: Scan, begin: int, end: int) -> tuple[str, bool]:
     return "", False
 
 
-def _head(scan: Scan, begin: int, end: int, states: tuple[str, ...]) -> str:
-    """``tighten`` of ``Tighten: flat to sharp`` and ``FEED - it becomes active``; else empty."""
+def _head(scan: Scan, begin: int, states: tuple[str, ...]) -> str:
+    """``tighten`` of ``Tighten: flat to sharp``, ``FEED - it becomes active`` and ``rest -> ill``;
+    else empty."""
     first = begin
     while scan.low(first) in LEADING:
         first += 1
-    if first != scan.clause(first)[0] + first - begin:
-        return ""
-    most = min(first + _MOST_WORDS, len(scan.tokens) - 1)
-    if not scan.is_free(first, scan.clause(first)[1]):
-        return ""
-    signs = DASHES | {":", "\u2192"}
-    sign = next((n for n in range(first + 1, most + 1) if scan.low(n) in signs), 0)
+    after = scan.clause(first)[1]
+    most = min(first + _MOST_WORDS, after - 1)
+    sign = next((n for n in range(first + 1, most + 1) if scan.low(n) in _SIGNS), 0)
+    is_arrow = scan.low(sign) == "\u2192" or scan.low(sign + 1) == ">"
     said = [scan.low(n) for n in range(first, sign)]
-    if not said or not _NATURE.isdisjoint(said) or not all(word.isalpha() for word in said):
+    rest = [scan.low(n) for n in range(sign + 1, after) if scan.low(n) != ">"]
+    is_first = first - begin == first - scan.clause(first)[0]
+    if not said or not (is_first or is_arrow) or not scan.is_free(first, sign + len(rest)):
         return ""
-    if any(found_in(said, n, states)[0] for n in range(len(said))):
+    is_verb = said[0] not in _NATURE and all(word.isalpha() for word in said)
+    own = {name.casefold() for name in states}
+    if not is_verb or not own.isdisjoint((*said, " ".join(said))):
         return ""
-    rest = [scan.low(n) for n in range(sign + 1, scan.clause(sign)[1])]
     names = [n for n in range(len(rest)) if found_in(rest, n, states)[0]]
     is_way = bool(names) and any(word in _WAYS for word in rest[names[0] :])
-    is_way |= bool(names) and scan.low(sign + 1) == ">"
-    is_way |= len(names) > 1 or not OPPOSITE.isdisjoint(rest)
-    is_way |= rest[:1] == ["next"] or rest[:2] == ["nothing", "happens"] or rest[:1] == ["as"]
+    is_way |= len(names) > 1 or (bool(names) and is_arrow)
+    is_way |= not OPPOSITE.isdisjoint(rest) or rest[:1] in (["next"], ["nothing"], ["as"])
+    is_way |= not STEPS.isdisjoint(rest) and not (UP | DOWN).isdisjoint(rest)
     return " ".join(said) if is_way else ""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from orchestrator.gmn.request.scan import Scan
 
 _START = words("start starts started starting begin begins beginning initially")
+_STARTS = frozenset((("initial", "state"), ("initial", "position"), ("takes", "off")))
 _NOUNS = words("goal goals target targets aim objective destination exit finish")
 _REACH = words("reach reaches reaching seek seeks remain remains find finds")
 _WANT = words(
@@ -63,9 +64,7 @@ def read_wishes(scan: Scan) -> None:
             continue
         if word in _START:
             _ = record(scan, "start", at, at + 1, "start") or _named_so(scan, "start", at)
-        elif word == "takes" and scan.low(at + 1) == "off":
-            _ = record(scan, "start", at, at + 2, "start")
-        elif word == "initial" and scan.low(at + 1) in ("state", "position"):
+        elif (word, scan.low(at + 1)) in _STARTS:
             _ = record(scan, "start", at, at + 2, "start")
         elif word in ("from", "to", "on", "onto"):
             _journey(scan, at, word)

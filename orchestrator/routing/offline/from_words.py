@@ -118,10 +118,21 @@ def _told_apart(draft: Draft) -> Sequence[Effect]:
             draft.ask(f"with which probability does this happen: {said!r} {way}".strip() + "?")
         elif is_open and said.split()[0] in draft.reading.not_understood:
             draft.ask(f"does {said!r} happen by itself, or is it an action (`actions: ...`)?")
+    _ask_of_two(draft)
     states = draft.names.states
     if any(abs(one.step) == 1 for one in draft.reading.effects) and orientation(states) == 0:
         draft.assume(f"up is from {states[0]} towards {states[-1]}")
     return draft.reading.effects
+
+
+def _ask_of_two(draft: Draft) -> None:
+    """A question where an action is said to do two things in the same state."""
+    done: dict[tuple[str, str], Effect] = {}
+    for one in (e for e in draft.reading.effects if not e.is_shown):
+        other = done.setdefault((one.action, one.before), one)
+        if (other.after, other.step) != (one.after, one.step):
+            said = [draft.reading.text[e.span.start : e.span.end] for e in (other, one)]
+            draft.ask(f"which of {said[0]!r} and {said[1]!r} is so, or how often is each?")
 
 
 def _parts(draft: Draft, effects: Sequence[Effect]) -> Parts:
