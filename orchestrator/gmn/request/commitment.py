@@ -8,15 +8,17 @@ from typing import Literal
 #: What a commitment is about. Of names: ``states``, ``observations``, ``actions`` (the labels of
 #: one variable of that kind), ``options`` (of one variable of any kind) and ``named`` (one name).
 #: Of numbers: ``count`` (n and a noun), ``size`` (rows and columns), ``noise`` (probability that
-#: what is observed is wrong), ``chance`` (any other probability), ``utility`` (signed), ``horizon``
+#: what is observed is wrong), ``prior`` (of each state, in their order), ``chance`` (any other
+#: probability), ``utility`` (signed), ``horizon``
 #: (steps), ``precision`` and ``discount``. Of places and labels: ``start``, ``goal``, ``avoid``,
 #: ``absent`` (what the model is not to have). ``temper`` is cautious, bold, curious or greedy.
 Kind = Literal[
     "states", "observations", "actions", "options", "named", "count", "size", "start", "goal",
-    "avoid", "absent", "noise", "chance", "utility", "horizon", "precision", "discount", "temper",
+    "avoid", "absent", "noise", "prior", "chance", "utility", "horizon", "precision", "discount",
+    "temper",
 ]  # fmt: skip
 
-Value = str | float | tuple[str, ...] | tuple[int, int] | tuple[int, str]
+Value = str | float | tuple[str, ...] | tuple[float, ...] | tuple[int, int] | tuple[int, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from orchestrator.gmn.request.names import found_in, names_of, roots
 from orchestrator.gmn.request.scan import ARTICLES
 from orchestrator.gmn.request.segment import (
     ALONE,
+    BETTER,
     CAUSE,
     CONDITIONS,
     DASHES,
@@ -28,6 +29,7 @@ from orchestrator.gmn.request.segment import (
     STEPS,
     WHEN,
     WISHES,
+    WORSE,
     Segment,
     action_of,
     is_condition,
@@ -43,8 +45,6 @@ if TYPE_CHECKING:
     from orchestrator.gmn.request.names import NamedValues
     from orchestrator.gmn.request.scan import Scan
 
-_BETTER = words("better improves improve recovers")
-_WORSE = words("worse worsens worsen deteriorates degrades decays")
 _STAY = words("nothing unchanged")
 _HELD = (("as", "it", "is"), ("no", "effect"), ("the", "same"), ("where", "it", "is"))
 _OFTEN = words(
@@ -144,6 +144,13 @@ def with_chances(scan: Scan) -> list[Effect]:
         inside = [one for one in said[first : first + 2] if one.span.overlaps(effect.span)]
         chance = inside[0] if inside and isinstance(inside[0].value, float) else None
         found.append(replace(effect, chance=float(chance.value) if chance else None))  # type: ignore[arg-type]  # a number
+    for n, one in enumerate(found):  # ``brings it down one level, 9 in 10``
+        after = next((o for o in said if o.span.start >= one.span.end), None)
+        if after is None or after.kind != "chance" or one.chance is not None or one.is_shown:
+            continue
+        if scan.text[one.span.end : after.span.start].strip(" (") in ("", ","):
+            span = TextSpan(one.span.start, after.span.end)
+            found[n] = replace(one, chance=float(after.value), span=span)  # type: ignore[arg-type]  # a number
     for n in range(len(found) - 1, 0, -1):  # ``turns a into b and b into c half of the time``
         one, other = found[n - 1], found[n]
         between = scan.text[one.span.end : other.span.start].strip(" ,")
@@ -207,7 +214,10 @@ def _kept(segment: Segment, states: Sequence[str], head: str) -> list[Effect]:
         more = found_in([scan.low(before)], 0, segment.names.states)[0]
         scan.taken[before] |= bool(more)
         states = [*states, more] if more else states
+    has_share = any(number(word) is not None for word in segment.low)
     own = [action_of(segment, "does")[0] or head]
+    if has_share and not own[0]:
+        return [_made(segment, "", state, "@stay") for state in states]
     actions = segment.names.actions if is_final(segment) else [one for one in own if one]
     return [_made(segment, action, state, "@stay") for action in actions for state in states]
 
@@ -343,14 +353,17 @@ def _step(segment: Segment, label: str) -> int:
         return 1 if states.index(label) >= len(states) / 2 else -1
     if label:
         return 0
-    if segment.has(_WORSE):
+    if segment.has(WORSE):
         return -2
-    if segment.has(_BETTER):
+    if segment.has(BETTER):
         return 2
     is_step = segment.has(STEPS)
-    said = next((w for w in low if w in _NEXT), "")
-    if said:
-        return _NEXT[said]
+    if segment.towards:  # ``one mood calmer``
+        place = states.index(segment.towards)
+        if place in (0, len(states) - 1):
+            return 1 if place else -1
+    if following := next((w for w in low if w in _NEXT), ""):
+        return _NEXT[following]
     up = segment.has(UP) or (is_step and segment.has(_GAINS))
     down = segment.has(DOWN) or (is_step and segment.has(_LOSES))
     return 0 if up == down else (1 if up else -1) * (orientation(states) or 1)
@@ -378,9 +391,10 @@ def _shown(segment: Segment) -> Effect | None:
 def _take(segment: Segment, found: Effect) -> None:
     """Mark the words that an effect consists of; numbers stay for the rules of numbers."""
     said = [name for _, name in segment.known] if found.step else [found.before, found.after]
+    said += [segment.towards] if found.step else []
     own = {word for name in (found.action, *said) for word in name.split()}
     parts = frozenset().union(*(roots(word) for word in own)) if own else frozenset()
-    silent = SILENT | CAUSE | FIX | UP | DOWN | _BETTER | _WORSE | _STAY | WHEN | SHOWS
+    silent = SILENT | CAUSE | FIX | UP | DOWN | BETTER | WORSE | _STAY | WHEN | SHOWS
     silent |= (
         ALONE
         | STEPS

@@ -298,6 +298,14 @@ def _chance(one: Commitment, held: Held) -> Verdict:
     return "missing", f"no table has the probability {share:.3g}"
 
 
+def _prior(one: Commitment, held: Held) -> Verdict:
+    wanted = sorted(float(share) for share in one.value)  # type: ignore[union-attr]  # numbers
+    for variable, prior in zip(held.model.states, held.model.D, strict=True):
+        if len(prior) == len(wanted) and np.allclose(np.sort(prior), wanted, atol=TOLERANCE):
+            return "fulfilled", f"prior of {variable.name}"
+    return "missing", "no state begins so"
+
+
 def _utility(one: Commitment, held: Held) -> Verdict:
     value = float(one.value)  # type: ignore[arg-type]  # a utility is a number
     for label in labels_of(held.spec, one.about) if one.about else ():
@@ -345,6 +353,7 @@ _CHECKS: dict[str, Callable[[Commitment, Held], Verdict]] = {
     "avoid": _avoid,
     "absent": _absent,
     "noise": _noise,
+    "prior": _prior,
     "chance": _chance,
     "utility": _utility,
     **dict.fromkeys(("horizon", "precision", "discount"), _planning),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.gmn.request.scan import ARTICLES
 from orchestrator.gmn.request.segment import CAUSE, LEADING
-from orchestrator.gmn.request.tokens import words
+from orchestrator.gmn.request.tokens import number, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,7 @@ _NOTHING = frozenset(
     ("no change", "no effect", "nothing", "nothing happens", "nothing changes", "unchanged")
 )
 _NO_RETURN = frozenset(("no way back", "no return", "no going back"))
+_SHARE = words("with probability chance per hour day step time % in of cases")
 _EDGES = words("edge edges border borders boundary wall walls rim end ends top bottom")
 _PACE = words("cell square floor room step level at a time per each every move turn")
 _BUMPS = words("bumping bumps bump running walking moving going pushing")
@@ -46,6 +47,7 @@ def kept_in(segment: Segment) -> tuple[str, ...] | None:
         return ("",)
     if " ".join(said) in _NO_RETURN:
         return ()
+    said = said[:-1] if said[-1:] == ["mind"] else said
     if said[-1:] and said[-1] in _CHANGE and not _REFUSING.isdisjoint(said[-3:-1]):
         return tuple(name for _, name in segment.known) or ("",)
     verbs = [n for n, word in enumerate(segment.low) if word in _HOLDS]
@@ -54,7 +56,10 @@ def kept_in(segment: Segment) -> tuple[str, ...] | None:
         return None
     before = [name for n, name in segment.known if n < at]
     after = [name for n, name in segment.known if n > at]
-    then = " ".join(word for word in segment.low[at + 1 :] if word not in _SILENT)
+    rest = [word for word in segment.low[at + 1 :] if word not in _SILENT]
+    while rest and (rest[-1] in _SHARE or number(rest[-1]) is not None):
+        rest.pop()  # ``clear stays clear with 0.9``
+    then = " ".join(rest)
     if after or (segment.low[at] in ("is", "are") and then not in _FINAL):
         is_same = bool(after) and before[-1:] == after and then.casefold() == after[0].casefold()
         return tuple(after) if is_same else None

@@ -97,6 +97,8 @@ def _after_noun(scan: Scan, at: int, word: str) -> bool:
     if scan.low(begin) in _OPENING and begin not in scan.places:
         is_said, begin = True, begin + 1
     is_colon = scan.low(at + 1) in (":", "=") or scan.low(at + 1) in _OPENING
+    is_dash = scan.low(at + 1) in _DASHES and scan.tokens[at].end < scan.tokens[at + 1].start
+    is_colon |= is_dash and scan.low(at + 3) == ","
     if kind is None and not (is_colon and _is_plain_head(scan, at, begin)):
         return False
     if word in ("move", "moves") and not is_said:
@@ -104,6 +106,8 @@ def _after_noun(scan: Scan, at: int, word: str) -> bool:
     listed = _listed(scan, begin, is_said=is_said)
     if listed is None or (kind is None and (listed.longest > 2 or begin in scan.places)):
         return False
+    if is_dash and not (kind or (scan.clause(at)[1] == listed.after and len(listed.names) > 2)):
+        return False  # ``bath water - cold, warm, hot``
     said = {name.casefold().split()[-1] for name in listed.names} & _SIDES
     if kind is None and (said or listed.names[0].split()[0].casefold() in _NOT_NAMES):
         return False
@@ -261,6 +265,8 @@ def _bare(scan: Scan, at: int) -> bool:
     if listed.joint not in ("or", "|", "/") and not is_alike and not is_clause:
         return False
     names, before = listed.names, scan.low(at - 1)
+    if any(name.split()[0].casefold() in _SCALES for name in names):
+        return False  # ``sleep lab, stages wake, light and deep``
     if before and any(name.casefold().startswith(f"{before} ") for name in names[1:]):
         at, names = at - 1, (f"{scan.tokens[at - 1].text} {names[0]}", *names[1:])  # too low / …
     scan.add("options", names, at, listed.after, "bare list")
@@ -366,9 +372,8 @@ def _made(
     if head and all(name.isdigit() for name in (first, *names[1:])):
         names = [f"{head} {number}" for number in (first, *names[1:])]  # ``floor 0, 1 or 2``
     names = list(dict.fromkeys(names))
-    is_list = (
-        len(names) > 1 and not _ARE_NO_NAMES.intersection(names) and longest < 4 + 2 * keeps_first
-    )
+    are_names = _ARE_NO_NAMES.isdisjoint(names) and not all("." in name for name in names)
+    is_list = len(names) > 1 and are_names and longest < 4 + 2 * keeps_first
     return Listed(tuple(names), last, longest, joint) if is_list else None
 
 

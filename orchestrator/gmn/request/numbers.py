@@ -56,6 +56,9 @@ _IT = words("it he she they state . ; , !") | {"", "\n"}
 _WHAT = words("which what whether who where")
 _SENSORS = words("sensor sensors sonar radar camera gauge detector thermometer monitor eyes ears")
 _WHEN = words("when whenever while if")
+_OF_CHANCES = words("probability chance likelihood with p =")
+_PRIORS = words("prior priors")
+_SLACK = 1e-6
 _NEAR = 8  # tokens around a probability in which a word says what it is of
 
 
@@ -135,6 +138,33 @@ def _odds(scan: Scan, at: int, value: float) -> bool:
     if total is None or not 0 < value <= total or total < 2:
         return False
     return _chance(scan, at, then + 1, value / total)
+
+
+def _fraction(scan: Scan, at: int, value: float) -> bool:
+    """``with probability 2/3``."""
+    under = number(scan.low(at + 2)) if scan.low(at + 1) == "/" else None
+    is_one = under is not None and scan.tokens[at].end + 1 == scan.tokens[at + 2].start
+    is_whole = is_one and value.is_integer() and scan.low(at + 3) != "/"
+    if not is_whole or not under or value > under or scan.low(at - 1) not in _OF_CHANCES:
+        return False
+    return _chance(scan, at, at + 3, value / under)
+
+
+def _prior(scan: Scan, at: int, value: float) -> bool:
+    """``prior 0.2 / 0.5 / 0.3``, ``with prior probabilities 0.7 and 0.3``."""
+    if not _PRIORS.intersection(_words(scan, at - 3, 3)):
+        return False
+    values, after, then = [value], at + 1, at + 1
+    while scan.low(then) in (",", "/", "and", ":"):
+        then += 1 + (scan.low(then + 1) == "and")
+        share = number(scan.low(then))
+        if share is None:
+            break
+        values, after, then = [*values, share], then + 1, then + 1
+    if len(values) < 2 or abs(sum(values) - 1) > _SLACK:
+        return False
+    scan.add("prior", tuple(values), at, after, "prior")
+    return True
 
 
 def _words(scan: Scan, at: int, count: int) -> list[str]:
@@ -224,6 +254,9 @@ def _utility(scan: Scan, at: int, value: float) -> bool:
         return False
     begin = first - 1 if word in _PAID | _EARNED else at - 1
     about = _about(scan, begin)
+    if not about and scan.low(begin - 1) == "and":  # ``measuring is right and costs 1``
+        first = scan.after_articles(scan.clause(at)[0])
+        about = scan.tokens[first].text if scan.tokens[first].is_name else ""
     if not about and scan.low(after) in ("for", "when", "in", "at", "if"):  # ``+3 for done``
         end = scan.name_at(scan.after_articles(after + 1))
         about = words_of(scan.tokens[after + 1 : end])
@@ -259,7 +292,8 @@ def _decimal(scan: Scan, at: int, value: float) -> bool:
         return False
     begin, end = scan.clause(at)
     near = range(max(begin, at - 4), min(end, at + 4))
-    is_said = scan.low(at - 1) in ("with", "p") or _words(scan, at - 2, 2) == ["p", "="]
+    is_said = any(one.span.start <= scan.tokens[at].start < one.span.end for one in scan.effects)
+    is_said |= scan.low(at - 1) in ("with", "p") or _words(scan, at - 2, 2) == ["p", "="]
     if not is_said and not any(scan.low(n) in _RIGHT | _WRONG | _ACTS for n in near):
         return False
     return _chance(scan, at, at + 1, value)
@@ -344,4 +378,4 @@ def _noisy(scan: Scan) -> None:
 
 
 #: In the order in which they are tried: the first that reads a number is the one it stands for.
-_RULES = (_size, _odds, _share_of_time, _planning, _utility, _decimal, _count)
+_RULES = (_size, _prior, _odds, _fraction, _share_of_time, _planning, _utility, _decimal, _count)

@@ -6,7 +6,7 @@ import bisect
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from orchestrator.gmn.request.commitment import RequestReading, TextSpan
+from orchestrator.gmn.request.commitment import Commitment, RequestReading, TextSpan
 from orchestrator.gmn.request.effects import read_effects, with_chances
 from orchestrator.gmn.request.lists import read_lists
 from orchestrator.gmn.request.names import names_of, roots, roots_of
@@ -20,11 +20,10 @@ from orchestrator.gmn.request.wishes import read_wishes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orchestrator.gmn.request.commitment import Commitment
-
 #: Characters of a text that are read; the rest is reported as unread.
 MOST_CHARACTERS = 32_768
 #: Words without a meaning of their own for a model: what remains of the others is reported.
+_BRACKET = 2  # the blank and the bracket behind a name
 _STOP = ARTICLES | (BOUNDARIES - NEGATIONS) | words(
     "i you he she it we they me him us them who what how why there here agent agents model models"
     " plan plans create creates build builds"
@@ -52,6 +51,7 @@ def read_request(text: str) -> RequestReading:
     read_wishes(scan)
     read_numbers(scan)
     _drop_refuted(scan)
+    _gather_priors(scan)
     found = sorted(scan.found, key=lambda one: (one.span.start, one.span.end))
     return RequestReading(
         text,
@@ -71,6 +71,20 @@ def _drop_refuted(scan: Scan) -> None:
         for one in scan.found
         if one.kind != "absent" or not any(one.span.overlaps(other.span) for other in numbers)
     ]
+
+
+def _gather_priors(scan: Scan) -> None:
+    """``is good (95%) or defective (5%)``: probabilities behind each name of a list are a prior."""
+    shares = [one for one in scan.found if one.kind == "chance" and one.span.start]
+    for one in [o for o in scan.found if o.kind in ("states", "options")]:
+        names = one.value if isinstance(one.value, tuple) else ()
+        first, last = one.span.start, one.span.end + _BRACKET
+        own = [s for s in shares if first < s.span.start <= last and scan.is_in_brackets(s.span)]
+        values = tuple(float(s.value) for s in own)  # type: ignore[arg-type]  # chances are numbers
+        if len(values) == len(names) > 1 and abs(sum(values) - 1) < 1e-6:
+            scan.found = [other for other in scan.found if other not in own]
+            span = TextSpan(own[0].span.start, own[-1].span.end)
+            scan.found.append(Commitment("prior", values, span, "behind each name"))
 
 
 def _left_over(scan: Scan) -> list[str]:
@@ -114,6 +128,8 @@ def _unclear(scan: Scan) -> Iterator[TextSpan]:
         has_rest |= any(
             scan.low(n) in HAPPENS - STEPS and scan.tokens[n].start > head for n in left
         )
+        steps = [n for n in left if scan.low(n).endswith("er") and number_of in with_effect]
+        has_rest |= any(not known.isdisjoint(roots(scan.low(n))) for n in steps)  # ``tenser``
         lost = [n for n in range(begin, end) if not scan.taken[n] and scan.low(n) in CONDITIONS]
         lost = [n for n in lost if (scan.low(n), scan.low(n + 1)) != ("only", "with")]
         if has_rest or (number_of in with_effect and lost):

@@ -119,6 +119,11 @@ class Scan:
             self._stated.add((kind, value))
             self.found.append(Commitment(kind, value, span, rule, about))
 
+    def is_in_brackets(self, span: TextSpan) -> bool:
+        """Whether brackets hold a span and nothing else."""
+        before, after = self.text[: span.start].rstrip(), self.text[span.end :].lstrip()
+        return before.endswith("(") and after.startswith(")")
+
     def after_articles(self, at: int) -> int:
         """The first token from `at` on that is not an article."""
         for _ in range(_MOST_ARTICLES):

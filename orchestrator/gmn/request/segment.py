@@ -26,6 +26,8 @@ CAUSE = words(
     " returns drives pushes pulls throws goes comes transforms converts shifts results flips ends"
 )
 FIX = words("fixes fix cures cure helps help heals heal clears solves restores relieves soothes")
+BETTER = words("better improves improve recovers")
+WORSE = words("worse worsens worsen deteriorates degrades decays")
 SHOWS = words("looks look shows show sounds sound reads read appears smells feels seems")
 WHEN = words("when if from while whenever where of once")
 ALONE = words("alone itself otherwise untreated unattended naturally")
@@ -60,20 +62,29 @@ _LONGEST = 24
 
 @dataclass
 class Segment:
-    """Words `begin` to before `end`, with what was found in them."""
+    """Words `begin` to before `end`, with what was found in them.
+
+    Attributes:
+        known: the states that are named, each with the place of its first word.
+        towards: the state of which a comparison is said: ``calmer``.
+    """
 
     scan: Scan
     names: NamedValues
     begin: int
     end: int
     known: list[tuple[int, str]] = field(default_factory=list)
+    towards: str = ""
 
     def __post_init__(self) -> None:
         self.low = [self.scan.low(n) for n in range(self.begin, self.end)]
         at = 0
         while at < len(self.low):
             name, length = found_in(self.low, at, self.names.states)
-            is_verb = length == 1 and self.low[at] in UP | DOWN and self.low[at] != name
+            is_own = self.low[at] == name.casefold()
+            is_verb = length == 1 and self.low[at] in UP | DOWN and not is_own
+            if length == 1 and self.low[at].endswith("er") and not is_own:
+                self.towards, is_verb = name, True
             if name and not is_verb:  # ``it slows`` is not the state called slow
                 self.known.append((at, name))
             at += length or 1

@@ -10,12 +10,14 @@ from orchestrator.gmn.request.directions import DOWN, UP
 from orchestrator.gmn.request.names import found_in, roots
 from orchestrator.gmn.request.scan import ARTICLES, BOUNDARIES
 from orchestrator.gmn.request.segment import (
+    BETTER,
     CAUSE,
     DASHES,
     HAPPENS,
     LEADING,
     OPPOSITE,
     STEPS,
+    WORSE,
     segments,
 )
 from orchestrator.gmn.request.tokens import words
@@ -28,6 +30,7 @@ _LEAVES = words("it them things everything all")
 _STEPS = words("step notch level floor")
 _WAYS = CAUSE | HAPPENS | DASHES | words("to > \u2192 next nothing")
 _SIGNS = DASHES | {":", "\u2192"}
+_ONE_STEP = words("one 1 a up down")
 _MOST_WORDS = 3
 #: What makes things happen and is not done by an agent.
 _NATURE = words(
@@ -109,11 +112,13 @@ def _head(scan: Scan, begin: int, states: tuple[str, ...]) -> str:
         return ""
     is_verb = said[0] not in _NATURE and all(word.isalpha() for word in said)
     own = {name.casefold() for name in states}
-    if not is_verb or not own.isdisjoint((*said, " ".join(said))):
+    if not is_verb or not own.isdisjoint((said[-1], " ".join(said))):
         return ""
     names = [n for n in range(len(rest)) if found_in(rest, n, states)[0]]
     is_way = bool(names) and any(word in _WAYS for word in rest[names[0] :])
     is_way |= len(names) > 1 or (bool(names) and is_arrow)
     is_way |= not OPPOSITE.isdisjoint(rest) or rest[:1] in (["next"], ["nothing"], ["as"])
-    is_way |= not STEPS.isdisjoint(rest) and not (UP | DOWN).isdisjoint(rest)
+    is_step = not STEPS.isdisjoint(rest) or _ONE_STEP.issuperset(rest)
+    is_way |= is_step and not (UP | DOWN).isdisjoint(rest)
+    is_way |= any(rest[n].endswith("er") for n in names) or not (BETTER | WORSE).isdisjoint(rest)
     return " ".join(said) if is_way else ""

@@ -16,9 +16,10 @@ _TOKEN = pattern(
     r"""(?<!\w)'(?P<single>[^'\n]{1,60})'(?!\w)|"(?P<double>[^"\n]{1,60})"|`(?P<tick>[^`\n]{1,60})`"""
     r"|[\u201c\u201e\u00ab](?P<curly>[^\u201c\u201d\u00bb\n]{1,60})[\u201c\u201d\u00bb]"
     r"|(?<!\w)\u2018(?P<bent>[^\u2018\u2019\n]{1,60})\u2019(?!\w)"
-    r"|(?P<number>\d{1,15}(?:\.\d{1,15})?(?![\w.]\d)(?!\w|-(?:by|x)-\d))|(?P<word>\w+(?:['\u2019-]\w+)*)"
+    r"|(?P<number>(?<=[\s(=:>,/])\.\d{1,15}(?!\w|\.\d)|\d{1,15}(?:\.\d{1,15})?(?![\w.]\d)(?!\w|-(?:by|x)-\d))|(?P<word>\w+(?:['\u2019-]\w+)*)"
     r"|(?P<sign>\S|\n)"
 )
+_NUMBER = re.compile(r"\d{1,15}(?:\.\d{1,15})?|\.\d{1,15}")
 _UNITS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"
     " sixteen seventeen eighteen nineteen"
@@ -93,7 +94,7 @@ def number(word: str) -> float | None:
     if not word:
         return None
     try:
-        return float(word) if re.fullmatch(r"\d{1,15}(?:\.\d{1,15})?", word) else _in_words(word)
+        return float(word) if _NUMBER.fullmatch(word) else _in_words(word)
     except KeyError:
         return None
 

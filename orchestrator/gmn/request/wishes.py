@@ -136,7 +136,7 @@ def _noun(scan: Scan, at: int) -> None:
     if scan.low(at - 1) in (*ARTICLES, "is") and scan.low(at + 1) not in (":", "=", "is", "at"):
         _is_so(scan, at, at - 2 if scan.low(at - 1) in ARTICLES else at - 1)
         return
-    begin = at + 1
+    begin = at + 1 + (scan.low(at + 1) == "for")
     if scan.low(at + 2) == "not":
         begin = next(
             (n + 1 for n in range(at + 3, at + 9) if scan.low(n) == "but"), len(scan.tokens)

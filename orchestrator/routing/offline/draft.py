@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from orchestrator.gmn.model import Conditional, Table
 from orchestrator.gmn.request.labels import is_near, stems
 from orchestrator.gmn.request.names import NamedValues, names_of, roots_of
 from orchestrator.types.cached import cached_property
@@ -45,6 +46,18 @@ def near(said: str, labels: Sequence[str]) -> str:
     found = exact or [label for label in labels if is_near(said, label)]
     found = found or [label for label in labels if roots_of(label) & roots_of(said)]
     return found[0] if len(found) == 1 or exact else ""
+
+
+def prior_of(draft: Draft, states: Sequence[str]) -> Conditional | None:
+    """The prior that the sentence says of these states; a question where it is of others."""
+    said = draft.first("prior")
+    if said is None:
+        return None
+    shares = tuple(float(share) for share in said.value)  # type: ignore[union-attr]  # numbers
+    if len(shares) != len(states):
+        draft.ask(f"what is {draft.reading.said(said)!r} the prior of?")
+        return None
+    return Conditional(of="state", table=Table(kind="rows", rows=(shares,)))
 
 
 @dataclass(frozen=True)

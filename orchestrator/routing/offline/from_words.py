@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.model import (
@@ -19,7 +19,7 @@ from orchestrator.gmn.request.directions import MOTION, level_step, orientation,
 from orchestrator.gmn.request.names import roots, roots_of
 from orchestrator.gmn.request.subjects import RULE as SUBJECTS
 from orchestrator.gmn.request.tokens import words
-from orchestrator.routing.offline.draft import UNSAID, labelled, near
+from orchestrator.routing.offline.draft import UNSAID, labelled, near, prior_of
 from orchestrator.routing.offline.sensing import looking, seen
 from orchestrator.routing.offline.wanted import preferences
 
@@ -122,7 +122,19 @@ def _told_apart(draft: Draft) -> Sequence[Effect]:
     states = draft.names.states
     if any(abs(one.step) == 1 for one in draft.reading.effects) and orientation(states) == 0:
         draft.assume(f"up is from {states[0]} towards {states[-1]}")
-    return draft.reading.effects
+    return [_leaving(draft, one) for one in draft.reading.effects]
+
+
+def _leaving(draft: Draft, one: Effect) -> Effect:
+    """``clear stays clear with 0.9`` of two states: it becomes the other with 0.1."""
+    states = draft.names.states
+    if one.after != "@stay" or one.chance is None or one.chance == 1 or one.before not in states:
+        return one
+    if len(states) != 2:
+        draft.ask(f"where does {one.before} go when it does not stay?")
+        return one
+    other = states[1 - states.index(one.before)]
+    return replace(one, after=other, chance=round(1 - one.chance, 12))
 
 
 def _ask_of_two(draft: Draft) -> None:
@@ -366,8 +378,10 @@ def _prior(draft: Draft, parts: Parts) -> Conditional:
         return Conditional(of="state", table=Table(kind="map", map=(start,)))
     if said and UNSAID not in parts.states:
         draft.ask(f"where does it start: which of {', '.join(parts.states)} is {said.value!r}?")
-    elif len(parts.states) > 1:
+    elif len(parts.states) > 1 and draft.first("prior") is None:
         draft.assume("where it starts was not said: every state is equally likely")
+    if prior := prior_of(draft, parts.states):
+        return prior
     if parts.listed in (0, len(parts.states)):
         return Conditional(of="state", table=Table(kind="uniform"))
     share = 1.0 / max(parts.listed, 1)
@@ -379,7 +393,7 @@ def _is_decision(draft: Draft, effects: Sequence[Effect]) -> bool:
     """Whether nothing is said to happen, and what is done is worth something in a state."""
     names = draft.names
     paid = [roots_of(one.about) for one in draft.of("utility")]
-    return not effects and any(
+    return not any(one.action for one in effects) and any(
         any(roots_of(s) & about for s in names.states)
         and any(roots_of(a) & about for a in names.actions)
         for about in paid

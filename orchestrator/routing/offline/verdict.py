@@ -19,7 +19,7 @@ from orchestrator.gmn.model import (
 )
 from orchestrator.gmn.request.names import roots, roots_of
 from orchestrator.gmn.request.tokens import words
-from orchestrator.routing.offline.draft import labelled
+from orchestrator.routing.offline.draft import labelled, prior_of
 from orchestrator.routing.offline.sensing import is_sense, with_look
 
 if TYPE_CHECKING:
@@ -93,12 +93,13 @@ def build_verdict(draft: Draft) -> GMNSpec:
                         table=Table(kind="rules", rules=tuple(rules))),
         ),
         priors=(
-            Conditional(of="state", table=Table(kind="uniform")),
+            prior_of(draft, truth) or Conditional(of="state", table=Table(kind="uniform")),
             Conditional(of="verdict", table=Table(kind="map", map=("open",))),
         ),
     )  # fmt: skip
     spec = with_look(draft, spec, look)
-    draft.assume(f"each of {', '.join(truth)} is equally likely at first")
+    if draft.first("prior") is None:
+        draft.assume(f"each of {', '.join(truth)} is equally likely at first")
     horizon = draft.horizon(2, len(look) + len(says), 2 * len(truth) * (len(truth) + 1))
     wanted = _wanted(draft, truth, says, look)
     return spec.model_copy(update={"preferences": wanted, "policy": Policy(horizon=horizon)})
