@@ -6,12 +6,11 @@ or a step along the list.
 
 from __future__ import annotations
 
-import bisect
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.request.commitment import Effect, TextSpan
-from orchestrator.gmn.request.directions import DOWN, UP, orientation
+from orchestrator.gmn.request.directions import DOWN, UP
 from orchestrator.gmn.request.kept import is_at_edge, is_final, kept_in
 from orchestrator.gmn.request.names import found_in, names_of, roots
 from orchestrator.gmn.request.scan import ARTICLES
@@ -36,6 +35,7 @@ from orchestrator.gmn.request.segment import (
     segments,
 )
 from orchestrator.gmn.request.starts import is_unknown, start_in
+from orchestrator.gmn.request.steps import STEP_WORDS, counted, step_of
 from orchestrator.gmn.request.subjects import add_subjects
 from orchestrator.gmn.request.tokens import number, words
 
@@ -51,8 +51,6 @@ _OFTEN = words(
     "( ) % percent per cent with probability chance of a the time times out half third"
     " hour day week month year minute turn round cases"
 )
-_TOWARDS = words("towards toward nearer closer")
-_ONE = words("one a 1")
 _WHOLLY = words("completely fully entirely totally")
 #: Between the two states of ``a to b``, and what may stand before them.
 _BETWEEN_STATES = ARTICLES | words("to into - > \u2192 = in on at")
@@ -61,8 +59,14 @@ _DOING = words("i you we it he she they agent the only just merely simply a an")
 _IDLE = frozenset(("do nothing", "nothing", "wait", "watch", "rest", "idle", "does nothing"))
 _ARROWS = frozenset((">", "\u2192"))
 _ENDS = frozenset(",;:.!?\n")
-_LOSES, _GAINS = words("away loses lose removes remove"), words("adds add gains gain")
-_NEXT = {"next": 1, "previous": -1}
+_DIGITS = frozenset(".0123456789")
+_SURELY = words("sure certain certainly always")
+#: What is understood of a segment whose effect was read.
+_READ = (
+    SILENT | CAUSE | FIX | UP | DOWN | BETTER | WORSE | _STAY | WHEN | SHOWS | ALONE | STEPS
+    | OPPOSITE | _BETWEEN_STATES | _WHOLLY | _BEGINS | STEP_WORDS | _SURELY
+    | words("left not no effect same as does has time")
+)  # fmt: skip
 _FEW_WORDS = 4
 _NOBODY = Effect("", "", "", TextSpan(0, 0))
 
@@ -132,33 +136,6 @@ def _read_starts(scan: Scan, names: NamedValues) -> None:
             scan.taken[begin:end] = bytes([1]) * (end - begin)
 
 
-def with_chances(scan: Scan) -> list[Effect]:
-    """The effects with the probabilities that are said of them, or behind them in their clause."""
-    said = sorted(
-        (one for one in scan.found if one.kind in ("chance", "noise")), key=lambda o: o.span.start
-    )
-    starts, found = [one.span.start for one in said], list[Effect]()
-    for effect in scan.effects:
-        # Spans of probabilities do not overlap each other: the one before may reach into it.
-        first = max(bisect.bisect_left(starts, effect.span.start) - 1, 0)
-        inside = [one for one in said[first : first + 2] if one.span.overlaps(effect.span)]
-        chance = inside[0] if inside and isinstance(inside[0].value, float) else None
-        found.append(replace(effect, chance=float(chance.value) if chance else None))  # type: ignore[arg-type]  # a number
-    for n, one in enumerate(found):  # ``brings it down one level, 9 in 10``
-        after = next((o for o in said if o.span.start >= one.span.end), None)
-        if after is None or after.kind != "chance" or one.chance is not None or one.is_shown:
-            continue
-        if scan.text[one.span.end : after.span.start].strip(" (") in ("", ","):
-            span = TextSpan(one.span.start, after.span.end)
-            found[n] = replace(one, chance=float(after.value), span=span)  # type: ignore[arg-type]  # a number
-    for n in range(len(found) - 1, 0, -1):  # ``turns a into b and b into c half of the time``
-        one, other = found[n - 1], found[n]
-        between = scan.text[one.span.end : other.span.start].strip(" ,")
-        if one.chance is None and one.action == other.action and between == "and":
-            found[n - 1] = replace(one, chance=other.chance)
-    return found
-
-
 def _shared(segment: Segment) -> list[Effect]:
     """``flying`` of ``flying and hovering lower the battery``: what follows is said of it too."""
     scan, (action, at, _) = segment.scan, action_of(segment, "")
@@ -214,7 +191,7 @@ def _kept(segment: Segment, states: Sequence[str], head: str) -> list[Effect]:
         more = found_in([scan.low(before)], 0, segment.names.states)[0]
         scan.taken[before] |= bool(more)
         states = [*states, more] if more else states
-    has_share = any(number(word) is not None for word in segment.low)
+    has_share = any(word[:1] in _DIGITS for word in segment.low)
     own = [action_of(segment, "does")[0] or head]
     if has_share and not own[0]:
         return [_made(segment, "", state, "@stay") for state in states]
@@ -252,11 +229,6 @@ def _pair(segment: Segment, last: Effect) -> Effect | None:
     return replace(_made(segment, last.action, before, after), is_alone=last.is_alone)
 
 
-def _counted(segment: Segment) -> list[str]:
-    """The words behind ``one`` and ``a``."""
-    return [b for a, b in zip(segment.low, segment.low[1:], strict=False) if a in _ONE]
-
-
 def _is_verb(segment: Segment, at: int) -> bool:
     """``partying exhausts her``, ``active collapses``, ``a dry one starts rotting``: a verb that is
     made of a state, and nothing else of it."""
@@ -286,11 +258,11 @@ def _effect(segment: Segment, verb: str, last: Effect, head: str) -> Effect | No
     if not action and head and not segment.has(ALONE):
         action, is_before = head, True
     before, after = _states_of(segment, verb, at if action else -1)
-    step = _step(segment, after)
-    if after and not step and any(word in STEPS for word in _counted(segment)):
+    step = step_of(segment, after)
+    if after and not step and any(word in STEPS for word in counted(segment)):
         return None  # ``tires her one step``: along the list, nobody says which way
     is_own = segment.has(CAUSE, FIX) or bool(step) or _leads(segment, action, at)
-    is_own = is_own or _is_verb(segment, at)
+    is_own = is_own or _is_verb(segment, at) or bool(head and segment.has(_SURELY))
     is_own = is_own or (bool(action and after) and not _ARROWS.isdisjoint(segment.low[at : at + 4]))
     is_kept = segment.has(_STAY) or _is_held(segment)
     if not is_own and not (action and is_before and (verb or is_kept)):
@@ -344,31 +316,6 @@ def _made(segment: Segment, action: str, before: str, after: str, *, step: int =
     return Effect(action, before, after, span, step=step, is_alone=is_alone)
 
 
-def _step(segment: Segment, label: str) -> int:
-    """How a segment says that it goes along the list: 1 for up or on, -1 for down or back."""
-    states = segment.names.states
-    low = segment.low
-    said = (low[n - 1] for n, _ in segment.known if n and number(low[n]) is None)
-    if label and segment.has(STEPS) and any(w in _TOWARDS | STEPS for w in said):
-        return 1 if states.index(label) >= len(states) / 2 else -1
-    if label:
-        return 0
-    if segment.has(WORSE):
-        return -2
-    if segment.has(BETTER):
-        return 2
-    is_step = segment.has(STEPS)
-    if segment.towards:  # ``one mood calmer``
-        place = states.index(segment.towards)
-        if place in (0, len(states) - 1):
-            return 1 if place else -1
-    if following := next((w for w in low if w in _NEXT), ""):
-        return _NEXT[following]
-    up = segment.has(UP) or (is_step and segment.has(_GAINS))
-    down = segment.has(DOWN) or (is_step and segment.has(_LOSES))
-    return 0 if up == down else (1 if up else -1) * (orientation(states) or 1)
-
-
 def _is_held(segment: Segment) -> bool:
     said = segment.low
     is_left = "leaves" in said[-3:-1] and said[-1] in ("it", "them", "alone")
@@ -394,19 +341,7 @@ def _take(segment: Segment, found: Effect) -> None:
     said += [segment.towards] if found.step else []
     own = {word for name in (found.action, *said) for word in name.split()}
     parts = frozenset().union(*(roots(word) for word in own)) if own else frozenset()
-    silent = SILENT | CAUSE | FIX | UP | DOWN | BETTER | WORSE | _STAY | WHEN | SHOWS
-    silent |= (
-        ALONE
-        | STEPS
-        | OPPOSITE
-        | _BETWEEN_STATES
-        | _WHOLLY
-        | _BEGINS
-        | _LOSES
-        | _GAINS
-        | _NEXT.keys()
-    )
-    silent |= {"left", "not", "no", "effect", "same", "as", "does", "has", "time"}
+    silent = _READ
     at = action_of(segment, "")[1]
     if found.action and _leads(segment, found.action, at):
         silent |= set(segment.low[at : next(n for n, _ in segment.known if n > at)]) - CONDITIONS

@@ -58,6 +58,7 @@ _SENSORS = words("sensor sensors sonar radar camera gauge detector thermometer m
 _WHEN = words("when whenever while if")
 _OF_CHANCES = words("probability chance likelihood with p =")
 _PRIORS = words("prior priors")
+_BEFORE_PRIORS = _PRIORS | words("probabilities probability shares of is are : = with")
 _SLACK = 1e-6
 _NEAR = 8  # tokens around a probability in which a word says what it is of
 
@@ -152,7 +153,8 @@ def _fraction(scan: Scan, at: int, value: float) -> bool:
 
 def _prior(scan: Scan, at: int, value: float) -> bool:
     """``prior 0.2 / 0.5 / 0.3``, ``with prior probabilities 0.7 and 0.3``."""
-    if not _PRIORS.intersection(_words(scan, at - 3, 3)):
+    before = _words(scan, at - 3, 3)
+    if _PRIORS.isdisjoint(before) or before[-1] not in _BEFORE_PRIORS:
         return False
     values, after, then = [value], at + 1, at + 1
     while scan.low(then) in (",", "/", "and", ":"):
@@ -254,8 +256,9 @@ def _utility(scan: Scan, at: int, value: float) -> bool:
         return False
     begin = first - 1 if word in _PAID | _EARNED else at - 1
     about = _about(scan, begin)
-    if not about and scan.low(begin - 1) == "and":  # ``measuring is right and costs 1``
-        first = scan.after_articles(scan.clause(at)[0])
+    first = scan.after_articles(scan.clause(at)[0])
+    is_later = scan.low(begin - 1) == "and" or scan.low(first + 1) == ":"
+    if not about and is_later:  # ``measuring is right and costs 1``
         about = scan.tokens[first].text if scan.tokens[first].is_name else ""
     if not about and scan.low(after) in ("for", "when", "in", "at", "if"):  # ``+3 for done``
         end = scan.name_at(scan.after_articles(after + 1))

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 #: Words between a verb and what it is about: ``wants to be in the`` hut.
 BETWEEN = ARTICLES | words(
     "to be being get getting gets stay staying in at on up end ends ending remain become becoming"
-    " it is as with from into onto of : = that location position cell state situation initially go"
-    " always still reach lie lies inside near anywhere close cells zone zones squares are"
+    " it is as come with from into onto of : = that location position cell state situation"
+    " initially go always still reach lie lies inside near anywhere close cells zone zones squares"
+    " are"
 )
 #: What stands after a name that has a clause, or a part of one, to itself.
 CLOSING = frozenset(".,;!?)\n") | {"", "and", "but", "or"}

@@ -6,8 +6,9 @@ import bisect
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from orchestrator.gmn.request.chances import with_chances
 from orchestrator.gmn.request.commitment import Commitment, RequestReading, TextSpan
-from orchestrator.gmn.request.effects import read_effects, with_chances
+from orchestrator.gmn.request.effects import read_effects
 from orchestrator.gmn.request.lists import read_lists
 from orchestrator.gmn.request.names import names_of, roots, roots_of
 from orchestrator.gmn.request.numbers import read_numbers
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 #: Characters of a text that are read; the rest is reported as unread.
 MOST_CHARACTERS = 32_768
 #: Words without a meaning of their own for a model: what remains of the others is reported.
+_LOST = CONDITIONS | words("else same likewise ditto remaining rest others")
 _BRACKET = 2  # the blank and the bracket behind a name
 _STOP = ARTICLES | (BOUNDARIES - NEGATIONS) | words(
     "i you he she it we they me him us them who what how why there here agent agents model models"
@@ -130,7 +132,7 @@ def _unclear(scan: Scan) -> Iterator[TextSpan]:
         )
         steps = [n for n in left if scan.low(n).endswith("er") and number_of in with_effect]
         has_rest |= any(not known.isdisjoint(roots(scan.low(n))) for n in steps)  # ``tenser``
-        lost = [n for n in range(begin, end) if not scan.taken[n] and scan.low(n) in CONDITIONS]
+        lost = [n for n in range(begin, end) if not scan.taken[n] and scan.low(n) in _LOST]
         lost = [n for n in lost if (scan.low(n), scan.low(n + 1)) != ("only", "with")]
         if has_rest or (number_of in with_effect and lost):
             yield TextSpan(scan.tokens[begin].start, scan.tokens[end - 1].end)

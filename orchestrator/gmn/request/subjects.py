@@ -116,6 +116,7 @@ def _head(scan: Scan, begin: int, states: tuple[str, ...]) -> str:
         return ""
     names = [n for n in range(len(rest)) if found_in(rest, n, states)[0]]
     is_way = bool(names) and any(word in _WAYS for word in rest[names[0] :])
+    is_way |= bool(names) and "sure" in rest
     is_way |= len(names) > 1 or (bool(names) and is_arrow)
     is_way |= not OPPOSITE.isdisjoint(rest) or rest[:1] in (["next"], ["nothing"], ["as"])
     is_step = not STEPS.isdisjoint(rest) or _ONE_STEP.issuperset(rest)

@@ -25,12 +25,14 @@ _BEST = words("best ideal desired preferred wanted good")
 #: What a verb must be followed by to say a wish.
 _WITH = {
     **dict.fromkeys(words("get gets arrive arrives arriving"), words("to at in home")),
-    **dict.fromkeys(words("must should"), words("be stay become end remain")),
+    **dict.fromkeys(words("must should"), words("be stay become end remain come")),
     **dict.fromkeys(
         words("aims hopes strives longs look looks searches search hunts"), words("for")
     ),
     **dict.fromkeys(words("end ends ending"), words("up in as")),
 }
+_HAS = words("has have needs need")
+_COMES = words("be get go come move travel end become stay remain arrive")
 _NO_JOURNEY = words("next close adjacent due according compared opposite equal")
 _CELLS = words("cell position location coordinate coordinates")
 _TEMPERS = {
@@ -68,6 +70,9 @@ def read_wishes(scan: Scan) -> None:
             _ = record(scan, "start", at, at + 2, "start")
         elif word in ("from", "to", "on", "onto"):
             _journey(scan, at, word)
+        elif word in _HAS and scan.low(at + 1) == "to":
+            if scan.low(at + 2) in _COMES and scan.low(at + 3) != "from":
+                _ = record(scan, "goal", at, at + 3, "goal")
         elif word in _MOODS:
             _felt(scan, at, _MOODS[word])
         elif not _is_refused(scan, at):

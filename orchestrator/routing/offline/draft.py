@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 GOAL, AVERSION = 3.0, -6.0  # utilities in nats, where the sentence names no number
 UNSAID = "not_said"  # the label of what the sentence does not name
+_RINGS = frozenset(("circle", "ring", "circular", "cyclic", "cycle", "carousel"))
 MOST_PLANS, MOST_STEPS = 4096, 8
 _WORDS = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*")
 
@@ -83,6 +84,16 @@ class Draft:
     def words(self) -> frozenset[str]:
         """The words of the sentence, in lower case."""
         return frozenset(word.casefold() for word in _WORDS.findall(self.reading.text))
+
+    @cached_property
+    def is_ring(self) -> bool:
+        """Whether what comes after the last of a list is its first again."""
+        return not self.words.isdisjoint(_RINGS)
+
+    def stepped(self, states: Sequence[str], state: str, step: int) -> str:
+        """The state some steps along a list: the last one is the end, but for a ring."""
+        to, last = states.index(state) + step, len(states) - 1
+        return states[to % len(states) if self.is_ring else min(max(to, 0), last)]
 
     def of(self, *kinds: Kind) -> Iterator[Commitment]:
         """The commitments of these kinds."""

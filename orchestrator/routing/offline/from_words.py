@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.model import (
@@ -21,6 +21,7 @@ from orchestrator.gmn.request.subjects import RULE as SUBJECTS
 from orchestrator.gmn.request.tokens import words
 from orchestrator.routing.offline.draft import UNSAID, labelled, near, prior_of
 from orchestrator.routing.offline.sensing import looking, seen
+from orchestrator.routing.offline.told import told_apart
 from orchestrator.routing.offline.wanted import preferences
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Parts:
 
 def build_from_words(draft: Draft) -> GMNSpec:
     """One state factor with what acts on it; what is not said becomes a question of the draft."""
-    effects = _told_apart(draft)
+    effects = told_apart(draft)
     parts = _parts(draft, effects)
     moved = {label: _row(draft, parts, effects, name, label) for name, label in parts.doing.items()}
     look = looking(draft, parts.actions)
@@ -108,45 +109,6 @@ def build_from_words(draft: Draft) -> GMNSpec:
     return spec.model_copy(update={"preferences": wanted, "policy": policy})
 
 
-def _told_apart(draft: Draft) -> Sequence[Effect]:
-    """The effects; a question for what happens by itself, nobody says how often."""
-    is_open = not draft.names.actions and any(one.action for one in draft.reading.effects)
-    for one in (e for e in draft.reading.effects if not (e.action or e.is_shown or e.is_alone)):
-        said = draft.reading.text[one.span.start : one.span.end]
-        if one.chance is None:
-            way = "(or `actions: ...`, where the agent does it)" if not draft.names.actions else ""
-            draft.ask(f"with which probability does this happen: {said!r} {way}".strip() + "?")
-        elif is_open and said.split()[0] in draft.reading.not_understood:
-            draft.ask(f"does {said!r} happen by itself, or is it an action (`actions: ...`)?")
-    _ask_of_two(draft)
-    states = draft.names.states
-    if any(abs(one.step) == 1 for one in draft.reading.effects) and orientation(states) == 0:
-        draft.assume(f"up is from {states[0]} towards {states[-1]}")
-    return [_leaving(draft, one) for one in draft.reading.effects]
-
-
-def _leaving(draft: Draft, one: Effect) -> Effect:
-    """``clear stays clear with 0.9`` of two states: it becomes the other with 0.1."""
-    states = draft.names.states
-    if one.after != "@stay" or one.chance is None or one.chance == 1 or one.before not in states:
-        return one
-    if len(states) != 2:
-        draft.ask(f"where does {one.before} go when it does not stay?")
-        return one
-    other = states[1 - states.index(one.before)]
-    return replace(one, after=other, chance=round(1 - one.chance, 12))
-
-
-def _ask_of_two(draft: Draft) -> None:
-    """A question where an action is said to do two things in the same state."""
-    done: dict[tuple[str, str], Effect] = {}
-    for one in (e for e in draft.reading.effects if not e.is_shown):
-        other = done.setdefault((one.action, one.before), one)
-        if (other.after, other.step) != (one.after, one.step):
-            said = [draft.reading.text[e.span.start : e.span.end] for e in (other, one)]
-            draft.ask(f"which of {said[0]!r} and {said[1]!r} is so, or how often is each?")
-
-
 def _parts(draft: Draft, effects: Sequence[Effect]) -> Parts:
     names = draft.names.states or _counted(draft)
     listed = len(names)
@@ -175,7 +137,8 @@ def _parts(draft: Draft, effects: Sequence[Effect]) -> Parts:
     if not named and draft.words & lines and may_go and not lists and len(names) > 2:
         named = ("forward", "back")
         draft.assume(f"it goes one step forward or back along {', '.join(names)}")
-    if not named and listed and may_go and not lists:
+    is_told = any(level_step(word) or _is_idle(word) for word in draft.reading.not_understood)
+    if not named and listed and may_go and not lists and not is_told:
         named = tuple(f"go {label}" for label in states)
         draft.assume("it can go from every place to every other")
     if not named:
@@ -230,10 +193,10 @@ def _row(
     if is_line and (sides := words(name.casefold()) & {"left", "right"}):
         draft.assume(f"`{label}` goes one step along {', '.join(parts.states)}")
         side = ("right" in sides) - ("left" in sides)
-        return {s: (_stepped(parts.states, s, side), works) for s in parts.states}
+        return {s: (draft.stepped(parts.states, s, side), works) for s in parts.states}
     if step := level_step(name) * (orientation(parts.names) or 1):
         draft.assume(f"`{label}` goes one step along {', '.join(parts.states)}")
-        return {s: (_stepped(parts.states, s, step), works) for s in parts.states}
+        return {s: (draft.stepped(parts.states, s, step), works) for s in parts.states}
     return None
 
 
@@ -277,10 +240,6 @@ def _called_after(name: str, parts: Parts) -> str:
     return found[0] if len(found) == 1 else ""
 
 
-def _stepped(states: Sequence[str], state: str, step: int) -> str:
-    return states[min(max(states.index(state) + step, 0), len(states) - 1)]
-
-
 def _reached(draft: Draft, parts: Parts, effect: Effect, state: str) -> str:
     """The label that an effect leads to from a state."""
     here = parts.label(state)
@@ -295,7 +254,7 @@ def _reached(draft: Draft, parts: Parts, effect: Effect, state: str) -> str:
             return wish or here
         return _worse(draft, parts, here, wish, bad, is_better=effect.step > 0)
     if effect.step:
-        return _stepped(parts.states[: parts.listed], here, effect.step)
+        return draft.stepped(parts.states[: parts.listed], here, effect.step)
     return parts.label(effect.after) if effect.after in parts.names else here
 
 
@@ -305,13 +264,13 @@ def _worse(draft: Draft, parts: Parts, here: str, wish: str, bad: str, *, is_bet
     at = parts.states.index(here)
     if target:
         to = parts.states.index(target)
-        return _stepped(parts.states, here, (to > at) - (to < at))
+        return draft.stepped(parts.states, here, (to > at) - (to < at))
     if not other:
         draft.ask("which of " + ", ".join(parts.states) + " is better, and which worse?")
         return here
     away = parts.states.index(other)
     step = (at > away) - (at < away) or (1 if 2 * away < len(parts.states) else -1)
-    return _stepped(parts.states, here, step)
+    return draft.stepped(parts.states, here, step)
 
 
 def _drift(draft: Draft, parts: Parts, effects: Sequence[Effect]) -> dict[str, tuple[str, float]]:

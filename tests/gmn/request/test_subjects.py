@@ -64,3 +64,124 @@ def test_a_range_is_its_names(said: str, names: tuple[str, ...]) -> None:
 )
 def test_two_numbers_are_not_always_a_range(said: str) -> None:
     assert not [one for one in read(said).commitments if one.kind in ("states", "options")]
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        ("Heat: cold to warm, warm to hot. Cool: exactly the reverse. Off: as it is.",
+         ["heat cold warm", "heat warm hot", "cool warm cold", "cool hot warm", "off  @stay"]),
+        ("HEAT - cold becomes warm. COOL - hot becomes warm, otherwise no change.",
+         ["heat cold warm", "cool hot warm", "cool  @stay"]),
+        ("heat -> hot, cool \u2192 cold", ["heat  hot", "cool  cold"]),
+        ("- heat: next step\n- cool: one down\n- rest: nothing happens",
+         ["heat  +1", "cool  -1", "rest  @stay"]),
+        ("Heat: one step warmer. Cool: one step colder. Warm does not change.",
+         ["heat  +1", "cool  -1"]),
+        ("hot tap: one up. cold tap: one down.", ["hot tap  +1", "cold tap  -1"]),
+        ("The pump raises it by one level, the tap lowers it by one. If you do nothing, the sun"
+         " takes one level away.", ["pump  +1", "tap  -1", "do nothing  -1"]),
+        ("Turn heater on: cold becomes warm. Turn heater off: warm becomes cold.",
+         ["turn heater on cold warm", "turn heater off warm cold"]),
+    ],
+)  # fmt: skip
+def test_what_stands_before_what_it_does_is_an_action(said: str, wanted: list[str]) -> None:
+    effects = read(BOILER + said).effects
+    found = [f"{e.action} {e.before} {e.after or format(e.step, '+d')}" for e in effects]
+    assert found == wanted
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Heat: cold becomes warm.",  # one alone may be what happens by itself
+        "Weather: cold becomes warm. Season: warm becomes hot.",  # nobody does them
+        "Transitions: cold to warm. Rules: warm to hot.",
+        "Warm: it becomes hot. Hot: it becomes cold.",  # states are what it happens in
+        "Goal: hot. Start: cold.",
+        "The leak lowers it by one level, the pump raises it by one level.",
+        "Otherwise it becomes hot, heat: cold to warm.",
+    ],
+)
+def test_what_stands_before_something_else_is_no_action(said: str) -> None:
+    assert values(BOILER + said, "actions") == []
+
+
+@pytest.mark.parametrize(
+    ("said", "start"),
+    [
+        ("In the morning it is cold.", ["cold"]),
+        ("Now it is warm.", ["warm"]),
+        ("Currently hot.", ["hot"]),
+        ("It comes in hot.", ["hot"]),
+        ("Out of the box it's cold.", ["cold"]),
+        ("It's warm now, want it hot.", ["warm"]),
+        ("When it rains it is cold.", []),  # on a condition
+        ("Sometimes it is cold.", []),
+        ("Now it is not cold.", []),
+        ("It must be warm.", []),
+        ("Cold is bad.", []),
+        ("By itself it is cold.", []),
+    ],
+)
+def test_how_things_are_at_first_is_a_start(said: str, start: list[str]) -> None:
+    assert values(BOILER + said, "start") == start
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["A hot one stays hot.", "Hot is final.", "It stays as it is.", "It never changes.",
+     "Otherwise it stays.", "Hot and cold don't change."],
+)  # fmt: skip
+def test_what_stays_is_no_wish_and_is_understood(said: str) -> None:
+    reading = read(BOILER + "Actions: heat, cool. Heating makes cold warm. " + said)
+    assert not [one for one in reading.commitments if one.kind in ("goal", "avoid", "start")]
+    assert not reading.unclear
+
+
+def test_what_is_final_is_left_by_no_action() -> None:
+    effects = read(BOILER + "Actions: heat, cool. Hot is final.").effects
+    assert [(e.action, e.before, e.after) for e in effects] == [
+        ("heat", "hot", "@stay"), ("cool", "hot", "@stay")
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("said", "shares"),
+    [
+        ("A gate is open (60%) or shut (40%).", [(0.6, 0.4)]),
+        ("A gate is open or shut (prior 0.6 / 0.4).", [(0.6, 0.4)]),
+        ("A gate is open or shut with prior probabilities 0.6 and 0.4.", [(0.6, 0.4)]),
+        ("A gate is open (60%) or shut (10%).", []),  # the shares of all make 1
+        ("A gate is open or shut (40%).", []),
+        ("A gate is open or shut. Prior work took 0.6 and 0.4 hours.", []),
+    ],
+)  # fmt: skip
+def test_shares_behind_names_are_a_prior(said: str, shares: list[object]) -> None:
+    assert values(said, "prior") == shares
+
+
+@pytest.mark.parametrize(
+    ("said", "chance"),
+    [
+        ("Heating makes cold warm with probability 2/3.", 2 / 3),
+        ("Heating makes cold warm with .25.", 0.25),
+        ("Heating makes cold warm, 9 in 10.", 0.9),
+        ("Heating makes cold warm in three quarters of cases.", 0.75),
+        ("Heating makes cold warm in half of all cases.", 0.5),
+        ("Heating makes cold warm.", None),
+        ("Heating makes cold warm on 2/3.", None),  # a date
+    ],
+)
+def test_how_often_it_happens(said: str, chance: float | None) -> None:
+    (effect,) = read(BOILER + "Actions: heat, cool. " + said).effects
+    assert effect.chance == (chance if chance is None else pytest.approx(chance))
+
+
+def test_a_comparison_of_the_state_in_the_middle_is_not_read() -> None:
+    """Warmer than what? One step may be up or down."""
+    reading = read(
+        "A mood is calm, tense or furious. Actions: joke, tease. Teasing makes it tenser."
+    )
+    assert reading.effects == ()
+    assert reading.unclear

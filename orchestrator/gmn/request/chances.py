@@ -1,0 +1,39 @@
+"""How often what a sentence says happens: the probability in its words, or behind them."""
+
+from __future__ import annotations
+
+import bisect
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from orchestrator.gmn.request.commitment import Effect, TextSpan
+
+if TYPE_CHECKING:
+    from orchestrator.gmn.request.scan import Scan
+
+
+def with_chances(scan: Scan) -> list[Effect]:
+    """The effects with the probabilities that are said of them, or behind them in their clause."""
+    said = sorted(
+        (one for one in scan.found if one.kind in ("chance", "noise")), key=lambda o: o.span.start
+    )
+    starts, found = [one.span.start for one in said], list[Effect]()
+    for effect in scan.effects:
+        # Spans of probabilities do not overlap each other: the one before may reach into it.
+        first = max(bisect.bisect_left(starts, effect.span.start) - 1, 0)
+        inside = [one for one in said[first : first + 2] if one.span.overlaps(effect.span)]
+        chance = inside[0] if inside and isinstance(inside[0].value, float) else None
+        found.append(replace(effect, chance=float(chance.value) if chance else None))  # type: ignore[arg-type]  # a number
+    for n, one in enumerate(found):  # ``brings it down one level, 9 in 10``
+        after = next((o for o in said if o.span.start >= one.span.end), None)
+        if after is None or after.kind != "chance" or one.chance is not None or one.is_shown:
+            continue
+        if scan.text[one.span.end : after.span.start].strip(" (") in ("", ","):
+            span = TextSpan(one.span.start, after.span.end)
+            found[n] = replace(one, chance=float(after.value), span=span)  # type: ignore[arg-type]  # a number
+    for n in range(len(found) - 1, 0, -1):  # ``turns a into b and b into c half of the time``
+        one, other = found[n - 1], found[n]
+        between = scan.text[one.span.end : other.span.start].strip(" ,")
+        if one.chance is None and one.action == other.action and between == "and":
+            found[n - 1] = replace(one, chance=other.chance)
+    return found
