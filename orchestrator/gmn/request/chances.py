@@ -28,7 +28,8 @@ def with_chances(scan: Scan) -> list[Effect]:
         after = next((o for o in said if o.span.start >= one.span.end), None)
         if after is None or after.kind != "chance" or one.chance is not None or one.is_shown:
             continue
-        if scan.text[one.span.end : after.span.start].strip(" (") in ("", ","):
+        is_whole = scan.text[after.span.end :].lstrip()[:1] in ("", *".,;)\n")  # not 10% of pots
+        if is_whole and scan.text[one.span.end : after.span.start].strip(" (") in ("", ","):
             span = TextSpan(one.span.start, after.span.end)
             found[n] = replace(one, chance=float(after.value), span=span)  # type: ignore[arg-type]  # a number
     for n in range(len(found) - 1, 0, -1):  # ``turns a into b and b into c half of the time``

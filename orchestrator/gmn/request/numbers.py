@@ -46,6 +46,7 @@ _MINUS = frozenset(("-", "\u2212", "\u2013", "minus"))
 _NOT_COUNTED = words("steps step times percent points euros dollars ahead out in of to by per")
 _NONE = ("no", "without", "zero")
 _SHARES = {"half": 1 / 2, "third": 1 / 3, "thirds": 1 / 3, "quarter": 1 / 4, "quarters": 1 / 4}
+_SEEN = words("cell position state place room location count level floor square")
 _FAULTS = words("noise noises error errors mistake mistakes")
 _SENSES = words(
     "sensor sensors sight vision observation observations sensing information knowledge view"
@@ -348,7 +349,8 @@ def _perfect(scan: Scan) -> None:
             continue
         is_perfect = word in ("right", "correct", "accurate", "reliable") and before == "always"
         is_perfect |= word == "exactly" and scan.low(at + 1) in _WHAT
-        is_perfect |= word == "exact" and before in ("is", "are", "the") and not is_numbered
+        is_seen = before in ("is", "are") or scan.low(at + 1) in _SEEN
+        is_perfect |= word == "exact" and is_seen and not is_numbered
         if word in ("wrong", "mistaken", "misread", "misreads", "lies", "lie", "errs", "err"):
             first = next((n for n in range(at - 3, at) if scan.low(n) in ("never", "nothing")), at)
             is_perfect = first < at

@@ -37,7 +37,9 @@ _NATURE = words(
     "rain sun wind snow frost storm weather night day winter summer time age nature heatwave tide"
     " it this that these those he she they we i you which who everything something someone"
     " somebody each every all both one leak leaks leakage evaporation drought hole thief fire flood"
-    " infection disease otherwise else transition transitions dynamics rules rule effects changes"
+    " infection disease otherwise else first second third finally later note example weather season"
+    " effect physics hazard hazards risk accident accidents failure failures transition transitions"
+    " dynamics rules rule effects changes"
 )
 
 
