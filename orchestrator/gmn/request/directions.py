@@ -8,12 +8,12 @@ from orchestrator.gmn.request.tokens import words
 UP = words(
     "up raises raise raised higher more increases increase lifts fuller fills fill forward"
     " warmer hotter warms warm heats heat faster speeds wetter larger further louder brighter"
-    " upward grows rises climbs lengthens"
+    " upward grows rises climbs climb rise lengthens"
 )
 DOWN = words(
     "down lowers lower less decreases decrease reduces reduce drops drop emptier empties back"
     " backward cooler colder cools cool chills slower slows drier dries smaller quieter dimmer"
-    " downward falls sinks shrinks fades shortens"
+    " downward falls sinks sink fall shrinks fades shortens"
 )
 #: Verbs of going from place to place.
 MOTION = words(

@@ -46,7 +46,13 @@ if TYPE_CHECKING:
     from orchestrator.gmn.request.scan import Scan
 
 _STAY = words("nothing unchanged")
-_HELD = (("as", "it", "is"), ("no", "effect"), ("the", "same"), ("where", "it", "is"))
+_HELD = (
+    ("as", "it", "is"),
+    ("no", "effect"),
+    ("the", "same"),
+    ("where", "it", "is"),
+    ("=", "same"),
+)
 _OFTEN = words(
     "( ) % percent per cent with probability chance of a the time times out half third"
     " hour day week month year minute turn round cases"
@@ -223,7 +229,12 @@ def _pair(segment: Segment, last: Effect) -> Effect | None:
     rest = [w for n, w in enumerate(segment.low) if n not in own]
     silent = _BETWEEN_STATES | LEADING | _OFTEN
     rest = [word for word in rest if number(word) is None]
-    if len(at) != 2 or last is _NOBODY or last.is_shown or not silent.issuperset(rest):
+    if last is _NOBODY or last.is_shown or not silent.issuperset(rest):
+        return None
+    has_share = any(word[:1] in _DIGITS for word in segment.low)
+    if len(at) == 1 and last.after and last.before and has_share:  # ``or jammed 10%``
+        return _made(segment, last.action, last.before, segment.known[0][1])
+    if len(at) != 2:
         return None
     (_, before), (_, after) = segment.known
     return replace(_made(segment, last.action, before, after), is_alone=last.is_alone)
@@ -275,9 +286,16 @@ def _effect(segment: Segment, verb: str, last: Effect, head: str) -> Effect | No
     if step:
         return _stepped(segment, action, before, after, step)
     if after:
-        return _made(segment, action, before, after)
+        is_left = bool(action) and _leaves(segment)
+        return _made(segment, action, *((after, "@stay") if is_left else (before, after)))
     is_fix = verb in FIX and bool(action)
     return _made(segment, action, before, "@goal") if is_fix and before else None
+
+
+def _leaves(segment: Segment) -> bool:
+    """``leaves it closed with 50%``: it was so before, too."""
+    at = next((n for n, word in enumerate(segment.low) if word == "leaves"), None)
+    return at is not None and segment.low[at + 1 : at + 2] in (["it"], ["him"], ["her"], ["them"])
 
 
 def _useless(segment: Segment, last: Effect) -> Effect | None:

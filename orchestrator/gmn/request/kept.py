@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from orchestrator.gmn.request.segment import Segment
 
 _SILENT = ARTICLES | LEADING | words("one ones or and but also always then just simply who being")
-_REST = words("otherwise else failing")
+_REST = words("otherwise else failing others")
 _HOLDS = words("stays stay remains remain persists persist keeps is are")
 _SAME = frozenset(
     ("so", "put", "same", "unchanged", "way", "as it is", "as it was", "as he was", "as she was",

@@ -36,7 +36,7 @@ _ONE_OF = words("of named called either each whether between")
 _DASHES = frozenset(("-", "\u2013", "\u2014"))
 _SAYING = words(": = are named called include includes") | _DASHES
 _LINKS = _SAYING | words(
-    "is comprise either between among from to one of as whether being be its the"
+    "> is comprise either between among from to one of as whether being be its the"
 )
 _OPENING = frozenset("([{")
 _PRONOUNS = words("them these those us its")
@@ -48,6 +48,7 @@ _REACHES = words("ranges range runs extends numbered reaches")
 _WAYS = words("up down left right forward forwards back backward backwards north south east west")
 _STAYING = words("stay wait")
 _SCALES = words("levels stages values positions classes rooms zones places")  # ``levels are a, b``
+_WISHING = words("goal avoid start begin want keep reach aim prefer target never")
 _SIDES = words("rows columns")  # ``(4 rows, 6 columns)``
 _NOT_NAMES = words("next nothing reward penalty")  # ``heat: next stage, always``
 _BULLETS = words("\u2022 * -")
@@ -108,8 +109,8 @@ def _after_noun(scan: Scan, at: int, word: str) -> bool:
         return False
     if is_dash and not (kind or (scan.clause(at)[1] == listed.after and len(listed.names) > 2)):
         return False  # ``bath water - cold, warm, hot``
-    said = {name.casefold().split()[-1] for name in listed.names} & _SIDES
-    if kind is None and (said or listed.names[0].split()[0].casefold() in _NOT_NAMES):
+    said = {name.casefold().rpartition(" ")[2] for name in listed.names} & _SIDES
+    if kind is None and (said or listed.names[0].partition(" ")[0].casefold() in _NOT_NAMES):
         return False
     scan.add(kind or "options", listed.names, at, listed.after, "list after a noun")
     return True
@@ -265,7 +266,8 @@ def _bare(scan: Scan, at: int) -> bool:
     if listed.joint not in ("or", "|", "/") and not is_alike and not is_clause:
         return False
     names, before = listed.names, scan.low(at - 1)
-    if any(name.split()[0].casefold() in _SCALES for name in names):
+    heads = {name.split()[0].casefold() for name in names if " " in name.strip()}
+    if not heads.isdisjoint(_SCALES | _WISHING):
         return False  # ``sleep lab, stages wake, light and deep``
     if before and any(name.casefold().startswith(f"{before} ") for name in names[1:]):
         at, names = at - 1, (f"{scan.tokens[at - 1].text} {names[0]}", *names[1:])  # too low / …

@@ -5,30 +5,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from orchestrator.gmn.request.odds import NONE, ODDS, SHARES, WHAT, decimal, share_of_time, words_at
 from orchestrator.gmn.request.scan import ARTICLES, BOUNDARIES
-from orchestrator.gmn.request.tokens import NUMBER_WORDS, number, singular, words, words_of
+from orchestrator.gmn.request.tokens import number, singular, words, words_of
 from orchestrator.types.pattern import pattern
 
 if TYPE_CHECKING:
-    from orchestrator.gmn.request.commitment import Kind
     from orchestrator.gmn.request.scan import Scan
     from orchestrator.gmn.request.tokens import Lexeme
 
 _BY = frozenset(("x", "\u00d7", "by", "times", "*"))
 _SIZE = pattern(r"(\d{1,4})(?:[x\u00d7]|-by-|-x-)(\d{1,4})", re.IGNORECASE)
-_RIGHT = words(
-    "accurate accuracy reliable reliability right correct correctly precise detected detects"
-    " detect truth truthful true trustworthy recognises recognizes accurately reliably"
-)
-_WRONG = words(
-    "noise noisy wrong misread misreads misreading error errors false mislead misleads misleading"
-    " miss misses mistaken incorrect incorrectly inaccurate unreliable mistake mistakes wrongly"
-    " falsely blurred lied lie lies lying misjudges misclassifies errs err"
-)
-_ACTS = words(
-    "works work succeeds succeed success fails fail failure slips slip slipping slippery breaks"
-    " probability chance chances likely probable late pushes risk pays pay wins win course"
-)
 _PAID = words(
     "cost costs costing penalty penalties penalised penalized fined fine fee price loses lose loss"
     " losing lost pay paying charges charge charged punished minus"
@@ -44,24 +31,14 @@ _FILLERS = words(
 _UNITS = words("points point euros euro dollars dollar coins coin credits $ \u20ac \u00a3")
 _MINUS = frozenset(("-", "\u2212", "\u2013", "minus"))
 _NOT_COUNTED = words("steps step times percent points euros dollars ahead out in of to by per")
-_NONE = ("no", "without", "zero")
-_SHARES = {"half": 1 / 2, "third": 1 / 3, "thirds": 1 / 3, "quarter": 1 / 4, "quarters": 1 / 4}
 _SEEN = words("cell position state place room location count level floor square")
 _FAULTS = words("noise noises error errors mistake mistakes")
 _SENSES = words(
     "sensor sensors sight vision observation observations sensing information knowledge view"
     " perception measurement measurements"
 )
-_REVEALS = words("reveals reveal shows show tells tell says say gives give identifies identify")
 _IT = words("it he she they state . ; , !") | {"", "\n"}
-_WHAT = words("which what whether who where")
-_SENSORS = words("sensor sensors sonar radar camera gauge detector thermometer monitor eyes ears")
 _WHEN = words("when whenever while if")
-_OF_CHANCES = words("probability chance likelihood with p =")
-_PRIORS = words("prior priors")
-_BEFORE_PRIORS = _PRIORS | words("probabilities probability shares of is are : = with")
-_SLACK = 1e-6
-_NEAR = 8  # tokens around a probability in which a word says what it is of
 
 
 def read_numbers(scan: Scan) -> None:
@@ -74,8 +51,8 @@ def read_numbers(scan: Scan) -> None:
             scan.add("size", (int(match[1]), int(match[2])), at, at + 1, "size")
         elif (value := number(word)) is not None:
             _ = any(rule(scan, at, value) for rule in _RULES)
-        elif word in _SHARES:
-            _ = _share_of_time(scan, at, 1.0)
+        elif word in SHARES:
+            _ = share_of_time(scan, at, 1.0)
         elif "-" in word:
             _hyphened(scan, at, word)
     _perfect(scan)
@@ -114,100 +91,6 @@ def _size(scan: Scan, at: int, value: float) -> bool:
     return True
 
 
-def _odds(scan: Scan, at: int, value: float) -> bool:
-    """``90%``, ``9 times out of 10``, ``one in ten``, ``odds of 1 to 4``."""
-    if scan.low(at + 1) in ("%", "percent") or _words(scan, at + 1, 2) == ["per", "cent"]:
-        after = at + 2 + (scan.low(at + 1) == "per")
-        after += 3 * (_words(scan, after, 3) in (["of", "the", "time"], ["of", "the", "cases"]))
-        after += 2 * (_words(scan, after, 2) in (["of", "cases"], ["of", "times"]))
-        return value <= 100 and _chance(scan, at, after, value / 100)
-    if "odds" in _words(scan, at - 2, 2):
-        other = number(scan.low(at + 2))
-        if scan.low(at + 1) in ("to", ":", "-") and other is not None and value + other > 0:
-            return _chance(scan, at, at + 3, value / (value + other))
-    then = at + 1
-    for _ in range(2):  # one time in ten, two addresses out of every hundred
-        if scan.low(then) in ("in", "out", "of"):
-            break
-        then += 1
-    if scan.low(then) not in ("in", "out"):
-        return False
-    then += 1 + (scan.low(then) == "out")
-    then += scan.low(then) in ("every", "each")
-    total = number(scan.low(then))
-    if scan.low(then) == "a" and scan.low(then + 1) in ("hundred", "thousand"):
-        then, total = then + 1, float(NUMBER_WORDS[scan.low(then + 1)])
-    if total is None or not 0 < value <= total or total < 2:
-        return False
-    return _chance(scan, at, then + 1, value / total)
-
-
-def _fraction(scan: Scan, at: int, value: float) -> bool:
-    """``with probability 2/3``."""
-    under = number(scan.low(at + 2)) if scan.low(at + 1) == "/" else None
-    is_one = under is not None and scan.tokens[at].end + 1 == scan.tokens[at + 2].start
-    is_whole = is_one and value.is_integer() and scan.low(at + 3) != "/"
-    if not is_whole or not under or value > under or scan.low(at - 1) not in _OF_CHANCES:
-        return False
-    return _chance(scan, at, at + 3, value / under)
-
-
-def _prior(scan: Scan, at: int, value: float) -> bool:
-    """``prior 0.2 / 0.5 / 0.3``, ``with prior probabilities 0.7 and 0.3``."""
-    before = _words(scan, at - 3, 3)
-    if _PRIORS.isdisjoint(before) or before[-1] not in _BEFORE_PRIORS:
-        return False
-    values, after, then = [value], at + 1, at + 1
-    while scan.low(then) in (",", "/", "and", ":"):
-        then += 1 + (scan.low(then + 1) == "and")
-        share = number(scan.low(then))
-        if share is None:
-            break
-        values, after, then = [*values, share], then + 1, then + 1
-    if len(values) < 2 or abs(sum(values) - 1) > _SLACK:
-        return False
-    scan.add("prior", tuple(values), at, after, "prior")
-    return True
-
-
-def _words(scan: Scan, at: int, count: int) -> list[str]:
-    return [scan.low(n) for n in range(at, at + count)]
-
-
-def _chance(scan: Scan, first: int, after: int, share: float) -> bool:
-    """Record a probability as what the nearest word in its clause says that it is of."""
-    begin, end = scan.clause(first)
-    around = range(max(begin, first - _NEAR), min(end, after + _NEAR))
-    said = [n for n in around if scan.low(n) in _RIGHT | _WRONG | _ACTS]
-    said = [n for n in said if scan.low(n) != "noise" or scan.low(n - 1) not in _NONE]
-    outside = [n for n in said if not first <= n < after]
-    near = min(outside, key=lambda n: first - n if n < first else n - after + 1, default=first)
-    of = scan.low(near)
-    is_sensor = scan.low(near - 1) in _SENSORS and of in ("fails", "fail")
-    kind: Kind = "noise" if of in _RIGHT | _WRONG or is_sensor else "chance"
-    if kind == "noise" and (of in _RIGHT) != scan.is_negated(near, within=2):
-        share = 1 - share
-    # The word that says so is part of it where it stands beside.
-    if kind == "chance" and any(
-        scan.low(n) in _REVEALS and scan.low(n + 1) in _WHAT for n in range(begin, first)
-    ):  # ``smelling reveals which it is with probability 0.9``
-        kind, share = "noise", 1 - share
-    low, high = min(first, max(near, first - 3)), max(after, min(near + 1, after + 3))
-    scan.add(kind, round(share, 9), low, high, "probability")
-    return True
-
-
-def _share_of_time(scan: Scan, at: int, value: float) -> bool:
-    """``half of the time``, ``three quarters of the time``; `value` of them."""
-    part = at if scan.low(at) in _SHARES else at + 1
-    then = part + 1 + (scan.low(part + 1) == "of")
-    then += scan.low(then) in ("the", "all")
-    if scan.low(part) not in _SHARES or scan.low(then) not in ("time", "cases", "times"):
-        return False
-    share = value * _SHARES[scan.low(part)]
-    return share <= 1 and _chance(scan, at, then + 1, share)
-
-
 def _planning(scan: Scan, at: int, value: float) -> bool:
     """``horizon of 3``, ``3 steps ahead``, ``precision 4``, ``discount 0.9``."""
     before = at - 1
@@ -224,7 +107,7 @@ def _planning(scan: Scan, at: int, value: float) -> bool:
         scan.add("precision", value, before, at + 1, "precision")
     elif said == "discount" and 0 < value <= 1:
         scan.add("discount", value, before, at + 1, "discount")
-    elif is_whole and "ahead" in _words(scan, at + 1, 2):
+    elif is_whole and "ahead" in words_at(scan, at + 1, 2):
         after = at + 2 + (scan.low(at + 1) != "ahead")
         scan.add("horizon", int(value), at, after, "ahead")
     elif is_whole and said in ("plan", "plans", "planning") and "step" in scan.low(at + 1):
@@ -290,19 +173,6 @@ def _about(scan: Scan, at: int) -> str:
     return words_of(reversed(said))
 
 
-def _decimal(scan: Scan, at: int, value: float) -> bool:
-    """``probability 0.2``, ``0.8 accurate``."""
-    if not 0 <= value <= 1 or "." not in scan.low(at):
-        return False
-    begin, end = scan.clause(at)
-    near = range(max(begin, at - 4), min(end, at + 4))
-    is_said = any(one.span.start <= scan.tokens[at].start < one.span.end for one in scan.effects)
-    is_said |= scan.low(at - 1) in ("with", "p") or _words(scan, at - 2, 2) == ["p", "="]
-    if not is_said and not any(scan.low(n) in _RIGHT | _WRONG | _ACTS for n in near):
-        return False
-    return _chance(scan, at, at + 1, value)
-
-
 def _count(scan: Scan, at: int, value: float) -> bool:
     """``four stops``, ``two food patches``."""
     if value != int(value) or value < 2 or value > 10_000:
@@ -348,13 +218,13 @@ def _perfect(scan: Scan) -> None:
                 scan.add("noise", 0.0, at - 1, at + 1, "perfect sensing")
             continue
         is_perfect = word in ("right", "correct", "accurate", "reliable") and before == "always"
-        is_perfect |= word == "exactly" and scan.low(at + 1) in _WHAT
+        is_perfect |= word == "exactly" and scan.low(at + 1) in WHAT
         is_seen = before in ("is", "are") or scan.low(at + 1) in _SEEN
         is_perfect |= word == "exact" and is_seen and not is_numbered
         if word in ("wrong", "mistaken", "misread", "misreads", "lies", "lie", "errs", "err"):
             first = next((n for n in range(at - 3, at) if scan.low(n) in ("never", "nothing")), at)
             is_perfect = first < at
-        is_perfect |= word in _FAULTS and before in _NONE and not is_numbered
+        is_perfect |= word in _FAULTS and before in NONE and not is_numbered
         if word in ("noise-free", "noiseless"):
             is_perfect, first = True, at
         elif word in _SENSES and _is_said_perfect(scan, at):
@@ -383,4 +253,4 @@ def _noisy(scan: Scan) -> None:
 
 
 #: In the order in which they are tried: the first that reads a number is the one it stands for.
-_RULES = (_size, _prior, _odds, _fraction, _share_of_time, _planning, _utility, _decimal, _count)
+_RULES = (_size, *ODDS, _planning, _utility, decimal, _count)

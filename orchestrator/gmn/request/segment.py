@@ -98,12 +98,20 @@ def segments(scan: Scan) -> Iterator[tuple[int, int]]:
     """The parts of the text between signs and ``and``, as far as no list is in them."""
     begin = 0
     for at in range(len(scan.tokens) + 1):
-        is_end = at == len(scan.tokens) or scan.tokens[at].text in _APART
+        is_end = at == len(scan.tokens) or scan.tokens[at].text in _APART or _is_apart(scan, at)
         if is_end or scan.low(at) in ("and", "but"):
             begin += scan.low(begin) in ("and", "but", "then")
             if begin < at <= begin + _LONGEST and scan.is_free(begin, at):
                 yield begin, at
             begin = at + 1
+
+
+def _is_apart(scan: Scan, at: int) -> bool:
+    """Whether a stroke or an ``or`` parts what happens: ``warm 90% / hot 10%``, ``(90%) or hot``."""
+    if scan.low(at) == "or":
+        before = scan.low(at - 1)
+        return before in (")", "%", "percent") or before[:1].isdigit()
+    return scan.low(at) == "/" and at > 0 and scan.tokens[at - 1].end < scan.tokens[at].start
 
 
 def action_of(segment: Segment, verb: str) -> tuple[str, int, bool]:

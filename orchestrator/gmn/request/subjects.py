@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.gmn.request.commitment import Commitment, TextSpan
 from orchestrator.gmn.request.directions import DOWN, UP
-from orchestrator.gmn.request.names import found_in, roots
+from orchestrator.gmn.request.names import found_in
 from orchestrator.gmn.request.scan import ARTICLES, BOUNDARIES
 from orchestrator.gmn.request.segment import (
     BETTER,
@@ -29,7 +29,7 @@ RULE = "subjects"
 _LEAVES = words("it them things everything all")
 _STEPS = words("step notch level floor")
 _WAYS = CAUSE | HAPPENS | DASHES | words("to > \u2192 next nothing")
-_SIGNS = DASHES | {":", "\u2192"}
+_SIGNS = DASHES | {":", "=", "\u2192"}
 _ONE_STEP = words("one 1 a up down")
 _MOST_WORDS = 3
 #: What makes things happen and is not done by an agent.
@@ -49,7 +49,7 @@ def add_subjects(scan: Scan, states: tuple[str, ...]) -> None:
     It is one where one of them is said to leave things as they are (``heat moves one step up, cool
     one step down, off leaves it``), and where two stand before what they do (``dry: wet to dry``).
     """
-    own = {root for name in states for root in roots(name)}
+    own = {word for name in states for word in name.casefold().split()}
     found, has_idle, heads = dict[str, int](), False, 0
     lows = [scan.low(n) for n in range(len(scan.tokens))]
     is_choice = ("do", "nothing") in pairwise(lows)  # ``if you do nothing``
@@ -71,7 +71,7 @@ def add_subjects(scan: Scan, states: tuple[str, ...]) -> None:
         if (
             not {"it", "they"}.isdisjoint(name.split())
             or word in BOUNDARIES - {"off"}
-            or not roots(word).isdisjoint(own)
+            or word in own
         ):
             continue
         found.setdefault(name, begin)
@@ -109,7 +109,7 @@ def _head(scan: Scan, begin: int, states: tuple[str, ...]) -> str:
     is_arrow = scan.low(sign) == "\u2192" or scan.low(sign + 1) == ">"
     said = [scan.low(n) for n in range(first, sign)]
     rest = [scan.low(n) for n in range(sign + 1, after) if scan.low(n) != ">"]
-    is_first = first - begin == first - scan.clause(first)[0]
+    is_first = begin == scan.clause(first)[0] or scan.low(sign) in (":", "=")
     if not said or not (is_first or is_arrow) or not scan.is_free(first, sign + len(rest)):
         return ""
     is_verb = said[0] not in _NATURE and all(word.isalpha() for word in said)
@@ -121,7 +121,7 @@ def _head(scan: Scan, begin: int, states: tuple[str, ...]) -> str:
     is_way |= bool(names) and "sure" in rest
     is_way |= len(names) > 1 or (bool(names) and is_arrow)
     is_way |= not OPPOSITE.isdisjoint(rest) or rest[:1] in (["next"], ["nothing"], ["as"])
-    is_step = not STEPS.isdisjoint(rest) or _ONE_STEP.issuperset(rest)
+    is_step = not (STEPS | {"one"}).isdisjoint(rest) or _ONE_STEP.issuperset(rest)
     is_way |= is_step and not (UP | DOWN).isdisjoint(rest)
     is_way |= any(rest[n].endswith("er") for n in names) or not (BETTER | WORSE).isdisjoint(rest)
     return " ".join(said) if is_way else ""

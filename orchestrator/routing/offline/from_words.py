@@ -36,10 +36,14 @@ _IDLE = words(
 )
 _PLACES = words(
     "state room location place site level zone station spot area node city shelf floor mode phase"
-    " stop post cell house step stage"
+    " stop post cell house step stage section segment gear rung track"
 )
 _LINES = words("corridor street row track tunnel ladder staircase canal")
 _MOST_COUNTED = 256
+_LEAST = 1e-9  # a probability below is what rounding leaves
+#: Where something leads from one state, and how often; and that of each state.
+Ways = tuple[tuple[str, float], ...]
+Leads = dict[str, Ways]
 _FAILING = words("fail fails failure slip slips break breaks").union(
     *map(roots, ("fails", "slips"))
 )
@@ -167,37 +171,46 @@ def _counted(draft: Draft) -> tuple[str, ...]:
 
 def _row(
     draft: Draft, parts: Parts, effects: Sequence[Effect], name: str, label: str
-) -> dict[str, tuple[str, float]] | None:
+) -> Leads | None:
     """Where an action leads from each state, and how often; None where nobody says."""
     own = [one for one in effects if one.action == name and not one.is_shown]
     if own:
-        found: dict[str, tuple[str, float]] = {}
-        for one in sorted(own, key=lambda e: bool(e.before)):  # what is said of a state is last
-            for state in [one.before] if one.before else parts.names:
-                to = _reached(draft, parts, one, state)
-                chance = _works(draft, name) if one.chance is None else one.chance
-                found[parts.label(state)] = (to, chance)
-        return found
+        return _outcomes(draft, parts, own, _works(draft, name))
     if _is_idle(name):
         return {}
     works = _works(draft, name)
     if to := _called_after(name, parts):
         if label != f"go_{to}" and label != UNSAID:
             draft.assume(f"`{label}` leads to {to}")
-        return dict.fromkeys(parts.states, (to, works))
+        return dict.fromkeys(parts.states, ((to, works),))
     if way := ring_step(name):
         draft.assume(f"`{label}` goes round {', '.join(parts.states)}")
         size = len(parts.states)
-        return {s: (parts.states[(n + way) % size], works) for n, s in enumerate(parts.states)}
+        return {s: ((parts.states[(n + way) % size], works),) for n, s in enumerate(parts.states)}
     is_line = draft.words & _LINES or all(s[-1:].isdigit() for s in parts.names)
     if is_line and (sides := words(name.casefold()) & {"left", "right"}):
         draft.assume(f"`{label}` goes one step along {', '.join(parts.states)}")
         side = ("right" in sides) - ("left" in sides)
-        return {s: (draft.stepped(parts.states, s, side), works) for s in parts.states}
+        return {s: ((draft.stepped(parts.states, s, side), works),) for s in parts.states}
     if step := level_step(name) * (orientation(parts.names) or 1):
         draft.assume(f"`{label}` goes one step along {', '.join(parts.states)}")
-        return {s: (draft.stepped(parts.states, s, step), works) for s in parts.states}
+        return {s: ((draft.stepped(parts.states, s, step), works),) for s in parts.states}
     return None
+
+
+def _outcomes(draft: Draft, parts: Parts, own: Sequence[Effect], works: float) -> Leads:
+    """What is said to happen in each state: what is said of it, else what is said of any."""
+    found: Leads = {}
+    for state in parts.names:
+        said = [one for one in own if one.before == state] or [e for e in own if not e.before]
+        ways = {
+            _reached(draft, parts, e, state): works if e.chance is None else e.chance for e in said
+        }
+        if sum(ways.values()) > 1 + _LEAST:  # which is asked about
+            ways = dict(list(ways.items())[-1:])
+        if ways:
+            found[parts.label(state)] = tuple(ways.items())
+    return found
 
 
 def _works(draft: Draft, name: str) -> float:
@@ -273,31 +286,26 @@ def _worse(draft: Draft, parts: Parts, here: str, wish: str, bad: str, *, is_bet
     return draft.stepped(parts.states, here, step)
 
 
-def _drift(draft: Draft, parts: Parts, effects: Sequence[Effect]) -> dict[str, tuple[str, float]]:
+def _drift(draft: Draft, parts: Parts, effects: Sequence[Effect]) -> Leads:
     """What happens by itself from each state, and how often."""
-    found: dict[str, tuple[str, float]] = {}
-    for one in (e for e in effects if not e.action and not e.is_shown):
-        for state in [one.before] if one.before else parts.names:
-            to = _reached(draft, parts, one, state)
-            found[parts.label(state)] = (to, 1.0 if one.chance is None else one.chance)
-    return found
+    return _outcomes(draft, parts, [e for e in effects if not (e.action or e.is_shown)], 1.0)
 
 
 def _transition(
     draft: Draft,
     parts: Parts,
-    moved: dict[str, dict[str, tuple[str, float]]],
-    drift: dict[str, tuple[str, float]],
+    moved: dict[str, Leads],
+    drift: Leads,
 ) -> Conditional:
     """An action first, then what happens by itself where the action changed nothing."""
     rules: list[Rule] = []
     for action, leads in moved.items():
-        rows = {s: _mixed(s, leads.get(s), drift.get(s)) for s in parts.states}
+        rows = {s: _mixed(s, leads.get(s, ()), drift.get(s, ())) for s in parts.states}
         alike = set(rows.values())
         if len(alike) == 1 and parts.states:
             rules.append(_rule(action, (), next(iter(alike))))
             continue
-        by_row: dict[tuple[tuple[str, float], ...], list[str]] = {}
+        by_row: dict[Ways, list[str]] = {}
         for state, row in rows.items():
             by_row.setdefault(row, []).append(state)
         rules += [_rule(action, tuple(states), row) for row, states in by_row.items()]
@@ -308,22 +316,21 @@ def _transition(
                        rules=tuple(rules)))  # fmt: skip
 
 
-def _mixed(
-    state: str, leads: tuple[str, float] | None, drift: tuple[str, float] | None
-) -> tuple[tuple[str, float], ...]:
-    """The outcomes of one state: `leads` with its probability, else what happens by itself."""
+def _mixed(state: str, leads: Ways, drift: Ways) -> Ways:
+    """The outcomes of one state: `leads` with their probabilities, else what happens by itself."""
     found: dict[str, float] = {}
     rest = 1.0
-    for way in (leads, drift):
-        if way is not None and way[0] != state:
-            found[way[0]] = found.get(way[0], 0.0) + rest * way[1]
-            rest *= 1.0 - way[1]
-    if rest > 0:
+    for ways in (leads, drift):
+        moves = [way for way in ways if way[0] != state]
+        for to, p in moves:
+            found[to] = found.get(to, 0.0) + rest * p
+        rest *= max(1.0 - sum(p for _, p in moves), 0.0)
+    if rest > _LEAST:
         found["@stay"] = rest
     return tuple((to, round(p, 12)) for to, p in found.items() if p > 0)
 
 
-def _rule(action: str, states: tuple[str, ...], row: tuple[tuple[str, float], ...]) -> Rule:
+def _rule(action: str, states: tuple[str, ...], row: Ways) -> Rule:
     when = [Condition(var="act", values=(action,))]
     if states:
         when.append(Condition(var="state", values=states))
@@ -364,9 +371,7 @@ def _has_payoff(draft: Draft, label: str) -> bool:
     return any(own & roots_of(one.about) for one in draft.of("utility"))
 
 
-def _farthest(
-    parts: Parts, moved: dict[str, dict[str, tuple[str, float]]], goals: Sequence[str]
-) -> int:
+def _farthest(parts: Parts, moved: dict[str, Leads], goals: Sequence[str]) -> int:
     """The most steps from a state to the nearest goal that can be reached from it."""
     steps = dict.fromkeys((goal for goal in goals if goal in parts.states), 0)
     for _ in parts.states:
@@ -375,10 +380,9 @@ def _farthest(
     return max(steps.values(), default=1)
 
 
-def _nearer(
-    moved: dict[str, dict[str, tuple[str, float]]], steps: dict[str, int]
-) -> Iterator[tuple[str, int]]:
+def _nearer(moved: dict[str, Leads], steps: dict[str, int]) -> Iterator[tuple[str, int]]:
     for leads in moved.values():
-        for state, (to, _) in leads.items():
-            if to in steps:
-                yield state, steps[to] + 1
+        for state, ways in leads.items():
+            for to, _ in ways:
+                if to in steps:
+                    yield state, steps[to] + 1

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from orchestrator.routing.offline.draft import Draft
 
 
+_SLACK = 1e-9
+
+
 def told_apart(draft: Draft) -> Sequence[Effect]:
     """The effects; a question for what happens by itself, nobody says how often."""
     is_open = not draft.names.actions and any(one.action for one in draft.reading.effects)
@@ -44,10 +47,17 @@ def _leaving(draft: Draft, one: Effect) -> Effect:
 
 
 def _ask_of_two(draft: Draft) -> None:
-    """A question where an action is said to do two things in the same state."""
-    done: dict[tuple[str, str], Effect] = {}
-    for one in (e for e in draft.reading.effects if not e.is_shown):
-        other = done.setdefault((one.action, one.before), one)
-        if (other.after, other.step) != (one.after, one.step):
-            said = [draft.reading.text[e.span.start : e.span.end] for e in (other, one)]
-            draft.ask(f"which of {said[0]!r} and {said[1]!r} is so, or how often is each?")
+    """A question where an action is said to do two things in one state, not how often each."""
+    done: dict[tuple[str, str], dict[tuple[str, int], Effect]] = {}
+    for one in (e for e in draft.reading.effects if not e.is_shown and not _is_rest(e)):
+        done.setdefault((one.action, one.before), {}).setdefault((one.after, one.step), one)
+    for ways in (list(found.values()) for found in done.values() if len(found) > 1):
+        shares = [one.chance for one in ways if one.chance is not None]
+        if len(shares) < len(ways) or sum(shares) > 1 + _SLACK:
+            said = [repr(draft.reading.text[e.span.start : e.span.end]) for e in ways]
+            draft.ask(f"which of {' and '.join(said)} is so, or how often is each?")
+
+
+def _is_rest(one: Effect) -> bool:
+    """``otherwise no change``, which is so of whatever is not said."""
+    return one.after == "@stay" and one.chance is None

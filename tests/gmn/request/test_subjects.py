@@ -169,6 +169,8 @@ def test_shares_behind_names_are_a_prior(said: str, shares: list[object]) -> Non
         ("Heating makes cold warm, 9 in 10.", 0.9),
         ("Heating makes cold warm in three quarters of cases.", 0.75),
         ("Heating makes cold warm in half of all cases.", 0.5),
+        ("Heating makes cold warm in 4 of 5 tries.", 0.8),
+        ("Heating makes cold warm, 10% of the pots break.", None),  # that is of the pots
         ("Heating makes cold warm.", None),
         ("Heating makes cold warm on 2/3.", None),  # a date
     ],
@@ -185,3 +187,22 @@ def test_a_comparison_of_the_state_in_the_middle_is_not_read() -> None:
     )
     assert reading.effects == ()
     assert reading.unclear
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Heating turns cold into warm with 60% and into hot with 10%.",
+        "Heating: cold->warm 60% / hot 10%.",
+        "Heating makes cold warm (60%) or hot (10%).",
+    ],
+)
+def test_an_action_may_lead_to_several_states(said: str) -> None:
+    effects = read(BOILER + "Actions: heat, cool. " + said).effects
+    found = [(one.action, one.before, one.after, one.chance) for one in effects]
+    assert found == [("heat", "cold", "warm", 0.6), ("heat", "cold", "hot", 0.1)]
+
+
+def test_odds_before_a_word_of_sensing_are_its_noise() -> None:
+    assert values(BOILER + "The gauge is 3:1 reliable.", "noise") == [0.25]
+    assert values(BOILER + "The gauge shows 3:1.", "noise") == []

@@ -79,6 +79,52 @@ def test_what_an_action_does_is_read_in_these_wordings(said: str, wanted: list[s
     assert [f"{e.action} {e.before} {e.after} {e.chance}" for e in reading.effects] == wanted
 
 
+def _questions(said: str) -> str:
+    return " ".join(
+        questions_of(made("A boiler is cold, warm or hot. Actions: heat, cool. " + said))
+    )
+
+
+def test_what_leads_to_several_states_has_all_of_them() -> None:
+    spec = made(
+        "A loan is open, paid or lost. Actions: ask, wait. Asking turns open into paid with 60% and"
+        " into lost with 10%. Waiting does nothing. Goal: paid."
+    )
+    assert questions_of(spec) == ()
+    (asked,) = (
+        r for r in spec.transitions[0].table.rules if ("open",) in [c.values for c in r.when]
+    )
+    assert {one.value: one.p for one in asked.then} == {"paid": 0.6, "lost": 0.1, "@stay": 0.3}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Heating makes cold warm. Heating makes cold hot.",
+        "Heating makes cold warm with 70%. Heating makes cold hot with 50%.",  # more than always
+        "Heating makes cold hot with 70% and leaves it cold with 50%.",
+    ],
+)
+def test_two_ways_from_one_state_are_asked_about(said: str) -> None:
+    assert "is so, or how often is each?" in _questions(said)
+
+
+def test_a_state_of_several_that_sometimes_stays_is_asked_about() -> None:
+    assert "where does cold go when it does not stay?" in _questions("Cold stays cold with 0.9.")
+
+
+def test_a_ring_has_no_end() -> None:
+    spec = made("A carousel is at A, B or C. Actions: forward, back. Goal: A.")
+    ways = {(r.when[0].values[0], r.when[1].values[0]): r.then[0].value
+            for r in spec.transitions[0].table.rules}  # fmt: skip
+    assert (ways["forward", "C"], ways["back", "A"]) == ("A", "C")
+
+
+def test_ways_that_are_said_and_not_read_are_no_going_everywhere() -> None:
+    spec = made("Six stations, numbered. forward = next one, wait = none. Goal: station 5.")
+    assert "what can the agent do" in " ".join(questions_of(spec))
+
+
 def test_nothing_is_contradicted_or_silently_ignored() -> None:
     found = tally("")
     assert found["contradicted"] == found["ignored"] == 0
