@@ -19,11 +19,11 @@ from orchestrator.gmn.request.segment import (
     BETTER,
     CAUSE,
     CONDITIONS,
-    DASHES,
     FIX,
     LEADING,
     OPPOSITE,
     SHOWS,
+    SIGNS,
     SILENT,
     STEPS,
     WHEN,
@@ -95,7 +95,7 @@ def read_effects(scan: Scan) -> None:
             verb, last, head = "", _NOBODY, ""
         segment = Segment(scan, names, begin, end)
         verb = next((w for w in segment.low if w in CAUSE | FIX | SHOWS), verb)
-        head = _headed(segment) or head
+        head = _headed(segment) or ("" if "=" in segment.low else head)
         if (kept := kept_in(segment)) is not None:
             found = _kept(segment, kept, head)
         elif not (found := _opposite(segment, head)):
@@ -170,7 +170,7 @@ def _headed(segment: Segment) -> str:
         return _done(segment)
     action, at, is_first = action_of(segment, "")
     after = segment.begin + at + len(action.split())
-    is_head = is_first and bool(segment.names.actions) and segment.scan.low(after) in DASHES | {":"}
+    is_head = is_first and bool(segment.names.actions) and segment.scan.low(after) in SIGNS
     return action if is_head else ""
 
 

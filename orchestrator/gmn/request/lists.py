@@ -117,7 +117,8 @@ def _after_noun(scan: Scan, at: int, word: str) -> bool:
 
 
 def _is_plain_head(scan: Scan, at: int, begin: int) -> bool:
-    is_named = scan.low(begin) in _NOUNS or scan.low(begin) in ARTICLES
+    is_article = scan.low(begin) in ARTICLES and scan.low(begin + 1) not in _CLOSING
+    is_named = scan.low(begin) in _NOUNS or is_article
     is_named |= scan.low(at + 2) in _BE  # ``Geology: is the rock wet, dry or frozen?``
     return scan.tokens[at].is_word and not is_named
 

@@ -39,7 +39,7 @@ def roots(word: str) -> frozenset[str]:
 
 def roots_of(name: str) -> frozenset[str]:
     """Those of all words of a name."""
-    return frozenset[str]().union(*map(roots, name.replace("_", " ").split()))
+    return frozenset[str]().union(*map(roots, name.replace("_", " ").replace("-", " ").split()))
 
 
 @lru_cache(maxsize=64)

@@ -116,6 +116,8 @@ def _chance(scan: Scan, first: int, after: int, share: float) -> bool:
     around = range(max(begin, first - _NEAR), min(end, after + _NEAR))
     said = [n for n in around if scan.low(n) in _RIGHT | _WRONG | _ACTS]
     said = [n for n in said if scan.low(n) != "noise" or scan.low(n - 1) not in NONE]
+    has_left = any(scan.low(n) == "left" for n in range(begin, end))
+    said = [n for n in said if not (has_left and scan.low(n) == "right")]  # a direction
     outside = [n for n in said if not first <= n < after]
     near = min(outside, key=lambda n: first - n if n < first else n - after + 1, default=first)
     of = scan.low(near)
@@ -151,7 +153,7 @@ def decimal(scan: Scan, at: int, value: float) -> bool:
     begin, end = scan.clause(at)
     near = range(max(begin, at - 4), min(end, at + 4))
     is_said = any(one.span.start <= scan.tokens[at].start < one.span.end for one in scan.effects)
-    is_said |= scan.low(at - 1) in ("with", "p") or words_at(scan, at - 2, 2) == ["p", "="]
+    is_said |= scan.low(at - 1) in ("with", "p", "w.p.") or words_at(scan, at - 2, 2) == ["p", "="]
     if not is_said and not any(scan.low(n) in _RIGHT | _WRONG | _ACTS for n in near):
         return False
     return _chance(scan, at, at + 1, value)

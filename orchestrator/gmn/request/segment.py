@@ -52,6 +52,7 @@ SILENT = ARTICLES | words(
 HAPPENS = (CAUSE | FIX | UP | DOWN | ALONE | STEPS) - MOTION
 #: Signs between an action and what it does, as in ``feed - it grows``.
 DASHES = frozenset(("-", "\u2013", "\u2014"))
+SIGNS = DASHES | {":", "=", "\u2192"}
 _AFTER_GERUNDS = (CAUSE | FIX | UP | DOWN | SHOWS | {"does", "has", "keeps", "is", "changes"}) - {
     "up"
 }
@@ -107,7 +108,7 @@ def segments(scan: Scan) -> Iterator[tuple[int, int]]:
 
 
 def _is_apart(scan: Scan, at: int) -> bool:
-    """Whether a stroke or an ``or`` parts what happens: ``warm 90% / hot 10%``, ``(90%) or hot``."""
+    """Whether a stroke or an ``or`` parts what happens: ``warm 90% / hot``, ``(90%) or hot``."""
     if scan.low(at) == "or":
         before = scan.low(at - 1)
         return before in (")", "%", "percent") or before[:1].isdigit()

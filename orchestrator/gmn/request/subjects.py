@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from orchestrator.gmn.request.commitment import Commitment, TextSpan
 from orchestrator.gmn.request.directions import DOWN, UP
 from orchestrator.gmn.request.names import found_in
-from orchestrator.gmn.request.scan import ARTICLES, BOUNDARIES
+from orchestrator.gmn.request.scan import ARTICLES, BOUNDARIES, NEGATIONS
 from orchestrator.gmn.request.segment import (
     BETTER,
     CAUSE,
@@ -16,6 +16,7 @@ from orchestrator.gmn.request.segment import (
     HAPPENS,
     LEADING,
     OPPOSITE,
+    SIGNS,
     STEPS,
     WORSE,
     segments,
@@ -29,12 +30,13 @@ RULE = "subjects"
 _LEAVES = words("it them things everything all")
 _STEPS = words("step notch level floor")
 _WAYS = CAUSE | HAPPENS | DASHES | words("to > \u2192 next nothing")
-_SIGNS = DASHES | {":", "=", "\u2192"}
 _ONE_STEP = words("one 1 a up down")
+_ADVERBS = words("always simply then just")
 _MOST_WORDS = 3
 #: What makes things happen and is not done by an agent.
 _NATURE = words(
-    "rain sun wind snow frost storm weather night day winter summer time age nature heatwave tide"
+    "thunder lightning fog traffic gravity luck customers visitors weeds rust pests dew hail news"
+    " rain sun wind snow frost storm weather night day winter summer time age nature heatwave tide"
     " it this that these those he she they we i you which who everything something someone"
     " somebody each every all both one leak leaks leakage evaporation drought hole thief fire flood"
     " infection disease otherwise else first second third finally later note example weather season"
@@ -46,11 +48,11 @@ _NATURE = words(
 def add_subjects(scan: Scan, states: tuple[str, ...]) -> None:
     """Record as actions what is said to do something, where it is a choice.
 
-    It is one where one of them is said to leave things as they are (``heat moves one step up, cool
-    one step down, off leaves it``), and where two stand before what they do (``dry: wet to dry``).
+    It is one of two and more that stand before what they do (``dry: wet to dry``) or do it
+    (``heat moves one step up, cool one step down``), as long as nature does nothing among them.
     """
     own = {word for name in states for word in name.casefold().split()}
-    found, has_idle, heads = dict[str, int](), False, 0
+    found, heads = dict[str, int](), 0
     lows = [scan.low(n) for n in range(len(scan.tokens))]
     is_choice = ("do", "nothing") in pairwise(lows)  # ``if you do nothing``
     for begin, end in segments(scan):
@@ -60,25 +62,18 @@ def add_subjects(scan: Scan, states: tuple[str, ...]) -> None:
             continue
         is_another = scan.low(begin) in ARTICLES  # ``the sun makes it dry``
         name, is_idle = _subject(scan, begin + is_another, end)
-        if not name:
+        word = name.partition(" ")[0]
+        is_gerund = word.endswith("ing") and not is_idle
+        if not name or word in own or word in BOUNDARIES - {"off"}:
             continue
-        word = name.split()[0]
-        if is_another or word in _NATURE or (word.endswith("ing") and not is_idle):
+        if word in _NATURE or is_gerund or (is_another and not is_choice):
             if not heads and not is_choice:
                 return
-            if not is_choice or word in _NATURE:
-                continue
-        if (
-            not {"it", "they"}.isdisjoint(name.split())
-            or word in BOUNDARIES - {"off"}
-            or word in own
-        ):
             continue
         found.setdefault(name, begin)
-        has_idle |= is_idle
-    if is_choice and found and not has_idle:
-        found["do nothing"] = lows.index("nothing")
-    if (has_idle or is_choice or heads > 1) and len(found) > 1:
+    if is_choice and found:
+        found.setdefault("do nothing", lows.index("nothing"))
+    if len(found) > 1:
         at = sorted(found.values())
         span = TextSpan(scan.tokens[at[0]].start, scan.tokens[at[-1]].end)
         scan.found.append(Commitment("actions", tuple(found), span, RULE))
@@ -93,7 +88,9 @@ def _subject(scan: Scan, begin: int, end: int) -> tuple[str, bool]:
         is_idle |= then == "keeps" and third in ARTICLES | _LEAVES
         is_step = then in ("one", "a") and third in _STEPS
         if is_idle or is_step or (then in HAPPENS | CAUSE and then.endswith("s")):
-            return " ".join(scan.low(n) for n in range(begin, at)), is_idle
+            said = [scan.low(n) for n in range(begin, at) if scan.low(n) not in _ADVERBS]
+            is_one = NEGATIONS.isdisjoint(said) and {"it", "they"}.isdisjoint(said[1:])
+            return (" ".join(said) if is_one else ""), is_idle
     return "", False
 
 
@@ -105,7 +102,7 @@ def _head(scan: Scan, begin: int, states: tuple[str, ...]) -> str:
         first += 1
     after = scan.clause(first)[1]
     most = min(first + _MOST_WORDS, after - 1)
-    sign = next((n for n in range(first + 1, most + 1) if scan.low(n) in _SIGNS), 0)
+    sign = next((n for n in range(first + 1, most + 1) if scan.low(n) in SIGNS), 0)
     is_arrow = scan.low(sign) == "\u2192" or scan.low(sign + 1) == ">"
     said = [scan.low(n) for n in range(first, sign)]
     rest = [scan.low(n) for n in range(sign + 1, after) if scan.low(n) != ">"]
@@ -120,7 +117,7 @@ def _head(scan: Scan, begin: int, states: tuple[str, ...]) -> str:
     is_way = bool(names) and any(word in _WAYS for word in rest[names[0] :])
     is_way |= bool(names) and "sure" in rest
     is_way |= len(names) > 1 or (bool(names) and is_arrow)
-    is_way |= not OPPOSITE.isdisjoint(rest) or rest[:1] in (["next"], ["nothing"], ["as"])
+    is_way |= not OPPOSITE.isdisjoint(rest) or rest[:1] in (["next"], ["nothing"], ["as"], ["same"])
     is_step = not (STEPS | {"one"}).isdisjoint(rest) or _ONE_STEP.issuperset(rest)
     is_way |= is_step and not (UP | DOWN).isdisjoint(rest)
     is_way |= any(rest[n].endswith("er") for n in names) or not (BETTER | WORSE).isdisjoint(rest)

@@ -178,7 +178,7 @@ def _kept(scan: Scan, at: int, word: str) -> None:
     begin = scan.after_articles(at + 1)
     end = scan.name_at(begin)
     if word in ("stay", "stays"):
-        if scan.low(at - 1) != "or":
+        if scan.low(at - 1) != "or" and scan.low(at + 1) != "put":
             _ = record(scan, "goal", at, at + 1, "stays")
     elif (begin > at + 1 and end - begin >= 2) or (scan.low(at + 1) == "it" and end > begin):
         scan.add("goal", scan.tokens[end - 1].text, at, end, "keeps it so")

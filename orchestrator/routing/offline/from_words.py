@@ -21,7 +21,7 @@ from orchestrator.gmn.request.subjects import RULE as SUBJECTS
 from orchestrator.gmn.request.tokens import words
 from orchestrator.routing.offline.draft import UNSAID, labelled, near, prior_of
 from orchestrator.routing.offline.sensing import looking, seen
-from orchestrator.routing.offline.told import told_apart
+from orchestrator.routing.offline.told import is_rest, told_apart
 from orchestrator.routing.offline.wanted import preferences
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ _IDLE = words(
 _PLACES = words(
     "state room location place site level zone station spot area node city shelf floor mode phase"
     " stop post cell house step stage section segment gear rung track"
+    " dock bay tile aisle pier"
 )
 _LINES = words("corridor street row track tunnel ladder staircase canal")
 _MOST_COUNTED = 256
@@ -203,6 +204,7 @@ def _outcomes(draft: Draft, parts: Parts, own: Sequence[Effect], works: float) -
     found: Leads = {}
     for state in parts.names:
         said = [one for one in own if one.before == state] or [e for e in own if not e.before]
+        said = [one for one in said if not is_rest(one)] or said
         ways = {
             _reached(draft, parts, e, state): works if e.chance is None else e.chance for e in said
         }

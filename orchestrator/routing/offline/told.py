@@ -49,7 +49,7 @@ def _leaving(draft: Draft, one: Effect) -> Effect:
 def _ask_of_two(draft: Draft) -> None:
     """A question where an action is said to do two things in one state, not how often each."""
     done: dict[tuple[str, str], dict[tuple[str, int], Effect]] = {}
-    for one in (e for e in draft.reading.effects if not e.is_shown and not _is_rest(e)):
+    for one in (e for e in draft.reading.effects if not e.is_shown and not is_rest(e)):
         done.setdefault((one.action, one.before), {}).setdefault((one.after, one.step), one)
     for ways in (list(found.values()) for found in done.values() if len(found) > 1):
         shares = [one.chance for one in ways if one.chance is not None]
@@ -58,6 +58,6 @@ def _ask_of_two(draft: Draft) -> None:
             draft.ask(f"which of {' and '.join(said)} is so, or how often is each?")
 
 
-def _is_rest(one: Effect) -> bool:
+def is_rest(one: Effect) -> bool:
     """``otherwise no change``, which is so of whatever is not said."""
     return one.after == "@stay" and one.chance is None

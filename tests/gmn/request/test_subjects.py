@@ -14,8 +14,8 @@ def values(text: str, kind: Kind) -> list[object]:
     return [one.value for one in read(text).commitments if one.kind == kind]
 
 
-def test_subjects_are_a_choice_where_one_of_them_leaves_things_as_they_are() -> None:
-    said = BOILER + "Heat moves one step up, cool one step down, off leaves it."
+def test_what_does_something_is_an_action() -> None:
+    said = BOILER + "Heat always moves one step up, cool one step down, off leaves it."
     assert values(said, "actions") == [("heat", "cool", "off")]
     assert {(one.action, one.step) for one in read(said).effects} == {
         ("heat", 1), ("cool", -1), ("off", 0)
@@ -25,7 +25,8 @@ def test_subjects_are_a_choice_where_one_of_them_leaves_things_as_they_are() -> 
 @pytest.mark.parametrize(
     "said",
     [
-        "Heat moves one step up, cool one step down.",  # nothing is left as it is
+        "Heat moves one step up.",  # one alone may be what happens by itself
+        "Heat always makes cold warm, heat never makes cold warm.",
         "The sun makes cold warm, cool makes warm cold, off leaves it.",  # nature does not choose
         "It makes cold warm, cool makes warm cold, off leaves it.",
         "Off leaves it.",  # one alone is not a choice
@@ -94,7 +95,7 @@ def test_what_stands_before_what_it_does_is_an_action(said: str, wanted: list[st
 @pytest.mark.parametrize(
     "said",
     [
-        "Heat: cold becomes warm.",  # one alone may be what happens by itself
+        "Heat: cold becomes warm.",
         "Weather: cold becomes warm. Season: warm becomes hot.",  # nobody does them
         "Transitions: cold to warm. Rules: warm to hot.",
         "Warm: it becomes hot. Hot: it becomes cold.",  # states are what it happens in

@@ -97,6 +97,18 @@ def test_what_leads_to_several_states_has_all_of_them() -> None:
     assert {one.value: one.p for one in asked.then} == {"paid": 0.6, "lost": 0.1, "@stay": 0.3}
 
 
+def test_the_rest_of_a_step_stays() -> None:
+    spec = made(
+        "A loan is small, mid or large. Pay: one step down (80%), otherwise no change. Borrow: one"
+        " step up. Goal: small."
+    )
+    assert questions_of(spec) == ()
+    ways = {(r.when[0].values[0], r.when[1].values): {o.value: o.p for o in r.then}
+            for r in spec.transitions[0].table.rules}  # fmt: skip
+    assert ways["pay", ("mid",)] == {"small": 0.8, "@stay": 0.2}
+    assert ways["borrow", ("mid",)] == {"large": 1.0}
+
+
 @pytest.mark.parametrize(
     "said",
     [
