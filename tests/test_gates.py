@@ -63,7 +63,7 @@ BUDGET = {
     ),
     "generation": Budget(
         1500,
-        5130,
+        5134,
         "candidates, strict types, cut-off answers and samples; search: 1,250, staged mode: 1,117",
     ),
     "routing": Budget(

@@ -90,6 +90,12 @@ async def test_what_the_sentence_says_is_not_asked() -> None:
     assert asked.max_tokens < 100
 
 
+async def test_a_prior_that_the_sentence_says_is_the_prior() -> None:
+    sentence = "An egg is good (95%) or bad (5%). It can keep or toss. Tossing a good one costs 1."
+    made = await asked_in_stages(sentence, Answering(at_random(1)))
+    assert made.spec.priors[0].table.rows == ((0.95, 0.05),)
+
+
 async def test_prose_that_names_one_choice_is_an_answer() -> None:
     question = ClosedQuestion("kind", "Which?", {"kind": ("kind", ("changes", "hidden"))})
     assert question.read("I think it is *hidden*, since nobody sees it.") == {"kind": "hidden"}

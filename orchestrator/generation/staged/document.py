@@ -132,6 +132,10 @@ def _prior(roles: Roles, state: Variable) -> Conditional:
     ]
     if meant:
         return _spread(state, [label.at for label in meant])
+    for one in roles.sheet.said("prior"):
+        row = tuple(float(share) for share in one.value)  # type: ignore[union-attr]  # numbers
+        if state is roles.main and len(row) == state.n:
+            return Conditional(of=state.name, table=Table(kind="rows", rows=(row,)))
     if len(state.shape) == 2 and (places := roles.sheet.said("goal")):
         goals = {label.at for one in places for label in meant_by(one, roles.stub)}
         return _spread(state, [next(n for n in (0, state.n - 1) if n not in goals or n)])
