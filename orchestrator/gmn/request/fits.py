@@ -299,9 +299,17 @@ def _chance(one: Commitment, held: Held) -> Verdict:
 
 
 def _prior(one: Commitment, held: Held) -> Verdict:
-    wanted = sorted(float(share) for share in one.value)  # type: ignore[union-attr]  # numbers
+    shares = [float(share) for share in one.value]  # type: ignore[union-attr]  # numbers
+    wanted = dict(zip(map(stems, one.about.split(", ")), shares, strict=False))
     for variable, prior in zip(held.model.states, held.model.D, strict=True):
-        if len(prior) == len(wanted) and np.allclose(np.sort(prior), wanted, atol=TOLERANCE):
+        own = [wanted.get(stems(name)) for name in variable.names]
+        if None not in own and len(own) == len(shares):
+            is_so = bool(np.allclose(prior, np.array(own, dtype=float), atol=TOLERANCE))
+            has = ", ".join(f"{share:.3g}" for share in prior)
+            return ("fulfilled" if is_so else "contradicted"), f"prior of {variable.name}: {has}"
+        if len(prior) == len(shares) and np.allclose(
+            np.sort(prior), sorted(shares), atol=TOLERANCE
+        ):
             return "fulfilled", f"prior of {variable.name}"
     return "missing", "no state begins so"
 

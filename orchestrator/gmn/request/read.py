@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -76,17 +77,31 @@ def _drop_refuted(scan: Scan) -> None:
 
 
 def _gather_priors(scan: Scan) -> None:
-    """``is good (95%) or defective (5%)``: probabilities behind each name of a list are a prior."""
-    shares = [one for one in scan.found if one.kind == "chance" and one.span.start]
+    """``is good (95%) or defective (5%)``: probabilities behind each name of a list are a prior.
+
+    One that is said apart is of the list before it.
+    """
+    shares = [one for one in scan.found if one.kind == "chance"]
     for one in [o for o in scan.found if o.kind in ("states", "options")]:
         names = one.value if isinstance(one.value, tuple) else ()
         first, last = one.span.start, one.span.end + _BRACKET
         own = [s for s in shares if first < s.span.start <= last and scan.is_in_brackets(s.span)]
         values = tuple(float(s.value) for s in own)  # type: ignore[arg-type]  # chances are numbers
+        about = ", ".join(map(str, names))
         if len(values) == len(names) > 1 and abs(sum(values) - 1) < 1e-6:
             scan.found = [other for other in scan.found if other not in own]
             span = TextSpan(own[0].span.start, own[-1].span.end)
-            scan.found.append(Commitment("prior", values, span, "behind each name"))
+            scan.found.append(Commitment("prior", values, span, "behind each name", about))
+        scan.found = [
+            replace(other, about=about)
+            if other.kind == "prior" and first < other.span.start and _length(other) == len(names)
+            else other
+            for other in scan.found
+        ]
+
+
+def _length(one: Commitment) -> int:
+    return len(one.value) if isinstance(one.value, tuple) else 0
 
 
 def _left_over(scan: Scan) -> list[str]:

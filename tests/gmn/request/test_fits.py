@@ -257,3 +257,34 @@ def test_a_sentence_of_very_many_commitments_is_left_out_or_listed_in_part() -> 
     left_out = with_fits(wide.report, more, wide.spec, wide.compiled)
     assert left_out.fits is None
     assert left_out.diagnostics[-1].code == "GMN515"
+
+
+GATE = """gmn 1.0
+agent porter {}
+node state gate { labels: [shut, opened] }
+node observation seen { labels: [shut, opened] }
+node action act { labels: [push, wait] }
+node emission A { from: [gate] to: seen identity }
+node transition B { from: [act, gate] to: gate rules: [{when: {act: push}, then: {opened: 1}},
+  {when: {act: wait}, then: {@stay: 1}}] }
+node belief D { about: gate rows: [[0.7, 0.3]] }
+node preference C { on: gate goals: {opened: 3} }
+node policy pi { horizon: 2 gamma: 8 }
+end
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome"),
+    [
+        ("A gate is opened (30%) or shut (70%).", "fulfilled"),  # whatever the order of the labels
+        ("A gate is shut or opened, prior 0.7 and 0.3.", "fulfilled"),
+        ("A gate is opened (70%) or shut (30%).", "contradicted"),
+        ("A gate is opened or shut, prior 0.7 and 0.3.", "contradicted"),
+        ("A gate is ajar (70%) or closed (30%).", "fulfilled"),  # other names: its shares are there
+        ("A gate is a (60%), b (20%) or c (20%).", "missing"),
+    ],
+)
+def test_a_prior_is_of_the_labels_that_it_is_said_of(said: str, outcome: str) -> None:
+    (found,) = (one for one in fitted(said, GATE) if one.kind == "prior")
+    assert found.outcome == outcome
