@@ -282,7 +282,7 @@ end
         ("A gate is opened (70%) or shut (30%).", "contradicted"),
         ("A gate is opened or shut, prior 0.7 and 0.3.", "contradicted"),
         ("A gate is ajar (70%) or closed (30%).", "fulfilled"),  # other names: its shares are there
-        ("A gate is a (60%), b (20%) or c (20%).", "missing"),
+        ("A gate is ajar (60%), shut (20%) or stuck (20%).", "missing"),
     ],
 )
 def test_a_prior_is_of_the_labels_that_it_is_said_of(said: str, outcome: str) -> None:
