@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 from orchestrator.gmn.request.commitment import Effect, TextSpan
 
 if TYPE_CHECKING:
+    from orchestrator.gmn.request.commitment import Commitment
     from orchestrator.gmn.request.scan import Scan
+
+_NEAR = 4  # characters between what happens and how often it does
 
 
 def with_chances(scan: Scan) -> list[Effect]:
@@ -24,17 +27,27 @@ def with_chances(scan: Scan) -> list[Effect]:
         inside = [one for one in said[first : first + 2] if one.span.overlaps(effect.span)]
         chance = inside[0] if inside and isinstance(inside[0].value, float) else None
         found.append(replace(effect, chance=float(chance.value) if chance else None))  # type: ignore[arg-type]  # a number
-    for n, one in enumerate(found):  # ``brings it down one level, 9 in 10``
-        after = next((o for o in said if o.span.start >= one.span.end), None)
-        if after is None or after.kind != "chance" or one.chance is not None or one.is_shown:
-            continue
-        is_whole = scan.text[after.span.end :].lstrip()[:1] in ("", *".,;)\n")  # not 10% of pots
-        if is_whole and scan.text[one.span.end : after.span.start].strip(" (") in ("", ","):
-            span = TextSpan(one.span.start, after.span.end)
-            found[n] = replace(one, chance=float(after.value), span=span)  # type: ignore[arg-type]  # a number
+    for n, one in enumerate(found):
+        at = bisect.bisect_left(starts, one.span.end)
+        if (
+            one.chance is None
+            and not one.is_shown
+            and at < len(said)
+            and _follows(scan, one, said[at])
+        ):
+            span = TextSpan(one.span.start, said[at].span.end)
+            found[n] = replace(one, chance=float(said[at].value), span=span)  # type: ignore[arg-type]  # a number
     for n in range(len(found) - 1, 0, -1):  # ``turns a into b and b into c half of the time``
         one, other = found[n - 1], found[n]
         between = scan.text[one.span.end : other.span.start].strip(" ,")
         if one.chance is None and one.action == other.action and between == "and":
             found[n - 1] = replace(one, chance=other.chance)
     return found
+
+
+def _follows(scan: Scan, one: Effect, chance: Commitment) -> bool:
+    """``brings it down one level, 9 in 10``; but not ``…, 10% of pots break``."""
+    first, after = one.span.end, chance.span.end
+    is_near = chance.kind == "chance" and chance.span.start - first <= _NEAR
+    is_whole = scan.text[after : after + _NEAR].lstrip()[:1] in ("", *".,;)\n")
+    return is_near and is_whole and scan.text[first : chance.span.start].strip(" (") in ("", ",")

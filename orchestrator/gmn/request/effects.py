@@ -355,6 +355,7 @@ def _shown(segment: Segment) -> Effect | None:
 
 def _take(segment: Segment, found: Effect) -> None:
     """Mark the words that an effect consists of; numbers stay for the rules of numbers."""
+    segment.scan.happening[segment.begin : segment.end] = bytes([1]) * len(segment.low)
     said = [name for _, name in segment.known] if found.step else [found.before, found.after]
     said += [segment.towards] if found.step else []
     own = {word for name in (found.action, *said) for word in name.split()}

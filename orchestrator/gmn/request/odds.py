@@ -152,7 +152,7 @@ def decimal(scan: Scan, at: int, value: float) -> bool:
         return False
     begin, end = scan.clause(at)
     near = range(max(begin, at - 4), min(end, at + 4))
-    is_said = any(one.span.start <= scan.tokens[at].start < one.span.end for one in scan.effects)
+    is_said = bool(scan.happening[at])
     is_said |= scan.low(at - 1) in ("with", "p", "w.p.") or words_at(scan, at - 2, 2) == ["p", "="]
     if not is_said and not any(scan.low(n) in _RIGHT | _WRONG | _ACTS for n in near):
         return False

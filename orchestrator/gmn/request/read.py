@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MOST_CHARACTERS = 32_768
 #: Words without a meaning of their own for a model: what remains of the others is reported.
 _LOST = CONDITIONS | words("else same likewise ditto remaining rest others")
+_SLACK = 1e-6
 _BRACKET = 2  # the blank and the bracket behind a name
 _STOP = ARTICLES | (BOUNDARIES - NEGATIONS) | words(
     "i you he she it we they me him us them who what how why there here agent agents model models"
@@ -68,40 +69,41 @@ def read_request(text: str) -> RequestReading:
 
 def _drop_refuted(scan: Scan) -> None:
     """``without noise`` is the number of the noise, not a thing that is not there."""
-    numbers = [one for one in scan.found if one.kind == "noise"]
-    scan.found = [
-        one
-        for one in scan.found
-        if one.kind != "absent" or not any(one.span.overlaps(other.span) for other in numbers)
-    ]
+    spans = sorted((o.span.start, o.span.end) for o in scan.found if o.kind == "noise")
+    scan.found = [one for one in scan.found if one.kind != "absent" or not _meets(one.span, spans)]
+
+
+def _meets(span: TextSpan, spans: list[tuple[int, int]]) -> bool:
+    """Whether a span overlaps one of these, which are ascending and do not overlap each other."""
+    at = bisect.bisect_left(spans, (span.end,)) - 1
+    return at >= 0 and spans[at][1] > span.start
 
 
 def _gather_priors(scan: Scan) -> None:
     """``is good (95%) or defective (5%)``: probabilities behind each name of a list are a prior.
 
-    One that is said apart is of the list before it.
+    One that is said apart is of the last list before it of as many names.
     """
-    shares = [one for one in scan.found if one.kind == "chance"]
-    for one in [o for o in scan.found if o.kind in ("states", "options")]:
+    by_start = sorted(scan.found, key=lambda one: one.span.start)
+    shares = [one for one in by_start if one.kind == "chance"]
+    starts = [one.span.start for one in shares]
+    gathered, about, found = set[int](), dict[int, str](), list[Commitment]()
+    for one in by_start:
         names = one.value if isinstance(one.value, tuple) else ()
-        first, last = one.span.start, one.span.end + _BRACKET
-        own = [s for s in shares if first < s.span.start <= last and scan.is_in_brackets(s.span)]
-        values = tuple(float(s.value) for s in own)  # type: ignore[arg-type]  # chances are numbers
-        about = ", ".join(map(str, names))
-        if len(values) == len(names) > 1 and abs(sum(values) - 1) < 1e-6:
-            scan.found = [other for other in scan.found if other not in own]
-            span = TextSpan(own[0].span.start, own[-1].span.end)
-            scan.found.append(Commitment("prior", values, span, "behind each name", about))
-        scan.found = [
-            replace(other, about=about)
-            if other.kind == "prior" and first < other.span.start and _length(other) == len(names)
-            else other
-            for other in scan.found
-        ]
-
-
-def _length(one: Commitment) -> int:
-    return len(one.value) if isinstance(one.value, tuple) else 0
+        if one.kind in ("states", "options"):
+            about[len(names)] = ", ".join(map(str, names))
+            first = bisect.bisect_right(starts, one.span.start)
+            after = bisect.bisect_right(starts, one.span.end + _BRACKET)
+            own = [s for s in shares[first:after] if scan.is_in_brackets(s.span)]
+            values = tuple(float(s.value) for s in own)  # type: ignore[arg-type]  # numbers
+            if len(values) == len(names) > 1 and abs(sum(values) - 1) < _SLACK:
+                gathered |= set(map(id, own))
+                span = TextSpan(own[0].span.start, own[-1].span.end)
+                found.append(
+                    Commitment("prior", values, span, "behind each name", about[len(names)])
+                )
+        found.append(replace(one, about=about.get(len(names), "")) if one.kind == "prior" else one)
+    scan.found = [one for one in found if id(one) not in gathered]
 
 
 def _left_over(scan: Scan) -> list[str]:
@@ -122,6 +124,7 @@ def _unclear(scan: Scan) -> Iterator[TextSpan]:
     """The clauses of which a rest that names a state or an action was not read."""
     names = names_of(scan.text, scan.found)
     known = {part for name in (*names.states, *names.actions) for part in roots_of(name)}
+    done = {part for name in names.actions for part in roots_of(name)}
     ends = [scan.tokens[end].start for end in scan.clause_ends[:-1]]
     found: dict[int, list[Commitment]] = {}
     for one in scan.found:
@@ -132,7 +135,7 @@ def _unclear(scan: Scan) -> Iterator[TextSpan]:
         said = found.get(number_of, [])
         own = {part for one in said if one.kind == "utility" for part in roots_of(one.about)}
         if any(one.kind in ("noise", "chance") for one in said):
-            own |= {part for name in names.actions for part in roots_of(name)}
+            own |= done
         left = [n for n in range(begin, end) if _is_left(scan, n)]
         left = [n for n in left if own.isdisjoint(roots(scan.low(n)))]
         # Not a baker who can bake.

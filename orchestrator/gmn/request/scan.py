@@ -28,6 +28,9 @@ BOUNDARIES = words(
 )
 #: Those of them that belong to a name when nothing follows: ``reel in``, ``move on``.
 PARTICLES = words("in on up off out over through")
+#: What is said of another thing each time, though the number is the same.
+_EACH = words("chance noise utility")
+_NEAR = 3  # characters beside a number in which its brackets are
 _NAMING = words("states observations actions options named")
 _MOST_ARTICLES = 3  # in a row
 _APART = words(", and but")  # what a negation does not reach across
@@ -65,6 +68,11 @@ class Scan:
     @cached_property
     def taken(self) -> bytearray:
         """For every token, whether a rule has read it."""
+        return bytearray(len(self.tokens))
+
+    @cached_property
+    def happening(self) -> bytearray:
+        """For every token, whether it is in a part that says what happens."""
         return bytearray(len(self.tokens))
 
     @cached_property
@@ -115,13 +123,14 @@ class Scan:
         if kind in _NAMING:
             names = value if isinstance(value, tuple) else (value,)
             self.known.update(str(name).casefold() for name in names if name)
-        if (kind, value) not in self._stated:
+        if kind in _EACH or (kind, value) not in self._stated:
             self._stated.add((kind, value))
             self.found.append(Commitment(kind, value, span, rule, about))
 
     def is_in_brackets(self, span: TextSpan) -> bool:
         """Whether brackets hold a span and nothing else."""
-        before, after = self.text[: span.start].rstrip(), self.text[span.end :].lstrip()
+        before = self.text[max(span.start - _NEAR, 0) : span.start].rstrip()
+        after = self.text[span.end : span.end + _NEAR].lstrip()
         return before.endswith("(") and after.startswith(")")
 
     def after_articles(self, at: int) -> int:

@@ -32,6 +32,7 @@ _STEPS = words("step notch level floor")
 _WAYS = CAUSE | HAPPENS | DASHES | words("to > \u2192 next nothing")
 _ONE_STEP = words("one 1 a up down")
 _ADVERBS = words("always simply then just")
+_FARTHEST = 64  # tokens that show what stands before them
 _MOST_WORDS = 3
 #: What makes things happen and is not done by an agent.
 _NATURE = words(
@@ -100,14 +101,16 @@ def _head(scan: Scan, begin: int, states: tuple[str, ...]) -> str:
     first = begin
     while scan.low(first) in LEADING:
         first += 1
-    after = scan.clause(first)[1]
+    after = min(scan.clause(first)[1], first + _FARTHEST)
     most = min(first + _MOST_WORDS, after - 1)
     sign = next((n for n in range(first + 1, most + 1) if scan.low(n) in SIGNS), 0)
+    if not sign:
+        return ""
     is_arrow = scan.low(sign) == "\u2192" or scan.low(sign + 1) == ">"
     said = [scan.low(n) for n in range(first, sign)]
     rest = [scan.low(n) for n in range(sign + 1, after) if scan.low(n) != ">"]
     is_first = begin == scan.clause(first)[0] or scan.low(sign) in (":", "=")
-    if not said or not (is_first or is_arrow) or not scan.is_free(first, sign + len(rest)):
+    if not (is_first or is_arrow) or not scan.is_free(first, sign + len(rest)):
         return ""
     is_verb = said[0] not in _NATURE and all(word.isalpha() for word in said)
     own = {name.casefold() for name in states}

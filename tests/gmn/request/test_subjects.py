@@ -207,3 +207,12 @@ def test_an_action_may_lead_to_several_states(said: str) -> None:
 def test_odds_before_a_word_of_sensing_are_its_noise() -> None:
     assert values(BOILER + "The gauge is 3:1 reliable.", "noise") == [0.25]
     assert values(BOILER + "The gauge shows 3:1.", "noise") == []
+
+
+def test_a_number_that_is_said_twice_is_said_of_both() -> None:
+    said = BOILER + "Actions: heat, cool. Heating makes cold warm with 20%, cooling makes warm cold"
+    said += " with 20%. Heating costs 1, cooling costs 1."
+    assert [one.chance for one in read(said).effects] == [0.2, 0.2]
+    paid = [(o.about, o.value) for o in read(said).commitments if o.kind == "utility"]
+    assert paid == [("Heating", -1.0), ("cooling", -1.0)]
+    assert values("It is wet (60%), dry (20%) or frozen (20%).", "prior") == [(0.6, 0.2, 0.2)]
