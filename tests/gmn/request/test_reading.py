@@ -191,7 +191,8 @@ _UNITS = (
     "named a{n} ", "no x{n}. ",
     "never x{n}. ", "a{n} or b{n}. ", "{n} states. ", "10% noise. no x{n}. ", "costs {n} a{n}. ",
     "it is a, b or c. d{n}: a to b, else no change. ", "a (50%) or b (50%). x{n}, 10%. ",
-    "states: a, b. In the morning {n} it is a. a stays a. ", "prior .5, .5. a{n} or b. ", "it is a, b. x{n}: a to b, ",
+    "states: a, b. In the morning {n} it is a. a stays a. ", "prior .5, .5. a{n} or b. ",
+    "it is a, b. x{n}: a to b, ",
     "states: a, b. d{n} makes a b with .2 / b 0.1. ", "a{n} = one up, 1/{n}, 3:1 right. ",
     "if a{n} then b{n}. ", "wants a{n} with 0.{n}. ",
 )  # fmt: skip
