@@ -44,6 +44,12 @@ SELDOM = (
     "jsonpatch", "pyjson5", "html", "logging", "orchestrator.gmn.acting.expectations",
     "orchestrator.gmn.acting.simulate", "orchestrator.gmn.imports.cassandra_write",
 )  # fmt: skip
+#: What only a request needs that is searched for or asked in stages.
+OTHERS = (
+    "html", "orchestrator.generation.search.need", "orchestrator.generation.search.augment",
+    "orchestrator.generation.staged.course", "orchestrator.models.profiles",
+    "orchestrator.routing.searching",
+)  # fmt: skip
 LOCAL_ONLY = """
 model_list: [{model_name: big, litellm_params: {model: openai/gpt-4o, api_key: sk-nothing}}]
 orchestrator: {privacy: local_only}
@@ -111,6 +117,14 @@ def test_an_answer_that_is_there_takes_no_library_that_only_others_need(
 @pytest.mark.parametrize("command", ["validate", "format", "explain"])
 def test_a_good_document_takes_nothing_that_only_others_need(command: str, tmp_path: Path) -> None:
     assert loaded(tmp_path, [command, str(MODEL)], (*HEAVY, *SELDOM)) == "loaded: 0"
+
+
+def test_what_is_not_searched_for_takes_nothing_of_searches_and_stages(
+    tmp_path: Path,
+) -> None:
+    asked = ["generate", "a thermostat for a cold room"]
+    first, again = (loaded(tmp_path, asked, (*OTHERS, "orchestrator.cli.progress")) for _ in "12")
+    assert (first, again) == ("loaded: orchestrator.cli.progress 0",) * 2
 
 
 @pytest.mark.parametrize("arguments", [["cache", "info"], ["usage"]])
