@@ -25,8 +25,8 @@ def main() -> int:
     if _looks_more_often not in gc.callbacks:
         gc.callbacks.append(_looks_more_often)
     if not {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"} & os.environ.keys():
-        # Else numpy's OpenBLAS starts a thread for each further core, which waits for work in loops:
-        # a fifth of the CPU of `validate` with two. No plan or simulation was quicker with them.
+        # Else numpy's OpenBLAS starts a thread for each further core, which waits for work in a
+        # loop: a fifth of the CPU of `validate` with two. Nothing measured was quicker with them.
         os.environ["OPENBLAS_NUM_THREADS"] = "1"
     # Imported under that handler: Python reports an interrupted import with a traceback.
     from orchestrator.cli.main import main as run  # noqa: PLC0415
