@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from orchestrator.gmn.acting.expectations import EPISODES, expectations_of, measure
+from orchestrator.gmn.acting.expectations import expectations_of, measure
 from orchestrator.gmn.acting.simulate import simulate
+from orchestrator.gmn.acting.walk import EPISODES
 from orchestrator.gmn.compile import Compiled
 from orchestrator.gmn.engine.engine import Engine
 from orchestrator.gmn.validate import validate

@@ -24,7 +24,7 @@ from orchestrator.config.paths import shipped
 from orchestrator.generation.gmn_contract import GMNContract
 from orchestrator.generation.loop import refine
 from orchestrator.generation.prompts import Prompts
-from orchestrator.generation.staged.course import Staging
+from orchestrator.generation.staged.staging import Staging
 from orchestrator.generation.state import Bounds
 from orchestrator.types.errors import InvalidOutputError
 from orchestrator.types.messages import LLMMessage, LLMRole

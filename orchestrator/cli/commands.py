@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestrator import __version__
 from orchestrator.cli.help import ABOUT, EPILOG, EXAMPLES, CommandParser, Help
@@ -18,8 +18,19 @@ if TYPE_CHECKING:
     Add = Callable[..., argparse.Action]  # an `add_argument`
 
 
-def parser() -> argparse.ArgumentParser:
-    """The parser of the whole command line; builds it without importing any command's code."""
+class _Unasked(CommandParser):
+    """Stands for the commands that are not asked for, and keeps none of their options."""
+
+    def add_argument(self, *names: Any, **options: Any) -> argparse.Action:
+        del names, options
+        return argparse.Action([], "")
+
+
+def parser(asked: str = "") -> argparse.ArgumentParser:
+    """The parser of the whole command line; builds it without importing any command's code.
+
+    Where `asked` is a command it knows no other.
+    """
     top = CommandParser(
         prog="orchestrator",
         description=ABOUT,
@@ -28,8 +39,11 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"{DISTRIBUTION} {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    unasked = _Unasked(add_help=False, conflict_handler="resolve")
 
     def command(name: str, words: str) -> argparse.ArgumentParser:
+        if asked in EXAMPLES and name != asked:
+            return unasked
         example = f"example: orchestrator {name} {EXAMPLES[name]}".strip()
         made = commands.add_parser(
             name, help=words, description=words, epilog=example, formatter_class=Help

@@ -56,7 +56,7 @@ def _run(given: Sequence[str]) -> int:
     output: str | None = None
     is_json = "--json" in given
     try:
-        arguments = parser().parse_args(given)
+        arguments = parser(given[0] if given else "").parse_args(given)
     except UsageError as error:
         echo_stderr(f"orchestrator: {error}", "red")
         raise SystemExit(_failed(error, USAGE, is_json=is_json)) from None

@@ -11,9 +11,10 @@ from orchestrator.cli.documents import validated
 from orchestrator.cli.episode import drawing_lines, episode_lines, why_lines
 from orchestrator.cli.files import read_source, require_writable, write_result
 from orchestrator.cli.output import GOOD, INVALID, UsageError, echo_result, echo_stderr, refused
-from orchestrator.gmn.acting.episode import doubts, unasked
+from orchestrator.gmn.acting.episode import unasked
 from orchestrator.gmn.acting.expectations import Expectation, Measured, check_names, measure
 from orchestrator.gmn.acting.simulate import simulate
+from orchestrator.gmn.acting.walk import doubts
 from orchestrator.gmn.acting.worlds import WORLDS
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.draw.picture import episode_picture

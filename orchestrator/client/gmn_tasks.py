@@ -19,7 +19,7 @@ from orchestrator.generation.request_building import (
     parsed,
 )
 from orchestrator.generation.request_variants import as_patch
-from orchestrator.generation.staged.course import Staging
+from orchestrator.generation.staged.staging import Staging
 from orchestrator.gmn.checks import known_constraints
 from orchestrator.routing.offline.completer import are_embedded
 from orchestrator.types.errors import GMNError

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from orchestrator.client.arguments import check_arguments
 from orchestrator.config.settings import cache_directory
-from orchestrator.models.known import PROBES_FILE, ProbeResults
 from orchestrator.routing.probe import is_probed, probe
 
 if TYPE_CHECKING:
@@ -28,6 +27,9 @@ async def probe_models(
     Raises: ConfigError: no deployment has that name; BudgetExceededError: it may not be spent.
     """
     check_arguments(locals())
+    # Profiles of models, which no other request needs.
+    from orchestrator.models.known import PROBES_FILE, ProbeResults  # noqa: PLC0415
+
     await self._open()
     cache = self.config.orchestrator.cache
     kept = ProbeResults(cache_directory(cache, self._environ) / PROBES_FILE)

@@ -13,7 +13,7 @@ from orchestrator.types.messages import LLMRole
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from orchestrator.generation.search.augment import Found
+    from orchestrator.generation.search.found import Found
     from orchestrator.types.messages import LLMMessage
     from orchestrator.types.requests import Answer, Generation
     from orchestrator.types.searching import SearchReport

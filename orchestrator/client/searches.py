@@ -14,8 +14,7 @@ from orchestrator.client.searched import last_of_user, wanted_query, with_source
 from orchestrator.generation.loop import refine
 from orchestrator.generation.prompts import ConversationPrompts
 from orchestrator.generation.request_building import cache_use
-from orchestrator.generation.search.augment import Augmentation, Found
-from orchestrator.generation.search.need import need
+from orchestrator.generation.search.found import Found
 from orchestrator.generation.search.query import query_of, request_part, without_private
 from orchestrator.generation.state import Bounds
 from orchestrator.routing.offline.completer import are_embedded
@@ -34,8 +33,11 @@ from orchestrator.types.searching import SearchReport
 from orchestrator.types.visible import json_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from orchestrator.client.structured import Structured
     from orchestrator.generation.loop import GenerationLoop, GenerationRequest
+    from orchestrator.generation.search.augment import Augmentation
     from orchestrator.generation.search.reading import Ask, ReadFacts
     from orchestrator.ledger.ledger import Ledger, LedgerEntry
     from orchestrator.routing.plan import Plan
@@ -85,7 +87,7 @@ class Searches:
     """Searches for requests, on their bill and within their time."""
 
     loop: GenerationLoop
-    searcher: Searcher
+    searcher: Callable[[], Searcher]  # made for the first request that is searched for
     structured: Structured
 
     async def choice(self, given: Searching | None) -> SearchChoice:
@@ -96,13 +98,14 @@ class Searches:
         """
         choice = choice_of(given, self.loop.settings.search.mode)
         if choice.mode != "off":
-            await asyncio.to_thread(self._require, choice)  # it looks for files of the extras
+            # It looks for files of the extras.
+            await asyncio.to_thread(self._require, choice, self.searcher())
         return choice
 
-    def _require(self, choice: SearchChoice) -> None:
+    def _require(self, choice: SearchChoice, searcher: Searcher) -> None:
         settings = self.loop.settings
         if settings.cache.mode != "replay":
-            engines = self.searcher.engines_named(choice.engine)
+            engines = searcher.engines_named(choice.engine)
             if choice.mode == "always":
                 engines.require()
         if settings.search.fetch_pages and importlib.util.find_spec("trafilatura") is None:
@@ -173,6 +176,9 @@ class Searches:
                 cache=request.cache, keep=request.keep, purpose="search",
             )  # fmt: skip
             return (await self._by_tool(asked, choice, context))[0]
+        # Most requests are not searched for, and do without its words in many languages.
+        from orchestrator.generation.search.need import need  # noqa: PLC0415
+
         wanted = need(text, _today())
         if mode == "auto" and not wanted.is_needed:
             return Found(SearchReport("not_needed", wanted.reason))
@@ -202,10 +208,12 @@ class Searches:
     def _augmentation(
         self, text: str, choice: SearchChoice, request: Request, context: RunContext, reason: str
     ) -> Augmentation:
+        from orchestrator.generation.search.augment import Augmentation  # noqa: PLC0415  as in `found`
+
         settings = self.loop.settings
 
         async def engines(query: str, seconds: float) -> SearchResults:
-            return await self.searcher.search(
+            return await self.searcher().search(
                 query, context=context, within_s=seconds, cache=request.cache, keep=request.keep,
                 engine=choice.engine, max_results=choice.max_results,
             )  # fmt: skip
@@ -326,7 +334,7 @@ class Searches:
         mode = choice.mode
         if mode == "off":
             return plan
-        about, known = self.loop.settings.search, self.searcher.engines.ready
+        about, known = self.loop.settings.search, self.searcher().engines.ready
         searches = about.rounds if mode == "tool" else 1
         reading = _READING_CALLS if about.reading == "facts" else 0
         calls = searches * reading + (mode == "tool") * (about.rounds + 1) + bool(about.query_route)

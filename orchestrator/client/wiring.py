@@ -191,7 +191,7 @@ class Wiring:
 
     @cached_property
     def _searches(self) -> Searches:
-        return Searches(self._loop, self._searcher, self._structured)
+        return Searches(self._loop, lambda: self._searcher, self._structured)
 
     @cached_property
     def _structured(self) -> Structured:

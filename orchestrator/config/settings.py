@@ -185,14 +185,15 @@ class Settings(_Section):
     retired_models: Literal["warn", "refuse"] = Field(
         default="warn", description="refuse leaves out what its provider has retired."
     )
-    routes: Routes = Routes()
-    generation: GenerationSettings = GenerationSettings()
-    limits: LimitSettings = LimitSettings()
-    budgets: Budgets = Budgets()
-    cache: Cache = Cache()
-    ledger: LedgerSettings = LedgerSettings()
-    server: ServerSettings = ServerSettings()
-    search: SearchSettings = SearchSettings()
+    # Defaults need no validator, and none is built for each of these classes beside `Config`'s.
+    routes: Routes = Routes.model_construct()
+    generation: GenerationSettings = GenerationSettings.model_construct()
+    limits: LimitSettings = LimitSettings.model_construct()
+    budgets: Budgets = Budgets.model_construct()
+    cache: Cache = Cache.model_construct()
+    ledger: LedgerSettings = LedgerSettings.model_construct()
+    server: ServerSettings = ServerSettings.model_construct()
+    search: SearchSettings = SearchSettings.model_construct()
 
     @field_validator("provider")
     @classmethod
@@ -228,7 +229,7 @@ class Config(BaseModel):
     general_settings: dict[str, Any] = {}
     environment_variables: dict[str, str] = {}
     search_tools: tuple[dict[str, Any], ...] = ()
-    orchestrator: Settings = Settings()
+    orchestrator: Settings = Settings.model_construct()
     source: str = Field(default="", exclude=True)
 
     @model_validator(mode="before")

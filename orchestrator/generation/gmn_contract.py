@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from orchestrator.generation.answers import NOTES, UNFINISHED, PatchEvaluator, with_finding
 from orchestrator.generation.contract import explained, read_beginning
 from orchestrator.generation.request_building import load_library
-from orchestrator.gmn.acting.expectations import EPISODES, Expectation
+from orchestrator.gmn.acting.expectations import Expectation
+from orchestrator.gmn.acting.walk import EPISODES
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.formats import write_text
 from orchestrator.gmn.formats.candidates import is_same_model

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.generation.cut_off import is_endless
-from orchestrator.generation.staged.course import PURPOSE
+from orchestrator.generation.staged.staging import PURPOSE
 from orchestrator.models.refused_modes import ENDLESS
 from orchestrator.parsing.endings import is_looping
 from orchestrator.parsing.json_reader import is_json

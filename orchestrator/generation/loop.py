@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from orchestrator.cache.cached_call import CachingCompleter
     from orchestrator.config.settings import Settings
     from orchestrator.generation.evaluation.finetune import Accepted
-    from orchestrator.generation.staged.course import Staging
+    from orchestrator.generation.staged.staging import Staging
     from orchestrator.generation.state import FollowUpPrompts
     from orchestrator.ledger.ledger import LedgerEntry
     from orchestrator.routing.complete import RouterCompleter

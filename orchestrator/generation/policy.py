@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, TypeVar
 from orchestrator.generation.answers import UNFINISHED, UNUSABLE, changed, evaluate_answer, missing
 from orchestrator.generation.cut_off import after_cut_off, refused_as_too_long
 from orchestrator.generation.request_variants import another_sample, as_document, as_patch
-from orchestrator.generation.staged import course as stages
 from orchestrator.generation.state import Ask, Decision, Finished, GiveUp, State
 from orchestrator.types.errors import CheckError, ContextWindowExceededError
 from orchestrator.types.requests import Attempt, Evaluation
 
 if TYPE_CHECKING:
+    from orchestrator.generation.staged.course import Course
     from orchestrator.types.requests import Answer, Request
 
 T = TypeVar("T")
@@ -48,13 +48,16 @@ def in_stages(state: State[T], why: str = "") -> tuple[State[T], Ask] | None:
     """The state with the first question of staged mode; None where the run may not go on so."""
     if state.staging is None or state.course is not None:
         return None
-    course = stages.begin(state.staging, state.first, state.contract, why)
+    # Few runs come to that.
+    from orchestrator.generation.staged.course import begin  # noqa: PLC0415
+
+    course = begin(state.staging, state.first, state.contract, why)
     return dataclasses.replace(state, course=course, asked=course.asked), course.asked
 
 
-def _staged(
-    state: State[T], course: stages.Course[T], answer: Answer
-) -> tuple[State[T], Decision[T]]:
+def _staged(state: State[T], course: Course[T], answer: Answer) -> tuple[State[T], Decision[T]]:
+    from orchestrator.generation.staged import course as stages  # noqa: PLC0415  long loaded
+
     try:
         course, attempt, decision = stages.step(course, answer)
     except CheckError as error:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from orchestrator.types.messages import LLMMessage
 
 if TYPE_CHECKING:
-    from orchestrator.generation.staged.course import Course, Staging
+    from orchestrator.generation.staged.course import Course
+    from orchestrator.generation.staged.staging import Staging
     from orchestrator.types.requests import (
         Answer,
         Attempt,

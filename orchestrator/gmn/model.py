@@ -275,7 +275,7 @@ class GMNSpec(_Part):
     priors: tuple[Conditional, ...] = ()
     preferences: tuple[Preference, ...] = ()
     habits: tuple[Habit, ...] = ()
-    policy: Policy = Policy()
+    policy: Policy = Policy.model_construct()  # as `Policy()`, which would build its validator now
     queries: tuple[Query, ...] = ()
     metadata: tuple[Entry, ...] = ()
 

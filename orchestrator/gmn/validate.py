@@ -9,11 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import jsonpatch
-
-from orchestrator.gmn.acting.episode import doubts
-from orchestrator.gmn.acting.expectations import EPISODES, check_names, measure
-from orchestrator.gmn.acting.simulate import simulate
+from orchestrator.gmn.acting.walk import EPISODES, doubts
 from orchestrator.gmn.checks import Subject, is_too_large, known_constraints, run_checks
 from orchestrator.gmn.codes import REPAIR_GROUPS, finding
 from orchestrator.gmn.formats import Reading, SourceMap, coerce
@@ -35,9 +31,8 @@ from orchestrator.types.work import TooMuchWork, allowance, doing, look, repeate
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from orchestrator.gmn.acting.episode import Run
     from orchestrator.gmn.acting.expectations import Expectation
-    from orchestrator.gmn.acting.walk import Walked
+    from orchestrator.gmn.acting.walk import Counted
     from orchestrator.gmn.compile import Compiled
     from orchestrator.types.diagnostics import PatchOperation
 
@@ -142,11 +137,8 @@ def _chosen(text: str, one: Callable[[str], Validation]) -> Validation:
     """The verdict on the document in `text`; of several, on the one that holds, or is final."""
     answer = without_reasoning(text)
     places = SourceMap(text)
-    read_over = (
-        [finding("GMN012", "reasoning before the document removed", place=places.at(0))]
-        if answer != text
-        else []
-    )
+    words = "reasoning before the document removed"
+    read_over = [finding("GMN012", words, place=places.at(0))] if answer != text else []
     documents = documents_in(answer)
     if len(documents) < 2:
         return _repairs_first(one(answer), read_over)
@@ -299,6 +291,8 @@ def _patched(
     if not used:
         return None, []
     removals.sort(key=lambda operation: _steps(str(operation["path"])), reverse=True)
+    import jsonpatch  # noqa: PLC0415  a document that needs no repair does without
+
     tree: Any = jsonpatch.JsonPatch([*changes, *removals]).apply(spec.to_json(), in_place=True)
     return GMNSpec.model_validate(tree), used
 
@@ -332,6 +326,9 @@ def _run(
         valid = dataclasses.replace(valid, compiled=engine.model)
         if not expectations:
             return _with(valid, more, runs=True if run_steps else None)
+        # Where nothing is expected, nobody pays for what simulates episodes and names them.
+        from orchestrator.gmn.acting.expectations import check_names, measure  # noqa: PLC0415
+
         unknown = [d for one in expectations for d in check_names(one, subject.spec)]
         if unknown:
             return _with(valid, [*more, *unknown], runs=True, behaves=False)
@@ -350,8 +347,10 @@ def _run(
 def _doubts(subject: Subject, steps: int) -> Iterator[Diagnostic]:
     doing(f"simulating {steps} steps", "plan fewer steps, or make the model smaller")
     engine = subject.engine
-    run: Run | Walked
+    run: Counted
     if engine.model.learned:  # a walk learns nothing
+        from orchestrator.gmn.acting.simulate import simulate  # noqa: PLC0415  as in `_run`
+
         run = simulate(engine, steps=steps, seed=0, keep_choices=False)
     else:
         with repeated(steps - 1):

@@ -55,7 +55,11 @@ def family_of(model: str) -> ModelFamily:
 
 class _Data(BaseModel):
     model_config = ConfigDict(
-        extra="forbid", frozen=True, protected_namespaces=(), hide_input_in_errors=True
+        extra="forbid",
+        frozen=True,
+        protected_namespaces=(),
+        hide_input_in_errors=True,
+        defer_build=True,  # most commands validate none
     )
 
 
@@ -93,7 +97,7 @@ class LLMProfile(_Data):
     model: str = Field(description="LiteLLM's name of the model.")
     family: ModelFamily = ModelFamily.OTHER
     kind: str = Field(default="chat", description="LiteLLM's mode: chat, embedding, …")
-    capabilities: LLMCapabilities = LLMCapabilities()
+    capabilities: LLMCapabilities = LLMCapabilities.model_construct()
     input_cost_per_token: float | None = Field(default=None, ge=0)
     output_cost_per_token: float | None = Field(default=None, ge=0)
     is_local: bool = Field(default=False, description="Calls stay on this machine.")
@@ -137,7 +141,7 @@ class Provider(_Data):
     api_key_variable: str = Field(
         default="", pattern=r"^([A-Za-z_]\w*)?$", description="Holds the key; empty: needs none."
     )
-    rate_limits: RateLimits = RateLimits()
+    rate_limits: RateLimits = RateLimits.model_construct()
 
     @field_validator("api_base")
     @classmethod

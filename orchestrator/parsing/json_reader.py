@@ -8,7 +8,6 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import pyjson5
 from pydantic_core import from_json
 
 from orchestrator.parsing.bounds import MOST_NESTED, json_value
@@ -266,6 +265,8 @@ def _why_not(text: str, found: Candidates, count: int) -> str:
 
 
 def _is_cut_off(body: str) -> bool:
+    import pyjson5  # noqa: PLC0415  as in `lenient_json`
+
     try:
         pyjson5.decode(body, MOST_NESTED)
     except pyjson5.Json5EOF:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import html
 import io
 import itertools
 import json
@@ -11,8 +10,6 @@ import re
 import tokenize
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import pyjson5
 
 from orchestrator.parsing.bounds import MOST_NESTED, measured
 from orchestrator.parsing.scanning import Scanner
@@ -22,9 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _MOST_TWICE = 20  # keys that are named
-_NOT_THAT = (
-    ValueError, SyntaxError, RecursionError, MemoryError, TypeError, pyjson5.Json5Exception
-)  # fmt: skip
+_NOT_THAT = (ValueError, SyntaxError, RecursionError, MemoryError, TypeError)
 _STRINGS = {"double": ('"', r'[^"\\]++|\\.', '"'), "single": ("'", r"[^'\\]++|\\.", "'")}
 _TYPOGRAPHIC = (
     r"[\u201c\u201e][^\u201c\u201d\u201e\"]*+[\u201d\u201c]"
@@ -155,7 +150,12 @@ def _leniently(body: str, start: int) -> ParseResult | None:
 
 
 def _json5(body: str) -> object:
-    value: object = pyjson5.decode(body, MOST_NESTED)
+    import pyjson5  # noqa: PLC0415  who reads no careless JSON does without
+
+    try:
+        value: object = pyjson5.decode(body, MOST_NESTED)
+    except pyjson5.Json5Exception as error:
+        raise ValueError(f"not JSON5: {error}") from error
     return value
 
 
@@ -181,6 +181,8 @@ def _straightened(body: str) -> str:
 def _unescaped(body: str) -> str:
     if '"' in body or not re.search(_ENTITY, body):
         raise ValueError("not escaped for HTML as a whole")
+    import html  # noqa: PLC0415  2,231 names that few texts need
+
     return html.unescape(body)
 
 

@@ -8,7 +8,6 @@ single value where a list is asked for, ``MEND5`` NaN or a word for null where n
 
 from __future__ import annotations
 
-import html
 import json
 import math
 import re
@@ -256,6 +255,8 @@ class _Coercion:
     def _word(self, value: str, schema: Mapping[str, Any], at: str) -> Any:
         options = schema.get("enum") or ([schema["const"]] if "const" in schema else [])
         words = [option for option in options if isinstance(option, str)]
+        import html  # noqa: PLC0415  2,231 names that few answers need
+
         near = nearest(html.unescape(value), words, replaced=SHORTEST_REPLACED)
         if near is not None and near != value:
             self._say("MEND3", f"{value!r} is read as {near!r}", at, value, near)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from dataclasses import asdict
@@ -63,6 +62,8 @@ class Presentation:
         """What it took, the picture of a specification, its text and the findings."""
         if (picture := self._repr_svg_()) is None:
             return None
+        import html  # noqa: PLC0415  for notebooks alone
+
         found = [*self.report.diagnostics, *self.report.repairs]
         lines = "\n".join([self._summary(), *(visible(f"- {finding}") for finding in found)])
         text = html.escape(visible(self.text.rstrip(), lines=True))

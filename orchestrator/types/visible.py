@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import logging
 
 #: Control characters, lone surrogates, line and paragraph separators, format characters (marks of
 #: direction, zero width, tags) and letters that are blank; a test compares it with Unicode's table.
@@ -41,6 +43,8 @@ def _json_escape(found: re.Match[str]) -> str:
 
 def logger_of(module: str) -> logging.Logger:
     """The logger of a module, each of whose records is one line."""
+    import logging  # noqa: PLC0415  commands that log nothing do without
+
     logger = logging.getLogger(module)
     logger.addFilter(_one_line)
     return logger
@@ -56,6 +60,8 @@ def _one_line(record: logging.LogRecord) -> bool:
     elif record.args:
         record.args = tuple(map(_in_a_line, record.args))
     if record.exc_info:  # formatted here, since every handler would format it as it is
+        import logging  # noqa: PLC0415  loaded long since
+
         text = logging.Formatter().formatException(record.exc_info)
         record.exc_text = visible(text, lines=True)
     return True

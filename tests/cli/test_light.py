@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -9,6 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from orchestrator.cli.commands import parser
+from orchestrator.cli.help import EXAMPLES
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "prompts" / "library" / "thermostat.gmn"
@@ -35,6 +39,17 @@ heavy = [name for name in sys.argv[1].split() if name in sys.modules]
 print("loaded:", *heavy, code, file=sys.stderr)
 """
 HEAVY = ("jsonschema", "filelock", "numpy.ma", "httpx", "ddgs", "trafilatura")
+#: What only a document needs that is repaired, expected something of, or carelessly written.
+SELDOM = (
+    "jsonpatch", "pyjson5", "html", "logging", "orchestrator.gmn.acting.expectations",
+    "orchestrator.gmn.acting.simulate", "orchestrator.gmn.imports.cassandra_write",
+)  # fmt: skip
+#: What only a request needs that is searched for or asked in stages.
+OTHERS = (
+    "html", "orchestrator.generation.search.need", "orchestrator.generation.search.augment",
+    "orchestrator.generation.staged.course", "orchestrator.models.profiles",
+    "orchestrator.routing.searching",
+)  # fmt: skip
 LOCAL_ONLY = """
 model_list: [{model_name: big, litellm_params: {model: openai/gpt-4o, api_key: sk-nothing}}]
 orchestrator: {privacy: local_only}
@@ -99,6 +114,19 @@ def test_an_answer_that_is_there_takes_no_library_that_only_others_need(
     assert found[-1] == "loaded: 0"
 
 
+@pytest.mark.parametrize("command", ["validate", "format", "explain"])
+def test_a_good_document_takes_nothing_that_only_others_need(command: str, tmp_path: Path) -> None:
+    assert loaded(tmp_path, [command, str(MODEL)], (*HEAVY, *SELDOM)) == "loaded: 0"
+
+
+def test_what_is_not_searched_for_takes_nothing_of_searches_and_stages(
+    tmp_path: Path,
+) -> None:
+    asked = ["generate", "a thermostat for a cold room"]
+    first, again = (loaded(tmp_path, asked, (*OTHERS, "orchestrator.cli.progress")) for _ in "12")
+    assert (first, again) == ("loaded: orchestrator.cli.progress 0",) * 2
+
+
 @pytest.mark.parametrize("arguments", [["cache", "info"], ["usage"]])
 def test_what_only_looks_into_files_does_not_load_asyncio(
     arguments: list[str], tmp_path: Path
@@ -137,3 +165,45 @@ def test_a_command_that_goes_on_looks_for_garbage_more_often() -> None:
         [sys.executable, "-c", LOOKED], capture_output=True, text=True, check=True, cwd=ROOT
     )
     assert shown.stdout.split()[-2:] == ["250000", "10000"]
+
+
+THREADS = """
+import os, sys
+from orchestrator.cli.entry import main
+sys.argv = ["orchestrator", "--version"]
+try:
+    main()
+except SystemExit:
+    print(os.environ.get("OPENBLAS_NUM_THREADS"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("stated", "taken"),
+    [({}, "1"), ({"OPENBLAS_NUM_THREADS": "2"}, "2"), ({"OMP_NUM_THREADS": "2"}, "None")],
+)
+def test_a_command_computes_on_one_thread_where_nobody_says_how_many(
+    stated: dict[str, str], taken: str
+) -> None:
+    """Further ones of OpenBLAS burn a fifth of the CPU of `validate` while they wait for work."""
+    own = {
+        k: v for k, v in os.environ.items() if k not in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
+    }
+    shown = subprocess.run(
+        [sys.executable, "-c", THREADS], capture_output=True, text=True, check=True, cwd=ROOT,
+        env={**own, **stated},
+    )  # fmt: skip
+    assert shown.stdout.split()[-1] == taken
+
+
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
+def test_a_command_explains_itself_as_among_all_others(name: str) -> None:
+    """The parser that is built for one command alone is as that of the whole command line."""
+    among, alone = (commands_of(parser(asked)) for asked in ("", name))
+    assert list(alone) == [name]
+    assert alone[name].format_help() == among[name].format_help()
+
+
+def commands_of(top: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    (found,) = [a for a in top._actions if isinstance(a, argparse._SubParsersAction)]
+    return dict(found.choices)

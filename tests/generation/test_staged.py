@@ -14,9 +14,9 @@ from orchestrator.config.paths import shipped
 from orchestrator.generation.gmn_contract import GMNContract
 from orchestrator.generation.loop import refine
 from orchestrator.generation.prompts import Prompts
-from orchestrator.generation.staged.course import Staging
 from orchestrator.generation.staged.question import ClosedQuestion
 from orchestrator.generation.staged.sheet import read_sheet
+from orchestrator.generation.staged.staging import Staging
 from orchestrator.generation.state import Bounds
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.types.errors import ContextWindowExceededError

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from orchestrator.gmn.acting.episode import doubts
 from orchestrator.gmn.acting.simulate import simulate
+from orchestrator.gmn.acting.walk import doubts
 from orchestrator.gmn.compile import ActionUtility, Compiled
 from orchestrator.gmn.engine import contingent, exact, sparse
 from orchestrator.gmn.engine.choice import choose

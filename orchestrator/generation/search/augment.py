@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from orchestrator.generation.search.copies import distinct
 from orchestrator.generation.search.data_block import citations_of, snippets_text
+from orchestrator.generation.search.found import Found
 from orchestrator.generation.search.pages import PageReader
 from orchestrator.generation.search.reading import facts_text, read
 from orchestrator.types.errors import BudgetExceededError, DeadlineExceededError, LLMError
 from orchestrator.types.events import Searched
-from orchestrator.types.messages import LLMMessage, LLMRole
-from orchestrator.types.searching import NOT_SEARCHED, SearchReport
+from orchestrator.types.searching import SearchReport
 from orchestrator.types.visible import visible
 
 if TYPE_CHECKING:
@@ -33,28 +33,6 @@ if TYPE_CHECKING:
 
 #: Puts a query to the engines, within so many seconds.
 Engines = Callable[[str, float], Awaitable["SearchResults"]]
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a search gave for one request.
-
-    Attributes:
-        shown: a message of the user for the model that answers; empty where nothing is shown.
-        cost_usd: dollars billed for it, of searches and of reading; None where one is not known.
-    """
-
-    report: SearchReport = NOT_SEARCHED
-    shown: str = ""
-    cost_usd: float | None = 0.0
-
-    def beside(self, messages: tuple[LLMMessage, ...]) -> tuple[LLMMessage, ...]:
-        """The messages, with what was found before the last one of the user."""
-        if not self.shown:
-            return messages
-        places = [n for n, turn in enumerate(messages) if turn.role is LLMRole.USER]
-        at = places[-1] if places else len(messages)
-        return (*messages[:at], LLMMessage(LLMRole.USER, self.shown), *messages[at:])
 
 
 @dataclass

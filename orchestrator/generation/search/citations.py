@@ -9,6 +9,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from operator import itemgetter
 
+from orchestrator.types.pattern import pattern
+
 # Code, images, links and their definitions have brackets of their own, and so have lists in lists.
 _NOT_PROSE = (
     r"^ {0,3}(?P<fence>```+|~~~+)(?:.|\n)*?(?:^ {0,3}(?P=fence)|\Z)"
@@ -16,17 +18,17 @@ _NOT_PROSE = (
     r"|^ {0,3}\[[^\]\n]{1,99}+\]:\s*+(?:<|http|/|#)|\[[^\]\n\d]{1,99}\]\[\d+\]|https?://\S+"
 )
 _NUMBERS = r"\s*[1-9]\d{0,2}(?:\s*(?:[,;\u2013-]|and)\s*[1-9]\d{0,2})*\s*"
-_GROUP = re.compile(rf"\[({_NUMBERS})\]")
-_PLACES = re.compile(
+_GROUP = pattern(rf"\[({_NUMBERS})\]")
+_PLACES = pattern(
     rf"{_NOT_PROSE}|(?P<blank>(?:(?<=\]),)?[ \t]{{0,9}})(?P<cited>(?:\[{_NUMBERS}\])+)"
     r"(?P<after>\s*=|\.\w|[(\[\]{])?",
     re.M,
 )
-_LISTS = re.compile(r"[\d\s.,\[\]-]++")
-_OPENED, _CLOSED = re.compile(r"\[\s*+\["), re.compile(r"\](?=\s*+(\]))")
+_LISTS = pattern(r"[\d\s.,\[\]-]++")
+_OPENED, _CLOSED = pattern(r"\[\s*+\["), pattern(r"\](?=\s*+(\]))")
 _FAR = 200  # characters before a bracket that say what it is
 # An index follows a name as code has them, a list follows a key or opens another bracket.
-_CODE = re.compile(
+_CODE = pattern(
     r"(?:(?<!\w)[^\W\d]\w?|(?<!\w)[^\W\d][^\W\d_]*+[\d_]\w*+|\w\.\w++|\w\([^()\s]*+\)|[=(\[{\\]\s*+"
     r"|^\s*+(?:- )?[\"']?(?!sources?\b|references?\b|see\b)[\w.-]++[\"']?\s*+[:=]\s*+)\Z",
     re.I,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 
+from orchestrator.types.pattern import pattern
+
 
 def _words(text: str) -> re.Pattern[str]:
     """Any of the alternatives, as whole words; lines are joined without a blank."""
     joined = "".join(line.strip() for line in text.splitlines())
-    return re.compile(rf"(?<![\w'])(?=\w)(?:{joined})(?!\w)", re.I)
+    return pattern(rf"(?<![\w'])(?=\w)(?:{joined})(?!\w)", re.I)
 
 
 #: The user asks for a search.

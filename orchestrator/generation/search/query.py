@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 
+from orchestrator.types.pattern import pattern
 from orchestrator.types.visible import HIDDEN
 
 #: Characters of a request that are looked at, and of a query.
 MOST_READ, MOST_ASKED = 2_000, 160
 _PARAGRAPH = 400  # characters; a longer one beside others is a document, not a question
 
-_FENCED = re.compile(
+_FENCED = pattern(
     r"```.*?(?:```|\Z)|\"\"\".*?(?:\"\"\"|\Z)|<(document|text|file)\b.*?(?:</\1>|\Z)", re.S
 )
-_PASTED = re.compile(r"^(?:>|\|| {4}|\t).*$", re.M)
+_PASTED = pattern(r"^(?:>|\|| {4}|\t).*$", re.M)
 #: What is private, or is not a word: addresses, keys, long numbers, passwords.
-_PRIVATE = re.compile(
+_PRIVATE = pattern(
     r"(?<![\w.+@-])(?=[\w.+@-]*?\w[.+-]*+@[\w-])[\w.+@-]*[\w-]"
     r"|\b\w+://\S+"
     r"|\b(?:(?:api|access|secret)[ _-]?key|passw\w*|pwd|token|secret|bearer|authori[sz]ation|pin)\b"
@@ -26,17 +27,17 @@ _PRIVATE = re.compile(
     r"|\+?\(?\d(?:[ ()./-]{0,2}\d){6,}",
     re.I,
 )
-_DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{4}|(?:\d{4}\s?[-/]\s?)?\d{4}")
-_LEAD = re.compile(
+_DATE = pattern(r"\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{4}|(?:\d{4}\s?[-/]\s?)?\d{4}")
+_LEAD = pattern(
     r"(?:please|hi|hello|hey|(?:can|could|would) you|tell me|i(?:'d| would) (?:like|want) to know"
     r"|i (?:want|need) to know|do you know|find(?: me| out)?|show me|give me|look up|google"
     r"|search(?: the web| online)?(?: for)?|bitte|por favor|s'il (?:te|vous) plaît|,)\s+",
     re.I,
 )
-_CLAUSE = re.compile(
+_CLAUSE = pattern(
     r"[.;:!?\n]|, |\b(?:that|who|which|whose|whether|and|with|dass|die|que|qui)\b", re.I
 )
-_OF_AGENT = re.compile(
+_OF_AGENT = pattern(
     r"(?:an?|the|ein(?:e|en)?|une?|una)\s+(?:\w+\s+)?(?:agent|trader|explorer|coordinator|model|robot)\w*\s*",
     re.I,
 )

@@ -59,7 +59,7 @@ _GLUE = words_in(
 class ReadFact(BaseModel):
     """A fact as the reading model states it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     statement: str
     value: str
@@ -71,7 +71,7 @@ class ReadFact(BaseModel):
 class ReadFacts(BaseModel):
     """What the reading model may return."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     facts: tuple[ReadFact, ...]
 

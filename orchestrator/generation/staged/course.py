@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from orchestrator.generation.answers import UNUSABLE
 from orchestrator.generation.cut_off import with_room
@@ -13,49 +13,23 @@ from orchestrator.generation.request_variants import another_sample
 from orchestrator.generation.staged.questions import first_question, numbered
 from orchestrator.generation.staged.settle import settled
 from orchestrator.generation.staged.sheet import read_sheet
+from orchestrator.generation.staged.staging import PURPOSE
 from orchestrator.generation.state import Ask, Finished, GiveUp
 from orchestrator.parsing.json_reader import classify
 from orchestrator.types.diagnostics import Diagnostic, Report, Severity
 from orchestrator.types.requests import Attempt, Evaluation
 
 if TYPE_CHECKING:
-    from orchestrator.generation.prompts import Rendered
     from orchestrator.generation.staged.question import ClosedQuestion
     from orchestrator.generation.staged.sheet import Sheet
-    from orchestrator.types.requests import Answer, Contract, OutputMode, Request
+    from orchestrator.generation.staged.staging import Staging
+    from orchestrator.types.requests import Answer, Contract, Request
 
 T = TypeVar("T")
 
-PURPOSE = "staged"
 #: Questions that are asked twice in vain before staged mode is given up.
 MOST_IN_VAIN = 2
 LONGER = 16  # factor on the length limit of a question whose answer was cut off
-
-
-class StagedPrompts(Protocol):
-    """Puts the questions into words."""
-
-    def staged(self, sentence: str, question: str) -> Rendered:
-        """Messages that ask one closed question about a sentence."""
-
-
-@dataclass(frozen=True)
-class Staging:
-    """That a run may ask in stages, and how.
-
-    Attributes:
-        sentence: what the document is to be of.
-        mode: the output mode of the questions.
-        most_calls: calls of all questions together.
-        is_first: whether the run begins so; else it is what follows when whole documents fail.
-    """
-
-    sentence: str
-    prompts: StagedPrompts
-    mode: OutputMode
-    most_calls: int
-    agent_type: str = "general"
-    is_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from orchestrator.gmn.acting.walk import doubts
 from orchestrator.gmn.acting.why import Reason, reason
 from orchestrator.gmn.acting.world import whole
-from orchestrator.gmn.engine.contingent import TREE_NUMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from orchestrator.gmn.acting.queries import QueryAnswer
-    from orchestrator.gmn.acting.walk import Walked
     from orchestrator.gmn.compile import Compiled
     from orchestrator.gmn.engine.choice import Choice
 
@@ -131,25 +130,6 @@ class Run:
             ],
             "steps": [_numbered(model, step) for step in self.steps],
         }
-
-
-def doubts(run: Run | Walked) -> Iterator[str]:
-    """Why the beliefs of an episode cannot be relied on (904)."""
-    count = "1 step" if len(run.steps) == 1 else f"{len(run.steps)} steps"
-    if run.surprised:
-        yield (
-            f"at {run.surprised} of {count} nothing the agent held possible explained what it"
-            " observed: its beliefs had ruled it out"
-        )
-    if run.unsettled:
-        yield f"at {run.unsettled} of {count} the mean-field beliefs did not converge"
-    if run.shortened:
-        yield (
-            f"at {run.shortened} of {count} the contingent plan did not look as far ahead as"
-            f" its horizon, for which it would need more than {TREE_NUMBERS:,} numbers; what comes"
-            " after counts as by the best of some fixed plans; lower the horizon, or declare fewer"
-            " states, observations or actions"
-        )
 
 
 def unasked(run: Run) -> Iterator[str]:

@@ -19,6 +19,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from orchestrator.gmn.acting.many import simulate_many
+from orchestrator.gmn.acting.walk import EPISODES
 from orchestrator.gmn.acting.world import whole
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.engine.engine import Engine
@@ -55,7 +56,6 @@ _AVERAGE = pattern(
 )
 _NAME = pattern(r"[A-Za-z_]\w*")
 _LABEL = pattern(r"[^\s=]*")
-EPISODES = 40
 MOST_CHARACTERS = 2_000  # of one expectation
 MOST_TRACE_STEPS = 12
 

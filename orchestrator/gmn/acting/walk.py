@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
 from orchestrator.gmn.acting.world import World
 from orchestrator.gmn.engine.choice import Choice, choose
+from orchestrator.gmn.engine.contingent import TREE_NUMBERS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from orchestrator.gmn.engine.engine import Engine, Inferred
 
+#: Episodes in which expectations are measured, where nobody says how many.
+EPISODES = 40
 #: What was inferred at a step and what was chosen then, None where the episode had ended.
 WalkStep = tuple["Inferred", Choice | None]
 
 
+class Counted(Protocol):
+    """The steps of an episode, and at how many of them its beliefs are in doubt: as `Run`."""
+
+    @property
+    def steps(self) -> Sequence[object]: ...
+    @property
+    def surprised(self) -> int: ...
+    @property
+    def unsettled(self) -> int: ...
+    @property
+    def shortened(self) -> int: ...
+
+
 class Walked(NamedTuple):
-    """The first steps of a walk, and what `episode.doubts` asks of them."""
+    """The first steps of a walk, and what `doubts` asks of them."""
 
     steps: Sequence[WalkStep]
     surprised: int
@@ -69,4 +85,23 @@ class Walk:
             sum(inferred.impossible > 0 for inferred, _ in taken),
             sum(not inferred.converged for inferred, _ in taken),
             sum(choice is not None and choice.depth < horizon for _, choice in taken),
+        )
+
+
+def doubts(run: Counted) -> Iterator[str]:
+    """Why the beliefs of an episode cannot be relied on (904)."""
+    count = "1 step" if len(run.steps) == 1 else f"{len(run.steps)} steps"
+    if run.surprised:
+        yield (
+            f"at {run.surprised} of {count} nothing the agent held possible explained what it"
+            " observed: its beliefs had ruled it out"
+        )
+    if run.unsettled:
+        yield f"at {run.unsettled} of {count} the mean-field beliefs did not converge"
+    if run.shortened:
+        yield (
+            f"at {run.shortened} of {count} the contingent plan did not look as far ahead as"
+            f" its horizon, for which it would need more than {TREE_NUMBERS:,} numbers; what comes"
+            " after counts as by the best of some fixed plans; lower the horizon, or declare fewer"
+            " states, observations or actions"
         )

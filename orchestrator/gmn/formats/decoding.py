@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import urllib.parse
 
 _QUOTES = str.maketrans(
@@ -45,4 +44,6 @@ def respelled(text: str) -> str:
     """The text with its HTML entities, percent escapes and typographic quotes replaced."""
     if "%" in text and "\n" not in text.strip():  # as in an address; in a table % means hundredths
         text = urllib.parse.unquote(text)
+    import html  # noqa: PLC0415  2,231 names that few documents need
+
     return html.unescape(text).translate(_QUOTES)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
 
 from orchestrator.gmn.compile import compile_spec
 from orchestrator.gmn.formats import write_json, write_text
-from orchestrator.gmn.imports import cassandra_write, gnn_write, pymdp_script
 from orchestrator.types.visible import json_text
 
 if TYPE_CHECKING:
@@ -23,6 +23,11 @@ def write_arrays(spec: GMNSpec) -> str:
     return json_text(compile_spec(spec).to_json()) + "\n"
 
 
+def _by(module: str) -> Callable[[GMNSpec], str]:
+    """What writes the form of a file in this room, which is imported only then."""
+    return lambda spec: cast("str", import_module(f"{__package__}.{module}").write(spec))
+
+
 #: What a form has no place for, and an export in it leaves out.
 LEFT_OUT = {
     "pymdp": "descriptions, metadata and questions to a language model",
@@ -34,7 +39,7 @@ FORMS: Mapping[str, Callable[[GMNSpec], str]] = {
     "gmn": write_text,
     "json": write_json,
     "pymdp": write_arrays,
-    "pymdp-script": pymdp_script.write,
-    "gnn": gnn_write.write,
-    "pomdp": cassandra_write.write,
+    "pymdp-script": _by("pymdp_script"),
+    "gnn": _by("gnn_write"),
+    "pomdp": _by("cassandra_write"),
 }
