@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from orchestrator.cache.keys import digest
 from orchestrator.client.batch.paid import given_again, paid_answers, put_in_front
-from orchestrator.client.batch.rows import Row
+from orchestrator.client.batch.rows import Row, read_json
 from orchestrator.parsing.spelling import nearest
 from orchestrator.types.bill import Taken
 from orchestrator.types.diagnostics import Report
@@ -189,6 +189,8 @@ def _divided(
     if not isinstance(data, Mapping):
         raise _Refused(f"the row is a {type(data).__name__}, expected a mapping or a str")
     stated = {name: value for name, value in data.items() if value is not None}
+    if isinstance(given := stated.get("constraints"), Mapping):  # columns of Parquet have them all
+        stated["constraints"] = {name: most for name, most in given.items() if most is not None}
     own = {"id": stated.pop("id")} if "id" in stated else {}
     if carry and (unknown := [name for name in stated if name not in about.known]):
         own["carried"] = {name: stated.pop(name) for name in unknown}
@@ -225,7 +227,7 @@ def _from_text(name: str, value: str) -> Any:
     if name not in _JSON_FIELDS:
         return value
     try:
-        return json.loads(value)
+        return read_json(value)
     except (ValueError, RecursionError) as error:
         if name == "expectations":  # one of them, in words
             return [value]
