@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from orchestrator.client.batch.runner import BatchEngine, RowResult
 
 _EVERY_S = 2.0
+#: Files that hold something else than lines of JSON, by their names.
+_OTHER_FORMS = (".csv", ".tsv", ".parquet", ".gz")
 _DEFAULTS = (("operation", "generate"), ("engine", "live"))
 _CODES = {
     "interrupted": INTERRUPTED, "budget": OVER_BUDGET, "outage": PROVIDER, "output": UNWRITABLE,
@@ -65,9 +67,7 @@ def _check(arguments: argparse.Namespace) -> None:
     if arguments.budget == "":
         raise UsageError("--budget is empty; write for example 5usd, or leave it out")
     place = arguments.output
-    if place == "" or (
-        not _is_stream(place) and Path(place).exists() and not Path(place).is_file()
-    ):
+    if place == "" or (not _is_stream(place) and _is_no_file(place)):
         words = (
             f"--output {place!r} is not a file. For a pipe or a device leave it out, and redirect"
         )
@@ -88,8 +88,19 @@ def _check(arguments: argparse.Namespace) -> None:
     _check_files(arguments)
 
 
+def _is_no_file(name: str) -> bool:
+    return Path(name).exists() and not Path(name).is_file()
+
+
 def _check_files(arguments: argparse.Namespace) -> None:
-    """Raises: UsageError: two of them are one file, or a directory is missing."""
+    """Raises: UsageError: one is not what its name says, two are one, or a directory is missing."""
+    place, journal = arguments.output, arguments.journal
+    if not _is_stream(place) and (other := Path(place).suffix.lower()) in _OTHER_FORMS:
+        words = f"--output {place!r}: JSON lines are written, not {other}"
+        raise UsageError(f"{words}; name a file that ends in .jsonl")
+    if journal is not None and (journal in ("", "-") or _is_no_file(journal)):
+        words = f"--journal {journal!r} is not a file; name one"
+        raise UsageError(f"{words}, or leave it out for the output's own")
     named = {"the input": arguments.file, "the output": arguments.output,
              "the journal": _journal(arguments)}  # fmt: skip
     paths = {

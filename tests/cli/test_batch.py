@@ -513,6 +513,28 @@ def test_an_output_that_is_not_a_file_is_refused_and_nothing_is_printed(
     assert asks.served.requests == 0
 
 
+@pytest.mark.parametrize("name", ["out.csv", "out.jsonl.gz", "out.Parquet", "out.tsv"])
+def test_json_lines_are_not_written_into_a_file_of_another_kind(
+    asks: Wire, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    rows_of("one")
+    batch(output=name, code=2)
+    assert "name a file that ends in .jsonl" in capsys.readouterr().err
+    assert not Path(name).exists()
+    assert asks.served.requests == 0
+
+
+@pytest.mark.parametrize("name", ["", "-", "directory"])
+def test_a_journal_that_is_not_a_file_is_refused_before_anything_is_paid(
+    asks: Wire, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    rows_of("one")
+    Path("directory").mkdir()
+    batch("--journal", name, code=2)
+    assert f"--journal {name!r} is not a file" in capsys.readouterr().err
+    assert asks.served.requests == 0
+
+
 def test_a_budget_whose_variable_is_empty_is_not_a_budget_without_end(asks: Wire) -> None:
     rows_of("one")
     batch("--budget", "", code=2)
