@@ -342,17 +342,26 @@ def _ended(arguments: argparse.Namespace, made: Batch, progress: Progress) -> in
         echo_stderr(f"{progress.failed:,} rows failed; of this run: {kinds or 'none'}", "yellow")
         if progress.first_error:
             echo_stderr(f"the first: {progress.first_error}", "yellow")
+    if arguments.ordered and not made.journal.is_in_order:
+        words = "rows of earlier runs stand where the input has others. For all in its order, move"
+        words = f"{words} {arguments.output} away and run the same command: what the journal holds"
+        echo_stderr(f"{words} is not paid again", "yellow")
     if why:
         echo_stderr(f"stopped: {made.stop.said or why}", "red")
+    _say_what_is_left(made)
+    if why or progress.failed:
+        echo_stderr(_next_step(arguments, why))
+    return code
+
+
+def _say_what_is_left(made: Batch) -> None:
+    """Say which answers are paid and not kept or fetched."""
     if lost := len(made.runner.unkept):
         words = f"the journal could not take {lost} answers that are paid; those whose rows are in"
         echo_stderr(f"{words} the output are not asked again", "yellow")
     if left := made.left_with_provider:
         words = f"{len(left)} batches go on at the provider ({', '.join(left[:3])}); what they"
         echo_stderr(f"{words} answer is paid, and the same command fetches it", "yellow")
-    if why or progress.failed:
-        echo_stderr(_next_step(arguments, why))
-    return code
 
 
 def _next_step(arguments: argparse.Namespace, why: str) -> str:

@@ -157,6 +157,29 @@ def test_rows_come_in_order_where_that_is_asked(asks: Wire) -> None:
     batch("--ordered", "--retry-failed", code=2)
 
 
+def test_an_output_that_is_not_in_the_order_of_the_input_is_said_to_be_so(
+    asks: Wire, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = "rows of earlier runs stand where the input has others"
+    rows_of("a", "c")
+    batch("--ordered")
+    rows_of("a", "c", "d")
+    batch("--ordered")
+    assert words not in capsys.readouterr().err
+    rows_of("a", "b", "c", "d")
+    assert [one["text"][-1] for one in batch("--ordered")] == ["a", "c", "d", "b"]
+    assert words in capsys.readouterr().err
+    rows_of("c", "a")
+    batch()
+    assert words not in capsys.readouterr().err
+    batch("--ordered")
+    assert words in capsys.readouterr().err
+    Path("out.jsonl").unlink()
+    assert [one["text"][-1] for one in batch("--ordered")] == ["c", "a"]
+    assert words not in capsys.readouterr().err
+    assert asks.served.requests == 4
+
+
 def test_rows_on_standard_output_are_all_rows_each_time(
     asks: Wire, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -191,6 +214,33 @@ def test_a_budget_of_dollars_is_never_passed(asks: Wire) -> None:
     assert 0.00018 < spent <= 0.0003
     assert asks.served.requests == len(found) < 40
     batch("--budget", "some", code=2)
+
+
+@pytest.mark.parametrize("place", ["litellm_params", "default_litellm_params"])
+def test_answers_that_a_deployment_samples_otherwise_are_another_job(
+    asks: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str], place: str,
+) -> None:  # fmt: skip
+    rows_of("one")
+
+    def configure(**stated: Any) -> None:
+        config: Any = configured(asks.base, "m", cache={"mode": "off"})
+        if place == "litellm_params":
+            config["model_list"][0][place] |= stated
+        else:
+            config["router_settings"][place] = stated
+        for_commands(config, tmp_path, monkeypatch)
+
+    configure(temperature=0.2)
+    batch()
+    configure(temperature=0.2, timeout=50)  # says nothing of the answers
+    batch()
+    configure(temperature=0.9)
+    batch(code=2)
+    assert """sampling was '{"temperature": "0.2"}' and is '{"temperature": "0.9"}'""" in (
+        capsys.readouterr().err
+    )
+    assert asks.served.requests == 1
 
 
 def test_another_job_is_refused_with_what_differs(

@@ -21,6 +21,7 @@ from orchestrator.client.batch.purchases import MOST_LINES, USUAL_LINES
 from orchestrator.client.batch.rows import Row
 from orchestrator.client.batch.runner import KeepingEngine, RowResult, Runner, Stop
 from orchestrator.client.batch.source import AsyncSource, ThreadSource
+from orchestrator.models.surroundings import without_secrets
 from orchestrator.types.bill import Bill, set_bill
 
 if TYPE_CHECKING:
@@ -33,6 +34,12 @@ EngineName = Literal["live", "provider"]
 _ENGINES = ("live", "provider")
 #: Settings of a generation that do not shape its result.
 _BESIDE = ("timeout_s", "deadline_s")
+#: Parameters of a deployment that shape its answers; others say how it is reached and how often.
+_SAMPLING = frozenset({
+    "temperature", "top_p", "top_k", "n", "stop", "seed", "max_tokens", "max_completion_tokens",
+    "presence_penalty", "frequency_penalty", "logit_bias", "tools", "tool_choice",
+    "reasoning_effort", "thinking", "extra_body",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -104,13 +111,24 @@ def _asked(orchestrator: Orchestrator, given: Mapping[str, Any]) -> dict[str, st
     route = orchestrator._router.resolve(given.get("model"), given.get("provider"))
     known = orchestrator._router.deployments
     groups = known.routes.get(route, (route,))
-    models = dict.fromkeys(one.model for group in groups for one in known.of_group(group))
+    found = [one for group in groups for one in known.of_group(group)]
     settings = orchestrator.config.orchestrator.generation.model_dump(mode="json")
     return {
-        "route": f"{route}: {', '.join(models)}",
+        "route": f"{route}: {', '.join(dict.fromkeys(one.model for one in found))}",
+        **_sampling({**known.defaults, **one.params.value} for one in found),
         "templates": digest(dict(orchestrator.templates))[:12],
         "generation settings": digest({n: v for n, v in settings.items() if n not in _BESIDE})[:12],
     }
+
+
+def _sampling(deployments: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """How deployments say that answers are sampled; nothing where none says it."""
+    stated = [
+        without_secrets({n: v for n, v in one.items() if n in _SAMPLING}) for one in deployments
+    ]
+    if not any(stated):
+        return {}
+    return {"sampling": ", ".join(dict.fromkeys(json.dumps(s, sort_keys=True) for s in stated))}
 
 
 @dataclass(frozen=True)
