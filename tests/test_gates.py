@@ -95,11 +95,11 @@ BUDGET = {
     ),
     "types": Budget(
         400,
-        1181,
-        "results that show themselves, RunContext, work that ends, escapes",
+        1190,
+        "results that show themselves, RunContext, work that ends, escapes, characters",
     ),
 }
-CORE = Budget(4500, 12668, "its rooms are over their aims; search is in it")
+CORE = Budget(4500, 12678, "its rooms are over their aims; search is in it")
 CORE_ROOMS = ("types", "client", "generation", "cache", "routing", "ledger")
 BESIDE_THE_CORE = (
     "client/batch",
