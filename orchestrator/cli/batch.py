@@ -374,7 +374,7 @@ def _next_step(arguments: argparse.Namespace, why: str) -> str:
     if why == "journal":
         return f"Make room, then go on: {command}"
     if why == "output":
-        return f"every answer is kept. Make room, then go on: {command}"
+        return f"every answer is kept. Put that right, then go on: {command}"
     return (
         f"Go on: {command}" if why == "interrupted" else f"Try them again: {command} --retry-failed"
     )

@@ -287,6 +287,38 @@ def test_an_output_without_its_journal_is_gone_on_with(asks: Wire) -> None:
     assert asks.served.requests == 3
 
 
+def test_a_last_line_without_its_end_is_not_paid_again(asks: Wire) -> None:
+    rows_of("one", "two")
+    batch()
+    Path("out.jsonl.journal").unlink()
+    Path("out.jsonl").write_bytes(Path("out.jsonl").read_bytes()[:-1])  # as some editors do
+    rows_of("one", "two", "three")
+    assert sorted(one["line"] for one in batch()) == [1, 2, 3]
+    assert asks.served.requests == 3
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_an_output_that_is_removed_meanwhile_stops_the_batch_and_loses_nothing(
+    asks: Wire, capsys: pytest.CaptureFixture[str], *, is_replaced: bool
+) -> None:
+    rows_of(*(f"p{n}" for n in range(8)))
+
+    def decide(asked: Any) -> Reply:
+        if asks.served.requests == 4:
+            Path("out.jsonl").unlink()
+            if is_replaced:
+                Path("out.jsonl").write_text("something else\n")
+        return Reply("fine")
+
+    asks.decide = decide
+    assert main(["batch", "in.jsonl", "--operation", "ask", "-o", "out.jsonl",
+                 "--concurrency", "1"]) == 4  # fmt: skip
+    assert "it was removed, or another file put in its place" in capsys.readouterr().err
+    Path("out.jsonl").unlink(missing_ok=True)
+    assert len(batch()) == 8
+    assert asks.served.requests == 8
+
+
 def test_one_file_cannot_be_two_things(asks: Wire) -> None:
     rows_of("one")
     batch(output="in.jsonl", code=2)

@@ -27,6 +27,7 @@ from tests.client.test_batch_runner import (
     run_of,
     source,
 )
+from tests.support.wire import WireServer, configured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -182,6 +183,23 @@ def test_a_pipe_that_says_nothing_is_left_without_waiting(tmp_path: Path) -> Non
     os.close(writer)
     reader.join(5)
     assert not is_stuck
+
+
+@pytest.mark.parametrize(
+    ("stated", "words"),
+    [
+        ({"cache": "sometimes"}, "is not a mode"),
+        ({"cache": {"mode": "sometimes"}}, "is not a mode"),
+        ({"engine": "provider", "concurrency": 3}, "say batch_size"),
+    ],
+)
+async def test_what_is_wrong_for_every_row_is_raised_once(
+    wire: WireServer, stated: dict[str, Any], words: str
+) -> None:
+    async with Orchestrator(configured(wire.base, "m")) as orc:
+        with pytest.raises(ValueError, match=words):
+            [row async for row in orc.batch(["a", "b"], operation="ask", **stated)]
+    assert wire.requests == []
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,12 @@ import csv
 import gzip
 import io
 import json
+from collections import UserDict
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -269,6 +271,12 @@ def test_equal_requests_have_one_key_and_different_rows_another_identity() -> No
     carried = request({"prompt": "a", "colour": "red"}, carry=True)
     assert carried.own == {"carried": {"colour": "red"}}
     assert carried.request == one.request
+
+
+def test_a_row_is_any_mapping() -> None:
+    plain = request({"prompt": "a", "id": 1})
+    for made in (MappingProxyType({"prompt": "a", "id": 1}), UserDict({"prompt": "a", "id": 1})):
+        assert request(made) == plain
 
 
 def test_cells_of_csv_are_read_as_their_fields_are_meant() -> None:

@@ -21,6 +21,7 @@ from orchestrator.client.batch.purchases import MOST_LINES, USUAL_LINES
 from orchestrator.client.batch.rows import Row
 from orchestrator.client.batch.runner import KeepingEngine, RowResult, Runner, Stop
 from orchestrator.client.batch.source import AsyncSource, ThreadSource
+from orchestrator.generation.request_building import cache_use
 from orchestrator.models.surroundings import without_secrets
 from orchestrator.types.bill import Bill, set_bill
 
@@ -101,6 +102,7 @@ async def job_of(
     elif operation != "ask":
         parts["checks"] = orchestrator._gmn_tasks.contract(None, None).version
     if operation != "validate":
+        cache_use(cache, orchestrator.config.orchestrator.cache, tenant)  # else each row would fail
         beside |= {"cache": cache, "tenant": tenant}
         parts |= _asked(orchestrator, given)
     return Job(operation, given, beside, parts, carry)
@@ -211,6 +213,8 @@ def _most(
     if isinstance(engine, str) and engine not in _ENGINES:
         raise ValueError(f"{engine!r} is not an engine; use one of {', '.join(_ENGINES)}")
     if engine == "provider":
+        if concurrency is not None:
+            raise ValueError("concurrency is of live calls; for the engine provider say batch_size")
         most = USUAL_LINES if batch_size is None else batch_size
         if not 1 <= most <= MOST_LINES:
             raise ValueError(f"batch_size is {most}; a provider takes 1 to {MOST_LINES:,} lines")

@@ -151,10 +151,11 @@ def prepared(row: Row, operation: str, *, shared: Mapping[str, Any], carry: bool
     operation does not know are copied into the row that is written; else they refuse the row.
     """
     about = OPERATIONS[operation]
-    data = {about.main: row.data} if isinstance(row.data, str) else row.data
+    given = dict(row.data) if isinstance(row.data, Mapping) else row.data
+    data = {about.main: given} if isinstance(given, str) else given
     try:
         json.dumps(data, allow_nan=False, default=repr)  # what has a digest and no JSON: NaN
-        identity = digest([row.data, row.fault])[:32]
+        identity = digest([given, row.fault])[:32]
         own, arguments = _divided(row, data, about, carry=carry)
         arguments = {**shared, **arguments}
         request = BatchRequest(digest([operation, arguments])[:32], operation, arguments)

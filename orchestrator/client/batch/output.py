@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import stat
@@ -83,15 +84,17 @@ class Output:
         Raises: ConfigError: it holds what this job did not write.
         """
         end = self.done = self.valid = self.failed = 0
+        is_open = False  # whether the last line is whole, but for its end
         with self.path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 if not line.startswith(self._start[: len(line)]) or (
                     line.endswith(b"\n") and not line.endswith(b"}\n")
                 ):
                     raise self._error(f"line {number} is not of this job")
-                if not line.endswith(b"\n"):
+                if not line.endswith(b"\n") and not _is_whole(line):
                     break
                 end += len(line)
+                is_open = not line.endswith(b"\n")
                 key, _, rest = line[len(self._start) :].partition(b'"')
                 is_failed = rest[1:].startswith(_FAILED.encode())
                 self.failed += is_failed
@@ -100,6 +103,8 @@ class Output:
                 yield key.decode("ascii", "replace")
         self._file.truncate(end)
         self._end = self._file.seek(end)
+        if is_open:
+            self._end += self._file.write(b"\n")
 
     def without_failed(self) -> None:
         """Replace it by a file without its failed rows, whole or not at all.
@@ -130,7 +135,13 @@ class Output:
         """Append lines.
 
         Raises: OSError: they cannot be written; the file ends with the last whole line before.
+            FileNotFoundError: it was removed or replaced since it was opened.
         """
+        if not (
+            self.path.exists() and os.path.samestat(self.path.stat(), os.fstat(self._file.fileno()))
+        ):
+            words = "it was removed, or another file put in its place, while rows were written"
+            raise FileNotFoundError(errno.ENOENT, words, str(self.path))
         raw = memoryview("".join(f"{line}\n" for line in lines).encode())
         done = 0
         try:
@@ -147,6 +158,13 @@ class Output:
         with contextlib.suppress(OSError):
             os.fsync(self._file.fileno())
         self._file.close()
+
+
+def _is_whole(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def row_of(line: str) -> Mapping[str, object]:
