@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from orchestrator.cache.keys import digest
+from orchestrator.client.batch.bought import refuse_to_pay_twice
 from orchestrator.client.batch.budget import JobBudget, job_budget
 from orchestrator.client.batch.journal import Journal
 from orchestrator.client.batch.limit import Limit
@@ -183,6 +184,8 @@ class Batch:
             ):
                 async for given in found:
                     yield given
+                if isinstance(self.runner.engine, ProviderEngine) and not self.stop.why:
+                    await self.runner.engine.purchases.settled()
         finally:
             if isinstance(self.runner.engine, ProviderEngine):
                 await self.runner.engine.aclose()
@@ -253,6 +256,8 @@ def opened(
     bound = job_budget(budget) if budget else None
     kept = Journal(journal, job.parts)
     try:
+        if not is_bought:
+            refuse_to_pay_twice(kept)
         taken, interrupted = kept.interrupted(is_paid=not is_bought)
         if bound is not None:
             bound.taken = taken
