@@ -258,7 +258,8 @@ def opened(
     try:
         if not is_bought:
             refuse_to_pay_twice(kept)
-        taken, interrupted = kept.interrupted(is_paid=not is_bought)
+        is_kept = is_bought or isinstance(engine, KeepingEngine)  # elsewhere, with its bill
+        taken, interrupted = kept.interrupted(is_paid=not is_kept)
         if bound is not None:
             bound.taken = taken
         stop = Stop()
@@ -275,6 +276,6 @@ def opened(
         # Rows that wait for a batch hold their lines: no more are read ahead.
         runner = Runner(engine, kept, Limit(most, time.monotonic), stop, is_ordered=ordered,
                         ahead=most if is_bought else 0)  # fmt: skip
-        yield Batch(job, kept, runner, bound, 0 if is_bought else interrupted)
+        yield Batch(job, kept, runner, bound, 0 if is_kept else interrupted)
     finally:
         kept.close()
