@@ -216,9 +216,12 @@ async def _distant(
 
 def _schema(name: str) -> Any:
     try:
-        return json.loads(read_text(name))
+        found = json.loads(read_text(name))
     except ValueError as error:
         raise UsageError(f"{name} is not a JSON Schema: {error}") from None
+    if not isinstance(found, dict):
+        raise UsageError(f"{name} is not a JSON Schema: it holds a JSON {type(found).__name__}")
+    return found
 
 
 @contextlib.contextmanager

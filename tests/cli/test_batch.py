@@ -319,6 +319,32 @@ def test_an_output_that_is_removed_meanwhile_stops_the_batch_and_loses_nothing(
     assert asks.served.requests == 8
 
 
+def test_a_journal_that_is_damaged_says_what_is_kept_without_it(
+    asks: Wire, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows_of(*(f"p{n}" for n in range(200)))
+    batch()
+    journal = Path("out.jsonl.journal")
+    raw = journal.read_bytes()
+    journal.write_bytes(raw[:8192] + b"\x5a" * (len(raw) - 8192))
+    batch("--retry-failed", code=4)
+    assert "Move it away; rows that the output holds" in capsys.readouterr().err
+    journal.unlink()
+    assert len(batch()) == 200
+    assert asks.served.requests == 200
+
+
+@pytest.mark.parametrize("content", ["[]", "5", '"a"', "null", "{"])
+def test_what_is_not_a_schema_is_refused(
+    asks: Wire, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    rows_of("one")
+    Path("schema.json").write_text(content)
+    given = ["batch", "in.jsonl", "--operation", "structured", "--schema", "schema.json"]
+    assert main(given) == 2
+    assert "schema.json is not a JSON Schema" in capsys.readouterr().err
+
+
 def test_one_file_cannot_be_two_things(asks: Wire) -> None:
     rows_of("one")
     batch(output="in.jsonl", code=2)

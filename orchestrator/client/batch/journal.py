@@ -163,7 +163,10 @@ class Journal:
                 raise self._error("another process works on it", fix) from None
             if code == sqlite3.SQLITE_NOTADB:
                 raise self._error("it is not a journal", "Name another file.") from None
-            raise OSError(f"the journal {self.path} cannot be used: {error}") from error
+            way = ""
+            if code == sqlite3.SQLITE_CORRUPT:
+                way = ". Move it away; rows that the output holds are not asked again without it"
+            raise OSError(f"the journal {self.path} cannot be used: {error}{way}") from error
 
     def note(self, name: str, value: str | None = None) -> str | None:
         """What is noted under a name; with `value` it is noted. For engines: what they must know
