@@ -239,6 +239,9 @@ def test_a_file_each_of_whose_lines_would_fail_is_refused_once(tmp_path: Path) -
     (tmp_path / "in.csv").write_bytes("prompt\na lift\n".encode("utf-16"))
     with pytest.raises(ConfigError, match=r"UTF-16.*Save it as UTF-8"):
         RowFile(str(tmp_path / "in.csv"))
+    (tmp_path / "in.jsonl.gz").write_bytes(b'"one"\n')
+    with pytest.raises(ConfigError, match=r"not compressed\. Take \.gz off"):
+        RowFile(str(tmp_path / "in.jsonl.gz"))
 
 
 def test_json_over_several_lines_is_told_from_broken_lines() -> None:

@@ -99,11 +99,13 @@ class RowFile:
             known = ", ".join(_SUFFIXES)
             fix = f"Name a file that ends in {known}, also with .gz, or - for JSON lines on stdin."
             raise ConfigError(self.name, f"rows in {suffix or 'a file without suffix'}", fix=fix)
-        if not self._is_regular or zipped:
+        if not self._is_regular:
             return
         begins = self._raw.read(2)
         self._raw.seek(0)
-        if begins == _GZIP:
+        if zipped and begins not in (_GZIP, b""):
+            raise ConfigError(self.name, "it is not compressed", fix="Take .gz off its name.")
+        if begins == _GZIP and not zipped:
             fix = "Give it a name that ends in .gz, or decompress it."
             raise ConfigError(self.name, "it is compressed", fix=fix)
         if begins in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
