@@ -139,6 +139,17 @@ def test_equal_requests_cost_once_and_only_one_row_shows_the_cost(asks: Wire) ->
     assert asks.served.requests == 1
     assert sorted(one["id"] for one in found) == list(range(30))
     assert sum(not one.get("shared") for one in found) == 1
+    (first,) = (one for one in found if not one.get("shared"))
+    assert sum(one["cost_usd"] for one in found) == first["cost_usd"] > 0
+    assert sum(one["calls"] for one in found) == 1
+
+
+@pytest.mark.parametrize("reply", [Reply(""), Reply(" \n"), Reply("", refusal="I will not")])
+def test_an_answer_without_text_is_not_a_valid_one(asks: Wire, reply: Reply) -> None:
+    asks.decide = lambda asked: reply
+    rows_of("one")
+    (found,) = batch(code=1)
+    assert (found["status"], found["valid"]) == ("done", False)
 
 
 def test_an_input_that_changed_pays_for_what_is_new_alone(asks: Wire) -> None:
@@ -455,6 +466,15 @@ def test_more_in_flight_than_the_configuration_allows_is_refused(
     limited = configured(wire.base, "m", limits={"parallel": 3})
     for_commands(limited, tmp_path, monkeypatch)
     batch("--concurrency", "4", code=2)
+
+
+async def test_a_program_sees_which_rows_are_shared_and_cost_nothing(wire: WireServer) -> None:
+    wire.plan("m", "fine")
+    async with Orchestrator(configured(wire.base, "m", cache={"mode": "off"})) as orc:
+        found = [row.data async for row in orc.batch(["a", "a", "a"], operation="ask")]
+    assert Counter(data.get("shared", False) for data in found) == {True: 2, False: 1}
+    assert len({data["cost_usd"] for data in found if data["cost_usd"]}) == 1
+    assert sum(data["calls"] for data in found) == 1
 
 
 async def test_a_program_gets_its_rows_and_its_budget(wire: Wire, tmp_path: Path) -> None:

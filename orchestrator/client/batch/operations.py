@@ -268,7 +268,8 @@ def _body(made: Any, bill: Bill) -> dict[str, Any]:
     if isinstance(made, Report):
         return {"valid": made.is_valid, "report": made.as_dict()}
     if isinstance(made, Answer):
-        body: dict[str, Any] = {"valid": True, "text": made.text, "finish": made.finish}
+        is_said = bool(made.text.strip())  # a refusal, or nothing, is not an answer
+        body: dict[str, Any] = {"valid": is_said, "text": made.text, "finish": made.finish}
         usage, cached = made.usage, made.cached
     else:
         assert isinstance(made, Generation)

@@ -9,7 +9,7 @@ import os
 import stat
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.types.errors import ConfigError
 from orchestrator.types.visible import json_text
@@ -33,9 +33,16 @@ def line_of(job: str, row: Numbered, status: str, body: str) -> str:
     """
     own = json_text({"line": row.row.line, **row.row.own}, default=str)[1:-1]
     shared = "" if row.is_first else ', "shared": true'
+    if not row.is_first:
+        body = json_text(unpaid(json.loads(body)))
     valid, _, rest = body[1:-1].partition(", ")
     begins = f'{_beginning(job)}{row.key}",{_MARK}{status}",{valid.replace(": ", ":")}'
     return f"{begins}, {own}{shared}, {rest}}}"
+
+
+def unpaid(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What is written of a row that asked what an earlier one did: that one shows what it cost."""
+    return {name: 0 if name in ("calls", "cost_usd") else part for name, part in body.items()}
 
 
 def _beginning(job: str) -> str:
