@@ -27,6 +27,7 @@ from orchestrator.agents.live import LiveTurn
 from orchestrator.agents.persona import PersonaConfig
 from orchestrator.agents.retrieval import Retrieval
 from orchestrator.types.errors import CacheMissError, OrchestratorError
+from orchestrator.types.messages import check_characters
 from orchestrator.types.visible import logger_of
 
 if TYPE_CHECKING:
@@ -322,11 +323,7 @@ def _check_message(message: str, persona: PersonaConfig) -> None:
     most = persona.limits.message_characters
     if len(message) > most:
         raise ValueError(f"message has {len(message):,} characters, more than {most:,}; shorten it")
-    try:
-        message.encode()
-    except UnicodeEncodeError as error:
-        words = f"message holds {message[error.start]!a} at {error.start}, which is not a character"
-        raise ValueError(words) from None
+    check_characters("message", message)
 
 
 def _details(answer: Answer, asked: Mapping[str, Any]) -> dict[str, Any]:

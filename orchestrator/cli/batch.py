@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from orchestrator.client.batch.runner import BatchEngine, RowResult
 
 _EVERY_S = 2.0
+#: Files that hold something else than lines of JSON, by their names.
+_OTHER_FORMS = (".csv", ".tsv", ".parquet", ".gz")
 _DEFAULTS = (("operation", "generate"), ("engine", "live"))
 _CODES = {
     "interrupted": INTERRUPTED, "budget": OVER_BUDGET, "outage": PROVIDER, "output": UNWRITABLE,
@@ -65,9 +67,7 @@ def _check(arguments: argparse.Namespace) -> None:
     if arguments.budget == "":
         raise UsageError("--budget is empty; write for example 5usd, or leave it out")
     place = arguments.output
-    if place == "" or (
-        not _is_stream(place) and Path(place).exists() and not Path(place).is_file()
-    ):
+    if place == "" or (not _is_stream(place) and _is_no_file(place)):
         words = (
             f"--output {place!r} is not a file. For a pipe or a device leave it out, and redirect"
         )
@@ -88,8 +88,19 @@ def _check(arguments: argparse.Namespace) -> None:
     _check_files(arguments)
 
 
+def _is_no_file(name: str) -> bool:
+    return Path(name).exists() and not Path(name).is_file()
+
+
 def _check_files(arguments: argparse.Namespace) -> None:
-    """Raises: UsageError: two of them are one file, or a directory is missing."""
+    """Raises: UsageError: one is not what its name says, two are one, or a directory is missing."""
+    place, journal = arguments.output, arguments.journal
+    if not _is_stream(place) and (other := Path(place).suffix.lower()) in _OTHER_FORMS:
+        words = f"--output {place!r}: JSON lines are written, not {other}"
+        raise UsageError(f"{words}; name a file that ends in .jsonl")
+    if journal is not None and (journal in ("", "-") or _is_no_file(journal)):
+        words = f"--journal {journal!r} is not a file; name one"
+        raise UsageError(f"{words}, or leave it out for the output's own")
     named = {"the input": arguments.file, "the output": arguments.output,
              "the journal": _journal(arguments)}  # fmt: skip
     paths = {
@@ -205,9 +216,12 @@ async def _distant(
 
 def _schema(name: str) -> Any:
     try:
-        return json.loads(read_text(name))
+        found = json.loads(read_text(name))
     except ValueError as error:
         raise UsageError(f"{name} is not a JSON Schema: {error}") from None
+    if not isinstance(found, dict):
+        raise UsageError(f"{name} is not a JSON Schema: it holds a JSON {type(found).__name__}")
+    return found
 
 
 @contextlib.contextmanager
@@ -331,17 +345,26 @@ def _ended(arguments: argparse.Namespace, made: Batch, progress: Progress) -> in
         echo_stderr(f"{progress.failed:,} rows failed; of this run: {kinds or 'none'}", "yellow")
         if progress.first_error:
             echo_stderr(f"the first: {progress.first_error}", "yellow")
+    if arguments.ordered and not made.journal.is_in_order:
+        words = "rows of earlier runs stand where the input has others. For all in its order, move"
+        words = f"{words} {arguments.output} away and run the same command: what the journal holds"
+        echo_stderr(f"{words} is not paid again", "yellow")
     if why:
         echo_stderr(f"stopped: {made.stop.said or why}", "red")
+    _say_what_is_left(made)
+    if why or progress.failed:
+        echo_stderr(_next_step(arguments, why))
+    return code
+
+
+def _say_what_is_left(made: Batch) -> None:
+    """Say which answers are paid and not kept or fetched."""
     if lost := len(made.runner.unkept):
         words = f"the journal could not take {lost} answers that are paid; those whose rows are in"
         echo_stderr(f"{words} the output are not asked again", "yellow")
     if left := made.left_with_provider:
         words = f"{len(left)} batches go on at the provider ({', '.join(left[:3])}); what they"
         echo_stderr(f"{words} answer is paid, and the same command fetches it", "yellow")
-    if why or progress.failed:
-        echo_stderr(_next_step(arguments, why))
-    return code
 
 
 def _next_step(arguments: argparse.Namespace, why: str) -> str:
@@ -354,7 +377,7 @@ def _next_step(arguments: argparse.Namespace, why: str) -> str:
     if why == "journal":
         return f"Make room, then go on: {command}"
     if why == "output":
-        return f"every answer is kept. Make room, then go on: {command}"
+        return f"every answer is kept. Put that right, then go on: {command}"
     return (
         f"Go on: {command}" if why == "interrupted" else f"Try them again: {command} --retry-failed"
     )

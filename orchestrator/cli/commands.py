@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator import __version__
 from orchestrator.cli.help import ABOUT, EPILOG, EXAMPLES, CommandParser, Help
-from orchestrator.cli.values import constraint, port, positive, seed
+from orchestrator.cli.values import constraint, port, positive, seconds, seed
 from orchestrator.ledger.usage import BYS
 from orchestrator.types.installation import DISTRIBUTION
 
@@ -386,4 +386,4 @@ def _service(command: Command) -> None:
     add("--mode", choices=("interact", "direct"), default="interact", help=words)
     add("--system", default="", metavar="TEXT", help="with direct: the system message")
     add("--idempotency-key", metavar="KEY", help="sent twice with it, a message is one turn")
-    add("--timeout", type=float, default=300.0, metavar="S", help="seconds to wait")
+    add("--timeout", type=seconds, default=300.0, metavar="S", help="seconds to wait")

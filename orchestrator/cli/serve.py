@@ -10,6 +10,7 @@ import webbrowser
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.output import GOOD, UsageError, echo_stderr
+from orchestrator.cli.values import is_loopback
 from orchestrator.client.orchestrator import Orchestrator
 from orchestrator.config.settings import Config
 from orchestrator.types.errors import MissingExtraError
@@ -44,7 +45,7 @@ def _server(arguments: argparse.Namespace) -> tuple[Any, Any]:
         from orchestrator.server.listening import Ending, listening  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise MissingExtraError("The HTTP service", "server") from error
-    with_keys = arguments.keys or not _is_loopback(arguments.host)
+    with_keys = arguments.keys or not is_loopback(arguments.host)
     orc = Orchestrator(_config(with_keys=with_keys))
     app = create_app(orc, with_keys=with_keys, bound_to=arguments.host)
     if with_keys and not any(key.revoked_at is None for key in app.keys.all()):
@@ -87,10 +88,3 @@ def _page(host: str, port: int) -> str:
     if address.is_unspecified:
         return f"http://localhost:{port}/"
     return f"http://[{host}]:{port}/" if address.version == 6 else f"http://{host}:{port}/"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

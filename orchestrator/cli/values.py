@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import ipaddress
+import math
+
+_A_DAY_S = 86_400.0
 
 
 def constraint(text: str) -> tuple[str, int]:
@@ -31,8 +35,27 @@ def _whole(text: str, least: int) -> int:
     return int(text)
 
 
+def seconds(text: str) -> float:
+    """A number of seconds above 0, at most those of a day."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number <= _A_DAY_S:
+        raise argparse.ArgumentTypeError(f"{text!r} is not seconds: above 0, at most {_A_DAY_S:g}")
+    return number
+
+
 def port(text: str) -> int:
     """A port to listen on; 0 is any that is free."""
     if (number := _whole(text, 0)) > 65_535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port: 0 to 65535")
     return number
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, as a name or an address says it."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

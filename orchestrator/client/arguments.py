@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import math
 import os
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -125,10 +126,14 @@ def check_arguments(given: Mapping[str, object], *, only: Collection[str] = ()) 
 
 async def check_parameters(operation: str, parameters: Mapping[str, object]) -> None:
     """Refuse an argument that is nearly one of LiteLLM's, a key of the configuration, or one of
-    other operations; any other that LiteLLM does not know is handed on to the provider.
+    other operations, and numbers that JSON does not have; any other that LiteLLM does not know is
+    handed on to the provider.
 
-    Raises: TypeError: before anything is asked; the message says what may be meant.
+    Raises: TypeError, ValueError: before anything is asked; the message says what may be meant.
     """
+    for name, value in parameters.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{name} is {value}, which no provider can be sent; leave it out")
     allowed = parameters.get("allowed_openai_params")
     stated = allowed if isinstance(allowed, list | tuple) else ()
     for name in [name for name in parameters if name not in USUAL and name not in stated]:

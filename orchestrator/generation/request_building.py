@@ -17,6 +17,7 @@ from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
 from orchestrator.types.caching import CacheMode, CachePolicy, Caching
 from orchestrator.types.errors import GMNError
+from orchestrator.types.messages import check_characters
 from orchestrator.types.requests import AgentType, OutputMode, Request
 
 if TYPE_CHECKING:
@@ -43,12 +44,7 @@ def check_text(name: str, text: object) -> None:
     check_length(name, len(text), MOST_PROMPT)
     if not text.strip():
         raise ValueError(f"{name} is empty; describe what is wanted in a sentence")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        # Bytes of the command line that are not UTF-8 arrive like this.
-        words = f"{name} holds {text[error.start]!a} at {error.start}, which is not a character"
-        raise ValueError(f"{words}; write it in UTF-8") from None
+    check_characters(name, text)
 
 
 def check_length(name: str, length: int, most: int) -> None:

@@ -79,9 +79,9 @@ def open_private(path: Path, flags: int, *, is_named: bool = False) -> int:
         make_private(path.parent)
     with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISREG(os.lstat(path).st_mode):
-            raise _refused(
-                path, "it is a link that leads elsewhere, or not a file at all; remove it"
-            )
+            way = "name another" if is_named else "remove it"
+            words = "it is a link that leads elsewhere, or not a file at all"
+            raise _refused(path, f"{words}; {way}")
     handle = os.open(path, (flags & ~os.O_TRUNC) | _FLAGS, 0o600)
     try:
         found = os.fstat(handle)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator import __version__
 from orchestrator.types.errors import (
@@ -18,6 +18,7 @@ try:
     from mcp.server import MCPServer
     from mcp.server.mcpserver import Context
     from mcp.server.mcpserver.exceptions import ToolError
+    from mcp.server.mcpserver.tools import Tool
     from mcp.server.transport_security import TransportSecuritySettings
 except ModuleNotFoundError as error:
     raise MissingExtraError("MCP", "server") from error
@@ -25,6 +26,9 @@ except ModuleNotFoundError as error:
 from orchestrator.client.orchestrator import Orchestrator
 from orchestrator.server import operations
 from orchestrator.server.bodies import DocumentKind, Form
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _ABOUT = """Writes, checks, changes, runs and explains GMN documents: generative models of
 active-inference agents, in block text or JSON. Generate from a sentence, then simulate."""
@@ -37,15 +41,27 @@ def mcp_server(orc: Orchestrator) -> MCPServer:
     """
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
-    server = MCPServer("gmn", title="GMN orchestrator", version=__version__, instructions=_ABOUT)
+    its = _Tools(orc)
+    offered = (its.generate_gmn, its.validate_gmn, its.refine_gmn, its.simulate_gmn,
+               its.explain_gmn, its.import_gmn)  # fmt: skip
+    server = MCPServer(
+        "gmn", title="GMN orchestrator", version=__version__, instructions=_ABOUT,
+        tools=[_strict(one) for one in offered],
+    )  # fmt: skip
     # It has put a handler of its own there, and every address that is asked would be in the log.
     root.handlers[:] = handlers
     root.setLevel(level)
-    tools = _Tools(orc)
-    for tool in (tools.generate_gmn, tools.validate_gmn, tools.refine_gmn, tools.simulate_gmn,
-                 tools.explain_gmn, tools.import_gmn):  # fmt: skip
-        server.add_tool(tool)
     return server
+
+
+def _strict(operation: Callable[..., Any]) -> Tool:
+    """A tool that refuses an argument it does not know; the SDK's would leave it out."""
+    tool = Tool.from_function(operation)
+    known = tool.fn_metadata.arg_model  # made for this tool alone
+    known.model_config["extra"] = "forbid"
+    known.model_rebuild(force=True)
+    tool.parameters = known.model_json_schema(by_alias=True)
+    return tool
 
 
 class _Tools:

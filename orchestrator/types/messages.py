@@ -76,10 +76,24 @@ def as_messages(turns: Iterable[LLMMessage | Mapping[str, object]] | str) -> tup
     """The messages as `LLMMessage`, from either form; a str is one message of the user.
 
     Raises:
-        ValueError: a dict has no known role or no text.
+        ValueError: a dict has no known role or no text, or a text holds what no provider can be
+            sent.
     """
     if isinstance(turns, str):
-        return (LLMMessage(LLMRole.USER, turns),)
-    return tuple(
+        turns = (LLMMessage(LLMRole.USER, turns),)
+    made = tuple(
         turn if isinstance(turn, LLMMessage) else LLMMessage.from_dict(turn) for turn in turns
     )
+    for turn in made:
+        check_characters(f"the {turn.role} message", turn.text)
+    return made
+
+
+def check_characters(name: str, text: str) -> None:
+    """Raises: ValueError: the text of this name holds what UTF-8 cannot encode."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        # Bytes of the command line that are not UTF-8 arrive like this.
+        words = f"{name} holds {text[error.start]!a} at {error.start}, which is not a character"
+        raise ValueError(f"{words}; write it in UTF-8") from None

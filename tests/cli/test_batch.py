@@ -139,6 +139,17 @@ def test_equal_requests_cost_once_and_only_one_row_shows_the_cost(asks: Wire) ->
     assert asks.served.requests == 1
     assert sorted(one["id"] for one in found) == list(range(30))
     assert sum(not one.get("shared") for one in found) == 1
+    (first,) = (one for one in found if not one.get("shared"))
+    assert sum(one["cost_usd"] for one in found) == first["cost_usd"] > 0
+    assert sum(one["calls"] for one in found) == 1
+
+
+@pytest.mark.parametrize("reply", [Reply(""), Reply(" \n"), Reply("", refusal="I will not")])
+def test_an_answer_without_text_is_not_a_valid_one(asks: Wire, reply: Reply) -> None:
+    asks.decide = lambda asked: reply
+    rows_of("one")
+    (found,) = batch(code=1)
+    assert (found["status"], found["valid"]) == ("done", False)
 
 
 def test_an_input_that_changed_pays_for_what_is_new_alone(asks: Wire) -> None:
@@ -155,6 +166,29 @@ def test_rows_come_in_order_where_that_is_asked(asks: Wire) -> None:
     rows_of(*(f"prompt {'x' * (n * 5 % 7)}{n}" for n in range(40)))
     assert [one["line"] for one in batch("--ordered")] == list(range(1, 41))
     batch("--ordered", "--retry-failed", code=2)
+
+
+def test_an_output_that_is_not_in_the_order_of_the_input_is_said_to_be_so(
+    asks: Wire, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = "rows of earlier runs stand where the input has others"
+    rows_of("a", "c")
+    batch("--ordered")
+    rows_of("a", "c", "d")
+    batch("--ordered")
+    assert words not in capsys.readouterr().err
+    rows_of("a", "b", "c", "d")
+    assert [one["text"][-1] for one in batch("--ordered")] == ["a", "c", "d", "b"]
+    assert words in capsys.readouterr().err
+    rows_of("c", "a")
+    batch()
+    assert words not in capsys.readouterr().err
+    batch("--ordered")
+    assert words in capsys.readouterr().err
+    Path("out.jsonl").unlink()
+    assert [one["text"][-1] for one in batch("--ordered")] == ["c", "a"]
+    assert words not in capsys.readouterr().err
+    assert asks.served.requests == 4
 
 
 def test_rows_on_standard_output_are_all_rows_each_time(
@@ -191,6 +225,33 @@ def test_a_budget_of_dollars_is_never_passed(asks: Wire) -> None:
     assert 0.00018 < spent <= 0.0003
     assert asks.served.requests == len(found) < 40
     batch("--budget", "some", code=2)
+
+
+@pytest.mark.parametrize("place", ["litellm_params", "default_litellm_params"])
+def test_answers_that_a_deployment_samples_otherwise_are_another_job(
+    asks: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str], place: str,
+) -> None:  # fmt: skip
+    rows_of("one")
+
+    def configure(**stated: Any) -> None:
+        config: Any = configured(asks.base, "m", cache={"mode": "off"})
+        if place == "litellm_params":
+            config["model_list"][0][place] |= stated
+        else:
+            config["router_settings"][place] = stated
+        for_commands(config, tmp_path, monkeypatch)
+
+    configure(temperature=0.2)
+    batch()
+    configure(temperature=0.2, timeout=50)  # says nothing of the answers
+    batch()
+    configure(temperature=0.9)
+    batch(code=2)
+    assert """sampling was '{"temperature": "0.2"}' and is '{"temperature": "0.9"}'""" in (
+        capsys.readouterr().err
+    )
+    assert asks.served.requests == 1
 
 
 def test_another_job_is_refused_with_what_differs(
@@ -235,6 +296,64 @@ def test_an_output_without_its_journal_is_gone_on_with(asks: Wire) -> None:
     rows_of("one", "two", "three")
     assert sorted(one["line"] for one in batch()) == [1, 2, 3]
     assert asks.served.requests == 3
+
+
+def test_a_last_line_without_its_end_is_not_paid_again(asks: Wire) -> None:
+    rows_of("one", "two")
+    batch()
+    Path("out.jsonl.journal").unlink()
+    Path("out.jsonl").write_bytes(Path("out.jsonl").read_bytes()[:-1])  # as some editors do
+    rows_of("one", "two", "three")
+    assert sorted(one["line"] for one in batch()) == [1, 2, 3]
+    assert asks.served.requests == 3
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_an_output_that_is_removed_meanwhile_stops_the_batch_and_loses_nothing(
+    asks: Wire, capsys: pytest.CaptureFixture[str], *, is_replaced: bool
+) -> None:
+    rows_of(*(f"p{n}" for n in range(8)))
+
+    def decide(asked: Any) -> Reply:
+        if asks.served.requests == 4:
+            Path("out.jsonl").unlink()
+            if is_replaced:
+                Path("out.jsonl").write_text("something else\n")
+        return Reply("fine")
+
+    asks.decide = decide
+    assert main(["batch", "in.jsonl", "--operation", "ask", "-o", "out.jsonl",
+                 "--concurrency", "1"]) == 4  # fmt: skip
+    assert "it was removed, or another file put in its place" in capsys.readouterr().err
+    Path("out.jsonl").unlink(missing_ok=True)
+    assert len(batch()) == 8
+    assert asks.served.requests == 8
+
+
+def test_a_journal_that_is_damaged_says_what_is_kept_without_it(
+    asks: Wire, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows_of(*(f"p{n}" for n in range(200)))
+    batch()
+    journal = Path("out.jsonl.journal")
+    raw = journal.read_bytes()
+    journal.write_bytes(raw[:8192] + b"\x5a" * (len(raw) - 8192))
+    batch("--retry-failed", code=4)
+    assert "Move it away; rows that the output holds" in capsys.readouterr().err
+    journal.unlink()
+    assert len(batch()) == 200
+    assert asks.served.requests == 200
+
+
+@pytest.mark.parametrize("content", ["[]", "5", '"a"', "null", "{"])
+def test_what_is_not_a_schema_is_refused(
+    asks: Wire, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    rows_of("one")
+    Path("schema.json").write_text(content)
+    given = ["batch", "in.jsonl", "--operation", "structured", "--schema", "schema.json"]
+    assert main(given) == 2
+    assert "schema.json is not a JSON Schema" in capsys.readouterr().err
 
 
 def test_one_file_cannot_be_two_things(asks: Wire) -> None:
@@ -347,6 +466,15 @@ def test_more_in_flight_than_the_configuration_allows_is_refused(
     limited = configured(wire.base, "m", limits={"parallel": 3})
     for_commands(limited, tmp_path, monkeypatch)
     batch("--concurrency", "4", code=2)
+
+
+async def test_a_program_sees_which_rows_are_shared_and_cost_nothing(wire: WireServer) -> None:
+    wire.plan("m", "fine")
+    async with Orchestrator(configured(wire.base, "m", cache={"mode": "off"})) as orc:
+        found = [row.data async for row in orc.batch(["a", "a", "a"], operation="ask")]
+    assert Counter(data.get("shared", False) for data in found) == {True: 2, False: 1}
+    assert len({data["cost_usd"] for data in found if data["cost_usd"]}) == 1
+    assert sum(data["calls"] for data in found) == 1
 
 
 async def test_a_program_gets_its_rows_and_its_budget(wire: Wire, tmp_path: Path) -> None:
@@ -510,6 +638,28 @@ def test_an_output_that_is_not_a_file_is_refused_and_nothing_is_printed(
     said = capsys.readouterr()
     assert said.out == ""
     assert "is not a file" in said.err
+    assert asks.served.requests == 0
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.jsonl.gz", "out.Parquet", "out.tsv"])
+def test_json_lines_are_not_written_into_a_file_of_another_kind(
+    asks: Wire, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    rows_of("one")
+    batch(output=name, code=2)
+    assert "name a file that ends in .jsonl" in capsys.readouterr().err
+    assert not Path(name).exists()
+    assert asks.served.requests == 0
+
+
+@pytest.mark.parametrize("name", ["", "-", "directory"])
+def test_a_journal_that_is_not_a_file_is_refused_before_anything_is_paid(
+    asks: Wire, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    rows_of("one")
+    Path("directory").mkdir()
+    batch("--journal", name, code=2)
+    assert f"--journal {name!r} is not a file" in capsys.readouterr().err
     assert asks.served.requests == 0
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import math
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -143,6 +145,27 @@ async def test_messages_that_say_nothing_are_refused(
     for method in ("generate", "generate_structured"):
         with pytest.raises(ValueError, match="messages is empty"):
             await called(orc, method, messages=messages)
+    assert wire.requests == []
+
+
+@pytest.mark.parametrize(
+    ("stated", "words"),
+    [
+        ({"messages": "half \ud800"}, "the user message holds '\\ud800' at 5"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "text", "text": "\udfff"}]}]},
+            "udfff",
+        ),
+        ({"temperature": math.nan}, "temperature is nan"),
+        ({"max_tokens": math.inf}, "max_tokens is inf"),
+    ],
+)
+async def test_what_no_provider_can_be_sent_is_the_fault_of_the_caller_not_of_a_provider(
+    orc: Orchestrator, wire: WireServer, stated: dict[str, Any], words: str
+) -> None:
+    for method in ("generate", "generate_structured"):
+        with pytest.raises(ValueError, match=re.escape(words)):
+            await called(orc, method, **stated)
     assert wire.requests == []
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from orchestrator import Orchestrator
+from orchestrator.client.batch.job import job_of, opened
 from orchestrator.client.batch.journal import Journal
 from orchestrator.client.batch.limit import Limit
 from orchestrator.client.batch.rows import RowFile
@@ -27,6 +28,7 @@ from tests.client.test_batch_runner import (
     run_of,
     source,
 )
+from tests.support.wire import WireServer, configured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -185,6 +187,23 @@ def test_a_pipe_that_says_nothing_is_left_without_waiting(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
+    ("stated", "words"),
+    [
+        ({"cache": "sometimes"}, "is not a mode"),
+        ({"cache": {"mode": "sometimes"}}, "is not a mode"),
+        ({"engine": "provider", "concurrency": 3}, "say batch_size"),
+    ],
+)
+async def test_what_is_wrong_for_every_row_is_raised_once(
+    wire: WireServer, stated: dict[str, Any], words: str
+) -> None:
+    async with Orchestrator(configured(wire.base, "m")) as orc:
+        with pytest.raises(ValueError, match=words):
+            [row async for row in orc.batch(["a", "b"], operation="ask", **stated)]
+    assert wire.requests == []
+
+
+@pytest.mark.parametrize(
     "row", [{"prompt": "a", "id": 10**5000}, {"prompt": "a", "id": object()}, {"prompt": 10**5000}]
 )
 def test_a_row_of_a_program_that_has_no_json_is_a_row(row: dict[str, Any]) -> None:
@@ -201,6 +220,31 @@ def test_a_row_that_holds_itself_or_is_too_deep_is_a_row(depth: int) -> None:
     circle["id"] = circle
     found = run_of([{"prompt": "a", "id": deep}, circle, "p"], ScriptedEngine())
     assert len(found) == 3
+
+
+class KeepingScript(ScriptedEngine):
+    """Answers that are kept elsewhere until the journal holds them."""
+
+    def begin(self, journal: Journal, budget: object) -> None:
+        """Nothing is kept yet."""
+
+    def kept(self, keys: object) -> None:
+        """Nothing is to be deleted."""
+
+
+@pytest.mark.parametrize(("engine", "left"), [(ScriptedEngine(), 7), (KeepingScript(), 9)])
+async def test_answers_that_wait_elsewhere_are_not_counted_before_they_come(
+    wire: WireServer, tmp_path: Path, engine: ScriptedEngine, left: int
+) -> None:
+    async with Orchestrator(configured(wire.base, "m")) as orc:
+        job = await job_of(orc, "ask")
+        killed = Journal(tmp_path / "journal", job.parts)
+        killed.step([], [], ["one", "two"])
+        killed.close()
+        with opened(orc, job, tmp_path / "journal", engine=engine, budget="9calls") as made:
+            assert made.budget is not None
+            assert made.budget.left == left
+            assert made.interrupted == 9 - left
 
 
 def test_a_journal_closes_after_what_another_thread_writes(tmp_path: Path) -> None:

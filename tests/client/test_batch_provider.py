@@ -278,6 +278,14 @@ async def test_a_poll_that_fails_is_tried_again(server: BatchServer, tmp_path: P
     assert server.calls["GET /files/{id}/content"] == 1
 
 
+async def test_results_that_cannot_be_read_at_once_are_read_later(
+    server: BatchServer, tmp_path: Path
+) -> None:
+    server.faults["GET /files/{id}/content"] = [500, 429]
+    assert len(await bought(config(server, tmp_path), 2)) == 2
+    assert server.calls["GET /files/{id}/content"] == 3
+
+
 async def test_a_finished_batch_is_read_once_however_often_it_was_asked(
     server: BatchServer, tmp_path: Path
 ) -> None:
@@ -346,12 +354,8 @@ def command(server: BatchServer, tmp_path: Path, patch: pytest.MonkeyPatch, *mor
     return main(["batch", *given, "--engine", "provider"])
 
 
-def test_an_interrupt_leaves_the_batch_running_and_says_how_to_fetch_it(
-    server: BatchServer,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def interrupted(server: BatchServer, tmp_path: Path, patch: pytest.MonkeyPatch) -> None:
+    """Run the command until its batch is bought, and interrupt it."""
     server.polls = 10**6
 
     def asks(name: str) -> None:
@@ -359,7 +363,48 @@ def test_an_interrupt_leaves_the_batch_running_and_says_how_to_fetch_it(
             os.kill(os.getpid(), signal.SIGINT)
 
     server.asks = asks
-    assert command(server, tmp_path, monkeypatch) == 130
+    assert command(server, tmp_path, patch) == 130
+
+
+def test_rows_whose_answers_are_bought_are_not_asked_live_as_well(
+    server: BatchServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    interrupted(server, tmp_path, monkeypatch)
+    live = ["batch", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out.jsonl")]
+    capsys.readouterr()
+    assert main([*live, "--operation", "ask"]) == 2
+    assert "answers to 3 of its requests are bought" in capsys.readouterr().err
+    assert server.requests == []
+    for batch in server.batches.values():
+        batch["_left"] = 1
+    assert command(server, tmp_path, monkeypatch) == 0
+    assert main([*live, "--operation", "ask"]) == 0
+    assert (sum(server.paid.values()), server.requests) == (3, [])
+
+
+def test_what_was_bought_for_rows_that_are_gone_is_billed(
+    server: BatchServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupted(server, tmp_path, monkeypatch)
+    for batch in server.batches.values():
+        batch["_left"] = 1
+    (tmp_path / "empty.jsonl").write_text("")
+    given = [str(tmp_path / "empty.jsonl"), "-o", str(tmp_path / "out.jsonl")]
+    assert main(["batch", *given, "--operation", "ask", "--engine", "provider"]) == 0
+    assert server.calls["GET /files/{id}/content"] == 1
+    assert [line["outcome"] for line in of("batch", tmp_path)][-1] == "answered"
+
+
+def test_an_interrupt_leaves_the_batch_running_and_says_how_to_fetch_it(
+    server: BatchServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    interrupted(server, tmp_path, monkeypatch)
     said = capsys.readouterr().err
     assert "1 batches go on at the provider (batch_" in said
     assert "--engine provider" in said

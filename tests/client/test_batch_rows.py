@@ -6,7 +6,12 @@ import csv
 import gzip
 import io
 import json
+from collections import UserDict
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -112,6 +117,8 @@ def test_a_broken_row_of_csv_is_a_row(tmp_path: Path) -> None:
 def test_csv_of_other_habits_is_read(tmp_path: Path) -> None:
     assert of_file(tmp_path, "in.csv", b"id;prompt\r\n1;a, b\r\n")[0].data["prompt"] == "a, b"
     assert of_file(tmp_path, "in.tsv", b"id\tprompt\n1\ta, b\n")[0].data["prompt"] == "a, b"
+    assert of_file(tmp_path, "in.csv", b"id\tprompt\n1\ta, b\n")[0].data["prompt"] == "a, b"
+    assert of_file(tmp_path, "in.csv", b'"a, b";prompt\n1;c, d\n')[0].data["prompt"] == "c, d"
     assert of_file(tmp_path, "in.csv", b"") == []
     for head in (b"id,id", b"id,,prompt"):
         with pytest.raises(ConfigError, match="column"):
@@ -153,6 +160,49 @@ def test_parquet_is_read_in_pieces_and_damage_is_said(tmp_path: Path) -> None:
         RowFile(str(tmp_path / "bad.parquet"))
 
 
+def parquet(tmp_path: Path, names: Sequence[str], *columns: Any) -> list[reading.Row]:
+    pyarrow = pytest.importorskip("pyarrow")
+    writing = pytest.importorskip("pyarrow.parquet")
+    writing.write_table(pyarrow.Table.from_arrays(columns, names=names), tmp_path / "in.parquet")
+    file = RowFile(str(tmp_path / "in.parquet"))
+    try:
+        return list(file)
+    finally:
+        file.close()
+
+
+def test_times_and_decimals_of_parquet_are_text(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    exact = pyarrow.array([1_700_000_000_123_456_789, None], pyarrow.timestamp("ns"))
+    days, prices = [date(2024, 1, 2), None], [Decimal("1.50"), None]
+    columns = (exact, pyarrow.array(days), pyarrow.array(prices))
+    found = [row.data for row in parquet(tmp_path, ["id", "day", "price"], *columns)]
+    assert found[0] == {"id": "2023-11-14 22:13:20.123456789", "day": "2024-01-02", "price": "1.50"}
+    assert set(found[1].values()) == {None}
+    inner = pyarrow.array([[None], [exact[0].value]], pyarrow.list_(pyarrow.timestamp("ns")))
+    found = parquet(tmp_path, ["prompt", "times"], pyarrow.array(["a", "b"]), inner)
+    assert [row.line for row in found] == [1, 2]
+    assert found[0].data["prompt"] == "a"
+
+
+def test_columns_of_parquet_with_one_name_are_refused(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    same = pyarrow.array(["a"])
+    with pytest.raises(ConfigError, match="'prompt' is there twice"):
+        parquet(tmp_path, ["prompt", "prompt"], same, same)
+
+
+def test_parts_of_a_column_that_a_row_of_parquet_does_not_state_bound_nothing(
+    tmp_path: Path,
+) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    bounds = pyarrow.array([{"max_states": 8, "max_actions": None}])
+    (row,) = parquet(tmp_path, ["prompt", "constraints"], pyarrow.array(["a"]), bounds)
+    asked = request(row.data).request
+    assert asked is not None
+    assert asked.arguments == {"prompt": "a", "constraints": {"max_states": 8}}
+
+
 def test_parquet_without_its_extra_names_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,6 +239,9 @@ def test_a_file_each_of_whose_lines_would_fail_is_refused_once(tmp_path: Path) -
     (tmp_path / "in.csv").write_bytes("prompt\na lift\n".encode("utf-16"))
     with pytest.raises(ConfigError, match=r"UTF-16.*Save it as UTF-8"):
         RowFile(str(tmp_path / "in.csv"))
+    (tmp_path / "in.jsonl.gz").write_bytes(b'"one"\n')
+    with pytest.raises(ConfigError, match=r"not compressed\. Take \.gz off"):
+        RowFile(str(tmp_path / "in.jsonl.gz"))
 
 
 def test_json_over_several_lines_is_told_from_broken_lines() -> None:
@@ -206,6 +259,10 @@ def test_a_row_that_cannot_be_asked_says_why() -> None:
     assert "a list" in refusal([1])
     assert "not JSON" in refusal({"prompt": "a", "seed": "x"}, is_text=True)
     assert "not JSON" in refusal({"prompt": "a", "seed": {1, 2}})
+    assert "not JSON" in refusal({"prompt": "a", "seed": "NaN"}, is_text=True)
+    assert "not JSON" in refusal({"prompt": "a", "seed": "1e999"}, is_text=True)
+    twice = {"prompt": "a", "constraints": '{"max_states": 8, "max_states": 9}'}
+    assert "is there twice" in refusal(twice, is_text=True)
 
 
 def test_equal_requests_have_one_key_and_different_rows_another_identity() -> None:
@@ -217,6 +274,12 @@ def test_equal_requests_have_one_key_and_different_rows_another_identity() -> No
     carried = request({"prompt": "a", "colour": "red"}, carry=True)
     assert carried.own == {"carried": {"colour": "red"}}
     assert carried.request == one.request
+
+
+def test_a_row_is_any_mapping() -> None:
+    plain = request({"prompt": "a", "id": 1})
+    for made in (MappingProxyType({"prompt": "a", "id": 1}), UserDict({"prompt": "a", "id": 1})):
+        assert request(made) == plain
 
 
 def test_cells_of_csv_are_read_as_their_fields_are_meant() -> None:

@@ -53,6 +53,9 @@ async def test_over_pipes_documents_are_judged_and_run() -> None:
         wrong = await client.call_tool("explain_gmn", {"document": "gmn 1.0"})
         assert wrong.is_error
         assert "GMN101" in wrong.content[0].text  # type: ignore[union-attr]  # text
+        misspelled = await client.call_tool("validate_gmn", {"document": GOOD, "expectation": []})
+        assert misspelled.is_error
+        assert "expectation" in misspelled.content[0].text  # type: ignore[union-attr]  # text
 
 
 async def test_over_http_a_sentence_becomes_a_document(wire: WireServer, running: Served) -> None:

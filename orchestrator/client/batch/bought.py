@@ -8,6 +8,8 @@ from collections.abc import Awaitable
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
+from orchestrator.types.errors import ConfigError
+
 if TYPE_CHECKING:
     from orchestrator.client.batch.journal import Journal
     from orchestrator.routing.batches import ProviderBatches
@@ -59,6 +61,20 @@ def all_bought(journal: Journal) -> list[Bought]:
         made = json.loads(text)
         found.append(Bought(**{**made, "lines": tuple(made["lines"]), "most": tuple(made["most"])}))
     return found
+
+
+def refuse_to_pay_twice(journal: Journal) -> None:
+    """Raises: ConfigError: answers that are bought would be asked for at once as well. Blocks."""
+    waiting = [one for one in all_bought(journal) if not one.state]
+    keys = {key_of(name) for one in waiting for name in one.lines}
+    if rows := len(keys & journal.keys("pending", "in_flight")):
+        names = ", ".join(one.batch or one.mark for one in waiting)
+        words = f"answers to {rows} of its requests are bought in batches of the provider ({names})"
+        fix = (
+            "Go on with the engine provider; to ask at once, cancel them there before, or name"
+            " another journal and pay for them twice."
+        )
+        raise ConfigError(f"the journal {journal.path}", f"{words} and not fetched", fix=fix)
 
 
 @dataclass(slots=True)

@@ -120,6 +120,8 @@ async def _numbered(rows: AsyncIterable[Mapping[str, Any] | str]) -> AsyncGenera
 
 
 def _row_of(result: RowResult) -> BatchRow:
-    own = result.row.row.own
-    data = {**own, **json.loads(result.body)}
+    from orchestrator.client.batch.output import unpaid  # noqa: PLC0415  as above
+
+    own, body = result.row.row.own, json.loads(result.body)
+    data = {**own, **(body if result.row.is_first else {"shared": True, **unpaid(body)})}
     return BatchRow(result.row.row.line, own.get("id"), result.status, data)

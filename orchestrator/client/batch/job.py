@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from orchestrator.cache.keys import digest
+from orchestrator.client.batch.bought import refuse_to_pay_twice
 from orchestrator.client.batch.budget import JobBudget, job_budget
 from orchestrator.client.batch.journal import Journal
 from orchestrator.client.batch.limit import Limit
@@ -21,6 +22,8 @@ from orchestrator.client.batch.purchases import MOST_LINES, USUAL_LINES
 from orchestrator.client.batch.rows import Row
 from orchestrator.client.batch.runner import KeepingEngine, RowResult, Runner, Stop
 from orchestrator.client.batch.source import AsyncSource, ThreadSource
+from orchestrator.generation.request_building import cache_use
+from orchestrator.models.surroundings import without_secrets
 from orchestrator.types.bill import Bill, set_bill
 
 if TYPE_CHECKING:
@@ -33,6 +36,12 @@ EngineName = Literal["live", "provider"]
 _ENGINES = ("live", "provider")
 #: Settings of a generation that do not shape its result.
 _BESIDE = ("timeout_s", "deadline_s")
+#: Parameters of a deployment that shape its answers; others say how it is reached and how often.
+_SAMPLING = frozenset({
+    "temperature", "top_p", "top_k", "n", "stop", "seed", "max_tokens", "max_completion_tokens",
+    "presence_penalty", "frequency_penalty", "logit_bias", "tools", "tool_choice",
+    "reasoning_effort", "thinking", "extra_body",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -94,6 +103,7 @@ async def job_of(
     elif operation != "ask":
         parts["checks"] = orchestrator._gmn_tasks.contract(None, None).version
     if operation != "validate":
+        cache_use(cache, orchestrator.config.orchestrator.cache, tenant)  # else each row would fail
         beside |= {"cache": cache, "tenant": tenant}
         parts |= _asked(orchestrator, given)
     return Job(operation, given, beside, parts, carry)
@@ -104,13 +114,24 @@ def _asked(orchestrator: Orchestrator, given: Mapping[str, Any]) -> dict[str, st
     route = orchestrator._router.resolve(given.get("model"), given.get("provider"))
     known = orchestrator._router.deployments
     groups = known.routes.get(route, (route,))
-    models = dict.fromkeys(one.model for group in groups for one in known.of_group(group))
+    found = [one for group in groups for one in known.of_group(group)]
     settings = orchestrator.config.orchestrator.generation.model_dump(mode="json")
     return {
-        "route": f"{route}: {', '.join(models)}",
+        "route": f"{route}: {', '.join(dict.fromkeys(one.model for one in found))}",
+        **_sampling({**known.defaults, **one.params.value} for one in found),
         "templates": digest(dict(orchestrator.templates))[:12],
         "generation settings": digest({n: v for n, v in settings.items() if n not in _BESIDE})[:12],
     }
+
+
+def _sampling(deployments: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """How deployments say that answers are sampled; nothing where none says it."""
+    stated = [
+        without_secrets({n: v for n, v in one.items() if n in _SAMPLING}) for one in deployments
+    ]
+    if not any(stated):
+        return {}
+    return {"sampling": ", ".join(dict.fromkeys(json.dumps(s, sort_keys=True) for s in stated))}
 
 
 @dataclass(frozen=True)
@@ -163,6 +184,8 @@ class Batch:
             ):
                 async for given in found:
                     yield given
+                if isinstance(self.runner.engine, ProviderEngine) and not self.stop.why:
+                    await self.runner.engine.purchases.settled()
         finally:
             if isinstance(self.runner.engine, ProviderEngine):
                 await self.runner.engine.aclose()
@@ -193,6 +216,8 @@ def _most(
     if isinstance(engine, str) and engine not in _ENGINES:
         raise ValueError(f"{engine!r} is not an engine; use one of {', '.join(_ENGINES)}")
     if engine == "provider":
+        if concurrency is not None:
+            raise ValueError("concurrency is of live calls; for the engine provider say batch_size")
         most = USUAL_LINES if batch_size is None else batch_size
         if not 1 <= most <= MOST_LINES:
             raise ValueError(f"batch_size is {most}; a provider takes 1 to {MOST_LINES:,} lines")
@@ -231,7 +256,10 @@ def opened(
     bound = job_budget(budget) if budget else None
     kept = Journal(journal, job.parts)
     try:
-        taken, interrupted = kept.interrupted(is_paid=not is_bought)
+        if not is_bought:
+            refuse_to_pay_twice(kept)
+        is_kept = is_bought or isinstance(engine, KeepingEngine)  # elsewhere, with its bill
+        taken, interrupted = kept.interrupted(is_paid=not is_kept)
         if bound is not None:
             bound.taken = taken
         stop = Stop()
@@ -248,6 +276,6 @@ def opened(
         # Rows that wait for a batch hold their lines: no more are read ahead.
         runner = Runner(engine, kept, Limit(most, time.monotonic), stop, is_ordered=ordered,
                         ahead=most if is_bought else 0)  # fmt: skip
-        yield Batch(job, kept, runner, bound, 0 if is_bought else interrupted)
+        yield Batch(job, kept, runner, bound, 0 if is_kept else interrupted)
     finally:
         kept.close()

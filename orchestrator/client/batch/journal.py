@@ -7,6 +7,7 @@ row is written. The file is held by one process; a kill of it leaves nothing to 
 from __future__ import annotations
 
 import json
+import math
 import os
 import sqlite3
 import threading
@@ -40,7 +41,7 @@ CREATE TABLE IF NOT EXISTS paid (key TEXT PRIMARY KEY, body TEXT NOT NULL);
 """
 _OF_THIS_RUN = """
 PRAGMA temp_store = FILE;
-CREATE TEMP TABLE written (key TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TEMP TABLE written (key TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TEMP TABLE seen (key TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
 """
 _COUNT = """
@@ -83,7 +84,12 @@ class KnownRequest:
 
 
 class Journal:
-    """Requests and their answers. Blocks; threads take turns."""
+    """Requests and their answers. Blocks; threads take turns.
+
+    Attributes:
+        is_in_order: whether the rows that the output holds, and those that come after them, have
+            been read in the order in which they stand there.
+    """
 
     def __init__(self, path: Path | None, job: Mapping[str, str]) -> None:
         """Open or make the journal of a job; without `path` it lasts as long as the process.
@@ -93,6 +99,7 @@ class Journal:
         """
         self.path = path
         self._turn = threading.RLock()
+        self.is_in_order, self._last = True, -1.0  # place in the output of the row read last
         name = "" if path is None else str(path)  # "": a file that SQLite removes
         if path is not None:
             os.close(open_private(path, os.O_RDWR, is_named=True))
@@ -156,7 +163,10 @@ class Journal:
                 raise self._error("another process works on it", fix) from None
             if code == sqlite3.SQLITE_NOTADB:
                 raise self._error("it is not a journal", "Name another file.") from None
-            raise OSError(f"the journal {self.path} cannot be used: {error}") from error
+            way = ""
+            if code == sqlite3.SQLITE_CORRUPT:
+                way = ". Move it away; rows that the output holds are not asked again without it"
+            raise OSError(f"the journal {self.path} cannot be used: {error}{way}") from error
 
     def note(self, name: str, value: str | None = None) -> str | None:
         """What is noted under a name; with `value` it is noted. For engines: what they must know
@@ -218,7 +228,8 @@ class Journal:
         """Say which rows the output holds."""
         with self._errors_named():
             self._db.execute("BEGIN")
-            self._db.executemany("INSERT OR IGNORE INTO written VALUES (?)", ((k,) for k in keys))
+            rows = ((key, at) for at, key in enumerate(keys))
+            self._db.executemany("INSERT OR IGNORE INTO written VALUES (?, ?)", rows)
             self._db.execute("COMMIT")
 
     def step(
@@ -264,8 +275,11 @@ class Journal:
         if row.request is not None:
             (of_request,) = run(_COUNT, (f"request {row.request.key}",)).fetchone()
         key = f"{row.identity}-{n}"
-        if run("SELECT 1 FROM written WHERE key = ?", (key,)).fetchone():
+        if found := run("SELECT at FROM written WHERE key = ?", (key,)).fetchone():
+            self.is_in_order &= found[0] > self._last
+            self._last = found[0]
             return None
+        self._last = math.inf  # it comes after all of them
         return Numbered(row, key, of_request == 1)
 
     def _begin(self, key: str) -> KnownRequest:

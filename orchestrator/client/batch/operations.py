@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from orchestrator.cache.keys import digest
 from orchestrator.client.batch.paid import given_again, paid_answers, put_in_front
-from orchestrator.client.batch.rows import Row
+from orchestrator.client.batch.rows import Row, read_json
 from orchestrator.parsing.spelling import nearest
 from orchestrator.types.bill import Taken
 from orchestrator.types.diagnostics import Report
@@ -151,10 +151,11 @@ def prepared(row: Row, operation: str, *, shared: Mapping[str, Any], carry: bool
     operation does not know are copied into the row that is written; else they refuse the row.
     """
     about = OPERATIONS[operation]
-    data = {about.main: row.data} if isinstance(row.data, str) else row.data
+    given = dict(row.data) if isinstance(row.data, Mapping) else row.data
+    data = {about.main: given} if isinstance(given, str) else given
     try:
         json.dumps(data, allow_nan=False, default=repr)  # what has a digest and no JSON: NaN
-        identity = digest([row.data, row.fault])[:32]
+        identity = digest([given, row.fault])[:32]
         own, arguments = _divided(row, data, about, carry=carry)
         arguments = {**shared, **arguments}
         request = BatchRequest(digest([operation, arguments])[:32], operation, arguments)
@@ -189,6 +190,8 @@ def _divided(
     if not isinstance(data, Mapping):
         raise _Refused(f"the row is a {type(data).__name__}, expected a mapping or a str")
     stated = {name: value for name, value in data.items() if value is not None}
+    if isinstance(given := stated.get("constraints"), Mapping):  # columns of Parquet have them all
+        stated["constraints"] = {name: most for name, most in given.items() if most is not None}
     own = {"id": stated.pop("id")} if "id" in stated else {}
     if carry and (unknown := [name for name in stated if name not in about.known]):
         own["carried"] = {name: stated.pop(name) for name in unknown}
@@ -225,7 +228,7 @@ def _from_text(name: str, value: str) -> Any:
     if name not in _JSON_FIELDS:
         return value
     try:
-        return json.loads(value)
+        return read_json(value)
     except (ValueError, RecursionError) as error:
         if name == "expectations":  # one of them, in words
             return [value]
@@ -265,7 +268,8 @@ def _body(made: Any, bill: Bill) -> dict[str, Any]:
     if isinstance(made, Report):
         return {"valid": made.is_valid, "report": made.as_dict()}
     if isinstance(made, Answer):
-        body: dict[str, Any] = {"valid": True, "text": made.text, "finish": made.finish}
+        is_said = bool(made.text.strip())  # a refusal, or nothing, is not an answer
+        body: dict[str, Any] = {"valid": is_said, "text": made.text, "finish": made.finish}
         usage, cached = made.usage, made.cached
     else:
         assert isinstance(made, Generation)

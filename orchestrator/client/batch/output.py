@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import stat
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.types.errors import ConfigError
 from orchestrator.types.visible import json_text
@@ -32,9 +33,16 @@ def line_of(job: str, row: Numbered, status: str, body: str) -> str:
     """
     own = json_text({"line": row.row.line, **row.row.own}, default=str)[1:-1]
     shared = "" if row.is_first else ', "shared": true'
+    if not row.is_first:
+        body = json_text(unpaid(json.loads(body)))
     valid, _, rest = body[1:-1].partition(", ")
     begins = f'{_beginning(job)}{row.key}",{_MARK}{status}",{valid.replace(": ", ":")}'
     return f"{begins}, {own}{shared}, {rest}}}"
+
+
+def unpaid(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What is written of a row that asked what an earlier one did: that one shows what it cost."""
+    return {name: 0 if name in ("calls", "cost_usd") else part for name, part in body.items()}
 
 
 def _beginning(job: str) -> str:
@@ -83,15 +91,17 @@ class Output:
         Raises: ConfigError: it holds what this job did not write.
         """
         end = self.done = self.valid = self.failed = 0
+        is_open = False  # whether the last line is whole, but for its end
         with self.path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 if not line.startswith(self._start[: len(line)]) or (
                     line.endswith(b"\n") and not line.endswith(b"}\n")
                 ):
                     raise self._error(f"line {number} is not of this job")
-                if not line.endswith(b"\n"):
+                if not line.endswith(b"\n") and not _is_whole(line):
                     break
                 end += len(line)
+                is_open = not line.endswith(b"\n")
                 key, _, rest = line[len(self._start) :].partition(b'"')
                 is_failed = rest[1:].startswith(_FAILED.encode())
                 self.failed += is_failed
@@ -100,6 +110,8 @@ class Output:
                 yield key.decode("ascii", "replace")
         self._file.truncate(end)
         self._end = self._file.seek(end)
+        if is_open:
+            self._end += self._file.write(b"\n")
 
     def without_failed(self) -> None:
         """Replace it by a file without its failed rows, whole or not at all.
@@ -130,7 +142,13 @@ class Output:
         """Append lines.
 
         Raises: OSError: they cannot be written; the file ends with the last whole line before.
+            FileNotFoundError: it was removed or replaced since it was opened.
         """
+        if not (
+            self.path.exists() and os.path.samestat(self.path.stat(), os.fstat(self._file.fileno()))
+        ):
+            words = "it was removed, or another file put in its place, while rows were written"
+            raise FileNotFoundError(errno.ENOENT, words, str(self.path))
         raw = memoryview("".join(f"{line}\n" for line in lines).encode())
         done = 0
         try:
@@ -147,6 +165,13 @@ class Output:
         with contextlib.suppress(OSError):
             os.fsync(self._file.fileno())
         self._file.close()
+
+
+def _is_whole(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def row_of(line: str) -> Mapping[str, object]:

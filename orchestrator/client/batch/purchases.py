@@ -8,11 +8,12 @@ kill cut off between the last two is found at the provider by its mark.
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from orchestrator.client.batch.bought import BatchLine, Bought, OpenBatch, all_bought, key_of
 from orchestrator.routing.batches import ProviderBatches, batch_failed, results_in
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from orchestrator.models.deployment import Deployment
     from orchestrator.types.requests import Answer, WireAttempt
 
+T = TypeVar("T")
 _log = logger_of(__name__)
 #: What a provider takes in one file.
 MOST_LINES, MOST_BYTES = 50_000, 100_000_000
@@ -232,25 +234,35 @@ class Purchases:
         await self._note(made, state="void")
         await self._close(made, ())
 
+    async def _patiently(self, ask: Callable[[], Awaitable[T]], is_over: Callable[[T], bool]) -> T:
+        """What is read of a provider, once it is over; a reading that fails is repeated.
+
+        Raises: LLMError: it failed too often, or it is not there.
+        """
+        pause_s, failures = self.pause_s, 0
+        while True:
+            try:
+                if is_over(found := await ask()):
+                    return found
+            except LLMError as error:
+                failures += 1
+                if failures > _MOST_FAILURES or error.status in _GONE:
+                    raise
+            await self.sleep(pause_s)
+            pause_s = min(pause_s * _GROWTH, _LONGEST_PAUSE_S)
+
     async def _fetched(self, made: OpenBatch) -> dict[str, Any]:
         """Wait for a batch, read its answers, and put them on the bill.
 
         Raises: LLMError: they cannot be had, or the provider refused the batch.
         """
-        pause_s, failures, state = self.pause_s, 0, None
-        while state is None or not state.is_over:
-            if state is not None or failures:
-                await self.sleep(pause_s)
-                pause_s = min(pause_s * _GROWTH, _LONGEST_PAUSE_S)
-            try:
-                state = await made.provider.state(made.bought.batch)
-            except LLMError as error:
-                failures += 1
-                if failures > _MOST_FAILURES or error.status in _GONE:
-                    raise
+        name, provider = made.bought.batch, made.provider
+        state = await self._patiently(lambda: provider.state(name), lambda state: state.is_over)
         found: dict[str, Any] = {}
         for file in state.files:
-            found = await asyncio.to_thread(results_in, await made.provider.content(file)) | found
+            read = functools.partial(provider.content, file)
+            raw = await self._patiently(read, lambda raw: True)
+            found = await asyncio.to_thread(results_in, raw) | found
         found = {name: found[name] for name in made.bought.lines if name in found}
         if not found and state.status == "failed":
             await self._void(made)
@@ -304,6 +316,15 @@ class Purchases:
         finally:
             made.results.remove_done_callback(over)
         return found
+
+    async def settled(self) -> None:
+        """Fetch also what is bought for rows that are gone, so that it is on the bill.
+
+        Raises: LLMError: it cannot be had; ConfigError: as `of`.
+        """
+        for one in self.known:
+            if not one.state:
+                await self.answers(self.of(one.number))
 
     # -- leaving -----------------------------------------------------------------------------------
 

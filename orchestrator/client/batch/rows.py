@@ -12,6 +12,7 @@ import gzip
 import io
 import itertools
 import json
+import math
 import re
 import stat
 import sys
@@ -30,6 +31,7 @@ _STEP = 2**16
 _PARQUET_ROWS = 64
 _SUFFIXES = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
 _SEPARATOR = re.compile(r"sep=([,;\t|])\s*", re.IGNORECASE)  # Excel's, above the names
+_QUOTED = re.compile(r'"[^"]*"')
 _LONE = re.compile(r"[\ud800-\udfff\0]")
 _GZIP = b"\x1f\x8b"
 _ONCE = functools.partial(each_once, words="is there twice")
@@ -97,11 +99,13 @@ class RowFile:
             known = ", ".join(_SUFFIXES)
             fix = f"Name a file that ends in {known}, also with .gz, or - for JSON lines on stdin."
             raise ConfigError(self.name, f"rows in {suffix or 'a file without suffix'}", fix=fix)
-        if not self._is_regular or zipped:
+        if not self._is_regular:
             return
         begins = self._raw.read(2)
         self._raw.seek(0)
-        if begins == _GZIP:
+        if zipped and begins not in (_GZIP, b""):
+            raise ConfigError(self.name, "it is not compressed", fix="Take .gz off its name.")
+        if begins == _GZIP and not zipped:
             fix = "Give it a name that ends in .gz, or decompress it."
             raise ConfigError(self.name, "it is compressed", fix=fix)
         if begins in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
@@ -114,10 +118,12 @@ class RowFile:
         except ModuleNotFoundError as error:
             raise MissingExtraError("Reading Parquet", "parquet") from error
         try:
-            return pyarrow.parquet.ParquetFile(self._raw)
+            file = pyarrow.parquet.ParquetFile(self._raw)
         except (pyarrow.ArrowException, OSError) as error:
             fix = "Write it again, or name a file of JSON lines or CSV."
             raise ConfigError(self.name, f"is not Parquet: {error}", fix=fix) from None
+        _refuse_twice(self.name, file.schema_arrow.names)
+        return file
 
     def __iter__(self) -> Iterator[Row]:
         return self._rows
@@ -149,11 +155,46 @@ class RowFile:
     def _of_parquet(self, file: Any) -> Iterator[Row]:
         try:
             for batch in file.iter_batches(batch_size=_PARQUET_ROWS):
-                for data in batch.to_pylist():
+                for data, fault in _parquet_rows(_with_times_as_text(batch)):
                     self._rows_done += 1
-                    yield Row(self._rows_done, data)
+                    yield Row(self._rows_done, data, fault)
         except OSError as error:
             yield Row(self._rows_done + 1, "", f"the file is damaged from here on: {error}")
+
+
+def _with_times_as_text(batch: Any) -> Any:
+    """A batch of Arrow; what JSON has no form for, times and decimals, is text (ISO 8601)."""
+    import pyarrow  # noqa: PLC0415  it is there: the file is read with it
+
+    is_of = pyarrow.types
+    fields = [
+        field.with_type(pyarrow.string())
+        if any(test(field.type) for test in (is_of.is_timestamp, is_of.is_date, is_of.is_time,
+                                             is_of.is_decimal))
+        else field
+        for field in batch.schema
+    ]  # fmt: skip
+    return batch.cast(pyarrow.schema(fields))
+
+
+def _parquet_rows(batch: Any) -> Iterator[tuple[Any, str]]:
+    """The rows of a batch of Arrow, each with its fault or an empty str."""
+    try:
+        yield from ((data, "") for data in batch.to_pylist())
+    except ValueError as error:  # a time in a list that is more exact than Python's
+        if batch.num_rows == 1:
+            yield "", f"the row is not read: {error}"
+        else:
+            yield from (
+                row for n in range(batch.num_rows) for row in _parquet_rows(batch[n : n + 1])
+            )
+
+
+def _refuse_twice(place: str, names: list[str]) -> None:
+    """Raises: ConfigError: two columns have one name."""
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        problem = f"the column {twice!r} is there twice"
+        raise ConfigError(place, problem, fix="Give each column a name of its own.")
 
 
 def given_rows(rows: Iterable[Mapping[str, Any] | str]) -> Iterator[Row]:
@@ -192,7 +233,7 @@ def _json_row(number: int, raw: bytes) -> Row:
         words = f"the line is not UTF-8: byte {raw[error.start]:#04x} at {error.start}"
         return Row(number, raw.hex(), words)
     try:
-        data = json.loads(text, object_pairs_hook=_ONCE, parse_constant=_no_number)
+        data = read_json(text)
     except json.JSONDecodeError as error:
         if text in ("[", "{"):
             return Row(number, text, "the line is not JSON by itself; write each row on one line")
@@ -205,16 +246,29 @@ def _json_row(number: int, raw: bytes) -> Row:
     return Row(number, data)
 
 
+def read_json(text: str) -> Any:
+    """The value of a JSON text. Raises: ValueError, RecursionError: it is not JSON, which has each
+    key once and numbers that are finite."""
+    return json.loads(text, object_pairs_hook=_ONCE, parse_constant=_no_number, parse_float=_finite)
+
+
 def _no_number(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    if math.isinf(number := float(text)):
+        raise ValueError(f"{text} is more than a number of JSON can be read as")
+    return number
 
 
 def read_csv(text: io.TextIOWrapper, *, delimiter: str = "") -> Iterator[Row]:
     """Rows of CSV with a line of names; empty cells are not there, empty lines passed over.
 
-    Without `delimiter` it is what a first line ``sep=;`` says, else ``;`` where the names hold that
-    and no comma, else a comma. Columns at the end without a name, as spreadsheets write them, are
-    left out where they are empty. Bytes that are not UTF-8 are expected as lone surrogates.
+    Without `delimiter` it is what a first line ``sep=;`` says, else ``;`` or a tab where the names
+    hold that and no comma, else a comma. Columns at the end without a name, as spreadsheets write
+    them, are left out where they are empty. Bytes that are not UTF-8 are expected as lone
+    surrogates.
 
     Raises: ConfigError: a name is missing, there twice, or not UTF-8.
     """
@@ -224,7 +278,7 @@ def read_csv(text: io.TextIOWrapper, *, delimiter: str = "") -> Iterator[Row]:
         first = next(text, "")
         if said := _SEPARATOR.fullmatch(first):
             before, delimiter, first = 1, said[1], next(text, "")
-        between = delimiter or (";" if ";" in first and "," not in first else ",")
+        between = delimiter or _between(first)
         reader = csv.reader(itertools.chain([first], text), delimiter=between, strict=True)
         names = _csv_names(reader)
         lines_above, before = before, before + reader.line_num
@@ -241,6 +295,12 @@ def read_csv(text: io.TextIOWrapper, *, delimiter: str = "") -> Iterator[Row]:
             before = lines_above + reader.line_num
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         yield Row(before + 1, "", f"the compressed file is damaged from here on: {error}")
+
+
+def _between(names: str) -> str:
+    """What stands between the names of a line, as far as they are not in quotes."""
+    bare = _QUOTED.sub("", names)
+    return next((one for one in ",;\t" if one in bare), ",")
 
 
 def _csv_names(reader: Iterator[list[str]]) -> list[str]:
@@ -260,9 +320,7 @@ def _csv_names(reader: Iterator[list[str]]) -> list[str]:
         raise ConfigError("CSV", "the names of the columns are not UTF-8", fix=fix)
     if "" in names:
         raise ConfigError("CSV", "a column has no name", fix="Give each column a name of its own.")
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        problem = f"the column {twice!r} is there twice"
-        raise ConfigError("CSV", problem, fix="Give each column a name of its own.")
+    _refuse_twice("CSV", names)
     return names
 
 
