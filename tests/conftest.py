@@ -21,6 +21,11 @@ from tests.support.wire import WireServer
 for name in [name for name in os.environ if name.endswith("_API_KEY") or name == "LLM_PROVIDER"]:
     del os.environ[name]
 
+# Images of containers set this; each worker and each process of a test would then compile all of
+# the package again: an eighth of the time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 # Tests that import LiteLLM before we do must not send it for its price list.
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 
