@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import cache
 from typing import TYPE_CHECKING
 
 from orchestrator import __version__
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     Add = Callable[..., argparse.Action]  # an `add_argument`
 
 
+@cache
 def parser() -> argparse.ArgumentParser:
-    """The parser of the whole command line; builds it without importing any command's code."""
+    """The parser of the whole command line, one for the process; builds it without importing any command's code."""
     top = CommandParser(
         prog="orchestrator",
         description=ABOUT,

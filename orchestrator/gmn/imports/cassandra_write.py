@@ -84,7 +84,8 @@ def _checked(label: str) -> str:
 
 def _number(value: float) -> str:
     """The shortest digits that read back equal, with a digit on both sides of the point."""
-    return np.format_float_positional(value, trim="0")
+    digits = repr(float(value))
+    return np.format_float_positional(value, trim="0") if "e" in digits else digits
 
 
 def _row(values: Array) -> str:
