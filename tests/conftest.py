@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 from blockbuster import BlockBuster
+from hypothesis import settings
 
+from tests.support import examples
 from tests.support.redis import redis_server
 from tests.support.wire import WireServer
 
@@ -25,6 +27,8 @@ for name in [name for name in os.environ if name.endswith("_API_KEY") or name ==
 # the package again: an eighth of the time.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+settings.load_profile(examples.PROFILE)
 
 # Tests that import LiteLLM before we do must not send it for its price list.
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @cache
 def parser() -> argparse.ArgumentParser:
-    """The parser of the whole command line, one for the process; builds it without importing any command's code."""
+    """The parser of the whole command line, built once and without importing a command's code."""
     top = CommandParser(
         prog="orchestrator",
         description=ABOUT,
