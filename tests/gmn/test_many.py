@@ -82,7 +82,7 @@ def test_a_batch_is_as_its_episodes_alone(path: Path, change: str) -> None:
 
 #: The largest problem takes a second and a half for each step of these episodes.
 STEPS = [
-    *[pytest.param(path, 3 if path == LARGEST else 12, id=path.stem) for path in PROBLEMS],
+    *[pytest.param(path, 2 if path == LARGEST else 12, id=path.stem) for path in PROBLEMS],
     pytest.param(LARGEST, 12, id=f"{LARGEST.stem}-long", marks=pytest.mark.slow),
 ]
 
