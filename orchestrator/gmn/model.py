@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import unicodedata
 from functools import lru_cache, partial
@@ -59,8 +60,7 @@ class _Part(BaseModel):
 @lru_cache(maxsize=32)
 def _numbered(shape: tuple[int, ...]) -> tuple[str, ...]:
     if len(shape) == 2:
-        rows, columns = shape
-        return tuple(f"r{i}c{j}" for i in range(rows) for j in range(columns))
+        return tuple(f"r{i}c{j}" for i in range(shape[0]) for j in range(shape[1]))
     return tuple(map(str, range(shape[0])))
 
 
@@ -88,10 +88,7 @@ class Variable(_Part):
             return self.size
         if self.labels:
             return len(self.labels)
-        product = 1
-        for side in self.shape:
-            product *= side
-        return product if self.shape else 0
+        return math.prod(self.shape) if self.shape else 0
 
     @property
     def names(self) -> tuple[str, ...]:
