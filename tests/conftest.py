@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import os
 import socket
 import sys
-import tempfile
 from collections.abc import Awaitable, Iterator
 from pathlib import Path
 
@@ -122,11 +122,15 @@ def no_member_that_litellm_gives_up() -> Iterator[None]:
         assert dict(deprecated.DEPRECATED_ROUTER_MEMBER_USES) == {}
 
 
+_homes = itertools.count()
+
+
 @pytest.fixture(autouse=True)
 def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Config, cache and ledger of the tests are nobody's."""
     # pytest's own `mktemp` reads the names of all directories before it makes one.
-    home = Path(tempfile.mkdtemp(prefix="home", dir=tmp_path_factory.getbasetemp()))
+    home = tmp_path_factory.getbasetemp() / f"home{next(_homes)}"
+    home.mkdir()
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("ORCHESTRATOR_CACHE_DIR", str(home / "cache"))
     monkeypatch.delenv("ORCHESTRATOR_CONFIG", raising=False)

@@ -40,7 +40,7 @@ class Said:
     finish: str = "stop"
     refusal: str = ""
     counted: int | None = None
-    together: int | None = None
+    is_by_word: bool = False
 
     @property
     def tokens(self) -> int:
@@ -49,10 +49,10 @@ class Said:
 
     @property
     def words(self) -> list[str]:
-        """The parts of a stream: so many words in each. Each part takes time, so there are few."""
+        """The parts of a stream: few, as each takes LiteLLM a millisecond, or one for each word."""
         *before, last = self.text.split(" ")
         words = [*(f"{word} " for word in before), last]
-        step = self.together or math.ceil(len(words) / _MOST_PARTS)
+        step = 1 if self.is_by_word else math.ceil(len(words) / _MOST_PARTS)
         return ["".join(words[i : i + step]) for i in range(0, len(words), step)]
 
 

@@ -28,8 +28,6 @@ class Reply:
         stall_after: pause for good after this many parts of a stream.
         ends_after: close the connection in good order after this many parts of a stream.
         tokens: what the server says that the answer took; None: a quarter of its characters.
-        together: words in each part of a stream; None: so many that there are 20 parts at most, and
-            one where something happens after a part.
         until: what an answer waits for; a stream waits after its first part.
     """
 
@@ -50,16 +48,14 @@ class Reply:
     stall_after: int | None = None
     ends_after: int | None = None
     tokens: int | None = None
-    together: int | None = None
     until: threading.Event | None = None
 
     @property
     def said(self) -> Said:
         """The answer, before it is spelled; word by word where something happens between parts."""
         between = (self.cut_after, self.stall_after, self.ends_after, self.until)
-        is_by_word = self.trickle_s or any(one is not None for one in between)
-        together = self.together or (1 if is_by_word else None)
-        return Said(self.text, self.finish, self.refusal, self.tokens, together)
+        is_by_word = self.trickle_s > 0 or any(one is not None for one in between)
+        return Said(self.text, self.finish, self.refusal, self.tokens, is_by_word)
 
 
 @dataclass
