@@ -53,8 +53,8 @@ APART := not redis and not proxy and not pymdp and not install and not local_llm
 test: $(VENV)/.developed ## the test suite; COVERAGE=--cov measures its branch coverage
 	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow and $(APART)" $(COVERAGE)
 
-test-slow: $(VENV)/.developed ## what starts many processes, each of which loads LiteLLM
-	$(BIN)/python -m pytest -q -n 2 -m "slow and $(APART)" --no-cov
+test-slow: $(VENV)/.developed ## what takes long, and every property with all of its examples
+	EXAMPLES=all $(BIN)/python -m pytest -q -n 2 -m "(slow or hypothesis) and $(APART)" --no-cov
 
 check: $(VENV)/.developed ## format, lint, types, import layers, gates of shape
 	$(BIN)/ruff format --check .

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import os
 import socket
 import sys
-import tempfile
 from collections.abc import Awaitable, Iterator
 from pathlib import Path
 
 import pytest
 from blockbuster import BlockBuster
+from hypothesis import settings
 
+from tests.support import examples
 from tests.support.redis import redis_server
 from tests.support.wire import WireServer
 
 # Keys of whoever runs the tests must not decide what is tested.
 for name in [name for name in os.environ if name.endswith("_API_KEY") or name == "LLM_PROVIDER"]:
     del os.environ[name]
+
+# Images of containers set this; each worker and each process of a test would then compile all of
+# the package again: an eighth of the time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+settings.load_profile(examples.PROFILE)
 
 # Tests that import LiteLLM before we do must not send it for its price list.
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
@@ -113,11 +122,15 @@ def no_member_that_litellm_gives_up() -> Iterator[None]:
         assert dict(deprecated.DEPRECATED_ROUTER_MEMBER_USES) == {}
 
 
+_homes = itertools.count()
+
+
 @pytest.fixture(autouse=True)
 def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Config, cache and ledger of the tests are nobody's."""
     # pytest's own `mktemp` reads the names of all directories before it makes one.
-    home = Path(tempfile.mkdtemp(prefix="home", dir=tmp_path_factory.getbasetemp()))
+    home = tmp_path_factory.getbasetemp() / f"home{next(_homes)}"
+    home.mkdir()
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("ORCHESTRATOR_CACHE_DIR", str(home / "cache"))
     monkeypatch.delenv("ORCHESTRATOR_CONFIG", raising=False)

@@ -51,14 +51,8 @@ def parser(asked: str = "") -> argparse.ArgumentParser:
         made.add_argument("--json", action="store_true", help="print the result as JSON")
         return made
 
-    _generation(command)
-    _ask(command)
-    _batch(command)
-    _worker(command)
-    _documents(command)
-    _observation(command)
-    _maintenance(command)
-    _service(command)
+    for add in _FAMILIES:
+        add(command)
     return top
 
 
@@ -387,3 +381,8 @@ def _service(command: Command) -> None:
     add("--system", default="", metavar="TEXT", help="with direct: the system message")
     add("--idempotency-key", metavar="KEY", help="sent twice with it, a message is one turn")
     add("--timeout", type=seconds, default=300.0, metavar="S", help="seconds to wait")
+
+
+_FAMILIES = (
+    _generation, _ask, _batch, _worker, _documents, _observation, _maintenance, _service,
+)  # fmt: skip

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import unicodedata
-from functools import partial
+from functools import lru_cache, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -56,6 +57,13 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=True, defer_build=True)
 
 
+@lru_cache(maxsize=32)
+def _numbered(shape: tuple[int, ...]) -> tuple[str, ...]:
+    if len(shape) == 2:
+        return tuple(f"r{i}c{j}" for i in range(shape[0]) for j in range(shape[1]))
+    return tuple(map(str, range(shape[0])))
+
+
 class Variable(_Part):
     """A state factor, an observation modality or an action factor.
 
@@ -80,20 +88,14 @@ class Variable(_Part):
             return self.size
         if self.labels:
             return len(self.labels)
-        product = 1
-        for side in self.shape:
-            product *= side
-        return product if self.shape else 0
+        return math.prod(self.shape) if self.shape else 0
 
     @property
     def names(self) -> tuple[str, ...]:
         """One label per value: those given, else ``r{i}c{j}`` for a 2-D shape, else ``0..n-1``."""
         if self.labels:
             return self.labels
-        if len(self.shape) == 2:
-            rows, columns = self.shape
-            return tuple(f"r{i}c{j}" for i in range(rows) for j in range(columns))
-        return tuple(str(i) for i in range(self.n))
+        return _numbered(self.shape if len(self.shape) == 2 else (self.n,))
 
 
 class Move(_Part):

@@ -22,6 +22,7 @@ from orchestrator.agents.database import conversations, open_database, reading
 from orchestrator.agents.errors import DatabaseError, NotFoundError
 from orchestrator.agents.memory import Memory
 from orchestrator.cli.main import main
+from tests.support.examples import share_of
 
 _WORDS = ("\0", "\ud800", "a'; drop table turns; --", 'a"\\', "é" * 200, "\U0001f600" * 200, "%_")
 
@@ -119,7 +120,9 @@ def _pages(memory: Memory, size: int) -> Iterator[str]:
 
 
 @settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=share_of(20),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
     times=st.lists(st.sampled_from([0.0, 1.5, 1764173976.123457]), max_size=12),

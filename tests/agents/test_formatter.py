@@ -12,6 +12,7 @@ from orchestrator.agents.formatter import ConversationFormatter
 from orchestrator.agents.interaction import PastTurn
 from orchestrator.agents.persona import PersonaConfig
 from orchestrator.routing.prices import prompt_tokens
+from tests.support.examples import share_of
 
 _FORMATTER = ConversationFormatter()
 _PLAIN = PersonaConfig.model_validate({"id": "a", "name": "A", "style": {"markdown": "plain"}})
@@ -36,7 +37,7 @@ def test_plain_takes_headings_and_emphasis_and_nothing_else(text: str, plain: st
     assert _FORMATTER.format_answer(_PLAIN, text) == (text if plain is None else plain)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=share_of(300), deadline=None)
 @given(st.text("a_ `*#~\n1", max_size=60))
 def test_plain_twice_is_plain(text: str) -> None:
     once = _FORMATTER.format_answer(_PLAIN, text)
@@ -50,7 +51,7 @@ def test_a_hostile_answer_is_plain_within_seconds(unit: str) -> None:
     assert time.process_time() - began < 20
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=share_of(150), deadline=None)
 @given(
     said=st.lists(st.tuples(st.text(max_size=80), st.text(max_size=200)), max_size=12),
     block=st.text(max_size=100),

@@ -18,6 +18,7 @@ from orchestrator.agents.errors import NotFoundError
 from orchestrator.agents.persona import PersonaConfig
 from orchestrator.agents.personas import Personas, persona_from_file
 from orchestrator.config.paths import shipped
+from tests.support.examples import share_of
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 
@@ -132,7 +133,7 @@ def test_writers_and_readers_at_once_see_whole_personas(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a.yaml"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=share_of(60), deadline=None)
 @example(name="Zoë", tone="a\x85b", closing="\ufeff")
 @given(name=_TEXT.filter(lambda text: bool(text.strip())), tone=_TEXT, closing=_TEXT)
 def test_what_is_put_is_what_is_read(

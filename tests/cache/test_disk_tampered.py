@@ -23,6 +23,7 @@ from orchestrator.cache.disk import disk_store
 from orchestrator.cache.keys import LAYOUT, digest
 from orchestrator.cli.main import main
 from orchestrator.types.caching import CachePolicy
+from tests.support.examples import share_of
 
 pytestmark = pytest.mark.may_block
 Output = pytest.CaptureFixture[str]
@@ -108,7 +109,7 @@ JUNK = st.one_of(
 COLUMNS = ["key", "raw", "store_time", "expire_time", "tag", "size", "mode", "filename", "value"]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=share_of(15), deadline=None)
 @given(column=st.sampled_from(COLUMNS), value=JUNK, large=st.booleans())
 def test_no_value_of_any_column_is_an_exception(
     tmp_path_factory: pytest.TempPathFactory, column: str, value: object, large: bool

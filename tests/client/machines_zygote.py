@@ -16,7 +16,7 @@ from pathlib import Path
 from orchestrator.cli import batch, worker  # noqa: F401  loaded before the forks
 from orchestrator.cli.main import main
 from orchestrator.client.batch import worker as many  # noqa: F401
-from orchestrator.routing import _litellm
+from tests.client.batch_zygote import load_all
 
 
 def say(number: int) -> None:
@@ -36,7 +36,7 @@ def child(arguments: list[str], said: str, environment: dict[str, str]) -> None:
 
 
 def run() -> None:
-    _litellm.load()
+    load_all()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
     say(0)
     for line in sys.stdin:

@@ -24,6 +24,7 @@ from orchestrator.client.batch.source import AsyncSource, InlineSource, ThreadSo
 from orchestrator.types.bill import Taken
 from orchestrator.types.errors import BudgetExceededError, ConfigError
 from orchestrator.types.requests import Usage, WireAttempt
+from tests.support.examples import share_of
 
 JOB = {"operation": "generate"}
 ID = "0123456789abcdef"
@@ -160,7 +161,7 @@ ROWS = st.lists(
 
 
 @given(rows=ROWS, deaths=st.lists(st.integers(1, 25), max_size=6), most=st.integers(1, 4))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=share_of(60))
 def test_killed_anywhere_each_row_is_written_once_and_no_answer_is_paid_again(
     tmp_path_factory: pytest.TempPathFactory, rows: list[Any], deaths: list[int], most: int
 ) -> None:

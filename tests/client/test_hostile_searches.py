@@ -136,7 +136,7 @@ async def test_snippets_stay_in_their_lines(
 def obedient(asked: Asked) -> Reply:
     """A reader that obeys every page."""
     said = obeyed(Request(as_messages(asked.body["messages"]), "fast"))
-    return Reply(said, together=100)  # thousands of facts: LiteLLM takes a millisecond for a part
+    return Reply(said)
 
 
 @pytest.mark.parametrize("orders", PARTS)

@@ -15,6 +15,7 @@ from orchestrator.generation.gmn_contract import GMNContract, to_name_keyed_mode
 from orchestrator.generation.policy import rank
 from orchestrator.types.requests import Evaluation
 from tests.support.documents import GOOD, swapped, without
+from tests.support.examples import share_of
 
 
 class Room(BaseModel):
@@ -210,7 +211,7 @@ OPERATIONS = st.fixed_dictionaries(
 
 
 @pytest.mark.no_cover  # thousands of documents
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=share_of(100), deadline=None)
 @given(st.lists(st.lists(OPERATIONS, max_size=3) | VALUES, min_size=1, max_size=3),
        st.sampled_from(["\n", " Final: ", " or ", "```\n", "{"]))  # fmt: skip
 def test_no_answer_raises_and_what_fails_leaves_the_document(

@@ -29,6 +29,7 @@ from orchestrator.types.messages import LLMMessage, LLMRole
 from orchestrator.types.requests import Answer, Attempt, Evaluation, Generation, OutputMode, Request
 from orchestrator.types.run_context import RunContext
 from tests.support.documents import GOOD, swapped
+from tests.support.examples import share_of
 from tests.support.scripted import Scripted, said
 
 PROMPTS = Prompts(shipped("prompts", "templates"))
@@ -435,7 +436,7 @@ ANSWERS = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=share_of(150), deadline=None)
 @given(
     st.lists(
         st.tuples(ANSWERS, st.sampled_from(["stop", "length", "content_filter"])),
@@ -545,7 +546,7 @@ GMN_ANSWERS = st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=share_of(60), deadline=None)
 @given(
     script=st.lists(
         st.tuples(GMN_ANSWERS, st.sampled_from(["stop", "stop", "length", "content_filter"])),

@@ -26,6 +26,7 @@ from orchestrator.types.run_context import RunContext
 from tests.support.closed import Answering, at_random, by_key, is_closed, slots_of
 from tests.support.commitments import sentences
 from tests.support.documents import GOOD
+from tests.support.examples import share_of
 from tests.support.scripted import Scripted, said
 from tests.support.wire import Reply, WireServer, configured
 
@@ -55,7 +56,7 @@ async def asked_in_stages(
     )  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=share_of(40), deadline=None)
 @given(st.sampled_from(sentences()), st.integers(0, 2**32))
 async def test_whatever_a_model_answers_within_its_grammar_is_valid_and_runs(
     sentence: Any, seed: int
@@ -151,7 +152,7 @@ def test_articles_of_other_languages_are_no_choices(sentence: str, words: str) -
     assert set(read_sheet(sentence).words) == set(words.split())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=share_of(60), deadline=None)
 @given(st.text(max_size=80) | st.sampled_from(["[[[[", '{"kind": {"a": 1}}', '{"kind": null}']))
 def test_no_answer_chooses_what_is_not_offered(text: str) -> None:
     question = ClosedQuestion("kind", "Which?", {"kind": ("kind", ("changes", "hidden"))})

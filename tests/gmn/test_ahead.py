@@ -21,6 +21,7 @@ from orchestrator.gmn.engine.engine import Engine
 from orchestrator.gmn.engine.exact import OFTEN
 from orchestrator.types.work import allowance
 from tests.gmn.test_plans import whole_models
+from tests.support.examples import share_of
 
 LIBRARY = sorted((Path(__file__).parents[2] / "prompts" / "library").glob("*.gmn"))
 
@@ -48,7 +49,7 @@ def agree(model: Compiled, most: int) -> None:
         assert_allclose(Engine(model).plan_many(batch)[0], whole.plan_many(batch)[0], atol=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=share_of(40), deadline=None)
 @given(whole_models(), st.integers(1, 3), st.sampled_from([0, 30, 100]))
 def test_plans_by_tables_are_those_step_by_step(model: Compiled, steps: int, most: int) -> None:
     agree(looking(model, steps), most)
@@ -87,7 +88,7 @@ def test_without_information_nothing_is_left_of_what_was_made_with_it() -> None:
     assert_allclose(found, quiet.plan_many(batch)[0], atol=1e-12)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=share_of(30), deadline=None)
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 300))
 def test_a_product_in_tiles_is_the_product(rows: int, states: int, columns: int) -> None:
     rng = np.random.default_rng(rows)

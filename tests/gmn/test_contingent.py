@@ -25,6 +25,7 @@ from orchestrator.types.errors import GMNError
 from tests.gmn.test_exact import bayes, models, moved, prior, seen_chance
 from tests.gmn.test_plans import lasting, outcomes, step_worth, whole_models
 from tests.support.documents import swapped
+from tests.support.examples import share_of
 
 if TYPE_CHECKING:
     from tests.gmn.test_plans import Joint
@@ -61,7 +62,7 @@ def best(model: Compiled, joint: Joint, horizon: int) -> list[float]:
     return values
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=share_of(30), deadline=None)
 @given(whole_models().filter(lambda m: len(m.states) < 3), st.integers(1, 2))
 def test_a_contingent_plan_is_worth_its_definition(model: Compiled, horizon: int) -> None:
     model = branching(model, horizon)
@@ -78,7 +79,7 @@ def test_a_contingent_plan_is_worth_its_definition(model: Compiled, horizon: int
     np.testing.assert_allclose(found, wanted, atol=50 * 27 * contingent.NEGLIGIBLE)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=share_of(15), deadline=None)
 @given(whole_models().filter(lambda m: len(m.states) < 3 and len(m.observations) < 2))
 def test_so_it_is_at_the_third_step(model: Compiled) -> None:
     model = branching(model, 3)
@@ -87,7 +88,7 @@ def test_so_it_is_at_the_third_step(model: Compiled) -> None:
     np.testing.assert_allclose(found, wanted, atol=50 * 27 * contingent.NEGLIGIBLE)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=share_of(20), deadline=None)
 @given(models())
 def test_to_branch_is_never_worth_less_than_a_fixed_plan(model: Compiled) -> None:
     engine = Engine(dataclasses.replace(model, info_gain=False))
@@ -169,7 +170,7 @@ def test_the_tiger_is_at_least_95_per_cent_of_its_optimum(horizon: int) -> None:
     assert discounted_return(tiger(horizon)) >= 0.95 * 19.37
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=share_of(20), deadline=None)
 @given(whole_models().filter(lambda m: len(m.states) < 3), st.integers(1, 3), st.booleans())
 def test_what_is_passed_over_changes_nothing(model: Compiled, horizon: int, curious: bool) -> None:
     model = dataclasses.replace(branching(model, horizon), info_gain=curious)

@@ -27,6 +27,7 @@ from orchestrator.gmn.formats.write import write_text
 from orchestrator.gmn.model import Variable
 from orchestrator.gmn.validate import validate
 from orchestrator.types.errors import GMNError
+from tests.support.examples import share_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -185,7 +186,7 @@ def models(draw: st.DrawFn) -> Compiled:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=share_of(60), deadline=None)
 @given(models(), st.integers(0, 1000))
 def test_filtering_is_bayes_rule_on_the_whole_joint(model: Compiled, seed: int) -> None:
     engine, rng = Engine(model), np.random.default_rng(seed)
@@ -202,7 +203,7 @@ def test_filtering_is_bayes_rule_on_the_whole_joint(model: Compiled, seed: int) 
         beliefs, joint = engine.predict(found.beliefs, action), moved(model, joint, action)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=share_of(60), deadline=None)
 @given(models())
 def test_expected_free_energy_is_its_definition_on_the_whole_joint(model: Compiled) -> None:
     engine = Engine(model)
@@ -226,7 +227,7 @@ def test_every_curated_model_believes_what_bayes_rule_says(name: str) -> None:
         beliefs, joint = engine.predict(held, action), moved(model, joint, action)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=share_of(60), deadline=None)
 @given(models())
 def test_moving_factor_by_factor_is_moving_the_joint(model: Compiled) -> None:
     for part in parts_of(model):
@@ -237,7 +238,7 @@ def test_moving_factor_by_factor_is_moving_the_joint(model: Compiled) -> None:
             assert_allclose(exact._moved(start[None], list(action))[0], dense, atol=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=share_of(60), deadline=None)
 @given(models())
 def test_factors_that_never_meet_are_apart(model: Compiled) -> None:
     parts = parts_of(model)
@@ -250,7 +251,7 @@ def test_factors_that_never_meet_are_apart(model: Compiled) -> None:
         assert part.numbers >= part.states
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=share_of(40), deadline=None)
 @given(models(), st.integers(0, 1000))
 def test_each_sweep_lowers_the_free_energy_until_nothing_moves(model: Compiled, seed: int) -> None:
     seen = World(model, np.random.default_rng(seed)).observe()

@@ -20,6 +20,7 @@ from orchestrator.gmn.learning.learn import _chi_square_tail, _p_value, learn
 from orchestrator.gmn.learning.smoothing import Log, fit, smooth
 from orchestrator.gmn.validate import validate
 from tests.gmn.test_exact import every, models, moved_chance, prior, seen_chance
+from tests.support.examples import share_of
 
 
 def played(
@@ -56,7 +57,7 @@ def goes_on(model: Compiled, state: tuple[int, ...]) -> bool:
     return not any(ends[label] for ends, label in zip(model.terminal, state, strict=False))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=share_of(40), deadline=None)
 @given(ending(), st.integers(0, 1000))
 def test_a_log_is_explained_as_the_sum_over_every_path_says(model: Compiled, seed: int) -> None:
     log = played(model, 3, seed)
@@ -93,7 +94,7 @@ def test_a_log_is_explained_as_the_sum_over_every_path_says(model: Compiled, see
         assert_allclose(found.counts[one], counts / total, atol=1e-9)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=share_of(20), deadline=None)
 @given(models(), st.integers(0, 1000), st.sampled_from([0.1, 1.0, 20.0]))
 def test_no_pass_over_a_log_lowers_its_penalised_likelihood(
     model: Compiled, seed: int, concentration: float
@@ -110,7 +111,7 @@ def test_no_pass_over_a_log_lowers_its_penalised_likelihood(
         assert_allclose(after.sum(axis=0), 1.0)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=share_of(40), deadline=None)
 @given(ending(), st.integers(0, 1000))
 def test_an_agent_counts_what_the_filtering_posterior_expects(model: Compiled, seed: int) -> None:
     log = played(model, 2, seed)

@@ -23,6 +23,7 @@ from orchestrator.gmn.limits import HARD_LIMITS
 from orchestrator.gmn.validate import validate
 from orchestrator.types.errors import GMNError
 from tests.gmn.test_exact import models
+from tests.support.examples import share_of
 
 ROOT = Path(__file__).parent.parent.parent
 CURATED = sorted((ROOT / "prompts" / "library").glob("*.gmn"))
@@ -81,7 +82,7 @@ def test_a_batch_is_as_its_episodes_alone(path: Path, change: str) -> None:
 
 #: The largest problem takes a second and a half for each step of these episodes.
 STEPS = [
-    *[pytest.param(path, 3 if path == LARGEST else 12, id=path.stem) for path in PROBLEMS],
+    *[pytest.param(path, 2 if path == LARGEST else 12, id=path.stem) for path in PROBLEMS],
     pytest.param(LARGEST, 12, id=f"{LARGEST.stem}-long", marks=pytest.mark.slow),
 ]
 
@@ -93,7 +94,7 @@ def test_a_batch_with_ends_and_utilities_of_acts_is_as_its_episodes_alone(
     assert_as_alone(model_of(path), steps=steps, episodes=3)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=share_of(30), deadline=None)
 @given(models())
 def test_a_batch_of_any_model_is_as_its_episodes_alone(model: Compiled) -> None:
     assert_as_alone(model, steps=4, episodes=5)

@@ -12,13 +12,16 @@ from orchestrator.gmn.formats import write_json, write_text
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import RepairMode, validate
 from tests.support.documents import GOOD
+from tests.support.examples import share_of
 
 SPEC = validate(GOOD).spec
 assert SPEC is not None
 STEMS = ("state", "level", "active", "reachable", "typical", "known", "left", "min", "max", "able")
 NEGATED = ("in", "un", "non", "not_", "anti", "a", "de", "dis", "im", "ir", "no_")
 OPPOSITE = {"left": "right", "min": "max", "max": "min"}
-MANY = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MANY = settings(
+    max_examples=share_of(60), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 
 
 @st.composite

@@ -16,6 +16,7 @@ from orchestrator.gmn.optimum import optimal
 from orchestrator.gmn.optimum.optimal import by_chance, optimum
 from orchestrator.types.errors import GMNError
 from orchestrator.types.work import TooMuchWork, allowance
+from tests.support.examples import share_of
 from tests.support.models import Sizes, compiled, table, tiny
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def few_trees(model: Compiled, steps: int) -> bool:
     return bool(actions ** sum(kinds**n for n in range(1, steps + 1)) <= 100)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=share_of(30), deadline=None)
 @given(tiny(), st.integers(1, 2))
 def test_no_policy_tree_is_better_and_one_is_as_good(model: Compiled, steps: int) -> None:
     steps = steps if few_trees(model, steps) else 1
@@ -123,7 +124,7 @@ def test_no_policy_tree_is_better_and_one_is_as_good(model: Compiled, steps: int
         assert found.value == pytest.approx(best_of_all_policies(model, steps), abs=1e-9)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=share_of(20), deadline=None)
 @given(tiny(), st.integers(1, 6))
 def test_where_the_tree_is_too_large_the_value_lies_between_the_bounds(
     model: Compiled, steps: int
@@ -133,7 +134,7 @@ def test_where_the_tree_is_too_large_the_value_lies_between_the_bounds(
     assert bounds.value == bounds.lower
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=share_of(20), deadline=None)
 @given(tiny(), st.integers(1, 2))
 def test_chance_is_the_mean_over_all_choices(model: Compiled, steps: int) -> None:
     actions = list(every([u.n for u in model.actions]))
@@ -150,7 +151,7 @@ def test_chance_is_the_mean_over_all_choices(model: Compiled, steps: int) -> Non
 
 
 @given(st.integers(0, 10**6), st.sampled_from([0.95, 0.5]), st.integers(1, 12))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=share_of(30), deadline=None)
 def test_a_fully_observed_model_is_worth_what_value_iteration_says(
     seed: int, discount: float, steps: int
 ) -> None:

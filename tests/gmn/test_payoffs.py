@@ -15,6 +15,7 @@ from orchestrator.gmn.model import Condition, GMNSpec, Payoff, Preference
 from orchestrator.gmn.validate import validate
 from orchestrator.types.errors import GMNError
 from tests.support.documents import GOOD, SHARED, plus, swapped
+from tests.support.examples import share_of
 from tests.support.specs import valid_specs
 from tests.support.verdicts import errors, runs
 
@@ -283,7 +284,7 @@ def test_utilities_beyond_a_float_are_refused() -> None:
     assert ("GMN901", "") in errors(validate(text))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=share_of(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(valid_specs(), st.data())
 def test_rules_come_to_what_they_say(spec: GMNSpec, data: st.DataObject) -> None:
     ruled = [p for p in spec.preferences if p.rules and p.given]
@@ -323,7 +324,7 @@ TIGER_JSON = write_json(runs(TIGER)[0])
 PLACES = ("on", "given", "rules", "terminal", "discount", "selection", "learn", "concentration")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=share_of(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(PLACES), odd, min_size=1, max_size=3))
 def test_whatever_stands_there_is_a_verdict_and_what_is_accepted_reads_back_equal(
     said: dict[str, object],

@@ -18,6 +18,7 @@ from orchestrator.gmn.engine.account import account
 from orchestrator.gmn.engine.engine import Engine
 from orchestrator.gmn.model import Variable
 from tests.gmn.test_exact import distributions, every, models, moved, prior, seen_chance
+from tests.support.examples import share_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,7 +121,7 @@ def worths(model: Compiled, policy: NDArray[np.int64]) -> list[tuple[float, floa
     return made
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=share_of(60), deadline=None)
 @given(whole_models())
 def test_a_plan_is_worth_its_definition_step_by_step(model: Compiled) -> None:
     engine = Engine(model)
@@ -163,7 +164,7 @@ def ending_apart(draw: st.DrawFn) -> Compiled:
     )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=share_of(15), deadline=None)
 @given(ending_apart())
 def test_an_end_of_one_part_ends_the_other(model: Compiled) -> None:
     engine = Engine(model)
@@ -173,7 +174,7 @@ def test_an_end_of_one_part_ends_the_other(model: Compiled) -> None:
         assert value == pytest.approx(sum(map(sum, worths(model, policy))), abs=1e-8)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=share_of(30), deadline=None)
 @given(whole_models())
 def test_by_mean_field_a_plan_is_worth_the_sum_of_its_account(model: Compiled) -> None:
     engine = Engine(model, inference="mean_field")
@@ -184,7 +185,7 @@ def test_by_mean_field_a_plan_is_worth_the_sum_of_its_account(model: Compiled) -
         assert neg_efe[index] == pytest.approx(total, abs=1e-8)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=share_of(30), deadline=None)
 @given(whole_models())
 def test_an_account_says_what_is_expected_to_be_seen(model: Compiled) -> None:
     engine = Engine(model)

@@ -21,6 +21,7 @@ from orchestrator.gmn.tables import expand, variables_of
 from orchestrator.gmn.validate import validate
 from orchestrator.types.errors import GMNError
 from orchestrator.types.work import TooMuchWork, allowance
+from tests.support.examples import share_of
 
 MOVES = "moves: {up: [-1, 0], down: [1, 0], left: [0, -1], right: [0, 1], stay: [0, 0]}"
 
@@ -85,7 +86,7 @@ def rules(draw: st.DrawFn) -> str:
     return f"rules: [{', '.join(made)}] boundary: {edge}{noise}"
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=share_of(12), deadline=None)
 @given(rules(), st.integers(0, 10**6))
 def test_what_is_kept_of_random_rules_is_the_expanded_table(table: str, seed: int) -> None:
     text = document(7, table)

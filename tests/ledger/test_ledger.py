@@ -21,6 +21,7 @@ from orchestrator.ledger.ledger import Ledger, lines_of, runs_of
 from orchestrator.types.diagnostics import Diagnostic, Report, Severity
 from orchestrator.types.messages import LLMMessage, LLMRole
 from orchestrator.types.requests import Answer, Attempt, Evaluation, Request, Usage, WireAttempt
+from tests.support.examples import share_of
 
 SECRET = "the-words-of-the-user"
 PAID = WireAttempt("d", "openai", "m", "answered", 200, 0.1, Usage(10, 5), 0.02)
@@ -259,7 +260,7 @@ file.append("a", b'{{"n": 3}}')
     assert [line["n"] for line in jsonlines.read([tmp_path / "a"])] == [1, 3]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=share_of(60), deadline=None)
 @given(st.lists(st.binary(max_size=9).filter(lambda raw: b"\n" not in raw)), st.booleans())
 def test_a_file_is_read_from_its_end_as_from_its_beginning(
     lines: list[bytes], is_ended: bool

@@ -29,6 +29,7 @@ from orchestrator.ledger.sums import Sums
 from orchestrator.ledger.usage import BYS, By
 from orchestrator.types.requests import Usage, WireAttempt
 from tests.support.adding import sums
+from tests.support.examples import share_of
 
 SENT = WireAttempt(
     "d", "acme", "m", "unfinished", usage=Usage(12, 100), cost_usd=0.5, estimated=True
@@ -95,7 +96,7 @@ def step(ledger: Ledger, entries: dict[int, LedgerEntry], what: str, number: int
 STEPS = ("next", "send", "end", "give up", "hit", "close", "late", "look")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=share_of(60), deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 3)), max_size=40))
 def test_kept_sums_are_those_of_the_lines_at_every_moment(steps: list[tuple[str, int]]) -> None:
     entries: dict[int, LedgerEntry] = {}

@@ -26,6 +26,7 @@ from orchestrator.models.lifecycle import LLMRuntimeConfig
 from orchestrator.models.profiles import LLMCapabilities
 from orchestrator.models.retirement import retirement_of
 from orchestrator.models.table import entry_of, shipped_table
+from tests.support.examples import share_of
 from tests.support.wire import SECRET
 
 
@@ -392,7 +393,7 @@ def test_a_probe_counts_where_the_address_comes_from_the_environment(tmp_path: P
 WORDS = st.text("abcdefgh-._1", min_size=1, max_size=8)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=share_of(60), deadline=None)
 @given(
     models=st.lists(
         st.tuples(

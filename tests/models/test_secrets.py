@@ -14,6 +14,7 @@ from orchestrator.config.settings import Config
 from orchestrator.generation.evaluation.finetune import examples_of
 from orchestrator.models.secrets import SHORTEST, Secrets, secret_values, secrets_of
 from orchestrator.routing.translate import cleaned
+from tests.support.examples import share_of
 
 LETTERS = string.ascii_letters + string.digits + "-_+/=."
 SECRET = st.text(LETTERS, min_size=SHORTEST, max_size=60).filter(
@@ -23,7 +24,7 @@ SECRET = st.text(LETTERS, min_size=SHORTEST, max_size=60).filter(
 PLAIN = st.text(st.characters(exclude_categories=["Nd", "Cs"]), max_size=200)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=share_of(50), deadline=None)
 @given(before=st.text(max_size=50), secret=SECRET, after=st.text(max_size=50))
 def test_a_secret_is_gone_whatever_stands_around_it(before: str, secret: str, after: str) -> None:
     assume(not any(secret in name for name in ("anthropic", "huggingface", "openrouter")))
@@ -32,7 +33,7 @@ def test_a_secret_is_gone_whatever_stands_around_it(before: str, secret: str, af
     assert count >= 1
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=share_of(50), deadline=None)
 @given(PLAIN, st.lists(SECRET, max_size=3))
 def test_text_without_a_secret_is_unchanged(text: str, secrets: list[str]) -> None:
     assume(not any(secret in text for secret in secrets))
@@ -49,7 +50,7 @@ KEYS = [
 ]  # fmt: skip
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=share_of(50), deadline=None)
 @given(before=st.text(" \n\t\"'=:,({[<", min_size=0, max_size=5), key=st.sampled_from(KEYS))
 def test_what_has_the_form_of_a_known_key_goes_without_being_configured(
     before: str, key: str
@@ -147,7 +148,7 @@ def test_an_export_leaves_the_names_of_providers_and_models() -> None:
     assert (made.provenance[0]["provider"], made.provenance[0]["model"]) == ("xai", "my-secret-1")
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=share_of(50), deadline=None)
 @given(secret=SECRET, words=st.text(max_size=80))
 def test_a_recording_and_its_name_hold_no_secret(
     secret: str, words: str, tmp_path_factory: pytest.TempPathFactory
@@ -170,7 +171,7 @@ def test_a_recording_and_its_name_hold_no_secret(
     )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=share_of(50), deadline=None)
 @given(words=st.text(max_size=200))
 def test_a_recordings_name_is_a_slug_and_a_digest_whatever_was_asked(
     words: str, tmp_path_factory: pytest.TempPathFactory

@@ -15,6 +15,7 @@ from orchestrator.models.known import KnownFacts
 from orchestrator.models.profiles import LLMProfile, ModelFamily
 from orchestrator.models.retirement import today_utc
 from orchestrator.models.wishes import Shelf, Wish, wish_of
+from tests.support.examples import share_of
 
 
 @cache
@@ -43,7 +44,7 @@ def key(one: LLMProfile, order: str) -> Any:
     return {"name": one.name, "cost": cost, "context": window, "": 0}[order]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=share_of(150), deadline=None)
 @given(
     wanted=st.fixed_dictionaries(
         {},

@@ -18,6 +18,7 @@ from orchestrator.gmn.request.inferred import inferred_from
 from orchestrator.gmn.rules import labels_matching
 from orchestrator.gmn.validate import Validation, validate
 from tests.support.documents import GOOD, swapped
+from tests.support.examples import share_of
 
 COMPOSED, APART = "caf\u00e9", "cafe\u0301"
 
@@ -182,7 +183,7 @@ def test_the_command_line_shows_code_points(
     assert "GMN123 warning" in capsys.readouterr().out
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=share_of(100))
 @given(st.lists(st.text(max_size=6), min_size=1, max_size=5))
 def test_labels_are_always_composed_and_never_lost(labels: list[str]) -> None:
     made = Variable(name="x", labels=tuple(labels))

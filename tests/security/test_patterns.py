@@ -71,9 +71,14 @@ def test_every_pattern_of_the_package_is_found() -> None:
     assert set(made_later) == MADE_LATER
 
 
+#: Of the texts that are made for a pattern, each third by default.
+EVERY = pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.slow)])
+
+
+@EVERY
 @pytest.mark.parametrize("part", range(2))
-def test_no_pattern_takes_longer_than_the_length_of_a_text_allows(part: int) -> None:
-    slow = [slow_on(one.compiled, one.run) for one in known()[0][part::2]]
+def test_no_pattern_takes_longer_than_the_length_of_a_text_allows(part: int, every: int) -> None:
+    slow = [slow_on(one.compiled, one.run, every=every) for one in known()[0][part::2]]
     assert not any(slow), [one for one in slow if one]
 
 
@@ -81,7 +86,8 @@ def _all_pieces(one: Scanner, text: str) -> int:
     return sum(1 for _ in one.pieces(text))
 
 
-def test_no_scanner_takes_longer_than_the_length_of_a_text_allows() -> None:
+@EVERY
+def test_no_scanner_takes_longer_than_the_length_of_a_text_allows(every: int) -> None:
     scanners = [
         (f"{module.__name__}.{name}", made)
         for module, _ in hostile.trees()
@@ -90,7 +96,7 @@ def test_no_scanner_takes_longer_than_the_length_of_a_text_allows() -> None:
     ]
     assert len(scanners) >= 6
     for name, one in scanners:
-        slow = slow_on(one.pattern(), partial(_all_pieces, one), in_c=False)
+        slow = slow_on(one.pattern(), partial(_all_pieces, one), in_c=False, every=every)
         assert not slow, (name, slow)
 
 

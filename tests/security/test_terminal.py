@@ -33,6 +33,7 @@ from orchestrator.types.diagnostics import Diagnostic, Severity
 from orchestrator.types.errors import ConfigError
 from orchestrator.types.visible import HIDDEN, json_text, logger_of, visible
 from tests.support.documents import GOOD
+from tests.support.examples import share_of
 from tests.support.wire import Reply, WireServer, configured, for_commands
 
 Raw = pytest.CaptureFixture[bytes]
@@ -473,7 +474,7 @@ def test_comments_of_a_document_are_shown_as_what_they_hold() -> None:
     assert write_text(spec, comments_of(read(made).places)) == made
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=share_of(50))
 @given(st.text(st.characters()))
 def test_what_is_shown_holds_nothing_hidden_and_stays_as_it_is(text: str) -> None:
     for lines in (True, False):
@@ -483,7 +484,7 @@ def test_what_is_shown_holds_nothing_hidden_and_stays_as_it_is(text: str) -> Non
     assert "\n" not in visible(text)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=share_of(50))
 @given(st.dictionaries(st.text(), st.text()))
 def test_json_reads_back_equal_and_holds_nothing_hidden(value: dict[str, str]) -> None:
     text = json_text(value, indent=1)
@@ -491,7 +492,7 @@ def test_json_reads_back_equal_and_holds_nothing_hidden(value: dict[str, str]) -
     assert json.loads(text) == value
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=share_of(50))
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.text(max_size=5))
 def test_written_documents_read_back_equal_and_hold_nothing_hidden(said: str, label: str) -> None:
     spec = validate(GOOD).spec

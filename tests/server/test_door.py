@@ -380,8 +380,9 @@ def test_a_persona_whose_file_cannot_be_changed_is_a_503(running: Served) -> Non
 
 
 def test_a_message_sent_again_is_answered_by_who_was_asked_though_it_is_gone(
-    running: Served,
+    running: Served, wire: WireServer
 ) -> None:
+    wire.plan("chat", "yes")
     with running.client() as http:
         bob = {"id": "bob", "name": "Bob", "style": {"opening": "Bob: "}}
         http.put("/api/personas/bob", json=bob)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from orchestrator.agents.interaction import Interaction
 from orchestrator.agents.live import LiveTurn
 from orchestrator.server import agui
+from tests.support.examples import share_of
 
 TURN = "0" * 8 + "-0000" * 3 + "-" + "0" * 12
 PIECES = st.lists(st.text(min_size=1, max_size=4), max_size=8)
@@ -96,7 +97,7 @@ def test_the_same_answer_goes_on_after_every_cut_point(parts: list[str]) -> None
     asyncio.run(check())
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=share_of(300))
 @given(st.lists(PIECES, min_size=2, max_size=4), st.lists(st.integers(1, 12), min_size=3,
                                                           max_size=3))  # fmt: skip
 def test_another_answer_begins_again_and_is_never_mixed(

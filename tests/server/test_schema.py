@@ -27,7 +27,7 @@ def keyed(wire_server: WireServer, tmp_path_factory: pytest.TempPathFactory) -> 
         yield made
 
 
-@pytest.mark.parametrize("examples", [3, pytest.param(12, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [2, pytest.param(12, marks=pytest.mark.slow)])
 def test_no_request_of_the_document_and_none_beside_it_is_a_fault(
     wire: WireServer, keyed: Served, examples: int
 ) -> None:

@@ -28,7 +28,6 @@ class Reply:
         stall_after: pause for good after this many parts of a stream.
         ends_after: close the connection in good order after this many parts of a stream.
         tokens: what the server says that the answer took; None: a quarter of its characters.
-        together: words in each part of a stream.
         until: what an answer waits for; a stream waits after its first part.
     """
 
@@ -49,13 +48,14 @@ class Reply:
     stall_after: int | None = None
     ends_after: int | None = None
     tokens: int | None = None
-    together: int = 1
     until: threading.Event | None = None
 
     @property
     def said(self) -> Said:
-        """The answer, before it is spelled."""
-        return Said(self.text, self.finish, self.refusal, self.tokens, self.together)
+        """The answer, before it is spelled; word by word where something happens between parts."""
+        between = (self.cut_after, self.stall_after, self.ends_after, self.until)
+        is_by_word = self.trickle_s > 0 or any(one is not None for one in between)
+        return Said(self.text, self.finish, self.refusal, self.tokens, is_by_word)
 
 
 @dataclass

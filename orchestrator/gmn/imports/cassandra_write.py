@@ -84,7 +84,7 @@ def _checked(label: str) -> str:
 
 def _number(value: float) -> str:
     """The shortest digits that read back equal, with a digit on both sides of the point."""
-    return np.format_float_positional(value, trim="0")
+    return s if "e" not in (s := repr(value)) else np.format_float_positional(value, trim="0")
 
 
 def _row(values: Array) -> str:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.generation.search.need import need
+from tests.support.examples import share_of
 
 TODAY = datetime.date(2026, 11, 26)
 ROWS = [
@@ -73,7 +74,7 @@ def test_a_year_counts_from_the_last_one_on() -> None:
     assert not need(asked, datetime.date(2035, 1, 1)).is_needed
 
 
-@settings(max_examples=30, deadline=None)  # each of them is long
+@settings(max_examples=share_of(30), deadline=None)  # each of them is long
 @given(st.text(max_size=3000))
 def test_any_text_gets_an_answer_with_a_reason(text: str) -> None:
     found = need(text, TODAY)

@@ -17,10 +17,13 @@ from orchestrator.gmn.formats import coerce, read, write_json, write_text
 from orchestrator.gmn.formats.schema import as_schema_asks, strict_schema
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
+from tests.support.examples import share_of
 from tests.support.specs import valid_specs
 
 STRICT = jsonschema.Draft202012Validator(strict_schema())
-FEW = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(
+    max_examples=share_of(30), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 
 
 def again(text: str) -> GMNSpec | None:
@@ -101,7 +104,7 @@ def test_compiled_arrays_read_back_as_the_same_model(spec: GMNSpec) -> None:
         np.testing.assert_allclose(ours, theirs)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=share_of(60), deadline=None)
 @given(st.binary(max_size=400) | st.text(max_size=400).map(str.encode))
 def test_any_bytes_at_all_give_a_verdict(source: bytes) -> None:
     report = validate(source).report
@@ -119,7 +122,7 @@ json_values = st.recursive(
 SECTIONS = st.sampled_from([*GMNSpec.model_fields, "nodes", "A", "B", "parameters"])
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=share_of(80), deadline=None)
 @given(st.dictionaries(SECTIONS, json_values, max_size=6))
 def test_any_json_in_any_section_gives_a_verdict(tree: dict[str, object]) -> None:
     validate(tree)

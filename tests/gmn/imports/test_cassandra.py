@@ -20,6 +20,7 @@ from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.optimum.optimal import optimum
 from orchestrator.gmn.validate import validate
 from orchestrator.types.errors import GMNError
+from tests.support.examples import share_of
 from tests.support.pomdp_file import strictly
 from tests.support.specs import valid_specs
 
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
     from orchestrator.types.diagnostics import Diagnostic
 
 POMDPS = Path(__file__).parents[1] / "pomdps"
-FEW = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(
+    max_examples=share_of(30), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 HEAD = """discount: 0.95
 values: reward
 states: left right
@@ -514,7 +517,7 @@ PIECES = ["T:", "O:", "R:", "start:", "states:", "actions:", ":", "*", "0.5", "1
           "identity", "left", "listen", "#", "\n", "-", "reset", "include", "9" * 20]  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=share_of(150), deadline=None)
 @given(st.data())
 def test_any_text_gives_a_document_or_errors(data: st.DataObject) -> None:
     some = st.lists(st.sampled_from(PIECES) | st.text(max_size=4), max_size=30).map(" ".join)

@@ -18,6 +18,7 @@ from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
 from orchestrator.types.errors import GMNError
 from tests.support.documents import GOOD, SHARED, swapped
+from tests.support.examples import share_of
 from tests.support.specs import valid_specs
 
 LIBRARY = Path(__file__).parents[3] / "prompts" / "library"
@@ -57,7 +58,7 @@ def test_every_form_reads_back_as_the_same_model(
     assert_same(validate(capsys.readouterr().out).compiled, model)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=share_of(25), deadline=None, suppress_health_check=list(HealthCheck))
 @given(valid_specs())
 def test_arrays_of_any_valid_model_read_back_as_the_same_model(spec: GMNSpec) -> None:
     verdict = validate(spec, repair="none", run_steps=0)

@@ -15,12 +15,15 @@ from orchestrator.gmn.imports.gnn_write import write
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
 from orchestrator.types.errors import GMNError
+from tests.support.examples import share_of
 from tests.support.specs import valid_specs
 
 if TYPE_CHECKING:
     from orchestrator.gmn.compile import Compiled
 
-FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(
+    max_examples=share_of(40), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 
 
 def sayable(spec: GMNSpec) -> GMNSpec:
@@ -116,7 +119,7 @@ def test_what_gnn_cannot_say_is_refused(change: dict[str, Any], words: str) -> N
         write(GMNSpec.model_validate({**PASSIVE, **change}))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=share_of(120), deadline=None)
 @given(st.data())
 def test_any_text_gives_a_document_or_errors(data: st.DataObject) -> None:
     whole = write(GMNSpec.model_validate(PASSIVE))

@@ -19,6 +19,7 @@ from orchestrator.cli.main import main
 from orchestrator.gmn import imports
 from orchestrator.gmn.imports import network
 from orchestrator.gmn.validate import validate
+from tests.support.examples import share_of
 
 Output = pytest.CaptureFixture[str]
 
@@ -347,7 +348,7 @@ EDGES = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=share_of(150), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.dictionaries(KEYS, words(SAID), max_size=8)
     | st.fixed_dictionaries({"nodes": NODES, "edges": EDGES})

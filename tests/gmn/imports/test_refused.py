@@ -13,6 +13,7 @@ from orchestrator.cli.main import main
 from orchestrator.gmn.validate import validate
 from tests.gmn.imports.test_kinds import ARRAYS, FLAT, NESTED, SECTIONS
 from tests.support.documents import GOOD
+from tests.support.examples import share_of
 
 Output = pytest.CaptureFixture[str]
 
@@ -182,7 +183,7 @@ def test_a_list_of_names_is_one_finding() -> None:
     assert found.message.startswith("states has words only, ['a', 'b']; each is an object of name")
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=share_of(200), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.binary(max_size=300), st.sampled_from([b"", b"[nodes]\n", b"## GNNSection\n", b'{"A":']))
 def test_any_bytes_are_read_or_refused(data: bytes, before: bytes) -> None:
     verdict = validate(before + data, run_steps=0)

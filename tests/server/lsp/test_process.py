@@ -163,24 +163,44 @@ def test_without_the_extra_the_command_names_it() -> None:
     assert b"[lsp]" in ran_it.stderr
 
 
-@pytest.mark.parametrize(
-    ("body", "code"),
-    [
-        (b"{", -32700), (b"[" * 200_000, -32700), (b"\xff\xfe", -32700), (b"[]", -32600),
-        (b'{"id": 7}', -32600), (b'{"jsonrpc": "1.0", "id": 7, "method": "x"}', -32600),
-        (b'{"jsonrpc": "2.0", "id": 7, "method": "nothing/such"}', -32601),
-        (b'{"jsonrpc": "2.0", "id": 7, "method": "textDocument/hover", "params": 3}', -32602),
-        (b'{"jsonrpc": "2.0", "id": 7, "method": "textDocument/hover"}', -32602),
-        (b'{"jsonrpc": "2.0", "id": 7, "method": "initialize", "params": {"capabilities": {}}}',
-         -32600),
-        (b'{"jsonrpc": "2.0", "id": [7], "method": "nothing/such"}', -32601),
-    ],
-)  # fmt: skip
-def test_a_wrong_message_is_refused_and_the_next_one_is_served(body: bytes, code: int) -> None:
-    exit_code, said, _ = ran(framed(HELLO, body, BYE, EXIT))
-    assert said[1]["error"]["code"] in (code, -32603 if code == -32601 else code, -32602)
-    assert "Traceback" not in json.dumps(said[1])
-    assert (said[-1]["id"], said[-1]["result"], exit_code) == (2, None, 0)
+#: Messages that are wrong, and the code of the error that each is answered with.
+WRONG = [
+    (b"{", -32700), (b"[" * 200_000, -32700), (b"\xff\xfe", -32700), (b"[]", -32600),
+    (b'{"id": 7}', -32600), (b'{"jsonrpc": "1.0", "id": 7, "method": "x"}', -32600),
+    (b'{"jsonrpc": "2.0", "id": 7, "method": "nothing/such"}', -32601),
+    (b'{"jsonrpc": "2.0", "id": 7, "method": "textDocument/hover", "params": 3}', -32602),
+    (b'{"jsonrpc": "2.0", "id": 7, "method": "textDocument/hover"}', -32602),
+    (b'{"jsonrpc": "2.0", "id": 7, "method": "initialize", "params": {"capabilities": {}}}',
+     -32600),
+    (b'{"jsonrpc": "2.0", "id": [7], "method": "nothing/such"}', -32601),
+]  # fmt: skip
+
+
+def test_a_wrong_message_is_refused_and_the_next_one_is_served() -> None:
+    process, frames = started(), Frames()
+    assert process.stdin is not None
+    assert process.stdout is not None
+    place = {"textDocument": {"uri": URI}, "options": {"tabSize": 2, "insertSpaces": True}}
+    asked = {"jsonrpc": "2.0", "method": "textDocument/formatting", "params": place}
+    process.stdin.write(framed(HELLO, opening(GOOD)))
+    for n, (body, code) in enumerate(WRONG):
+        process.stdin.write(framed(body, {**asked, "id": f"next {n}"}))
+        process.stdin.flush()
+        said: list[Any] = []
+        while len(said) < 2:
+            part = os.read(process.stdout.fileno(), 65_536)
+            assert part, body
+            answers = [json.loads(one) for one in frames.feed(part)]
+            said += [one for one in answers if "method" not in one and one["id"] != HELLO["id"]]
+        ((served,), (refused,)) = ([m for m in said if ("result" in m) is b] for b in (True, False))
+        assert served["id"] == f"next {n}", body
+        assert refused["error"]["code"] in (code, -32603 if code == -32601 else code, -32602), body
+        assert "Traceback" not in json.dumps(refused)
+    rest, _ = process.communicate(framed(BYE, EXIT), timeout=60)
+    assert ([(m["id"], m["result"]) for m in messages(rest)], process.returncode) == (
+        [(2, None)],
+        0,
+    )
 
 
 def test_what_comes_before_initialize_is_refused() -> None:
