@@ -72,7 +72,7 @@ async def until(holds: Callable[[], bool], *, tries: int = 400) -> bool:
 async def asked(wire: WireServer) -> Any:
     """An orchestrator with a deadline that one document of three exceeds."""
     wire.plan("small", GOOD)
-    settings = {"deadline_s": 2.5, "max_calls": 1}
+    settings = {"deadline_s": 5.0, "max_calls": 1}
     async with Orchestrator(configured(wire.base, "small")) as orc:
         await orc.generate_gmn(SENTENCE)  # LiteLLM is loaded, for which the deadline is too short
     async with Orchestrator(configured(wire.base, "small", generation=settings)) as orc:
