@@ -10,9 +10,10 @@ from fastapi import APIRouter, Request
 from orchestrator.server import document_operations
 from orchestrator.server.bodies import DiffBody, TablesBody
 from orchestrator.server.model_tables import TablePart
+from orchestrator.server.once import OnceRoute
 from orchestrator.server.routes_llm import service
 
-router = APIRouter(prefix="/api/gmn", tags=["gmn"])
+router = APIRouter(route_class=OnceRoute, prefix="/api/gmn", tags=["gmn"])
 
 
 @router.post("/tables")

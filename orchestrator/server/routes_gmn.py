@@ -19,6 +19,7 @@ from orchestrator.server.bodies import (
     SimulateBody,
     ValidateBody,
 )
+from orchestrator.server.once import OnceRoute
 from orchestrator.server.routes_llm import caller, service
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from orchestrator.types import events
 
-router = APIRouter(prefix="/api/gmn", tags=["gmn"])
+router = APIRouter(route_class=OnceRoute, prefix="/api/gmn", tags=["gmn"])
 _stream_refinement = streamed(Orchestrator.refine_gmn)
 
 

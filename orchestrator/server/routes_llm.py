@@ -22,6 +22,7 @@ from orchestrator.server.bodies import (
     InteractReply,
     TurnReply,
 )
+from orchestrator.server.once import OnceRoute
 from orchestrator.server.problems import Problem
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from orchestrator.server.gate import Caller
     from orchestrator.server.service import Service
 
-router = APIRouter(prefix="/api")
+router = APIRouter(route_class=OnceRoute, prefix="/api")
 
 
 def service(request: HTTPConnection) -> Service:

@@ -11,9 +11,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from orchestrator.gmn.formats.schema import as_schema_asks
+from orchestrator.parsing.bounds import json_value
 from orchestrator.parsing.spelling import nearest
 from orchestrator.server import agui, document
 from orchestrator.server.chat_request import check_body, read_request
+from orchestrator.server.once import OnceRoute
 from orchestrator.server.problems import Problem, openai_error, problem_of, problem_response
 from orchestrator.server.routes_llm import caller, service
 from orchestrator.types.errors import ConfigError
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
 
     from orchestrator.client.orchestrator import Orchestrator
 
-router = APIRouter(prefix="/v1", tags=["openai"], responses=document.openai_problems())
+router = APIRouter(
+    route_class=OnceRoute, prefix="/v1", tags=["openai"], responses=document.openai_problems()
+)
 _OURS = "gmn/"
 #: A document is sent in parts of so many characters.
 _PART = 200
@@ -96,9 +100,9 @@ async def embeddings(request: Request) -> Any:
 async def _body(request: Request, asked: str) -> dict[str, Any]:
     """The body, which must name a model and have what is `asked`; null is as good as nothing."""
     try:
-        body = json.loads(await request.body())
-    except (ValueError, RecursionError):
-        raise Problem(400, "json", "the body is not JSON") from None
+        body = json_value(await request.body(), takes_twice=False)
+    except ValueError as error:
+        raise Problem(400, "json", f"the body is not JSON: {error}") from None
     if not isinstance(body, dict) or not isinstance(body.get("model"), str):
         raise Problem(400, "argument", "model is missing: name a route, a model or gmn/<route>")
     if not isinstance(body.get(asked), str | list) or not body[asked]:

@@ -398,3 +398,18 @@ def test_a_message_sent_again_is_answered_by_who_was_asked_though_it_is_gone(
         assert gone["repeated"]
         events = http.get(f"/api/llm/turns/{first['interaction_id']}/events")
         assert "RUN_FINISHED" in events.text
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/llm/interact", '{"message": "a", "message": "b"}'),
+        ("/api/llm/direct", '{"messages": [{"role": "user", "role": "system", "content": "a"}]}'),
+        ("/api/gmn/validate", '{"document": "a", "document": "b"}'),
+        ("/v1/chat/completions", '{"model": "chat", "model": "other", "messages": []}'),
+    ],
+)
+def test_a_key_that_a_body_has_twice_is_refused(running: Served, path: str, body: str) -> None:
+    found = httpx.post(running.url + path, content=body,
+                       headers={"Content-Type": "application/json"})  # fmt: skip
+    assert (found.status_code, "is given twice in one object" in found.text) == (400, True)
