@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import bisect
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.request.commitment import Effect, TextSpan
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from orchestrator.gmn.request.commitment import Commitment
     from orchestrator.gmn.request.scan import Scan
 
+_EACH = 24  # characters before a probability in which it is said to be of each
+_PARTS = re.compile(r"[.;!?\n]")
 _NEAR = 4  # characters between what happens and how often it does
 
 
@@ -37,6 +42,7 @@ def with_chances(scan: Scan) -> list[Effect]:
         ):
             span = TextSpan(one.span.start, said[at].span.end)
             found[n] = replace(one, chance=float(said[at].value), span=span)  # type: ignore[arg-type]  # a number
+    _spread(scan, said, found)
     for n in range(len(found) - 1, 0, -1):  # ``turns a into b and b into c half of the time``
         one, other = found[n - 1], found[n]
         between = scan.text[one.span.end : other.span.start].strip(" ,")
@@ -51,3 +57,17 @@ def _follows(scan: Scan, one: Effect, chance: Commitment) -> bool:
     is_near = chance.kind == "chance" and chance.span.start - first <= _NEAR
     is_whole = scan.text[after : after + _NEAR].lstrip()[:1] in ("", *".,;)\n")
     return is_near and is_whole and scan.text[first : chance.span.start].strip(" (") in ("", ",")
+
+
+def _spread(scan: Scan, said: Sequence[Commitment], found: list[Effect]) -> None:
+    """``a becomes b, b becomes c, each with 90%``: of all that its clause says before."""
+    ends = [one.span.end for one in found]
+    for one in said:
+        if "each" not in scan.text[max(one.span.start - _EACH, 0) : one.span.start].split():
+            continue
+        at = bisect.bisect_right(ends, one.span.start) - 1
+        while at >= 0 and found[at].chance is None:
+            if _PARTS.search(scan.text[found[at].span.end : one.span.start]):
+                break
+            found[at] = replace(found[at], chance=float(one.value))  # type: ignore[arg-type]  # a number
+            at -= 1

@@ -169,6 +169,8 @@ def _headed(segment: Segment) -> str:
     if segment.low[0] in WHEN | {"under"}:
         return _done(segment)
     action, at, is_first = action_of(segment, "")
+    if is_first and action and segment.low[at].endswith("ing") and not segment.names.actions:
+        return action if segment.scan.low(segment.end) == ":" else ""  # ``tightening the peg: …``
     after = segment.begin + at + len(action.split())
     is_head = is_first and bool(segment.names.actions) and segment.scan.low(after) in SIGNS
     return action if is_head else ""

@@ -18,7 +18,7 @@ BETWEEN = ARTICLES | words(
     "to be being get getting gets stay staying in at on up end ends ending remain become becoming"
     " it is as come with from into onto of : = that location position cell state situation"
     " initially go always still reach lie lies inside near anywhere close cells zone zones squares"
-    " are them him em me us"
+    " are them him em me us facing"
 )
 #: What stands after a name that has a clause, or a part of one, to itself.
 CLOSING = frozenset(".,;!?)\n") | {"", "and", "but", "or"}

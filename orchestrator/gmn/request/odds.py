@@ -17,7 +17,7 @@ _RIGHT = words(
 _WRONG = words(
     "noise noisy wrong misread misreads misreading error errors false mislead misleads misleading"
     " miss misses mistaken incorrect incorrectly inaccurate unreliable mistake mistakes wrongly"
-    " falsely blurred lied lie lies lying misjudges misclassifies errs err"
+    " falsely blurred lied lie lies lying fooled misjudges misclassifies errs err"
 )
 _ACTS = words(
     "works work succeeds succeed success fails fail failure slips slip slipping slippery breaks"

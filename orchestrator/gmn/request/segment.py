@@ -122,6 +122,8 @@ def action_of(segment: Segment, verb: str) -> tuple[str, int, bool]:
         if word in LEADING:
             continue
         name, _ = found_in(segment.low, at, segment.names.actions)
+        if word in segment.names.states and word not in name.casefold().split():
+            name = ""  # ``reviewed -> draft`` is not what ``review`` does
         if not name and word.endswith("ing"):
             heads = [n for n in segment.names.actions if roots(n.split()[0]) & roots(word)]
             name = heads[0] if len(heads) == 1 else ""

@@ -32,6 +32,7 @@ _STEPS = words("step notch level floor")
 _WAYS = CAUSE | HAPPENS | DASHES | words("to > \u2192 next nothing")
 _ONE_STEP = words("one 1 a up down")
 _ADVERBS = words("always simply then just")
+_REST = words("next nothing as same no")
 _FARTHEST = 64  # tokens that show what stands before them
 _MOST_WORDS = 3
 #: What makes things happen and is not done by an agent.
@@ -42,7 +43,8 @@ _NATURE = words(
     " somebody each every all both one leak leaks leakage evaporation drought hole thief fire flood"
     " infection disease otherwise else first second third finally later note example weather season"
     " effect physics hazard hazards risk accident accidents failure failures transition transitions"
-    " dynamics rules rule effects changes"
+    " goal goals target aim start begin want wanted avoid never initially dynamics rules rule"
+    " effects changes"
 )
 
 
@@ -118,9 +120,16 @@ def _head(scan: Scan, begin: int, states: tuple[str, ...]) -> str:
         return ""
     names = [n for n in range(len(rest)) if found_in(rest, n, states)[0]]
     is_way = bool(names) and any(word in _WAYS for word in rest[names[0] :])
+    is_way |= bool(names) and not CAUSE.isdisjoint(rest)
     is_way |= bool(names) and "sure" in rest
     is_way |= len(names) > 1 or (bool(names) and is_arrow)
-    is_way |= not OPPOSITE.isdisjoint(rest) or rest[:1] in (["next"], ["nothing"], ["as"], ["same"])
+    is_way |= not OPPOSITE.isdisjoint(rest) or rest[:1] in (
+        ["next"],
+        ["nothing"],
+        ["as"],
+        ["same"],
+        ["no"],
+    )
     is_step = not (STEPS | {"one"}).isdisjoint(rest) or _ONE_STEP.issuperset(rest)
     is_way |= is_step and not (UP | DOWN).isdisjoint(rest)
     is_way |= any(rest[n].endswith("er") for n in names) or not (BETTER | WORSE).isdisjoint(rest)

@@ -18,7 +18,7 @@ _NOUNS = words("goal goals target targets aim objective destination exit finish"
 _REACH = words("reach reaches reaching seek seeks remain remains find finds")
 _WANT = words(
     "want wants wanted like likes love loves prefer prefers preferred favour favours favor favors"
-    " desire desires"
+    " desire desires need needs"
 )
 _BE = words("is are be being lies lie was =")
 _BEST = words("best ideal desired preferred wanted good")
@@ -31,6 +31,8 @@ _WITH = {
     ),
     **dict.fromkeys(words("end ends ending"), words("up in as")),
 }
+_STANDS, _WHERE = words("stands sits waits standing is"), words("in at on")
+_SUBJECTS = words("it he she i we they agent robot")
 _HAS = words("has have needs need")
 _COMES = words("be get go come move travel end become stay remain arrive")
 _NO_JOURNEY = words("next close adjacent due according compared opposite equal")
@@ -70,14 +72,24 @@ def read_wishes(scan: Scan) -> None:
             _ = record(scan, "start", at, at + 2, "start")
         elif word in ("from", "to", "on", "onto"):
             _journey(scan, at, word)
-        elif word in _HAS and scan.low(at + 1) == "to":
-            if scan.low(at + 2) in _COMES and scan.low(at + 3) != "from":
-                _ = record(scan, "goal", at, at + 3, "goal")
-        elif word in _MOODS:
-            _felt(scan, at, _MOODS[word])
-        elif not _is_refused(scan, at):
+        elif not _stated(scan, at, word) and not _is_refused(scan, at):
             _goal(scan, at, word)
     _tempers(scan)
+
+
+def _stated(scan: Scan, at: int, word: str) -> bool:
+    """``it stands in the centre``, ``has to go to the dock``, ``makes me sad``."""
+    then = scan.low(at + 1)
+    if word in _STANDS and scan.low(at - 1) in _SUBJECTS and then in _WHERE:
+        is_place = scan.places.get(scan.after_articles(at + 2)) is not None
+        return is_place and record(scan, "start", at, at + 2, "start")
+    if word in _HAS and then == "to":
+        if scan.low(at + 2) in _COMES and scan.low(at + 3) != "from":
+            _ = record(scan, "goal", at, at + 3, "goal")
+        return True
+    if word in _MOODS:
+        _felt(scan, at, _MOODS[word])
+    return word in _MOODS
 
 
 def _tempers(scan: Scan) -> None:

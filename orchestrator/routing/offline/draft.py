@@ -18,7 +18,21 @@ if TYPE_CHECKING:
 
 GOAL, AVERSION = 3.0, -6.0  # utilities in nats, where the sentence names no number
 UNSAID = "not_said"  # the label of what the sentence does not name
-_RINGS = frozenset(("circle", "ring", "circular", "cyclic", "cycle", "carousel"))
+_RINGS = frozenset(
+    (
+        "circle",
+        "ring",
+        "circular",
+        "cyclic",
+        "cycle",
+        "carousel",
+        "clockwise",
+        "anticlockwise",
+        "counterclockwise",
+        "counter-clockwise",
+        "anti-clockwise",
+    )
+)
 MOST_PLANS, MOST_STEPS = 4096, 8
 _WORDS = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*")
 

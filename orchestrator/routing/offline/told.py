@@ -30,6 +30,10 @@ def told_apart(draft: Draft) -> Sequence[Effect]:
     _ask_of_two(draft)
     states = draft.names.states
     if any(abs(one.step) == 1 for one in draft.reading.effects) and orientation(states) == 0:
+        goal = next(draft.of("goal"), None)
+        is_best_first = goal is not None and str(goal.value).casefold() == states[0].casefold()
+        if is_best_first and any(one.step == 1 for one in draft.reading.effects):
+            draft.ask(f"is up from {states[0]} towards {states[-1]}, or the other way?")
         draft.assume(f"up is from {states[0]} towards {states[-1]}")
     return [_leaving(draft, one) for one in draft.reading.effects]
 

@@ -82,6 +82,10 @@ def test_two_numbers_are_not_always_a_range(said: str) -> None:
         ("hot tap: one up. cold tap: one down.", ["hot tap  +1", "cold tap  -1"]),
         ("The pump raises it by one level, the tap lowers it by one. If you do nothing, the sun"
          " takes one level away.", ["pump  +1", "tap  -1", "do nothing  -1"]),
+        ("Heating: cold goes to warm, warm goes to hot. Cooling does the opposite.",
+         ["heating cold warm", "heating warm hot", "cooling warm cold", "cooling hot warm"]),
+        ("Give fuel: cold to warm. Cover it: anything becomes hot. Rest: no change.",
+         ["give fuel cold warm", "cover it  hot", "rest  @stay"]),
         ("Turn heater on: cold becomes warm. Turn heater off: warm becomes cold.",
          ["turn heater on cold warm", "turn heater off warm cold"]),
     ],
@@ -100,6 +104,7 @@ def test_what_stands_before_what_it_does_is_an_action(said: str, wanted: list[st
         "Transitions: cold to warm. Rules: warm to hot.",
         "Warm: it becomes hot. Hot: it becomes cold.",  # states are what it happens in
         "Goal: hot. Start: cold.",
+        "Goal = hot, start = cold.",
         "The leak lowers it by one level, the pump raises it by one level.",
         "Otherwise it becomes hot, heat: cold to warm.",
     ],
@@ -198,6 +203,17 @@ def test_a_comparison_of_the_state_in_the_middle_is_not_read() -> None:
         "Heating makes cold warm (60%) or hot (10%).",
     ],
 )
+def test_a_state_is_not_the_action_that_sounds_alike() -> None:
+    said = "A post is draft, reviewed or published. Actions: review, edit. edit: reviewed -> draft."
+    assert [(e.action, e.before) for e in read(said).effects] == [("edit", "reviewed")]
+
+
+def test_what_is_said_of_each_is_said_of_all_before_it() -> None:
+    said = BOILER + "Actions: heat, cool. Cooling makes hot warm. Heating turns cold into warm and"
+    said += " warm into hot, each with 90%."
+    assert [one.chance for one in read(said).effects] == [None, 0.9, 0.9]
+
+
 def test_an_action_may_lead_to_several_states(said: str) -> None:
     effects = read(BOILER + "Actions: heat, cool. " + said).effects
     found = [(one.action, one.before, one.after, one.chance) for one in effects]

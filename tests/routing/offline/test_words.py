@@ -125,8 +125,16 @@ def test_a_state_of_several_that_sometimes_stays_is_asked_about() -> None:
     assert "where does cold go when it does not stay?" in _questions("Cold stays cold with 0.9.")
 
 
-def test_a_ring_has_no_end() -> None:
-    spec = made("A carousel is at A, B or C. Actions: forward, back. Goal: A.")
+@pytest.mark.parametrize(
+    "said",
+    [
+        "A carousel is at A, B or C.",
+        "A dial is at A, B or C; it turns clockwise.",
+        "Stops in a circle: A, B, C.",
+    ],
+)
+def test_a_ring_has_no_end(said: str) -> None:
+    spec = made(f"{said} Actions: forward, back. Goal: A.")
     ways = {(r.when[0].values[0], r.when[1].values[0]): r.then[0].value
             for r in spec.transitions[0].table.rules}  # fmt: skip
     assert (ways["forward", "C"], ways["back", "A"]) == ("A", "C")
@@ -387,6 +395,16 @@ def test_down_is_towards_the_label_that_means_it(states: str, to: str) -> None:
     middle = 1
     assert compiled.B[0][names.index(to), middle, spec.actions[0].names.index("selling")] == 1
     assert ("up is from" in spec.meta("assumptions")) == (to == "a")
+
+
+def test_which_way_is_up_is_asked_where_the_best_comes_first() -> None:
+    said = (
+        "A starter is lively, sluggish or flat. Feeding moves it up one step, waiting does nothing."
+    )
+    assert "is up from lively towards flat, or the other way?" in questions_of(
+        made(f"{said} Goal: lively.")
+    )
+    assert questions_of(made(f"{said} Goal: flat.")) == ()
 
 
 def test_a_cost_of_a_deed_in_a_state_is_not_that_of_the_state() -> None:
