@@ -68,7 +68,7 @@ BUDGET = {
     ),
     "routing": Budget(
         1900,
-        5965,
+        5983,
         "the embedded provider: 1,136; batch endpoints, estimates, probes, search, mute streams",
     ),
     "models": Budget(
@@ -90,7 +90,7 @@ BUDGET = {
     ),
     "gmn": Budget(
         6500,
-        20786,
+        20824,
         "plans that branch, long numbers; other tools: 3,532, sentences: 2,252, pictures: 1,191",
     ),
     "types": Budget(

@@ -203,17 +203,6 @@ def test_a_comparison_of_the_state_in_the_middle_is_not_read() -> None:
         "Heating makes cold warm (60%) or hot (10%).",
     ],
 )
-def test_a_state_is_not_the_action_that_sounds_alike() -> None:
-    said = "A post is draft, reviewed or published. Actions: review, edit. edit: reviewed -> draft."
-    assert [(e.action, e.before) for e in read(said).effects] == [("edit", "reviewed")]
-
-
-def test_what_is_said_of_each_is_said_of_all_before_it() -> None:
-    said = BOILER + "Actions: heat, cool. Cooling makes hot warm. Heating turns cold into warm and"
-    said += " warm into hot, each with 90%."
-    assert [one.chance for one in read(said).effects] == [None, 0.9, 0.9]
-
-
 def test_an_action_may_lead_to_several_states(said: str) -> None:
     effects = read(BOILER + "Actions: heat, cool. " + said).effects
     found = [(one.action, one.before, one.after, one.chance) for one in effects]
@@ -232,3 +221,14 @@ def test_a_number_that_is_said_twice_is_said_of_both() -> None:
     paid = [(o.about, o.value) for o in read(said).commitments if o.kind == "utility"]
     assert paid == [("Heating", -1.0), ("cooling", -1.0)]
     assert values("It is wet (60%), dry (20%) or frozen (20%).", "prior") == [(0.6, 0.2, 0.2)]
+
+
+def test_a_state_is_not_the_action_that_sounds_alike() -> None:
+    said = "A post is draft, reviewed or published. Actions: review, edit. edit: reviewed -> draft."
+    assert [(e.action, e.before) for e in read(said).effects] == [("edit", "reviewed")]
+
+
+def test_what_is_said_of_each_is_said_of_all_before_it() -> None:
+    said = BOILER + "Actions: heat, cool. Cooling makes hot warm. Heating turns cold into warm and"
+    said += " warm into hot, each with 90%."
+    assert [one.chance for one in read(said).effects] == [None, 0.9, 0.9]
