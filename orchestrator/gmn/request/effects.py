@@ -117,7 +117,7 @@ def _take_edges(scan: Scan) -> None:
     for end in range(len(scan.tokens) + 1):
         if end == len(scan.tokens) or scan.tokens[end].text in _ENDS:
             if begin < end and is_at_edge([scan.low(n) for n in range(begin, end)]):
-                scan.taken[begin:end] = bytes([1]) * (end - begin)
+                scan.take(begin, end)
             begin = end + 1
 
 
@@ -139,7 +139,7 @@ def _read_starts(scan: Scan, names: NamedValues) -> None:
         if start := start_in(segment):
             scan.add("start", start, begin, end, "how it is at first")
         elif is_unknown(segment):
-            scan.taken[begin:end] = bytes([1]) * (end - begin)
+            scan.take(begin, end)
 
 
 def _shared(segment: Segment) -> list[Effect]:
@@ -186,7 +186,7 @@ def _done(segment: Segment) -> str:
     is_idle = not segment.names.actions and " ".join(said) in _IDLE
     action = name or (" ".join(said) if is_idle else "")
     if action:
-        segment.scan.taken[segment.begin : segment.end] = bytes([1]) * len(segment.low)
+        segment.scan.take(segment.begin, segment.end)
     return action
 
 
@@ -210,11 +210,13 @@ def _kept(segment: Segment, states: Sequence[str], head: str) -> list[Effect]:
 def _opposite(segment: Segment, head: str) -> list[Effect]:
     """``lowering does the opposite`` of what was said last, ``loosen: exactly the reverse``."""
     action = (action_of(segment, "does")[0] or head) if segment.has(OPPOSITE) else ""
+    if not action:
+        return []
     known = segment.scan.effects
     last = next((one.action for one in reversed(known) if one.action), "")
     own = [one for one in known if one.action == last and one.after != "@stay"]
     reached = [(one.after, one.step) for one in own]
-    if not action or not last or action == last or len(reached) > len(set(reached)):
+    if not last or action == last or len(reached) > len(set(reached)):
         return []
     if any(one.action == action for one in known) or any(
         one.after == "@goal" or not (one.before or one.step) for one in own

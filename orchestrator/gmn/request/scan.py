@@ -107,6 +107,10 @@ class Scan:
         """Whether no rule has read one of these tokens."""
         return not any(self.taken[first:after])
 
+    def take(self, first: int, after: int) -> None:
+        """Say that these tokens are read, and commit to nothing."""
+        self.taken[first:after] = bytes([1]) * (after - first)
+
     def is_negated(self, at: int, *, within: int = 3) -> bool:
         """Whether one of the tokens before `at` in its clause turns it into its opposite."""
         begin = max(self.clause(at)[0], at - within)
