@@ -162,7 +162,8 @@ class Simulation:
         clock = asyncio.get_running_loop().time
         journal = Journal(self.journal, {"operation": "simulation"})
         journal.interrupted()
-        runner = Runner(engine, journal, Limit(self.most, clock), clock=clock, aside=inline)
+        runner = Runner(engine, journal, Limit(self.most, clock), clock=clock, aside=inline,
+                        is_busy=lambda: False)  # fmt: skip
         async with contextlib.aclosing(runner.results(InlineSource(rows(self.count)))) as given:
             async for some in given:
                 for one in some:

@@ -99,7 +99,12 @@ def source(rows: list[Any]) -> InlineSource[PreparedRow]:
 
 
 def runner(engine: ScriptedEngine, journal: Journal, most: int = 3, **more: Any) -> Runner:
+    more = {"is_busy": lambda: False, **more}
     return Runner(engine, journal, Limit(most, lambda: 0.0), aside=inline, **more)
+
+
+async def turn(seconds: float) -> None:
+    await asyncio.sleep(0)
 
 
 async def collected(run: Runner, rows: Any) -> list[RowResult]:
@@ -115,7 +120,10 @@ def run_of(
     return asyncio.run(asyncio.wait_for(ran(), 20))
 
 
-def live(life: Life, directory: Path, rows: list[Any], calls: Counter[str], *, most: int) -> None:
+def live(
+    life: Life, directory: Path, rows: list[Any], calls: Counter[str], *, most: int,
+    is_busy: bool = False,
+) -> None:  # fmt: skip
     """One process over the same files; what it leaves is what a killed one would."""
     output = Output(directory / "out", ID)
     journal = MortalJournal(directory / "journal", JOB)
@@ -125,9 +133,10 @@ def live(life: Life, directory: Path, rows: list[Any], calls: Counter[str], *, m
         journal.set_written(output.written())
 
         async def ran() -> None:
-            async for some in runner(ScriptedEngine(life, calls), journal, most).results(
-                source(rows)
-            ):
+            made = runner(
+                ScriptedEngine(life, calls), journal, most, is_busy=lambda: is_busy, sleep=turn
+            )
+            async for some in made.results(source(rows)):
                 lines = [line_of(ID, one.row, one.status, one.body) for one in some]
                 try:
                     life.step()
@@ -160,17 +169,21 @@ ROWS = st.lists(
 )  # fmt: skip
 
 
-@given(rows=ROWS, deaths=st.lists(st.integers(1, 25), max_size=6), most=st.integers(1, 4))
+@given(
+    rows=ROWS, deaths=st.lists(st.integers(1, 25), max_size=6), most=st.integers(1, 4),
+    is_busy=st.booleans(),
+)  # fmt: skip
 @settings(deadline=None, max_examples=share_of(60))
 def test_killed_anywhere_each_row_is_written_once_and_no_answer_is_paid_again(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[Any], deaths: list[int], most: int
-) -> None:
+    tmp_path_factory: pytest.TempPathFactory, rows: list[Any], deaths: list[int], most: int,
+    is_busy: bool,
+) -> None:  # fmt: skip
     directory = tmp_path_factory.mktemp("batch")
     calls: Counter[str] = Counter()
     kills = 0
     for dies_at in deaths:
         life = Life(dies_at)
-        live(life, directory, rows, calls, most=most)
+        live(life, directory, rows, calls, most=most, is_busy=is_busy)
         kills += life.is_dead
     live(Life(None), directory, rows, calls, most=most)
     before = calls.copy()
@@ -196,6 +209,49 @@ def test_every_row_comes_once_and_in_order_where_that_is_asked(ordered: bool) ->
     assert sorted(ids) == list(range(300))
     assert (ids == list(range(300))) or not ordered
     assert 4 < engine.most <= 8
+
+
+class Steps(Journal):
+    """Counts the answers that each step keeps."""
+
+    def __init__(self) -> None:
+        super().__init__(None, JOB)
+        self.kept: list[int] = []
+
+    def step(self, ended: Any, taken: Any, wanted: Any) -> Any:
+        if ended:
+            self.kept.append(len(ended))
+        return super().step(ended, taken, wanted)
+
+
+class OneByOne(ScriptedEngine):
+    """Its answers come in as many turns of the loop as there are of them."""
+
+    async def run(self, request: BatchRequest) -> BatchOutcome:
+        self.calls[request.key] += 1
+        for _ in range(self.calls.total() % 40):
+            await asyncio.sleep(0)
+        return good(request.arguments["prompt"])
+
+
+def test_a_busy_process_keeps_answers_together_and_an_idle_one_each_at_once() -> None:
+    kept = {}
+    for is_busy in (True, False):
+        journal, rows = Steps(), [f"p{n}" for n in range(300)]
+        found = run_of(
+            rows, OneByOne(), journal, most=40, is_busy=lambda said=is_busy: said, sleep=turn
+        )
+        assert len(found) == sum(journal.kept) == 300
+        kept[is_busy] = journal.kept
+    assert len(kept[True]) < len(kept[False]) / 2
+
+
+def test_a_busy_process_lets_no_free_place_wait_and_stops_at_once() -> None:
+    async def never(seconds: float) -> None:
+        raise AssertionError
+
+    found = run_of(["a", "bb"], ScriptedEngine(), most=3, is_busy=lambda: True, sleep=never)
+    assert len(found) == 2
 
 
 def test_rows_are_read_as_they_are_needed() -> None:

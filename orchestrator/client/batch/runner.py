@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
+from orchestrator.client.batch.busy import Busy
 from orchestrator.client.batch.operations import OUTAGES
 from orchestrator.types.bill import Taken
 from orchestrator.types.errors import BudgetExceededError, LLMError, OrchestratorError
@@ -32,6 +33,8 @@ PAUSES_S = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 _FEWEST_OUTAGES = 20  # so many in a row, and nothing else, stop the batch
 _AHEAD = 4  # rows that are read and not written yet, for each that may be in flight
 _FEWEST_AHEAD = 64
+_TOGETHER = 0.25  # that share of what may be in flight ends together where the process is busy
+_LOOK_S, _MOST_LOOKS = 0.02, 5
 
 
 class BatchEngine(Protocol):
@@ -137,6 +140,7 @@ class Runner:
     Attributes:
         ahead: the most rows that are read and not given yet; bounds what ordering holds back.
         in_flight: requests that are being answered.
+        is_busy: whether the process had next to no idle time since it was last asked.
         taken: what the calls of this run took, also those whose rows are not given.
         unkept: answers that the journal could not take; their rows are given all the same, so that
             the output may hold them.
@@ -151,6 +155,7 @@ class Runner:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     aside: Callable[..., Awaitable[Any]] = in_thread
+    is_busy: Callable[[], bool] = field(default_factory=Busy)
     in_flight: int = 0
     taken: Taken = field(default_factory=Taken)
     unkept: list[tuple[str, BatchOutcome]] = field(default_factory=list)
@@ -181,8 +186,7 @@ class Runner:
         """
         try:
             while self._goes_on(source):
-                if not self._has_work:
-                    await self._wake.wait()
+                await self._woken()
                 self._wake.clear()
                 if isinstance(self._error, OrchestratorError):
                     raise self._error
@@ -206,6 +210,21 @@ class Runner:
                 if self._ended or self.unkept:  # paid for, and nobody reads on
                     keep = self._kept if self.stop.why == "journal" else self._keep_aside
                     await keep(self._ended, [], [])
+
+    async def _woken(self) -> None:
+        """Wait for something to do, in a busy process for more of it.
+
+        Where no place is free but those of requests that ended, a process without idle time loses
+        nothing while more of them end, and works less: one transaction keeps them, and the next
+        ones go through the same code side by side.
+        """
+        if not self._has_work:
+            await self._wake.wait()
+        for _ in range(_MOST_LOOKS if self.is_busy() else 0):
+            ended, places = len(self._ended), int(self.limit.value)
+            if self.stop.why or self.in_flight + ended < places or ended >= _TOGETHER * places:
+                break
+            await self.sleep(_LOOK_S)
 
     def _goes_on(self, source: RowSource[PreparedRow]) -> bool:
         """Begin to read where there is room; whether anything is left to do or to wait for."""
