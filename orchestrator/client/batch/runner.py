@@ -162,6 +162,7 @@ class Runner:
 
     def __post_init__(self) -> None:
         self.ahead = self.ahead or max(_AHEAD * self.limit.most, _FEWEST_AHEAD)
+        self._keeping = self.engine if isinstance(self.engine, KeepingEngine) else None
         self._wake = asyncio.Event()
         self._ready: collections.deque[Numbered] = collections.deque()
         self._waiting: dict[str, list[Numbered]] = {}
@@ -294,8 +295,8 @@ class Runner:
         except BaseException:
             self._ended = [*unkept, *self._ended]  # tried once more at the end
             raise
-        if ended and not self.unkept and isinstance(self.engine, KeepingEngine):
-            self.engine.kept(key for key, outcome in ended if outcome.status != "pending")
+        if ended and not self.unkept and self._keeping:
+            self._keeping.kept(key for key, outcome in ended if outcome.status != "pending")
         given = [one for key, outcome in ended for one in self._settled(key, outcome)]
         for row, known in zip(begun, found, strict=False):  # none where the journal failed
             given += self._begin(row, known)
