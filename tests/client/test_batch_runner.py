@@ -7,13 +7,16 @@ import json
 import threading
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestrator.client.batch import busy
 from orchestrator.client.batch.budget import job_budget
+from orchestrator.client.batch.busy import Busy
 from orchestrator.client.batch.journal import Journal
 from orchestrator.client.batch.limit import Limit
 from orchestrator.client.batch.operations import BatchOutcome, BatchRequest, PreparedRow, prepared
@@ -497,3 +500,22 @@ async def test_a_call_waits_for_those_in_flight_to_give_back_and_no_longer() -> 
 def test_what_is_not_a_budget_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a budget"):
         job_budget(text)
+
+
+@pytest.mark.parametrize(
+    ("worked", "own", "is_busy"),
+    [(0.95, 0.8, True), (0.5, 0.5, False), (1.0, 0.2, False), (2.0, 0.9, True)],
+    ids=["its own work", "it waits", "another thread works", "two threads work"],
+)
+def test_a_loop_is_busy_that_works_itself(
+    monkeypatch: pytest.MonkeyPatch, worked: float, own: float, is_busy: bool
+) -> None:
+    at = 100.0
+    now = SimpleNamespace(
+        perf_counter=lambda: at, process_time=lambda: at * worked, thread_time=lambda: at * own
+    )
+    monkeypatch.setattr(busy, "time", now)
+    asked = Busy()
+    asked()
+    at = 101.0
+    assert asked() is is_busy
