@@ -214,12 +214,14 @@ def test_a_worker_that_would_answer_otherwise_refuses_the_batch(
     assert "prompt 3" in machines.in_database()
     for word in (PASSWORD, SECRET):
         assert word not in machines.in_database()
-    machines.kill(batch, signal.SIGINT)  # nobody answers: once to finish, once more to leave
-    wait(lambda: "finishing 4 requests" in machines.said(batch), said=machines.all_said)
-    machines.kill(batch, signal.SIGINT)
-    assert machines.ended(batch) == 130
+    wait(lambda: "no worker takes the rows" in machines.said(batch), said=machines.all_said)
+    assert "orchestrator worker --database 'postgresql://tests@/" in machines.said(batch)
+    machines.kill(batch, signal.SIGINT)  # nobody has begun a row: all are taken back
+    assert machines.ended(batch, 10) == 130
+    assert "ENQUEUED" not in machines.in_database()
+    assert "prompt 3" not in machines.in_database()
     assert "Go on: orchestrator batch" in machines.said(batch)
-    assert "--engine dbos" in machines.said(batch)
+    assert "--engine dbos --database 'postgresql://tests@/" in machines.said(batch)
     machines.config["model_list"][0]["litellm_params"]["model"] = "openai/m"
     machines.start("worker")
     assert machines.ended(machines.batch(6)) == 0
@@ -242,7 +244,10 @@ def test_what_a_row_was_answered_before_it_broke_off_is_not_paid_again_by_anothe
                "--engine", "dbos", "-q")  # fmt: skip
     first = machines.start("worker")
     if breaks == "budget":
-        assert machines.ended(machines.start(*command, "--budget", "1calls")) == 5
+        batch = machines.start(*command, "--budget", "1calls")
+        assert machines.ended(batch) == 5
+        words = "stopped: the next call may take 1 calls, and 0 of 1 are left for this batch"
+        assert words in machines.said(batch)
     else:
         assert machines.ended(machines.start(*command)) == 1
     machines.kill(first, signal.SIGTERM)
@@ -372,3 +377,49 @@ def test_workers_coordinator_and_database_are_killed_and_no_row_is_lost(
     assert PASSWORD not in machines.all_said()
     for word in ("Traceback", SECRET):
         assert word not in machines.all_said()
+
+
+@pytest.mark.parametrize(
+    ("url", "seen"),
+    [
+        (
+            "postgresql://lab:p%40s%3As@db.example.org:5433/b",
+            "postgresql://lab@db.example.org:5433/b",
+        ),
+        ("postgresql+psycopg://lab:x@[::1]/b", "postgresql://lab@[::1]/b"),
+        ("postgresql:///b?host=db&password=x&sslpassword=y", "postgresql:///b?host=db"),
+    ],
+)
+def test_a_command_to_go_on_with_shows_the_database_and_no_password(url: str, seen: str) -> None:
+    from orchestrator.client.batch.database import without_password
+
+    assert without_password(url) == seen
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("worker_is", ["alive", "dead"])
+def test_an_interrupt_keeps_what_workers_answer_and_takes_back_the_rest(
+    machines: Machines, wire: WireServer, worker_is: str
+) -> None:
+    rows = 40
+    wire.decide = lambda asked: Reply(
+        f"answer to {asked.body['messages'][-1]['content']}", delay_s=2.0
+    )
+    worker = machines.start("worker")
+    batch = machines.batch(rows, "--concurrency", "12")
+    wait(lambda: wire.served.requests >= PER_WORKER, said=machines.all_said)
+    if worker_is == "dead":
+        machines.kill(worker)
+    machines.kill(batch, signal.SIGINT)
+    assert machines.ended(batch, 40) == 130
+    before = wire.served.requests
+    assert before <= 2 * PER_WORKER  # what a worker took at that moment, too
+    kept = machines.output.read_text().splitlines()
+    assert len(kept) == (before if worker_is == "alive" else 0)
+    jobs = 0 if worker_is == "alive" else 1  # one whose rows are left is there still
+    assert machines.in_database().count(",ENQUEUED,") == jobs
+    machines.start("worker")
+    wire.decide = lambda asked: Reply(f"answer to {asked.body['messages'][-1]['content']}")
+    assert machines.ended(machines.batch(rows, "--concurrency", "12")) == 0
+    require_each_once(machines, rows)
+    assert sum(paid(wire).values()) == rows + (0 if worker_is == "alive" else before)

@@ -10,6 +10,8 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
+import math
+import shlex
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -21,6 +23,7 @@ from dbos import DBOS, DBOSClient
 
 from orchestrator.client.batch.database import (
     APPLICATION,
+    GRACE_S,
     JOBS,
     SCHEMA,
     VERSION,
@@ -28,8 +31,12 @@ from orchestrator.client.batch.database import (
     client_of,
     database_url,
     engine_of,
+    present_at,
+    take_back,
+    without_password,
 )
 from orchestrator.client.batch.operations import BatchOutcome
+from orchestrator.client.batch.runner import Stop
 from orchestrator.types.bill import Taken
 from orchestrator.types.errors import ConfigError
 
@@ -48,6 +55,14 @@ POLL_S = 0.1
 _ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 _AT_ONCE = 500
 _MINUTE_S = 60.0
+_LOOK_S = 1.0
+_ALONE_S = 5.0  # without a worker, before that is said
+#: What becomes of a row when the batch ends and nobody is at work on it.
+_LEFT = BatchOutcome("pending", {})
+_NO_WORKER = (
+    "no worker takes the rows of this batch: those that are there are at an older one, or say why"
+    " they refuse it. Start one, on any machine"
+)
 
 
 @dataclass
@@ -55,14 +70,21 @@ class DistantEngine:
     """Gives requests to workers and gathers what they answer.
 
     Attributes:
+        url: of the database, as others may see it.
+        say: takes lines about workers that are missing.
         rate: the most rows that may begin within a minute; 0 for any number.
         budget: of the job, or None; what rows took is added to it.
+        stop: says that the batch ends.
     """
 
     client: DBOSClient
+    engine: sa.Engine
     job: Job
+    url: str
+    say: Callable[[str], None]
     rate: int = 0
     budget: JobBudget | None = None
+    stop: Stop = field(default_factory=Stop)
     _waiting: dict[str, asyncio.Future[BatchOutcome]] = field(default_factory=dict)
     _kept: deque[tuple[float, str]] = field(default_factory=deque)
     _settled: asyncio.Event = field(default_factory=asyncio.Event)
@@ -70,12 +92,12 @@ class DistantEngine:
     _took: float = 0.0
     _failed: BaseException | None = None
 
-    def begin(self, journal: Journal, budget: JobBudget | None) -> None:
+    def begin(self, journal: Journal, budget: JobBudget | None, stop: Stop) -> None:
         """Forget what the journal holds, or what was not asked to its end. Blocks.
 
         Raises: DBAPIError: the database cannot be reached.
         """
-        self.budget = budget
+        self.budget, self.stop = budget, stop
         found = self.client.list_workflows(
             queue_name=queue_of(self.job.id), status=_ENDED, load_input=False
         )
@@ -95,6 +117,8 @@ class DistantEngine:
         left = await self._room()
         if self._failed is not None:
             raise self._failed
+        if self.stop.why:
+            return _LEFT
         one = self._id(request.key)
         answered = self._waiting[one] = asyncio.get_running_loop().create_future()
         try:
@@ -108,6 +132,8 @@ class DistantEngine:
         finally:
             del self._waiting[one]
             self._settled.set()
+        if outcome is _LEFT:
+            return outcome
         if outcome.status == "pending" or outcome.error == "RateLimitError":  # may be asked again
             await insist(self.client.delete_workflow, one)
         self._rows += 1
@@ -120,14 +146,19 @@ class DistantEngine:
         """What is left of the budget for one more row, once those in flight leave enough."""
         if self.budget is None:
             return ""
-        while self._waiting:
+        while self._waiting and not self.stop.why:
             mean = self._took / self._rows if self._rows else self.budget.most
             left = self.budget.left - mean * len(self._waiting)
             if left > mean:
-                return f"{left:.9f} {self.budget.unit}"
+                return self._bound(left)
             self._settled.clear()
             await self._settled.wait()
-        return f"{max(self.budget.left, 0):.9f} {self.budget.unit}"
+        return self._bound(max(self.budget.left, 0))
+
+    def _bound(self, left: float) -> str:
+        """What a row may take, as the worker reads it: what is left, of which, of how much."""
+        assert self.budget is not None
+        return f"{left:.9f} {self.budget.unit} {self.budget.most:.9f}"
 
     def _id(self, key: str) -> str:
         return f"{self.job.id}-{key}"
@@ -154,11 +185,36 @@ class DistantEngine:
             for one in await insist(
                 self.client.list_workflows, workflow_ids=ids, status=_ENDED, load_input=False
             ):
-                answered = self._waiting.get(one.workflow_id)
-                if answered is not None and not answered.done():
-                    answered.set_result(_outcome(one))
+                self._answer(one.workflow_id, _outcome(one))
+            if self.stop.why:
+                for row in await insist(take_back, self.engine, queue_of(self.job.id)):
+                    self._answer(row, _LEFT)
         # DBOS counts for its rate what began within the minute, while it is there.
         await self._delete(time.monotonic() - (_MINUTE_S if self.rate else 0))
+
+    def _answer(self, row: str, outcome: BatchOutcome) -> None:
+        answered = self._waiting.get(row)
+        if answered is not None and not answered.done():
+            answered.set_result(outcome)
+
+    async def attend(self, presence: AdvisoryLock) -> None:
+        """Be present, also after the database was away, and see to it that workers are."""
+        alone_since = said_at = math.inf
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            await insist(presence.keep)
+            now = time.monotonic()
+            workers = await insist(present_at, self.engine, queue_of(self.job.id))
+            if workers or not self._waiting:
+                alone_since = said_at = math.inf
+                continue
+            alone_since = min(alone_since, now)
+            if self.stop.why and now - alone_since >= GRACE_S:
+                for row in self._waiting:  # the next run gathers what workers answer by then
+                    self._answer(row, _LEFT)
+            elif now - alone_since >= _ALONE_S and not 0 <= now - said_at < _MINUTE_S:
+                said_at = now
+                self.say(f"{_NO_WORKER}: orchestrator worker --database {shlex.quote(self.url)}")
 
     async def _delete(self, before: float) -> None:
         over: list[str] = []
@@ -221,9 +277,17 @@ async def insist(call: Callable[..., T], *arguments: Any, **named: Any) -> T:
 
 @contextlib.asynccontextmanager
 async def distant(
-    url: str, job: Job, *, concurrency: int, per_worker: int, rate: int = 0
+    url: str,
+    job: Job,
+    *,
+    concurrency: int,
+    per_worker: int,
+    rate: int = 0,
+    say: Callable[[str], None],
 ) -> AsyncIterator[DistantEngine]:
     """The engine of a job whose rows are given to the workers of a database.
+
+    `say` takes lines for the user: that workers are missing.
 
     Raises: ConfigError: the database cannot be used, or another process gathers this job.
     """
@@ -232,7 +296,7 @@ async def distant(
     presence = AdvisoryLock(engine, job_entry(job.id))
     try:
         client = await asyncio.to_thread(_announced, named, engine, presence, job)
-        made = DistantEngine(client, job, rate)
+        made = DistantEngine(client, engine, job, without_password(url), say, rate)
         await asyncio.to_thread(
             client.register_queue, queue_of(job.id), global_concurrency=concurrency,
             worker_concurrency=min(per_worker, concurrency), polling_interval_sec=POLL_S,
@@ -240,7 +304,8 @@ async def distant(
         )  # fmt: skip
         watch = asyncio.create_task(made.watch())
         watch.add_done_callback(made.gave_up)
-        present = asyncio.create_task(_stay(presence))
+        present = asyncio.create_task(made.attend(presence))
+        present.add_done_callback(made.gave_up)
         try:
             yield made
         finally:
@@ -251,13 +316,6 @@ async def distant(
     finally:
         presence.close()
         engine.dispose()
-
-
-async def _stay(presence: AdvisoryLock) -> None:
-    """Be present again after the database was away."""
-    while True:
-        await asyncio.sleep(1.0)
-        await insist(presence.keep)
 
 
 def _announced(url: sa.URL, engine: sa.Engine, presence: AdvisoryLock, job: Job) -> DBOSClient:
