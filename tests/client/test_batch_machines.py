@@ -312,7 +312,7 @@ def test_a_rate_holds_for_all_workers_and_one_process_gathers(
         "--operation", "ask", "--engine", "dbos",
     )  # fmt: skip
     assert machines.ended(other) == 2
-    assert "another process gathers the rows of this job" in machines.said(other)
+    assert "another process gathers rows of this operation, route" in machines.said(other)
     assert wire.served.requests == 3
     machines.kill(batch)
 
@@ -386,7 +386,7 @@ def test_workers_coordinator_and_database_are_killed_and_no_row_is_lost(
             "postgresql://lab:p%40s%3As@db.example.org:5433/b",
             "postgresql://lab@db.example.org:5433/b",
         ),
-        ("postgresql+psycopg://lab:x@[::1]/b", "postgresql://lab@[::1]/b"),
+        ("postgres://lab:x@[::1]/b", "postgresql://lab@[::1]/b"),
         ("postgresql:///b?host=db&password=x&sslpassword=y", "postgresql:///b?host=db"),
     ],
 )

@@ -23,6 +23,7 @@ JOBS = "jobs"
 #: Seconds after which a worker counts as dead whose lock is free, and a row as never begun, by a
 #: connection that held.
 GRACE_S = 10.0
+_DRIVERS = ("postgresql", "postgres", "postgresql+psycopg")  # libpq takes the first two
 _SECRET = ("password", "sslpassword")  # what a query of a URL may hold, for libpq
 _KEEPALIVE = {"tcp_keepalives_idle": 5, "tcp_keepalives_interval": 2, "tcp_keepalives_count": 3}
 
@@ -68,7 +69,7 @@ def database_url(text: str) -> sa.URL:
         url = sa.make_url(text)
     except (ArgumentError, ValueError):
         raise ConfigError("--database", "is not a URL of a database", fix=fix) from None
-    if url.drivername not in ("postgresql", "postgresql+psycopg") or not url.database:
+    if url.drivername not in _DRIVERS or not url.database:
         raise ConfigError("--database", "is not a PostgreSQL database with a name", fix=fix)
     return url.set(drivername="postgresql+psycopg")
 
@@ -82,6 +83,20 @@ def without_password(text: str) -> str:
     query = {name: value for name, value in url.query.items() if name not in _SECRET}
     made = sa.URL.create("postgresql", url.username, None, url.host, url.port, url.database, query)
     return made.render_as_string(hide_password=False)
+
+
+def said_by(error: sa.exc.DBAPIError) -> str:
+    """What the driver says, on one line."""
+    return " ".join(str(error.orig).split()).rstrip(".")
+
+
+def unusable(error: sa.exc.DBAPIError) -> ConfigError:
+    """What a user can do about a database that refuses."""
+    fix = (
+        "See that PostgreSQL runs there, that user, password and database are right, and that the"
+        " user may make a schema, or may use the one that is there."
+    )
+    return ConfigError("--database", f"it cannot be used: {said_by(error)}", fix=fix)
 
 
 def engine_of(url: sa.URL) -> sa.Engine:

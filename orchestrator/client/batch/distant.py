@@ -32,7 +32,9 @@ from orchestrator.client.batch.database import (
     database_url,
     engine_of,
     present_at,
+    said_by,
     take_back,
+    unusable,
     without_password,
 )
 from orchestrator.client.batch.operations import BatchOutcome
@@ -262,17 +264,37 @@ def _outcome(found: WorkflowStatus) -> BatchOutcome:
 
 async def insist(call: Callable[..., T], *arguments: Any, **named: Any) -> T:
     """Call in a thread, again and again while the database cannot be reached."""
-    is_said = False
     while True:
         try:
-            return await asyncio.to_thread(call, *arguments, **named)
+            made = await asyncio.to_thread(call, *arguments, **named)
         except sa.exc.DBAPIError as error:
             if not (error.connection_invalidated or isinstance(error, sa.exc.OperationalError)):
                 raise
-            if not is_said:
-                _LOG.warning("the database cannot be reached, and is waited for: %s", error.orig)
-            is_said = True
+            _OUTAGE.begins(said_by(error))
             await asyncio.sleep(1.0)
+        else:
+            _OUTAGE.ends()
+            return made
+
+
+@dataclass
+class _Outage:
+    """Says once that the database is away, and when it is back, however many calls wait."""
+
+    is_said: bool = False
+
+    def begins(self, why: str) -> None:
+        if not self.is_said:
+            _LOG.warning("the database cannot be reached, and is waited for: %s", why)
+        self.is_said = True
+
+    def ends(self) -> None:
+        if self.is_said:
+            _LOG.warning("the database is back")
+        self.is_said = False
+
+
+_OUTAGE = _Outage()  # of the process, as its connections are
 
 
 @contextlib.asynccontextmanager
@@ -324,7 +346,8 @@ def _announced(url: sa.URL, engine: sa.Engine, presence: AdvisoryLock, job: Job)
         DBOS.migrate(url.render_as_string(hide_password=False), schema=SCHEMA)
         if not presence.keep():
             fix = "Wait for it, stop it, or use another database."
-            raise ConfigError("--database", "another process gathers the rows of this job", fix=fix)
+            words = "another process gathers rows of this operation, route and settings there"
+            raise ConfigError("--database", words, fix=fix)
         client = client_of(engine)
         options: Any = {
             "workflow_name": "job", "queue_name": JOBS, "workflow_id": job_entry(job.id),
@@ -332,8 +355,7 @@ def _announced(url: sa.URL, engine: sa.Engine, presence: AdvisoryLock, job: Job)
         }  # fmt: skip
         client.enqueue(options, entry_of(job))
     except sa.exc.DBAPIError as error:
-        fix = "Start PostgreSQL, or name another; it must allow this user to make a schema."
-        raise ConfigError("--database", f"it cannot be used: {error.orig}", fix=fix) from None
+        raise unusable(error) from None
     return client
 
 

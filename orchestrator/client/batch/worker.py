@@ -35,6 +35,7 @@ from orchestrator.client.batch.database import (
     database_url,
     engine_of,
     is_present,
+    unusable,
 )
 from orchestrator.client.batch.distant import insist, job_entry, queue_of
 from orchestrator.client.batch.job import Job, job_of
@@ -219,8 +220,7 @@ def _client(url: sa.URL, engine: sa.Engine) -> DBOSClient:
         DBOS.migrate(url.render_as_string(hide_password=False), schema=SCHEMA)
         return client_of(engine)
     except sa.exc.DBAPIError as error:
-        fix = "Start PostgreSQL, or name another; it must allow this user to make a schema."
-        raise ConfigError("--database", f"it cannot be used: {error.orig}", fix=fix) from None
+        raise unusable(error) from None
 
 
 async def _pause(stop: asyncio.Event) -> None:
