@@ -397,6 +397,26 @@ def test_a_command_to_go_on_with_shows_the_database_and_no_password(url: str, se
 
 
 @pytest.mark.slow
+def test_a_process_whose_place_another_one_took_ends_and_says_so(machines: Machines) -> None:
+    import psycopg
+
+    batch = machines.batch(3)
+    wait(machines.output.exists, said=machines.all_said)
+    wait(lambda: machines.in_database().count(",ENQUEUED,") == 4, said=machines.all_said)
+    with psycopg.connect(machines.url, autocommit=True) as connection:
+        held = connection.execute(
+            "SELECT pid, (classid::bigint << 32) | objid::bigint FROM pg_locks"
+            " WHERE locktype = 'advisory' AND mode = 'ExclusiveLock'"
+        ).fetchall()
+        ((process, number),) = held
+        connection.execute(
+            "SELECT pg_terminate_backend(%s, 5000), pg_advisory_lock(%s)", (process, number)
+        )
+        assert machines.ended(batch, 60) == 2
+    assert "another process gathers rows of this operation" in machines.said(batch)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("worker_is", ["alive", "dead"])
 def test_an_interrupt_keeps_what_workers_answer_and_takes_back_the_rest(
     machines: Machines, wire: WireServer, worker_is: str

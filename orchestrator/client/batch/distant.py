@@ -58,6 +58,7 @@ _ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 _AT_ONCE = 500
 _MINUTE_S = 60.0
 _LOOK_S = 1.0
+_ABSENT_S = 20.0  # a connection of this process that broke may hold its lock until then
 _ALONE_S = 5.0  # without a worker, before that is said
 #: What becomes of a row when the batch ends and nobody is at work on it.
 _LEFT = BatchOutcome("pending", {})
@@ -200,12 +201,17 @@ class DistantEngine:
             answered.set_result(outcome)
 
     async def attend(self, presence: AdvisoryLock) -> None:
-        """Be present, also after the database was away, and see to it that workers are."""
-        alone_since = said_at = math.inf
+        """Be present, also after the database was away, and see to it that workers are.
+
+        Raises: ConfigError: another process was quicker to be present again.
+        """
+        alone_since = said_at = absent_since = math.inf
         while True:
             await asyncio.sleep(_LOOK_S)
-            await insist(presence.keep)
-            now = time.monotonic()
+            is_kept, now = await insist(presence.keep), time.monotonic()
+            absent_since = math.inf if is_kept else min(absent_since, now)
+            if now - absent_since >= _ABSENT_S:
+                raise _others_gather()
             workers = await insist(present_at, self.engine, queue_of(self.job.id))
             if workers or not self._waiting:
                 alone_since = said_at = math.inf
@@ -340,14 +346,17 @@ async def distant(
         engine.dispose()
 
 
+def _others_gather() -> ConfigError:
+    words = "another process gathers rows of this operation, route and settings there"
+    return ConfigError("--database", words, fix="Wait for it, stop it, or use another database.")
+
+
 def _announced(url: sa.URL, engine: sa.Engine, presence: AdvisoryLock, job: Job) -> DBOSClient:
     """Make the tables where they are missing, and say to workers what the job is."""
     try:
         DBOS.migrate(url.render_as_string(hide_password=False), schema=SCHEMA)
         if not presence.keep():
-            fix = "Wait for it, stop it, or use another database."
-            words = "another process gathers rows of this operation, route and settings there"
-            raise ConfigError("--database", words, fix=fix)
+            raise _others_gather()
         client = client_of(engine)
         options: Any = {
             "workflow_name": "job", "queue_name": JOBS, "workflow_id": job_entry(job.id),
