@@ -87,7 +87,7 @@ def without_password(text: str) -> str:
 
 def said_by(error: sa.exc.DBAPIError) -> str:
     """What the driver says, on one line."""
-    return " ".join(str(error.orig).split()).rstrip(".")
+    return " ".join(str(error.orig).split()).partition(" Is the server running")[0].rstrip(".")
 
 
 def unusable(error: sa.exc.DBAPIError) -> ConfigError:
