@@ -92,7 +92,7 @@ class DistantEngine:
     _kept: deque[tuple[float, str]] = field(default_factory=deque)
     _settled: asyncio.Event = field(default_factory=asyncio.Event)
     _rows: int = 0
-    _took: float = 0.0
+    _took: Taken = field(default_factory=Taken)
     _failed: BaseException | None = None
 
     def begin(self, journal: Journal, budget: JobBudget | None, stop: Stop) -> None:
@@ -140,9 +140,9 @@ class DistantEngine:
         if outcome.status == "pending" or outcome.error == "RateLimitError":  # may be asked again
             await insist(self.client.delete_workflow, one)
         self._rows += 1
+        self._took += outcome.taken
         if self.budget is not None:
             self.budget.taken += outcome.taken
-            self._took += float(getattr(outcome.taken, self.budget.unit))
         return outcome
 
     async def _room(self) -> str:
@@ -150,7 +150,8 @@ class DistantEngine:
         if self.budget is None:
             return ""
         while self._waiting and not self.stop.why:
-            mean = self._took / self._rows if self._rows else self.budget.most
+            took = float(getattr(self._took, self.budget.unit))
+            mean = took / self._rows if self._rows else self.budget.most
             left = self.budget.left - mean * len(self._waiting)
             if left > mean:
                 return self._bound(left)
@@ -188,12 +189,20 @@ class DistantEngine:
             for one in await insist(
                 self.client.list_workflows, workflow_ids=ids, status=_ENDED, load_input=False
             ):
-                self._answer(one.workflow_id, _outcome(one))
+                outcome = _outcome(one)
+                taken = outcome.taken
+                taken += self._lost((one.recovery_attempts or 1) - 1)
+                self._answer(one.workflow_id, outcome)
             if self.stop.why:
                 for row in await insist(take_back, self.engine, queue_of(self.job.id)):
                     self._answer(row, _LEFT)
         # DBOS counts for its rate what began within the minute, while it is there.
         await self._delete(time.monotonic() - (_MINUTE_S if self.rate else 0))
+
+    def _lost(self, deaths: int) -> Taken:
+        """What workers that died took for a row, as far as it can be known: an average call."""
+        calls = max(self._took.calls, 1)
+        return Taken(self._took.usd * deaths / calls, self._took.tokens * deaths // calls, deaths)
 
     def _answer(self, row: str, outcome: BatchOutcome) -> None:
         answered = self._waiting.get(row)
