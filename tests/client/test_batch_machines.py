@@ -423,6 +423,23 @@ def test_a_process_whose_place_another_one_took_ends_and_says_so(machines: Machi
 
 
 @pytest.mark.slow
+def test_a_database_whose_tables_are_removed_ends_batch_and_worker_in_words(
+    machines: Machines,
+) -> None:
+    import psycopg
+
+    both = machines.start("worker"), machines.batch(900)
+    wait(lambda: "takes rows" in machines.said(both[0]), said=machines.all_said)
+    with psycopg.connect(machines.url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA orchestrator_batch CASCADE")
+    for one in both:
+        assert machines.ended(one, 60) == 2
+        words = 'it cannot be used: relation "orchestrator_batch.workflow_status" does not exist'
+        assert words in machines.said(one)
+    assert "Traceback" not in machines.all_said()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("worker_is", ["alive", "dead"])
 def test_an_interrupt_keeps_what_workers_answer_and_takes_back_the_rest(
     machines: Machines, wire: WireServer, worker_is: str

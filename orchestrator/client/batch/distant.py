@@ -98,9 +98,15 @@ class DistantEngine:
     def begin(self, journal: Journal, budget: JobBudget | None, stop: Stop) -> None:
         """Forget what the journal holds, or what was not asked to its end. Blocks.
 
-        Raises: DBAPIError: the database cannot be reached.
+        Raises: ConfigError: the database cannot be reached.
         """
         self.budget, self.stop = budget, stop
+        try:
+            self._forget(journal)
+        except sa.exc.DBAPIError as error:
+            raise unusable(error) from None
+
+    def _forget(self, journal: Journal) -> None:
         found = self.client.list_workflows(
             queue_name=queue_of(self.job.id), status=_ENDED, load_input=False
         )
@@ -278,13 +284,16 @@ def _outcome(found: WorkflowStatus) -> BatchOutcome:
 
 
 async def insist(call: Callable[..., T], *arguments: Any, **named: Any) -> T:
-    """Call in a thread, again and again while the database cannot be reached."""
+    """Call in a thread, again and again while the database cannot be reached.
+
+    Raises: ConfigError: it refuses otherwise, as where its tables are gone.
+    """
     while True:
         try:
             made = await asyncio.to_thread(call, *arguments, **named)
         except sa.exc.DBAPIError as error:
             if not (error.connection_invalidated or isinstance(error, sa.exc.OperationalError)):
-                raise
+                raise unusable(error) from None
             _OUTAGE.begins(said_by(error))
             await asyncio.sleep(1.0)
         else:
@@ -334,7 +343,7 @@ async def distant(
     try:
         client = await asyncio.to_thread(_announced, named, engine, presence, job)
         made = DistantEngine(client, engine, job, without_password(url), say, rate)
-        await asyncio.to_thread(
+        await insist(
             client.register_queue, queue_of(job.id), global_concurrency=concurrency,
             worker_concurrency=min(per_worker, concurrency), polling_interval_sec=POLL_S,
             limiter={"limit": rate, "period": _MINUTE_S} if rate else None,
