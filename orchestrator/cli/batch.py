@@ -208,6 +208,7 @@ async def _distant(
     async with distant(
         arguments.database, job, concurrency=arguments.concurrency or parallel,
         per_worker=parallel, rate=arguments.rate or 0,
+        say=lambda words: echo_stderr(words, "yellow"),
     ) as engine:  # fmt: skip
         if not arguments.quiet:
             echo_stderr("rows go to every `orchestrator worker` of the same --database", "dim")
@@ -269,10 +270,7 @@ def _interrupts(made: Batch) -> Iterator[None]:
             return
         is_second = True
         made.stop.now("interrupted")
-        words = f"finishing {made.runner.in_flight} requests in flight; once more to stop at once"
-        if left := len(made.left_with_provider):
-            words = f"leaving {left} batches with the provider; once more to stop at once"
-        echo_stderr(words, "yellow")
+        echo_stderr(f"{made.at_an_end}; once more to stop at once", "yellow")
 
     ends = end_signals()
     try:
@@ -391,8 +389,8 @@ def _command(arguments: argparse.Namespace) -> str:
         if value not in (None, "") and (name, value) not in _DEFAULTS:
             given += [f"--{name.replace('_', '-')}", str(value)]
     if arguments.engine == "dbos":
-        from orchestrator.client.batch.database import database_url  # noqa: PLC0415  an extra
+        from orchestrator.client.batch.database import without_password  # noqa: PLC0415  an extra
 
-        given += ["--database", str(database_url(arguments.database))]  # without its password
+        given += ["--database", without_password(arguments.database)]
     given += [f"--{name}" for name in ("ordered", "carry", "quiet") if getattr(arguments, name)]
     return shlex.join(given)

@@ -225,7 +225,7 @@ def test_a_row_that_holds_itself_or_is_too_deep_is_a_row(depth: int) -> None:
 class KeepingScript(ScriptedEngine):
     """Answers that are kept elsewhere until the journal holds them."""
 
-    def begin(self, journal: Journal, budget: object) -> None:
+    def begin(self, journal: Journal, budget: object, stop: object) -> None:
         """Nothing is kept yet."""
 
     def kept(self, keys: object) -> None:

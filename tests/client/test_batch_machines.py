@@ -185,11 +185,18 @@ def paid(wire: WireServer) -> Counter[str]:
 
 def test_a_worker_that_is_killed_loses_no_row(machines: Machines, wire: WireServer) -> None:
     rows = 60
+    at_once = wire.decide
+    wire.decide = lambda asked: Reply(
+        f"answer to {asked.body['messages'][-1]['content']}", delay_s=2.0
+    )
     workers = [machines.start("worker") for _ in range(2)]
-    batch = machines.batch(rows, "--concurrency", "8")
-    wait(lambda: wire.served.requests >= 20, said=machines.all_said)
+    batch = machines.batch(rows, "--concurrency", "8", "--json")
+    wait(lambda: wire.served.requests >= 2 * PER_WORKER, said=machines.all_said)
+    wire.decide = at_once
     machines.kill(workers[0])
     assert machines.ended(batch) == 0
+    summary = json.loads(machines.said(batch).partition("\nexit")[0])
+    assert summary["calls"] >= wire.served.requests, "what the dead worker asked is not counted"
     require_each_once(machines, rows)
     assert len(paid(wire)) == rows
     assert sum(paid(wire).values()) <= rows + PER_WORKER
@@ -214,12 +221,14 @@ def test_a_worker_that_would_answer_otherwise_refuses_the_batch(
     assert "prompt 3" in machines.in_database()
     for word in (PASSWORD, SECRET):
         assert word not in machines.in_database()
-    machines.kill(batch, signal.SIGINT)  # nobody answers: once to finish, once more to leave
-    wait(lambda: "finishing 4 requests" in machines.said(batch), said=machines.all_said)
-    machines.kill(batch, signal.SIGINT)
-    assert machines.ended(batch) == 130
+    wait(lambda: "no worker takes the rows" in machines.said(batch), said=machines.all_said)
+    assert "orchestrator worker --database 'postgresql://tests@/" in machines.said(batch)
+    machines.kill(batch, signal.SIGINT)  # nobody has begun a row: all are taken back
+    assert machines.ended(batch, 10) == 130
+    assert "ENQUEUED" not in machines.in_database()
+    assert "prompt 3" not in machines.in_database()
     assert "Go on: orchestrator batch" in machines.said(batch)
-    assert "--engine dbos" in machines.said(batch)
+    assert "--engine dbos --database 'postgresql://tests@/" in machines.said(batch)
     machines.config["model_list"][0]["litellm_params"]["model"] = "openai/m"
     machines.start("worker")
     assert machines.ended(machines.batch(6)) == 0
@@ -307,7 +316,7 @@ def test_a_rate_holds_for_all_workers_and_one_process_gathers(
         "--operation", "ask", "--engine", "dbos",
     )  # fmt: skip
     assert machines.ended(other) == 2
-    assert "another process gathers the rows of this job" in machines.said(other)
+    assert "another process gathers rows of this operation, route" in machines.said(other)
     assert wire.served.requests == 3
     machines.kill(batch)
 
@@ -317,7 +326,9 @@ def test_a_budget_holds_for_all_workers_and_failed_rows_are_tried_again(
     machines: Machines, wire: WireServer
 ) -> None:
     workers = [machines.start("worker") for _ in range(2)]
-    assert machines.ended(machines.batch(40, "--budget", "10calls")) == 5
+    batch = machines.batch(40, "--budget", "10calls")
+    assert machines.ended(batch) == 5
+    assert "the next call may take 1 calls, and 0 of 10 are left" in machines.said(batch)
     assert wire.served.requests == 10
     assert len(machines.output.read_text().splitlines()) == 10
     right = wire.decide
@@ -372,3 +383,86 @@ def test_workers_coordinator_and_database_are_killed_and_no_row_is_lost(
     assert PASSWORD not in machines.all_said()
     for word in ("Traceback", SECRET):
         assert word not in machines.all_said()
+
+
+@pytest.mark.parametrize(
+    ("url", "seen"),
+    [
+        (
+            "postgresql://lab:p%40s%3As@db.example.org:5433/b",
+            "postgresql://lab@db.example.org:5433/b",
+        ),
+        ("postgres://lab:x@[::1]/b", "postgresql://lab@[::1]/b"),
+        ("postgresql:///b?host=db&password=x&sslpassword=y", "postgresql:///b?host=db"),
+    ],
+)
+def test_a_command_to_go_on_with_shows_the_database_and_no_password(url: str, seen: str) -> None:
+    from orchestrator.client.batch.database import without_password
+
+    assert without_password(url) == seen
+
+
+@pytest.mark.slow
+def test_a_process_whose_place_another_one_took_ends_and_says_so(machines: Machines) -> None:
+    import psycopg
+
+    batch = machines.batch(3)
+    wait(machines.output.exists, said=machines.all_said)
+    wait(lambda: machines.in_database().count(",ENQUEUED,") == 4, said=machines.all_said)
+    with psycopg.connect(machines.url, autocommit=True) as connection:
+        held = connection.execute(
+            "SELECT pid, (classid::bigint << 32) | objid::bigint FROM pg_locks"
+            " WHERE locktype = 'advisory' AND mode = 'ExclusiveLock'"
+        ).fetchall()
+        ((process, number),) = held
+        connection.execute(
+            "SELECT pg_terminate_backend(%s, 5000), pg_advisory_lock(%s)", (process, number)
+        )
+        assert machines.ended(batch, 60) == 2
+    assert "another process gathers rows of this operation" in machines.said(batch)
+
+
+@pytest.mark.slow
+def test_a_database_whose_tables_are_removed_ends_batch_and_worker_in_words(
+    machines: Machines,
+) -> None:
+    import psycopg
+
+    both = machines.start("worker"), machines.batch(900)
+    wait(lambda: "takes rows" in machines.said(both[0]), said=machines.all_said)
+    with psycopg.connect(machines.url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA orchestrator_batch CASCADE")
+    for one in both:
+        assert machines.ended(one, 60) == 2
+        words = 'it cannot be used: relation "orchestrator_batch.workflow_status" does not exist'
+        assert words in machines.said(one)
+    assert "Traceback" not in machines.all_said()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("worker_is", ["alive", "dead"])
+def test_an_interrupt_keeps_what_workers_answer_and_takes_back_the_rest(
+    machines: Machines, wire: WireServer, worker_is: str
+) -> None:
+    rows = 40
+    wire.decide = lambda asked: Reply(
+        f"answer to {asked.body['messages'][-1]['content']}", delay_s=2.0
+    )
+    worker = machines.start("worker")
+    batch = machines.batch(rows, "--concurrency", "12")
+    wait(lambda: wire.served.requests >= PER_WORKER, said=machines.all_said)
+    if worker_is == "dead":
+        machines.kill(worker)
+    machines.kill(batch, signal.SIGINT)
+    assert machines.ended(batch, 40) == 130
+    before = wire.served.requests
+    assert before <= 2 * PER_WORKER  # what a worker took at that moment, too
+    kept = machines.output.read_text().splitlines()
+    assert len(kept) == (before if worker_is == "alive" else 0)
+    jobs = 0 if worker_is == "alive" else 1  # one whose rows are left is there still
+    assert machines.in_database().count(",ENQUEUED,") == jobs
+    machines.start("worker")
+    wire.decide = lambda asked: Reply(f"answer to {asked.body['messages'][-1]['content']}")
+    assert machines.ended(machines.batch(rows, "--concurrency", "12")) == 0
+    require_each_once(machines, rows)
+    assert sum(paid(wire).values()) == rows + (0 if worker_is == "alive" else before)

@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 
 PAGE = Path(__file__).parents[2] / "docs/batch.md"
-pytestmark = [pytest.mark.may_block, pytest.mark.slow]
+PROMPTS = ["a thermostat for a cold room", "a robot in a 3x3 grid world"]
+pytestmark = [
+    pytest.mark.may_block,
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("default"),  # both warn about themselves
+]
 
 
 @pytest.mark.parametrize(("package", "recipe"), [("ray", "with_ray"), ("prefect", "with_prefect")])
@@ -17,7 +22,6 @@ def test_a_step_answers_every_prompt_in_order(package: str, recipe: str) -> None
     scope: dict[str, Any] = {"__name__": "recipes"}
     for block in PAGE.read_text().split("```python\n")[1:]:
         exec(block.split("```")[0], scope)
-    prompts = ["a thermostat for a cold room", "a lift that stops at three floors"]
-    documents = scope[recipe](prompts)
-    assert len(documents) == 2
+    documents = scope[recipe](PROMPTS)
+    assert documents == scope["answered"]({"prompt": PROMPTS})["document"]
     assert all(len(one) > 100 for one in documents)

@@ -20,7 +20,27 @@ APPLICATION = "orchestrator"
 VERSION = "1"
 #: Holds one entry for each job, which stays there until the job has ended.
 JOBS = "jobs"
+#: Seconds after which a worker counts as dead whose lock is free, and a row as never begun, by a
+#: connection that held.
+GRACE_S = 10.0
+_DRIVERS = ("postgresql", "postgres", "postgresql+psycopg")  # libpq takes the first two
+_SECRET = ("password", "sslpassword")  # what a query of a URL may hold, for libpq
 _KEEPALIVE = {"tcp_keepalives_idle": 5, "tcp_keepalives_interval": 2, "tcp_keepalives_count": 3}
+
+
+_PRESENT = sa.text(
+    "SELECT count(*) FROM pg_locks JOIN pg_database ON oid = database"
+    " WHERE datname = current_database() AND locktype = 'advisory' AND mode = 'ShareLock'"
+    " AND granted AND classid::bigint = :high AND objid::bigint = :low AND objsubid = 1"
+)
+
+
+_TAKE_BACK = sa.text(
+    f"WITH rows AS (DELETE FROM {SCHEMA}.workflow_status WHERE queue_name = :queue"
+    " AND status = 'ENQUEUED' RETURNING workflow_uuid), inputs AS ("
+    f"DELETE FROM {SCHEMA}.workflow_input USING rows"
+    " WHERE workflow_input.workflow_uuid = rows.workflow_uuid) SELECT workflow_uuid FROM rows"
+)
 
 
 class JsonSerializer(forms.Serializer):
@@ -49,9 +69,34 @@ def database_url(text: str) -> sa.URL:
         url = sa.make_url(text)
     except (ArgumentError, ValueError):
         raise ConfigError("--database", "is not a URL of a database", fix=fix) from None
-    if url.drivername not in ("postgresql", "postgresql+psycopg") or not url.database:
+    if url.drivername not in _DRIVERS or not url.database:
         raise ConfigError("--database", "is not a PostgreSQL database with a name", fix=fix)
     return url.set(drivername="postgresql+psycopg")
+
+
+def without_password(text: str) -> str:
+    """The URL of a database as others may see it, and use it who have a password of their own.
+
+    Raises: ConfigError: as `database_url`.
+    """
+    url = database_url(text)
+    query = {name: value for name, value in url.query.items() if name not in _SECRET}
+    made = sa.URL.create("postgresql", url.username, None, url.host, url.port, url.database, query)
+    return made.render_as_string(hide_password=False)
+
+
+def said_by(error: sa.exc.DBAPIError) -> str:
+    """What the driver says, on one line."""
+    return " ".join(str(error.orig).split()).partition(" Is the server running")[0].rstrip(".")
+
+
+def unusable(error: sa.exc.DBAPIError) -> ConfigError:
+    """What a user can do about a database that refuses."""
+    fix = (
+        "See that PostgreSQL runs there, that user, password and database are right, and that the"
+        " user may make a schema, or may use the one that is there."
+    )
+    return ConfigError("--database", f"it cannot be used: {said_by(error)}", fix=fix)
 
 
 def engine_of(url: sa.URL) -> sa.Engine:
@@ -89,11 +134,12 @@ def client_of(engine: sa.Engine) -> DBOSClient:
 class AdvisoryLock:
     """Shows that a process is there: a lock that PostgreSQL drops with the process's connection.
 
-    Blocks; used by one thread at a time.
+    With `at` it is one of those that `present_at` counts, too. Blocks; used by one thread at a
+    time.
     """
 
-    def __init__(self, engine: sa.Engine, name: str) -> None:
-        self._engine, self._number = engine, _number(name)
+    def __init__(self, engine: sa.Engine, name: str, at: str = "") -> None:
+        self._engine, self._number, self._at = engine, _number(name), at
         self._connection: sa.Connection | None = None
 
     def keep(self) -> bool:
@@ -112,6 +158,8 @@ class AdvisoryLock:
         if _ask(made, "pg_try_advisory_lock", self._number):
             for name, seconds in _KEEPALIVE.items():  # else a power cut is seen after two hours
                 made.execute(sa.text(f"SET {name} = {seconds}"))
+            if self._at:
+                _ask(made, "pg_try_advisory_lock_shared", _number(self._at))
             self._connection = made
             return True
         made.close()
@@ -135,6 +183,28 @@ def is_present(engine: sa.Engine, name: str) -> bool:
             return True
         _ask(connection, "pg_advisory_unlock_shared", _number(name))
         return False
+
+
+def present_at(engine: sa.Engine, place: str) -> int:
+    """How many processes are present there now.
+
+    Raises: DBAPIError: the database cannot be reached.
+    """
+    number = _number(place) % 2**64
+    with engine.connect() as connection:
+        halves = {"high": number >> 32, "low": number % 2**32}
+        return int(connection.execute(_PRESENT, halves).scalar() or 0)
+
+
+def take_back(engine: sa.Engine, queue: str) -> list[str]:
+    """Delete the rows of a queue that no worker has begun, and give their ids.
+
+    A worker that takes one at the same moment either has it, and it stays, or comes too late.
+
+    Raises: DBAPIError: the database cannot be reached.
+    """
+    with engine.begin() as connection:
+        return list(connection.execute(_TAKE_BACK, {"queue": queue}).scalars())
 
 
 def _number(name: str) -> int:

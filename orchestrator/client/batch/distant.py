@@ -10,6 +10,8 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
+import math
+import shlex
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -21,6 +23,7 @@ from dbos import DBOS, DBOSClient
 
 from orchestrator.client.batch.database import (
     APPLICATION,
+    GRACE_S,
     JOBS,
     SCHEMA,
     VERSION,
@@ -28,8 +31,14 @@ from orchestrator.client.batch.database import (
     client_of,
     database_url,
     engine_of,
+    present_at,
+    said_by,
+    take_back,
+    unusable,
+    without_password,
 )
 from orchestrator.client.batch.operations import BatchOutcome
+from orchestrator.client.batch.runner import Stop
 from orchestrator.types.bill import Taken
 from orchestrator.types.errors import ConfigError
 
@@ -48,6 +57,15 @@ POLL_S = 0.1
 _ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 _AT_ONCE = 500
 _MINUTE_S = 60.0
+_LOOK_S = 1.0
+_ABSENT_S = 20.0  # a connection of this process that broke may hold its lock until then
+_ALONE_S = 5.0  # without a worker, before that is said
+#: What becomes of a row when the batch ends and nobody is at work on it.
+_LEFT = BatchOutcome("pending", {})
+_NO_WORKER = (
+    "no worker takes the rows of this batch: those that are there are at an older one, or say why"
+    " they refuse it. Start one, on any machine"
+)
 
 
 @dataclass
@@ -55,27 +73,40 @@ class DistantEngine:
     """Gives requests to workers and gathers what they answer.
 
     Attributes:
+        url: of the database, as others may see it.
+        say: takes lines about workers that are missing.
         rate: the most rows that may begin within a minute; 0 for any number.
         budget: of the job, or None; what rows took is added to it.
+        stop: says that the batch ends.
     """
 
     client: DBOSClient
+    engine: sa.Engine
     job: Job
+    url: str
+    say: Callable[[str], None]
     rate: int = 0
     budget: JobBudget | None = None
+    stop: Stop = field(default_factory=Stop)
     _waiting: dict[str, asyncio.Future[BatchOutcome]] = field(default_factory=dict)
     _kept: deque[tuple[float, str]] = field(default_factory=deque)
     _settled: asyncio.Event = field(default_factory=asyncio.Event)
     _rows: int = 0
-    _took: float = 0.0
+    _took: Taken = field(default_factory=Taken)
     _failed: BaseException | None = None
 
-    def begin(self, journal: Journal, budget: JobBudget | None) -> None:
+    def begin(self, journal: Journal, budget: JobBudget | None, stop: Stop) -> None:
         """Forget what the journal holds, or what was not asked to its end. Blocks.
 
-        Raises: DBAPIError: the database cannot be reached.
+        Raises: ConfigError: the database cannot be reached.
         """
-        self.budget = budget
+        self.budget, self.stop = budget, stop
+        try:
+            self._forget(journal)
+        except sa.exc.DBAPIError as error:
+            raise unusable(error) from None
+
+    def _forget(self, journal: Journal) -> None:
         found = self.client.list_workflows(
             queue_name=queue_of(self.job.id), status=_ENDED, load_input=False
         )
@@ -95,6 +126,8 @@ class DistantEngine:
         left = await self._room()
         if self._failed is not None:
             raise self._failed
+        if self.stop.why:
+            return _LEFT
         one = self._id(request.key)
         answered = self._waiting[one] = asyncio.get_running_loop().create_future()
         try:
@@ -108,26 +141,34 @@ class DistantEngine:
         finally:
             del self._waiting[one]
             self._settled.set()
+        if outcome is _LEFT:
+            return outcome
         if outcome.status == "pending" or outcome.error == "RateLimitError":  # may be asked again
             await insist(self.client.delete_workflow, one)
         self._rows += 1
+        self._took += outcome.taken
         if self.budget is not None:
             self.budget.taken += outcome.taken
-            self._took += float(getattr(outcome.taken, self.budget.unit))
         return outcome
 
     async def _room(self) -> str:
         """What is left of the budget for one more row, once those in flight leave enough."""
         if self.budget is None:
             return ""
-        while self._waiting:
-            mean = self._took / self._rows if self._rows else self.budget.most
+        while self._waiting and not self.stop.why:
+            took = float(getattr(self._took, self.budget.unit))
+            mean = took / self._rows if self._rows else self.budget.most
             left = self.budget.left - mean * len(self._waiting)
             if left > mean:
-                return f"{left:.9f} {self.budget.unit}"
+                return self._bound(left)
             self._settled.clear()
             await self._settled.wait()
-        return f"{max(self.budget.left, 0):.9f} {self.budget.unit}"
+        return self._bound(max(self.budget.left, 0))
+
+    def _bound(self, left: float) -> str:
+        """What a row may take, as the worker reads it: what is left, of which, of how much."""
+        assert self.budget is not None
+        return f"{left:.9f} {self.budget.unit} {self.budget.most:.9f}"
 
     def _id(self, key: str) -> str:
         return f"{self.job.id}-{key}"
@@ -154,11 +195,49 @@ class DistantEngine:
             for one in await insist(
                 self.client.list_workflows, workflow_ids=ids, status=_ENDED, load_input=False
             ):
-                answered = self._waiting.get(one.workflow_id)
-                if answered is not None and not answered.done():
-                    answered.set_result(_outcome(one))
+                outcome = _outcome(one)
+                taken = outcome.taken
+                taken += self._lost((one.recovery_attempts or 1) - 1)
+                self._answer(one.workflow_id, outcome)
+            if self.stop.why:
+                for row in await insist(take_back, self.engine, queue_of(self.job.id)):
+                    self._answer(row, _LEFT)
         # DBOS counts for its rate what began within the minute, while it is there.
         await self._delete(time.monotonic() - (_MINUTE_S if self.rate else 0))
+
+    def _lost(self, deaths: int) -> Taken:
+        """What workers that died took for a row, as far as it can be known: an average call."""
+        calls = max(self._took.calls, 1)
+        return Taken(self._took.usd * deaths / calls, self._took.tokens * deaths // calls, deaths)
+
+    def _answer(self, row: str, outcome: BatchOutcome) -> None:
+        answered = self._waiting.get(row)
+        if answered is not None and not answered.done():
+            answered.set_result(outcome)
+
+    async def attend(self, presence: AdvisoryLock) -> None:
+        """Be present, also after the database was away, and see to it that workers are.
+
+        Raises: ConfigError: another process was quicker to be present again.
+        """
+        alone_since = said_at = absent_since = math.inf
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            is_kept, now = await insist(presence.keep), time.monotonic()
+            absent_since = math.inf if is_kept else min(absent_since, now)
+            if now - absent_since >= _ABSENT_S:
+                raise _others_gather()
+            workers = await insist(present_at, self.engine, queue_of(self.job.id))
+            if workers or not self._waiting:
+                alone_since = said_at = math.inf
+                continue
+            alone_since = min(alone_since, now)
+            if self.stop.why and now - alone_since >= GRACE_S:
+                for row in self._waiting:  # the next run gathers what workers answer by then
+                    self._answer(row, _LEFT)
+            elif now - alone_since >= _ALONE_S and not 0 <= now - said_at < _MINUTE_S:
+                said_at = now
+                self.say(f"{_NO_WORKER}: orchestrator worker --database {shlex.quote(self.url)}")
 
     async def _delete(self, before: float) -> None:
         over: list[str] = []
@@ -205,25 +284,56 @@ def _outcome(found: WorkflowStatus) -> BatchOutcome:
 
 
 async def insist(call: Callable[..., T], *arguments: Any, **named: Any) -> T:
-    """Call in a thread, again and again while the database cannot be reached."""
-    is_said = False
+    """Call in a thread, again and again while the database cannot be reached.
+
+    Raises: ConfigError: it refuses otherwise, as where its tables are gone.
+    """
     while True:
         try:
-            return await asyncio.to_thread(call, *arguments, **named)
+            made = await asyncio.to_thread(call, *arguments, **named)
         except sa.exc.DBAPIError as error:
             if not (error.connection_invalidated or isinstance(error, sa.exc.OperationalError)):
-                raise
-            if not is_said:
-                _LOG.warning("the database cannot be reached, and is waited for: %s", error.orig)
-            is_said = True
+                raise unusable(error) from None
+            _OUTAGE.begins(said_by(error))
             await asyncio.sleep(1.0)
+        else:
+            _OUTAGE.ends()
+            return made
+
+
+@dataclass
+class _Outage:
+    """Says once that the database is away, and when it is back, however many calls wait."""
+
+    is_said: bool = False
+
+    def begins(self, why: str) -> None:
+        if not self.is_said:
+            _LOG.warning("the database cannot be reached, and is waited for: %s", why)
+        self.is_said = True
+
+    def ends(self) -> None:
+        if self.is_said:
+            _LOG.warning("the database is back")
+        self.is_said = False
+
+
+_OUTAGE = _Outage()  # of the process, as its connections are
 
 
 @contextlib.asynccontextmanager
 async def distant(
-    url: str, job: Job, *, concurrency: int, per_worker: int, rate: int = 0
+    url: str,
+    job: Job,
+    *,
+    concurrency: int,
+    per_worker: int,
+    rate: int = 0,
+    say: Callable[[str], None],
 ) -> AsyncIterator[DistantEngine]:
     """The engine of a job whose rows are given to the workers of a database.
+
+    `say` takes lines for the user: that workers are missing.
 
     Raises: ConfigError: the database cannot be used, or another process gathers this job.
     """
@@ -232,15 +342,16 @@ async def distant(
     presence = AdvisoryLock(engine, job_entry(job.id))
     try:
         client = await asyncio.to_thread(_announced, named, engine, presence, job)
-        made = DistantEngine(client, job, rate)
-        await asyncio.to_thread(
+        made = DistantEngine(client, engine, job, without_password(url), say, rate)
+        await insist(
             client.register_queue, queue_of(job.id), global_concurrency=concurrency,
             worker_concurrency=min(per_worker, concurrency), polling_interval_sec=POLL_S,
             limiter={"limit": rate, "period": _MINUTE_S} if rate else None,
         )  # fmt: skip
         watch = asyncio.create_task(made.watch())
         watch.add_done_callback(made.gave_up)
-        present = asyncio.create_task(_stay(presence))
+        present = asyncio.create_task(made.attend(presence))
+        present.add_done_callback(made.gave_up)
         try:
             yield made
         finally:
@@ -253,11 +364,9 @@ async def distant(
         engine.dispose()
 
 
-async def _stay(presence: AdvisoryLock) -> None:
-    """Be present again after the database was away."""
-    while True:
-        await asyncio.sleep(1.0)
-        await insist(presence.keep)
+def _others_gather() -> ConfigError:
+    words = "another process gathers rows of this operation, route and settings there"
+    return ConfigError("--database", words, fix="Wait for it, stop it, or use another database.")
 
 
 def _announced(url: sa.URL, engine: sa.Engine, presence: AdvisoryLock, job: Job) -> DBOSClient:
@@ -265,8 +374,7 @@ def _announced(url: sa.URL, engine: sa.Engine, presence: AdvisoryLock, job: Job)
     try:
         DBOS.migrate(url.render_as_string(hide_password=False), schema=SCHEMA)
         if not presence.keep():
-            fix = "Wait for it, stop it, or use another database."
-            raise ConfigError("--database", "another process gathers the rows of this job", fix=fix)
+            raise _others_gather()
         client = client_of(engine)
         options: Any = {
             "workflow_name": "job", "queue_name": JOBS, "workflow_id": job_entry(job.id),
@@ -274,8 +382,7 @@ def _announced(url: sa.URL, engine: sa.Engine, presence: AdvisoryLock, job: Job)
         }  # fmt: skip
         client.enqueue(options, entry_of(job))
     except sa.exc.DBAPIError as error:
-        fix = "Start PostgreSQL, or name another; it must allow this user to make a schema."
-        raise ConfigError("--database", f"it cannot be used: {error.orig}", fix=fix) from None
+        raise unusable(error) from None
     return client
 
 

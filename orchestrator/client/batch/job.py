@@ -196,6 +196,15 @@ class Batch:
         engine = self.runner.engine
         return engine.purchases.unfetched if isinstance(engine, ProviderEngine) else []
 
+    @property
+    def at_an_end(self) -> str:
+        """What it does once it is stopped, in words."""
+        if left := len(self.left_with_provider):
+            return f"leaving {left} batches with the provider"
+        if isinstance(self.runner.engine, KeepingEngine):
+            return f"finishing what workers have begun of {self.runner.in_flight} requests"
+        return f"finishing {self.runner.in_flight} requests in flight"
+
     def line(self, result: RowResult) -> str:
         """The line of the output for a result."""
         return line_of(self.job.id, result.row, result.status, result.body)
@@ -270,7 +279,7 @@ def opened(
         elif isinstance(engine, str):
             engine = LiveEngine(orchestrator, job, bound)
         elif isinstance(engine, KeepingEngine):
-            engine.begin(kept, bound)
+            engine.begin(kept, bound, stop)
         if retry_failed:
             kept.forget_failed()
         # Rows that wait for a batch hold their lines: no more are read ahead.

@@ -54,8 +54,9 @@ class BatchEngine(Protocol):
 class KeepingEngine(BatchEngine, Protocol):
     """An engine whose answers are kept elsewhere until the journal holds them."""
 
-    def begin(self, journal: Journal, budget: JobBudget | None) -> None:
-        """Hear what holds the answers and what bounds them, before anything is asked; blocks."""
+    def begin(self, journal: Journal, budget: JobBudget | None, stop: Stop) -> None:
+        """Hear what holds the answers, what bounds them and what ends the batch, before anything
+        is asked; blocks."""
 
     def kept(self, keys: Iterable[str]) -> None:
         """Hear which answers the journal holds by now."""

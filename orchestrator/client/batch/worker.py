@@ -25,6 +25,7 @@ from dbos import DBOS, DBOSClient
 from orchestrator.client.batch.budget import JobBudget
 from orchestrator.client.batch.database import (
     APPLICATION,
+    GRACE_S,
     JOBS,
     SCHEMA,
     VERSION,
@@ -34,6 +35,7 @@ from orchestrator.client.batch.database import (
     database_url,
     engine_of,
     is_present,
+    unusable,
 )
 from orchestrator.client.batch.distant import insist, job_entry, queue_of
 from orchestrator.client.batch.job import Job, job_of
@@ -44,9 +46,6 @@ from orchestrator.types.errors import ConfigError, LLMError
 if TYPE_CHECKING:
     from orchestrator.client.orchestrator import Orchestrator
 
-#: Seconds after which a worker counts as dead whose lock is free, and a row as never begun, by a
-#: connection that held.
-GRACE_S = 10.0
 _LOOK_S = 1.0
 _MOST_ATTEMPTS = 10  # a row that kills its worker each time fails after so many
 _FOR_EVER_S = 10**7
@@ -126,8 +125,9 @@ class Worker:
         self._begun.add(str(DBOS.workflow_id))
         budget = None
         if left:
-            most, unit = left.split()
+            rest, unit, most = left.split()
             budget = JobBudget(float(most), unit)
+            setattr(budget.taken, unit, float(most) - float(rest))
         bill = Bill(budget)
         set_bill(bill)
         outcome = await ask(self.orchestrator, BatchRequest(**asked), self._job.beside, bill)
@@ -168,7 +168,7 @@ class _Keeper(threading.Thread):
         self, engine: sa.Engine, client: DBOSClient, queue: str, name: str, begun: set[str]
     ) -> None:
         super().__init__(name="orchestrator-presence", daemon=True)
-        self.presence = AdvisoryLock(engine, name)
+        self.presence = AdvisoryLock(engine, name, at=queue)
         self._engine, self._client, self._queue, self._own = engine, client, queue, name
         self._begun, self._idle_since = begun, dict[str, float]()
         self._over = threading.Event()
@@ -220,8 +220,7 @@ def _client(url: sa.URL, engine: sa.Engine) -> DBOSClient:
         DBOS.migrate(url.render_as_string(hide_password=False), schema=SCHEMA)
         return client_of(engine)
     except sa.exc.DBAPIError as error:
-        fix = "Start PostgreSQL, or name another; it must allow this user to make a schema."
-        raise ConfigError("--database", f"it cannot be used: {error.orig}", fix=fix) from None
+        raise unusable(error) from None
 
 
 async def _pause(stop: asyncio.Event) -> None:
