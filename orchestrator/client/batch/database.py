@@ -17,7 +17,7 @@ from orchestrator.types.errors import ConfigError
 SCHEMA = "orchestrator_batch"
 APPLICATION = "orchestrator"
 #: Raised when workers of another version must not take rows.
-VERSION = "1"
+VERSION = "2"
 #: Holds one entry for each job, which stays there until the job has ended.
 JOBS = "jobs"
 #: Seconds after which a worker counts as dead whose lock is free, and a row as never begun, by a
