@@ -7,12 +7,12 @@ import contextlib
 import functools
 import json
 import os
-import shlex
 import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.cli.batch_arguments import check, command_of, is_stream, journal_of
 from orchestrator.cli.files import read_text
 from orchestrator.cli.output import (
     GOOD,
@@ -43,9 +43,6 @@ if TYPE_CHECKING:
     from orchestrator.client.batch.runner import BatchEngine, RowResult
 
 _EVERY_S = 2.0
-#: Files that hold something else than lines of JSON, by their names.
-_OTHER_FORMS = (".csv", ".tsv", ".parquet", ".gz")
-_DEFAULTS = (("operation", "generate"), ("engine", "live"))
 _CODES = {
     "interrupted": INTERRUPTED, "budget": OVER_BUDGET, "outage": PROVIDER, "output": UNWRITABLE,
     "journal": UNWRITABLE,
@@ -54,7 +51,7 @@ _CODES = {
 
 def run(arguments: argparse.Namespace) -> int:
     """Carry out an operation for every row; exit 1 when a row failed, 5 at the budget."""
-    _check(arguments)
+    check(arguments)
     rows = RowFile(arguments.file)
     try:
         return asyncio.run(_run(arguments, rows))
@@ -62,86 +59,11 @@ def run(arguments: argparse.Namespace) -> int:
         rows.close()
 
 
-def _check(arguments: argparse.Namespace) -> None:
-    """Raises: UsageError: arguments that do not go together."""
-    if arguments.budget == "":
-        raise UsageError("--budget is empty; write for example 5usd, or leave it out")
-    place = arguments.output
-    if place == "" or (not _is_stream(place) and _is_no_file(place)):
-        words = (
-            f"--output {place!r} is not a file. For a pipe or a device leave it out, and redirect"
-        )
-        raise UsageError(f"{words} what is printed")
-    if _is_stream(place) and arguments.json:
-        raise UsageError("--json prints a summary where the rows go; name a file with -o")
-    if arguments.ordered and arguments.retry_failed:
-        words = "rows that are tried again come after the others: leave out --ordered, and sort by"
-        raise UsageError(f"{words} line")
-    if arguments.engine == "provider" and arguments.concurrency:
-        raise UsageError("--concurrency is of live calls; with --engine provider use --batch-size")
-    if arguments.engine != "dbos" and (arguments.database or arguments.rate):
-        raise UsageError("--database and --rate go with --engine dbos")
-    if arguments.engine == "dbos":
-        arguments.database = database_of(arguments)
-    if (arguments.schema is None) == (arguments.operation == "structured"):
-        raise UsageError("--schema goes with --operation structured, and with no other")
-    _check_files(arguments)
-
-
-def _is_no_file(name: str) -> bool:
-    return Path(name).exists() and not Path(name).is_file()
-
-
-def _check_files(arguments: argparse.Namespace) -> None:
-    """Raises: UsageError: one is not what its name says, two are one, or a directory is missing."""
-    place, journal = arguments.output, arguments.journal
-    if not _is_stream(place) and (other := Path(place).suffix.lower()) in _OTHER_FORMS:
-        words = f"--output {place!r}: JSON lines are written, not {other}"
-        raise UsageError(f"{words}; name a file that ends in .jsonl")
-    if journal is not None and (journal in ("", "-") or _is_no_file(journal)):
-        words = f"--journal {journal!r} is not a file; name one"
-        raise UsageError(f"{words}, or leave it out for the output's own")
-    named = {"the input": arguments.file, "the output": arguments.output,
-             "the journal": _journal(arguments)}  # fmt: skip
-    paths = {
-        what: os.path.realpath(name) for what, name in named.items() if name not in (None, "-")
-    }
-    for what, path in paths.items():
-        if what != "the input" and not (place := Path(path).parent).is_dir():
-            raise UsageError(f"{what} {named[what]} needs the directory {place}; make it first")
-        for other, same in paths.items():
-            if what < other and path == same:
-                raise UsageError(f"{what} and {other} are the same file, {path}; name another")
-
-
-def database_of(arguments: argparse.Namespace) -> str:
-    """The URL that a command was given, or the environment's.
-
-    Raises: UsageError: there is none.
-    """
-    url = str(arguments.database or os.environ.get("ORCHESTRATOR_DATABASE", ""))
-    if not url:
-        words = "name the database: --database postgresql://USER@HOST/NAME, or in the environment"
-        raise UsageError(f"{words} ORCHESTRATOR_DATABASE")
-    return url
-
-
-def _is_stream(output: str | None) -> bool:
-    """Whether rows go to standard output, where they cannot be read again."""
-    return output in (None, "-")
-
-
 def end_signals() -> tuple[signal.Signals, ...]:
     """The signals that ask for an end; with ``nohup`` a terminal that is closed does not."""
     hangup = getattr(signal, "SIGHUP", None)  # Windows has none
     closes = hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN
     return (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if closes else []))
-
-
-def _journal(arguments: argparse.Namespace) -> str | None:
-    if arguments.journal is not None or _is_stream(arguments.output):
-        return str(arguments.journal) if arguments.journal else None
-    return f"{arguments.output}.journal"
 
 
 async def _run(arguments: argparse.Namespace, rows: RowFile) -> int:
@@ -229,21 +151,25 @@ def _opened(
     arguments: argparse.Namespace, orc: Orchestrator, job: Job, engine: BatchEngine | None
 ) -> Iterator[tuple[Batch, Output | None]]:
     """The batch and its output, None for a stream."""
-    name = _journal(arguments)
+    name = journal_of(arguments)
     with contextlib.ExitStack() as closing:
         output = None
-        if not _is_stream(arguments.output):
+        if not is_stream(arguments.output):
             output = Output(Path(arguments.output), job.id)
             closing.callback(output.close)
             if name is None or not Path(name).exists():  # else the journal says what differs
                 for _ in output.written():  # what is foreign is found before it is made
                     pass
+        refused = closing.enter_context(contextlib.ExitStack())
+        if output is not None:
+            refused.callback(output.withdraw)
         made = closing.enter_context(opened(
             orc, job, None if name is None else Path(name), concurrency=arguments.concurrency,
             budget=arguments.budget or "", ordered=arguments.ordered,
             retry_failed=arguments.retry_failed, engine=engine or arguments.engine,
             batch_size=arguments.batch_size,
         ))  # fmt: skip
+        refused.pop_all()
         if output is not None:
             if arguments.retry_failed:
                 output.without_failed()
@@ -369,9 +295,9 @@ def _say_what_is_left(made: Batch) -> None:
 
 def _next_step(arguments: argparse.Namespace, why: str) -> str:
     """The command to go on with."""
-    if _journal(arguments) is None:
+    if journal_of(arguments) is None:
         return "without --journal nothing is kept: the next run asks for every row"
-    command = _command(arguments)
+    command = command_of(arguments)
     if why == "budget":
         return f"everything is kept. Go on, with a larger --budget: {command}"
     if why == "journal":
@@ -381,18 +307,3 @@ def _next_step(arguments: argparse.Namespace, why: str) -> str:
     return (
         f"Go on: {command}" if why == "interrupted" else f"Try them again: {command} --retry-failed"
     )
-
-
-def _command(arguments: argparse.Namespace) -> str:
-    given = ["orchestrator", "batch", arguments.file]
-    for name in ("output", "operation", "schema", "journal", "concurrency", "budget", "route",
-                 "provider", "cache", "engine", "batch_size", "rate"):  # fmt: skip
-        value = getattr(arguments, name)
-        if value not in (None, "") and (name, value) not in _DEFAULTS:
-            given += [f"--{name.replace('_', '-')}", str(value)]
-    if arguments.engine == "dbos":
-        from orchestrator.client.batch.database import database_url  # noqa: PLC0415  an extra
-
-        given += ["--database", str(database_url(arguments.database))]  # without its password
-    given += [f"--{name}" for name in ("ordered", "carry", "quiet") if getattr(arguments, name)]
-    return shlex.join(given)

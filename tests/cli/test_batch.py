@@ -380,6 +380,27 @@ def test_two_processes_do_not_share_a_journal_or_an_output(asks: Wire) -> None:
     batch()
 
 
+@pytest.mark.parametrize("output", ["new.jsonl", "there.jsonl"])
+def test_a_batch_that_is_refused_leaves_nothing_where_nothing_was(
+    asks: Wire, capsys: pytest.CaptureFixture[str], output: str
+) -> None:
+    rows_of("one")
+    Path("there.jsonl").touch()
+    before = sorted(Path().iterdir())
+    batch("--operation", "validate", "--engine", "provider", output=output, code=2)
+    assert "validate asks no model" in capsys.readouterr().err
+    assert sorted(Path().iterdir()) == before
+    batch(output="first.jsonl")
+    other = sqlite3.connect("first.jsonl.journal")
+    other.execute("PRAGMA locking_mode = EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    before = sorted(Path().iterdir())
+    batch("--journal", "first.jsonl.journal", output=output, code=2)
+    assert "another process works on it" in capsys.readouterr().err
+    assert sorted(Path().iterdir()) == before
+    other.close()
+
+
 def test_a_full_disk_keeps_the_answers_and_says_so(
     asks: Wire, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

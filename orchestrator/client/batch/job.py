@@ -17,7 +17,7 @@ from orchestrator.client.batch.journal import Journal
 from orchestrator.client.batch.limit import Limit
 from orchestrator.client.batch.operations import OPERATIONS, PreparedRow, ask, prepared
 from orchestrator.client.batch.output import line_of
-from orchestrator.client.batch.provider_engine import ProviderEngine
+from orchestrator.client.batch.provider_engine import ProviderEngine, require_endpoints
 from orchestrator.client.batch.purchases import MOST_LINES, USUAL_LINES
 from orchestrator.client.batch.rows import Row
 from orchestrator.client.batch.runner import KeepingEngine, RowResult, Runner, Stop
@@ -254,6 +254,8 @@ def opened(
     is_bought = engine == "provider"
     most = _most(orchestrator, concurrency, engine, batch_size)
     bound = job_budget(budget) if budget else None
+    if is_bought:
+        require_endpoints(orchestrator, job)
     kept = Journal(journal, job.parts)
     try:
         if not is_bought:

@@ -41,6 +41,15 @@ class _Question(NotAsked):
         self.line = line
 
 
+def require_endpoints(orchestrator: Orchestrator, job: Job) -> None:
+    """Raises: ConfigError: the operation asks no model, or its route has no batch endpoints."""
+    if job.operation == "validate":
+        words = "validate asks no model, so that there is nothing to buy"
+        raise ConfigError("--engine provider", words, fix="Leave out the engine.")
+    router, shared = orchestrator._router, job.shared
+    batches_of(router, router.resolve(shared.get("model"), shared.get("provider")))
+
+
 @dataclass
 class ProviderEngine:
     """Buys first answers in batches; see the module.
@@ -57,12 +66,7 @@ class ProviderEngine:
     most_lines: int = USUAL_LINES
 
     def __post_init__(self) -> None:
-        """Raises: ConfigError: the operation asks no model, or its route has no batch endpoints."""
-        if self.job.operation == "validate":
-            words = "validate asks no model, so that there is nothing to buy"
-            raise ConfigError("--engine provider", words, fix="Leave out the engine.")
-        shared, self._router = self.job.shared, self.orchestrator._router
-        batches_of(self._router, self._router.resolve(shared.get("model"), shared.get("provider")))
+        self._router = self.orchestrator._router
         put_in_front(self.orchestrator)
         self._beginning = 0
         parallel = self.orchestrator.config.orchestrator.limits.parallel
