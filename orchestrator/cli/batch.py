@@ -28,6 +28,7 @@ from orchestrator.cli.output import (
     echo_stderr,
 )
 from orchestrator.client.batch.job import Batch, Job, job_of, opened
+from orchestrator.client.batch.operations import require_columns
 from orchestrator.client.batch.output import Output
 from orchestrator.client.batch.progress import Progress
 from orchestrator.client.batch.rows import RowFile
@@ -54,6 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
     check(arguments)
     rows = RowFile(arguments.file)
     try:
+        if rows.columns is not None:
+            require_columns(arguments.file, rows.columns, arguments.operation)
         return asyncio.run(_run(arguments, rows))
     finally:
         rows.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import resource
@@ -741,6 +742,53 @@ def test_names_of_columns_in_another_encoding_are_refused_once(
     assert main(["batch", "in.csv", "-o", "out.jsonl", "--operation", "ask"]) == 2
     assert "UTF-8" in capsys.readouterr().err
     assert asks.served.requests == 0
+
+
+@pytest.mark.parametrize(
+    ("names", "operation", "words"),
+    [
+        ("id,Prompt", "ask", "needs a column 'prompt' or 'messages'; there are: 'id', 'Prompt'. "
+                             "Rename 'Prompt' to 'prompt'."),
+        ("id,promt", "generate", "needs a column 'prompt'; there are: 'id', 'promt'. "
+                                 "Rename 'promt' to 'prompt'."),
+        ("id,document", "refine", "needs a column 'feedback'; there are: 'id', 'document'."),
+        ("id,text", "validate", "needs a column 'document'; there are: 'id', 'text'. Rename the"),
+        (",", "ask", "there are: none."),
+        (",".join(f"c{n}" for n in range(500)), "ask", "'c19' and 480 more."),
+    ],
+    ids=["case", "letter", "second", "other", "none", "many"],
+)  # fmt: skip
+@pytest.mark.parametrize("suffix", ["csv", "csv.gz", "parquet"])
+def test_a_file_without_the_column_that_each_row_needs_is_refused_before_anything_is_written(
+    asks: Wire, capsys: pytest.CaptureFixture[str], *,
+    names: str, operation: str, words: str, suffix: str,
+) -> None:  # fmt: skip
+    place = Path(f"in.{suffix}")
+    if suffix == "parquet":
+        columns = [name for name in names.split(",") if name]
+        pyarrow = pytest.importorskip("pyarrow")
+        table = pyarrow.table({name: ["a"] for name in columns})
+        pytest.importorskip("pyarrow.parquet").write_table(table, place)
+    else:
+        raw = f"{names}\n{'a,' * names.count(',')}a\n".encode()
+        place.write_bytes(gzip.compress(raw) if suffix == "csv.gz" else raw)
+    before = sorted(Path().iterdir())
+    assert main(["batch", str(place), "-o", "out.jsonl", "--operation", operation, "--carry"]) == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert str(place) in said
+    assert sorted(Path().iterdir()) == before
+    assert not asks.requests
+
+
+def test_an_empty_csv_has_no_rows_and_one_with_messages_needs_no_prompt(asks: Wire) -> None:
+    Path("in.csv").touch()
+    given = ["batch", "in.csv", "-o", "out.jsonl", "--operation", "ask"]
+    assert main(given) == 0
+    assert Path("out.jsonl").read_text() == ""
+    Path("in.csv").write_text('messages\n"[{""role"": ""user"", ""content"": ""one""}]"\n')
+    assert main(given) == 0
+    assert prompts(asks) == {"one": 1}
 
 
 @pytest.mark.parametrize("cache", ["off", "use"])

@@ -93,8 +93,10 @@ CELL = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size
 def test_csv_that_python_writes_is_read_back(cells: list[tuple[str, str]]) -> None:
     text = io.StringIO()
     csv.writer(text).writerows([("prompt", "id"), *cells])
-    found = list(reading.read_csv(io.TextIOWrapper(io.BytesIO(text.getvalue().encode()), newline="",
-                                                   encoding="utf-8")))  # fmt: skip
+    raw = io.BytesIO(text.getvalue().encode())
+    names, rows = reading.read_csv(io.TextIOWrapper(raw, newline="", encoding="utf-8"))
+    found = list(rows)
+    assert names == ["prompt", "id"]
     wanted = [
         {n: c for n, c in zip(("prompt", "id"), pair, strict=True) if c}
         for pair in cells

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -39,6 +39,7 @@ _JSON_FIELDS = frozenset({
     "constraints", "expectations", "examples", "messages", "seed", "samples", "refine",
     "infer_expectations", "temperature", "max_tokens",
 })  # fmt: skip
+_MOST_SHOWN = 20  # names of columns in an error
 _COUNTS = tuple(one.name for one in dataclasses.fields(Usage))
 _ROUTING = ("model", "provider", "search")
 _SAMPLING = ("messages", "temperature", "max_tokens", *_ROUTING)
@@ -142,6 +143,28 @@ class PreparedRow:
     own: Mapping[str, Any]
     request: BatchRequest | None
     outcome: BatchOutcome | None = None
+
+
+def require_columns(place: str, columns: Sequence[str], operation: str) -> None:
+    """Refuse a file none of whose rows can be asked.
+
+    Raises: ConfigError: the columns that all its rows share lack a field that the operation needs.
+    """
+    about = OPERATIONS[operation]
+    mains = (about.main, *([about.instead] if about.instead else ()))
+    for would_do in (mains, *((name,) for name in about.then)):
+        if any(name in columns for name in would_do):
+            continue
+        near = {one: name for one in columns if (name := nearest(one, would_do))}
+        ways = [f"{one!r} to {name!r}" for one, name in near.items()]
+        needs = " or ".join(map(repr, would_do))
+        found = ", ".join(map(repr, columns[:_MOST_SHOWN])) or "none"
+        more = f" and {left} more" if (left := len(columns) - _MOST_SHOWN) > 0 else ""
+        raise ConfigError(
+            place,
+            f"{operation} needs a column {needs}; there are: {found}{more}",
+            fix=f"Rename {' or '.join(ways) if ways else 'the one that holds it'}.",
+        )
 
 
 def prepared(row: Row, operation: str, *, shared: Mapping[str, Any], carry: bool) -> PreparedRow:
