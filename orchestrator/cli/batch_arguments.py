@@ -87,12 +87,14 @@ def is_stream(output: str | None) -> bool:
 
 
 def journal_of(arguments: argparse.Namespace) -> str | None:
+    """The path of the journal: beside the output where none is named, None where none is kept."""
     if arguments.journal is not None or is_stream(arguments.output):
         return str(arguments.journal) if arguments.journal else None
     return f"{arguments.output}.journal"
 
 
 def command_of(arguments: argparse.Namespace) -> str:
+    """The command line that says the same."""
     given = ["orchestrator", "batch", arguments.file]
     for name in ("output", "operation", "schema", "journal", "concurrency", "budget", "route",
                  "provider", "cache", "engine", "batch_size", "rate"):  # fmt: skip

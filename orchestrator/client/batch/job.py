@@ -203,13 +203,15 @@ class Batch:
 
 def _most(
     orchestrator: Orchestrator,
+    job: Job,
     concurrency: int | None,
     engine: BatchEngine | EngineName,
     batch_size: int | None,
 ) -> int:
-    """The most requests in flight.
+    """The most requests in flight, of an engine that can be used.
 
-    Raises: ValueError: it is not allowed; TypeError: `engine` is not one.
+    Raises: ValueError: it is not allowed; TypeError: `engine` is not one; ConfigError: it is the
+        provider's batches, and the job cannot be asked there.
     """
     if not (isinstance(engine, str) or hasattr(engine, "run")):
         raise TypeError(f"engine must be a name or a BatchEngine, not {type(engine).__name__}")
@@ -219,6 +221,7 @@ def _most(
         if concurrency is not None:
             raise ValueError("concurrency is of live calls; for the engine provider say batch_size")
         most = USUAL_LINES if batch_size is None else batch_size
+        require_endpoints(orchestrator, job)
         if not 1 <= most <= MOST_LINES:
             raise ValueError(f"batch_size is {most}; a provider takes 1 to {MOST_LINES:,} lines")
         return most
@@ -252,10 +255,8 @@ def opened(
         written.
     """
     is_bought = engine == "provider"
-    most = _most(orchestrator, concurrency, engine, batch_size)
+    most = _most(orchestrator, job, concurrency, engine, batch_size)
     bound = job_budget(budget) if budget else None
-    if is_bought:
-        require_endpoints(orchestrator, job)
     kept = Journal(journal, job.parts)
     try:
         if not is_bought:
