@@ -295,6 +295,42 @@ def test_cells_of_csv_are_read_as_their_fields_are_meant() -> None:
     }  # fmt: skip
 
 
+def test_a_whole_number_that_pandas_writes_as_a_float_is_that_number(tmp_path: Path) -> None:
+    raw = b'prompt,seed,constraints\na,3.0,"{""max_states"": 9.0}"\nb,,\nc,3.5,\n'
+    one, none, half = (
+        prepared(row, "generate", shared={}, carry=False)
+        for row in of_file(tmp_path, "in.csv", raw)
+    )
+    assert one.request is not None
+    assert json.dumps(one.request.arguments) == (
+        '{"prompt": "a", "seed": 3, "constraints": {"max_states": 9}}'
+    )
+    assert none.request is not None
+    assert none.request.arguments == {"prompt": "b"}
+    assert half.outcome is not None
+    assert (
+        "the field 'seed' is 3.5, expected a whole number" in half.outcome.body["error"]["message"]
+    )
+    pyarrow = pytest.importorskip("pyarrow")
+    rows = parquet(tmp_path, ["prompt", "seed"], pyarrow.array(["a"]), pyarrow.array([3.0]))
+    assert json.dumps(request(rows[0].data).request.arguments) == '{"prompt": "a", "seed": 3}'  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("name", ["seed", "samples", "refine", "max_tokens", "temperature"])
+def test_no_number_is_rounded(name: str) -> None:
+    operation = "generate" if name == "seed" else "structured"
+    for value in (3.5, 2.0**53, 1e300, -0.5):  # beyond 2**53 it may not be the one that was written
+        row = Row(1, {"prompt": "a", "id": 7, name: value})
+        made = prepared(row, operation, shared={}, carry=False)
+        assert (made.request is None) is (name != "temperature")
+        assert made.own == {"id": 7}
+    for other in (True, "3.0", 3):  # judged with the other arguments
+        assert request({"prompt": "a", name: other}, operation).request.arguments[name] is other  # type: ignore[union-attr]
+    asked = request({"prompt": "a", name: 3.0}, operation).request
+    assert asked is not None
+    assert type(asked.arguments[name]) is (float if name == "temperature" else int)
+
+
 def test_every_field_is_an_argument_of_its_operation() -> None:
     import inspect
 

@@ -39,6 +39,9 @@ _JSON_FIELDS = frozenset({
     "constraints", "expectations", "examples", "messages", "seed", "samples", "refine",
     "infer_expectations", "temperature", "max_tokens",
 })  # fmt: skip
+#: Fields that are whole numbers; pandas writes them as 3.0 where others of the column are missing.
+_WHOLE_FIELDS = ("seed", "samples", "refine", "max_tokens")
+_MOST_WHOLE = 2.0**53  # beyond it a float is not known to be the number that was written
 _MOST_SHOWN = 20  # names of columns in an error
 _COUNTS = tuple(one.name for one in dataclasses.fields(Usage))
 _ROUTING = ("model", "provider", "search")
@@ -213,8 +216,6 @@ def _divided(
     if not isinstance(data, Mapping):
         raise _Refused(f"the row is a {type(data).__name__}, expected a mapping or a str")
     stated = {name: value for name, value in data.items() if value is not None}
-    if isinstance(given := stated.get("constraints"), Mapping):  # columns of Parquet have them all
-        stated["constraints"] = {name: most for name, most in given.items() if most is not None}
     own = {"id": stated.pop("id")} if "id" in stated else {}
     if carry and (unknown := [name for name in stated if name not in about.known]):
         own["carried"] = {name: stated.pop(name) for name in unknown}
@@ -222,10 +223,25 @@ def _divided(
         stated = _checked(stated, about)
         if row.is_text:
             stated = {name: _from_text(name, value) for name, value in stated.items()}
+        return own, {name: _as_meant(name, value) for name, value in stated.items()}
     except _Refused as refused:
         refused.own = own
         raise
-    return own, stated
+
+
+def _as_meant(name: str, value: Any) -> Any:
+    """A whole number as an int where the field is one; constraints without those not stated."""
+    if name == "constraints" and isinstance(value, Mapping):  # columns of Parquet have them all
+        return {one: _whole(one, most) for one, most in value.items() if most is not None}
+    return _whole(name, value) if name in _WHOLE_FIELDS else value
+
+
+def _whole(name: str, value: Any) -> Any:
+    if not isinstance(value, float):
+        return value
+    if value.is_integer() and abs(value) < _MOST_WHOLE:
+        return int(value)
+    raise _Refused(f"the field {name!r} is {value!r}, expected a whole number")
 
 
 def _checked(stated: dict[str, Any], about: Operation) -> dict[str, Any]:
