@@ -85,6 +85,24 @@ def test_a_failed_model_is_never_a_200(wire: WireServer, http: httpx.Client) -> 
             assert "sk-canary" not in found.text
 
 
+def test_what_a_model_says_as_it_declines_reaches_who_asked(
+    wire: WireServer, http: httpx.Client
+) -> None:
+    wire.plan("chat", Reply(refusal="I may not"))
+    made = http.post("/api/llm/direct", json={"messages": [{"role": "user", "content": "hi"}]})
+    assert (made.json()["response"], made.json()["refusal"]) == ("", "I may not")
+    assert http.post("/api/llm/interact", json={"message": "hi"}).json()["response"] == "I may not"
+    body = {"message": "hi", "stream": True}
+    with http.stream("POST", "/api/llm/interact", json=body) as response:
+        sent = [data for _, data in events(response.iter_lines())]
+    assert "".join(one.get("delta", "") for one in sent) == "I may not"
+    failed = http.post("/api/gmn/generate", json={"prompt": "a thermostat for a cold room"})
+    assert failed.status_code >= 400
+    assert "the model declined: 'I may not'" in failed.text
+    asked = {"model": "chat", "messages": [{"role": "user", "content": "a thermostat"}]}
+    assert "I may not" in http.post("/v1/chat/completions", json=asked).text
+
+
 def test_a_stream_has_the_vocabulary_and_goes_on_where_it_was_cut(
     wire: WireServer, http: httpx.Client
 ) -> None:

@@ -309,6 +309,8 @@ def _body(made: Any, bill: Bill) -> dict[str, Any]:
     if isinstance(made, Answer):
         is_said = bool(made.text.strip())  # a refusal, or nothing, is not an answer
         body: dict[str, Any] = {"valid": is_said, "text": made.text, "finish": made.finish}
+        if made.refusal:
+            body["refusal"] = made.refusal
         usage, cached = made.usage, made.cached
     else:
         assert isinstance(made, Generation)
@@ -344,7 +346,7 @@ def _failed(error: Exception, bill: Bill) -> BatchOutcome:
                 "kind": one.evaluation.kind,
                 "model": one.answer.model,
                 "findings": [d.as_dict() for d in one.evaluation.report.diagnostics],
-                "text": one.answer.text,
+                "text": one.answer.said,
             }
             for one in attempts
         ]
