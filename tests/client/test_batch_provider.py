@@ -248,11 +248,29 @@ async def test_a_refused_key_stops_it(server: BatchServer, tmp_path: Path) -> No
     assert SECRET not in str(found.value)
 
 
-@pytest.mark.parametrize("times", [1, 2])
-async def test_a_purchase_whose_answer_was_lost_is_found_not_repeated(
-    server: BatchServer, tmp_path: Path, times: int
+@pytest.mark.parametrize("fault", [500, 0])
+async def test_a_file_that_the_provider_does_not_take_at_once_is_sent_again(
+    server: BatchServer, tmp_path: Path, fault: int
 ) -> None:
-    server.faults["POST /batches"] = [500] * times
+    server.faults["POST /files"] = [fault] * 2
+    assert len(await bought(config(server, tmp_path), 4)) == 4
+    assert server.calls["POST /batches"] == 1
+    assert set(server.paid.values()) == {1}
+
+
+async def test_a_file_that_is_refused_is_sent_once(server: BatchServer, tmp_path: Path) -> None:
+    server.faults["POST /files"] = [413] * 9
+    with pytest.raises(LLMError):
+        await bought(config(server, tmp_path), 4)
+    assert server.calls["POST /files"] == 1
+    assert server.calls["POST /batches"] == 0
+
+
+@pytest.mark.parametrize("fault", [500, 0])
+async def test_a_purchase_whose_answer_was_lost_is_found_not_repeated(
+    server: BatchServer, tmp_path: Path, fault: int
+) -> None:
+    server.faults = {"POST /batches": [fault] * 2, "GET /batches": [500] * 4}
     rows = await bought(config(server, tmp_path), 4)
     assert len(rows) == 4
     assert server.calls["POST /batches"] == 1
@@ -263,7 +281,7 @@ async def test_a_purchase_that_cannot_be_looked_for_is_not_repeated_by_the_next_
     server: BatchServer, tmp_path: Path
 ) -> None:
     made, journal = config(server, tmp_path), tmp_path / "journal"
-    server.faults = {"POST /batches": [500], "GET /batches": [500] * 9}
+    server.faults = {"POST /batches": [500], "GET /batches": [403]}
     with pytest.raises(LLMError):
         await bought(made, 4, journal=journal)
     server.faults.clear()
@@ -413,6 +431,23 @@ def test_an_interrupt_leaves_the_batch_running_and_says_how_to_fetch_it(
     assert command(server, tmp_path, monkeypatch) == 0
     lines = [json.loads(line) for line in (tmp_path / "out.jsonl").open()]
     assert sorted(one["text"] for one in lines) == [f"answer to p{n}" for n in range(3)]
+    assert (sum(server.paid.values()), server.requests) == (3, [])
+
+
+def test_an_interrupt_ends_the_wait_for_a_provider_that_takes_no_file(
+    server: BatchServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.faults["POST /files"] = [500] * 10**6
+
+    def asks(name: str) -> None:
+        if server.calls[name] == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    server.asks = asks
+    assert command(server, tmp_path, monkeypatch) != 0
+    assert server.calls["POST /batches"] == 0
+    server.faults.clear()
+    assert command(server, tmp_path, monkeypatch) == 0
     assert (sum(server.paid.values()), server.requests) == (3, [])
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.client.batch.bought import BatchLine, key_of
 from orchestrator.client.batch.operations import BatchOutcome, ask
 from orchestrator.client.batch.paid import put_in_front, question_id
-from orchestrator.client.batch.purchases import USUAL_LINES, Purchases, answer_in
+from orchestrator.client.batch.purchases import USUAL_LINES, Purchases
 from orchestrator.routing.batches import batches_of, line_of
 from orchestrator.types.bill import Bill, NotAsked, Taken, set_bill
 from orchestrator.types.errors import BudgetExceededError, ConfigError
@@ -200,7 +200,7 @@ class ProviderEngine:
         expected: WireAttempt | None,
     ) -> BatchOutcome:
         """Carry a row out, with the answer that was bought where its question is asked."""
-        answer = None if body is None else await answer_in(provider, body)
+        answer = None if body is None else await provider.answer(body)
         bill = Bill(self.budget)
         set_bill(bill)
         if (held := self._held.pop(request.key, None)) is not None and self.budget is not None:
