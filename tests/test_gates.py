@@ -58,7 +58,7 @@ BUDGET = {
     ),
     "client": Budget(
         600,
-        4650,
+        4657,
         "argument types and names, overloads, GMN tasks, searches; batches, three engines: 2,450",
     ),
     "generation": Budget(
@@ -85,12 +85,12 @@ BUDGET = {
     "ledger": Budget(320, 876, "sums of a month beside it, intent lines, private files"),
     "parsing": Budget(
         400,
-        1624,
+        1641,
         "candidates, reasoning, patches, long numbers; schemas of strangers: 340; addresses",
     ),
     "gmn": Budget(
         6500,
-        20828,
+        20835,
         "plans that branch, long numbers; other tools: 3,532, sentences: 2,252, pictures: 1,191",
     ),
     "types": Budget(

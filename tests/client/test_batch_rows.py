@@ -252,6 +252,16 @@ def test_json_over_several_lines_is_told_from_broken_lines() -> None:
     assert found[1].data == {"prompt": "a"}
 
 
+def test_a_number_that_python_does_not_read_is_said_in_plain_words(tmp_path: Path) -> None:
+    words = "a number of 5,000 digits; at most 4,300 digits are read"
+    (row,) = of_file(tmp_path, "in.jsonl", b'{"prompt": "a", "seed": ' + b"1" * 5000 + b"}\n")
+    assert row.fault == f"the line is not read: {words}"
+    (row,) = of_file(tmp_path, "in.csv", b"prompt,seed\na," + b"1" * 5000 + b"\n")
+    made = prepared(row, "generate", shared={}, carry=False)
+    assert made.outcome is not None
+    assert made.outcome.body["error"]["message"] == f"the field 'seed' is not JSON: {words}"
+
+
 def test_a_row_that_cannot_be_asked_says_why() -> None:
     assert "did you mean 'expectations'" in refusal({"prompt": "a", "expectation": []})
     assert "'colour' is not known" in refusal({"prompt": "a", "colour": 1})

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from orchestrator.parsing.bounds import each_once
+from orchestrator.parsing.scalars import too_many_digits
 from orchestrator.types.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -262,7 +263,15 @@ def _json_row(number: int, raw: bytes) -> Row:
 def read_json(text: str) -> Any:
     """The value of a JSON text. Raises: ValueError, RecursionError: it is not JSON, which has each
     key once and numbers that are finite."""
-    return json.loads(text, object_pairs_hook=_ONCE, parse_constant=_no_number, parse_float=_finite)
+    return json.loads(text, object_pairs_hook=_ONCE, parse_constant=_no_number,
+                      parse_float=_finite, parse_int=_readable)  # fmt: skip
+
+
+def _readable(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(too_many_digits(text)) from None
 
 
 def _no_number(name: str) -> Any:
