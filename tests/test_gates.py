@@ -48,7 +48,7 @@ BUDGET = {
     ),
     "server": Budget(
         1200,
-        4332,
+        4356,
         "a gate against strangers, OpenAI's shape, streams that go on, keys, tools; LSP, a page",
     ),
     "agents": Budget(
