@@ -396,8 +396,7 @@ def test_rows_whose_answers_are_bought_are_not_asked_live_as_well(
     assert main([*live, "--operation", "ask"]) == 2
     assert "answers to 3 of its requests are bought" in capsys.readouterr().err
     assert server.requests == []
-    for batch in server.batches.values():
-        batch["_left"] = 1
+    server.end_batches()
     assert command(server, tmp_path, monkeypatch) == 0
     assert main([*live, "--operation", "ask"]) == 0
     assert (sum(server.paid.values()), server.requests) == (3, [])
@@ -407,8 +406,7 @@ def test_what_was_bought_for_rows_that_are_gone_is_billed(
     server: BatchServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     interrupted(server, tmp_path, monkeypatch)
-    for batch in server.batches.values():
-        batch["_left"] = 1
+    server.end_batches()
     (tmp_path / "empty.jsonl").write_text("")
     given = [str(tmp_path / "empty.jsonl"), "-o", str(tmp_path / "out.jsonl")]
     assert main(["batch", *given, "--operation", "ask", "--engine", "provider"]) == 0
@@ -426,8 +424,7 @@ def test_an_interrupt_leaves_the_batch_running_and_says_how_to_fetch_it(
     said = capsys.readouterr().err
     assert "1 batches go on at the provider (batch_" in said
     assert "--engine provider" in said
-    for batch in server.batches.values():
-        batch["_left"] = 1
+    server.end_batches()
     assert command(server, tmp_path, monkeypatch) == 0
     lines = [json.loads(line) for line in (tmp_path / "out.jsonl").open()]
     assert sorted(one["text"] for one in lines) == [f"answer to p{n}" for n in range(3)]

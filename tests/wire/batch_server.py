@@ -51,6 +51,11 @@ class BatchServer(WireServer):
         super().clear()
         self.reset()
 
+    def end_batches(self) -> None:
+        """Let the next poll of each batch be the one that finds it over."""
+        for batch in self.batches.values():
+            batch["_left"] = 1
+
     def _add_routes(self, router: web.UrlDispatcher) -> None:
         for method, path, answer in (
             ("POST", "/v1/files", self._upload),
