@@ -82,8 +82,11 @@ async def _run(arguments: argparse.Namespace, rows: RowFile) -> int:
                 progress.failed = output.failed
             write = echo_lines if output is None else output.write
             with _interrupts(made):
-                await _written(made, rows, write, progress, is_quiet=arguments.quiet)
-            return _ended(arguments, made, progress)
+                lost = await _written(made, rows, write, progress, is_quiet=arguments.quiet)
+            code = _ended(arguments, made, progress)
+            if lost:
+                _print_lost(arguments, made, lost)
+            return code
 
 
 def _config(concurrency: int | None) -> Config:
@@ -229,14 +232,17 @@ async def _written(
     progress: Progress,
     *,
     is_quiet: bool,
-) -> None:
+) -> list[RowResult]:
     """Write every row as it comes. What cannot be written stays in the journal, and the batch
-    finishes what is in flight."""
+    finishes what is in flight; gives what the journal has not, either."""
     said_at, left = progress.began_at, None
+    unwritten: list[RowResult] = []
     found: AsyncIterator[list[RowResult]]
     async with contextlib.aclosing(made.results(rows)) as found:
         async for results in found:
-            if made.stop.why != "output":
+            if made.stop.why == "output":
+                unwritten += results
+            else:
                 try:
                     await in_thread(write, [made.line(one) for one in results])
                 except BrokenPipeError as error:  # its reader has what it wanted
@@ -244,6 +250,7 @@ async def _written(
                     left = error
                 except (OSError, OutputError) as error:
                     made.stop.now("output", f"the rows cannot be written: {error}")
+                    unwritten += results
                 else:
                     progress.add(results)
             if not is_quiet and time.monotonic() - said_at > _EVERY_S:
@@ -251,6 +258,8 @@ async def _written(
                 echo_stderr(progress.line(said_at, rows.share), "dim")
     if left is not None:
         raise left
+    unkept = {key for key, _ in made.runner.unkept}
+    return [one for one in unwritten if one.row.row.request and one.row.row.request.key in unkept]
 
 
 def _ended(arguments: argparse.Namespace, made: Batch, progress: Progress) -> int:
@@ -284,6 +293,21 @@ def _ended(arguments: argparse.Namespace, made: Batch, progress: Progress) -> in
     if why or progress.failed:
         echo_stderr(_next_step(arguments, why))
     return code
+
+
+def _print_lost(arguments: argparse.Namespace, made: Batch, lost: list[RowResult]) -> None:
+    """Print rows that are paid, and that neither the journal nor the output could take."""
+    usd = sum(one.outcome.taken.usd for one in lost if one.outcome is not None)
+    is_free = not (arguments.json or is_stream(arguments.output))
+    words = f"{len(lost)} rows that are paid ({usd:.4f} USD) are in neither file, and printed"
+    if is_free:
+        words = f"{words}. Append them to {arguments.output}, and they are not asked again"
+    echo_stderr(words, "red")
+    lines = [made.line(one) for one in lost]
+    if is_free:
+        echo_lines(lines)
+    else:
+        echo_stderr("\n".join(lines), lines=True)
 
 
 def _say_what_is_left(made: Batch) -> None:

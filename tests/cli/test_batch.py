@@ -883,3 +883,30 @@ def test_a_disk_that_is_full_for_the_journal_loses_no_answer_that_the_output_can
     assert 0 < len(found) == asked < 100, "what was in flight is finished, and written"
     assert len(batch()) == 100
     assert asks.served.requests == 100, "nothing is paid twice"
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_rows_that_neither_file_can_hold_are_printed_with_what_they_cost(
+    asks: Wire, capsys: pytest.CaptureFixture[str], more: tuple[str, ...]
+) -> None:
+    asks.decide = lambda asked: Reply("fine " * 200)
+    rows_of(*(f"p{n}" for n in range(40)))
+    batch()
+    rows_of(*(f"p{n}" for n in range(100)))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Less than the journal holds already, and room for one row of the output.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (Path("out.jsonl").stat().st_size + 1500, hard))
+    capsys.readouterr()
+    try:
+        written = batch("--concurrency", "4", *more, code=4)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    said = capsys.readouterr()
+    printed = [line for line in (said.err if more else said.out).splitlines() if line[:1] == "{"]
+    assert "rows that are paid (0.0" in said.err
+    assert printed
+    assert len(written) + len(printed) == asks.served.requests < 100
+    with Path("out.jsonl").open("a") as output:
+        output.writelines(f"{line}\n" for line in printed)
+    assert len(batch()) == 100
+    assert asks.served.requests == 100, "nothing is paid twice"

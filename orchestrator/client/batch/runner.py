@@ -213,7 +213,8 @@ class Runner:
                 await to_its_end(asyncio.gather(*left, return_exceptions=True))
             finally:
                 if self._ended or self.unkept:  # paid for, and nobody reads on
-                    keep = self._kept if self.stop.why == "journal" else self._keep_aside
+                    is_full = self.stop.why in ("journal", "output")  # and may be for both
+                    keep = self._kept if is_full else self._keep_aside
                     await keep(self._ended, [], [])
 
     def _goes_on(self, source: RowSource[PreparedRow]) -> bool:
