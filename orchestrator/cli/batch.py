@@ -81,11 +81,12 @@ async def _run(arguments: argparse.Namespace, rows: RowFile) -> int:
                 progress.done, progress.valid = output.done, output.valid
                 progress.failed = output.failed
             write = echo_lines if output is None else output.write
+            unwritten: list[RowResult] = []
             with _interrupts(made):
-                lost = await _written(made, rows, write, progress, is_quiet=arguments.quiet)
+                quiet = arguments.quiet
+                await _written(made, rows, write, progress, unwritten, is_quiet=quiet)
             code = _ended(arguments, made, progress)
-            if lost:
-                _print_lost(arguments, made, lost)
+            _print_lost(arguments, made, unwritten)
             return code
 
 
@@ -230,13 +231,13 @@ async def _written(
     rows: RowFile,
     write: Callable[[list[str]], None],
     progress: Progress,
+    unwritten: list[RowResult],
     *,
     is_quiet: bool,
-) -> list[RowResult]:
+) -> None:
     """Write every row as it comes. What cannot be written stays in the journal, and the batch
-    finishes what is in flight; gives what the journal has not, either."""
+    finishes what is in flight; `unwritten` gets it."""
     said_at, left = progress.began_at, None
-    unwritten: list[RowResult] = []
     found: AsyncIterator[list[RowResult]]
     async with contextlib.aclosing(made.results(rows)) as found:
         async for results in found:
@@ -258,8 +259,6 @@ async def _written(
                 echo_stderr(progress.line(said_at, rows.share), "dim")
     if left is not None:
         raise left
-    unkept = {key for key, _ in made.runner.unkept}
-    return [one for one in unwritten if one.row.row.request and one.row.row.request.key in unkept]
 
 
 def _ended(arguments: argparse.Namespace, made: Batch, progress: Progress) -> int:
@@ -295,8 +294,12 @@ def _ended(arguments: argparse.Namespace, made: Batch, progress: Progress) -> in
     return code
 
 
-def _print_lost(arguments: argparse.Namespace, made: Batch, lost: list[RowResult]) -> None:
+def _print_lost(arguments: argparse.Namespace, made: Batch, unwritten: list[RowResult]) -> None:
     """Print rows that are paid, and that neither the journal nor the output could take."""
+    unkept = {key for key, _ in made.runner.unkept}
+    lost = [one for one in unwritten if (row := one.row.row.request) and row.key in unkept]
+    if not lost:
+        return
     usd = sum(one.outcome.taken.usd for one in lost if one.outcome is not None)
     is_free = not (arguments.json or is_stream(arguments.output))
     words = f"{len(lost)} rows that are paid ({usd:.4f} USD) are in neither file, and printed"

@@ -905,7 +905,8 @@ def test_rows_that_neither_file_can_hold_are_printed_with_what_they_cost(
     printed = [line for line in (said.err if more else said.out).splitlines() if line[:1] == "{"]
     assert "rows that are paid (0.0" in said.err
     assert printed
-    assert len(written) + len(printed) == asks.served.requests < 100
+    # The journal may have taken some of the others.
+    assert len(written) + len(printed) <= asks.served.requests < 100
     with Path("out.jsonl").open("a") as output:
         output.writelines(f"{line}\n" for line in printed)
     assert len(batch()) == 100
