@@ -140,7 +140,7 @@ class LLMAgent:
             else:
                 found += 1
                 details = _details(answer, turn.asked or {})
-                await asyncio.to_thread(self.memory.answer, turn.id, answer.text, details)
+                await asyncio.to_thread(self.memory.answer, turn.id, answer.said, details)
         return found, missing
 
     async def _paid_for(self, turn: Turn) -> Answer | None:
@@ -236,7 +236,7 @@ class LLMAgent:
             answer = await self._paid_once(live, turn, asked, call)
             details = _details(answer, asked)
             event(Generated, details=details)
-            kept = await asyncio.to_thread(self.memory.answer, turn.id, answer.text, details)
+            kept = await asyncio.to_thread(self.memory.answer, turn.id, answer.said, details)
             del self._unkept[turn.id]
             if kept is None:  # its conversation was removed while it was answered
                 await self._orc.cache_evict(turn.conversation_id)
@@ -250,7 +250,7 @@ class LLMAgent:
         finally:
             keeping.cancel()
         event(Stored, number=turn.number)
-        turn = kept or dataclasses.replace(turn, answer=answer.text, details=details)
+        turn = kept or dataclasses.replace(turn, answer=answer.said, details=details)
         live.settle(turn.answer or "")
         return _interaction(turn, persona, began)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.cli.client_call import call_client
 from orchestrator.cli.files import read_text
-from orchestrator.cli.output import GOOD, echo, echo_json, echo_stderr
+from orchestrator.cli.output import GOOD, INVALID, echo, echo_json, echo_stderr
 from orchestrator.cli.progress import OFFLINE_NOTE
 from orchestrator.types.visible import visible
 
@@ -26,9 +26,14 @@ def run(arguments: argparse.Namespace) -> int:
             search=arguments.search,
         )
     )  # fmt: skip
+    code = GOOD if answer.text.strip() else INVALID
     if arguments.json:
         echo_json(asdict(answer))
-        return GOOD
+        return code
+    if code:
+        said = answer.said.strip() or f"the answer is empty (it ended with {answer.finish!r})"
+        echo_stderr(f"the model declined: {said}" if answer.refusal else said, "red", lines=True)
+        return code
     echo(visible(answer.text, lines=True))
     for one in answer.citations:
         echo(visible(f"[{one.number}] {one.title} {one.url} ({one.retrieved_at[:10]})"))

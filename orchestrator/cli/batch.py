@@ -7,12 +7,12 @@ import contextlib
 import functools
 import json
 import os
-import shlex
 import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.cli.batch_arguments import check, command_of, is_stream, journal_of
 from orchestrator.cli.files import read_text
 from orchestrator.cli.output import (
     GOOD,
@@ -28,6 +28,7 @@ from orchestrator.cli.output import (
     echo_stderr,
 )
 from orchestrator.client.batch.job import Batch, Job, job_of, opened
+from orchestrator.client.batch.operations import require_columns
 from orchestrator.client.batch.output import Output
 from orchestrator.client.batch.progress import Progress
 from orchestrator.client.batch.rows import RowFile
@@ -43,9 +44,6 @@ if TYPE_CHECKING:
     from orchestrator.client.batch.runner import BatchEngine, RowResult
 
 _EVERY_S = 2.0
-#: Files that hold something else than lines of JSON, by their names.
-_OTHER_FORMS = (".csv", ".tsv", ".parquet", ".gz")
-_DEFAULTS = (("operation", "generate"), ("engine", "live"))
 _CODES = {
     "interrupted": INTERRUPTED, "budget": OVER_BUDGET, "outage": PROVIDER, "output": UNWRITABLE,
     "journal": UNWRITABLE,
@@ -54,81 +52,14 @@ _CODES = {
 
 def run(arguments: argparse.Namespace) -> int:
     """Carry out an operation for every row; exit 1 when a row failed, 5 at the budget."""
-    _check(arguments)
+    check(arguments)
     rows = RowFile(arguments.file)
     try:
+        if rows.columns is not None:
+            require_columns(arguments.file, rows.columns, arguments.operation)
         return asyncio.run(_run(arguments, rows))
     finally:
         rows.close()
-
-
-def _check(arguments: argparse.Namespace) -> None:
-    """Raises: UsageError: arguments that do not go together."""
-    if arguments.budget == "":
-        raise UsageError("--budget is empty; write for example 5usd, or leave it out")
-    place = arguments.output
-    if place == "" or (not _is_stream(place) and _is_no_file(place)):
-        words = (
-            f"--output {place!r} is not a file. For a pipe or a device leave it out, and redirect"
-        )
-        raise UsageError(f"{words} what is printed")
-    if _is_stream(place) and arguments.json:
-        raise UsageError("--json prints a summary where the rows go; name a file with -o")
-    if arguments.ordered and arguments.retry_failed:
-        words = "rows that are tried again come after the others: leave out --ordered, and sort by"
-        raise UsageError(f"{words} line")
-    if arguments.engine == "provider" and arguments.concurrency:
-        raise UsageError("--concurrency is of live calls; with --engine provider use --batch-size")
-    if arguments.engine != "dbos" and (arguments.database or arguments.rate):
-        raise UsageError("--database and --rate go with --engine dbos")
-    if arguments.engine == "dbos":
-        arguments.database = database_of(arguments)
-    if (arguments.schema is None) == (arguments.operation == "structured"):
-        raise UsageError("--schema goes with --operation structured, and with no other")
-    _check_files(arguments)
-
-
-def _is_no_file(name: str) -> bool:
-    return Path(name).exists() and not Path(name).is_file()
-
-
-def _check_files(arguments: argparse.Namespace) -> None:
-    """Raises: UsageError: one is not what its name says, two are one, or a directory is missing."""
-    place, journal = arguments.output, arguments.journal
-    if not _is_stream(place) and (other := Path(place).suffix.lower()) in _OTHER_FORMS:
-        words = f"--output {place!r}: JSON lines are written, not {other}"
-        raise UsageError(f"{words}; name a file that ends in .jsonl")
-    if journal is not None and (journal in ("", "-") or _is_no_file(journal)):
-        words = f"--journal {journal!r} is not a file; name one"
-        raise UsageError(f"{words}, or leave it out for the output's own")
-    named = {"the input": arguments.file, "the output": arguments.output,
-             "the journal": _journal(arguments)}  # fmt: skip
-    paths = {
-        what: os.path.realpath(name) for what, name in named.items() if name not in (None, "-")
-    }
-    for what, path in paths.items():
-        if what != "the input" and not (place := Path(path).parent).is_dir():
-            raise UsageError(f"{what} {named[what]} needs the directory {place}; make it first")
-        for other, same in paths.items():
-            if what < other and path == same:
-                raise UsageError(f"{what} and {other} are the same file, {path}; name another")
-
-
-def database_of(arguments: argparse.Namespace) -> str:
-    """The URL that a command was given, or the environment's.
-
-    Raises: UsageError: there is none.
-    """
-    url = str(arguments.database or os.environ.get("ORCHESTRATOR_DATABASE", ""))
-    if not url:
-        words = "name the database: --database postgresql://USER@HOST/NAME, or in the environment"
-        raise UsageError(f"{words} ORCHESTRATOR_DATABASE")
-    return url
-
-
-def _is_stream(output: str | None) -> bool:
-    """Whether rows go to standard output, where they cannot be read again."""
-    return output in (None, "-")
 
 
 def end_signals() -> tuple[signal.Signals, ...]:
@@ -136,12 +67,6 @@ def end_signals() -> tuple[signal.Signals, ...]:
     hangup = getattr(signal, "SIGHUP", None)  # Windows has none
     closes = hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN
     return (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if closes else []))
-
-
-def _journal(arguments: argparse.Namespace) -> str | None:
-    if arguments.journal is not None or _is_stream(arguments.output):
-        return str(arguments.journal) if arguments.journal else None
-    return f"{arguments.output}.journal"
 
 
 async def _run(arguments: argparse.Namespace, rows: RowFile) -> int:
@@ -156,9 +81,13 @@ async def _run(arguments: argparse.Namespace, rows: RowFile) -> int:
                 progress.done, progress.valid = output.done, output.valid
                 progress.failed = output.failed
             write = echo_lines if output is None else output.write
+            unwritten: list[RowResult] = []
             with _interrupts(made):
-                await _written(made, rows, write, progress, is_quiet=arguments.quiet)
-            return _ended(arguments, made, progress)
+                quiet = arguments.quiet
+                await _written(made, rows, write, progress, unwritten, is_quiet=quiet)
+            code = _ended(arguments, made, progress)
+            _print_lost(arguments, made, unwritten)
+            return code
 
 
 def _config(concurrency: int | None) -> Config:
@@ -230,21 +159,25 @@ def _opened(
     arguments: argparse.Namespace, orc: Orchestrator, job: Job, engine: BatchEngine | None
 ) -> Iterator[tuple[Batch, Output | None]]:
     """The batch and its output, None for a stream."""
-    name = _journal(arguments)
+    name = journal_of(arguments)
     with contextlib.ExitStack() as closing:
         output = None
-        if not _is_stream(arguments.output):
+        if not is_stream(arguments.output):
             output = Output(Path(arguments.output), job.id)
             closing.callback(output.close)
             if name is None or not Path(name).exists():  # else the journal says what differs
                 for _ in output.written():  # what is foreign is found before it is made
                     pass
+        refused = closing.enter_context(contextlib.ExitStack())
+        if output is not None:
+            refused.callback(output.withdraw)
         made = closing.enter_context(opened(
             orc, job, None if name is None else Path(name), concurrency=arguments.concurrency,
             budget=arguments.budget or "", ordered=arguments.ordered,
             retry_failed=arguments.retry_failed, engine=engine or arguments.engine,
             batch_size=arguments.batch_size,
         ))  # fmt: skip
+        refused.pop_all()
         if output is not None:
             if arguments.retry_failed:
                 output.without_failed()
@@ -296,16 +229,19 @@ async def _written(
     rows: RowFile,
     write: Callable[[list[str]], None],
     progress: Progress,
+    unwritten: list[RowResult],
     *,
     is_quiet: bool,
 ) -> None:
     """Write every row as it comes. What cannot be written stays in the journal, and the batch
-    finishes what is in flight."""
+    finishes what is in flight; `unwritten` gets it."""
     said_at, left = progress.began_at, None
     found: AsyncIterator[list[RowResult]]
     async with contextlib.aclosing(made.results(rows)) as found:
         async for results in found:
-            if made.stop.why != "output":
+            if made.stop.why == "output":
+                unwritten += results
+            else:
                 try:
                     await in_thread(write, [made.line(one) for one in results])
                 except BrokenPipeError as error:  # its reader has what it wanted
@@ -313,6 +249,7 @@ async def _written(
                     left = error
                 except (OSError, OutputError) as error:
                     made.stop.now("output", f"the rows cannot be written: {error}")
+                    unwritten += results
                 else:
                     progress.add(results)
             if not is_quiet and time.monotonic() - said_at > _EVERY_S:
@@ -355,6 +292,25 @@ def _ended(arguments: argparse.Namespace, made: Batch, progress: Progress) -> in
     return code
 
 
+def _print_lost(arguments: argparse.Namespace, made: Batch, unwritten: list[RowResult]) -> None:
+    """Print rows that are paid, and that neither the journal nor the output could take."""
+    unkept = {key for key, _ in made.runner.unkept}
+    lost = [one for one in unwritten if (row := one.row.row.request) and row.key in unkept]
+    if not lost:
+        return
+    usd = sum(one.outcome.taken.usd for one in lost if one.outcome is not None)
+    is_free = not (arguments.json or is_stream(arguments.output))
+    words = f"{len(lost)} rows that are paid ({usd:.4f} USD) are in neither file, and printed"
+    if is_free:
+        words = f"{words}. Append them to {arguments.output}, and they are not asked again"
+    echo_stderr(words, "red")
+    lines = [made.line(one) for one in lost]
+    if is_free:
+        echo_lines(lines)
+    else:
+        echo_stderr("\n".join(lines), lines=True)
+
+
 def _say_what_is_left(made: Batch) -> None:
     """Say which answers are paid and not kept or fetched."""
     if lost := len(made.runner.unkept):
@@ -367,9 +323,9 @@ def _say_what_is_left(made: Batch) -> None:
 
 def _next_step(arguments: argparse.Namespace, why: str) -> str:
     """The command to go on with."""
-    if _journal(arguments) is None:
+    if journal_of(arguments) is None:
         return "without --journal nothing is kept: the next run asks for every row"
-    command = _command(arguments)
+    command = command_of(arguments)
     if why == "budget":
         return f"everything is kept. Go on, with a larger --budget: {command}"
     if why == "journal":
@@ -379,18 +335,3 @@ def _next_step(arguments: argparse.Namespace, why: str) -> str:
     return (
         f"Go on: {command}" if why == "interrupted" else f"Try them again: {command} --retry-failed"
     )
-
-
-def _command(arguments: argparse.Namespace) -> str:
-    given = ["orchestrator", "batch", arguments.file]
-    for name in ("output", "operation", "schema", "journal", "concurrency", "budget", "route",
-                 "provider", "cache", "engine", "batch_size", "rate"):  # fmt: skip
-        value = getattr(arguments, name)
-        if value not in (None, "") and (name, value) not in _DEFAULTS:
-            given += [f"--{name.replace('_', '-')}", str(value)]
-    if arguments.engine == "dbos":
-        from orchestrator.client.batch.database import without_password  # noqa: PLC0415  an extra
-
-        given += ["--database", without_password(arguments.database)]
-    given += [f"--{name}" for name in ("ordered", "carry", "quiet") if getattr(arguments, name)]
-    return shlex.join(given)

@@ -41,7 +41,7 @@ def best_text(error: LLMError) -> str:
     from orchestrator.generation.policy import rank  # noqa: PLC0415
 
     best: Attempt[Any] = min(error.attempts, key=lambda one: rank(one.evaluation))
-    return best.evaluation.text or best.answer.text
+    return best.evaluation.text or best.answer.said
 
 
 def error_as_json(error: BaseException, exit_code: int) -> dict[str, object]:
@@ -61,7 +61,7 @@ def error_as_json(error: BaseException, exit_code: int) -> dict[str, object]:
                 "kind": one.evaluation.kind,
                 "deployment": one.answer.deployment,
                 "findings": [d.as_dict() for d in one.evaluation.report.diagnostics],
-                "text": one.answer.text,
+                "text": one.answer.said,
             }
             for one in attempts
         ]

@@ -90,7 +90,7 @@ def _answer(one: KeptAttempt) -> Run:
         "kind": Evaluation(one.kind, None, "", report).kind,
         "findings": [d.as_dict() for d in report.diagnostics],
         "repairs": [d.as_dict() for d in report.repairs],
-        "text": answer.text or answer.refusal,
+        "text": answer.said,
     }
 
 

@@ -7,7 +7,8 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.batch import database_of, end_signals
+from orchestrator.cli.batch import end_signals
+from orchestrator.cli.batch_arguments import database_of
 from orchestrator.cli.output import GOOD, echo_stderr
 from orchestrator.client.orchestrator import Orchestrator
 from orchestrator.config.settings import Config

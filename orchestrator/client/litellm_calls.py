@@ -158,9 +158,13 @@ def _stored(parts: list[Any]) -> _Stored | None:
 
 
 def _encoded(response: Any) -> list[object] | None:
-    """The parts of a whole response."""
+    """The parts of a whole response; None of one that was cut off, or declined."""
     choices = getattr(response, "choices", None) or ()
-    is_whole = all(choice.finish_reason in ("stop", "tool_calls") for choice in choices)
+    is_whole = all(
+        choice.finish_reason in ("stop", "tool_calls")
+        and not getattr(choice.message, "refusal", None)
+        for choice in choices
+    )
     return _parts(response) if is_whole else None
 
 

@@ -46,6 +46,7 @@ UNFINISHED = "GMN611"
 NOTES = "NOTES"
 #: Finish reasons by which a provider says that the model came to its end.
 WHOLE = ("stop", "tool_calls", "function_call")
+_MOST_SAID = 500  # characters of a refusal that are shown
 _MOST_ERRORS = 3  # of a document in place of a patch that are shown
 _NOTHING: tuple[object, ...] = (None, "", [], {})
 _NOT_APPLICABLE = (
@@ -208,7 +209,7 @@ def evaluate_answer(
     """
     kind = classify(answer, contract.schema)
     if kind is not None and (kind != "truncated" or not answer.text.strip()):
-        return _unusable(kind)
+        return _unusable(kind, answer.said if kind == "refusal" else "")
     if is_patch and document is not None:
         evaluation = contract.apply_patch(document, answer.text)
     else:
@@ -243,8 +244,9 @@ def _is_cut_off(contract: Contract[T], answer: Answer, evaluation: Evaluation[T]
     return may_be_cut or (answer.finish == "length" and not evaluation.is_accepted)
 
 
-def _unusable(kind: AnswerKind) -> Evaluation[T]:
-    found = Diagnostic("ANSWER", Severity.ERROR, UNUSABLE[kind])
+def _unusable(kind: AnswerKind, said: str = "") -> Evaluation[T]:
+    words = UNUSABLE[kind] + (f": {said.strip()[:_MOST_SAID]!r}" if said.strip() else "")
+    found = Diagnostic("ANSWER", Severity.ERROR, words)
     return Evaluation(kind, None, "", Report((found,)))
 
 

@@ -59,8 +59,10 @@ class ConfiguredModels:
         every = self.deployments(name)
         if not every:
             known = list(dict.fromkeys(one.group for one in self._all))
-            near = nearest(name, known)
-            fix = f"Did you mean {near!r}?" if near else f"Known: {', '.join(known)}."
+            same = [one.group for one in self._all if one.model.partition("/")[2] == name]
+            near = [one] if (one := nearest(name, known)) else list(dict.fromkeys(same))
+            words = " or ".join(map(repr, near))
+            fix = f"Did you mean {words}?" if near else f"Known: {', '.join(known)}."
             raise ConfigError("model", f"{name!r} is not registered", fix=fix)
         return self._facts.profile(name, every)
 

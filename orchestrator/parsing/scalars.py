@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Mapping
 
 from orchestrator.types.pattern import pattern
 
@@ -43,6 +44,26 @@ def too_many_digits(text: str) -> str:
     lengths = (len(found[0]) for found in _DIGITS.finditer(text))
     long = next((length for length in lengths if 0 < most < length), 0)
     return f"a number of {long:,} digits; at most {most:,} digits are read" if long else ""
+
+
+def long_number_in(value: object) -> tuple[object, ...] | None:
+    """The keys and indices that lead to the first whole number, or name of one, that Python refuses
+    to write; None where there is none."""
+    most = sys.get_int_max_str_digits()
+    beyond = 10**most if most else math.inf
+    left: list[tuple[tuple[object, ...], object]] = [((), value)]
+    seen: set[int] = set()
+    while left:
+        steps, part = left.pop()
+        keys = part if isinstance(part, Mapping) else ()
+        if any(isinstance(one, int) and not -beyond < one < beyond for one in (part, *keys)):
+            return steps
+        if not isinstance(part, Mapping | list | tuple) or id(part) in seen:
+            continue
+        seen.add(id(part))  # what holds itself is looked at once
+        held = part.items() if isinstance(part, Mapping) else enumerate(part)
+        left += [((*steps, key), one) for key, one in held if not isinstance(one, str | float)]
+    return None
 
 
 def truth_in(text: str) -> bool | None:

@@ -42,7 +42,7 @@ _NOT_SENT = frozenset({
     "model", "stream", "stream_options",
 })  # fmt: skip
 #: Statuses that say that nothing was made.
-_REFUSALS = frozenset({400, 401, 403, 404, 405, 413, 422, 429})
+REFUSALS = frozenset({400, 401, 403, 404, 405, 413, 422, 429})
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,19 +136,12 @@ class ProviderBatches:
     async def create(self, file: str, mark: str) -> str:
         """Buy what a file asks for; the id of the batch.
 
-        Where it is not known whether the provider carried it out, it is looked for.
-
-        Raises: LLMError: it was not made, or is not found.
+        Raises: LLMError: it was not made (its status is one of `REFUSALS`), or nobody knows.
         """
-        try:
-            made = await self._call(
-                "acreate_batch", completion_window="24h", endpoint=URL, input_file_id=file,
-                metadata={_MARK: mark}, num_retries=0, max_retries=0,
-            )  # fmt: skip
-        except LLMError as error:
-            if error.status in _REFUSALS or not (found := await self.find(file, mark)):
-                raise
-            return found
+        made = await self._call(
+            "acreate_batch", completion_window="24h", endpoint=URL, input_file_id=file,
+            metadata={_MARK: mark}, num_retries=0, max_retries=0,
+        )  # fmt: skip
         return str(made.id)
 
     async def find(self, file: str, mark: str, *, since: float = 0.0) -> str:
@@ -193,11 +186,15 @@ class ProviderBatches:
         """
         return bytes((await self._call("afile_content", file_id=file)).content)
 
-    async def answer(self, body: Mapping[str, Any]) -> Answer:
-        """The answer in a line of results.
+    async def answer(self, body: Any) -> Answer | None:
+        """The answer in a line of results; None where there is none."""
+        await asyncio.sleep(0)  # there may be thousands
+        try:
+            return await self._answer(body)
+        except (ValueError, TypeError, LookupError, AttributeError):
+            return None
 
-        Raises: ValueError, TypeError, LookupError: it is none.
-        """
+    async def _answer(self, body: Mapping[str, Any]) -> Answer:
         response = await self.router.revived("ModelResponse", body)
         finish = body["choices"][0].get("finish_reason") or ""
         usage = usage_of(response)

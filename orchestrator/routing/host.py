@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.routing import _litellm
 from orchestrator.routing.grammar import with_grammar
 from orchestrator.routing.progress import stood_still
+from orchestrator.routing.refusals import HeardStream, hear, show
 from orchestrator.routing.resting import REFUSALS
 from orchestrator.routing.translate import refused_parameters
 from orchestrator.routing.whole import whole_answer
@@ -243,13 +244,17 @@ def _recorded_stream(stream: Any, attempt: AttemptRecord) -> Any:
     recorded.has_said = recorded.is_over = False
     recorded.held = []
     recorded.says_end = None
-    if (parse := getattr(recorded.completion_stream, "chunk_parser", None)) is not None:
-        recorded.completion_stream.chunk_parser = functools.partial(_parsed, recorded, parse)
+    recorded.refusal = []
+    source = recorded.completion_stream
+    if (parse := getattr(source, "chunk_parser", None)) is not None:
+        source.chunk_parser = functools.partial(_parsed, recorded, parse)
+    elif hasattr(source, "__aiter__"):
+        recorded.completion_stream = HeardStream(source, recorded.refusal)
     return recorded
 
 
 def _parsed(stream: Any, parse: Callable[..., Any], chunk: Any) -> Any:
-    """A part of a stream in LiteLLM's form; notes whether one in Gemini's form is the last.
+    """A part of a stream in LiteLLM's form; notes refusals, and whether Gemini's is the last.
 
     LiteLLM says ``stop`` of each of Gemini's parts.
     """
@@ -257,6 +262,7 @@ def _parsed(stream: Any, parse: Callable[..., Any], chunk: Any) -> Any:
         is_blocked = bool((chunk.get("promptFeedback") or {}).get("blockReason"))
         ends = any(one.get("finishReason") for one in chunk.get("candidates") or ())
         stream.says_end = bool(stream.says_end or ends or is_blocked)
+    hear(chunk, stream.refusal)
     return parse(chunk)
 
 
@@ -277,6 +283,7 @@ def _stream_class() -> Any:
         is_over: bool
         held: list[Any]
         says_end: bool | None
+        refusal: list[str]
 
         async def __anext__(self) -> Any:
             while not (self.has_said or self.is_over):
@@ -339,6 +346,7 @@ async def _next_part(stream: Any, read: Callable[[], Awaitable[Any]]) -> Any:
         if not getattr(error, "is_pre_first_chunk", True):
             failure = error
     else:
+        show(part, stream.refusal)
         stream.has_said = stream.has_said or says_something(part)
         if getattr(part, "usage", None) is not None:
             stream.totals = part

@@ -193,7 +193,7 @@ def _last(error: BaseException) -> BaseException:
 
 
 def _read_over(provider: str, seen: Seen) -> list[dict[str, Any]]:
-    """The results of an answer of which LiteLLM refuses every row where one holds a null."""
+    """The results of an answer of which LiteLLM refuses every row where one is odd."""
     utils = _litellm.load().utils
     reader = utils.ProviderConfigManager.get_provider_search_config(utils.SearchProviders(provider))
     if reader is None or not seen.is_whole or seen.response.status_code != 200:
@@ -208,11 +208,12 @@ def _read_over(provider: str, seen: Seen) -> list[dict[str, Any]]:
 
 
 def _spelled_out(value: Any) -> Any:
-    """JSON with text in place of its nulls and numbers."""
+    """JSON with text in place of its nulls and numbers; beside objects nothing else is a row."""
     if isinstance(value, dict):
         return {name: _spelled_out(part) for name, part in value.items()}
     if isinstance(value, list):
-        return [_spelled_out(part) for part in value if part is not None]
+        rows = [part for part in value if isinstance(part, dict)]
+        return [_spelled_out(part) for part in rows or value if part is not None]
     return "" if value is None else value if isinstance(value, str) else str(value)
 
 

@@ -187,8 +187,10 @@ def recorded(stream: Any, keep: Callable[[list[dict[str, Any]], float | None], N
 
     async def done() -> None:
         await settle()
-        finish = [c.get("finish_reason") for part in parts for c in part.get("choices") or []]
-        if state.outcome == "answered" and set(finish) & {"stop", "tool_calls"}:
+        choices = [choice for part in parts for choice in part.get("choices") or []]
+        is_refused = any((choice.get("delta") or {}).get("refusal") for choice in choices)
+        is_whole = {choice.get("finish_reason") for choice in choices} & {"stop", "tool_calls"}
+        if state.outcome == "answered" and is_whole and not is_refused:
             ended = state.trace.ended if state.trace is not None else []
             await asyncio.to_thread(keep, parts, ended[-1].cost_usd if ended else None)
 

@@ -10,7 +10,7 @@ from orchestrator.types.errors import MissingExtraError, OrchestratorError
 from orchestrator.types.visible import visible
 
 try:
-    from fastapi import FastAPI
+    from fastapi import Depends, FastAPI
     from fastapi.exceptions import RequestValidationError
     from starlette.exceptions import HTTPException
     from starlette.middleware.cors import CORSMiddleware
@@ -31,6 +31,7 @@ from orchestrator.server import (
 from orchestrator.server.gate import OPEN_PATHS, Gate
 from orchestrator.server.mcp_tools import http_routes, mcp_server
 from orchestrator.server.problems import Problem, problem_of, problem_response
+from orchestrator.server.query_keys import known_query_keys
 from orchestrator.server.service import Service
 
 if TYPE_CHECKING:
@@ -70,9 +71,9 @@ def create_app(orc: Orchestrator, *, with_keys: bool = False, bound_to: str = "1
     app.state.figures = routes_service.Figures()
     for routes in (
         routes_llm, routes_gmn, routes_documents, routes_lsp, routes_openai, routes_service,
-        routes_page,
     ):  # fmt: skip
-        app.include_router(routes.router)
+        app.include_router(routes.router, dependencies=[Depends(known_query_keys)])
+    app.include_router(routes_page.router)  # browsers and links add to the query of a page
     app.router.routes.extend(http_routes(tools))
     document.complete(app, with_keys=with_keys, open_paths=OPEN_PATHS)
     _say_problems(app)

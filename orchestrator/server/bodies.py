@@ -113,9 +113,10 @@ class DirectBody(_Body):
 
 
 class DirectReply(_Body):
-    """An answer of a model."""
+    """An answer of a model; `refusal` is what it says where it declines."""
 
     response: str
+    refusal: str
     model: str
     provider: str
     usage: dict[str, int]

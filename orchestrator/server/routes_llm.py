@@ -105,7 +105,7 @@ async def direct(body: DirectBody, request: Request) -> DirectReply:
         **stated,
     )  # fmt: skip
     return DirectReply(
-        response=answer.text, model=answer.model, provider=answer.provider,
+        response=answer.text, refusal=answer.refusal, model=answer.model, provider=answer.provider,
         usage=asdict(answer.usage), cost_usd=answer.billed_usd, cached=answer.cached,
         finish=answer.finish, response_time_ms=round((time.perf_counter() - began) * 1000, 3),
     )  # fmt: skip

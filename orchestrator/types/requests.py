@@ -228,6 +228,11 @@ class Answer:
     search: SearchReport = NOT_SEARCHED
     stopped: str = ""
 
+    @property
+    def said(self) -> str:
+        """The text, or the refusal where there is no other text."""
+        return self.text if self.text.strip() else self.refusal or self.text
+
     def from_cache(self) -> Answer:
         """A copy marked as answered by the cache: billed 0, no calls on the wire."""
         return replace(self, cached=True, billed_usd=0.0, seconds=0.0, wire=())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import resource
@@ -380,6 +381,27 @@ def test_two_processes_do_not_share_a_journal_or_an_output(asks: Wire) -> None:
     batch()
 
 
+@pytest.mark.parametrize("output", ["new.jsonl", "there.jsonl"])
+def test_a_batch_that_is_refused_leaves_nothing_where_nothing_was(
+    asks: Wire, capsys: pytest.CaptureFixture[str], output: str
+) -> None:
+    rows_of("one")
+    Path("there.jsonl").touch()
+    before = sorted(Path().iterdir())
+    batch("--operation", "validate", "--engine", "provider", output=output, code=2)
+    assert "validate asks no model" in capsys.readouterr().err
+    assert sorted(Path().iterdir()) == before
+    batch(output="first.jsonl")
+    other = sqlite3.connect("first.jsonl.journal")
+    other.execute("PRAGMA locking_mode = EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    before = sorted(Path().iterdir())
+    batch("--journal", "first.jsonl.journal", output=output, code=2)
+    assert "another process works on it" in capsys.readouterr().err
+    assert sorted(Path().iterdir()) == before
+    other.close()
+
+
 def test_a_full_disk_keeps_the_answers_and_says_so(
     asks: Wire, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -722,6 +744,53 @@ def test_names_of_columns_in_another_encoding_are_refused_once(
     assert asks.served.requests == 0
 
 
+@pytest.mark.parametrize(
+    ("names", "operation", "words"),
+    [
+        ("id,Prompt", "ask", "needs a column 'prompt' or 'messages'; there are: 'id', 'Prompt'. "
+                             "Rename 'Prompt' to 'prompt'."),
+        ("id,promt", "generate", "needs a column 'prompt'; there are: 'id', 'promt'. "
+                                 "Rename 'promt' to 'prompt'."),
+        ("id,document", "refine", "needs a column 'feedback'; there are: 'id', 'document'."),
+        ("id,text", "validate", "needs a column 'document'; there are: 'id', 'text'. Rename the"),
+        (",", "ask", "there are: none."),
+        (",".join(f"c{n}" for n in range(500)), "ask", "'c19' and 480 more."),
+    ],
+    ids=["case", "letter", "second", "other", "none", "many"],
+)  # fmt: skip
+@pytest.mark.parametrize("suffix", ["csv", "csv.gz", "parquet"])
+def test_a_file_without_the_column_that_each_row_needs_is_refused_before_anything_is_written(
+    asks: Wire, capsys: pytest.CaptureFixture[str], *,
+    names: str, operation: str, words: str, suffix: str,
+) -> None:  # fmt: skip
+    place = Path(f"in.{suffix}")
+    if suffix == "parquet":
+        columns = [name for name in names.split(",") if name]
+        pyarrow = pytest.importorskip("pyarrow")
+        table = pyarrow.table({name: ["a"] for name in columns})
+        pytest.importorskip("pyarrow.parquet").write_table(table, place)
+    else:
+        raw = f"{names}\n{'a,' * names.count(',')}a\n".encode()
+        place.write_bytes(gzip.compress(raw) if suffix == "csv.gz" else raw)
+    before = sorted(Path().iterdir())
+    assert main(["batch", str(place), "-o", "out.jsonl", "--operation", operation, "--carry"]) == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert str(place) in said
+    assert sorted(Path().iterdir()) == before
+    assert not asks.requests
+
+
+def test_an_empty_csv_has_no_rows_and_one_with_messages_needs_no_prompt(asks: Wire) -> None:
+    Path("in.csv").touch()
+    given = ["batch", "in.csv", "-o", "out.jsonl", "--operation", "ask"]
+    assert main(given) == 0
+    assert Path("out.jsonl").read_text() == ""
+    Path("in.csv").write_text('messages\n"[{""role"": ""user"", ""content"": ""one""}]"\n')
+    assert main(given) == 0
+    assert prompts(asks) == {"one": 1}
+
+
 @pytest.mark.parametrize("cache", ["off", "use"])
 def test_what_a_row_was_answered_before_the_budget_broke_it_off_is_not_paid_again(
     asks: Wire, cache: str
@@ -812,5 +881,33 @@ def test_a_disk_that_is_full_for_the_journal_loses_no_answer_that_the_output_can
     assert "Make room, then go on: orchestrator batch" in said
     asked = asks.served.requests
     assert 0 < len(found) == asked < 100, "what was in flight is finished, and written"
+    assert len(batch()) == 100
+    assert asks.served.requests == 100, "nothing is paid twice"
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_rows_that_neither_file_can_hold_are_printed_with_what_they_cost(
+    asks: Wire, capsys: pytest.CaptureFixture[str], more: tuple[str, ...]
+) -> None:
+    asks.decide = lambda asked: Reply("fine " * 200)
+    rows_of(*(f"p{n}" for n in range(40)))
+    batch()
+    rows_of(*(f"p{n}" for n in range(100)))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Less than the journal holds already, and room for one row of the output.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (Path("out.jsonl").stat().st_size + 1500, hard))
+    capsys.readouterr()
+    try:
+        written = batch("--concurrency", "4", *more, code=4)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    said = capsys.readouterr()
+    printed = [line for line in (said.err if more else said.out).splitlines() if line[:1] == "{"]
+    assert "rows that are paid (0.0" in said.err
+    assert printed
+    # The journal may have taken some of the others.
+    assert len(written) + len(printed) <= asks.served.requests < 100
+    with Path("out.jsonl").open("a") as output:
+        output.writelines(f"{line}\n" for line in printed)
     assert len(batch()) == 100
     assert asks.served.requests == 100, "nothing is paid twice"

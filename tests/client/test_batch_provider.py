@@ -248,11 +248,29 @@ async def test_a_refused_key_stops_it(server: BatchServer, tmp_path: Path) -> No
     assert SECRET not in str(found.value)
 
 
-@pytest.mark.parametrize("times", [1, 2])
-async def test_a_purchase_whose_answer_was_lost_is_found_not_repeated(
-    server: BatchServer, tmp_path: Path, times: int
+@pytest.mark.parametrize("fault", [500, 0])
+async def test_a_file_that_the_provider_does_not_take_at_once_is_sent_again(
+    server: BatchServer, tmp_path: Path, fault: int
 ) -> None:
-    server.faults["POST /batches"] = [500] * times
+    server.faults["POST /files"] = [fault] * 2
+    assert len(await bought(config(server, tmp_path), 4)) == 4
+    assert server.calls["POST /batches"] == 1
+    assert set(server.paid.values()) == {1}
+
+
+async def test_a_file_that_is_refused_is_sent_once(server: BatchServer, tmp_path: Path) -> None:
+    server.faults["POST /files"] = [413] * 9
+    with pytest.raises(LLMError):
+        await bought(config(server, tmp_path), 4)
+    assert server.calls["POST /files"] == 1
+    assert server.calls["POST /batches"] == 0
+
+
+@pytest.mark.parametrize("fault", [500, 0])
+async def test_a_purchase_whose_answer_was_lost_is_found_not_repeated(
+    server: BatchServer, tmp_path: Path, fault: int
+) -> None:
+    server.faults = {"POST /batches": [fault] * 2, "GET /batches": [500] * 4}
     rows = await bought(config(server, tmp_path), 4)
     assert len(rows) == 4
     assert server.calls["POST /batches"] == 1
@@ -263,7 +281,7 @@ async def test_a_purchase_that_cannot_be_looked_for_is_not_repeated_by_the_next_
     server: BatchServer, tmp_path: Path
 ) -> None:
     made, journal = config(server, tmp_path), tmp_path / "journal"
-    server.faults = {"POST /batches": [500], "GET /batches": [500] * 9}
+    server.faults = {"POST /batches": [500], "GET /batches": [403]}
     with pytest.raises(LLMError):
         await bought(made, 4, journal=journal)
     server.faults.clear()
@@ -378,8 +396,7 @@ def test_rows_whose_answers_are_bought_are_not_asked_live_as_well(
     assert main([*live, "--operation", "ask"]) == 2
     assert "answers to 3 of its requests are bought" in capsys.readouterr().err
     assert server.requests == []
-    for batch in server.batches.values():
-        batch["_left"] = 1
+    server.end_batches()
     assert command(server, tmp_path, monkeypatch) == 0
     assert main([*live, "--operation", "ask"]) == 0
     assert (sum(server.paid.values()), server.requests) == (3, [])
@@ -389,8 +406,7 @@ def test_what_was_bought_for_rows_that_are_gone_is_billed(
     server: BatchServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     interrupted(server, tmp_path, monkeypatch)
-    for batch in server.batches.values():
-        batch["_left"] = 1
+    server.end_batches()
     (tmp_path / "empty.jsonl").write_text("")
     given = [str(tmp_path / "empty.jsonl"), "-o", str(tmp_path / "out.jsonl")]
     assert main(["batch", *given, "--operation", "ask", "--engine", "provider"]) == 0
@@ -408,11 +424,27 @@ def test_an_interrupt_leaves_the_batch_running_and_says_how_to_fetch_it(
     said = capsys.readouterr().err
     assert "1 batches go on at the provider (batch_" in said
     assert "--engine provider" in said
-    for batch in server.batches.values():
-        batch["_left"] = 1
+    server.end_batches()
     assert command(server, tmp_path, monkeypatch) == 0
     lines = [json.loads(line) for line in (tmp_path / "out.jsonl").open()]
     assert sorted(one["text"] for one in lines) == [f"answer to p{n}" for n in range(3)]
+    assert (sum(server.paid.values()), server.requests) == (3, [])
+
+
+def test_an_interrupt_ends_the_wait_for_a_provider_that_takes_no_file(
+    server: BatchServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.faults["POST /files"] = [500] * 10**6
+
+    def asks(name: str) -> None:
+        if server.calls[name] == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    server.asks = asks
+    assert command(server, tmp_path, monkeypatch) != 0
+    assert server.calls["POST /batches"] == 0
+    server.faults.clear()
+    assert command(server, tmp_path, monkeypatch) == 0
     assert (sum(server.paid.values()), server.requests) == (3, [])
 
 

@@ -93,8 +93,10 @@ CELL = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size
 def test_csv_that_python_writes_is_read_back(cells: list[tuple[str, str]]) -> None:
     text = io.StringIO()
     csv.writer(text).writerows([("prompt", "id"), *cells])
-    found = list(reading.read_csv(io.TextIOWrapper(io.BytesIO(text.getvalue().encode()), newline="",
-                                                   encoding="utf-8")))  # fmt: skip
+    raw = io.BytesIO(text.getvalue().encode())
+    names, rows = reading.read_csv(io.TextIOWrapper(raw, newline="", encoding="utf-8"))
+    found = list(rows)
+    assert names == ["prompt", "id"]
     wanted = [
         {n: c for n, c in zip(("prompt", "id"), pair, strict=True) if c}
         for pair in cells
@@ -250,6 +252,16 @@ def test_json_over_several_lines_is_told_from_broken_lines() -> None:
     assert found[1].data == {"prompt": "a"}
 
 
+def test_a_number_that_python_does_not_read_is_said_in_plain_words(tmp_path: Path) -> None:
+    words = "a number of 5,000 digits; at most 4,300 digits are read"
+    (row,) = of_file(tmp_path, "in.jsonl", b'{"prompt": "a", "seed": ' + b"1" * 5000 + b"}\n")
+    assert row.fault == f"the line is not read: {words}"
+    (row,) = of_file(tmp_path, "in.csv", b"prompt,seed\na," + b"1" * 5000 + b"\n")
+    made = prepared(row, "generate", shared={}, carry=False)
+    assert made.outcome is not None
+    assert made.outcome.body["error"]["message"] == f"the field 'seed' is not JSON: {words}"
+
+
 def test_a_row_that_cannot_be_asked_says_why() -> None:
     assert "did you mean 'expectations'" in refusal({"prompt": "a", "expectation": []})
     assert "'colour' is not known" in refusal({"prompt": "a", "colour": 1})
@@ -291,6 +303,42 @@ def test_cells_of_csv_are_read_as_their_fields_are_meant() -> None:
         "prompt": "12", "seed": 7, "constraints": {"max_states": 9},
         "expectations": ["cell=r4c4 within 12 in 80%"],
     }  # fmt: skip
+
+
+def test_a_whole_number_that_pandas_writes_as_a_float_is_that_number(tmp_path: Path) -> None:
+    raw = b'prompt,seed,constraints\na,3.0,"{""max_states"": 9.0}"\nb,,\nc,3.5,\n'
+    one, none, half = (
+        prepared(row, "generate", shared={}, carry=False)
+        for row in of_file(tmp_path, "in.csv", raw)
+    )
+    assert one.request is not None
+    assert json.dumps(one.request.arguments) == (
+        '{"prompt": "a", "seed": 3, "constraints": {"max_states": 9}}'
+    )
+    assert none.request is not None
+    assert none.request.arguments == {"prompt": "b"}
+    assert half.outcome is not None
+    assert (
+        "the field 'seed' is 3.5, expected a whole number" in half.outcome.body["error"]["message"]
+    )
+    pyarrow = pytest.importorskip("pyarrow")
+    rows = parquet(tmp_path, ["prompt", "seed"], pyarrow.array(["a"]), pyarrow.array([3.0]))
+    assert json.dumps(request(rows[0].data).request.arguments) == '{"prompt": "a", "seed": 3}'  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("name", ["seed", "samples", "refine", "max_tokens", "temperature"])
+def test_no_number_is_rounded(name: str) -> None:
+    operation = "generate" if name == "seed" else "structured"
+    for value in (3.5, 2.0**53, 1e300, -0.5):  # beyond 2**53 it may not be the one that was written
+        row = Row(1, {"prompt": "a", "id": 7, name: value})
+        made = prepared(row, operation, shared={}, carry=False)
+        assert (made.request is None) is (name != "temperature")
+        assert made.own == {"id": 7}
+    for other in (True, "3.0", 3):  # judged with the other arguments
+        assert request({"prompt": "a", name: other}, operation).request.arguments[name] is other  # type: ignore[union-attr]
+    asked = request({"prompt": "a", name: 3.0}, operation).request
+    assert asked is not None
+    assert type(asked.arguments[name]) is (float if name == "temperature" else int)
 
 
 def test_every_field_is_an_argument_of_its_operation() -> None:

@@ -451,6 +451,17 @@ def test_detectors_of_other_packages_say_what_a_model_can(
     assert SECRET not in str(caught.value)
 
 
+def test_a_model_by_its_bare_name_is_an_error_that_says_what_to_write() -> None:
+    known = LLMRegistry.from_config({"model_list": []}, environ={"OPENAI_API_KEY": SECRET})
+    made = asyncio.run(known.detect_and_register_model("openai", "gpt-4o-mini"))
+    assert known.get_model("openai/gpt-4o-mini") == made
+    with pytest.raises(ConfigError, match="Did you mean 'openai/gpt-4o-mini'\\?"):
+        known.get_model("gpt-4o-mini")
+    known.register_model("openai", "gpt-4o-mini", name="cheap")
+    with pytest.raises(ConfigError, match="Did you mean 'openai/gpt-4o-mini' or 'cheap'\\?"):
+        known.get_model("gpt-4o-mini")
+
+
 async def test_an_interface_asks_its_model_with_the_keys_of_now(wire: WireServer) -> None:
     wire.plan("one", "first answer", "second answer", "third")
     known = LLMRegistry.from_config({"model_list": []}, environ={})

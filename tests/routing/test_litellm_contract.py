@@ -410,6 +410,15 @@ async def test_a_stream_says_what_it_took_only_if_asked(build: Build, wire: Wire
     assert told[-1].usage.completion_tokens == wire.whole[-1][1].tokens
 
 
+async def test_a_refusal_in_a_stream_is_dropped(build: Build, wire: WireServer) -> None:
+    # Where this fails, LiteLLM hands it on: `routing/refusals.py` can go.
+    wire.plan("a", Reply(refusal="I may not"))
+    parts = await build().acompletion(model="a", messages=ASK, stream=True)
+    deltas = [choice.delta async for part in parts for choice in part.choices]
+    assert deltas
+    assert not any(getattr(delta, "refusal", None) for delta in deltas)
+
+
 async def test_what_is_no_stream_becomes_an_empty_answer(build: Build, wire: WireServer) -> None:
     wire.plan("a", Reply(raw="<html>busy</html>"))
     stream = await build(num_retries=0).acompletion(model="a", messages=ASK, stream=True)

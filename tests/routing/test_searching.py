@@ -161,6 +161,18 @@ async def test_a_null_in_one_result_costs_none_of_the_others(
     ]  # fmt: skip
 
 
+async def test_what_is_not_a_result_costs_none_of_the_others(engines: SearchEngines) -> None:
+    good = {"title": "T", "url": "https://a.example/", "content": "C"}
+    odd = ["a plain text", good, 3, ["x"], None]
+    engines.plan("searxng", Found(raw=json.dumps({"query": "q", "results": odd})))
+    found = await searched(configured(engines, "searxng"))
+    assert found.failures == ()
+    assert [one.title for one in found.hits] == ["T"]
+    engines.plan("searxng", Found(raw=json.dumps({"query": "q", "results": "a plain text"})))
+    found = await searched(configured(engines, "searxng"))
+    assert "its answer is not what this engine sends" in found.failures[0]
+
+
 async def test_markup_of_an_engine_is_not_a_part_of_its_words(engines: SearchEngines) -> None:
     page = ("R&amp;D", "https://a.example/", "<strong>One</strong> euro isn&#x27;t <i>2</i> &lt; 3")
     engines.plan("brave", Found((page,)))

@@ -85,6 +85,61 @@ def test_a_failed_model_is_never_a_200(wire: WireServer, http: httpx.Client) -> 
             assert "sk-canary" not in found.text
 
 
+def test_what_a_model_says_as_it_declines_reaches_who_asked(
+    wire: WireServer, http: httpx.Client
+) -> None:
+    wire.plan("chat", Reply(refusal="I may not"))
+    made = http.post("/api/llm/direct", json={"messages": [{"role": "user", "content": "hi"}]})
+    assert (made.json()["response"], made.json()["refusal"]) == ("", "I may not")
+    assert http.post("/api/llm/interact", json={"message": "hi"}).json()["response"] == "I may not"
+    body = {"message": "hi", "stream": True}
+    with http.stream("POST", "/api/llm/interact", json=body) as response:
+        sent = [data for _, data in events(response.iter_lines())]
+    assert "".join(one.get("delta", "") for one in sent) == "I may not"
+    failed = http.post("/api/gmn/generate", json={"prompt": "a thermostat for a cold room"})
+    assert failed.status_code >= 400
+    assert "the model declined: 'I may not'" in failed.text
+    asked = {"model": "chat", "messages": [{"role": "user", "content": "a thermostat"}]}
+    assert "I may not" in http.post("/v1/chat/completions", json=asked).text
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/api/conversations?limt=3", "query/limt: is not known. Did you mean 'limit'?"),
+        ("/api/usage?limit=3&Since=1d", "query/Since: is not known. Did you mean 'since'?"),
+        ("/api/usage?limit=3&limit=5", "query/limit: is there twice"),
+        ("/v1/models?limit=3", "query/limit: is not known. Known: none."),
+        ("/api/health?%1b%5b31m=", r"query/\x1b[31m: is not known. Known: none."),
+    ],
+)
+def test_a_key_of_a_query_that_nothing_reads_is_refused(
+    http: httpx.Client, path: str, says: str
+) -> None:
+    found = http.get(path)
+    assert found.status_code == 422
+    said = found.json()
+    assert (said["error"]["message"] if path.startswith("/v1") else said["detail"]) == says
+    assert http.get(path.partition("?")[0]).status_code == 200
+
+
+def test_every_route_but_pages_and_probes_holds_its_query_to_what_it_reads(
+    http: httpx.Client,
+) -> None:
+    verbs = [
+        (verb.upper(), path)
+        for path, about in http.get("/openapi.json").json()["paths"].items()
+        for verb in about
+    ]
+    assert len(verbs) > 20
+    for verb, path in verbs:
+        found = http.request(verb, path.replace("{", "").replace("}", "") + "?utm_source=mail")
+        is_refused = "query/utm_source" in found.text
+        assert is_refused is (path not in ("/healthz", "/readyz")), (verb, path, found.text)
+    for path in ("/", "/page/page.js", "/healthz", "/readyz"):
+        assert http.get(f"{path}?utm_source=mail").status_code == 200
+
+
 def test_a_stream_has_the_vocabulary_and_goes_on_where_it_was_cut(
     wire: WireServer, http: httpx.Client
 ) -> None:

@@ -25,7 +25,8 @@ class BatchServer(WireServer):
         ends: how each batch ends, in order; the last is repeated. ``completed``, ``failed``,
             ``expired``, ``cancelled``; of the last two every second line is answered.
         spoil: changes the lines of the results, once they are paid.
-        faults: a status for the next requests, by method and path: 500 comes after the work.
+        faults: a status for the next requests, by method and path: 500 comes after the work, and
+            so does 0, a connection that is reset.
         refused: a status for every batch request.
     """
 
@@ -50,6 +51,11 @@ class BatchServer(WireServer):
         super().clear()
         self.reset()
 
+    def end_batches(self) -> None:
+        """Let the next poll of each batch be the one that finds it over."""
+        for batch in self.batches.values():
+            batch["_left"] = 1
+
     def _add_routes(self, router: web.UrlDispatcher) -> None:
         for method, path, answer in (
             ("POST", "/v1/files", self._upload),
@@ -67,9 +73,11 @@ class BatchServer(WireServer):
                 return _error(self.refused)
             planned = self.faults.get(name) or [200]
             status = planned.pop(0)
-            if status in (200, 500):
+            if status in (0, 200, 500):
                 made: web.Response = await answer(request)
                 self.asks(name)
+            if status == 0 and request.transport is not None:
+                request.transport.abort()
             return made if status == 200 else _error(status)
 
         return answered

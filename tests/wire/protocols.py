@@ -88,6 +88,9 @@ def openai_stream(asked: Asked, said: Said) -> Iterator[str]:
     for word in said.words:
         choice = {"index": 0, "delta": {"role": "assistant", "content": word}}
         yield _event({**base, "choices": [choice]})
+    for part in filter(None, said.refusal.partition(" ")):
+        choice = {"index": 0, "delta": {"content": None, "refusal": part}}
+        yield _event({**base, "choices": [choice]})
     yield _event({**base, "choices": [{"index": 0, "delta": {}, "finish_reason": said.finish}]})
     if (asked.body.get("stream_options") or {}).get("include_usage"):
         yield _event({**base, "choices": [], "usage": _openai_usage(asked, said)})

@@ -17,7 +17,7 @@ from orchestrator.client.batch.journal import Journal
 from orchestrator.client.batch.limit import Limit
 from orchestrator.client.batch.operations import OPERATIONS, PreparedRow, ask, prepared
 from orchestrator.client.batch.output import line_of
-from orchestrator.client.batch.provider_engine import ProviderEngine
+from orchestrator.client.batch.provider_engine import ProviderEngine, require_endpoints
 from orchestrator.client.batch.purchases import MOST_LINES, USUAL_LINES
 from orchestrator.client.batch.rows import Row
 from orchestrator.client.batch.runner import KeepingEngine, RowResult, Runner, Stop
@@ -212,13 +212,15 @@ class Batch:
 
 def _most(
     orchestrator: Orchestrator,
+    job: Job,
     concurrency: int | None,
     engine: BatchEngine | EngineName,
     batch_size: int | None,
 ) -> int:
-    """The most requests in flight.
+    """The most requests in flight, of an engine that can be used.
 
-    Raises: ValueError: it is not allowed; TypeError: `engine` is not one.
+    Raises: ValueError: it is not allowed; TypeError: `engine` is not one; ConfigError: it is the
+        provider's batches, and the job cannot be asked there.
     """
     if not (isinstance(engine, str) or hasattr(engine, "run")):
         raise TypeError(f"engine must be a name or a BatchEngine, not {type(engine).__name__}")
@@ -228,6 +230,7 @@ def _most(
         if concurrency is not None:
             raise ValueError("concurrency is of live calls; for the engine provider say batch_size")
         most = USUAL_LINES if batch_size is None else batch_size
+        require_endpoints(orchestrator, job)
         if not 1 <= most <= MOST_LINES:
             raise ValueError(f"batch_size is {most}; a provider takes 1 to {MOST_LINES:,} lines")
         return most
@@ -261,7 +264,7 @@ def opened(
         written.
     """
     is_bought = engine == "provider"
-    most = _most(orchestrator, concurrency, engine, batch_size)
+    most = _most(orchestrator, job, concurrency, engine, batch_size)
     bound = job_budget(budget) if budget else None
     kept = Journal(journal, job.parts)
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -39,6 +39,10 @@ _JSON_FIELDS = frozenset({
     "constraints", "expectations", "examples", "messages", "seed", "samples", "refine",
     "infer_expectations", "temperature", "max_tokens",
 })  # fmt: skip
+#: Fields that are whole numbers; pandas writes them as 3.0 where others of the column are missing.
+_WHOLE_FIELDS = ("seed", "samples", "refine", "max_tokens")
+_MOST_WHOLE = 2.0**53  # beyond it a float is not known to be the number that was written
+_MOST_SHOWN = 20  # names of columns in an error
 _COUNTS = tuple(one.name for one in dataclasses.fields(Usage))
 _ROUTING = ("model", "provider", "search")
 _SAMPLING = ("messages", "temperature", "max_tokens", *_ROUTING)
@@ -144,6 +148,28 @@ class PreparedRow:
     outcome: BatchOutcome | None = None
 
 
+def require_columns(place: str, columns: Sequence[str], operation: str) -> None:
+    """Refuse a file none of whose rows can be asked.
+
+    Raises: ConfigError: the columns that all its rows share lack a field that the operation needs.
+    """
+    about = OPERATIONS[operation]
+    mains = (about.main, *([about.instead] if about.instead else ()))
+    for would_do in (mains, *((name,) for name in about.then)):
+        if any(name in columns for name in would_do):
+            continue
+        near = {one: name for one in columns if (name := nearest(one, would_do))}
+        ways = [f"{one!r} to {name!r}" for one, name in near.items()]
+        needs = " or ".join(map(repr, would_do))
+        found = ", ".join(map(repr, columns[:_MOST_SHOWN])) or "none"
+        more = f" and {left} more" if (left := len(columns) - _MOST_SHOWN) > 0 else ""
+        raise ConfigError(
+            place,
+            f"{operation} needs a column {needs}; there are: {found}{more}",
+            fix=f"Rename {' or '.join(ways) if ways else 'the one that holds it'}.",
+        )
+
+
 def prepared(row: Row, operation: str, *, shared: Mapping[str, Any], carry: bool) -> PreparedRow:
     """The request of a row.
 
@@ -190,8 +216,6 @@ def _divided(
     if not isinstance(data, Mapping):
         raise _Refused(f"the row is a {type(data).__name__}, expected a mapping or a str")
     stated = {name: value for name, value in data.items() if value is not None}
-    if isinstance(given := stated.get("constraints"), Mapping):  # columns of Parquet have them all
-        stated["constraints"] = {name: most for name, most in given.items() if most is not None}
     own = {"id": stated.pop("id")} if "id" in stated else {}
     if carry and (unknown := [name for name in stated if name not in about.known]):
         own["carried"] = {name: stated.pop(name) for name in unknown}
@@ -199,10 +223,25 @@ def _divided(
         stated = _checked(stated, about)
         if row.is_text:
             stated = {name: _from_text(name, value) for name, value in stated.items()}
+        return own, {name: _as_meant(name, value) for name, value in stated.items()}
     except _Refused as refused:
         refused.own = own
         raise
-    return own, stated
+
+
+def _as_meant(name: str, value: Any) -> Any:
+    """A whole number as an int where the field is one; constraints without those not stated."""
+    if name == "constraints" and isinstance(value, Mapping):  # columns of Parquet have them all
+        return {one: _whole(one, most) for one, most in value.items() if most is not None}
+    return _whole(name, value) if name in _WHOLE_FIELDS else value
+
+
+def _whole(name: str, value: Any) -> Any:
+    if not isinstance(value, float):
+        return value
+    if value.is_integer() and abs(value) < _MOST_WHOLE:
+        return int(value)
+    raise _Refused(f"the field {name!r} is {value!r}, expected a whole number")
 
 
 def _checked(stated: dict[str, Any], about: Operation) -> dict[str, Any]:
@@ -270,6 +309,8 @@ def _body(made: Any, bill: Bill) -> dict[str, Any]:
     if isinstance(made, Answer):
         is_said = bool(made.text.strip())  # a refusal, or nothing, is not an answer
         body: dict[str, Any] = {"valid": is_said, "text": made.text, "finish": made.finish}
+        if made.refusal:
+            body["refusal"] = made.refusal
         usage, cached = made.usage, made.cached
     else:
         assert isinstance(made, Generation)
@@ -305,7 +346,7 @@ def _failed(error: Exception, bill: Bill) -> BatchOutcome:
                 "kind": one.evaluation.kind,
                 "model": one.answer.model,
                 "findings": [d.as_dict() for d in one.evaluation.report.diagnostics],
-                "text": one.answer.text,
+                "text": one.answer.said,
             }
             for one in attempts
         ]

@@ -63,7 +63,8 @@ class Output:
         """
         self.path = path
         self._start = _beginning(job).encode()
-        self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b", buffering=0)
+        handle, self._is_new = _made_or_opened(path)
+        self._file = os.fdopen(handle, "r+b", buffering=0)
         self._end = 0
         self.done = self.valid = self.failed = 0
         try:
@@ -160,11 +161,25 @@ class Output:
             raise
         self._end += done
 
+    def withdraw(self) -> None:
+        """Remove it where it was made for a batch that is refused."""
+        if self._is_new and not self._end:
+            self.path.unlink(missing_ok=True)
+
     def close(self) -> None:
         """Let the disk have it, and close it."""
         with contextlib.suppress(OSError):
             os.fsync(self._file.fileno())
         self._file.close()
+
+
+def _made_or_opened(path: Path) -> tuple[int, bool]:
+    """The descriptor of a file, and whether it was made."""
+    flags = os.O_RDWR | os.O_CREAT
+    try:
+        return os.open(path, flags | os.O_EXCL, 0o666), True
+    except FileExistsError:
+        return os.open(path, flags, 0o666), False
 
 
 def _is_whole(line: bytes) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.client.batch.bought import BatchLine, key_of
 from orchestrator.client.batch.operations import BatchOutcome, ask
 from orchestrator.client.batch.paid import put_in_front, question_id
-from orchestrator.client.batch.purchases import USUAL_LINES, Purchases, answer_in
+from orchestrator.client.batch.purchases import USUAL_LINES, Purchases
 from orchestrator.routing.batches import batches_of, line_of
 from orchestrator.types.bill import Bill, NotAsked, Taken, set_bill
 from orchestrator.types.errors import BudgetExceededError, ConfigError
@@ -41,6 +41,15 @@ class _Question(NotAsked):
         self.line = line
 
 
+def require_endpoints(orchestrator: Orchestrator, job: Job) -> None:
+    """Raises: ConfigError: the operation asks no model, or its route has no batch endpoints."""
+    if job.operation == "validate":
+        words = "validate asks no model, so that there is nothing to buy"
+        raise ConfigError("--engine provider", words, fix="Leave out the engine.")
+    router, shared = orchestrator._router, job.shared
+    batches_of(router, router.resolve(shared.get("model"), shared.get("provider")))
+
+
 @dataclass
 class ProviderEngine:
     """Buys first answers in batches; see the module.
@@ -57,12 +66,7 @@ class ProviderEngine:
     most_lines: int = USUAL_LINES
 
     def __post_init__(self) -> None:
-        """Raises: ConfigError: the operation asks no model, or its route has no batch endpoints."""
-        if self.job.operation == "validate":
-            words = "validate asks no model, so that there is nothing to buy"
-            raise ConfigError("--engine provider", words, fix="Leave out the engine.")
-        shared, self._router = self.job.shared, self.orchestrator._router
-        batches_of(self._router, self._router.resolve(shared.get("model"), shared.get("provider")))
+        self._router = self.orchestrator._router
         put_in_front(self.orchestrator)
         self._beginning = 0
         parallel = self.orchestrator.config.orchestrator.limits.parallel
@@ -196,7 +200,7 @@ class ProviderEngine:
         expected: WireAttempt | None,
     ) -> BatchOutcome:
         """Carry a row out, with the answer that was bought where its question is asked."""
-        answer = None if body is None else await answer_in(provider, body)
+        answer = None if body is None else await provider.answer(body)
         bill = Bill(self.budget)
         set_bill(bill)
         if (held := self._held.pop(request.key, None)) is not None and self.budget is not None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from orchestrator.client.batch.bought import BatchLine, Bought, OpenBatch, all_bought, key_of
-from orchestrator.routing.batches import ProviderBatches, batch_failed, results_in
+from orchestrator.routing.batches import REFUSALS, ProviderBatches, batch_failed, results_in
 from orchestrator.types.errors import ConfigError, LLMError, OrchestratorError
 from orchestrator.types.requests import Usage
 from orchestrator.types.run_context import RequestCost
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from orchestrator.client.batch.runner import Stop
     from orchestrator.ledger.ledger import LedgerEntry
     from orchestrator.models.deployment import Deployment
-    from orchestrator.types.requests import Answer, WireAttempt
+    from orchestrator.types.requests import WireAttempt
 
 T = TypeVar("T")
 _log = logger_of(__name__)
@@ -38,8 +38,8 @@ USUAL_LINES = 10_000
 _LONGEST_PAUSE_S = 300.0
 _GROWTH = 1.5
 _LOOKS = 3  # for a batch whose id was lost, before it is taken for not bought
-_MOST_FAILURES = 10  # polls
-_GONE = (401, 403, 404)
+_MOST_FAILURES = 10  # of one reading, or of one file that is uploaded
+_REFUSED = (400, 401, 403, 404, 413, 422)
 _AN_HOUR_S = 3600.0  # how far the provider's clock may be off
 
 
@@ -162,7 +162,10 @@ class Purchases:
         costs = [line.expected.cost_usd for line in lines]
         usage = sum((line.expected.usage for line in lines), Usage())
         usd = None if None in costs else sum(filter(None, costs))
-        file = await provider.upload(b"".join(line.raw for line in lines))
+        raw = b"".join(line.raw for line in lines)
+        # Nothing is paid of a file: one that the provider took without saying so costs nothing.
+        upload = functools.partial(provider.upload, raw)
+        file = await self._patiently(upload, is_left=True)
         cost = RequestCost(self.tenant, bill=None)
         reserved = await self._router.transport.reserve(usd, cost)
         bought = Bought(
@@ -175,9 +178,22 @@ class Purchases:
         await self._note(made)
         most = replace(lines[0].expected, usage=usage, cost_usd=usd)
         await asyncio.to_thread(self._entry(bought).cost_so_far.send, most)  # before it is bought
-        await self._note(made, batch=await provider.create(file, bought.mark))
+        await self._note(made, batch=await self._created(made))
         self._know(made.bought)
         return made.begin(self._fetched(made))
+
+    async def _created(self, made: OpenBatch) -> str:
+        """Buy what a file asks for, once; where it is not known whether that was carried out, the
+        batch is looked for.
+
+        Raises: LLMError: it was not made, or is not found.
+        """
+        try:
+            return await made.provider.create(made.bought.file, made.bought.mark)
+        except LLMError as error:
+            if error.status in REFUSALS or not (found := await self._looked_for(made)):
+                raise
+            return found
 
     async def _note(self, made: OpenBatch, **changes: str) -> None:
         made.bought = await asyncio.to_thread(made.bought.kept, self.journal, **changes)
@@ -216,39 +232,54 @@ class Purchases:
 
     async def _found(self, made: OpenBatch) -> dict[str, Any]:
         """The results of a batch of an earlier run; one whose id was lost is looked for."""
-        bought = made.bought
-        for look in range(0 if bought.batch else _LOOKS):
-            if look:
-                await self.sleep(self.pause_s)
-            since = bought.at - _AN_HOUR_S
-            if batch := await made.provider.find(bought.file, bought.mark, since=since):
-                await self._note(made, batch=batch)
-                break
+        if not made.bought.batch and (batch := await self._looked_for(made)):
+            await self._note(made, batch=batch)
         if made.bought.batch:
             return await self._fetched(made)
         await self._void(made)
         return {}
+
+    async def _looked_for(self, made: OpenBatch) -> str:
+        """The id of a batch that may have been bought; empty where the provider has none."""
+        bought, batch = made.bought, ""
+        since = bought.at - _AN_HOUR_S
+        find = functools.partial(made.provider.find, bought.file, bought.mark, since=since)
+        for look in range(_LOOKS):
+            if look:
+                await self.sleep(self.pause_s)
+            if batch := await self._patiently(find, is_left=True):
+                break
+        return batch
 
     async def _void(self, made: OpenBatch) -> None:
         """Nothing was bought after all, or nothing came of it."""
         await self._note(made, state="void")
         await self._close(made, ())
 
-    async def _patiently(self, ask: Callable[[], Awaitable[T]], is_over: Callable[[T], bool]) -> T:
-        """What is read of a provider, once it is over; a reading that fails is repeated.
+    async def _patiently(
+        self,
+        ask: Callable[[], Awaitable[T]],
+        ends: Callable[[T], bool] = lambda _: True,
+        *,
+        is_left: bool = False,
+    ) -> T:
+        """What a provider says, once it `ends`; what fails is repeated, with `is_left` until the
+        batch is to stop.
 
-        Raises: LLMError: it failed too often, or it is not there.
+        Raises: LLMError: it failed too often, or is refused.
         """
         pause_s, failures = self.pause_s, 0
         while True:
             try:
-                if is_over(found := await ask()):
+                if ends(found := await ask()):
                     return found
             except LLMError as error:
                 failures += 1
-                if failures > _MOST_FAILURES or error.status in _GONE:
+                is_over = failures > _MOST_FAILURES or error.status in _REFUSED
+                if is_over or (is_left and self.stop.why):
                     raise
-            await self.sleep(pause_s)
+            pause = self.sleep(pause_s)
+            await (self.stop.pause(pause) if is_left else pause)
             pause_s = min(pause_s * _GROWTH, _LONGEST_PAUSE_S)
 
     async def _fetched(self, made: OpenBatch) -> dict[str, Any]:
@@ -260,8 +291,7 @@ class Purchases:
         state = await self._patiently(lambda: provider.state(name), lambda state: state.is_over)
         found: dict[str, Any] = {}
         for file in state.files:
-            read = functools.partial(provider.content, file)
-            raw = await self._patiently(read, lambda raw: True)
+            raw = await self._patiently(functools.partial(provider.content, file))
             found = await asyncio.to_thread(results_in, raw) | found
         found = {name: found[name] for name in made.bought.lines if name in found}
         if not found and state.status == "failed":
@@ -277,7 +307,7 @@ class Purchases:
         """Put a batch on the bill, once: a kill between the steps leaves its estimate there."""
         if made.bought.state:
             return
-        answers = [await answer_in(made.provider, body) for body in found.values()]
+        answers = [await made.provider.answer(body) for body in found.values()]
         wire = tuple(one.wire[0] for one in answers if one is not None)
         await self._note(made, state="billed")
         await self._close(made, wire)
@@ -366,12 +396,3 @@ class Purchases:
         for one in waits:
             one.cancel()
         await asyncio.gather(*waits, return_exceptions=True)
-
-
-async def answer_in(provider: ProviderBatches, body: Any) -> Answer | None:
-    """The answer in a line of results; None where there is none."""
-    await asyncio.sleep(0)  # there may be thousands
-    try:
-        return await provider.answer(body)
-    except (ValueError, TypeError, LookupError, AttributeError):
-        return None

@@ -20,10 +20,14 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from orchestrator.parsing.bounds import each_once
+from orchestrator.parsing.scalars import too_many_digits
 from orchestrator.types.errors import ConfigError, MissingExtraError
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 #: A longer line, or cell, is not read.
 MOST_ROW_BYTES = 8 * 2**20
@@ -34,6 +38,8 @@ _SEPARATOR = re.compile(r"sep=([,;\t|])\s*", re.IGNORECASE)  # Excel's, above th
 _QUOTED = re.compile(r'"[^"]*"')
 _LONE = re.compile(r"[\ud800-\udfff\0]")
 _GZIP = b"\x1f\x8b"
+_DAMAGES = (EOFError, zlib.error, gzip.BadGzipFile)
+_DAMAGED = "the compressed file is damaged from here on"
 _ONCE = functools.partial(each_once, words="is there twice")
 
 
@@ -56,13 +62,17 @@ class Row:
 
 
 class RowFile:
-    """A file of rows; iterate once, then close."""
+    """A file of rows; iterate once, then close.
+
+    Attributes:
+        columns: the names that all rows share, None where each has its own, or none can be read.
+    """
 
     def __init__(self, name: str) -> None:
         """Open a file, or standard input (JSON lines) for ``-``.
 
-        Raises: ConfigError: it cannot be read, or is of no known kind; MissingExtraError: it is
-            Parquet, and the extra is not installed.
+        Raises: ConfigError: it cannot be read, is of no known kind, or names its columns wrongly;
+            MissingExtraError: it is Parquet, and the extra is not installed.
         """
         self.name = name
         zipped = name.lower().endswith(".gz")
@@ -72,12 +82,12 @@ class RowFile:
         self._raw = self._opened()
         try:
             self._require_rows(path.suffix, zipped=zipped)
+            self._file: Any = gzip.GzipFile(fileobj=self._raw) if zipped else self._raw
             self._parquet = self._parquet_file() if self._kind == ".parquet" else None
+            self._rows = self._read()
         except BaseException:
             self.close()
             raise
-        self._file: Any = gzip.GzipFile(fileobj=self._raw) if zipped else self._raw
-        self._rows = self._read()
 
     def _opened(self) -> BinaryIO:
         if self.name == "-":
@@ -141,7 +151,9 @@ class RowFile:
         return min(1.0, self._raw.tell() / self._size) if self._size else None
 
     def _read(self) -> Iterator[Row]:
+        self.columns: list[str] | None = None
         if self._parquet is not None:
+            self.columns = self._parquet.schema_arrow.names
             return self._of_parquet(self._parquet)
         return read_jsonl(self._file) if self._kind in (".jsonl", ".ndjson") else self._of_csv()
 
@@ -150,7 +162,9 @@ class RowFile:
         self._text = io.TextIOWrapper(
             self._file, encoding="utf-8-sig", errors="surrogateescape", newline=""
         )
-        return read_csv(self._text, delimiter="\t" if self._kind == ".tsv" else "")
+        delimiter = "\t" if self._kind == ".tsv" else ""
+        self.columns, rows = read_csv(self._text, delimiter=delimiter)
+        return rows
 
     def _of_parquet(self, file: Any) -> Iterator[Row]:
         try:
@@ -222,8 +236,8 @@ def read_jsonl(file: BinaryIO) -> Iterator[Row]:
                 yield Row(number, raw.hex(), words)
             elif raw.strip():
                 yield _json_row(number, raw.strip())
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        yield Row(number + 1, "", f"the compressed file is damaged from here on: {error}")
+    except _DAMAGES as error:
+        yield Row(number + 1, "", f"{_DAMAGED}: {error}")
 
 
 def _json_row(number: int, raw: bytes) -> Row:
@@ -249,7 +263,15 @@ def _json_row(number: int, raw: bytes) -> Row:
 def read_json(text: str) -> Any:
     """The value of a JSON text. Raises: ValueError, RecursionError: it is not JSON, which has each
     key once and numbers that are finite."""
-    return json.loads(text, object_pairs_hook=_ONCE, parse_constant=_no_number, parse_float=_finite)
+    return json.loads(text, object_pairs_hook=_ONCE, parse_constant=_no_number,
+                      parse_float=_finite, parse_int=_readable)  # fmt: skip
+
+
+def _readable(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(too_many_digits(text)) from None
 
 
 def _no_number(name: str) -> Any:
@@ -262,26 +284,35 @@ def _finite(text: str) -> float:
     return number
 
 
-def read_csv(text: io.TextIOWrapper, *, delimiter: str = "") -> Iterator[Row]:
-    """Rows of CSV with a line of names; empty cells are not there, empty lines passed over.
+def read_csv(
+    text: io.TextIOWrapper, *, delimiter: str = ""
+) -> tuple[list[str] | None, Iterator[Row]]:
+    """The names in the first line of CSV, None where it has no line; and its rows, one at a time.
 
-    Without `delimiter` it is what a first line ``sep=;`` says, else ``;`` or a tab where the names
-    hold that and no comma, else a comma. Columns at the end without a name, as spreadsheets write
-    them, are left out where they are empty. Bytes that are not UTF-8 are expected as lone
-    surrogates.
+    Empty cells are not there, empty lines passed over. Without `delimiter` it is what a first line
+    ``sep=;`` says, else ``;`` or a tab where the names hold that and no comma, else a comma.
+    Columns at the end without a name, as spreadsheets write them, are left out where they are
+    empty. Bytes that are not UTF-8 are expected as lone surrogates.
 
     Raises: ConfigError: a name is missing, there twice, or not UTF-8.
     """
     csv.field_size_limit(MOST_ROW_BYTES)
-    before = 0
+    above = 0
     try:
         first = next(text, "")
         if said := _SEPARATOR.fullmatch(first):
-            before, delimiter, first = 1, said[1], next(text, "")
+            above, delimiter, first = 1, said[1], next(text, "")
         between = delimiter or _between(first)
         reader = csv.reader(itertools.chain([first], text), delimiter=between, strict=True)
         names = _csv_names(reader)
-        lines_above, before = before, before + reader.line_num
+    except _DAMAGES as error:
+        return None, iter([Row(above + 1, "", f"{_DAMAGED}: {error}")])
+    return names if first else None, _csv_rows(reader, names, above)
+
+
+def _csv_rows(reader: Reader, names: list[str], lines_above: int) -> Iterator[Row]:
+    before = lines_above + reader.line_num
+    try:
         while True:
             try:
                 csv.field_size_limit(MOST_ROW_BYTES)  # of the process: other readers set their own
@@ -293,8 +324,8 @@ def read_csv(text: io.TextIOWrapper, *, delimiter: str = "") -> Iterator[Row]:
             except csv.Error as error:
                 yield Row(before + 1, "", f"the row is not CSV: {_csv_problem(error)}")
             before = lines_above + reader.line_num
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        yield Row(before + 1, "", f"the compressed file is damaged from here on: {error}")
+    except _DAMAGES as error:
+        yield Row(before + 1, "", f"{_DAMAGED}: {error}")
 
 
 def _between(names: str) -> str:

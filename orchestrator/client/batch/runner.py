@@ -113,6 +113,15 @@ class Stop:
         """Wait until it is to stop."""
         await self._asked.wait()
 
+    async def pause(self, sleep: Awaitable[None]) -> None:
+        """Wait, but not beyond the moment at which the batch is stopped."""
+        waits = [asyncio.ensure_future(sleep), asyncio.ensure_future(self.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waits:
+                one.cancel()
+
 
 class _NoOutcome(RuntimeError):
     """An engine raised, which it never should: what fails is an outcome."""
@@ -210,7 +219,8 @@ class Runner:
                 await to_its_end(asyncio.gather(*left, return_exceptions=True))
             finally:
                 if self._ended or self.unkept:  # paid for, and nobody reads on
-                    keep = self._kept if self.stop.why == "journal" else self._keep_aside
+                    is_full = self.stop.why in ("journal", "output")  # and may be for both
+                    keep = self._kept if is_full else self._keep_aside
                     await keep(self._ended, [], [])
 
     async def _woken(self) -> None:
@@ -356,22 +366,10 @@ class Runner:
                 break
             request = replace(request, paid=outcome.paid or request.paid)
             if not self.stop.why:
-                await self._pause(max(pause_s, outcome.retry_after_s or 0.0))
+                await self.stop.pause(self.sleep(max(pause_s, outcome.retry_after_s or 0.0)))
             if self.stop.why:
                 return replace(outcome, status="pending", taken=taken)
         return replace(outcome, taken=taken)
-
-    async def _pause(self, seconds: float) -> None:
-        """Wait, but not beyond the moment at which the batch is stopped."""
-        waits = [
-            asyncio.ensure_future(self.sleep(seconds)),
-            asyncio.ensure_future(self.stop.wait()),
-        ]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for one in waits:
-                one.cancel()
 
     def _settled(self, key: str, outcome: BatchOutcome) -> list[RowResult]:
         rows = self._waiting.pop(key)

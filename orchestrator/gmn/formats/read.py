@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, cast
@@ -15,7 +16,9 @@ from orchestrator.gmn.formats.json_positions import JsonPositions
 from orchestrator.gmn.formats.source_map import SourceMap
 from orchestrator.gmn.formats.syntax import BrokenSyntax, Parser, plain
 from orchestrator.gmn.limits import DEFAULT_LIMITS, Limits
+from orchestrator.parsing.json_pointer import pointer_to
 from orchestrator.parsing.json_reader import FENCE, read_json
+from orchestrator.parsing.scalars import long_number_in
 from orchestrator.parsing.scanning import blanked
 from orchestrator.types.pattern import pattern
 
@@ -103,6 +106,10 @@ def read(
     """
     how = _Bounds(limits, other)
     if isinstance(source, Mapping):
+        if (steps := long_number_in(source)) is not None:
+            most = sys.get_int_max_str_digits()
+            words = f"a number of more than {most:,} digits, the most that are read"
+            return Reading(None, (finding("GMN010", words, pointer=pointer_to(*steps)),))
         return _value(dict(source), SourceMap(), how)
     size = len(source) if isinstance(source, bytes) else len(source.encode(errors="replace"))
     if size > limits.document_bytes:

@@ -338,9 +338,7 @@ async def test_an_answer_without_text_is_a_failure_that_was_paid_for(
     wire: WireServer, reply: Reply, why: str
 ) -> None:
     wire.plan("openai", reply)
-    # Asked whole, as a provider far away is: LiteLLM drops a refusal in a stream.
-    whole = registry(wire, "openai", generation={"timeout_s": 60})
-    async with TaskExecutor(whole) as executor:
+    async with TaskExecutor(registry(wire, "openai")) as executor:
         with pytest.raises(NoOutputError, match=f"answered without text .*{why}"):
             await executor.execute(tasks("openai")[0])
         (made,) = await executor.execute_many([AgentTask("t", "say it")], "openai")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from orchestrator.gmn.formats.schema import as_schema_asks
 from orchestrator.gmn.limits import Limits
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.gmn.validate import validate
+from orchestrator.parsing.scalars import long_number_in
 from orchestrator.types.diagnostics import Position
 from tests.support.documents import GOOD, plus, swapped
 from tests.support.specimens import ROWS
@@ -401,3 +403,39 @@ def test_words_of_a_string_that_is_never_closed_are_not_taken_for_properties(tex
     other = document.replace(text, "colour: red\n  " + text)
     found = validate(other, run_steps=0).report
     assert "'colour'" in str([one for one in found.repairs if one.code == "GMN007"])
+
+
+@pytest.mark.parametrize("value", [10**4300, -(10**5000)], ids=["just", "far"])
+@pytest.mark.parametrize(
+    ("place", "pointer"),
+    [
+        (("states", 0, "size"), "/states/0/size"), (("name",), "/name"), (("gmn",), "/gmn"),
+        (("states", 0, "labels"), "/states/0/labels"), (("anything", "else"), "/anything/else"),
+    ],
+)  # fmt: skip
+def test_a_number_that_python_cannot_write_is_a_finding_with_its_place(
+    place: tuple[Any, ...], pointer: str, value: int
+) -> None:
+    document: dict[str, Any] = {
+        "gmn": "1.0",
+        "name": "a",
+        "states": [{"name": "s"}],
+        "anything": {},
+    }
+    inside: Any = document
+    for step in place[:-1]:
+        inside = inside[step]
+    inside[place[-1]] = value
+    (found,) = validate(document).report.errors
+    assert (found.code, found.pointer) == ("GMN010", pointer)
+    assert "more than 4,300 digits" in found.message
+    inside[place[-1]] = {value: [value]}
+    assert [one.pointer for one in validate(document).report.errors] == [pointer]
+
+
+def test_a_document_that_holds_itself_is_looked_at_once() -> None:
+    document: dict[str, Any] = {"name": "a", "big": 10**4299}
+    document["one"] = document["other"] = [document, document]
+    assert long_number_in(document) is None
+    document["big"] *= 10
+    assert long_number_in(document) == ("big",)
