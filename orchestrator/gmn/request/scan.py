@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import bisect
+import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.gmn.request.commitment import Commitment, TextSpan
 from orchestrator.gmn.request.places import Location, places
-from orchestrator.gmn.request.tokens import Lexeme, tokens, words, words_of
+from orchestrator.gmn.request.tokens import Lexeme, number, tokens, words, words_of
 from orchestrator.types.cached import cached_property
+from orchestrator.types.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +38,28 @@ _MOST_ARTICLES = 3  # in a row
 _APART = words(", and but")  # what a negation does not reach across
 _ENDS = frozenset(".;!?\n")
 NEGATIONS = words("not never no neither nor cannot")
+#: How a number stands in a phrase.
+NUMBER = r"#[\d.]+"
+
+
+def phrase(text: str) -> re.Pattern[str]:
+    """A pattern of tokens in lower case, a blank between two; a number is ``#2.5``, in words too,
+    and a quoted name ``"``."""
+    return pattern(rf"(?<!\S)(?:{text})(?!\S)")
+
+
+def one_of(*some: frozenset[str]) -> str:
+    """The part of a phrase that is one of these words."""
+    return "|".join(re.escape(word) for word in sorted(frozenset().union(*some)))
+
+
+class Phrase(NamedTuple):
+    """Where a phrase stands: tokens `first` to before `after`, its first group at token `at`."""
+
+    match: re.Match[str]
+    first: int
+    at: int
+    after: int
 
 
 @dataclass
@@ -84,6 +108,11 @@ class Scan:
     def places_by_end(self) -> dict[int, Location]:
         """The same under the number of the token after them."""
         return {one.after: one for one in self.places.values()}
+
+    @cached_property
+    def in_places(self) -> frozenset[int]:
+        """The tokens of which the cells and corners consist."""
+        return frozenset(n for o in self.places.values() for n in range(o.first, o.after))
 
     @cached_property
     def clause_ends(self) -> list[int]:
@@ -162,6 +191,29 @@ class Scan:
                     break
             end += 1
         return end
+
+    @cached_property
+    def _line(self) -> tuple[str, list[int]]:
+        """The text as phrases see it, and where each token begins in it."""
+        said, starts, at = list[str](), list[int](), 0
+        for low in self._lows:
+            value = number(low)
+            plain = low.strip() or '"'
+            said.append(plain if value is None else f"#{value:g}")
+            starts.append(at)
+            at += len(said[-1]) + 1
+        return " ".join(said), starts
+
+    def phrases(self, wanted: re.Pattern[str], *, is_free: bool = True) -> Iterator[Phrase]:
+        """Where a phrase is said, of which no rule has read token `at` if it must be free."""
+        line, starts = self._line
+        for match in wanted.finditer(line):
+            begin = match.start(1) if match.re.groups else match.start()
+            first, at, after = (
+                bisect.bisect_left(starts, n) for n in (match.start(), begin, match.end())
+            )
+            if not is_free or not (self.taken[at] or at in self.in_places):
+                yield Phrase(match, first, at, after)
 
     def walk(self) -> Iterator[tuple[int, str]]:
         """Number and lower case of every token that is a word or a sign."""
