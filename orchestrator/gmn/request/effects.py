@@ -90,23 +90,25 @@ def read_effects(scan: Scan) -> None:
     _read_starts(scan, names)
     verb, last, head, shared = "", _NOBODY, "", list[Effect]()
     for begin, end in segments(scan):
-        is_head = scan.tokens[begin - 1].text == ":" and last.before == last.after == ""
-        if begin and scan.tokens[begin - 1].text in ".!?\n;:" and not is_head:
+        is_headed = scan.tokens[begin - 1].text == ":" and last.before == last.after == ""
+        if begin and scan.tokens[begin - 1].text in ".!?\n;:" and not is_headed:
             verb, last, head = "", _NOBODY, ""
         segment = Segment(scan, names, begin, end)
         verb = next((w for w in segment.low if w in CAUSE | FIX | SHOWS), verb)
-        head = _headed(segment) or ("" if "=" in segment.low else head)
+        own, is_whole = _head(segment)
+        head = own or ("" if "=" in segment.low else head)
         if (kept := kept_in(segment)) is not None:
             found = _kept(segment, kept, head)
         elif not (found := _opposite(segment, head)):
-            one = None if _is_head(segment) else _said(segment, verb, last, head)
+            one = None if is_whole else _said(segment, verb, last, head)
             found = [one] if one else []
             last = one or last
-        scan.effects += found
         for one in found:
             _take(segment, one)
-        if not found and (begun := _begun(segment, verb)):
-            last = begun
+        scan.effects += found
+        if not found and scan.low(end) == ":" and own:
+            last = _made(segment, own, "", "")
+            _take(segment, last)
         scan.effects += [replace(last, action=one.action) for one in shared if last.action]
         shared = _shared(segment)
 
@@ -119,18 +121,6 @@ def _take_edges(scan: Scan) -> None:
             if begin < end and is_at_edge([scan.low(n) for n in range(begin, end)]):
                 scan.take(begin, end)
             begin = end + 1
-
-
-def _begun(segment: Segment, verb: str) -> Effect | None:
-    """``heating`` of ``heating: raw to done``, of which the rest is read next."""
-    at_end = segment.end < len(segment.scan.tokens)
-    if not at_end or segment.scan.tokens[segment.end].text != ":":
-        return None
-    action, _, is_first = action_of(segment, verb)
-    begun = _made(segment, action, "", "") if is_first else None
-    if begun:
-        _take(segment, begun)
-    return begun
 
 
 def _read_starts(scan: Scan, names: NamedValues) -> None:
@@ -156,24 +146,16 @@ def _said(segment: Segment, verb: str, last: Effect, head: str) -> Effect | None
     return _shown(segment) or _effect(segment, verb, last, head) or _pair(segment, last)
 
 
-def _is_head(segment: Segment) -> bool:
-    """Whether it is an action alone, and what it does comes next: ``heat: next stage``."""
+def _head(segment: Segment) -> tuple[str, bool]:
+    """``feed`` of ``FEED - sleepy becomes active``, ``heat: next stage`` and ``if it feeds``: what
+    follows up to the full stop is its; and whether it is all that stands before its colon."""
+    if segment.low[0] in WHEN:
+        return _done(segment), False
     action, at, is_first = action_of(segment, "")
-    is_whole = len(action.split()) == len(segment.low) - at
-    return is_first and is_whole and segment.scan.low(segment.end) == ":"
-
-
-def _headed(segment: Segment) -> str:
-    """``feed`` of ``FEED - sleepy becomes active`` and of ``if it feeds``: what follows up to the
-    full stop is its."""
-    if segment.low[0] in WHEN | {"under"}:
-        return _done(segment)
-    action, at, is_first = action_of(segment, "")
-    if is_first and action and segment.low[at].endswith("ing") and not segment.names.actions:
-        return action if segment.scan.low(segment.end) == ":" else ""  # ``tightening the peg: …``
     after = segment.begin + at + len(action.split())
-    is_head = is_first and bool(segment.names.actions) and segment.scan.low(after) in SIGNS
-    return action if is_head else ""
+    is_colon = segment.scan.low(segment.end) == ":"
+    is_head = is_first and (is_colon or segment.scan.low(after) in SIGNS)
+    return (action if is_head else ""), is_head and is_colon and after == segment.end
 
 
 def _done(segment: Segment) -> str:
@@ -210,18 +192,11 @@ def _kept(segment: Segment, states: Sequence[str], head: str) -> list[Effect]:
 def _opposite(segment: Segment, head: str) -> list[Effect]:
     """``lowering does the opposite`` of what was said last, ``loosen: exactly the reverse``."""
     action = (action_of(segment, "does")[0] or head) if segment.has(OPPOSITE) else ""
-    if not action:
-        return []
     known = segment.scan.effects
     last = next((one.action for one in reversed(known) if one.action), "")
-    own = [one for one in known if one.action == last and one.after != "@stay"]
-    reached = [(one.after, one.step) for one in own]
-    if not last or action == last or len(reached) > len(set(reached)):
+    if not action or not last or action == last:
         return []
-    if any(one.action == action for one in known) or any(
-        one.after == "@goal" or not (one.before or one.step) for one in own
-    ):
-        return []
+    own = [e for e in known if e.action == last and e.after[:1] != "@" and (e.before or e.step)]
     made = _made(segment, action, "", "")
     return [replace(made, before=e.after, after=e.before, step=-e.step) for e in own]
 
