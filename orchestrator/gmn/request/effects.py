@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.gmn.request.commitment import Effect, TextSpan
 from orchestrator.gmn.request.directions import DOWN, UP
-from orchestrator.gmn.request.kept import is_at_edge, is_final, kept_in
+from orchestrator.gmn.request.kept import FINAL, SAME, is_at_edge, kept_in
 from orchestrator.gmn.request.names import found_in, names_of, roots
 from orchestrator.gmn.request.scan import ARTICLES
 from orchestrator.gmn.request.segment import (
@@ -45,14 +45,6 @@ if TYPE_CHECKING:
     from orchestrator.gmn.request.names import NamedValues
     from orchestrator.gmn.request.scan import Scan
 
-_STAY = words("nothing unchanged")
-_HELD = (
-    ("as", "it", "is"),
-    ("no", "effect"),
-    ("the", "same"),
-    ("where", "it", "is"),
-    ("=", "same"),
-)
 _OFTEN = words(
     "( ) % percent per cent with probability chance of a the time times out half third"
     " hour day week month year minute turn round cases"
@@ -69,9 +61,9 @@ _DIGITS = frozenset(".0123456789")
 _SURELY = words("sure certain certainly always")
 #: What is understood of a segment whose effect was read.
 _READ = (
-    SILENT | CAUSE | FIX | UP | DOWN | BETTER | WORSE | _STAY | WHEN | SHOWS | ALONE | STEPS
+    SILENT | CAUSE | FIX | UP | DOWN | BETTER | WORSE | WHEN | SHOWS | ALONE | STEPS
     | OPPOSITE | _BETWEEN_STATES | _WHOLLY | _BEGINS | STEP_WORDS | _SURELY
-    | words("left not no effect same as does has time")
+    | words("nothing unchanged left not no effect same as does has time")
 )  # fmt: skip
 _FEW_WORDS = 4
 _NOBODY = Effect("", "", "", TextSpan(0, 0))
@@ -177,15 +169,13 @@ def _kept(segment: Segment, states: Sequence[str], head: str) -> list[Effect]:
     for n in range(segment.begin, segment.end):
         segment.scan.taken[n] |= number(segment.scan.low(n)) is None
     scan, before = segment.scan, segment.begin - 2
-    if scan.low(before + 1) == "and" and before >= 0:  # ``sleepy and collapsed don't change``
-        more = found_in([scan.low(before)], 0, segment.names.states)[0]
-        scan.taken[before] |= bool(more)
-        states = [*states, more] if more else states
+    if scan.low(before + 1) == "and":  # ``sleepy and collapsed don't change``
+        scan.taken[before] |= found_in([scan.low(before)], 0, segment.names.states)[1]
     has_share = any(word[:1] in _DIGITS for word in segment.low)
     own = [action_of(segment, "does")[0] or head]
     if has_share and not own[0]:
         return [_made(segment, "", state, "@stay") for state in states]
-    actions = segment.names.actions if is_final(segment) else [one for one in own if one]
+    actions = segment.names.actions if segment.has(FINAL) else [one for one in own if one]
     return [_made(segment, action, state, "@stay") for action in actions for state in states]
 
 
@@ -254,7 +244,7 @@ def _effect(segment: Segment, verb: str, last: Effect, head: str) -> Effect | No
     is_own = segment.has(CAUSE, FIX) or bool(step) or _leads(segment, action, at)
     is_own = is_own or _is_verb(segment, at) or bool(head and segment.has(_SURELY))
     is_own = is_own or (bool(action and after) and not _ARROWS.isdisjoint(segment.low[at : at + 4]))
-    is_kept = segment.has(_STAY) or _is_held(segment)
+    is_kept = _is_held(segment)
     if not is_own and not (action and is_before and (verb or is_kept)):
         return None
     is_elsewhere = not before and not segment.has(ALONE) and segment.has(CONDITIONS)
@@ -314,10 +304,10 @@ def _made(segment: Segment, action: str, before: str, after: str, *, step: int =
 
 
 def _is_held(segment: Segment) -> bool:
+    """``does nothing``, ``leaves it alone``."""
     said = segment.low
     is_left = "leaves" in said[-3:-1] and said[-1] in ("it", "them", "alone")
-    held = (tuple(said[n : n + len(one)]) == one for one in _HELD for n in range(len(said)))
-    return is_left or any(held)
+    return is_left or SAME.search(" ".join(said)) is not None
 
 
 def _shown(segment: Segment) -> Effect | None:
