@@ -65,7 +65,6 @@ _READ = (
     | OPPOSITE | _BETWEEN_STATES | _WHOLLY | _BEGINS | STEP_WORDS | _SURELY
     | words("nothing unchanged left not no effect same as does has time")
 )  # fmt: skip
-_FEW_WORDS = 4
 _NOBODY = Effect("", "", "", TextSpan(0, 0))
 
 
@@ -79,13 +78,17 @@ def read_effects(scan: Scan) -> None:
         add_subjects(scan, names.states)
         names = names_of(scan.text, scan.found)
     _take_repeated(scan, names)
-    _read_starts(scan, names)
     verb, last, head, shared = "", _NOBODY, "", list[Effect]()
     for begin, end in segments(scan):
         is_headed = scan.tokens[begin - 1].text == ":" and last.before == last.after == ""
         if begin and scan.tokens[begin - 1].text in ".!?\n;:" and not is_headed:
             verb, last, head = "", _NOBODY, ""
         segment = Segment(scan, names, begin, end)
+        if start := start_in(segment):
+            scan.add("start", start, begin, end, "how it is at first")
+        if start or is_unknown(segment):
+            scan.take(begin, end)
+            continue
         verb = next((w for w in segment.low if w in CAUSE | FIX | SHOWS), verb)
         own, is_whole = _head(segment)
         head = own or ("" if "=" in segment.low else head)
@@ -113,15 +116,6 @@ def _take_edges(scan: Scan) -> None:
             if begin < end and is_at_edge([scan.low(n) for n in range(begin, end)]):
                 scan.take(begin, end)
             begin = end + 1
-
-
-def _read_starts(scan: Scan, names: NamedValues) -> None:
-    for begin, end in segments(scan):
-        segment = Segment(scan, names, begin, end)
-        if start := start_in(segment):
-            scan.add("start", start, begin, end, "how it is at first")
-        elif is_unknown(segment):
-            scan.take(begin, end)
 
 
 def _shared(segment: Segment) -> list[Effect]:
@@ -171,12 +165,15 @@ def _kept(segment: Segment, states: Sequence[str], head: str) -> list[Effect]:
     scan, before = segment.scan, segment.begin - 2
     if scan.low(before + 1) == "and":  # ``sleepy and collapsed don't change``
         scan.taken[before] |= found_in([scan.low(before)], 0, segment.names.states)[1]
-    has_share = any(word[:1] in _DIGITS for word in segment.low)
-    own = [action_of(segment, "does")[0] or head]
-    if has_share and not own[0]:
-        return [_made(segment, "", state, "@stay") for state in states]
-    actions = segment.names.actions if segment.has(FINAL) else [one for one in own if one]
-    return [_made(segment, action, state, "@stay") for action in actions for state in states]
+    action = action_of(segment, "does")[0] or head
+    actions = [action] if action or _has_share(segment) else []
+    if segment.has(FINAL):
+        actions = list(segment.names.actions)
+    return [_made(segment, one, state, "@stay") for one in actions for state in states]
+
+
+def _has_share(segment: Segment) -> bool:
+    return any(word[:1] in _DIGITS for word in segment.low)
 
 
 def _opposite(segment: Segment, head: str) -> list[Effect]:
@@ -193,40 +190,35 @@ def _opposite(segment: Segment, head: str) -> list[Effect]:
 
 def _pair(segment: Segment, last: Effect) -> Effect | None:
     """The second part of ``turns a into b and b into c``: two states and nothing else."""
-    at = [n for n, _ in segment.known]
     own = {n + k for n, name in segment.known for k in range(len(name.split()))}
-    rest = [w for n, w in enumerate(segment.low) if n not in own]
-    silent = _BETWEEN_STATES | LEADING | _OFTEN
-    rest = [word for word in rest if number(word) is None]
-    if last is _NOBODY or last.is_shown or not silent.issuperset(rest):
+    rest = {w for n, w in enumerate(segment.low) if n not in own and number(w) is None}
+    states = [name for _, name in segment.known]
+    if last.is_shown or rest - _BETWEEN_STATES - LEADING - _OFTEN:
         return None
-    has_share = any(word[:1] in _DIGITS for word in segment.low)
-    if len(at) == 1 and last.after and last.before and has_share:  # ``or jammed 10%``
-        return _made(segment, last.action, last.before, segment.known[0][1])
-    if len(at) != 2:
+    if len(states) == 1 and last.after and last.before and _has_share(segment):
+        states = [last.before, *states]  # ``or jammed 10%``
+    if last is _NOBODY or len(states) != 2:
         return None
-    (_, before), (_, after) = segment.known
-    return replace(_made(segment, last.action, before, after), is_alone=last.is_alone)
+    return replace(_made(segment, last.action, *states), is_alone=last.is_alone)
 
 
 def _is_verb(segment: Segment, at: int) -> bool:
     """``partying exhausts her``, ``active collapses``, ``a dry one starts rotting``: a verb that is
     made of a state, and nothing else of it."""
-    known = [n for n, _ in segment.known if n > at]
-    last = known[-1] if known else 0
+    last = segment.known[-1][0] if segment.known else -1
     word = segment.low[last]
-    rest = [w for w in segment.low[last + 1 :] if number(w) is None]
-    is_alone = len(known) > 1 or at >= 0 or segment.low[0] == "it"
+    rest = {w for w in segment.low[last + 1 :] if number(w) is None}
+    is_alone = len(segment.known) > 1 or at >= 0 or segment.low[0] == "it"
     is_verb = word.endswith("s") and word not in segment.names.states
-    is_verb |= len(known) > 1 and segment.low[last - 1] in _BEGINS
-    return bool(known) and is_alone and is_verb and (SILENT | _OFTEN).issuperset(rest)
+    is_verb |= not _BEGINS.isdisjoint(segment.low[:last][-1:])
+    return last > at and is_alone and is_verb and not rest - SILENT - _OFTEN
 
 
 def _leads(segment: Segment, action: str, at: int) -> bool:
     """``whistling calms panicked to scattered``: any verb, two states and a way between them."""
     known = [n for n, _ in segment.known if n > at]
     between = segment.low[known[0] : known[1]] if action and len(known) == 2 else []
-    return not _BETWEEN_STATES.isdisjoint(between[1:]) and known[0] - at <= _FEW_WORDS
+    return not _BETWEEN_STATES.isdisjoint(between[1:])
 
 
 def _effect(segment: Segment, verb: str, last: Effect, head: str) -> Effect | None:
@@ -237,7 +229,7 @@ def _effect(segment: Segment, verb: str, last: Effect, head: str) -> Effect | No
         action, is_before = last.action, True  # ``makes a b, but makes c d``
     if not action and head and not segment.has(ALONE):
         action, is_before = head, True
-    before, after = _states_of(segment, verb, at if action else -1)
+    before, after = _states_of(segment, verb, at)
     step = step_of(segment, after)
     if after and not step and any(word in STEPS for word in counted(segment)):
         return None  # ``tires her one step``: along the list, nobody says which way
@@ -255,16 +247,11 @@ def _effect(segment: Segment, verb: str, last: Effect, head: str) -> Effect | No
     if step:
         return _stepped(segment, action, before, after, step)
     if after:
-        is_left = bool(action) and _leaves(segment)
-        return _made(segment, action, *((after, "@stay") if is_left else (before, after)))
+        if action and "leaves" in segment.low:  # ``leaves it closed``: it was so before, too
+            return _made(segment, action, after, "@stay")
+        return _made(segment, action, before, after)
     is_fix = verb in FIX and bool(action)
     return _made(segment, action, before, "@goal") if is_fix and before else None
-
-
-def _leaves(segment: Segment) -> bool:
-    """``leaves it closed with 50%``: it was so before, too."""
-    at = next((n for n, word in enumerate(segment.low) if word == "leaves"), None)
-    return at is not None and segment.low[at + 1 : at + 2] in (["it"], ["him"], ["her"], ["them"])
 
 
 def _useless(segment: Segment, last: Effect) -> Effect | None:
@@ -292,7 +279,7 @@ def _stepped(segment: Segment, action: str, before: str, after: str, step: int) 
         end = segment.names.states[-(step > 0)] if abs(step) == 1 else ""
         return _made(segment, action, before, end) if end else None
     is_alone = segment.has(ALONE)
-    is_about_it = action or after or is_alone or segment.low[0] == "it" or abs(step) == 2
+    is_about_it = action or is_alone or segment.low[0] == "it" or abs(step) == 2
     return _made(segment, action, before, "", step=step) if is_about_it else None
 
 
@@ -313,8 +300,6 @@ def _is_held(segment: Segment) -> bool:
 def _shown(segment: Segment) -> Effect | None:
     """``sepsis looks pale``: a state, a verb of seeing, what is observed there."""
     at = next((n for n, word in enumerate(segment.low) if word in SHOWS), 0)
-    if not at or not segment.names.observations:
-        return None
     state = next((s for n, s in segment.known if n < at), "")
     seen = (found_in(segment.low, n, segment.names.observations)[0]
             for n in range(at + 1, len(segment.low)))  # fmt: skip
@@ -326,9 +311,8 @@ def _take(segment: Segment, found: Effect) -> None:
     """Mark the words that an effect consists of; numbers stay for the rules of numbers."""
     segment.scan.happening[segment.begin : segment.end] = bytes([1]) * len(segment.low)
     said = [name for _, name in segment.known] if found.step else [found.before, found.after]
-    said += [segment.towards] if found.step else []
-    own = {word for name in (found.action, *said) for word in name.split()}
-    parts = frozenset().union(*(roots(word) for word in own)) if own else frozenset()
+    own = " ".join([found.action, segment.towards, *said]).split()
+    parts = frozenset[str]().union(*map(roots, own))
     silent = _READ
     at = action_of(segment, "")[1]
     if found.action and _leads(segment, found.action, at):
@@ -344,7 +328,7 @@ def _take_repeated(scan: Scan, names: NamedValues) -> None:
     """The rest of a list that is said a second time: ``can ask, or answer a, b or c``."""
     for one in scan.found:
         last = str(one.value[-1]) if isinstance(one.value, tuple) else ""
-        if one.kind != "actions" or not last.endswith(tuple(f" {name}" for name in names.states)):
+        if not last.endswith(tuple(f" {name}" for name in names.states)):
             continue
         at = next((n for n, token in enumerate(scan.tokens) if token.start >= one.span.end), 0)
         while at and (scan.low(at) in (",", "or") or found_in([scan.low(at)], 0, names.states)[1]):
