@@ -30,7 +30,6 @@ from orchestrator.gmn.request.segment import (
     WISHES,
     WORSE,
     Segment,
-    action_of,
     is_condition,
     segments,
 )
@@ -78,34 +77,52 @@ def read_effects(scan: Scan) -> None:
         add_subjects(scan, names.states)
         names = names_of(scan.text, scan.found)
     _take_repeated(scan, names)
-    verb, last, head, shared = "", _NOBODY, "", list[Effect]()
+    verb, last, head, shared = "", _NOBODY, "", ""
     for begin, end in segments(scan):
         is_headed = scan.tokens[begin - 1].text == ":" and last.before == last.after == ""
         if begin and scan.tokens[begin - 1].text in ".!?\n;:" and not is_headed:
             verb, last, head = "", _NOBODY, ""
         segment = Segment(scan, names, begin, end)
-        if start := start_in(segment):
-            scan.add("start", start, begin, end, "how it is at first")
-        if start or is_unknown(segment):
-            scan.take(begin, end)
+        if _is_start(segment):
             continue
         verb = next((w for w in segment.low if w in CAUSE | FIX | SHOWS), verb)
-        own, is_whole = _head(segment)
+        own = _head(segment)
         head = own or ("" if "=" in segment.low else head)
-        if (kept := kept_in(segment)) is not None:
-            found = _kept(segment, kept, head)
-        elif not (found := _opposite(segment, head)):
-            one = None if is_whole else _said(segment, verb, last, head)
-            found = [one] if one else []
-            last = one or last
-        for one in found:
-            _take(segment, one)
-        scan.effects += found
-        if not found and scan.low(end) == ":" and own:
+        found = _all_said(segment, verb, last, head)
+        last = found[-1] if found and found[-1].after != "@stay" else last
+        if not found and own and scan.low(end) == ":":
             last = _made(segment, own, "", "")
             _take(segment, last)
-        scan.effects += [replace(last, action=one.action) for one in shared if last.action]
-        shared = _shared(segment)
+        if shared and last.action:  # ``flying and hovering lower the battery``
+            found.append(replace(last, action=shared))
+        scan.effects += found
+        is_shared = segment.is_whole and scan.low(end) == "and" and bool(names.actions)
+        shared = segment.action if is_shared else ""
+        if shared:
+            _take(segment, _made(segment, shared, "", ""))
+
+
+def _is_start(segment: Segment) -> bool:
+    """Whether a segment says how it is at first, or that nobody knows."""
+    start = start_in(segment)
+    if start:
+        segment.scan.add("start", start, segment.begin, segment.end, "how it is at first")
+    is_said = bool(start) or is_unknown(segment)
+    if is_said:
+        segment.scan.take(segment.begin, segment.end)
+    return is_said
+
+
+def _all_said(segment: Segment, verb: str, last: Effect, head: str) -> list[Effect]:
+    if (kept := kept_in(segment)) is not None:
+        found = _kept(segment, kept, head)
+    elif not (found := _opposite(segment, head)):
+        is_begun = segment.is_whole and segment.scan.low(segment.end) == ":"
+        one = None if is_begun else _said(segment, verb, last, head)
+        found = [one] if one else []
+    for one in found:
+        _take(segment, one)
+    return found
 
 
 def _take_edges(scan: Scan) -> None:
@@ -118,41 +135,27 @@ def _take_edges(scan: Scan) -> None:
             begin = end + 1
 
 
-def _shared(segment: Segment) -> list[Effect]:
-    """``flying`` of ``flying and hovering lower the battery``: what follows is said of it too."""
-    scan, (action, at, _) = segment.scan, action_of(segment, "")
-    is_alone = bool(action) and at == len(segment.low) - 1 and scan.low(segment.end) == "and"
-    found = [_made(segment, action, "", "")] if is_alone and segment.names.actions else []
-    for one in found:
-        _take(segment, one)
-    return found
-
-
 def _said(segment: Segment, verb: str, last: Effect, head: str) -> Effect | None:
     return _shown(segment) or _effect(segment, verb, last, head) or _pair(segment, last)
 
 
-def _head(segment: Segment) -> tuple[str, bool]:
+def _head(segment: Segment) -> str:
     """``feed`` of ``FEED - sleepy becomes active``, ``heat: next stage`` and ``if it feeds``: what
-    follows up to the full stop is its; and whether it is all that stands before its colon."""
+    follows up to the full stop is its."""
     if segment.low[0] in WHEN:
-        return _done(segment), False
-    action, at, is_first = action_of(segment, "")
-    after = segment.begin + at + len(action.split())
-    is_colon = segment.scan.low(segment.end) == ":"
-    is_head = is_first and (is_colon or segment.scan.low(after) in SIGNS)
-    return (action if is_head else ""), is_head and is_colon and after == segment.end
+        return _done(segment)
+    after = segment.begin + segment.at + len(segment.action.split())
+    is_head = segment.scan.low(segment.end) == ":" or segment.scan.low(after) in SIGNS
+    return segment.action if segment.is_first and is_head else ""
 
 
 def _done(segment: Segment) -> str:
     """``do nothing`` of ``if you only do nothing``: an action that has the segment to itself."""
     at = next((n for n, word in enumerate(segment.low) if n and word not in _DOING), 0)
-    said = segment.low[at:]
-    name, length = found_in(segment.low, at, segment.names.actions) if at else ("", 0)
-    if not at or (length or len(said)) != len(said):
-        return ""
-    is_idle = not segment.names.actions and " ".join(said) in _IDLE
-    action = name or (" ".join(said) if is_idle else "")
+    said = " ".join(segment.low[at:])
+    name, length = found_in(segment.low, at, segment.names.actions)
+    is_idle = not segment.names.actions and said in _IDLE
+    action = name if length == len(segment.low) - at else said if is_idle else ""
     if action:
         segment.scan.take(segment.begin, segment.end)
     return action
@@ -165,7 +168,7 @@ def _kept(segment: Segment, states: Sequence[str], head: str) -> list[Effect]:
     scan, before = segment.scan, segment.begin - 2
     if scan.low(before + 1) == "and":  # ``sleepy and collapsed don't change``
         scan.taken[before] |= found_in([scan.low(before)], 0, segment.names.states)[1]
-    action = action_of(segment, "does")[0] or head
+    action = segment.action or head
     actions = [action] if action or _has_share(segment) else []
     if segment.has(FINAL):
         actions = list(segment.names.actions)
@@ -178,7 +181,8 @@ def _has_share(segment: Segment) -> bool:
 
 def _opposite(segment: Segment, head: str) -> list[Effect]:
     """``lowering does the opposite`` of what was said last, ``loosen: exactly the reverse``."""
-    action = (action_of(segment, "does")[0] or head) if segment.has(OPPOSITE) else ""
+    is_said = segment.has(OPPOSITE) and not segment.is_whole
+    action = (segment.action or head) if is_said else ""
     known = segment.scan.effects
     last = next((one.action for one in reversed(known) if one.action), "")
     if not action or not last or action == last:
@@ -202,41 +206,39 @@ def _pair(segment: Segment, last: Effect) -> Effect | None:
     return replace(_made(segment, last.action, *states), is_alone=last.is_alone)
 
 
-def _is_verb(segment: Segment, at: int) -> bool:
+def _is_verb(segment: Segment) -> bool:
     """``partying exhausts her``, ``active collapses``, ``a dry one starts rotting``: a verb that is
     made of a state, and nothing else of it."""
     last = segment.known[-1][0] if segment.known else -1
     word = segment.low[last]
     rest = {w for w in segment.low[last + 1 :] if number(w) is None}
-    is_alone = len(segment.known) > 1 or at >= 0 or segment.low[0] == "it"
+    is_alone = len(segment.known) > 1 or segment.at >= 0 or segment.low[0] == "it"
     is_verb = word.endswith("s") and word not in segment.names.states
     is_verb |= not _BEGINS.isdisjoint(segment.low[:last][-1:])
-    return last > at and is_alone and is_verb and not rest - SILENT - _OFTEN
+    return last > segment.at and is_alone and is_verb and not rest - SILENT - _OFTEN
 
 
-def _leads(segment: Segment, action: str, at: int) -> bool:
+def _leads(segment: Segment) -> bool:
     """``whistling calms panicked to scattered``: any verb, two states and a way between them."""
-    known = [n for n, _ in segment.known if n > at]
-    between = segment.low[known[0] : known[1]] if action and len(known) == 2 else []
+    known = [n for n, _ in segment.known if n > segment.at]
+    between = segment.low[known[0] : known[1]] if len(known) == 2 else []
     return not _BETWEEN_STATES.isdisjoint(between[1:])
 
 
 def _effect(segment: Segment, verb: str, last: Effect, head: str) -> Effect | None:
     if segment.has(WISHES) or any(word.endswith("n't") for word in segment.low):
         return _useless(segment, last)
-    action, at, is_before = action_of(segment, verb)
+    action, is_before = segment.action, segment.is_first
     if not action and last.action and segment.low[0] in CAUSE | FIX:
         action, is_before = last.action, True  # ``makes a b, but makes c d``
     if not action and head and not segment.has(ALONE):
         action, is_before = head, True
-    before, after = _states_of(segment, verb, at)
+    before, after = _states_of(segment, verb)
     step = step_of(segment, after)
     if after and not step and any(word in STEPS for word in counted(segment)):
         return None  # ``tires her one step``: along the list, nobody says which way
-    is_own = segment.has(CAUSE, FIX) or bool(step) or _leads(segment, action, at)
-    is_own = is_own or _is_verb(segment, at) or bool(head and segment.has(_SURELY))
-    is_own = is_own or (bool(action and after) and not _ARROWS.isdisjoint(segment.low[at : at + 4]))
     is_kept = _is_held(segment)
+    is_own = bool(step or _says(segment)) or bool(head and segment.has(_SURELY))
     if not is_own and not (action and is_before and (verb or is_kept)):
         return None
     is_elsewhere = not before and not segment.has(ALONE) and segment.has(CONDITIONS)
@@ -245,13 +247,19 @@ def _effect(segment: Segment, verb: str, last: Effect, head: str) -> Effect | No
     if is_kept:
         return _made(segment, action, before, "@stay") if action else None
     if step:
-        return _stepped(segment, action, before, after, step)
+        return _stepped(segment, action, before, step)
     if after:
-        if action and "leaves" in segment.low:  # ``leaves it closed``: it was so before, too
-            return _made(segment, action, after, "@stay")
-        return _made(segment, action, before, after)
-    is_fix = verb in FIX and bool(action)
-    return _made(segment, action, before, "@goal") if is_fix and before else None
+        is_left = action and "leaves" in segment.low  # ``leaves it closed``, as it was before
+        return _made(segment, action, *((after, "@stay") if is_left else (before, after)))
+    is_fixed = verb in FIX and action and before
+    return _made(segment, action, before, "@goal") if is_fixed else None
+
+
+def _says(segment: Segment) -> bool:
+    """Whether its words say by themselves that something happens."""
+    arrows = segment.low[segment.at : segment.at + 4] if segment.action and segment.known else []
+    is_own = segment.has(CAUSE, FIX) or not _ARROWS.isdisjoint(arrows) or _is_verb(segment)
+    return is_own or bool(segment.action and _leads(segment))
 
 
 def _useless(segment: Segment, last: Effect) -> Effect | None:
@@ -261,9 +269,9 @@ def _useless(segment: Segment, last: Effect) -> Effect | None:
     return _made(segment, last.action, before, "@stay") if is_said else None
 
 
-def _states_of(segment: Segment, verb: str, at: int) -> tuple[str, str]:
+def _states_of(segment: Segment, verb: str) -> tuple[str, str]:
     """The state in which something happens, and the one it leads to; empty for none."""
-    known = [(n, name) for n, name in segment.known if n != at]
+    known = [(n, name) for n, name in segment.known if n != segment.at]
     before = next((s for n, s in known if is_condition(segment, n)), "")
     after = [s for n, s in known if not is_condition(segment, n)]
     if verb in FIX and after and not before:
@@ -273,7 +281,7 @@ def _states_of(segment: Segment, verb: str, at: int) -> tuple[str, str]:
     return before, after[-1] if after else ""
 
 
-def _stepped(segment: Segment, action: str, before: str, after: str, step: int) -> Effect | None:
+def _stepped(segment: Segment, action: str, before: str, step: int) -> Effect | None:
     """A step along the list, or all the way: ``fills it completely``."""
     if segment.has(_WHOLLY):
         end = segment.names.states[-(step > 0)] if abs(step) == 1 else ""
@@ -314,8 +322,8 @@ def _take(segment: Segment, found: Effect) -> None:
     own = " ".join([found.action, segment.towards, *said]).split()
     parts = frozenset[str]().union(*map(roots, own))
     silent = _READ
-    at = action_of(segment, "")[1]
-    if found.action and _leads(segment, found.action, at):
+    if found.action and _leads(segment):
+        at = segment.at
         silent |= set(segment.low[at : next(n for n, _ in segment.known if n > at)]) - CONDITIONS
     for n in range(segment.begin, segment.end):
         word = segment.scan.low(n)

@@ -68,6 +68,7 @@ class Segment:
     Attributes:
         known: the states that are named, each with the place of its first word.
         towards: the state of which a comparison is said: ``calmer``.
+        action: the action that it is about, at word `at`, and whether it begins with it.
     """
 
     scan: Scan
@@ -89,6 +90,12 @@ class Segment:
             if name and not is_verb:  # ``it slows`` is not the state called slow
                 self.known.append((at, name))
             at += length or 1
+        self.action, self.at, self.is_first = _action_of(self)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is an action and nothing more."""
+        return self.is_first and self.at + len(self.action.split()) == len(self.low)
 
     def has(self, *some: frozenset[str]) -> bool:
         """Whether it has a word of one of these sets."""
@@ -115,10 +122,9 @@ def _is_apart(scan: Scan, at: int) -> bool:
     return scan.low(at) == "/" and at > 0 and scan.tokens[at - 1].end < scan.tokens[at].start
 
 
-def action_of(segment: Segment, verb: str) -> tuple[str, int, bool]:
+def _action_of(segment: Segment) -> tuple[str, int, bool]:
     """The action that a segment is about, its place, and whether it stands at the beginning."""
-    for at in range(len(segment.low)):
-        word = segment.low[at]
+    for at, word in enumerate(segment.low):
         if word in LEADING:
             continue
         name, _ = found_in(segment.low, at, segment.names.actions)
@@ -130,25 +136,23 @@ def action_of(segment: Segment, verb: str) -> tuple[str, int, bool]:
         name = name or _by_object(segment, word)
         is_first = all(w in LEADING for w in segment.low[:at])
         is_after = at > 0 and segment.low[at - 1] in ("when", "if", "by", "whenever")
+        if is_first and not segment.names.actions:
+            name = _unnamed(segment, at)
         if name and (is_first or is_after):
             return name, at, is_first
-        is_idle = segment.low[at + 1 : at + 3] == ["does", "nothing"]  # ``off does nothing``
-        if not segment.names.actions and is_idle and is_first:
-            return word, at, True
-        is_state = word in segment.names.states
-        if (
-            not segment.names.actions
-            and word.endswith("ing")
-            and is_first
-            and len(word) > 4
-            and not is_state
-        ):
-            return _gerund(segment, at), at, True
-        if not is_after and any(n == at for n, _ in segment.known):
-            break
-        if not is_first and not segment.has(WHEN):
+        is_known = not is_after and any(n == at for n, _ in segment.known)
+        if is_known or not (is_first or segment.has(WHEN)):
             break
     return "", -1, False
+
+
+def _unnamed(segment: Segment, at: int) -> str:
+    """What nobody listed: ``off`` of ``off does nothing``, and what only its gerund names."""
+    word = segment.low[at]
+    if segment.low[at + 1 : at + 3] == ["does", "nothing"]:
+        return word
+    is_gerund = word.endswith("ing") and len(word) > 4 and word not in segment.names.states
+    return _gerund(segment, at) if is_gerund else ""
 
 
 def _by_object(segment: Segment, word: str) -> str:
