@@ -208,7 +208,8 @@ class Scan:
         """Where a phrase is said, of which no rule has read token `at` if it must be free."""
         line, starts = self._line
         for match in wanted.finditer(line):
-            begin = match.start(1) if match.re.groups else match.start()
+            groups = (match.start(n) for n in range(1, match.re.groups + 1))
+            begin = next((start for start in groups if start >= 0), match.start())
             first, at, after = (
                 bisect.bisect_left(starts, n) for n in (match.start(), begin, match.end())
             )
