@@ -107,7 +107,7 @@ def record_subject(
     begin = max(scan.clause(end - 1)[0] if end else 0, end - far)
     for at in range(end, begin, -1):
         if at in scan.places_by_end and not is_known:
-            _record_places(scan, kind, at, after)
+            _record_places(scan, kind, at, after, has_more=far > 1)
             return True
         if scan.low(at - 1) in scan.known and scan.is_free(at - 1, at):
             return _record_name(scan, kind, at - 1, after)
@@ -123,10 +123,11 @@ def _record_name(scan: Scan, kind: Kind, at: int, after: int) -> bool:
     return True
 
 
-def _record_places(scan: Scan, kind: Kind, end: int, after: int) -> None:
+def _record_places(scan: Scan, kind: Kind, end: int, after: int, *, has_more: bool) -> None:
     """``trees at (2, 2) and (3, 1) must be avoided``."""
     place: Location | None = scan.places_by_end[end]
     while place:
         scan.add(kind, place.value, place.first, after, "is so", about=place.about)
-        after, is_more = place.first, scan.low(place.first - 1) in (",", "and")
+        after = place.first
+        is_more = has_more and scan.low(place.first - 1) in (",", "and")
         place = scan.places_by_end.get(place.first - 1) if is_more else None
