@@ -29,10 +29,11 @@ if TYPE_CHECKING:
 RULE = "subjects"
 _LEAVES = words("it them things everything all")
 _STEPS = words("step notch level floor")
-_WAYS = CAUSE | HAPPENS | DASHES | words("to > \u2192 next nothing")
+_WAYS = CAUSE | HAPPENS | DASHES | words("to > \u2192 next nothing sure")
 _ONE_STEP = words("one 1 a up down")
 _ADVERBS = words("always simply then just")
-_REST = words("next nothing as same no")
+_BEGINS = words("next nothing as same no")
+_OF_ANY = OPPOSITE | BETTER | WORSE  # what says what happens without a state
 _FARTHEST = 64  # tokens that show what stands before them
 _MOST_WORDS = 3
 #: What makes things happen and is not done by an agent.
@@ -119,18 +120,9 @@ def _head(scan: Scan, begin: int, states: tuple[str, ...]) -> str:
     if not is_verb or not own.isdisjoint((said[-1], " ".join(said))):
         return ""
     names = [n for n in range(len(rest)) if found_in(rest, n, states)[0]]
-    is_way = bool(names) and any(word in _WAYS for word in rest[names[0] :])
-    is_way |= bool(names) and not CAUSE.isdisjoint(rest)
-    is_way |= bool(names) and "sure" in rest
-    is_way |= len(names) > 1 or (bool(names) and is_arrow)
-    is_way |= not OPPOSITE.isdisjoint(rest) or rest[:1] in (
-        ["next"],
-        ["nothing"],
-        ["as"],
-        ["same"],
-        ["no"],
-    )
+    is_way = len(names) > 1 or (bool(names) and (is_arrow or not _WAYS.isdisjoint(rest)))
+    is_way |= any(rest[n].endswith("er") for n in names)
+    is_way |= not _OF_ANY.isdisjoint(rest) or not _BEGINS.isdisjoint(rest[:1])
     is_step = not (STEPS | {"one"}).isdisjoint(rest) or _ONE_STEP.issuperset(rest)
     is_way |= is_step and not (UP | DOWN).isdisjoint(rest)
-    is_way |= any(rest[n].endswith("er") for n in names) or not (BETTER | WORSE).isdisjoint(rest)
     return " ".join(said) if is_way else ""
