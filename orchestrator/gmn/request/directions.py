@@ -4,22 +4,6 @@ from __future__ import annotations
 
 from orchestrator.gmn.request.tokens import words
 
-#: Verbs and comparisons that say that something goes up or down.
-UP = words(
-    "up raises raise raised higher more increases increase lifts fuller fills fill forward"
-    " warmer hotter warms warm heats heat faster speeds wetter larger further louder brighter"
-    " upward grows rises climbs climb rise lengthens"
-)
-DOWN = words(
-    "down lowers lower less decreases decrease reduces reduce drops drop emptier empties back"
-    " backward cooler colder cools cool chills slower slows drier dries smaller quieter dimmer"
-    " downward falls sinks sink fall shrinks fades shortens"
-)
-#: Verbs of going from place to place.
-MOTION = words(
-    "drives moves goes walks jumps travels flies sails hops runs patrols visits wanders swims rides"
-    " moving walking driving travels roams crawls steps patrolling flying jumping"
-)
 #: What an action may be called that goes along any list.
 _UPWARDS = words("up raise raises higher increase increases lift forward forwards ahead next")
 _DOWNWARDS = words("down lower lowers decrease decreases reduce back backward backwards previous")

@@ -9,30 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from orchestrator.gmn.request import verbs
 from orchestrator.gmn.request.commitment import Effect, TextSpan
-from orchestrator.gmn.request.directions import DOWN, UP
 from orchestrator.gmn.request.kept import FINAL, SAME, is_at_edge, kept_in
 from orchestrator.gmn.request.names import found_in, names_of, roots
 from orchestrator.gmn.request.scan import ARTICLES
-from orchestrator.gmn.request.segment import (
-    ALONE,
-    BETTER,
-    CAUSE,
-    CONDITIONS,
-    FIX,
-    LEADING,
-    OPPOSITE,
-    SHOWS,
-    SIGNS,
-    SILENT,
-    STEPS,
-    WHEN,
-    WISHES,
-    WORSE,
-    Segment,
-    is_condition,
-    segments,
-)
+from orchestrator.gmn.request.segment import Segment, is_condition, segments
 from orchestrator.gmn.request.starts import is_unknown, start_in
 from orchestrator.gmn.request.steps import STEP_WORDS, counted, step_of
 from orchestrator.gmn.request.subjects import add_subjects
@@ -59,11 +41,12 @@ _ENDS = frozenset(",;:.!?\n")
 _DIGITS = frozenset(".0123456789")
 _SURELY = words("sure certain certainly always")
 #: What is understood of a segment whose effect was read.
-_READ = (
-    SILENT | CAUSE | FIX | UP | DOWN | BETTER | WORSE | WHEN | SHOWS | ALONE | STEPS
-    | OPPOSITE | _BETWEEN_STATES | _WHOLLY | _BEGINS | STEP_WORDS | _SURELY
-    | words("nothing unchanged left not no effect same as does has time")
-)  # fmt: skip
+_READ = verbs.SILENT.union(
+    *(verbs.CAUSE, verbs.FIX, verbs.UP, verbs.DOWN, verbs.BETTER, verbs.WORSE, verbs.WHEN),
+    *(verbs.SHOWS, verbs.ALONE, verbs.STEPS, verbs.OPPOSITE, STEP_WORDS),
+    *(_BETWEEN_STATES, _WHOLLY, _BEGINS, _SURELY),
+    words("nothing unchanged left not no effect same as does has time"),
+)
 _NOBODY = Effect("", "", "", TextSpan(0, 0))
 
 
@@ -85,7 +68,7 @@ def read_effects(scan: Scan) -> None:
         segment = Segment(scan, names, begin, end)
         if _is_start(segment):
             continue
-        verb = next((w for w in segment.low if w in CAUSE | FIX | SHOWS), verb)
+        verb = next((w for w in segment.low if w in verbs.CAUSE | verbs.FIX | verbs.SHOWS), verb)
         own = _head(segment)
         head = own or ("" if "=" in segment.low else head)
         found = _all_said(segment, verb, last, head)
@@ -142,10 +125,10 @@ def _said(segment: Segment, verb: str, last: Effect, head: str) -> Effect | None
 def _head(segment: Segment) -> str:
     """``feed`` of ``FEED - sleepy becomes active``, ``heat: next stage`` and ``if it feeds``: what
     follows up to the full stop is its."""
-    if segment.low[0] in WHEN:
+    if segment.low[0] in verbs.WHEN:
         return _done(segment)
     after = segment.begin + segment.at + len(segment.action.split())
-    is_head = segment.scan.low(segment.end) == ":" or segment.scan.low(after) in SIGNS
+    is_head = segment.scan.low(segment.end) == ":" or segment.scan.low(after) in verbs.SIGNS
     return segment.action if segment.is_first and is_head else ""
 
 
@@ -181,7 +164,7 @@ def _has_share(segment: Segment) -> bool:
 
 def _opposite(segment: Segment, head: str) -> list[Effect]:
     """``lowering does the opposite`` of what was said last, ``loosen: exactly the reverse``."""
-    is_said = segment.has(OPPOSITE) and not segment.is_whole
+    is_said = segment.has(verbs.OPPOSITE) and not segment.is_whole
     action = (segment.action or head) if is_said else ""
     known = segment.scan.effects
     last = next((one.action for one in reversed(known) if one.action), "")
@@ -197,7 +180,7 @@ def _pair(segment: Segment, last: Effect) -> Effect | None:
     own = {n + k for n, name in segment.known for k in range(len(name.split()))}
     rest = {w for n, w in enumerate(segment.low) if n not in own and number(w) is None}
     states = [name for _, name in segment.known]
-    if last.is_shown or rest - _BETWEEN_STATES - LEADING - _OFTEN:
+    if last.is_shown or rest - _BETWEEN_STATES - verbs.LEADING - _OFTEN:
         return None
     if len(states) == 1 and last.after and last.before and _has_share(segment):
         states = [last.before, *states]  # ``or jammed 10%``
@@ -215,7 +198,7 @@ def _is_verb(segment: Segment) -> bool:
     is_alone = len(segment.known) > 1 or segment.at >= 0 or segment.low[0] == "it"
     is_verb = word.endswith("s") and word not in segment.names.states
     is_verb |= not _BEGINS.isdisjoint(segment.low[:last][-1:])
-    return last > segment.at and is_alone and is_verb and not rest - SILENT - _OFTEN
+    return last > segment.at and is_alone and is_verb and not rest - verbs.SILENT - _OFTEN
 
 
 def _leads(segment: Segment) -> bool:
@@ -226,22 +209,22 @@ def _leads(segment: Segment) -> bool:
 
 
 def _effect(segment: Segment, verb: str, last: Effect, head: str) -> Effect | None:
-    if segment.has(WISHES) or any(word.endswith("n't") for word in segment.low):
+    if segment.has(verbs.WISHES) or any(word.endswith("n't") for word in segment.low):
         return _useless(segment, last)
     action, is_before = segment.action, segment.is_first
-    if not action and last.action and segment.low[0] in CAUSE | FIX:
+    if not action and last.action and segment.low[0] in verbs.CAUSE | verbs.FIX:
         action, is_before = last.action, True  # ``makes a b, but makes c d``
-    if not action and head and not segment.has(ALONE):
+    if not action and head and not segment.has(verbs.ALONE):
         action, is_before = head, True
     before, after = _states_of(segment, verb)
     step = step_of(segment, after)
-    if after and not step and any(word in STEPS for word in counted(segment)):
+    if after and not step and any(word in verbs.STEPS for word in counted(segment)):
         return None  # ``tires her one step``: along the list, nobody says which way
     is_kept = _is_held(segment)
     is_own = bool(step or _says(segment)) or bool(head and segment.has(_SURELY))
     if not is_own and not (action and is_before and (verb or is_kept)):
         return None
-    is_elsewhere = not before and not segment.has(ALONE) and segment.has(CONDITIONS)
+    is_elsewhere = not before and not segment.has(verbs.ALONE) and segment.has(verbs.CONDITIONS)
     if is_elsewhere and (is_before or not action):
         return None  # on a condition that is not one of its states
     if is_kept:
@@ -251,15 +234,15 @@ def _effect(segment: Segment, verb: str, last: Effect, head: str) -> Effect | No
     if after:
         is_left = action and "leaves" in segment.low  # ``leaves it closed``, as it was before
         return _made(segment, action, *((after, "@stay") if is_left else (before, after)))
-    is_fixed = verb in FIX and action and before
+    is_fixed = verb in verbs.FIX and action and before
     return _made(segment, action, before, "@goal") if is_fixed else None
 
 
 def _says(segment: Segment) -> bool:
     """Whether its words say by themselves that something happens."""
     arrows = segment.low[segment.at : segment.at + 4] if segment.action and segment.known else []
-    is_own = segment.has(CAUSE, FIX) or not _ARROWS.isdisjoint(arrows) or _is_verb(segment)
-    return is_own or bool(segment.action and _leads(segment))
+    is_own = segment.has(verbs.CAUSE, verbs.FIX) or not _ARROWS.isdisjoint(arrows)
+    return is_own or _is_verb(segment) or bool(segment.action and _leads(segment))
 
 
 def _useless(segment: Segment, last: Effect) -> Effect | None:
@@ -274,9 +257,9 @@ def _states_of(segment: Segment, verb: str) -> tuple[str, str]:
     known = [(n, name) for n, name in segment.known if n != segment.at]
     before = next((s for n, s in known if is_condition(segment, n)), "")
     after = [s for n, s in known if not is_condition(segment, n)]
-    if verb in FIX and after and not before:
+    if verb in verbs.FIX and after and not before:
         before, after = after[0], after[1:]  # ``clearing fixes a jam``
-    if len(after) > 1 and not before and verb not in SHOWS:
+    if len(after) > 1 and not before and verb not in verbs.SHOWS:
         before, after = after[0], after[1:]  # ``turns X into Y``, ``makes an X one Y``
     return before, after[-1] if after else ""
 
@@ -286,14 +269,14 @@ def _stepped(segment: Segment, action: str, before: str, step: int) -> Effect | 
     if segment.has(_WHOLLY):
         end = segment.names.states[-(step > 0)] if abs(step) == 1 else ""
         return _made(segment, action, before, end) if end else None
-    is_alone = segment.has(ALONE)
+    is_alone = segment.has(verbs.ALONE)
     is_about_it = action or is_alone or segment.low[0] == "it" or abs(step) == 2
     return _made(segment, action, before, "", step=step) if is_about_it else None
 
 
 def _made(segment: Segment, action: str, before: str, after: str, *, step: int = 0) -> Effect:
     first, last = segment.scan.tokens[segment.begin], segment.scan.tokens[segment.end - 1]
-    is_alone = not action and segment.has(ALONE)
+    is_alone = not action and segment.has(verbs.ALONE)
     span = TextSpan(first.start, last.end)
     return Effect(action, before, after, span, step=step, is_alone=is_alone)
 
@@ -307,7 +290,7 @@ def _is_held(segment: Segment) -> bool:
 
 def _shown(segment: Segment) -> Effect | None:
     """``sepsis looks pale``: a state, a verb of seeing, what is observed there."""
-    at = next((n for n, word in enumerate(segment.low) if word in SHOWS), 0)
+    at = next((n for n, word in enumerate(segment.low) if word in verbs.SHOWS), 0)
     state = next((s for n, s in segment.known if n < at), "")
     seen = (found_in(segment.low, n, segment.names.observations)[0]
             for n in range(at + 1, len(segment.low)))  # fmt: skip
@@ -324,10 +307,12 @@ def _take(segment: Segment, found: Effect) -> None:
     silent = _READ
     if found.action and _leads(segment):
         at = segment.at
-        silent |= set(segment.low[at : next(n for n, _ in segment.known if n > at)]) - CONDITIONS
+        silent |= (
+            set(segment.low[at : next(n for n, _ in segment.known if n > at)]) - verbs.CONDITIONS
+        )
     for n in range(segment.begin, segment.end):
         word = segment.scan.low(n)
-        is_step = number(word) is not None and segment.scan.low(n + 1) in STEPS
+        is_step = number(word) is not None and segment.scan.low(n + 1) in verbs.STEPS
         if is_step or (word in silent and number(word) is None) or roots(word) & parts:
             segment.scan.taken[n] = 1
 
@@ -336,7 +321,7 @@ def _take_repeated(scan: Scan, names: NamedValues) -> None:
     """The rest of a list that is said a second time: ``can ask, or answer a, b or c``."""
     for one in scan.found:
         last = str(one.value[-1]) if isinstance(one.value, tuple) else ""
-        if not last.endswith(tuple(f" {name}" for name in names.states)):
+        if one.kind != "actions" or not last.endswith(tuple(f" {name}" for name in names.states)):
             continue
         at = next((n for n, token in enumerate(scan.tokens) if token.start >= one.span.end), 0)
         while at and (scan.low(at) in (",", "or") or found_in([scan.low(at)], 0, names.states)[1]):

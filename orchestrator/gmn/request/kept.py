@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.gmn.request.scan import ARTICLES, one_of, phrase
-from orchestrator.gmn.request.segment import CAUSE, LEADING
+from orchestrator.gmn.request import verbs
+from orchestrator.gmn.request.scan import one_of, phrase
 from orchestrator.gmn.request.tokens import number, words
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from orchestrator.gmn.request.segment import Segment
 
-_SILENT = ARTICLES | LEADING | words("one ones or and but also always then just simply who being")
+_SILENT = verbs.LEADING | words("one ones or but also always just simply who being")
 _REST = words("otherwise else failing others")
 _HOLDS = words("stays stay remains remain persists persist keeps is are")
 FINAL = words("final permanent absorbing terminal irreversible forever")
@@ -50,7 +50,7 @@ def kept_in(segment: Segment) -> tuple[str, ...] | None:
     if _refuses(said):
         return tuple(name for _, name in segment.known) or ("",)
     at = max((n for n, word in enumerate(segment.low) if word in _HOLDS), default=0)
-    if not 0 < at <= _SUBJECT_WORDS or any(word in CAUSE for word in segment.low[:at]):
+    if not 0 < at <= _SUBJECT_WORDS or any(word in verbs.CAUSE for word in segment.low[:at]):
         return None
     before = tuple(name for n, name in segment.known if n < at)
     after = tuple(name for n, name in segment.known if n > at)

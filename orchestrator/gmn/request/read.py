@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from orchestrator.gmn.request import verbs
 from orchestrator.gmn.request.chances import with_chances
 from orchestrator.gmn.request.commitment import Commitment, RequestReading, TextSpan
 from orchestrator.gmn.request.effects import read_effects
@@ -15,7 +16,6 @@ from orchestrator.gmn.request.names import names_of, roots, roots_of
 from orchestrator.gmn.request.numbers import read_numbers
 from orchestrator.gmn.request.refusals import read_refusals
 from orchestrator.gmn.request.scan import ARTICLES, BOUNDARIES, NEGATIONS, Scan
-from orchestrator.gmn.request.segment import CONDITIONS, HAPPENS, STEPS
 from orchestrator.gmn.request.tokens import number, words
 from orchestrator.gmn.request.wishes import read_wishes
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 #: Characters of a text that are read; the rest is reported as unread.
 MOST_CHARACTERS = 32_768
 #: Words without a meaning of their own for a model: what remains of the others is reported.
-_LOST = CONDITIONS | words("else same likewise ditto remaining rest others")
+_LOST = verbs.CONDITIONS | words("else same likewise ditto remaining rest others")
 _SLACK = 1e-6
 _BRACKET = 2  # the blank and the bracket behind a name
 _STOP = ARTICLES | (BOUNDARIES - NEGATIONS) | words(
@@ -146,7 +146,7 @@ def _unclear(scan: Scan) -> Iterator[TextSpan]:
         has_rest = any(not known.isdisjoint(roots(scan.low(n))) for n in named)
         has_rest |= any(number(scan.low(n)) is not None for n in left)
         has_rest |= any(
-            scan.low(n) in HAPPENS - STEPS and scan.tokens[n].start > head for n in left
+            scan.low(n) in verbs.HAPPENS - verbs.STEPS and scan.tokens[n].start > head for n in left
         )
         steps = [n for n in left if scan.low(n).endswith("er") and number_of in with_effect]
         has_rest |= any(not known.isdisjoint(roots(scan.low(n))) for n in steps)  # ``tenser``

@@ -8,10 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from orchestrator.gmn.request.directions import DOWN, MOTION, UP
+from orchestrator.gmn.request import verbs
 from orchestrator.gmn.request.names import found_in, named_by_word, roots
 from orchestrator.gmn.request.scan import ARTICLES, PARTICLES
-from orchestrator.gmn.request.tokens import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,44 +18,8 @@ if TYPE_CHECKING:
     from orchestrator.gmn.request.names import NamedValues
     from orchestrator.gmn.request.scan import Scan
 
-#: Verbs of what makes something happen.
-CAUSE = words(
-    "makes make turns turn brings bring takes take leads lead gets get puts put moves move sends"
-    " send sets set changes change becomes become lets let leaves leave causes renders switches"
-    " returns drives pushes pulls throws goes comes transforms converts shifts results flips ends"
-)
-FIX = words("fixes fix cures cure helps help heals heal clears solves restores relieves soothes")
-BETTER = words("better improves improve recovers")
-WORSE = words("worse worsens worsen deteriorates degrades decays")
-SHOWS = words("looks look shows show sounds sound reads read appears smells feels seems")
-WHEN = words("when if from while whenever where of once")
-ALONE = words("alone itself otherwise untreated unattended naturally")
-STEPS = words("step steps notch notches level levels floor floors")
-#: What makes it happen sometimes only.
-CONDITIONS = words(
-    "when if while whenever where once unless except until during only sometimes often usually"
-    " mostly rarely seldom occasionally"
-)
-WISHES = words(
-    "never not cannot must should want wants wanting wish likes prefers preferring hoping avoid"
-    " avoids goal keep sad unhappy angry furious upset nervous happy glad delighted"
-)
-OPPOSITE = words("opposite reverse around")
-#: What may stand before the action of a segment, and what says nothing in it.
-LEADING = ARTICLES | words("- * \u2022 then and from")
-SILENT = ARTICLES | words(
-    "it him her them to into in on at one by step steps with probability one's be being is are back"
-    " me us always every time and then thing further along towards toward for"
-)
-#: Verbs that say that something happens.
-HAPPENS = (CAUSE | FIX | UP | DOWN | ALONE | STEPS) - MOTION
-#: Signs between an action and what it does, as in ``feed - it grows``.
-DASHES = frozenset(("-", "\u2013", "\u2014"))
-SIGNS = DASHES | {":", "=", "\u2192"}
-_AFTER_GERUNDS = (CAUSE | FIX | UP | DOWN | SHOWS | {"does", "has", "keeps", "is", "changes"}) - {
-    "up"
-}
-_UNNAMED = SILENT | HAPPENS
+_AFTER_GERUNDS = verbs.HAPPENS | verbs.SHOWS | {"does", "has", "keeps", "is"}
+_UNNAMED = verbs.SILENT | verbs.HAPPENS
 _APART = frozenset(",;:.!?\n")
 _LONGEST = 24
 
@@ -84,7 +47,7 @@ class Segment:
         while at < len(self.low):
             name, length = found_in(self.low, at, self.names.states)
             is_own = self.low[at] == name.casefold()
-            is_verb = length == 1 and self.low[at] in UP | DOWN and not is_own
+            is_verb = length == 1 and self.low[at] in verbs.UP | verbs.DOWN and not is_own
             if length == 1 and self.low[at].endswith("er") and not is_own:
                 self.towards, is_verb = name, True
             if name and not is_verb:  # ``it slows`` is not the state called slow
@@ -125,7 +88,7 @@ def _is_apart(scan: Scan, at: int) -> bool:
 def _action_of(segment: Segment) -> tuple[str, int, bool]:
     """The action that a segment is about, its place, and whether it stands at the beginning."""
     for at, word in enumerate(segment.low):
-        if word in LEADING:
+        if word in verbs.LEADING:
             continue
         name, _ = found_in(segment.low, at, segment.names.actions)
         if word in segment.names.states and word not in name.casefold().split():
@@ -134,14 +97,14 @@ def _action_of(segment: Segment) -> tuple[str, int, bool]:
             heads = [n for n in segment.names.actions if roots(n.split()[0]) & roots(word)]
             name = heads[0] if len(heads) == 1 else ""
         name = name or _by_object(segment, word)
-        is_first = all(w in LEADING for w in segment.low[:at])
+        is_first = all(w in verbs.LEADING for w in segment.low[:at])
         is_after = at > 0 and segment.low[at - 1] in ("when", "if", "by", "whenever")
         if is_first and not segment.names.actions:
             name = _unnamed(segment, at)
         if name and (is_first or is_after):
             return name, at, is_first
         is_known = not is_after and any(n == at for n, _ in segment.known)
-        if is_known or not (is_first or segment.has(WHEN)):
+        if is_known or not (is_first or segment.has(verbs.WHEN)):
             break
     return "", -1, False
 
@@ -183,4 +146,4 @@ def is_condition(segment: Segment, at: int) -> bool:
     if "into" in said[-1:] or "to" in said[-1:]:
         return False
     is_be = bool(said) and said[-1] in ("is", "are", "it", "a")
-    return bool(said) and (said[-1] in WHEN or (is_be and any(w in WHEN for w in said)))
+    return bool(said) and (said[-1] in verbs.WHEN or (is_be and any(w in verbs.WHEN for w in said)))

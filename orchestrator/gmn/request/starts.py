@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from orchestrator.gmn.request import verbs
 from orchestrator.gmn.request.scan import ARTICLES
-from orchestrator.gmn.request.segment import ALONE, CONDITIONS, WISHES
 from orchestrator.gmn.request.tokens import words
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ def start_in(segment: Segment) -> str:
     names = {name for _, name in segment.known}
     begin = segment.scan.clause(segment.begin)[0]
     clause = {segment.scan.low(n) for n in range(begin, segment.end)}
-    if len(names) != 1 or not clause.isdisjoint(CONDITIONS | ALONE) or segment.has(WISHES):
+    is_other = not clause.isdisjoint(verbs.CONDITIONS | verbs.ALONE) or segment.has(verbs.WISHES)
+    if len(names) != 1 or is_other:
         return ""
     (at, name), *_ = segment.known
     before, after = segment.low[:at], segment.low[at + len(name.split()) :]

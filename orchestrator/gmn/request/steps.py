@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.gmn.request.directions import DOWN, UP, orientation
-from orchestrator.gmn.request.segment import BETTER, STEPS, WORSE
+from orchestrator.gmn.request import verbs
+from orchestrator.gmn.request.directions import orientation
 from orchestrator.gmn.request.tokens import number, words
 
 if TYPE_CHECKING:
@@ -29,21 +29,21 @@ def step_of(segment: Segment, label: str) -> int:
     states = segment.names.states
     low = segment.low
     said = (low[n - 1] for n, _ in segment.known if n and number(low[n]) is None)
-    if label and segment.has(STEPS) and any(w in _TOWARDS | STEPS for w in said):
+    if label and segment.has(verbs.STEPS) and any(w in _TOWARDS | verbs.STEPS for w in said):
         return 1 if states.index(label) >= len(states) / 2 else -1
     if label:
         return 0
-    if segment.has(WORSE):
+    if segment.has(verbs.WORSE):
         return -2
-    if segment.has(BETTER):
+    if segment.has(verbs.BETTER):
         return 2
-    is_step = segment.has(STEPS)
+    is_step = segment.has(verbs.STEPS)
     if segment.towards:  # ``one mood calmer``
         place = states.index(segment.towards)
         if place in (0, len(states) - 1):
             return 1 if place else -1
     if following := next((w for w in low if w in _NEXT), ""):
         return _NEXT[following]
-    up = segment.has(UP) or (is_step and segment.has(_GAINS))
-    down = segment.has(DOWN) or (is_step and segment.has(_LOSES))
+    up = segment.has(verbs.UP) or (is_step and segment.has(_GAINS))
+    down = segment.has(verbs.DOWN) or (is_step and segment.has(_LOSES))
     return 0 if up == down else (1 if up else -1) * (orientation(states) or 1)

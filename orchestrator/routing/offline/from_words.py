@@ -15,7 +15,8 @@ from orchestrator.gmn.model import (
     Table,
     Variable,
 )
-from orchestrator.gmn.request.directions import MOTION, level_step, orientation, ring_step
+from orchestrator.gmn.request import verbs
+from orchestrator.gmn.request.directions import level_step, orientation, ring_step
 from orchestrator.gmn.request.names import roots, roots_of
 from orchestrator.gmn.request.subjects import RULE as SUBJECTS
 from orchestrator.gmn.request.tokens import words
@@ -133,7 +134,7 @@ def _parts(draft: Draft, effects: Sequence[Effect]) -> Parts:
     if named and not draft.names.actions and not has_idle and any(e.is_alone for e in effects):
         named = (*named, "wait")
         draft.assume("`wait` leaves things alone")
-    may_go = draft.words & MOTION or not draft.names.states
+    may_go = draft.words & verbs.MOTION or not draft.names.states
     lists = (
         *draft.names.others,
         *(str(o.value) for o in draft.of("named") if o.value not in names),
