@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 
 from orchestrator.gmn.request import verbs
 from orchestrator.gmn.request.commitment import Effect, TextSpan
-from orchestrator.gmn.request.kept import FINAL, SAME, is_at_edge, kept_in
+from orchestrator.gmn.request.directions import STEP_WORDS, counted, step_of
 from orchestrator.gmn.request.names import found_in, names_of, roots
 from orchestrator.gmn.request.scan import ARTICLES
 from orchestrator.gmn.request.segment import Segment, is_condition, segments
-from orchestrator.gmn.request.starts import is_unknown, start_in
-from orchestrator.gmn.request.steps import STEP_WORDS, counted, step_of
+from orchestrator.gmn.request.standing import FINAL, SAME, is_at_edge, is_unknown, kept_in, start_in
 from orchestrator.gmn.request.subjects import add_subjects
 from orchestrator.gmn.request.tokens import number, words
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from orchestrator.gmn.request.names import NamedValues
     from orchestrator.gmn.request.scan import Scan
 
-_AFTER_GERUNDS = verbs.HAPPENS | verbs.SHOWS | {"does", "has", "keeps", "is"}
+_VERBS = verbs.CAUSE | verbs.FIX | verbs.UP | verbs.DOWN | verbs.SHOWS
+_AFTER_GERUNDS = (_VERBS | {"does", "has", "keeps", "is"}) - {"up"}
 _UNNAMED = verbs.SILENT | verbs.HAPPENS
 _APART = frozenset(",;:.!?\n")
 _LONGEST = 24
