@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.request.odds import NONE, WHAT, read_decimal, read_odds
-from orchestrator.gmn.request.scan import ARTICLES, BOUNDARIES, NUMBER, one_of, phrase
+from orchestrator.gmn.request.phrases import NUMBER, one_of, phrase
+from orchestrator.gmn.request.scan import ARTICLES, BOUNDARIES
 from orchestrator.gmn.request.tokens import number, singular, words, words_of
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.gmn.request.scan import NUMBER, one_of, phrase
+from orchestrator.gmn.request.phrases import NUMBER, one_of, phrase
 from orchestrator.gmn.request.tokens import words
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.request.objects import BE, BETWEEN, CLOSING, object_at, record, record_subject
-from orchestrator.gmn.request.scan import ARTICLES, BOUNDARIES, NEGATIONS, one_of, phrase
+from orchestrator.gmn.request.phrases import one_of, phrase
+from orchestrator.gmn.request.scan import ARTICLES, BOUNDARIES, NEGATIONS
 from orchestrator.gmn.request.tokens import number, singular, words, words_of
 
 if TYPE_CHECKING:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import bisect
-import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from orchestrator.gmn.request.commitment import Commitment, TextSpan
+from orchestrator.gmn.request.phrases import Line
 from orchestrator.gmn.request.places import Location, places
-from orchestrator.gmn.request.tokens import Lexeme, number, tokens, words, words_of
+from orchestrator.gmn.request.tokens import Lexeme, tokens, words, words_of
 from orchestrator.types.cached import cached_property
-from orchestrator.types.pattern import pattern
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterator
 
     from orchestrator.gmn.request.commitment import Effect, Kind, Value
+    from orchestrator.gmn.request.phrases import Phrase
 
 ARTICLES = words("a an the his her its their your my our some any this that these")
 #: Words at which a name of several words ends.
@@ -38,28 +39,6 @@ _MOST_ARTICLES = 3  # in a row
 _APART = words(", and but")  # what a negation does not reach across
 _ENDS = frozenset(".;!?\n")
 NEGATIONS = words("not never no neither nor cannot")
-#: How a number stands in a phrase.
-NUMBER = r"#[\d.]+"
-
-
-def phrase(text: str) -> re.Pattern[str]:
-    """A pattern of tokens in lower case, a blank between two; a number is ``#2.5``, in words too,
-    and a quoted name ``"``."""
-    return pattern(rf"(?<!\S)(?:{text})(?!\S)")
-
-
-def one_of(*some: frozenset[str]) -> str:
-    """The part of a phrase that is one of these words."""
-    return "|".join(re.escape(word) for word in sorted(frozenset().union(*some)))
-
-
-class Phrase(NamedTuple):
-    """Where a phrase stands: tokens `first` to before `after`, its first group at token `at`."""
-
-    match: re.Match[str]
-    first: int
-    at: int
-    after: int
 
 
 @dataclass
@@ -102,7 +81,7 @@ class Scan:
     @cached_property
     def places(self) -> dict[int, Location]:
         """The cells and corners, under the number of their first token."""
-        return {one.first: one for one in places(self.tokens)}
+        return {one.first: one for one in places(self._line)}
 
     @cached_property
     def places_by_end(self) -> dict[int, Location]:
@@ -193,28 +172,14 @@ class Scan:
         return end
 
     @cached_property
-    def _line(self) -> tuple[str, list[int]]:
-        """The text as phrases see it, and where each token begins in it."""
-        said, starts, at = list[str](), list[int](), 0
-        for low in self._lows:
-            value = number(low)
-            plain = low.strip() or '"'
-            said.append(plain if value is None else f"#{value:g}")
-            starts.append(at)
-            at += len(said[-1]) + 1
-        return " ".join(said), starts
+    def _line(self) -> Line:
+        return Line(self._lows)
 
     def phrases(self, wanted: re.Pattern[str], *, is_free: bool = True) -> Iterator[Phrase]:
         """Where a phrase is said, of which no rule has read token `at` if it must be free."""
-        line, starts = self._line
-        for match in wanted.finditer(line):
-            groups = (match.start(n) for n in range(1, match.re.groups + 1))
-            begin = next((start for start in groups if start >= 0), match.start())
-            first, at, after = (
-                bisect.bisect_left(starts, n) for n in (match.start(), begin, match.end())
-            )
-            if not is_free or not (self.taken[at] or at in self.in_places):
-                yield Phrase(match, first, at, after)
+        for one in self._line.phrases(wanted):
+            if not is_free or not (self.taken[one.at] or one.at in self.in_places):
+                yield one
 
     def walk(self) -> Iterator[tuple[int, str]]:
         """Number and lower case of every token that is a word or a sign."""

@@ -6,7 +6,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.request import verbs
-from orchestrator.gmn.request.scan import ARTICLES, one_of, phrase
+from orchestrator.gmn.request.phrases import one_of, phrase
+from orchestrator.gmn.request.scan import ARTICLES
 from orchestrator.gmn.request.tokens import number, words
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.request.objects import BE, BETWEEN, record, record_subject
-from orchestrator.gmn.request.scan import ARTICLES, one_of, phrase
+from orchestrator.gmn.request.phrases import one_of, phrase
+from orchestrator.gmn.request.scan import ARTICLES
 from orchestrator.gmn.request.tokens import words
 
 if TYPE_CHECKING:
