@@ -37,7 +37,6 @@ _SUBJECT_WORDS = 5
 #: What says that it is so at first, alone or after ``in the``, ``at the``, ``right``.
 _FIRST = words(
     "now currently initially first beginning outset moment morning dawn today present yet arrival"
-    " fridge box"
 )
 _NOW = words("now currently initially")
 _SUBJECTS = words(
@@ -121,7 +120,7 @@ def start_in(segment: Segment) -> str:
     before, after = segment.low[:at], segment.low[at + len(name.split()) :]
     others = [word for word in (*before, *after) if word not in _KNOWN]
     stands = not _STANDS.isdisjoint(before)
-    if segment.has(_FIRST):
+    if segment.has(_FIRST) or before[:2] == ["out", "of"]:  # ``out of the fridge it is stiff``
         is_said = stands or not _IS.isdisjoint(before) or (not others and segment.has(_NOW))
         return name if is_said and len(others) <= _MOST_OTHERS else ""
     is_it = before[:1] != [] and before[0] in _SUBJECTS
