@@ -88,7 +88,8 @@ def places(line: Line) -> Iterator[Location]:
         cell = found.get(one.after)
         if cell and _is_same(one.value, cell.value):
             found[one.first] = found.pop(one.after)._replace(first=one.first)
-    yield from found.values()
+    for first in sorted(found):
+        yield found[first]
 
 
 def _all_places(line: Line) -> Iterator[Location]:
