@@ -228,10 +228,14 @@ def _works(draft: Draft, name: str) -> float:
 def _apart(draft: Draft) -> Iterator[tuple[Commitment, frozenset[str], bool]]:
     """The probabilities that are not part of what is said to happen, the words around them, and
     whether they are of all actions: no action and nothing that is not known is named there."""
-    others = [roots_of(name) for name in (*draft.names.actions, *draft.reading.not_understood)]
+    strange = draft.reading.not_understood
+    others = [roots_of(name) for name in (*draft.names.actions, *strange)]
     for one in draft.of("chance"):
         if not any(one.span.overlaps(effect.span) for effect in draft.reading.effects):
             said = roots_of(draft.part(one.span))
+            after = draft.reading.text[one.span.end :].removeprefix(" of").split(maxsplit=1)
+            if after and after[0] in strange and not roots(after[0]) & _WORKING:
+                said = frozenset()  # ``9 in 10 bakers knead``: of bakers
             is_of_all = not said.isdisjoint(_WORKING) and not any(own & said for own in others)
             yield one, said, is_of_all
 

@@ -238,6 +238,7 @@ def test_effects_sensors_and_utilities_become_the_tables() -> None:
             f"{DOOR} Kicking works 30% of the time.",
             "what is 'works 30% of the time' the probability of?",
         ),
+        (f"{DOOR} 9 in 10 guests close it.", "what is '9 in 10' the probability of?"),
         (f"{DOOR} A knock costs 4.", "what does 'costs 4' count for"),
         (f"{DOOR} It starts ajar.", "where does it start"),
         (f"{DOOR} Avoid burglars.", "is meant by 'Avoid burglars'"),
