@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MOST_CHARACTERS = 32_768
 #: Words without a meaning of their own for a model: what remains of the others is reported.
 _LOST = verbs.CONDITIONS | words("else same likewise ditto remaining rest others")
+_HAPPENS = verbs.HAPPENS - verbs.STEPS
 _SLACK = 1e-6
 _BRACKET = 2  # the blank and the bracket behind a name
 _STOP = ARTICLES | (BOUNDARIES - NEGATIONS) | words(
@@ -138,21 +139,19 @@ def _unclear(scan: Scan) -> Iterator[TextSpan]:
             own |= done
         left = [n for n in range(begin, end) if _is_left(scan, n)]
         left = [n for n in left if own.isdisjoint(roots(scan.low(n)))]
-        # Not a baker who can bake.
-        listed = [one.span.start for one in said if isinstance(one.value, tuple)]
-        head = min(listed, default=0)  # ``pulls shots that are sour, balanced or bitter``
-        named = [n for n in left if not scan.low(n).endswith(("er", "or"))]
-        named = [n for n in named if scan.tokens[n].start > head or n == begin]
-        has_rest = any(not known.isdisjoint(roots(scan.low(n))) for n in named)
-        has_rest |= any(number(scan.low(n)) is not None for n in left)
-        has_rest |= any(
-            scan.low(n) in verbs.HAPPENS - verbs.STEPS and scan.tokens[n].start > head for n in left
-        )
-        steps = [n for n in left if scan.low(n).endswith("er") and number_of in with_effect]
-        has_rest |= any(not known.isdisjoint(roots(scan.low(n))) for n in steps)  # ``tenser``
+        # ``pulls shots that are sour, balanced or bitter``: what stands before a list is its head.
+        head = min((one.span.start for one in said if isinstance(one.value, tuple)), default=0)
+        inner = [n for n in left if scan.tokens[n].start > head]
+        has_rest = any(number(scan.low(n)) is not None for n in left)
+        has_rest |= any(scan.low(n) in _HAPPENS for n in inner)
+        has_effect = number_of in with_effect
+        for n in {*inner, *left[: left[:1] == [begin]]}:
+            # Not a baker who can bake, but what makes it tenser.
+            is_person = scan.low(n).endswith(("er", "or")) and not has_effect
+            has_rest |= not is_person and not known.isdisjoint(roots(scan.low(n)))
         lost = [n for n in range(begin, end) if not scan.taken[n] and scan.low(n) in _LOST]
         lost = [n for n in lost if (scan.low(n), scan.low(n + 1)) != ("only", "with")]
-        if has_rest or (number_of in with_effect and lost):
+        if has_rest or (has_effect and lost):
             yield TextSpan(scan.tokens[begin].start, scan.tokens[end - 1].end)
         begin = end + 1
 

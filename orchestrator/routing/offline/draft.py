@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from orchestrator.gmn.model import Conditional, Table
 from orchestrator.gmn.request.labels import is_near, stems
 from orchestrator.gmn.request.names import NamedValues, names_of, roots_of
+from orchestrator.gmn.request.tokens import words
 from orchestrator.types.cached import cached_property
 
 if TYPE_CHECKING:
@@ -18,28 +19,17 @@ if TYPE_CHECKING:
 
 GOAL, AVERSION = 3.0, -6.0  # utilities in nats, where the sentence names no number
 UNSAID = "not_said"  # the label of what the sentence does not name
-_RINGS = frozenset(
-    (
-        "circle",
-        "ring",
-        "circular",
-        "cyclic",
-        "cycle",
-        "carousel",
-        "clockwise",
-        "anticlockwise",
-        "counterclockwise",
-        "counter-clockwise",
-        "anti-clockwise",
-    )
+_RINGS = words(
+    "circle ring circular cyclic cycle carousel clockwise anticlockwise counterclockwise"
+    " counter-clockwise anti-clockwise"
 )
 MOST_PLANS, MOST_STEPS = 4096, 8
 _WORDS = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*")
 
 
-def slug(words: str) -> str:
+def slug(said: str) -> str:
     """A label made of words."""
-    return re.sub(r"[^A-Za-z0-9_]+", "_", words.strip()).strip("_")[:48]
+    return re.sub(r"[^A-Za-z0-9_]+", "_", said.strip()).strip("_")[:48]
 
 
 def labelled(names: Sequence[str]) -> tuple[str, ...]:
