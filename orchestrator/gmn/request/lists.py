@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from orchestrator.gmn.request.phrases import phrase
 from orchestrator.gmn.request.ranges import noun_range_at, range_at
 from orchestrator.gmn.request.scan import ARTICLES, BOUNDARIES, PARTICLES
 from orchestrator.gmn.request.tokens import number, words, words_of
@@ -43,11 +44,15 @@ _PRONOUNS = words("them these those us its")
 _ARE_NO_NAMES = words("it he she they we you i")  # ``a command fails and it stays``
 _TRAILING = words("it them one him her itself")
 _PUTS, _INTO = words("put place drop throw file toss"), words("in into on onto")
-_GOES = words("moves move goes go steps drives walks runs jumps flies travels")
 _REACHES = words("ranges range runs extends numbered reaches")
-_WAYS = words("up down left right forward forwards back backward backwards north south east west")
-_STAYING = words("stay wait")
+_WAY = "(?:up|down|left|right|forwards?|backwards?|back|north|south|east|west)"
+_WAYS_TO_GO = phrase(
+    "(?:(?P<goes>moves?|go|goes|steps|drives|walks|runs|jumps|flies|travels) )?"
+    f"(?P<ways>{_WAY}(?: (?:, (?:or|and)|,|or|and|/) (?:{_WAY}|stay|wait))+)"
+    r"(?P<unit> #1 \S+)?"
+)
 _SCALES = words("levels stages values positions classes rooms zones places")  # ``levels are a, b``
+_JOINTS = {"&": "and"} | {word: word for word in (",", "and", "or", "|", "/", "nor")}
 _WISHING = words("goal avoid start begin want keep reach aim prefer target never")
 _SIDES = words("rows columns")  # ``(4 rows, 6 columns)``
 _NOT_NAMES = words("next nothing reward penalty")  # ``heat: next stage, always``
@@ -78,7 +83,8 @@ def read_lists(scan: Scan) -> None:
     """Record the lists, then the quoted names that stand alone."""
     for at, word in scan.walk():
         if not scan.taken[at]:
-            _ = _after_noun(scan, at, word) or _after_verb(scan, at, word) or _ways(scan, at, word)
+            _ = _after_noun(scan, at, word) or _after_verb(scan, at, word)
+    _read_ways(scan)
     for at, word in scan.walk():
         if not scan.taken[at] and scan.tokens[at].is_word and word not in BOUNDARIES:
             _ = _of_plural(scan, at, word) or _numbered(scan, at) or _bare(scan, at)
@@ -221,26 +227,14 @@ def _ends(scan: Scan, at: int) -> bool:
     return scan.low(at) in _CLOSING | BOUNDARIES
 
 
-def _ways(scan: Scan, at: int, word: str) -> bool:
+def _read_ways(scan: Scan) -> None:
     """``moves up or down``, ``…, up, down or stay, …``: where it goes is what it can do."""
-    is_first = scan.low(at - 1) in _CLOSING - {"and", "or"} and scan.low(at - 2) not in _WAYS
-    is_alone = word in _WAYS and is_first
-    begin = at + (word in _GOES)
-    if not (is_alone or begin > at) or scan.low(begin) not in _WAYS:
-        return False
-    names, after = [scan.low(begin)], begin + 1
-    while (sign := scan.low(after)) in (",", "or", "and", "/"):
-        then = after + 1 + (sign == "," and scan.low(after + 1) in ("or", "and"))
-        if scan.low(then) not in _WAYS | _STAYING:
-            break
-        names.append(scan.low(then))
-        after = then + 1
-    if is_alone and (scan.low(after) not in _CLOSING or scan.low(after - 2) not in ("or", "/")):
-        return False
-    if len(names) > 1:
-        after += 2 * (number(scan.low(after)) == 1)  # ``one floor``
-        scan.add("actions", tuple(names), at, min(after, len(scan.tokens)), "directions")
-    return len(names) > 1
+    for match, first, _, after in scan.phrases(_WAYS_TO_GO):
+        is_apart = scan.low(first - 1) in _CLOSING - {"and", "or"} and scan.low(after) in _CLOSING
+        is_choice = is_apart and scan.low(after - 2) in ("or", "/") and not match["unit"]
+        if is_choice or match["goes"]:
+            names = [w for w in match["ways"].split() if w not in _JOINTS]
+            scan.add("actions", tuple(names), first, after, "directions")
 
 
 def _bare(scan: Scan, at: int) -> bool:
@@ -384,13 +378,7 @@ def _separator(scan: Scan, at: int, *, is_said: bool) -> tuple[int, str]:
     """How many tokens separate two names here, and by what; 0 where the list ends."""
     word, then = scan.low(at), scan.low(at + 1)
     if word == "," and then in ("and", "or", "&"):
-        return 2, "and" if then == "&" else then
-    if word in (",", "and", "or", "|", "/", "nor"):
-        return 1, word
-    if word == "&":
-        return 1, "and"
+        return 2, _JOINTS[then]
     if word == "\n" and is_said and then in _BULLETS:
         return 2, ","
-    if word == ";" and is_said and then and scan.low(at + 2) == ";":
-        return 1, ","
-    return 0, ""
+    return (1, _JOINTS[word]) if word in _JOINTS else (0, "")
