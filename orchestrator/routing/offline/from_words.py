@@ -5,22 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchestrator.gmn.model import (
-    Condition,
-    Conditional,
-    GMNSpec,
-    Outcome,
-    Policy,
-    Rule,
-    Table,
-    Variable,
-)
+from orchestrator.gmn.model import Conditional, GMNSpec, Policy, Rule, Table, Variable
 from orchestrator.gmn.request import verbs
 from orchestrator.gmn.request.directions import level_step, orientation, ring_step
 from orchestrator.gmn.request.names import roots, roots_of
 from orchestrator.gmn.request.subjects import RULE as SUBJECTS
 from orchestrator.gmn.request.tokens import words
-from orchestrator.routing.offline.draft import UNSAID, labelled, near, prior_of
+from orchestrator.routing.offline.draft import UNSAID, labelled, near, prior_of, then, when
 from orchestrator.routing.offline.sensing import looking, seen
 from orchestrator.routing.offline.told import is_rest, told_apart
 from orchestrator.routing.offline.wanted import preferences
@@ -338,10 +329,8 @@ def _mixed(state: str, leads: Ways, drift: Ways) -> Ways:
 
 
 def _rule(action: str, states: tuple[str, ...], row: Ways) -> Rule:
-    when = [Condition(var="act", values=(action,))]
-    if states:
-        when.append(Condition(var="state", values=states))
-    return Rule(when=tuple(when), then=tuple(Outcome(value=to, p=p) for to, p in row))
+    said = when(("act", action), ("state", states))[: 1 + bool(states)]
+    return Rule(when=said, then=then(*row))
 
 
 def _prior(draft: Draft, parts: Parts) -> Conditional:
