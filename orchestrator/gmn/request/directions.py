@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 #: What an action may be called that goes along any list.
 _UPWARDS = words("up raise raises higher increase increases lift forward forwards ahead next")
 _DOWNWARDS = words("down lower lowers decrease decreases reduce back backward backwards previous")
+_ANTICLOCKWISE = words("anticlockwise counterclockwise anti-clockwise counter-clockwise")
 #: Ends of lists, by what their labels mean: the first is the low end.
 _LOW = words(
     "cold cool low empty slow dry off dark small weak quiet none behind still poor few short"
@@ -29,30 +30,33 @@ _LOSES, _GAINS = words("away loses lose removes remove"), words("adds add gains 
 STEP_WORDS = _LOSES | _GAINS | _NEXT.keys()
 
 
+def _parts(name: str) -> frozenset[str]:
+    return words(name.casefold().replace("_", " "))
+
+
 def level_step(name: str) -> int:
     """1 where an action goes up by its name (``raise``, ``go up``), -1 where it goes down."""
-    said = set(name.casefold().replace("_", " ").split())
-    up, down = not said.isdisjoint(_UPWARDS), not said.isdisjoint(_DOWNWARDS)
-    return up - down
+    said = _parts(name)
+    return (not said.isdisjoint(_UPWARDS)) - (not said.isdisjoint(_DOWNWARDS))
 
 
 def ring_step(name: str) -> int:
     """1 where an action goes round clockwise by its name, -1 for the other way."""
-    ways = (dict.fromkeys(("anticlockwise", "counterclockwise", "anti-clockwise",
-            "counter-clockwise"), -1) | {"clockwise": 1})  # fmt: skip
-    return next((ways[w] for w in name.casefold().replace("_", " ").split() if w in ways), 0)
+    said = _parts(name)
+    return ("clockwise" in said) - (not said.isdisjoint(_ANTICLOCKWISE))
 
 
 def orientation(states: tuple[str, ...]) -> int:
     """1 where a list goes from low to high by its labels, -1 from high to low, 0 if they do not
     say."""
-    said = [name.casefold().replace("_", " ").split() for name in states]
-    low = [n for n, name in enumerate(said) if not _LOW.isdisjoint(name)]
-    high = [n for n, name in enumerate(said) if not _HIGH.isdisjoint(name)]
-    middle = (len(states) - 1) / 2
-    up = sum(high) / len(high) if high else middle
-    down = sum(low) / len(low) if low else middle
+    up, down = _place_of(_HIGH, states), _place_of(_LOW, states)
     return (up > down) - (up < down)
+
+
+def _place_of(end: frozenset[str], states: tuple[str, ...]) -> float:
+    """Where in a list the labels of one end are; the middle where there are none."""
+    found = [n for n, name in enumerate(states) if not _parts(name).isdisjoint(end)]
+    return sum(found) / len(found) if found else (len(states) - 1) / 2
 
 
 def counted(segment: Segment) -> list[str]:

@@ -65,8 +65,8 @@ def record(scan: Scan, kind: Kind, first: int, begin: int, rule: str, *, about: 
     said = object_at(scan, begin)
     if said is None:
         return False
-    is_listed = scan.taken[said.after - 1] and scan.low(said.after) in (",", "or", "|", "/")
-    if is_listed and said.after < len(scan.taken) and scan.taken[said.after]:
+    is_listed = scan.low(said.after) in (",", "or", "|", "/")
+    if is_listed and all(scan.taken[said.after - 1 : said.after + 1]):
         return False
     scan.add(kind, said.value, first, said.after, rule, about=about or said.about)
     if kind == "avoid":

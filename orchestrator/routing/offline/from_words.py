@@ -176,17 +176,14 @@ def _row(
         if label != f"go_{to}" and label != UNSAID:
             draft.assume(f"`{label}` leads to {to}")
         return dict.fromkeys(parts.states, ((to, works),))
-    if way := ring_step(name):
-        draft.assume(f"`{label}` goes round {', '.join(parts.states)}")
-        size = len(parts.states)
-        return {s: ((parts.states[(n + way) % size], works),) for n, s in enumerate(parts.states)}
+    step = way = ring_step(name)
     is_line = draft.words & _LINES or all(s[-1:].isdigit() for s in parts.names)
-    if is_line and (sides := words(name.casefold()) & {"left", "right"}):
-        draft.assume(f"`{label}` goes one step along {', '.join(parts.states)}")
-        side = ("right" in sides) - ("left" in sides)
-        return {s: ((draft.stepped(parts.states, s, side), works),) for s in parts.states}
-    if step := level_step(name) * (orientation(parts.names) or 1):
-        draft.assume(f"`{label}` goes one step along {', '.join(parts.states)}")
+    if not step and is_line:
+        sides = words(name.casefold())
+        step = ("right" in sides) - ("left" in sides)
+    if step := step or level_step(name) * (orientation(parts.names) or 1):
+        along = "round" if way else "one step along"
+        draft.assume(f"`{label}` goes {along} {', '.join(parts.states)}")
         return {s: ((draft.stepped(parts.states, s, step), works),) for s in parts.states}
     return None
 

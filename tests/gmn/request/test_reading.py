@@ -98,6 +98,7 @@ def test_odds_of_being_right_and_of_being_wrong_are_the_same_noise(text: str, no
     [
         ("It must never dive near r2c2, and its goal is harbour.",
          [("avoid", "r2c2"), ("goal", "harbour")]),
+        ("It avoids the vault or the cellar.", [("avoid", "vault"), ("avoid", "cellar")]),
         ("She wants to be warm, not cold, and hates noise.",
          [("goal", "warm"), ("avoid", "cold"), ("avoid", "noise")]),
         ("The mouse avoids neither the cat nor the owl.", []),
