@@ -294,7 +294,7 @@ def _shown(segment: Segment) -> Effect | None:
     seen = (found_in(segment.low, n, segment.names.observations)[0]
             for n in range(at + 1, len(segment.low)))  # fmt: skip
     label = next((name for name in seen if name), "")
-    return _made(segment, "", state, label).as_shown() if state and label else None
+    return replace(_made(segment, "", state, label), is_shown=True) if state and label else None
 
 
 def _take(segment: Segment, found: Effect) -> None:

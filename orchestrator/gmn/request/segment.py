@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.request import verbs
-from orchestrator.gmn.request.names import found_in, named_by_word, roots
+from orchestrator.gmn.request.names import by_root, found_in, roots
 from orchestrator.gmn.request.scan import ARTICLES, PARTICLES
 
 if TYPE_CHECKING:
@@ -89,8 +89,6 @@ def _is_apart(scan: Scan, at: int) -> bool:
 def _action_of(segment: Segment) -> tuple[str, int, bool]:
     """The action that a segment is about, its place, and whether it stands at the beginning."""
     for at, word in enumerate(segment.low):
-        if word in verbs.LEADING:
-            continue
         name, _ = found_in(segment.low, at, segment.names.actions)
         if word in segment.names.states and word not in name.casefold().split():
             name = ""  # ``reviewed -> draft`` is not what ``review`` does
@@ -104,9 +102,6 @@ def _action_of(segment: Segment) -> tuple[str, int, bool]:
             name = _unnamed(segment, at)
         if name and (is_first or is_after):
             return name, at, is_first
-        is_known = not is_after and any(n == at for n, _ in segment.known)
-        if is_known or not (is_first or segment.has(verbs.WHEN)):
-            break
     return "", -1, False
 
 
@@ -122,9 +117,9 @@ def _unnamed(segment: Segment, at: int) -> str:
 def _by_object(segment: Segment, word: str) -> str:
     """The one action that has a word: ``a pill`` where it can take a pill."""
     names = segment.names
-    by_word = named_by_word(names.actions)
-    found = set().union(*(by_word.get(root, ()) for root in roots(word)))
-    is_state = not roots(word).isdisjoint(named_by_word(names.states))
+    by_word = by_root(names.actions)
+    found = set[str]().union(*(by_word.get(root, ()) for root in roots(word)))
+    is_state = not roots(word).isdisjoint(by_root(names.states))
     return found.pop() if len(found) == 1 and not is_state and word not in _UNNAMED else ""
 
 
@@ -144,7 +139,5 @@ def _gerund(segment: Segment, at: int) -> str:
 def is_condition(segment: Segment, at: int) -> bool:
     """Whether the state at word `at` is the one in which something happens."""
     said = [w for w in segment.low[max(0, at - 4) : at] if w not in ARTICLES]
-    if "into" in said[-1:] or "to" in said[-1:]:
-        return False
     is_be = bool(said) and said[-1] in ("is", "are", "it", "a")
     return bool(said) and (said[-1] in verbs.WHEN or (is_be and any(w in verbs.WHEN for w in said)))

@@ -82,8 +82,7 @@ def _subject(scan: Scan, begin: int, end: int) -> tuple[str, bool]:
         is_step = then in ("one", "a") and third in _STEPS
         if is_idle or is_step or (then in verbs.HAPPENS | verbs.CAUSE and then.endswith("s")):
             said = [scan.low(n) for n in range(begin, at) if scan.low(n) not in _ADVERBS]
-            is_one = NEGATIONS.isdisjoint(said) and {"it", "they"}.isdisjoint(said[1:])
-            return (" ".join(said) if is_one else ""), is_idle
+            return (" ".join(said) if NEGATIONS.isdisjoint(said) else ""), is_idle
     return "", False
 
 
