@@ -34,7 +34,7 @@ _WHOLLY = words("completely fully entirely totally")
 _BETWEEN_STATES = ARTICLES | words("to into - > \u2192 = in on at")
 _BEGINS = words("starts begins")
 _DOING = words("i you we it he she they agent the only just merely simply a an")
-_IDLE = frozenset(("do nothing", "nothing", "wait", "watch", "rest", "idle", "does nothing"))
+_IDLE = frozenset(("do nothing", "nothing", "wait", "watch", "rest", "idle"))
 _ARROWS = frozenset((">", "\u2192"))
 _ENDS = frozenset(",;:.!?\n")
 _DIGITS = frozenset(".0123456789")
@@ -167,7 +167,7 @@ def _opposite(segment: Segment, head: str) -> list[Effect]:
     action = (segment.action or head) if is_said else ""
     known = segment.scan.effects
     last = next((one.action for one in reversed(known) if one.action), "")
-    if not action or not last or action == last:
+    if not action or not last:
         return []
     own = [e for e in known if e.action == last and e.after[:1] != "@" and (e.before or e.step)]
     made = _made(segment, action, "", "")
@@ -239,8 +239,8 @@ def _effect(segment: Segment, verb: str, last: Effect, head: str) -> Effect | No
 
 def _says(segment: Segment) -> bool:
     """Whether its words say by themselves that something happens."""
-    arrows = segment.low[segment.at : segment.at + 4] if segment.action and segment.known else []
-    is_own = segment.has(verbs.CAUSE, verbs.FIX) or not _ARROWS.isdisjoint(arrows)
+    arrows = _ARROWS.intersection(segment.low[segment.at : segment.at + 4])
+    is_own = segment.has(verbs.CAUSE, verbs.FIX) or bool(arrows)
     return is_own or _is_verb(segment) or bool(segment.action and _leads(segment))
 
 
@@ -256,10 +256,9 @@ def _states_of(segment: Segment, verb: str) -> tuple[str, str]:
     known = [(n, name) for n, name in segment.known if n != segment.at]
     before = next((s for n, s in known if is_condition(segment, n)), "")
     after = [s for n, s in known if not is_condition(segment, n)]
-    if verb in verbs.FIX and after and not before:
-        before, after = after[0], after[1:]  # ``clearing fixes a jam``
-    if len(after) > 1 and not before and verb not in verbs.SHOWS:
-        before, after = after[0], after[1:]  # ``turns X into Y``, ``makes an X one Y``
+    is_pair = len(after) > 1 and verb not in verbs.SHOWS  # ``turns X into Y``
+    if after and not before and (is_pair or verb in verbs.FIX):  # ``clearing fixes a jam``
+        before, after = after[0], after[1:]
     return before, after[-1] if after else ""
 
 
