@@ -86,7 +86,7 @@ def read_lists(scan: Scan) -> None:
             _ = _after_noun(scan, at, word) or _after_verb(scan, at, word)
     _read_ways(scan)
     for at, word in scan.walk():
-        if not scan.taken[at] and scan.tokens[at].is_word and word not in BOUNDARIES:
+        if not scan.taken[at] and word not in BOUNDARIES:
             _ = _of_plural(scan, at, word) or _numbered(scan, at) or _bare(scan, at)
     scan.bracketed.clear()
     for at, token in enumerate(scan.tokens):
@@ -104,7 +104,7 @@ def _after_noun(scan: Scan, at: int, word: str) -> bool:
     if scan.low(begin) in _OPENING and begin not in scan.places:
         is_said, begin = True, begin + 1
     is_colon = scan.low(at + 1) in (":", "=") or scan.low(at + 1) in _OPENING
-    is_dash = scan.low(at + 1) in _DASHES and scan.tokens[at].end < scan.tokens[at + 1].start
+    is_dash = scan.low(at + 1) in _DASHES
     is_colon |= is_dash and scan.low(at + 3) == ","
     if kind is None and not (is_colon and _is_plain_head(scan, at, begin)):
         return False
@@ -137,16 +137,19 @@ def _after_verb(scan: Scan, at: int, word: str) -> bool:
     if word == "it" and scan.low(at - 1) in _PUTS and scan.low(at + 1) in _INTO:
         return _put(scan, at)
     at += kind == "states" and word in _MODALS  # ``can be off, low or high``
-    begin = at + 1 + (scan.low(at + 1) in ("to", "either"))
+    begin = at + 1 + (scan.low(at + 1) == "to")
     is_whole = word in _MODALS or (word in _BE and scan.low(begin) not in ARTICLES)
     listed = _listed(scan, begin, is_said=False, keeps_first=is_whole)
     if listed is None or not listed.joint:
         return word in ("named", "called") and _one_named(scan, at)
     if word == "between" and len(listed.names) < 3:
         return False
-    is_of_one = word in _ONE_OF and word != "either"
     has_verbs = all(name.split()[0].endswith("s") for name in listed.names)
-    if not is_of_one and listed.joint == "and" and (word not in _MODALS or len(listed.names) < 3):
+    if (
+        word not in _ONE_OF
+        and listed.joint == "and"
+        and (word not in _MODALS or len(listed.names) < 3)
+    ):
         return False
     if word in _BE and listed.joint == ",":
         return False
@@ -204,9 +207,8 @@ def _of_plural(scan: Scan, at: int, word: str) -> bool:
     is_named = scan.tokens[begin].is_quoted or listed.joint == "range"
     is_named = is_named or all(name[:1].isupper() for name in listed.names)
     is_named |= count == len(listed.names)
-    if count not in (None, len(listed.names)):
-        return False
-    if len(listed.names) < (2 if is_named else 3) or listed.longest > 2:
+    is_other = count not in (None, len(listed.names))
+    if is_other or len(listed.names) < (2 if is_named else 3) or listed.longest > 2:
         return False
     scan.add("options", listed.names, at, listed.after, "names of a plural")
     return True
@@ -216,10 +218,10 @@ def _numbered(scan: Scan, at: int) -> bool:
     """``house 1 to house 8``, but not as a journey from the one to the other."""
     is_journey = scan.low(at - 1) == "from" and scan.low(at - 2) not in _REACHES
     found = None if is_journey else noun_range_at(scan, at)
-    if found and scan.is_free(at, found[1]) and _ends(scan, found[1]):
+    is_said = found is not None and scan.is_free(at, found[1]) and _ends(scan, found[1])
+    if found and is_said:
         scan.add("options", found[0], at, found[1], "names of a plural")
-        return True
-    return False
+    return is_said
 
 
 def _ends(scan: Scan, at: int) -> bool:
