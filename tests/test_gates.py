@@ -68,7 +68,7 @@ BUDGET = {
     ),
     "routing": Budget(
         1900,
-        5983,
+        5956,
         "the embedded provider: 1,136; batch endpoints, estimates, probes, search, mute streams",
     ),
     "models": Budget(
@@ -90,7 +90,7 @@ BUDGET = {
     ),
     "gmn": Budget(
         6500,
-        20800,
+        20590,
         "plans that branch, long numbers; other tools: 3,532, sentences: 2,252, pictures: 1,191",
     ),
     "types": Budget(

@@ -36,7 +36,7 @@ class Phrase(NamedTuple):
     after: int
 
 
-class Line:
+class TokenLine:
     """A text as phrases see it."""
 
     def __init__(self, lows: Iterable[str]) -> None:

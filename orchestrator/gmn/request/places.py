@@ -11,7 +11,7 @@ from orchestrator.gmn.request.tokens import words
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from orchestrator.gmn.request.phrases import Line
+    from orchestrator.gmn.request.phrases import TokenLine
 
 _TOP = words("top upper north northern uppermost")
 _BOTTOM = words("bottom lower south southern lowermost")
@@ -77,7 +77,7 @@ class Location(NamedTuple):
     about: str = ""
 
 
-def places(line: Line) -> Iterator[Location]:
+def places(line: TokenLine) -> Iterator[Location]:
     """The places in a text, none inside of another."""
     found, taken = dict[int, Location](), set[int]()
     for one in _all_places(line):
@@ -92,7 +92,7 @@ def places(line: Line) -> Iterator[Location]:
         yield found[first]
 
 
-def _all_places(line: Line) -> Iterator[Location]:
+def _all_places(line: TokenLine) -> Iterator[Location]:
     """All of each notation, those first that say most."""
     yield from _corners(line, _CORNERS)
     for said in (*_CELLS, *_COUNTED, _PAIR):
@@ -107,7 +107,7 @@ def _all_places(line: Line) -> Iterator[Location]:
     yield from _corners(line, _PARTS)
 
 
-def _corners(line: Line, wanted: Iterable[re.Pattern[str]]) -> Iterator[Location]:
+def _corners(line: TokenLine, wanted: Iterable[re.Pattern[str]]) -> Iterator[Location]:
     for said in wanted:
         for match, first, _, after in line.phrases(said):
             if value := _corner(match["said"], is_corner=match["noun"] == "corner"):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.request.commitment import Commitment, TextSpan
-from orchestrator.gmn.request.phrases import Line
+from orchestrator.gmn.request.phrases import TokenLine
 from orchestrator.gmn.request.places import Location, places
 from orchestrator.gmn.request.tokens import Lexeme, tokens, words, words_of
 from orchestrator.types.cached import cached_property
@@ -172,8 +172,8 @@ class Scan:
         return end
 
     @cached_property
-    def _line(self) -> Line:
-        return Line(self._lows)
+    def _line(self) -> TokenLine:
+        return TokenLine(self._lows)
 
     def phrases(self, wanted: re.Pattern[str], *, is_free: bool = True) -> Iterator[Phrase]:
         """Where a phrase is said, of which no rule has read token `at` if it must be free."""
