@@ -72,7 +72,7 @@ _PERFECT_UNLESS = phrase(
     f"(?:is|are) exact|exact (?:{_SEEN})|(?:{one_of(NONE)}) (?:{_FAULTS})"
     '|(?:sees|knows) (?:which|whether)(?= (?:it|he|she|they|state|[.;,!"])(?!\\S)|$)'
 )
-_NOISY = phrase("(?<!a )noise|noisy|unreliable|imperfect")
+_NOISY = phrase(r"(?<!\ba )noise|noisy|unreliable|imperfect")
 
 
 def read_numbers(scan: Scan) -> None:

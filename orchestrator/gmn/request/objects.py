@@ -106,7 +106,7 @@ def record_subject(
     """
     begin = max(scan.clause(end - 1)[0] if end else 0, end - far)
     for at in range(end, begin, -1):
-        if at in scan.places_by_end and not is_known:
+        if at in scan.places_by_end:
             _record_places(scan, kind, at, after, has_more=far > 1)
             return True
         if scan.low(at - 1) in scan.known and scan.is_free(at - 1, at):

@@ -10,7 +10,7 @@ from orchestrator.gmn.request.tokens import number
 from orchestrator.types.pattern import pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
 
 #: How a number stands in a phrase.
 NUMBER = r"#[\d.]+"
@@ -39,8 +39,9 @@ class Phrase(NamedTuple):
 class TokenLine:
     """A text as phrases see it."""
 
-    def __init__(self, lows: Iterable[str]) -> None:
+    def __init__(self, lows: Sequence[str]) -> None:
         """Of tokens in lower case; of a quoted name nothing."""
+        self.lows = lows
         said, self._starts, at = list[str](), list[int](), 0
         for low in lows:
             value, plain = number(low), low.strip() or '"'

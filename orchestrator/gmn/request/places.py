@@ -53,7 +53,7 @@ _PAIR = phrase(
     r"(?! (?:,|or|and|%|/) #\S+(?! ,))"
 )
 _CENTRE = phrase(
-    "(?<=the )(?:centre|center|middle)|(?:centre|center|middle)(?= (?:cell|square|tile) )"
+    r"(?<=\bthe )(?:centre|center|middle)|(?:centre|center|middle)(?= (?:cell|square|tile) )"
 )
 _SIDE = one_of(_TOP, _BOTTOM, _LEFT, _RIGHT, _OTHER)
 _WAY = f"(?:(?:{_SIDE})(?:-(?:{_SIDE}|hand))*|(?:north|south)-?(?:west|east))"
@@ -101,7 +101,10 @@ def _all_places(line: TokenLine) -> Iterator[Location]:
             given = match.groupdict()
             row, column = (given[n] or given.get(f"nth_{n}", "") for n in ("row", "column"))
             value = f"r{_whole(row)}c{_whole(column)}"
-            yield Location(value, at if said is _PAIR else first, after, about)
+            if said is not _PAIR:
+                yield Location(value, first, after, about)
+            elif line.lows[at].isdigit() and line.lows[at + 2].isdigit():
+                yield Location(value, at, after)
     for _, first, _, after in line.phrases(_CENTRE):
         yield Location("centre", first, after)
     yield from _corners(line, _PARTS)

@@ -33,7 +33,7 @@ _REFUSALS = phrase(
     f"(?P<hurts>{_HURTS})|(?P<avoided>{_AVOIDED})|(?P<avoids>{_AVOIDS})"
     f"|(?P<entered>(?:(?:which|that) )?{_MUST} (?:not|never) be {_ENTERED})"
     f"|(?P<occurs>(?:,|{_MUST}) (?:not|never) (?:happen|occur))"
-    "|(?<!is )(?<!are )(?<!was )(?<!were )(?P<never>never)(?! (?:lies?|errs?) )"
+    r"|(?<!\bis )(?<!\bare )(?<!\bwas )(?<!\bwere )(?P<never>never)(?! (?:lies?|errs?) )"
     r"|(?P<without>no|without)|(?P<not>not|\w+n't)"
 )
 #: Verbs of being or going somewhere: what is forbidden is the place, not the verb.
@@ -67,7 +67,8 @@ def read_refusals(scan: Scan) -> None:
         elif how == "avoids" and not scan.is_negated(at, within=5):
             _ = scan.low(after) in NEGATIONS or record(scan, "avoid", at, after, "avoid")
         elif how == "avoided" and not scan.is_negated(after - 1, within=5):
-            _ = record_subject(scan, "avoid", first, after, far=_FAR)
+            is_known = scan.low(first) == "and"  # ``drawer B is locked and must be avoided``
+            _ = record_subject(scan, "avoid", first, after, far=_FAR, is_known=is_known)
         elif how == "entered" and first in scan.places_by_end:
             _ = record_subject(scan, "avoid", first, after)
         elif how == "occurs":

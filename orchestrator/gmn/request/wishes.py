@@ -24,16 +24,16 @@ _WANT = (
 )
 _WISHES = "|".join(
     (
-        "(?<!there )(?:get|gets|arrive|arrives|arriving)(?= (?:to|at|in|home) )",
-        "(?<!there )(?:must|should)(?! be (?:avoided|forbidden))"
+        r"(?<!\bthere )(?:get|gets|arrive|arrives|arriving)(?= (?:to|at|in|home) )",
+        r"(?<!\bthere )(?:must|should)(?! be (?:avoided|forbidden))"
         "(?= (?:be|stay|become|end|remain|come) )",
         "(?:aims|hopes|strives|longs|looks?|searches|search|hunts) for",
-        "(?<!there )(?:ends?|ending)(?= (?:up|in|as) )",
+        r"(?<!\bthere )(?:ends?|ending)(?= (?:up|in|as) )",
         "(?:has|have|needs?) to"
         " (?:be|get|go|come|move|travel|end|become|stay|remain|arrive)(?! from )",
         rf"{_WANT}(?! to (?!(?:{one_of(BETWEEN)}) ))(?! \S+ or )",
         "(?:reach|reaches|reaching|seek|seeks|remains?|finds?)(?! (?:out|whether|its) )",
-        "(?<!or )stays?(?! put)",
+        r"(?<!\bor )stays?(?! put)",
     )
 )
 _GOALS = phrase(
@@ -45,7 +45,7 @@ _GOALS = phrase(
 #: ``I'd like a parrot agent``: what the user wants of us, not the agent of its world.
 _REQUEST = phrase(
     f"(?:i|we|i'd|we'd|would) ({_WANT}) (?:(?:{one_of(ARTICLES)}) )*"
-    r"(?:\S+ ){0,2}(?:agent|model)s?"
+    r"(?:[^\s.,;:]+ ){0,2}(?:agent|model)s?"
 )
 _CELLS = words("cell position location coordinate coordinates")
 _NO_JOURNEY = words("next close adjacent due according compared opposite equal")

@@ -98,6 +98,9 @@ def test_odds_of_being_right_and_of_being_wrong_are_the_same_noise(text: str, no
     [
         ("It must never dive near r2c2, and its goal is harbour.",
          [("avoid", "r2c2"), ("goal", "harbour")]),
+        ("The door stays open.", [("goal", "open")]),
+        ("Drawer B is locked and must be avoided.", []),
+        ("I want silence, an agent is near.", [("goal", "silence")]),
         ("It avoids the vault or the cellar.", [("avoid", "vault"), ("avoid", "cellar")]),
         ("She wants to be warm, not cold, and hates noise.",
          [("goal", "warm"), ("avoid", "cold"), ("avoid", "noise")]),
