@@ -72,6 +72,8 @@ ASKED_ANYWAY |= {"97", "100", "107", "108", "112", "114", "119"}
         ("A kiss makes it done.", ["blow a kiss  done None"]),
         ("Cooling and heating make it burnt.", ["heat  burnt None", "cool  burnt None"]),
         ("Heating never takes raw to done.", []),
+        ("Heat => no change.", ["heat  @stay None"]),
+        ("It becomes done by heating.", ["heat  done None"]),
     ],
 )  # fmt: skip
 def test_what_an_action_does_is_read_in_these_wordings(said: str, wanted: list[str]) -> None:
