@@ -55,7 +55,6 @@ def read_request(text: str) -> RequestReading:
     read_refusals(scan)
     read_wishes(scan)
     read_numbers(scan)
-    _drop_refuted(scan)
     _gather_priors(scan)
     found = sorted(scan.found, key=lambda one: (one.span.start, one.span.end))
     return RequestReading(
@@ -66,18 +65,6 @@ def read_request(text: str) -> RequestReading:
         effects=tuple(with_chances(scan)),
         unclear=tuple(_unclear(scan)),
     )
-
-
-def _drop_refuted(scan: Scan) -> None:
-    """``without noise`` is the number of the noise, not a thing that is not there."""
-    spans = sorted((o.span.start, o.span.end) for o in scan.found if o.kind == "noise")
-    scan.found = [one for one in scan.found if one.kind != "absent" or not _meets(one.span, spans)]
-
-
-def _meets(span: TextSpan, spans: list[tuple[int, int]]) -> bool:
-    """Whether a span overlaps one of these, which are ascending and do not overlap each other."""
-    at = bisect.bisect_left(spans, (span.end,)) - 1
-    return at >= 0 and spans[at][1] > span.start
 
 
 def _gather_priors(scan: Scan) -> None:

@@ -55,6 +55,7 @@ _OTHER_GERUNDS = words(
 _NOT_THINGS = words(
     "one more less longer other matter way idea doubt better fewer least need such problem point"
     " sense time use exception exceptions question change"
+    " noise noises error errors mistake mistakes"  # how good sensing is: a number
 )
 
 
