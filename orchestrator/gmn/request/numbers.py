@@ -70,7 +70,7 @@ _PERFECT = phrase(
 )
 _PERFECT_UNLESS = phrase(
     f"(?:is|are) exact|exact (?:{_SEEN})|(?:{one_of(NONE)}) (?:{_FAULTS})"
-    '|(?:sees|knows) (?:which|whether)(?= (?:it|he|she|they|state|[.;,!"])(?!\\S)|$)'
+    '|(?:sees|knows) (?:which|whether)(?= (?:it|he|she|they|state|[.;,!"])(?!\\S)| $)'
 )
 _NOISY = phrase(r"(?<!\ba )noise|noisy|unreliable|imperfect")
 

@@ -48,7 +48,7 @@ class TokenLine:
             said.append(plain if value is None else f"#{value:g}")
             self._starts.append(at)
             at += len(said[-1]) + 1
-        self._text = " ".join(said)
+        self._text = "".join(f"{one} " for one in said)
 
     def phrases(self, wanted: re.Pattern[str]) -> Iterator[Phrase]:
         """Where a phrase is said, from left to right."""

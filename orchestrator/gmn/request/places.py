@@ -18,17 +18,9 @@ _BOTTOM = words("bottom lower south southern lowermost")
 _LEFT = words("left west western left-hand")
 _RIGHT = words("right east eastern right-hand")
 _OTHER = words("far near opposite other first last")
-_NUMBERS = {
-    "first": 1,
-    "second": 2,
-    "third": 3,
-    "fourth": 4,
-    "fifth": 5,
-    "sixth": 6,
-    "seventh": 7,
-    "eighth": 8,
-    "ninth": 9,
-}
+_NUMBERS = {word: n for n, word in enumerate(
+    ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"), 1
+)}  # fmt: skip
 _NTH = rf"#\d{{1,3}}|\d{{1,3}}(?:st|nd|rd|th)|{'|'.join(_NUMBERS)}"
 _ROW = f"(?:row (?P<row>{_NTH})|(?P<nth_row>{_NTH}) row)"
 _COLUMN = f"(?:col(?:umn)? (?P<column>{_NTH})|(?P<nth_column>{_NTH}) col(?:umn)?)"

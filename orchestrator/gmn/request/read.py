@@ -129,10 +129,11 @@ def _unclear(scan: Scan) -> Iterator[TextSpan]:
         # ``pulls shots that are sour, balanced or bitter``: what stands before a list is its head.
         head = min((one.span.start for one in said if isinstance(one.value, tuple)), default=0)
         inner = [n for n in left if scan.tokens[n].start > head]
+        heads = [n for n in left if n == begin]
         has_rest = any(number(scan.low(n)) is not None for n in left)
         has_rest |= any(scan.low(n) in _HAPPENS for n in inner)
         has_effect = number_of in with_effect
-        for n in {*inner, *left[: left[:1] == [begin]]}:
+        for n in {*inner, *heads}:
             # Not a baker who can bake, but what makes it tenser.
             is_person = scan.low(n).endswith(("er", "or")) and not has_effect
             has_rest |= not is_person and not known.isdisjoint(roots(scan.low(n)))

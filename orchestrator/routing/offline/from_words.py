@@ -326,7 +326,7 @@ def _mixed(state: str, leads: Ways, drift: Ways) -> Ways:
 
 
 def _rule(action: str, states: tuple[str, ...], row: Ways) -> Rule:
-    said = when(("act", action), ("state", states))[: 1 + bool(states)]
+    said = when(("act", action), ("state", states)) if states else when(("act", action))
     return Rule(when=said, then=then(*row))
 
 
