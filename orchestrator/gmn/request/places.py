@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 _TOP = words("top upper north northern uppermost")
 _BOTTOM = words("bottom lower south southern lowermost")
-_LEFT = words("left west western left-hand")
-_RIGHT = words("right east eastern right-hand")
+_LEFT = words("left west western")
+_RIGHT = words("right east eastern")
 _OTHER = words("far near opposite other first last")
 _NUMBERS = {word: n for n, word in enumerate(
     ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"), 1
@@ -48,7 +48,7 @@ _CENTRE = phrase(
     r"(?<=\bthe )(?:centre|center|middle)|(?:centre|center|middle)(?= (?:cell|square|tile) )"
 )
 _SIDE = one_of(_TOP, _BOTTOM, _LEFT, _RIGHT, _OTHER)
-_WAY = f"(?:(?:{_SIDE})(?:-(?:{_SIDE}|hand))*|(?:north|south)-?(?:west|east))"
+_WAY = f"(?:(?:{_SIDE})(?:-(?:{_SIDE}|hand)){{0,3}}|(?:north|south)(?:west|east))"
 _WAYS = f"(?P<said>{_WAY}(?: {_WAY}){{0,3}})"
 _CORNERS = (
     phrase(f"{_WAYS} (?P<noun>corner|cell|square|tile)"),
