@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 #: LiteLLM's prefix for the embedded provider, which works without key, network and LiteLLM.
 OFFLINE = "offline"
 #: Raise it whenever the embedded provider answers a sentence otherwise: kept answers are not taken.
-EMBEDDED_VERSION = 6
+EMBEDDED_VERSION = 7
 
 
 @dataclass(frozen=True, slots=True)

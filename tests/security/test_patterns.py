@@ -15,6 +15,7 @@ import pytest
 
 from orchestrator.generation.search import citations, need_words, quotes
 from orchestrator.gmn.formats import candidates
+from orchestrator.gmn.request import lists, numbers, odds, places, refusals, standing, wishes
 from orchestrator.models.groups import _fits
 from orchestrator.models.secrets import Secrets
 from orchestrator.parsing import lenient_json
@@ -23,9 +24,12 @@ from tests.security import hostile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import ModuleType
 
 pytestmark = pytest.mark.timeout(900)  # much work, on machines that do other work too
 LENGTH = 2400
+#: Rooms of the reader of sentences that have tables of phrases.
+PHRASES = (lists, numbers, odds, places, refusals, standing, wishes)
 #: Patterns that the program makes while it runs; the tests below run each of them.
 MADE_LATER = {
     # our own lists of words: each is run below
@@ -37,6 +41,7 @@ MADE_LATER = {
     "f'(?<![^\\\\W\\\\d_]){re.escape(unit)}(?![^\\\\W\\\\d_])'",
     # over labels of 48 characters
     "orchestrator.gmn.acting.expectations: fnmatch.translate(label)",
+    "orchestrator.gmn.request.phrases: f'(?<!\\\\S)(?:{text})(?!\\\\S)'",  # each is run below
     "orchestrator.models.groups: pattern",
     "orchestrator.models.secrets: f'{_BEFORE_A_KEY}(?:{short})(?!\\\\w)'",
     "orchestrator.models.secrets: form",
@@ -125,6 +130,26 @@ def test_the_words_that_ask_for_a_search_are_no_slower(name: str, every: int) ->
     pattern = getattr(need_words, name)
     # Each tries some hundred words at every word of at most 2,000 characters: 6 µs a character.
     assert not slow_on(pattern, pattern.search, most=100, every=every)
+
+
+def _phrases(value: object) -> Iterator[re.Pattern[str]]:
+    """The phrases in a table of them."""
+    if isinstance(value, tuple | dict):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _phrases(part)
+    elif hasattr(value, "finditer") and hasattr(value, "pattern"):
+        yield re.compile(value.pattern)  # compiled when first used
+
+
+#: Words of the same rule are much alike: of the texts each twelfth.
+@pytest.mark.parametrize("every", [12, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("table", PHRASES, ids=lambda module: module.__name__.rpartition(".")[2])
+def test_the_phrases_of_a_sentence_are_no_slower(table: ModuleType, every: int) -> None:
+    found = [one for name, value in vars(table).items() if name != "__builtins__"
+             for one in _phrases(value)]  # fmt: skip
+    assert found
+    for one in found:
+        assert not slow_on(one, one.findall, most=100, every=every)
 
 
 def test_patterns_of_a_search_are_no_slower() -> None:

@@ -30,18 +30,15 @@ def with_chances(scan: Scan) -> list[Effect]:
         # Spans of probabilities do not overlap each other: the one before may reach into it.
         first = max(bisect.bisect_left(starts, effect.span.start) - 1, 0)
         inside = [one for one in said[first : first + 2] if one.span.overlaps(effect.span)]
-        chance = inside[0] if inside and isinstance(inside[0].value, float) else None
-        found.append(replace(effect, chance=float(chance.value) if chance else None))  # type: ignore[arg-type]  # a number
-    for n, one in enumerate(found):
-        at = bisect.bisect_left(starts, one.span.end)
-        if (
-            one.chance is None
-            and not one.is_shown
-            and at < len(said)
-            and _follows(scan, one, said[at])
-        ):
-            span = TextSpan(one.span.start, said[at].span.end)
-            found[n] = replace(one, chance=float(said[at].value), span=span)  # type: ignore[arg-type]  # a number
+        at = bisect.bisect_left(starts, effect.span.end)
+        behind = [one for one in said[at : at + 1] if _follows(scan, effect, one)]
+        if inside and isinstance(inside[0].value, float):
+            found.append(replace(effect, chance=inside[0].value))
+        elif behind and isinstance(behind[0].value, float):
+            span = TextSpan(effect.span.start, behind[0].span.end)
+            found.append(replace(effect, chance=behind[0].value, span=span))
+        else:
+            found.append(effect)
     _spread(scan, said, found)
     for n in range(len(found) - 1, 0, -1):  # ``turns a into b and b into c half of the time``
         one, other = found[n - 1], found[n]

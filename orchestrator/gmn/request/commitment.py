@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 #: What a commitment is about. Of names: ``states``, ``observations``, ``actions`` (the labels of
@@ -75,10 +75,6 @@ class Effect:
     chance: float | None = None
     is_alone: bool = False
     is_shown: bool = False
-
-    def as_shown(self) -> Effect:
-        """The same as what is observed."""
-        return replace(self, is_shown=True)
 
 
 @dataclass(frozen=True, slots=True)

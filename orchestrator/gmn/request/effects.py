@@ -9,33 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from orchestrator.gmn.request import verbs
 from orchestrator.gmn.request.commitment import Effect, TextSpan
-from orchestrator.gmn.request.directions import DOWN, UP
-from orchestrator.gmn.request.kept import is_at_edge, is_final, kept_in
+from orchestrator.gmn.request.directions import STEP_WORDS, counted, step_of
 from orchestrator.gmn.request.names import found_in, names_of, roots
 from orchestrator.gmn.request.scan import ARTICLES
-from orchestrator.gmn.request.segment import (
-    ALONE,
-    BETTER,
-    CAUSE,
-    CONDITIONS,
-    FIX,
-    LEADING,
-    OPPOSITE,
-    SHOWS,
-    SIGNS,
-    SILENT,
-    STEPS,
-    WHEN,
-    WISHES,
-    WORSE,
-    Segment,
-    action_of,
-    is_condition,
-    segments,
-)
-from orchestrator.gmn.request.starts import is_unknown, start_in
-from orchestrator.gmn.request.steps import STEP_WORDS, counted, step_of
+from orchestrator.gmn.request.segment import Segment, is_condition, segments
+from orchestrator.gmn.request.standing import FINAL, SAME, is_at_edge, is_unknown, kept_in, start_in
 from orchestrator.gmn.request.subjects import add_subjects
 from orchestrator.gmn.request.tokens import number, words
 
@@ -45,14 +25,6 @@ if TYPE_CHECKING:
     from orchestrator.gmn.request.names import NamedValues
     from orchestrator.gmn.request.scan import Scan
 
-_STAY = words("nothing unchanged")
-_HELD = (
-    ("as", "it", "is"),
-    ("no", "effect"),
-    ("the", "same"),
-    ("where", "it", "is"),
-    ("=", "same"),
-)
 _OFTEN = words(
     "( ) % percent per cent with probability chance of a the time times out half third"
     " hour day week month year minute turn round cases"
@@ -62,18 +34,18 @@ _WHOLLY = words("completely fully entirely totally")
 _BETWEEN_STATES = ARTICLES | words("to into - > \u2192 = in on at")
 _BEGINS = words("starts begins")
 _DOING = words("i you we it he she they agent the only just merely simply a an")
-_IDLE = frozenset(("do nothing", "nothing", "wait", "watch", "rest", "idle", "does nothing"))
+_IDLE = frozenset(("do nothing", "nothing", "wait", "watch", "rest", "idle"))
 _ARROWS = frozenset((">", "\u2192"))
 _ENDS = frozenset(",;:.!?\n")
 _DIGITS = frozenset(".0123456789")
 _SURELY = words("sure certain certainly always")
 #: What is understood of a segment whose effect was read.
-_READ = (
-    SILENT | CAUSE | FIX | UP | DOWN | BETTER | WORSE | _STAY | WHEN | SHOWS | ALONE | STEPS
-    | OPPOSITE | _BETWEEN_STATES | _WHOLLY | _BEGINS | STEP_WORDS | _SURELY
-    | words("left not no effect same as does has time")
-)  # fmt: skip
-_FEW_WORDS = 4
+_READ = verbs.SILENT.union(
+    *(verbs.CAUSE, verbs.FIX, verbs.UP, verbs.DOWN, verbs.BETTER, verbs.WORSE, verbs.WHEN),
+    *(verbs.SHOWS, verbs.ALONE, verbs.STEPS, verbs.OPPOSITE, STEP_WORDS),
+    *(_BETWEEN_STATES, _WHOLLY, _BEGINS, _SURELY),
+    words("nothing unchanged left not no effect same as does has time"),
+)
 _NOBODY = Effect("", "", "", TextSpan(0, 0))
 
 
@@ -87,28 +59,52 @@ def read_effects(scan: Scan) -> None:
         add_subjects(scan, names.states)
         names = names_of(scan.text, scan.found)
     _take_repeated(scan, names)
-    _read_starts(scan, names)
-    verb, last, head, shared = "", _NOBODY, "", list[Effect]()
+    verb, last, head, shared = "", _NOBODY, "", ""
     for begin, end in segments(scan):
-        is_head = scan.tokens[begin - 1].text == ":" and last.before == last.after == ""
-        if begin and scan.tokens[begin - 1].text in ".!?\n;:" and not is_head:
+        is_headed = scan.tokens[begin - 1].text == ":" and last.before == last.after == ""
+        if begin and scan.tokens[begin - 1].text in ".!?\n;:" and not is_headed:
             verb, last, head = "", _NOBODY, ""
         segment = Segment(scan, names, begin, end)
-        verb = next((w for w in segment.low if w in CAUSE | FIX | SHOWS), verb)
-        head = _headed(segment) or ("" if "=" in segment.low else head)
-        if (kept := kept_in(segment)) is not None:
-            found = _kept(segment, kept, head)
-        elif not (found := _opposite(segment, head)):
-            one = None if _is_head(segment) else _said(segment, verb, last, head)
-            found = [one] if one else []
-            last = one or last
+        if _is_start(segment):
+            continue
+        verb = next((w for w in segment.low if w in verbs.CAUSE | verbs.FIX | verbs.SHOWS), verb)
+        own = _head(segment)
+        head = own or ("" if "=" in segment.low else head)
+        found = _all_said(segment, verb, last, head)
+        last = found[-1] if found and found[-1].after != "@stay" else last
+        if not found and own and scan.low(end) == ":":
+            last = _made(segment, own, "", "")
+            _take(segment, last)
+        if shared and last.action:  # ``flying and hovering lower the battery``
+            found.append(replace(last, action=shared))
         scan.effects += found
-        for one in found:
-            _take(segment, one)
-        if not found and (begun := _begun(segment, verb)):
-            last = begun
-        scan.effects += [replace(last, action=one.action) for one in shared if last.action]
-        shared = _shared(segment)
+        is_shared = segment.is_whole and scan.low(end) == "and" and bool(names.actions)
+        shared = segment.action if is_shared else ""
+        if shared:
+            _take(segment, _made(segment, shared, "", ""))
+
+
+def _is_start(segment: Segment) -> bool:
+    """Whether a segment says how it is at first, or that nobody knows."""
+    start = start_in(segment)
+    if start:
+        segment.scan.add("start", start, segment.begin, segment.end, "how it is at first")
+    is_said = bool(start) or is_unknown(segment)
+    if is_said:
+        segment.scan.take(segment.begin, segment.end)
+    return is_said
+
+
+def _all_said(segment: Segment, verb: str, last: Effect, head: str) -> list[Effect]:
+    if (kept := kept_in(segment)) is not None:
+        found = _kept(segment, kept, head)
+    elif not (found := _opposite(segment, head)):
+        is_begun = segment.is_whole and segment.scan.low(segment.end) == ":"
+        one = None if is_begun else _said(segment, verb, last, head)
+        found = [one] if one else []
+    for one in found:
+        _take(segment, one)
+    return found
 
 
 def _take_edges(scan: Scan) -> None:
@@ -121,70 +117,27 @@ def _take_edges(scan: Scan) -> None:
             begin = end + 1
 
 
-def _begun(segment: Segment, verb: str) -> Effect | None:
-    """``heating`` of ``heating: raw to done``, of which the rest is read next."""
-    at_end = segment.end < len(segment.scan.tokens)
-    if not at_end or segment.scan.tokens[segment.end].text != ":":
-        return None
-    action, _, is_first = action_of(segment, verb)
-    begun = _made(segment, action, "", "") if is_first else None
-    if begun:
-        _take(segment, begun)
-    return begun
-
-
-def _read_starts(scan: Scan, names: NamedValues) -> None:
-    for begin, end in segments(scan):
-        segment = Segment(scan, names, begin, end)
-        if start := start_in(segment):
-            scan.add("start", start, begin, end, "how it is at first")
-        elif is_unknown(segment):
-            scan.take(begin, end)
-
-
-def _shared(segment: Segment) -> list[Effect]:
-    """``flying`` of ``flying and hovering lower the battery``: what follows is said of it too."""
-    scan, (action, at, _) = segment.scan, action_of(segment, "")
-    is_alone = bool(action) and at == len(segment.low) - 1 and scan.low(segment.end) == "and"
-    found = [_made(segment, action, "", "")] if is_alone and segment.names.actions else []
-    for one in found:
-        _take(segment, one)
-    return found
-
-
 def _said(segment: Segment, verb: str, last: Effect, head: str) -> Effect | None:
     return _shown(segment) or _effect(segment, verb, last, head) or _pair(segment, last)
 
 
-def _is_head(segment: Segment) -> bool:
-    """Whether it is an action alone, and what it does comes next: ``heat: next stage``."""
-    action, at, is_first = action_of(segment, "")
-    is_whole = len(action.split()) == len(segment.low) - at
-    return is_first and is_whole and segment.scan.low(segment.end) == ":"
-
-
-def _headed(segment: Segment) -> str:
-    """``feed`` of ``FEED - sleepy becomes active`` and of ``if it feeds``: what follows up to the
-    full stop is its."""
-    if segment.low[0] in WHEN | {"under"}:
+def _head(segment: Segment) -> str:
+    """``feed`` of ``FEED - sleepy becomes active``, ``heat: next stage`` and ``if it feeds``: what
+    follows up to the full stop is its."""
+    if segment.low[0] in verbs.WHEN:
         return _done(segment)
-    action, at, is_first = action_of(segment, "")
-    if is_first and action and segment.low[at].endswith("ing") and not segment.names.actions:
-        return action if segment.scan.low(segment.end) == ":" else ""  # ``tightening the peg: …``
-    after = segment.begin + at + len(action.split())
-    is_head = is_first and bool(segment.names.actions) and segment.scan.low(after) in SIGNS
-    return action if is_head else ""
+    after = segment.begin + segment.at + len(segment.action.split())
+    is_head = segment.scan.low(segment.end) == ":" or segment.scan.low(after) in verbs.SIGNS
+    return segment.action if segment.is_first and is_head else ""
 
 
 def _done(segment: Segment) -> str:
     """``do nothing`` of ``if you only do nothing``: an action that has the segment to itself."""
     at = next((n for n, word in enumerate(segment.low) if n and word not in _DOING), 0)
-    said = segment.low[at:]
-    name, length = found_in(segment.low, at, segment.names.actions) if at else ("", 0)
-    if not at or (length or len(said)) != len(said):
-        return ""
-    is_idle = not segment.names.actions and " ".join(said) in _IDLE
-    action = name or (" ".join(said) if is_idle else "")
+    said = " ".join(segment.low[at:])
+    name, length = found_in(segment.low, at, segment.names.actions)
+    is_idle = not segment.names.actions and said in _IDLE
+    action = name if length == len(segment.low) - at else said if is_idle else ""
     if action:
         segment.scan.take(segment.begin, segment.end)
     return action
@@ -195,111 +148,100 @@ def _kept(segment: Segment, states: Sequence[str], head: str) -> list[Effect]:
     for n in range(segment.begin, segment.end):
         segment.scan.taken[n] |= number(segment.scan.low(n)) is None
     scan, before = segment.scan, segment.begin - 2
-    if scan.low(before + 1) == "and" and before >= 0:  # ``sleepy and collapsed don't change``
-        more = found_in([scan.low(before)], 0, segment.names.states)[0]
-        scan.taken[before] |= bool(more)
-        states = [*states, more] if more else states
-    has_share = any(word[:1] in _DIGITS for word in segment.low)
-    own = [action_of(segment, "does")[0] or head]
-    if has_share and not own[0]:
-        return [_made(segment, "", state, "@stay") for state in states]
-    actions = segment.names.actions if is_final(segment) else [one for one in own if one]
-    return [_made(segment, action, state, "@stay") for action in actions for state in states]
+    if scan.low(before + 1) == "and":  # ``sleepy and collapsed don't change``
+        scan.taken[before] |= found_in([scan.low(before)], 0, segment.names.states)[1]
+    action = segment.action or head
+    actions = [action] if action or _has_share(segment) else []
+    if segment.has(FINAL):
+        actions = list(segment.names.actions)
+    return [_made(segment, one, state, "@stay") for one in actions for state in states]
+
+
+def _has_share(segment: Segment) -> bool:
+    return any(word[:1] in _DIGITS for word in segment.low)
 
 
 def _opposite(segment: Segment, head: str) -> list[Effect]:
     """``lowering does the opposite`` of what was said last, ``loosen: exactly the reverse``."""
-    action = (action_of(segment, "does")[0] or head) if segment.has(OPPOSITE) else ""
-    if not action:
-        return []
+    is_said = segment.has(verbs.OPPOSITE) and not segment.is_whole
+    action = (segment.action or head) if is_said else ""
     known = segment.scan.effects
     last = next((one.action for one in reversed(known) if one.action), "")
-    own = [one for one in known if one.action == last and one.after != "@stay"]
-    reached = [(one.after, one.step) for one in own]
-    if not last or action == last or len(reached) > len(set(reached)):
+    if not action or not last:
         return []
-    if any(one.action == action for one in known) or any(
-        one.after == "@goal" or not (one.before or one.step) for one in own
-    ):
-        return []
+    own = [e for e in known if e.action == last and e.after[:1] != "@" and (e.before or e.step)]
     made = _made(segment, action, "", "")
     return [replace(made, before=e.after, after=e.before, step=-e.step) for e in own]
 
 
 def _pair(segment: Segment, last: Effect) -> Effect | None:
     """The second part of ``turns a into b and b into c``: two states and nothing else."""
-    at = [n for n, _ in segment.known]
     own = {n + k for n, name in segment.known for k in range(len(name.split()))}
-    rest = [w for n, w in enumerate(segment.low) if n not in own]
-    silent = _BETWEEN_STATES | LEADING | _OFTEN
-    rest = [word for word in rest if number(word) is None]
-    if last is _NOBODY or last.is_shown or not silent.issuperset(rest):
+    rest = {w for n, w in enumerate(segment.low) if n not in own and number(w) is None}
+    states = [name for _, name in segment.known]
+    if last.is_shown or rest - _BETWEEN_STATES - verbs.LEADING - _OFTEN:
         return None
-    has_share = any(word[:1] in _DIGITS for word in segment.low)
-    if len(at) == 1 and last.after and last.before and has_share:  # ``or jammed 10%``
-        return _made(segment, last.action, last.before, segment.known[0][1])
-    if len(at) != 2:
+    if len(states) == 1 and last.after and last.before and _has_share(segment):
+        states = [last.before, *states]  # ``or jammed 10%``
+    if last is _NOBODY or len(states) != 2:
         return None
-    (_, before), (_, after) = segment.known
-    return replace(_made(segment, last.action, before, after), is_alone=last.is_alone)
+    return replace(_made(segment, last.action, *states), is_alone=last.is_alone)
 
 
-def _is_verb(segment: Segment, at: int) -> bool:
+def _is_verb(segment: Segment) -> bool:
     """``partying exhausts her``, ``active collapses``, ``a dry one starts rotting``: a verb that is
     made of a state, and nothing else of it."""
-    known = [n for n, _ in segment.known if n > at]
-    last = known[-1] if known else 0
+    last = segment.known[-1][0] if segment.known else -1
     word = segment.low[last]
-    rest = [w for w in segment.low[last + 1 :] if number(w) is None]
-    is_alone = len(known) > 1 or at >= 0 or segment.low[0] == "it"
+    rest = {w for w in segment.low[last + 1 :] if number(w) is None}
+    is_alone = len(segment.known) > 1 or segment.at >= 0 or segment.low[0] == "it"
     is_verb = word.endswith("s") and word not in segment.names.states
-    is_verb |= len(known) > 1 and segment.low[last - 1] in _BEGINS
-    return bool(known) and is_alone and is_verb and (SILENT | _OFTEN).issuperset(rest)
+    is_verb |= not _BEGINS.isdisjoint(segment.low[:last][-1:])
+    return last > segment.at and is_alone and is_verb and not rest - verbs.SILENT - _OFTEN
 
 
-def _leads(segment: Segment, action: str, at: int) -> bool:
+def _leads(segment: Segment) -> bool:
     """``whistling calms panicked to scattered``: any verb, two states and a way between them."""
-    known = [n for n, _ in segment.known if n > at]
-    between = segment.low[known[0] : known[1]] if action and len(known) == 2 else []
-    return not _BETWEEN_STATES.isdisjoint(between[1:]) and known[0] - at <= _FEW_WORDS
+    known = [n for n, _ in segment.known if n > segment.at]
+    between = segment.low[known[0] : known[1]] if len(known) == 2 else []
+    return not _BETWEEN_STATES.isdisjoint(between[1:])
 
 
 def _effect(segment: Segment, verb: str, last: Effect, head: str) -> Effect | None:
-    if segment.has(WISHES) or any(word.endswith("n't") for word in segment.low):
+    if segment.has(verbs.WISHES) or any(word.endswith("n't") for word in segment.low):
         return _useless(segment, last)
-    action, at, is_before = action_of(segment, verb)
-    if not action and last.action and segment.low[0] in CAUSE | FIX:
+    action, is_before = segment.action, segment.is_first
+    if not action and last.action and segment.low[0] in verbs.CAUSE | verbs.FIX:
         action, is_before = last.action, True  # ``makes a b, but makes c d``
-    if not action and head and not segment.has(ALONE):
+    if not action and head and not segment.has(verbs.ALONE):
         action, is_before = head, True
-    before, after = _states_of(segment, verb, at if action else -1)
+    before, after = _states_of(segment, verb)
     step = step_of(segment, after)
-    if after and not step and any(word in STEPS for word in counted(segment)):
+    if after and not step and any(word in verbs.STEPS for word in counted(segment)):
         return None  # ``tires her one step``: along the list, nobody says which way
-    is_own = segment.has(CAUSE, FIX) or bool(step) or _leads(segment, action, at)
-    is_own = is_own or _is_verb(segment, at) or bool(head and segment.has(_SURELY))
-    is_own = is_own or (bool(action and after) and not _ARROWS.isdisjoint(segment.low[at : at + 4]))
-    is_kept = segment.has(_STAY) or _is_held(segment)
+    is_kept = _is_held(segment)
+    is_own = bool(step or _says(segment)) or bool(head and segment.has(_SURELY))
     if not is_own and not (action and is_before and (verb or is_kept)):
         return None
-    is_elsewhere = not before and not segment.has(ALONE) and segment.has(CONDITIONS)
+    is_elsewhere = not before and not segment.has(verbs.ALONE) and segment.has(verbs.CONDITIONS)
     if is_elsewhere and (is_before or not action):
         return None  # on a condition that is not one of its states
     if is_kept:
         return _made(segment, action, before, "@stay") if action else None
     if step:
-        return _stepped(segment, action, before, after, step)
+        return _stepped(segment, action, before, step)
     if after:
-        is_left = bool(action) and _leaves(segment)
+        is_left = action and "leaves" in segment.low  # ``leaves it closed``, as it was before
         return _made(segment, action, *((after, "@stay") if is_left else (before, after)))
-    is_fix = verb in FIX and bool(action)
-    return _made(segment, action, before, "@goal") if is_fix and before else None
+    is_fixed = verb in verbs.FIX and action and before
+    return _made(segment, action, before, "@goal") if is_fixed else None
 
 
-def _leaves(segment: Segment) -> bool:
-    """``leaves it closed with 50%``: it was so before, too."""
-    at = next((n for n, word in enumerate(segment.low) if word == "leaves"), None)
-    return at is not None and segment.low[at + 1 : at + 2] in (["it"], ["him"], ["her"], ["them"])
+def _says(segment: Segment) -> bool:
+    """Whether its words say by themselves that something happens."""
+    arrows = _ARROWS.intersection(segment.low[segment.at : segment.at + 4])
+    is_own = segment.has(verbs.CAUSE, verbs.FIX) or bool(arrows)
+    return is_own or _is_verb(segment) or bool(segment.action and _leads(segment))
 
 
 def _useless(segment: Segment, last: Effect) -> Effect | None:
@@ -309,68 +251,66 @@ def _useless(segment: Segment, last: Effect) -> Effect | None:
     return _made(segment, last.action, before, "@stay") if is_said else None
 
 
-def _states_of(segment: Segment, verb: str, at: int) -> tuple[str, str]:
+def _states_of(segment: Segment, verb: str) -> tuple[str, str]:
     """The state in which something happens, and the one it leads to; empty for none."""
-    known = [(n, name) for n, name in segment.known if n != at]
+    known = [(n, name) for n, name in segment.known if n != segment.at]
     before = next((s for n, s in known if is_condition(segment, n)), "")
     after = [s for n, s in known if not is_condition(segment, n)]
-    if verb in FIX and after and not before:
-        before, after = after[0], after[1:]  # ``clearing fixes a jam``
-    if len(after) > 1 and not before and verb not in SHOWS:
-        before, after = after[0], after[1:]  # ``turns X into Y``, ``makes an X one Y``
+    is_pair = len(after) > 1 and verb not in verbs.SHOWS  # ``turns X into Y``
+    if after and not before and (is_pair or verb in verbs.FIX):  # ``clearing fixes a jam``
+        before, after = after[0], after[1:]
     return before, after[-1] if after else ""
 
 
-def _stepped(segment: Segment, action: str, before: str, after: str, step: int) -> Effect | None:
+def _stepped(segment: Segment, action: str, before: str, step: int) -> Effect | None:
     """A step along the list, or all the way: ``fills it completely``."""
     if segment.has(_WHOLLY):
         end = segment.names.states[-(step > 0)] if abs(step) == 1 else ""
         return _made(segment, action, before, end) if end else None
-    is_alone = segment.has(ALONE)
-    is_about_it = action or after or is_alone or segment.low[0] == "it" or abs(step) == 2
+    is_alone = segment.has(verbs.ALONE)
+    is_about_it = action or is_alone or segment.low[0] == "it" or abs(step) == 2
     return _made(segment, action, before, "", step=step) if is_about_it else None
 
 
 def _made(segment: Segment, action: str, before: str, after: str, *, step: int = 0) -> Effect:
     first, last = segment.scan.tokens[segment.begin], segment.scan.tokens[segment.end - 1]
-    is_alone = not action and segment.has(ALONE)
+    is_alone = not action and segment.has(verbs.ALONE)
     span = TextSpan(first.start, last.end)
     return Effect(action, before, after, span, step=step, is_alone=is_alone)
 
 
 def _is_held(segment: Segment) -> bool:
+    """``does nothing``, ``leaves it alone``."""
     said = segment.low
     is_left = "leaves" in said[-3:-1] and said[-1] in ("it", "them", "alone")
-    held = (tuple(said[n : n + len(one)]) == one for one in _HELD for n in range(len(said)))
-    return is_left or any(held)
+    return is_left or SAME.search(" ".join(said)) is not None
 
 
 def _shown(segment: Segment) -> Effect | None:
     """``sepsis looks pale``: a state, a verb of seeing, what is observed there."""
-    at = next((n for n, word in enumerate(segment.low) if word in SHOWS), 0)
-    if not at or not segment.names.observations:
-        return None
+    at = next((n for n, word in enumerate(segment.low) if word in verbs.SHOWS), 0)
     state = next((s for n, s in segment.known if n < at), "")
     seen = (found_in(segment.low, n, segment.names.observations)[0]
             for n in range(at + 1, len(segment.low)))  # fmt: skip
     label = next((name for name in seen if name), "")
-    return _made(segment, "", state, label).as_shown() if state and label else None
+    return replace(_made(segment, "", state, label), is_shown=True) if state and label else None
 
 
 def _take(segment: Segment, found: Effect) -> None:
     """Mark the words that an effect consists of; numbers stay for the rules of numbers."""
     segment.scan.happening[segment.begin : segment.end] = bytes([1]) * len(segment.low)
     said = [name for _, name in segment.known] if found.step else [found.before, found.after]
-    said += [segment.towards] if found.step else []
-    own = {word for name in (found.action, *said) for word in name.split()}
-    parts = frozenset().union(*(roots(word) for word in own)) if own else frozenset()
+    own = " ".join([found.action, segment.towards, *said]).split()
+    parts = frozenset[str]().union(*map(roots, own))
     silent = _READ
-    at = action_of(segment, "")[1]
-    if found.action and _leads(segment, found.action, at):
-        silent |= set(segment.low[at : next(n for n, _ in segment.known if n > at)]) - CONDITIONS
+    if found.action and _leads(segment):
+        at = segment.at
+        silent |= (
+            set(segment.low[at : next(n for n, _ in segment.known if n > at)]) - verbs.CONDITIONS
+        )
     for n in range(segment.begin, segment.end):
         word = segment.scan.low(n)
-        is_step = number(word) is not None and segment.scan.low(n + 1) in STEPS
+        is_step = number(word) is not None and segment.scan.low(n + 1) in verbs.STEPS
         if is_step or (word in silent and number(word) is None) or roots(word) & parts:
             segment.scan.taken[n] = 1
 

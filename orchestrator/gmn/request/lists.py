@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from orchestrator.gmn.request.phrases import phrase
 from orchestrator.gmn.request.ranges import noun_range_at, range_at
 from orchestrator.gmn.request.scan import ARTICLES, BOUNDARIES, PARTICLES
 from orchestrator.gmn.request.tokens import number, words, words_of
@@ -43,11 +44,15 @@ _PRONOUNS = words("them these those us its")
 _ARE_NO_NAMES = words("it he she they we you i")  # ``a command fails and it stays``
 _TRAILING = words("it them one him her itself")
 _PUTS, _INTO = words("put place drop throw file toss"), words("in into on onto")
-_GOES = words("moves move goes go steps drives walks runs jumps flies travels")
 _REACHES = words("ranges range runs extends numbered reaches")
-_WAYS = words("up down left right forward forwards back backward backwards north south east west")
-_STAYING = words("stay wait")
+_WAY = "(?:up|down|left|right|forwards?|backwards?|back|north|south|east|west)"
+_WAYS_TO_GO = phrase(
+    "(?:(?P<goes>moves?|go|goes|steps|drives|walks|runs|jumps|flies|travels) )?"
+    f"(?P<ways>{_WAY}(?: (?:, (?:or|and)|,|or|and|/) (?:{_WAY}|stay|wait))+)"
+    r"(?P<unit> #1 \S+)?"
+)
 _SCALES = words("levels stages values positions classes rooms zones places")  # ``levels are a, b``
+_JOINTS = {"&": "and"} | {word: word for word in (",", "and", "or", "|", "/", "nor")}
 _WISHING = words("goal avoid start begin want keep reach aim prefer target never")
 _SIDES = words("rows columns")  # ``(4 rows, 6 columns)``
 _NOT_NAMES = words("next nothing reward penalty")  # ``heat: next stage, always``
@@ -78,9 +83,10 @@ def read_lists(scan: Scan) -> None:
     """Record the lists, then the quoted names that stand alone."""
     for at, word in scan.walk():
         if not scan.taken[at]:
-            _ = _after_noun(scan, at, word) or _after_verb(scan, at, word) or _ways(scan, at, word)
+            _ = _after_noun(scan, at, word) or _after_verb(scan, at, word)
+    _read_ways(scan)
     for at, word in scan.walk():
-        if not scan.taken[at] and scan.tokens[at].is_word and word not in BOUNDARIES:
+        if not scan.taken[at] and word not in BOUNDARIES:
             _ = _of_plural(scan, at, word) or _numbered(scan, at) or _bare(scan, at)
     scan.bracketed.clear()
     for at, token in enumerate(scan.tokens):
@@ -98,7 +104,7 @@ def _after_noun(scan: Scan, at: int, word: str) -> bool:
     if scan.low(begin) in _OPENING and begin not in scan.places:
         is_said, begin = True, begin + 1
     is_colon = scan.low(at + 1) in (":", "=") or scan.low(at + 1) in _OPENING
-    is_dash = scan.low(at + 1) in _DASHES and scan.tokens[at].end < scan.tokens[at + 1].start
+    is_dash = scan.low(at + 1) in _DASHES
     is_colon |= is_dash and scan.low(at + 3) == ","
     if kind is None and not (is_colon and _is_plain_head(scan, at, begin)):
         return False
@@ -131,16 +137,19 @@ def _after_verb(scan: Scan, at: int, word: str) -> bool:
     if word == "it" and scan.low(at - 1) in _PUTS and scan.low(at + 1) in _INTO:
         return _put(scan, at)
     at += kind == "states" and word in _MODALS  # ``can be off, low or high``
-    begin = at + 1 + (scan.low(at + 1) in ("to", "either"))
+    begin = at + 1 + (scan.low(at + 1) == "to")
     is_whole = word in _MODALS or (word in _BE and scan.low(begin) not in ARTICLES)
     listed = _listed(scan, begin, is_said=False, keeps_first=is_whole)
     if listed is None or not listed.joint:
         return word in ("named", "called") and _one_named(scan, at)
     if word == "between" and len(listed.names) < 3:
         return False
-    is_of_one = word in _ONE_OF and word != "either"
     has_verbs = all(name.split()[0].endswith("s") for name in listed.names)
-    if not is_of_one and listed.joint == "and" and (word not in _MODALS or len(listed.names) < 3):
+    if (
+        word not in _ONE_OF
+        and listed.joint == "and"
+        and (word not in _MODALS or len(listed.names) < 3)
+    ):
         return False
     if word in _BE and listed.joint == ",":
         return False
@@ -198,9 +207,8 @@ def _of_plural(scan: Scan, at: int, word: str) -> bool:
     is_named = scan.tokens[begin].is_quoted or listed.joint == "range"
     is_named = is_named or all(name[:1].isupper() for name in listed.names)
     is_named |= count == len(listed.names)
-    if count not in (None, len(listed.names)):
-        return False
-    if len(listed.names) < (2 if is_named else 3) or listed.longest > 2:
+    is_other = count not in (None, len(listed.names))
+    if is_other or len(listed.names) < (2 if is_named else 3) or listed.longest > 2:
         return False
     scan.add("options", listed.names, at, listed.after, "names of a plural")
     return True
@@ -210,10 +218,10 @@ def _numbered(scan: Scan, at: int) -> bool:
     """``house 1 to house 8``, but not as a journey from the one to the other."""
     is_journey = scan.low(at - 1) == "from" and scan.low(at - 2) not in _REACHES
     found = None if is_journey else noun_range_at(scan, at)
-    if found and scan.is_free(at, found[1]) and _ends(scan, found[1]):
+    is_said = found is not None and scan.is_free(at, found[1]) and _ends(scan, found[1])
+    if found and is_said:
         scan.add("options", found[0], at, found[1], "names of a plural")
-        return True
-    return False
+    return is_said
 
 
 def _ends(scan: Scan, at: int) -> bool:
@@ -221,26 +229,14 @@ def _ends(scan: Scan, at: int) -> bool:
     return scan.low(at) in _CLOSING | BOUNDARIES
 
 
-def _ways(scan: Scan, at: int, word: str) -> bool:
+def _read_ways(scan: Scan) -> None:
     """``moves up or down``, ``…, up, down or stay, …``: where it goes is what it can do."""
-    is_first = scan.low(at - 1) in _CLOSING - {"and", "or"} and scan.low(at - 2) not in _WAYS
-    is_alone = word in _WAYS and is_first
-    begin = at + (word in _GOES)
-    if not (is_alone or begin > at) or scan.low(begin) not in _WAYS:
-        return False
-    names, after = [scan.low(begin)], begin + 1
-    while (sign := scan.low(after)) in (",", "or", "and", "/"):
-        then = after + 1 + (sign == "," and scan.low(after + 1) in ("or", "and"))
-        if scan.low(then) not in _WAYS | _STAYING:
-            break
-        names.append(scan.low(then))
-        after = then + 1
-    if is_alone and (scan.low(after) not in _CLOSING or scan.low(after - 2) not in ("or", "/")):
-        return False
-    if len(names) > 1:
-        after += 2 * (number(scan.low(after)) == 1)  # ``one floor``
-        scan.add("actions", tuple(names), at, min(after, len(scan.tokens)), "directions")
-    return len(names) > 1
+    for match, first, _, after in scan.phrases(_WAYS_TO_GO):
+        is_apart = scan.low(first - 1) in _CLOSING - {"and", "or"} and scan.low(after) in _CLOSING
+        is_choice = is_apart and scan.low(after - 2) in ("or", "/") and not match["unit"]
+        if is_choice or match["goes"]:
+            names = [w for w in match["ways"].split() if w not in _JOINTS]
+            scan.add("actions", tuple(names), first, after, "directions")
 
 
 def _bare(scan: Scan, at: int) -> bool:
@@ -384,13 +380,7 @@ def _separator(scan: Scan, at: int, *, is_said: bool) -> tuple[int, str]:
     """How many tokens separate two names here, and by what; 0 where the list ends."""
     word, then = scan.low(at), scan.low(at + 1)
     if word == "," and then in ("and", "or", "&"):
-        return 2, "and" if then == "&" else then
-    if word in (",", "and", "or", "|", "/", "nor"):
-        return 1, word
-    if word == "&":
-        return 1, "and"
+        return 2, _JOINTS[then]
     if word == "\n" and is_said and then in _BULLETS:
         return 2, ","
-    if word == ";" and is_said and then and scan.low(at + 2) == ";":
-        return 1, ","
-    return 0, ""
+    return (1, _JOINTS[word]) if word in _JOINTS else (0, "")

@@ -43,30 +43,21 @@ def roots_of(name: str) -> frozenset[str]:
 
 
 @lru_cache(maxsize=64)
-def _by_root(names: tuple[str, ...]) -> dict[str, list[str]]:
-    """Names under the roots of their first words."""
+def by_root(names: tuple[str, ...], *, most: int = 64) -> dict[str, list[str]]:
+    """Names under the roots of each of their first `most` words."""
     found: dict[str, list[str]] = {}
     for name in names:
-        for root in roots(name.split()[0]) if name.split() else ():
+        own = name.split()[:most]
+        for root in roots_of(" ".join(own)).union(*map(roots, own)):
             found.setdefault(root, []).append(name)
-    return found
-
-
-@lru_cache(maxsize=64)
-def named_by_word(names: tuple[str, ...]) -> dict[str, set[str]]:
-    """Names under the roots of each of their words."""
-    found: dict[str, set[str]] = {}
-    for name in names:
-        for root in roots_of(name):
-            found.setdefault(root, set()).add(name)
     return found
 
 
 def found_in(words: Sequence[str], at: int, names: Iterable[str]) -> tuple[str, int]:
     """The name that begins at word `at`, and how many words it has; the longest of several."""
     best, length = "", 0
-    by_root = _by_root(tuple(names))
-    found = [name for root in roots(words[at]) for name in by_root.get(root, ())]
+    known = by_root(tuple(names), most=1)
+    found = [name for root in roots(words[at]) for name in known.get(root, ())]
     for name in found:
         parts = name.split()
         if len(parts) > length and at + len(parts) <= len(words):

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from orchestrator.gmn.request.odds import NONE, ODDS, SHARES, WHAT, decimal, share_of_time, words_at
+from orchestrator.gmn.request.odds import NONE, WHAT, read_decimal, read_odds
+from orchestrator.gmn.request.phrases import NUMBER, one_of, phrase
 from orchestrator.gmn.request.scan import ARTICLES, BOUNDARIES
 from orchestrator.gmn.request.tokens import number, singular, words, words_of
-from orchestrator.types.pattern import pattern
 
 if TYPE_CHECKING:
+    import re
+
+    from orchestrator.gmn.request.commitment import Kind
     from orchestrator.gmn.request.scan import Scan
     from orchestrator.gmn.request.tokens import Lexeme
 
-_BY = frozenset(("x", "\u00d7", "by", "times", "*"))
-_SIZE = pattern(r"(\d{1,4})(?:[x\u00d7]|-by-|-x-)(\d{1,4})", re.IGNORECASE)
 _PAID = words(
     "cost costs costing penalty penalties penalised penalized fined fine fee price loses lose loss"
     " losing lost pay paying charges charge charged punished minus"
@@ -31,90 +31,104 @@ _FILLERS = words(
 _UNITS = words("points point euros euro dollars dollar coins coin credits $ \u20ac \u00a3")
 _MINUS = frozenset(("-", "\u2212", "\u2013", "minus"))
 _NOT_COUNTED = words("steps step times percent points euros dollars ahead out in of to by per")
-_SEEN = words("cell position state place room location count level floor square")
-_FAULTS = words("noise noises error errors mistake mistakes")
-_SENSES = words(
-    "sensor sensors sight vision observation observations sensing information knowledge view"
-    " perception measurement measurements"
-)
-_IT = words("it he she they state . ; , !") | {"", "\n"}
 _WHEN = words("when whenever while if")
+_FILLED = f"(?:(?:{one_of(_FILLERS)}) ){{0,3}}"
+_WHOLE = r"(#[1-9]\d*)"
+_BY = r"(?:x|\u00d7|by|times|\*)"
+_GRID = "(?: (?:grid|board|maze|lattice|field|map))?"
+#: ``4 by 6``, ``4 rows and 6 columns``, ``5x5``, ``four-by-seven``.
+_SIZES = (
+    phrase(rf"{_WHOLE} {_BY} {_WHOLE}(?! {_BY} ){_GRID}"),
+    phrase(rf"{_WHOLE} rows? (?:(?:and|,|by|x|of) ){{0,3}}{_WHOLE} col\S*{_GRID}"),
+    phrase(r"(\d{1,4})[x\u00d7](\d{1,4})"),
+    phrase(r"(\w+)-(?:by|x)-(\w+)"),
+)
+_PLANNING: tuple[tuple[Kind, re.Pattern[str]], ...] = (
+    ("horizon", phrase(rf"(?:horizon|lookahead|look-ahead) {_FILLED}{_WHOLE}(?: steps?| moves)?")),
+    ("horizon", phrase(rf"{_WHOLE} (?:\S+ )?ahead")),
+    ("horizon", phrase(rf"(?:plan|plans|planning) {_FILLED}{_WHOLE} steps?")),
+    ("horizon", phrase(r"(\w+)-steps? (?:lookahead|plan|plans|horizon)")),
+    ("precision", phrase(rf"(?:precision|gamma) {_FILLED}({NUMBER})")),
+    ("discount", phrase(rf"discount {_FILLED}(?:factor {_FILLED})?({NUMBER})")),
+)
+_HYPHENED = phrase(r"(\w+)-([a-z]{3,})ed")  # two-armed
+_FREE = phrase(rf"(?:is|are) (free)|(?:{one_of(_PAID)}) (nothing)")
+_FAULTS = "noises?|errors?|mistakes?"
+_SENSES = one_of(
+    words(
+        "sensor sensors sight vision observation observations sensing information knowledge view"
+        " perception measurement measurements"
+    )
+)
+_SEEN = "cell|position|state|place|room|location|count|level|floor|square"
+#: What says that sensing is perfect; the second where no number says how good it is.
+_PERFECT = phrase(
+    "always (?:right|correct|accurate|reliable)|noise-free|noiseless"
+    f"|exactly (?:{one_of(WHAT)})|(?:{_SENSES}) (?:is|are) (?:perfect|exact)"
+    f"|perfect (?:\\S+ )?(?:{_SENSES})"
+    "|(?:never|nothing) (?:\\S+ ){0,2}(?:wrong|mistaken|misreads?|lies?|errs?)"
+)
+_PERFECT_UNLESS = phrase(
+    f"(?:is|are) exact|exact (?:{_SEEN})|(?:{one_of(NONE)}) (?:{_FAULTS})"
+    '|(?:sees|knows) (?:which|whether)(?= (?:it|he|she|they|state|[.;,!"])(?!\\S)| $)'
+)
+_NOISY = phrase(r"(?<!\ba )noise|noisy|unreliable|imperfect")
 
 
 def read_numbers(scan: Scan) -> None:
     """Record what each number says; a number says one thing."""
-    in_places = {n for one in scan.places.values() for n in range(one.first, one.after)}
+    _read_sizes(scan)
+    read_odds(scan)
+    _read_planning(scan)
     for at, word in scan.walk():
-        if scan.taken[at] or at in in_places:
-            continue
-        if match := _SIZE.fullmatch(word):
-            scan.add("size", (int(match[1]), int(match[2])), at, at + 1, "size")
-        elif (value := number(word)) is not None:
-            _ = any(rule(scan, at, value) for rule in _RULES)
-        elif word in SHARES:
-            _ = share_of_time(scan, at, 1.0)
-        elif "-" in word:
-            _hyphened(scan, at, word)
-    _perfect(scan)
-    _noisy(scan)
-    _free(scan)
+        value = None if scan.taken[at] or at in scan.in_places else number(word)
+        if value is not None:
+            _ = _utility(scan, at, value) or read_decimal(scan, at, value)
+            _ = scan.taken[at] or _count(scan, at, value)
+    for match, _, at, after in scan.phrases(_HYPHENED):
+        if (count := number(match[1])) and count >= 2 and count == int(count):
+            scan.add("count", (int(count), match[2]), at, after, "count")
+    _read_sensing(scan)
+    _read_free(scan)
 
 
-def _free(scan: Scan) -> None:
+def _read_sizes(scan: Scan) -> None:
+    for said in _SIZES:
+        for match, first, _, after in scan.phrases(said):
+            rows, columns = (number(part.lstrip("#")) for part in match.groups())
+            if rows and columns:
+                scan.add("size", (int(rows), int(columns)), first, after, "size")
+
+
+def _read_planning(scan: Scan) -> None:
+    for kind, said in _PLANNING:
+        for match, first, _, after in scan.phrases(said):
+            value = number(match[1].lstrip("#")) or 0.0
+            if value > 0 and (kind != "discount" or value <= 1):
+                scan.add(kind, int(value) if kind == "horizon" else value, first, after, kind)
+
+
+def _read_free(scan: Scan) -> None:
     """``waiting is free``, ``asking costs nothing``."""
-    for at, word in scan.walk():
-        is_free = word == "free" and scan.low(at - 1) in ("is", "are") and word not in scan.known
-        is_free |= word == "nothing" and scan.low(at - 1) in _PAID
-        about = _about(scan, at - 1) if is_free else ""
-        if about and scan.is_free(at - 1, at + 1):
-            scan.add("utility", 0.0, at - 1, at + 1, "free", about=about)
+    for _, first, _, after in scan.phrases(_FREE):
+        about = _about(scan, first)
+        if about and scan.is_free(first, after) and "free" not in scan.known:
+            scan.add("utility", 0.0, first, after, "free", about=about)
 
 
-def _size(scan: Scan, at: int, value: float) -> bool:
-    """``4 by 6``, ``4 rows and 6 columns``."""
-    then, second = at + 1, None
-    if scan.low(then) in _BY:
-        second, after = number(scan.low(then + 1)), then + 2
-    elif scan.low(then) in ("rows", "row"):
-        then += 1
-        while scan.low(then) in ("and", ",", "by", "x", "of") and then < at + 5:
-            then += 1
-        second, after = number(scan.low(then)), then + 2
-        if not scan.low(after - 1).startswith("col"):
-            return False
-    if second is None or scan.low(after) in _BY or min(value, second) < 1:
-        return False
-    if value != int(value) or second != int(second):
-        return False
-    after += scan.low(after) in ("grid", "board", "maze", "lattice", "field", "map")
-    scan.add("size", (int(value), int(second)), at, after, "size")
-    return True
-
-
-def _planning(scan: Scan, at: int, value: float) -> bool:
-    """``horizon of 3``, ``3 steps ahead``, ``precision 4``, ``discount 0.9``."""
-    before = at - 1
-    while scan.low(before) in _FILLERS and before > at - 4:
-        before -= 1
-    said = scan.low(before)
-    if said == "factor" and scan.low(before - 1) == "discount":
-        before, said = before - 1, "discount"
-    is_whole = value == int(value) and value >= 1
-    if said in ("horizon", "lookahead", "look-ahead") and is_whole:
-        after = at + 1 + (scan.low(at + 1) in ("steps", "step", "moves"))
-        scan.add("horizon", int(value), before, after, "horizon")
-    elif said in ("precision", "gamma") and value > 0:
-        scan.add("precision", value, before, at + 1, "precision")
-    elif said == "discount" and 0 < value <= 1:
-        scan.add("discount", value, before, at + 1, "discount")
-    elif is_whole and "ahead" in words_at(scan, at + 1, 2):
-        after = at + 2 + (scan.low(at + 1) != "ahead")
-        scan.add("horizon", int(value), at, after, "ahead")
-    elif is_whole and said in ("plan", "plans", "planning") and "step" in scan.low(at + 1):
-        scan.add("horizon", int(value), before, at + 2, "plans")
-    else:
-        return False
-    return True
+def _read_sensing(scan: Scan) -> None:
+    """Sensing that is said to be perfect, or to be noisy without a number."""
+    is_numbered = any(one.kind == "noise" for one in scan.found)
+    for said in (_PERFECT,) if is_numbered else (_PERFECT, _PERFECT_UNLESS):
+        for _, first, _, after in scan.phrases(said, is_free=False):
+            if not scan.is_negated(first):
+                scan.add("noise", 0.0, first, after, "perfect sensing")
+    if any(one.kind == "noise" for one in scan.found):
+        return
+    for _, first, _, after in scan.phrases(_NOISY):
+        if not scan.is_negated(first):
+            scan.add("noise", "some", first, after, "noisy")
+            return
 
 
 def _utility(scan: Scan, at: int, value: float) -> bool:
@@ -189,68 +203,3 @@ def _count(scan: Scan, at: int, value: float) -> bool:
             scan.add("count", (int(value), one), at, noun + 1, "count")
             return True
     return False
-
-
-def _hyphened(scan: Scan, at: int, word: str) -> None:
-    """``two-armed``, ``three-step``."""
-    head, _, tail = word.partition("-")
-    value = number(head)
-    by, _, second = tail.partition("-")
-    if by in _BY and value and (columns := number(second)):  # ``four-by-seven``
-        scan.add("size", (int(value), int(columns)), at, at + 1, "size")
-        return
-    if value is None or value != int(value) or value < 2:
-        return
-    if tail in ("step", "steps") and scan.low(at + 1) in ("lookahead", "plan", "plans", "horizon"):
-        scan.add("horizon", int(value), at, at + 2, "horizon")
-    elif tail.endswith("ed") and tail.isalpha() and len(tail) > 4:
-        scan.add("count", (int(value), tail.removesuffix("ed")), at, at + 1, "count")
-
-
-def _perfect(scan: Scan) -> None:
-    """Sensing that is said to be perfect: ``without noise``, ``never wrong``."""
-    is_numbered = any(one.kind == "noise" for one in scan.found)
-    for at, word in scan.walk():
-        before, first = scan.low(at - 1), at - 1
-        if word in ("which", "whether") and before in ("sees", "knows") and not is_numbered:
-            is_whole = scan.low(at + 1) in _IT and not scan.is_negated(at - 1)
-            if is_whole:  # ``it sees which``
-                scan.add("noise", 0.0, at - 1, at + 1, "perfect sensing")
-            continue
-        is_perfect = word in ("right", "correct", "accurate", "reliable") and before == "always"
-        is_perfect |= word == "exactly" and scan.low(at + 1) in WHAT
-        is_seen = before in ("is", "are") or scan.low(at + 1) in _SEEN
-        is_perfect |= word == "exact" and is_seen and not is_numbered
-        if word in ("wrong", "mistaken", "misread", "misreads", "lies", "lie", "errs", "err"):
-            first = next((n for n in range(at - 3, at) if scan.low(n) in ("never", "nothing")), at)
-            is_perfect = first < at
-        is_perfect |= word in _FAULTS and before in NONE and not is_numbered
-        if word in ("noise-free", "noiseless"):
-            is_perfect, first = True, at
-        elif word in _SENSES and _is_said_perfect(scan, at):
-            scan.add("noise", 0.0, at, at + 3, "perfect sensing")
-            continue
-        elif word in _SENSES and "perfect" in (before, scan.low(at - 2)):
-            is_perfect, first = True, at - 1 - (before != "perfect")
-        if is_perfect:
-            scan.add("noise", 0.0, first, at + 1, "perfect sensing")
-
-
-def _is_said_perfect(scan: Scan, at: int) -> bool:
-    """``its sensors are perfect``."""
-    return scan.low(at + 1) in ("is", "are") and scan.low(at + 2) in ("perfect", "exact")
-
-
-def _noisy(scan: Scan) -> None:
-    """Sensing that is said to be noisy, without a number."""
-    if any(one.kind == "noise" for one in scan.found):
-        return
-    for at, word in scan.walk():
-        is_said = word in ("noisy", "unreliable", "imperfect", "noise") and not scan.taken[at]
-        if is_said and not scan.is_negated(at) and (word, scan.low(at - 1)) != ("noise", "a"):
-            scan.add("noise", "some", at, at + 1, "noisy")
-            return
-
-
-#: In the order in which they are tried: the first that reads a number is the one it stands for.
-_RULES = (_size, *ODDS, _planning, _utility, decimal, _count)

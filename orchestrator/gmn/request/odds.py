@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.gmn.request.tokens import NUMBER_WORDS, number, words
+from orchestrator.gmn.request.phrases import NUMBER, one_of, phrase
+from orchestrator.gmn.request.tokens import words
 
 if TYPE_CHECKING:
     from orchestrator.gmn.request.commitment import Kind
@@ -23,94 +24,81 @@ _ACTS = words(
     "works work succeeds succeed success fails fail failure slips slip slipping slippery breaks"
     " probability chance chances likely probable late pushes risk pays pay wins win course"
 )
-NONE = ("no", "without", "zero")
+NONE = words("no without zero")
 WHAT = words("which what whether who where")
-_CASES = words("tests cases times tries trials readings days visits attempts")
-SHARES = {"half": 1 / 2, "third": 1 / 3, "thirds": 1 / 3, "quarter": 1 / 4, "quarters": 1 / 4}
+_SHARES = {"half": 1 / 2, "third": 1 / 3, "thirds": 1 / 3, "quarter": 1 / 4, "quarters": 1 / 4}
 _REVEALS = words("reveals reveal shows show tells tell says say gives give identifies identify")
-_OF_CHANCES = words("probability chance likelihood with p =")
-_PRIORS = words("prior priors")
-_BEFORE_PRIORS = _PRIORS | words("probabilities probability shares of is are : = with")
+_SENSORS = words("sensor sensors sonar radar camera gauge detector thermometer monitor eyes ears")
 _SLACK = 1e-6
 _NEAR = 8  # tokens around a probability in which a word says what it is of
+_OF_TIME = "of (?:the |all )?(?:time|times|cases)"
+_A_SHARE = rf"({one_of(frozenset(_SHARES))}) (?:of )?(?:the |all )?(?:time|times|cases)"
 
 
-_SENSORS = words("sensor sensors sonar radar camera gauge detector thermometer monitor eyes ears")
+def _percent(value: float) -> float:
+    return value / 100
 
 
-def _odds(scan: Scan, at: int, value: float) -> bool:
-    """``90%``, ``9 times out of 10``, ``one in ten``, ``odds of 1 to 4``."""
-    if scan.low(at + 1) in ("%", "percent") or words_at(scan, at + 1, 2) == ["per", "cent"]:
-        after = at + 2 + (scan.low(at + 1) == "per")
-        after += 3 * (words_at(scan, after, 3) in (["of", "the", "time"], ["of", "the", "cases"]))
-        after += 2 * (words_at(scan, after, 2) in (["of", "cases"], ["of", "times"]))
-        return value <= 100 and _chance(scan, at, after, value / 100)
-    if "odds" in words_at(scan, at - 2, 2):
-        other = number(scan.low(at + 2))
-        if scan.low(at + 1) in ("to", ":", "-") and other is not None and value + other > 0:
-            return _chance(scan, at, at + 3, value / (value + other))
-    then = at + 1
-    for _ in range(2):  # one time in ten, two addresses out of every hundred
-        if scan.low(then) in ("in", "out", "of"):
-            break
-        then += 1
-    if scan.low(then) not in ("in", "out"):
-        return False
-    then += 1 + (scan.low(then) == "out")
-    then += scan.low(then) in ("every", "each")
-    total = number(scan.low(then))
-    if scan.low(then) == "a" and scan.low(then + 1) in ("hundred", "thousand"):
-        then, total = then + 1, float(NUMBER_WORDS[scan.low(then + 1)])
-    if total is None or not 0 < value <= total or total < 2:
-        return False
-    return _chance(scan, at, then + 1, value / total)
+def _of_all(value: float, whole: float) -> float:
+    return value / whole if whole > 1 else -1.0
 
 
-def _of_many(scan: Scan, at: int, value: float) -> bool:
-    """``right in 4 of 5 tests``, ``3:1 reliable``."""
-    sign, other = scan.low(at + 1), number(scan.low(at + 2))
-    if other and sign == ":" and scan.low(at + 3) in _RIGHT:
-        return _chance(scan, at, at + 3, value / (value + other))
-    is_part = other is not None and value <= other and other >= 2
-    if is_part and other and sign == "of" and scan.low(at + 3) in _CASES:
-        return _chance(scan, at, at + 4, value / other)
-    return False
+def _against(value: float, other: float) -> float:
+    return value / (value + other) if value + other else -1.0
 
 
-def _fraction(scan: Scan, at: int, value: float) -> bool:
-    """``with probability 2/3``."""
-    under = number(scan.low(at + 2)) if scan.low(at + 1) == "/" else None
-    is_one = under is not None and scan.tokens[at].end + 1 == scan.tokens[at + 2].start
-    is_whole = is_one and value.is_integer() and scan.low(at + 3) != "/"
-    if not is_whole or not under or value > under or scan.low(at - 1) not in _OF_CHANCES:
-        return False
-    return _chance(scan, at, at + 3, value / under)
+def _times(value: float, share: float) -> float:
+    return value * share
 
 
-def _prior(scan: Scan, at: int, value: float) -> bool:
-    """``prior 0.2 / 0.5 / 0.3``, ``with prior probabilities 0.7 and 0.3``."""
-    before = words_at(scan, at - 3, 3)
-    if _PRIORS.isdisjoint(before) or before[-1] not in _BEFORE_PRIORS:
-        return False
-    values, after, then = [value], at + 1, at + 1
-    while scan.low(then) in (",", "/", "and", ":"):
-        then += 1 + (scan.low(then + 1) == "and")
-        share = number(scan.low(then))
-        if share is None:
-            break
-        values, after, then = [*values, share], then + 1, then + 1
-    if len(values) < 2 or abs(sum(values) - 1) > _SLACK:
-        return False
-    scan.add("prior", tuple(values), at, after, "prior")
-    return True
+#: How a probability is said, and what its numbers make.
+_ODDS = (
+    (phrase(rf"({NUMBER}) (?:%|percent|per cent)(?: {_OF_TIME})?"), _percent),
+    (phrase(rf"odds (?:\S+ )?({NUMBER}) (?:to|:|-) ({NUMBER})"), _against),
+    (phrase(rf"({NUMBER}) : ({NUMBER})(?= (?:{one_of(_RIGHT)}) )"), _against),
+    # nine in ten, two addresses out of every hundred
+    (
+        phrase(
+            rf"({NUMBER}) (?:(?!in |out |of |#)\S+ ){{0,2}}(?:in|out \S+) (?:every |each )?"
+            rf"(?:a (?=#1000? ))?({NUMBER})(?! %| per)"
+        ),
+        _of_all,
+    ),
+    (
+        phrase(
+            rf"({NUMBER}) of ({NUMBER})"
+            " (?:tests|cases|times|tries|trials|readings|days|visits|attempts)"
+        ),
+        _of_all,
+    ),
+    (
+        phrase(r"(?:probability|chance|likelihood|with|p|=) (#\d+) / (#\d+)(?! /)"),
+        _of_all,
+    ),
+    (phrase(rf"({NUMBER}) {_A_SHARE}"), _times),
+    (phrase(_A_SHARE), float),
+)
+#: ``prior 0.2 / 0.5 / 0.3``, ``with prior probabilities 0.7 and 0.3``.
+_PRIOR = phrase(
+    rf"priors? (?:(?:\S+ )?(?:probability|probabilities|shares|of|is|are|:|=|with) )?"
+    rf"({NUMBER}(?: (?:[,/:]|and)(?: and)? {NUMBER})+)"
+)
 
 
-def words_at(scan: Scan, at: int, count: int) -> list[str]:
-    """So many words from token `at` on."""
-    return [scan.low(n) for n in range(at, at + count)]
+def read_odds(scan: Scan) -> None:
+    """Record the probabilities that are said in one of these ways."""
+    for match, _, at, after in scan.phrases(_PRIOR):
+        shares = tuple(float(part[1:]) for part in match[1].split() if part.startswith("#"))
+        if abs(sum(shares) - 1) <= _SLACK:
+            scan.add("prior", shares, at, after, "prior")
+    for said, share in _ODDS:
+        for match, _, at, after in scan.phrases(said):
+            values = [_SHARES.get(part) or float(part[1:]) for part in match.groups()]
+            if 0 <= share(*values) <= 1:
+                _chance(scan, at, after, share(*values))
 
 
-def _chance(scan: Scan, first: int, after: int, share: float) -> bool:
+def _chance(scan: Scan, first: int, after: int, share: float) -> None:
     """Record a probability as what the nearest word in its clause says that it is of."""
     begin, end = scan.clause(first)
     around = range(max(begin, first - _NEAR), min(end, after + _NEAR))
@@ -132,32 +120,17 @@ def _chance(scan: Scan, first: int, after: int, share: float) -> bool:
         kind, share = "noise", 1 - share
     low, high = min(first, max(near, first - 3)), max(after, min(near + 1, after + 3))
     scan.add(kind, round(share, 9), low, high, "probability")
-    return True
 
 
-def share_of_time(scan: Scan, at: int, value: float) -> bool:
-    """``half of the time``, ``three quarters of the time``; `value` of them."""
-    part = at if scan.low(at) in SHARES else at + 1
-    then = part + 1 + (scan.low(part + 1) == "of")
-    then += scan.low(then) in ("the", "all")
-    if scan.low(part) not in SHARES or scan.low(then) not in ("time", "cases", "times"):
-        return False
-    share = value * SHARES[scan.low(part)]
-    return share <= 1 and _chance(scan, at, then + 1, share)
-
-
-def decimal(scan: Scan, at: int, value: float) -> bool:
+def read_decimal(scan: Scan, at: int, value: float) -> bool:
     """``probability 0.2``, ``0.8 accurate``."""
     if not 0 <= value <= 1 or "." not in scan.low(at):
         return False
     begin, end = scan.clause(at)
     near = range(max(begin, at - 4), min(end, at + 4))
-    is_said = bool(scan.happening[at])
-    is_said |= scan.low(at - 1) in ("with", "p", "w.p.") or words_at(scan, at - 2, 2) == ["p", "="]
-    if not is_said and not any(scan.low(n) in _RIGHT | _WRONG | _ACTS for n in near):
-        return False
-    return _chance(scan, at, at + 1, value)
-
-
-#: In the order in which they are tried.
-ODDS = (_prior, _odds, _of_many, _fraction, share_of_time)
+    is_said = scan.low(at - 1) in ("with", "p", "w.p.")
+    is_said |= (scan.low(at - 2), scan.low(at - 1)) == ("p", "=") or bool(scan.happening[at])
+    if is_said or any(scan.low(n) in _RIGHT | _WRONG | _ACTS for n in near):
+        _chance(scan, at, at + 1, value)
+        return True
+    return False

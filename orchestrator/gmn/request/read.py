@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from orchestrator.gmn.request import verbs
 from orchestrator.gmn.request.chances import with_chances
 from orchestrator.gmn.request.commitment import Commitment, RequestReading, TextSpan
 from orchestrator.gmn.request.effects import read_effects
@@ -15,7 +16,6 @@ from orchestrator.gmn.request.names import names_of, roots, roots_of
 from orchestrator.gmn.request.numbers import read_numbers
 from orchestrator.gmn.request.refusals import read_refusals
 from orchestrator.gmn.request.scan import ARTICLES, BOUNDARIES, NEGATIONS, Scan
-from orchestrator.gmn.request.segment import CONDITIONS, HAPPENS, STEPS
 from orchestrator.gmn.request.tokens import number, words
 from orchestrator.gmn.request.wishes import read_wishes
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 #: Characters of a text that are read; the rest is reported as unread.
 MOST_CHARACTERS = 32_768
 #: Words without a meaning of their own for a model: what remains of the others is reported.
-_LOST = CONDITIONS | words("else same likewise ditto remaining rest others")
+_LOST = verbs.CONDITIONS | words("else same likewise ditto remaining rest others")
+_HAPPENS = verbs.HAPPENS - verbs.STEPS
 _SLACK = 1e-6
 _BRACKET = 2  # the blank and the bracket behind a name
 _STOP = ARTICLES | (BOUNDARIES - NEGATIONS) | words(
@@ -54,7 +55,6 @@ def read_request(text: str) -> RequestReading:
     read_refusals(scan)
     read_wishes(scan)
     read_numbers(scan)
-    _drop_refuted(scan)
     _gather_priors(scan)
     found = sorted(scan.found, key=lambda one: (one.span.start, one.span.end))
     return RequestReading(
@@ -65,18 +65,6 @@ def read_request(text: str) -> RequestReading:
         effects=tuple(with_chances(scan)),
         unclear=tuple(_unclear(scan)),
     )
-
-
-def _drop_refuted(scan: Scan) -> None:
-    """``without noise`` is the number of the noise, not a thing that is not there."""
-    spans = sorted((o.span.start, o.span.end) for o in scan.found if o.kind == "noise")
-    scan.found = [one for one in scan.found if one.kind != "absent" or not _meets(one.span, spans)]
-
-
-def _meets(span: TextSpan, spans: list[tuple[int, int]]) -> bool:
-    """Whether a span overlaps one of these, which are ascending and do not overlap each other."""
-    at = bisect.bisect_left(spans, (span.end,)) - 1
-    return at >= 0 and spans[at][1] > span.start
 
 
 def _gather_priors(scan: Scan) -> None:
@@ -138,21 +126,20 @@ def _unclear(scan: Scan) -> Iterator[TextSpan]:
             own |= done
         left = [n for n in range(begin, end) if _is_left(scan, n)]
         left = [n for n in left if own.isdisjoint(roots(scan.low(n)))]
-        # Not a baker who can bake.
-        listed = [one.span.start for one in said if isinstance(one.value, tuple)]
-        head = min(listed, default=0)  # ``pulls shots that are sour, balanced or bitter``
-        named = [n for n in left if not scan.low(n).endswith(("er", "or"))]
-        named = [n for n in named if scan.tokens[n].start > head or n == begin]
-        has_rest = any(not known.isdisjoint(roots(scan.low(n))) for n in named)
-        has_rest |= any(number(scan.low(n)) is not None for n in left)
-        has_rest |= any(
-            scan.low(n) in HAPPENS - STEPS and scan.tokens[n].start > head for n in left
-        )
-        steps = [n for n in left if scan.low(n).endswith("er") and number_of in with_effect]
-        has_rest |= any(not known.isdisjoint(roots(scan.low(n))) for n in steps)  # ``tenser``
+        # ``pulls shots that are sour, balanced or bitter``: what stands before a list is its head.
+        head = min((one.span.start for one in said if isinstance(one.value, tuple)), default=0)
+        inner = [n for n in left if scan.tokens[n].start > head]
+        heads = [n for n in left if n == begin]
+        has_rest = any(number(scan.low(n)) is not None for n in left)
+        has_rest |= any(scan.low(n) in _HAPPENS for n in inner)
+        has_effect = number_of in with_effect
+        for n in {*inner, *heads}:
+            # Not a baker who can bake, but what makes it tenser.
+            is_person = scan.low(n).endswith(("er", "or")) and not has_effect
+            has_rest |= not is_person and not known.isdisjoint(roots(scan.low(n)))
         lost = [n for n in range(begin, end) if not scan.taken[n] and scan.low(n) in _LOST]
         lost = [n for n in lost if (scan.low(n), scan.low(n + 1)) != ("only", "with")]
-        if has_rest or (number_of in with_effect and lost):
+        if has_rest or (has_effect and lost):
             yield TextSpan(scan.tokens[begin].start, scan.tokens[end - 1].end)
         begin = end + 1
 

@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.request.commitment import Commitment, TextSpan
+from orchestrator.gmn.request.phrases import TokenLine
 from orchestrator.gmn.request.places import Location, places
 from orchestrator.gmn.request.tokens import Lexeme, tokens, words, words_of
 from orchestrator.types.cached import cached_property
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterator
 
     from orchestrator.gmn.request.commitment import Effect, Kind, Value
+    from orchestrator.gmn.request.phrases import Phrase
 
 ARTICLES = words("a an the his her its their your my our some any this that these")
 #: Words at which a name of several words ends.
@@ -78,12 +81,17 @@ class Scan:
     @cached_property
     def places(self) -> dict[int, Location]:
         """The cells and corners, under the number of their first token."""
-        return {one.first: one for one in places(self.tokens)}
+        return {one.first: one for one in places(self._line)}
 
     @cached_property
     def places_by_end(self) -> dict[int, Location]:
         """The same under the number of the token after them."""
         return {one.after: one for one in self.places.values()}
+
+    @cached_property
+    def in_places(self) -> frozenset[int]:
+        """The tokens of which the cells and corners consist."""
+        return frozenset(n for o in self.places.values() for n in range(o.first, o.after))
 
     @cached_property
     def clause_ends(self) -> list[int]:
@@ -162,6 +170,16 @@ class Scan:
                     break
             end += 1
         return end
+
+    @cached_property
+    def _line(self) -> TokenLine:
+        return TokenLine(self._lows)
+
+    def phrases(self, wanted: re.Pattern[str], *, is_free: bool = True) -> Iterator[Phrase]:
+        """Where a phrase is said, of which no rule has read token `at` if it must be free."""
+        for one in self._line.phrases(wanted):
+            if not is_free or not (self.taken[one.at] or one.at in self.in_places):
+                yield one
 
     def walk(self) -> Iterator[tuple[int, str]]:
         """Number and lower case of every token that is a word or a sign."""

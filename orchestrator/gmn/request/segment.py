@@ -8,10 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from orchestrator.gmn.request.directions import DOWN, MOTION, UP
-from orchestrator.gmn.request.names import found_in, named_by_word, roots
+from orchestrator.gmn.request import verbs
+from orchestrator.gmn.request.names import by_root, found_in, roots
 from orchestrator.gmn.request.scan import ARTICLES, PARTICLES
-from orchestrator.gmn.request.tokens import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,44 +18,9 @@ if TYPE_CHECKING:
     from orchestrator.gmn.request.names import NamedValues
     from orchestrator.gmn.request.scan import Scan
 
-#: Verbs of what makes something happen.
-CAUSE = words(
-    "makes make turns turn brings bring takes take leads lead gets get puts put moves move sends"
-    " send sets set changes change becomes become lets let leaves leave causes renders switches"
-    " returns drives pushes pulls throws goes comes transforms converts shifts results flips ends"
-)
-FIX = words("fixes fix cures cure helps help heals heal clears solves restores relieves soothes")
-BETTER = words("better improves improve recovers")
-WORSE = words("worse worsens worsen deteriorates degrades decays")
-SHOWS = words("looks look shows show sounds sound reads read appears smells feels seems")
-WHEN = words("when if from while whenever where of once")
-ALONE = words("alone itself otherwise untreated unattended naturally")
-STEPS = words("step steps notch notches level levels floor floors")
-#: What makes it happen sometimes only.
-CONDITIONS = words(
-    "when if while whenever where once unless except until during only sometimes often usually"
-    " mostly rarely seldom occasionally"
-)
-WISHES = words(
-    "never not cannot must should want wants wanting wish likes prefers preferring hoping avoid"
-    " avoids goal keep sad unhappy angry furious upset nervous happy glad delighted"
-)
-OPPOSITE = words("opposite reverse around")
-#: What may stand before the action of a segment, and what says nothing in it.
-LEADING = ARTICLES | words("- * \u2022 then and from")
-SILENT = ARTICLES | words(
-    "it him her them to into in on at one by step steps with probability one's be being is are back"
-    " me us always every time and then thing further along towards toward for"
-)
-#: Verbs that say that something happens.
-HAPPENS = (CAUSE | FIX | UP | DOWN | ALONE | STEPS) - MOTION
-#: Signs between an action and what it does, as in ``feed - it grows``.
-DASHES = frozenset(("-", "\u2013", "\u2014"))
-SIGNS = DASHES | {":", "=", "\u2192"}
-_AFTER_GERUNDS = (CAUSE | FIX | UP | DOWN | SHOWS | {"does", "has", "keeps", "is", "changes"}) - {
-    "up"
-}
-_UNNAMED = SILENT | HAPPENS
+_VERBS = verbs.CAUSE | verbs.FIX | verbs.UP | verbs.DOWN | verbs.SHOWS
+_AFTER_GERUNDS = (_VERBS | {"does", "has", "keeps", "is"}) - {"up"}
+_UNNAMED = verbs.SILENT | verbs.HAPPENS
 _APART = frozenset(",;:.!?\n")
 _LONGEST = 24
 
@@ -68,6 +32,7 @@ class Segment:
     Attributes:
         known: the states that are named, each with the place of its first word.
         towards: the state of which a comparison is said: ``calmer``.
+        action: the action that it is about, at word `at`, and whether it begins with it.
     """
 
     scan: Scan
@@ -83,12 +48,18 @@ class Segment:
         while at < len(self.low):
             name, length = found_in(self.low, at, self.names.states)
             is_own = self.low[at] == name.casefold()
-            is_verb = length == 1 and self.low[at] in UP | DOWN and not is_own
+            is_verb = length == 1 and self.low[at] in verbs.UP | verbs.DOWN and not is_own
             if length == 1 and self.low[at].endswith("er") and not is_own:
                 self.towards, is_verb = name, True
             if name and not is_verb:  # ``it slows`` is not the state called slow
                 self.known.append((at, name))
             at += length or 1
+        self.action, self.at, self.is_first = _action_of(self)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is an action and nothing more."""
+        return self.is_first and self.at + len(self.action.split()) == len(self.low)
 
     def has(self, *some: frozenset[str]) -> bool:
         """Whether it has a word of one of these sets."""
@@ -115,12 +86,9 @@ def _is_apart(scan: Scan, at: int) -> bool:
     return scan.low(at) == "/" and at > 0 and scan.tokens[at - 1].end < scan.tokens[at].start
 
 
-def action_of(segment: Segment, verb: str) -> tuple[str, int, bool]:
+def _action_of(segment: Segment) -> tuple[str, int, bool]:
     """The action that a segment is about, its place, and whether it stands at the beginning."""
-    for at in range(len(segment.low)):
-        word = segment.low[at]
-        if word in LEADING:
-            continue
+    for at, word in enumerate(segment.low):
         name, _ = found_in(segment.low, at, segment.names.actions)
         if word in segment.names.states and word not in name.casefold().split():
             name = ""  # ``reviewed -> draft`` is not what ``review`` does
@@ -128,35 +96,30 @@ def action_of(segment: Segment, verb: str) -> tuple[str, int, bool]:
             heads = [n for n in segment.names.actions if roots(n.split()[0]) & roots(word)]
             name = heads[0] if len(heads) == 1 else ""
         name = name or _by_object(segment, word)
-        is_first = all(w in LEADING for w in segment.low[:at])
+        is_first = all(w in verbs.LEADING for w in segment.low[:at])
         is_after = at > 0 and segment.low[at - 1] in ("when", "if", "by", "whenever")
+        if is_first and not segment.names.actions:
+            name = _unnamed(segment, at)
         if name and (is_first or is_after):
             return name, at, is_first
-        is_idle = segment.low[at + 1 : at + 3] == ["does", "nothing"]  # ``off does nothing``
-        if not segment.names.actions and is_idle and is_first:
-            return word, at, True
-        is_state = word in segment.names.states
-        if (
-            not segment.names.actions
-            and word.endswith("ing")
-            and is_first
-            and len(word) > 4
-            and not is_state
-        ):
-            return _gerund(segment, at), at, True
-        if not is_after and any(n == at for n, _ in segment.known):
-            break
-        if not is_first and not segment.has(WHEN):
-            break
     return "", -1, False
+
+
+def _unnamed(segment: Segment, at: int) -> str:
+    """What nobody listed: ``off`` of ``off does nothing``, and what only its gerund names."""
+    word = segment.low[at]
+    if segment.low[at + 1 : at + 3] == ["does", "nothing"]:
+        return word
+    is_gerund = word.endswith("ing") and len(word) > 4 and word not in segment.names.states
+    return _gerund(segment, at) if is_gerund else ""
 
 
 def _by_object(segment: Segment, word: str) -> str:
     """The one action that has a word: ``a pill`` where it can take a pill."""
     names = segment.names
-    by_word = named_by_word(names.actions)
-    found = set().union(*(by_word.get(root, ()) for root in roots(word)))
-    is_state = not roots(word).isdisjoint(named_by_word(names.states))
+    by_word = by_root(names.actions)
+    found = set[str]().union(*(by_word.get(root, ()) for root in roots(word)))
+    is_state = not roots(word).isdisjoint(by_root(names.states))
     return found.pop() if len(found) == 1 and not is_state and word not in _UNNAMED else ""
 
 
@@ -176,7 +139,5 @@ def _gerund(segment: Segment, at: int) -> str:
 def is_condition(segment: Segment, at: int) -> bool:
     """Whether the state at word `at` is the one in which something happens."""
     said = [w for w in segment.low[max(0, at - 4) : at] if w not in ARTICLES]
-    if "into" in said[-1:] or "to" in said[-1:]:
-        return False
     is_be = bool(said) and said[-1] in ("is", "are", "it", "a")
-    return bool(said) and (said[-1] in WHEN or (is_be and any(w in WHEN for w in said)))
+    return bool(said) and (said[-1] in verbs.WHEN or (is_be and any(w in verbs.WHEN for w in said)))

@@ -5,22 +5,11 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from orchestrator.gmn.request import verbs
 from orchestrator.gmn.request.commitment import Commitment, TextSpan
-from orchestrator.gmn.request.directions import DOWN, UP
 from orchestrator.gmn.request.names import found_in
 from orchestrator.gmn.request.scan import ARTICLES, BOUNDARIES, NEGATIONS
-from orchestrator.gmn.request.segment import (
-    BETTER,
-    CAUSE,
-    DASHES,
-    HAPPENS,
-    LEADING,
-    OPPOSITE,
-    SIGNS,
-    STEPS,
-    WORSE,
-    segments,
-)
+from orchestrator.gmn.request.segment import segments
 from orchestrator.gmn.request.tokens import words
 
 if TYPE_CHECKING:
@@ -29,10 +18,11 @@ if TYPE_CHECKING:
 RULE = "subjects"
 _LEAVES = words("it them things everything all")
 _STEPS = words("step notch level floor")
-_WAYS = CAUSE | HAPPENS | DASHES | words("to > \u2192 next nothing")
+_WAYS = verbs.CAUSE | verbs.HAPPENS | verbs.DASHES | words("to > \u2192 next nothing sure")
 _ONE_STEP = words("one 1 a up down")
 _ADVERBS = words("always simply then just")
-_REST = words("next nothing as same no")
+_BEGINS = words("next nothing as same no")
+_OF_ANY = verbs.OPPOSITE | verbs.BETTER | verbs.WORSE  # what says what happens without a state
 _FARTHEST = 64  # tokens that show what stands before them
 _MOST_WORDS = 3
 #: What makes things happen and is not done by an agent.
@@ -90,10 +80,9 @@ def _subject(scan: Scan, begin: int, end: int) -> tuple[str, bool]:
         is_idle |= then == "leaves" and third in _LEAVES
         is_idle |= then == "keeps" and third in ARTICLES | _LEAVES
         is_step = then in ("one", "a") and third in _STEPS
-        if is_idle or is_step or (then in HAPPENS | CAUSE and then.endswith("s")):
+        if is_idle or is_step or (then in verbs.HAPPENS | verbs.CAUSE and then.endswith("s")):
             said = [scan.low(n) for n in range(begin, at) if scan.low(n) not in _ADVERBS]
-            is_one = NEGATIONS.isdisjoint(said) and {"it", "they"}.isdisjoint(said[1:])
-            return (" ".join(said) if is_one else ""), is_idle
+            return (" ".join(said) if NEGATIONS.isdisjoint(said) else ""), is_idle
     return "", False
 
 
@@ -101,11 +90,11 @@ def _head(scan: Scan, begin: int, states: tuple[str, ...]) -> str:
     """``tighten`` of ``Tighten: flat to sharp``, ``FEED - it becomes active`` and ``rest -> ill``;
     else empty."""
     first = begin
-    while scan.low(first) in LEADING:
+    while scan.low(first) in verbs.LEADING:
         first += 1
     after = min(scan.clause(first)[1], first + _FARTHEST)
     most = min(first + _MOST_WORDS, after - 1)
-    sign = next((n for n in range(first + 1, most + 1) if scan.low(n) in SIGNS), 0)
+    sign = next((n for n in range(first + 1, most + 1) if scan.low(n) in verbs.SIGNS), 0)
     if not sign:
         return ""
     is_arrow = scan.low(sign) == "\u2192" or scan.low(sign + 1) == ">"
@@ -119,18 +108,9 @@ def _head(scan: Scan, begin: int, states: tuple[str, ...]) -> str:
     if not is_verb or not own.isdisjoint((said[-1], " ".join(said))):
         return ""
     names = [n for n in range(len(rest)) if found_in(rest, n, states)[0]]
-    is_way = bool(names) and any(word in _WAYS for word in rest[names[0] :])
-    is_way |= bool(names) and not CAUSE.isdisjoint(rest)
-    is_way |= bool(names) and "sure" in rest
-    is_way |= len(names) > 1 or (bool(names) and is_arrow)
-    is_way |= not OPPOSITE.isdisjoint(rest) or rest[:1] in (
-        ["next"],
-        ["nothing"],
-        ["as"],
-        ["same"],
-        ["no"],
-    )
-    is_step = not (STEPS | {"one"}).isdisjoint(rest) or _ONE_STEP.issuperset(rest)
-    is_way |= is_step and not (UP | DOWN).isdisjoint(rest)
-    is_way |= any(rest[n].endswith("er") for n in names) or not (BETTER | WORSE).isdisjoint(rest)
+    is_way = len(names) > 1 or (bool(names) and (is_arrow or not _WAYS.isdisjoint(rest)))
+    is_way |= any(rest[n].endswith("er") for n in names)
+    is_way |= not _OF_ANY.isdisjoint(rest) or not _BEGINS.isdisjoint(rest[:1])
+    is_step = not (verbs.STEPS | {"one"}).isdisjoint(rest) or _ONE_STEP.issuperset(rest)
+    is_way |= is_step and not (verbs.UP | verbs.DOWN).isdisjoint(rest)
     return " ".join(said) if is_way else ""

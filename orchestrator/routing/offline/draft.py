@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from orchestrator.gmn.model import Conditional, Table
+from orchestrator.gmn.model import Condition, Conditional, Outcome, Table
 from orchestrator.gmn.request.labels import is_near, stems
 from orchestrator.gmn.request.names import NamedValues, names_of, roots_of
+from orchestrator.gmn.request.tokens import words
 from orchestrator.types.cached import cached_property
 
 if TYPE_CHECKING:
@@ -18,28 +19,17 @@ if TYPE_CHECKING:
 
 GOAL, AVERSION = 3.0, -6.0  # utilities in nats, where the sentence names no number
 UNSAID = "not_said"  # the label of what the sentence does not name
-_RINGS = frozenset(
-    (
-        "circle",
-        "ring",
-        "circular",
-        "cyclic",
-        "cycle",
-        "carousel",
-        "clockwise",
-        "anticlockwise",
-        "counterclockwise",
-        "counter-clockwise",
-        "anti-clockwise",
-    )
+_RINGS = words(
+    "circle ring circular cyclic cycle carousel clockwise anticlockwise counterclockwise"
+    " counter-clockwise anti-clockwise"
 )
 MOST_PLANS, MOST_STEPS = 4096, 8
 _WORDS = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*")
 
 
-def slug(words: str) -> str:
+def slug(said: str) -> str:
     """A label made of words."""
-    return re.sub(r"[^A-Za-z0-9_]+", "_", words.strip()).strip("_")[:48]
+    return re.sub(r"[^A-Za-z0-9_]+", "_", said.strip()).strip("_")[:48]
 
 
 def labelled(names: Sequence[str]) -> tuple[str, ...]:
@@ -61,6 +51,19 @@ def near(said: str, labels: Sequence[str]) -> str:
     found = exact or [label for label in labels if is_near(said, label)]
     found = found or [label for label in labels if roots_of(label) & roots_of(said)]
     return found[0] if len(found) == 1 or exact else ""
+
+
+def when(*said: tuple[str, str | Sequence[str]]) -> tuple[Condition, ...]:
+    """The conditions that variables have a value, or one of several."""
+    return tuple(
+        Condition(var=name, values=(value,) if isinstance(value, str) else tuple(value))
+        for name, value in said
+    )
+
+
+def then(*row: tuple[str, float]) -> tuple[Outcome, ...]:
+    """The outcomes that have a probability above 0."""
+    return tuple(Outcome(value=name, p=round(p, 12)) for name, p in row if p > 0)
 
 
 def prior_of(draft: Draft, states: Sequence[str]) -> Conditional | None:

@@ -47,8 +47,9 @@ def evident(
 
     A type that was asked for is such a word where the sentence itself says nothing.
     """
-    said = set(_WORD.findall(reading.text.casefold()))
-    found = [(e, sign) for e in examples for sign in said & words(_SIGNS.get(e.name, ("", ""))[0])]
+    said = dict.fromkeys(_WORD.findall(reading.text.casefold()))
+    signs = {e.name: words(_SIGNS.get(e.name, ("", ""))[0]) for e in examples}
+    found = [(e, sign) for e in examples for sign in said if sign in signs[e.name]]
     kinds = list(dict.fromkeys(example.name for example, _ in found))
     if len(kinds) > 1:
         found = [(e, sign) for e, sign in found if e.agent_type == agent_type != "general"]

@@ -5,21 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchestrator.gmn.model import (
-    Condition,
-    Conditional,
-    GMNSpec,
-    Outcome,
-    Policy,
-    Rule,
-    Table,
-    Variable,
-)
-from orchestrator.gmn.request.directions import MOTION, level_step, orientation, ring_step
+from orchestrator.gmn.model import Conditional, GMNSpec, Policy, Rule, Table, Variable
+from orchestrator.gmn.request import verbs
+from orchestrator.gmn.request.directions import level_step, orientation, ring_step
 from orchestrator.gmn.request.names import roots, roots_of
 from orchestrator.gmn.request.subjects import RULE as SUBJECTS
 from orchestrator.gmn.request.tokens import words
-from orchestrator.routing.offline.draft import UNSAID, labelled, near, prior_of
+from orchestrator.routing.offline.draft import UNSAID, labelled, near, prior_of, then, when
 from orchestrator.routing.offline.sensing import looking, seen
 from orchestrator.routing.offline.told import is_rest, told_apart
 from orchestrator.routing.offline.wanted import preferences
@@ -133,7 +125,7 @@ def _parts(draft: Draft, effects: Sequence[Effect]) -> Parts:
     if named and not draft.names.actions and not has_idle and any(e.is_alone for e in effects):
         named = (*named, "wait")
         draft.assume("`wait` leaves things alone")
-    may_go = draft.words & MOTION or not draft.names.states
+    may_go = draft.words & verbs.MOTION or not draft.names.states
     lists = (
         *draft.names.others,
         *(str(o.value) for o in draft.of("named") if o.value not in names),
@@ -184,17 +176,14 @@ def _row(
         if label != f"go_{to}" and label != UNSAID:
             draft.assume(f"`{label}` leads to {to}")
         return dict.fromkeys(parts.states, ((to, works),))
-    if way := ring_step(name):
-        draft.assume(f"`{label}` goes round {', '.join(parts.states)}")
-        size = len(parts.states)
-        return {s: ((parts.states[(n + way) % size], works),) for n, s in enumerate(parts.states)}
+    step = way = ring_step(name)
     is_line = draft.words & _LINES or all(s[-1:].isdigit() for s in parts.names)
-    if is_line and (sides := words(name.casefold()) & {"left", "right"}):
-        draft.assume(f"`{label}` goes one step along {', '.join(parts.states)}")
-        side = ("right" in sides) - ("left" in sides)
-        return {s: ((draft.stepped(parts.states, s, side), works),) for s in parts.states}
-    if step := level_step(name) * (orientation(parts.names) or 1):
-        draft.assume(f"`{label}` goes one step along {', '.join(parts.states)}")
+    if not step and is_line:
+        sides = words(name.casefold())
+        step = ("right" in sides) - ("left" in sides)
+    if step := step or level_step(name) * (orientation(parts.names) or 1):
+        along = "round" if way else "one step along"
+        draft.assume(f"`{label}` goes {along} {', '.join(parts.states)}")
         return {s: ((draft.stepped(parts.states, s, step), works),) for s in parts.states}
     return None
 
@@ -227,10 +216,14 @@ def _works(draft: Draft, name: str) -> float:
 def _apart(draft: Draft) -> Iterator[tuple[Commitment, frozenset[str], bool]]:
     """The probabilities that are not part of what is said to happen, the words around them, and
     whether they are of all actions: no action and nothing that is not known is named there."""
-    others = [roots_of(name) for name in (*draft.names.actions, *draft.reading.not_understood)]
+    strange = draft.reading.not_understood
+    others = [roots_of(name) for name in (*draft.names.actions, *strange)]
     for one in draft.of("chance"):
         if not any(one.span.overlaps(effect.span) for effect in draft.reading.effects):
             said = roots_of(draft.part(one.span))
+            after = draft.reading.text[one.span.end :].removeprefix(" of").split(maxsplit=1)
+            if after and after[0] in strange and not roots(after[0]) & _WORKING:
+                said = frozenset()  # ``9 in 10 bakers knead``: of bakers
             is_of_all = not said.isdisjoint(_WORKING) and not any(own & said for own in others)
             yield one, said, is_of_all
 
@@ -333,10 +326,8 @@ def _mixed(state: str, leads: Ways, drift: Ways) -> Ways:
 
 
 def _rule(action: str, states: tuple[str, ...], row: Ways) -> Rule:
-    when = [Condition(var="act", values=(action,))]
-    if states:
-        when.append(Condition(var="state", values=states))
-    return Rule(when=tuple(when), then=tuple(Outcome(value=to, p=p) for to, p in row))
+    said = when(("act", action), ("state", states)) if states else when(("act", action))
+    return Rule(when=said, then=then(*row))
 
 
 def _prior(draft: Draft, parts: Parts) -> Conditional:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.gmn.model import Condition, Conditional, GMNSpec, Outcome, Rule, Table, Variable
+from orchestrator.gmn.model import Conditional, GMNSpec, Rule, Table, Variable
 from orchestrator.gmn.request.directions import orientation
 from orchestrator.gmn.request.names import roots, roots_of
 from orchestrator.gmn.request.scan import ARTICLES
 from orchestrator.gmn.request.tokens import words
-from orchestrator.routing.offline.draft import UNSAID, labelled, near
+from orchestrator.routing.offline.draft import UNSAID, labelled, near, then, when
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,9 +101,8 @@ def _table(
             continue
         label, chance = near(effect.after, labels), 1.0 if effect.chance is None else effect.chance
         rest = (1.0 - chance) / max(len(labels) - 1, 1)
-        then = [(name, chance if name == label else rest) for name in labels]
-        outcomes = tuple(Outcome(value=name, p=round(p, 12)) for name, p in then if p > 0)
-        rules.append(Rule(when=(Condition(var="state", values=(state,)),), then=outcomes))
+        row = [(name, chance if name == label else rest) for name in labels]
+        rules.append(Rule(when=when(("state", state)), then=then(*row)))
     if len(rules) < len(states):
         return Table(kind="uniform")
     return Table(kind="rules", rules=tuple(rules))
@@ -121,15 +120,13 @@ def with_look(draft: Draft, spec: GMNSpec, look: Sequence[str]) -> GMNSpec:
     nothing = "nothing" if "nothing" not in states else "no_reading"
     noise = draft.noise(0.0, "what is shown") if len(states) > 1 else 0.0
     rest = noise / max(len(states) - 1, 1)
-    rules = [Rule(when=(Condition(var="looked", values=("no",)),), then=(Outcome(value=nothing,
-             p=1.0),))]  # fmt: skip
+    rules = [Rule(when=when(("looked", "no")), then=then((nothing, 1.0)))]
     for state in states:
         row = [(name, 1.0 - noise if name == state else rest) for name in states]
-        then = tuple(Outcome(value=name, p=round(p, 12)) for name, p in row if p > 0)
-        rules.append(Rule(when=(Condition(var=spec.states[0].name, values=(state,)),), then=then))
+        rules.append(Rule(when=when((spec.states[0].name, state)), then=then(*row)))
     moved = (
-        Rule(when=(Condition(var="act", values=tuple(look)),), then=(Outcome(value="yes", p=1.0),)),
-        Rule(then=(Outcome(value="no", p=1.0),)),
+        Rule(when=when(("act", look)), then=then(("yes", 1.0))),
+        Rule(then=then(("no", 1.0))),
     )
     given = (spec.states[0].name, "looked")
     reading = Variable(name="reading", labels=(nothing, *states))

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.gmn.model import (
-    Condition,
     Conditional,
     GMNSpec,
     Goal,
-    Outcome,
     Payoff,
     Policy,
     Preference,
@@ -19,7 +17,7 @@ from orchestrator.gmn.model import (
 )
 from orchestrator.gmn.request.names import roots, roots_of
 from orchestrator.gmn.request.tokens import words
-from orchestrator.routing.offline.draft import labelled, prior_of
+from orchestrator.routing.offline.draft import labelled, prior_of, then, when
 from orchestrator.routing.offline.sensing import is_sense, with_look
 
 if TYPE_CHECKING:
@@ -74,10 +72,9 @@ def build_verdict(draft: Draft) -> GMNSpec:
     if draft.first("noise") is None:
         draft.ask(f"what shows which of {', '.join(truth)} it is, and how often is it right?")
     rules = [
-        Rule(when=(Condition(var="act", values=(a,)),), then=(Outcome(value=b, p=1.0),))
-        for a, b in zip(says, said, strict=True)
+        Rule(when=when(("act", a)), then=then((b, 1.0))) for a, b in zip(says, said, strict=True)
     ]
-    rules.append(Rule(then=(Outcome(value="@stay", p=1.0),)))
+    rules.append(Rule(then=then(("@stay", 1.0))))
     spec = GMNSpec(
         name="agent",
         states=(
@@ -106,14 +103,11 @@ def build_verdict(draft: Draft) -> GMNSpec:
 
 
 def _outcome(truth: Sequence[str], said: Sequence[str]) -> Conditional:
-    def shows(label: str) -> tuple[Outcome, ...]:
-        return (Outcome(value=label, p=1.0),)
-
-    rules = [Rule(when=(Condition(var="verdict", values=("open",)),), then=shows("none"))]
+    rules = [Rule(when=when(("verdict", "open")), then=then(("none", 1.0)))]
     for name, verdict in zip(truth, said, strict=True):
-        when = (Condition(var="state", values=(name,)), Condition(var="verdict", values=(verdict,)))
-        rules.append(Rule(when=when, then=shows("right")))
-    rules.append(Rule(then=shows("wrong")))
+        is_so = when(("state", name), ("verdict", verdict))
+        rules.append(Rule(when=is_so, then=then(("right", 1.0))))
+    rules.append(Rule(then=then(("wrong", 1.0))))
     table = Table(kind="rules", rules=tuple(rules))
     return Conditional(of="outcome", given=("state", "verdict"), table=table)
 
@@ -150,10 +144,7 @@ def _wanted(
         worth["right"] = RIGHT
     found = [Preference(on="outcome", goals=tuple(Goal(value=v, utility=u) for v, u in
                         sorted(worth.items())))]  # fmt: skip
-    rules += [
-        Payoff(when=(Condition(var="act", values=(action,)),), utility=cost)
-        for action, cost in costs.items()
-    ]
+    rules += [Payoff(when=when(("act", a)), utility=cost) for a, cost in costs.items()]
     if rules:
         found.append(Preference(on="act", given=("state",), rules=tuple(rules)))
     return tuple(found)
@@ -162,8 +153,7 @@ def _wanted(
 def _when(truth: Sequence[str], says: Sequence[str], at: int, value: float) -> list[Payoff]:
     """What it is worth to say anything else where one of the names is so."""
     others = tuple(say for k, say in enumerate(says) if k != at)
-    state = Condition(var="state", values=(truth[at],))
-    return [Payoff(when=(state, Condition(var="act", values=others)), utility=value)]
+    return [Payoff(when=when(("state", truth[at]), ("act", others)), utility=value)]
 
 
 def _alarm(draft: Draft, truth: Sequence[str], says: Sequence[str], value: float) -> list[Payoff]:

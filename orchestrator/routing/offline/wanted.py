@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.gmn.model import Condition, Goal, Payoff, Preference
+from orchestrator.gmn.model import Goal, Payoff, Preference
 from orchestrator.gmn.request.names import roots_of
-from orchestrator.routing.offline.draft import AVERSION, GOAL, UNSAID, labelled, near
+from orchestrator.routing.offline.draft import AVERSION, GOAL, UNSAID, labelled, near, when
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,10 +42,7 @@ def preferences(
         if worth and not (name == "act" and rules)
     ]
     if rules:
-        rules += [
-            Payoff(when=(Condition(var="act", values=(value,)),), utility=worth)
-            for value, worth in on["act"].items()
-        ]
+        rules += [Payoff(when=when(("act", v)), utility=worth) for v, worth in on["act"].items()]
         found.append(Preference(on="act", given=("state",), rules=tuple(rules)))
     return tuple(found)
 
@@ -59,8 +56,7 @@ def _paid(
     state = _mentioned(said, labels["state"])
     action = _mentioned(said, labels["act"])
     if state and action:
-        when = (Condition(var="act", values=(action,)), Condition(var="state", values=(state,)))
-        return [Payoff(when=when, utility=value)]
+        return [Payoff(when=when(("act", action), ("state", state)), utility=value)]
     seen = _mentioned(said, labels["seen"])
     if state or action or seen:
         name = "state" if state else "act" if action else "seen"

@@ -85,6 +85,8 @@ def test_a_place_is_read_in_the_notations_that_people_use(text: str, place: str)
         ("without noise", 0.0),
         ("a noise of 10 per cent", 0.1),
         ("it is 0.9 reliable", 0.1),
+        ("a good one is right nine times in ten", 0.1),
+        ("I see which one 9 times in 10, which is reliable", 0.1),
     ],
 )
 def test_odds_of_being_right_and_of_being_wrong_are_the_same_noise(text: str, noise: float) -> None:
@@ -96,6 +98,10 @@ def test_odds_of_being_right_and_of_being_wrong_are_the_same_noise(text: str, no
     [
         ("It must never dive near r2c2, and its goal is harbour.",
          [("avoid", "r2c2"), ("goal", "harbour")]),
+        ("The door stays open.", [("goal", "open")]),
+        ("Drawer B is locked and must be avoided.", []),
+        ("I want silence, an agent is near.", [("goal", "silence")]),
+        ("It avoids the vault or the cellar.", [("avoid", "vault"), ("avoid", "cellar")]),
         ("She wants to be warm, not cold, and hates noise.",
          [("goal", "warm"), ("avoid", "cold"), ("avoid", "noise")]),
         ("The mouse avoids neither the cat nor the owl.", []),

@@ -121,6 +121,7 @@ def test_what_stands_before_something_else_is_no_action(said: str) -> None:
         ("Currently hot.", ["hot"]),
         ("It comes in hot.", ["hot"]),
         ("Out of the box it's cold.", ["cold"]),
+        ("Out of the shed it's cold.", ["cold"]),
         ("It's warm now, want it hot.", ["warm"]),
         ("When it rains it is cold.", []),  # on a condition
         ("Sometimes it is cold.", []),

@@ -72,6 +72,8 @@ ASKED_ANYWAY |= {"97", "100", "107", "108", "112", "114", "119"}
         ("A kiss makes it done.", ["blow a kiss  done None"]),
         ("Cooling and heating make it burnt.", ["heat  burnt None", "cool  burnt None"]),
         ("Heating never takes raw to done.", []),
+        ("Heat => no change.", ["heat  @stay None"]),
+        ("It becomes done by heating.", ["heat  done None"]),
     ],
 )  # fmt: skip
 def test_what_an_action_does_is_read_in_these_wordings(said: str, wanted: list[str]) -> None:
@@ -238,6 +240,7 @@ def test_effects_sensors_and_utilities_become_the_tables() -> None:
             f"{DOOR} Kicking works 30% of the time.",
             "what is 'works 30% of the time' the probability of?",
         ),
+        (f"{DOOR} 9 in 10 guests close it.", "what is '9 in 10' the probability of?"),
         (f"{DOOR} A knock costs 4.", "what does 'costs 4' count for"),
         (f"{DOOR} It starts ajar.", "where does it start"),
         (f"{DOOR} Avoid burglars.", "is meant by 'Avoid burglars'"),
