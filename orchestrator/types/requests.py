@@ -230,7 +230,7 @@ class Answer:
 
     @property
     def said(self) -> str:
-        """The text, or the refusal where there is no other text."""
+        """The text; where it is blank, the refusal."""
         return self.text if self.text.strip() else self.refusal or self.text
 
     def from_cache(self) -> Answer:

@@ -34,7 +34,7 @@ _FEWEST_OUTAGES = 20  # so many in a row, and nothing else, stop the batch
 _AHEAD = 4  # rows that are read and not written yet, for each that may be in flight
 _FEWEST_AHEAD = 64
 _TOGETHER = 0.25  # that share of what may be in flight ends together where the process is busy
-_LOOK_S, _MOST_LOOKS = 0.02, 5
+_LOOK_S, _MOST_LOOKS = 0.02, 5  # whether that many have ended
 
 
 class BatchEngine(Protocol):
@@ -150,7 +150,7 @@ class Runner:
     Attributes:
         ahead: the most rows that are read and not given yet; bounds what ordering holds back.
         in_flight: requests that are being answered.
-        is_busy: whether the process had next to no idle time since it was last asked.
+        is_busy: whether the event loop had hardly time to spare since it was last asked.
         taken: what the calls of this run took, also those whose rows are not given.
         unkept: answers that the journal could not take; their rows are given all the same, so that
             the output may hold them.
