@@ -36,6 +36,7 @@ from orchestrator.client.batch.runner import in_thread
 from orchestrator.client.orchestrator import Orchestrator
 from orchestrator.config.settings import Config
 from orchestrator.types.errors import MissingExtraError
+from orchestrator.types.own_process import OWN_LOOP
 
 if TYPE_CHECKING:
     import argparse
@@ -70,6 +71,7 @@ def end_signals() -> tuple[signal.Signals, ...]:
 
 
 async def _run(arguments: argparse.Namespace, rows: RowFile) -> int:
+    OWN_LOOP.set(True)
     is_distant = arguments.engine == "dbos"
     concurrency = None if is_distant else arguments.concurrency  # of all workers together
     async with Orchestrator(_config(concurrency)) as orc, contextlib.AsyncExitStack() as closing:

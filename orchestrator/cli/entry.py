@@ -31,11 +31,13 @@ def main() -> int:
     # Imported under that handler: Python reports an interrupted import with a traceback.
     from orchestrator.cli.main import main as run  # noqa: PLC0415
     from orchestrator.cli.output import close_doors  # noqa: PLC0415
+    from orchestrator.types.own_process import OWN_PROCESS  # noqa: PLC0415
 
     try:
         if is_heard:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         close_doors()
+        OWN_PROCESS.set(True)
         code = run()
     except KeyboardInterrupt:  # outside of any command
         code = INTERRUPTED

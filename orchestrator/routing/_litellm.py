@@ -7,6 +7,7 @@ import atexit
 import contextlib
 import contextvars
 import functools
+import gc
 import inspect
 import logging
 import os
@@ -16,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.routing.redirects import hold_redirects
 from orchestrator.types import blocking as sync
+from orchestrator.types.own_process import OWN_PROCESS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
 #: Whether a call of this package is under way: a proxy's own are not held to our promises.
 OURS: contextvars.ContextVar[bool] = contextvars.ContextVar("OURS", default=False)
@@ -48,7 +50,8 @@ def load() -> Any:
         os.environ.setdefault(name, value)
     # Its stream types make pydantic warn about LiteLLM's own TypedDicts.
     warnings.filterwarnings("ignore", message="Items? '.*' on TypedDict", category=UserWarning)
-    import litellm  # noqa: PLC0415  1.5 s and 150 MB: only when a model is really asked
+    with _without_looks_for_garbage():
+        import litellm  # noqa: PLC0415  1.5 s and 150 MB: only when a model is really asked
 
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -59,6 +62,23 @@ def load() -> Any:
     # Registered after LiteLLM's own hook, and so run before it: ours ends the loop it would use.
     atexit.register(sync.stop, _wind_up)
     return litellm
+
+
+@contextlib.contextmanager
+def _without_looks_for_garbage() -> Iterator[None]:
+    """Imports make next to no garbage: half a million objects would be looked through for it.
+
+    In a process of our own they are never looked through again, at its end neither.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+        if OWN_PROCESS.get():
+            gc.freeze()
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def reads_shipped_table() -> bool:

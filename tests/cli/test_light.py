@@ -167,6 +167,39 @@ def test_a_command_that_goes_on_looks_for_garbage_more_often() -> None:
     assert shown.stdout.split()[-2:] == ["250000", "10000"]
 
 
+ASKED = """
+import gc, sys
+from orchestrator.routing import _litellm
+if "command" in sys.argv:
+    from orchestrator.cli.entry import main
+    sys.argv = ["orchestrator", "--version"]
+    try:
+        main()
+    except SystemExit:
+        gc.unfreeze()  # which it does as it ends
+if "off" in sys.argv:
+    gc.disable()
+_litellm.load()
+print(gc.get_freeze_count() // 100_000, gc.isenabled())
+"""
+
+
+@pytest.mark.parametrize(
+    ("process", "said"), [("command", "True"), ("program", "0 True"), ("off", "0 False")]
+)
+def test_what_litellm_brings_is_never_looked_through_for_garbage_in_a_command_alone(
+    process: str, said: str
+) -> None:
+    """In a program its objects are others' as well; and how it looks for garbage is its own."""
+    shown = subprocess.run(
+        [sys.executable, "-c", ASKED, process], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    last = shown.stdout.splitlines()[-1]
+    assert last.endswith(said)
+    if process == "command":
+        assert int(last.split()[0]) > 2
+
+
 THREADS = """
 import os, sys
 from orchestrator.cli.entry import main

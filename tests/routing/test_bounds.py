@@ -13,6 +13,7 @@ import pytest
 
 from orchestrator import Orchestrator
 from orchestrator.types.errors import BudgetExceededError, DeadlineExceededError
+from orchestrator.types.own_process import OWN_LOOP
 from tests.support.wire import Reply, WireServer, configured
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
@@ -35,6 +36,22 @@ async def test_more_calls_than_there_is_room_for_wait_their_turn(wire: WireServe
 async def test_calls_that_come_together_leave_the_loop_to_others_between_any_two(
     wire: WireServer,
 ) -> None:
+    assert max((await sent_by_turn(wire, 12)).values()) < 4
+
+
+async def test_a_loop_without_other_work_lets_more_of_them_set_out_together(
+    wire: WireServer,
+) -> None:
+    token = OWN_LOOP.set(True)
+    try:
+        together = max((await sent_by_turn(wire, 150)).values())
+    finally:
+        OWN_LOOP.reset(token)
+    assert 20 < together < 150
+
+
+async def sent_by_turn(wire: WireServer, calls: int) -> Counter[int]:
+    """How many of so many calls that came together left in each turn of the loop."""
     wire.plan("m", Reply("good", delay_s=0.05))
     turn, sent_in = 0, Counter[int]()
 
@@ -44,15 +61,15 @@ async def test_calls_that_come_together_leave_the_loop_to_others_between_any_two
 
     async with Orchestrator(configured(wire.base, "m", cache={"mode": "off"})) as orc:
         await orc.generate(ASK)
-        calls = asyncio.gather(
-            *(orc.acompletion(model="m", messages=ASK, logger_fn=leaves) for _ in range(12))
+        made = asyncio.gather(
+            *(orc.acompletion(model="m", messages=ASK, logger_fn=leaves) for _ in range(calls))
         )
-        while not calls.done():
+        while not made.done():
             turn += 1
             await asyncio.sleep(0)
-        await calls
-    assert sent_in.total() == 12
-    assert max(sent_in.values()) < 4
+        await made
+    assert sent_in.total() == calls
+    return sent_in
 
 
 async def test_a_call_that_is_given_up_before_its_turn_keeps_nobody_waiting(

@@ -42,6 +42,7 @@ from orchestrator.client.batch.job import Job, job_of
 from orchestrator.client.batch.operations import BatchRequest, ask
 from orchestrator.types.bill import Bill, set_bill
 from orchestrator.types.errors import ConfigError, LLMError
+from orchestrator.types.own_process import OWN_LOOP
 
 if TYPE_CHECKING:
     from orchestrator.client.orchestrator import Orchestrator
@@ -122,6 +123,7 @@ class Worker:
     async def _row(self, asked: Mapping[str, Any], left: str) -> Mapping[str, Any]:
         """Answer one row; DBOS runs it in a task, and so a context, of its own."""
         assert self._job is not None
+        OWN_LOOP.set(True)  # a worker does nothing else
         self._begun.add(str(DBOS.workflow_id))
         budget = None
         if left:
