@@ -1,15 +1,20 @@
 """Rows at 50 ms through one worker and through three, over a real PostgreSQL: processor time a row.
 
 Everything runs on this machine, so that the seconds of the clock say little; the processor time of
-the workers says whether three of them answer three times as much.
+the workers says whether three of them answer three times as much. On two cores a row takes more of
+it beside any busy process, so that one worker is also measured beside two that do something else.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +25,12 @@ from tests.support.postgres import Postgres, running_postgres
 from tests.support.wire import Reply, WireServer, configured
 
 ROWS, PER_WORKER, ROUNDS = 300, 8, 4
+_BUSY = """
+import json
+made = {str(number): [number] * 20 for number in range(3000)}
+while True:
+    json.loads(json.dumps(made))
+"""
 
 
 def processor_s(process: int) -> float:
@@ -58,17 +69,34 @@ def _is_ready(machines: Machines, worker: int) -> bool:
     return "waits for rows" in machines.said(worker)
 
 
+@contextlib.contextmanager
+def busy_processes(count: int) -> Iterator[None]:
+    """So many processes that compute all the time, and nothing of ours."""
+    made = [subprocess.Popen([sys.executable, "-c", _BUSY]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for one in made:
+            one.kill()
+            one.wait()
+
+
 def main() -> None:
-    """Measure in turn, and print the ratio."""
+    """Measure in turn, and print the ratios."""
     wire, zygote = WireServer(), Zygote()
+    alone, beside = [], []
     with running_postgres() as postgres:
-        rounds = [
-            (a_row(zygote, wire, postgres, 3), a_row(zygote, wire, postgres, 1))
-            for _ in range(ROUNDS)
-        ]
+        for _ in range(ROUNDS):
+            three = a_row(zygote, wire, postgres, 3)
+            alone.append((three, a_row(zygote, wire, postgres, 1)))
+            with busy_processes(2):
+                print("beside two busy processes: ", end="")
+                beside.append((three, a_row(zygote, wire, postgres, 1)))
     zygote.stop()
     wire.stop()
-    print(ratio_of(rounds).line("processor time of the workers for a row", "three", "one"))
+    name = "processor time of the workers for a row"
+    print(ratio_of(alone).line(name, "three", "one"))
+    print(ratio_of(beside).line(name, "three", "one beside two busy processes"))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ import pytest
 
 from orchestrator import BudgetExceededError, ConfigError, LLMError, Orchestrator
 from orchestrator.cli.main import main
+from orchestrator.client.batch import provider_engine
 from orchestrator.client.batch.call import BatchRow
+from orchestrator.client.batch.purchases import Purchases
 from orchestrator.config.paths import shipped
 from orchestrator.gmn.examples import load
 from orchestrator.routing.batches import results_in
@@ -264,6 +267,28 @@ async def test_a_file_that_is_refused_is_sent_once(server: BatchServer, tmp_path
         await bought(config(server, tmp_path), 4)
     assert server.calls["POST /files"] == 1
     assert server.calls["POST /batches"] == 0
+
+
+async def test_a_purchase_at_a_rate_limit_is_made_later_and_once(
+    server: BatchServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider_engine, "Purchases", partial(Purchases, pause_s=0.01))
+    server.faults["POST /batches"] = [429] * 3
+    assert len(await bought(config(server, tmp_path), 4)) == 4
+    assert server.calls["POST /batches"] == 4
+    assert server.calls["GET /batches"] == 0
+    assert set(server.paid.values()) == {1}
+
+
+async def test_a_rate_limit_that_does_not_end_ends_the_batch(
+    server: BatchServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider_engine, "Purchases", partial(Purchases, pause_s=0.01))
+    server.faults["POST /batches"] = [429] * 99
+    with pytest.raises(LLMError):
+        await bought(config(server, tmp_path), 4)
+    assert server.calls["POST /batches"] == 11
+    assert not server.paid
 
 
 @pytest.mark.parametrize("fault", [500, 0])

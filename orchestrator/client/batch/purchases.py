@@ -13,9 +13,10 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.client.batch.bought import BatchLine, Bought, OpenBatch, all_bought, key_of
+from orchestrator.client.batch.polling import Polling, is_rate_limit
 from orchestrator.routing.batches import REFUSALS, ProviderBatches, batch_failed, results_in
 from orchestrator.types.errors import ConfigError, LLMError, OrchestratorError
 from orchestrator.types.requests import Usage
@@ -29,17 +30,12 @@ if TYPE_CHECKING:
     from orchestrator.models.deployment import Deployment
     from orchestrator.types.requests import WireAttempt
 
-T = TypeVar("T")
 _log = logger_of(__name__)
 #: What a provider takes in one file.
 MOST_LINES, MOST_BYTES = 50_000, 100_000_000
 #: Rows that may wait for answers where nothing else is stated.
 USUAL_LINES = 10_000
-_LONGEST_PAUSE_S = 300.0
-_GROWTH = 1.5
 _LOOKS = 3  # for a batch whose id was lost, before it is taken for not bought
-_MOST_FAILURES = 10  # of one reading, or of one file that is uploaded
-_REFUSED = (400, 401, 403, 404, 413, 422)
 _AN_HOUR_S = 3600.0  # how far the provider's clock may be off
 
 
@@ -80,6 +76,7 @@ class Purchases:
 
     def __post_init__(self) -> None:
         self._router = self.orchestrator._router
+        self._polling = Polling(self.stop, self.sleep, self.pause_s)
         self._files: dict[str, _File] = {}
         self._at_work: set[asyncio.Task[None]] = set()
         self._opened: dict[int, OpenBatch] = {}
@@ -165,7 +162,7 @@ class Purchases:
         raw = b"".join(line.raw for line in lines)
         # Nothing is paid of a file: one that the provider took without saying so costs nothing.
         upload = functools.partial(provider.upload, raw)
-        file = await self._patiently(upload, is_left=True)
+        file = await self._polling.result(upload, is_left=True)
         cost = RequestCost(self.tenant, bill=None)
         reserved = await self._router.transport.reserve(usd, cost)
         bought = Bought(
@@ -183,13 +180,14 @@ class Purchases:
         return made.begin(self._fetched(made))
 
     async def _created(self, made: OpenBatch) -> str:
-        """Buy what a file asks for, once; where it is not known whether that was carried out, the
-        batch is looked for.
+        """Buy what a file asks for, once: where it is not known whether that was carried out, the
+        batch is looked for; at a rate limit nothing was.
 
         Raises: LLMError: it was not made, or is not found.
         """
+        create = functools.partial(made.provider.create, made.bought.file, made.bought.mark)
         try:
-            return await made.provider.create(made.bought.file, made.bought.mark)
+            return await self._polling.result(create, is_left=True, repeated=is_rate_limit)
         except LLMError as error:
             if error.status in REFUSALS or not (found := await self._looked_for(made)):
                 raise
@@ -247,7 +245,7 @@ class Purchases:
         for look in range(_LOOKS):
             if look:
                 await self.sleep(self.pause_s)
-            if batch := await self._patiently(find, is_left=True):
+            if batch := await self._polling.result(find, is_left=True):
                 break
         return batch
 
@@ -256,42 +254,18 @@ class Purchases:
         await self._note(made, state="void")
         await self._close(made, ())
 
-    async def _patiently(
-        self,
-        ask: Callable[[], Awaitable[T]],
-        ends: Callable[[T], bool] = lambda _: True,
-        *,
-        is_left: bool = False,
-    ) -> T:
-        """What a provider says, once it `ends`; what fails is repeated, with `is_left` until the
-        batch is to stop.
-
-        Raises: LLMError: it failed too often, or is refused.
-        """
-        pause_s, failures = self.pause_s, 0
-        while True:
-            try:
-                if ends(found := await ask()):
-                    return found
-            except LLMError as error:
-                failures += 1
-                is_over = failures > _MOST_FAILURES or error.status in _REFUSED
-                if is_over or (is_left and self.stop.why):
-                    raise
-            pause = self.sleep(pause_s)
-            await (self.stop.pause(pause) if is_left else pause)
-            pause_s = min(pause_s * _GROWTH, _LONGEST_PAUSE_S)
-
     async def _fetched(self, made: OpenBatch) -> dict[str, Any]:
         """Wait for a batch, read its answers, and put them on the bill.
 
         Raises: LLMError: they cannot be had, or the provider refused the batch.
         """
         name, provider = made.bought.batch, made.provider
-        state = await self._patiently(lambda: provider.state(name), lambda state: state.is_over)
+        state = await self._polling.result(
+            lambda: provider.state(name), lambda state: state.is_over
+        )
         found: dict[str, Any] = {}
         for file in state.files:
-            raw = await self._patiently(functools.partial(provider.content, file))
+            raw = await self._polling.result(functools.partial(provider.content, file))
             found = await asyncio.to_thread(results_in, raw) | found
         found = {name: found[name] for name in made.bought.lines if name in found}
         if not found and state.status == "failed":
