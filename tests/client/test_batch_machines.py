@@ -457,6 +457,8 @@ def test_an_interrupt_keeps_what_workers_answer_and_takes_back_the_rest(
     assert machines.ended(batch, 40) == 130
     before = wire.served.requests
     assert before <= 2 * PER_WORKER  # what a worker took at that moment, too
+    leaves = machines.said(batch).count("no worker is there any more: this ends in 10 s")
+    assert leaves == (0 if worker_is == "alive" else 1)
     kept = machines.output.read_text().splitlines()
     assert len(kept) == (before if worker_is == "alive" else 0)
     jobs = 0 if worker_is == "alive" else 1  # one whose rows are left is there still

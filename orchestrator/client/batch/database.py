@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import logging
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from dbos import DBOSClient
@@ -14,6 +17,8 @@ from sqlalchemy.exc import ArgumentError
 
 from orchestrator.types.errors import ConfigError
 
+T = TypeVar("T")
+_LOG = logging.getLogger("orchestrator.batch")
 SCHEMA = "orchestrator_batch"
 APPLICATION = "orchestrator"
 #: Raised when workers of another version must not take rows.
@@ -213,3 +218,41 @@ def _number(name: str) -> int:
 
 def _ask(connection: sa.Connection, function: str, number: int) -> bool:
     return bool(connection.execute(sa.text(f"SELECT {function}(:n)"), {"n": number}).scalar())
+
+
+async def insist(call: Callable[..., T], *arguments: Any, **named: Any) -> T:
+    """Call in a thread, again and again while the database cannot be reached.
+
+    Raises: ConfigError: it refuses otherwise, as where its tables are gone.
+    """
+    while True:
+        try:
+            made = await asyncio.to_thread(call, *arguments, **named)
+        except sa.exc.DBAPIError as error:
+            if not (error.connection_invalidated or isinstance(error, sa.exc.OperationalError)):
+                raise unusable(error) from None
+            _OUTAGE.begins(said_by(error))
+            await asyncio.sleep(1.0)
+        else:
+            _OUTAGE.ends()
+            return made
+
+
+@dataclass
+class _Outage:
+    """Says once that the database is away, and when it is back, however many calls wait."""
+
+    is_said: bool = False
+
+    def begins(self, why: str) -> None:
+        if not self.is_said:
+            _LOG.warning("the database cannot be reached, and is waited for: %s", why)
+        self.is_said = True
+
+    def ends(self) -> None:
+        if self.is_said:
+            _LOG.warning("the database is back")
+        self.is_said = False
+
+
+_OUTAGE = _Outage()  # of the process, as its connections are

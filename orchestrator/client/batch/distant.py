@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import logging
 import math
 import shlex
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient
@@ -31,8 +30,8 @@ from orchestrator.client.batch.database import (
     client_of,
     database_url,
     engine_of,
+    insist,
     present_at,
-    said_by,
     take_back,
     unusable,
     without_password,
@@ -50,8 +49,6 @@ if TYPE_CHECKING:
     from orchestrator.client.batch.journal import Journal
     from orchestrator.client.batch.operations import BatchRequest
 
-T = TypeVar("T")
-_LOG = logging.getLogger("orchestrator.batch")
 #: Seconds between two looks for answers, and between two looks of a worker for rows.
 POLL_S = 0.1
 _ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
@@ -221,6 +218,7 @@ class DistantEngine:
         Raises: ConfigError: another process was quicker to be present again.
         """
         alone_since = said_at = absent_since = math.inf
+        is_said = False
         while True:
             await asyncio.sleep(_LOOK_S)
             is_kept, now = await insist(presence.keep), time.monotonic()
@@ -232,12 +230,21 @@ class DistantEngine:
                 alone_since = said_at = math.inf
                 continue
             alone_since = min(alone_since, now)
-            if self.stop.why and now - alone_since >= GRACE_S:
-                for row in self._waiting:  # the next run gathers what workers answer by then
-                    self._answer(row, _LEFT)
+            if self.stop.why:
+                is_said = self._leave(now - alone_since, is_said=is_said)
             elif now - alone_since >= _ALONE_S and not 0 <= now - said_at < _MINUTE_S:
                 said_at = now
                 self.say(f"{_NO_WORKER}: orchestrator worker --database {shlex.quote(self.url)}")
+
+    def _leave(self, alone_s: float, *, is_said: bool) -> bool:
+        """Leave the rows that workers had begun which are gone; whether that is said by now."""
+        if not is_said:
+            words = "the next run gathers or asks again what was begun"
+            self.say(f"no worker is there any more: this ends in {GRACE_S:g} s, and {words}")
+        if alone_s >= GRACE_S:
+            for row in self._waiting:
+                self._answer(row, _LEFT)
+        return True
 
     async def _delete(self, before: float) -> None:
         over: list[str] = []
@@ -281,44 +288,6 @@ def _outcome(found: WorkflowStatus) -> BatchOutcome:
     }.get(found.status, f"the worker failed: {found.error}")
     said = {"kind": "WorkerError", "message": why}
     return BatchOutcome("failed", {"valid": False, "error": said}, error="WorkerError")
-
-
-async def insist(call: Callable[..., T], *arguments: Any, **named: Any) -> T:
-    """Call in a thread, again and again while the database cannot be reached.
-
-    Raises: ConfigError: it refuses otherwise, as where its tables are gone.
-    """
-    while True:
-        try:
-            made = await asyncio.to_thread(call, *arguments, **named)
-        except sa.exc.DBAPIError as error:
-            if not (error.connection_invalidated or isinstance(error, sa.exc.OperationalError)):
-                raise unusable(error) from None
-            _OUTAGE.begins(said_by(error))
-            await asyncio.sleep(1.0)
-        else:
-            _OUTAGE.ends()
-            return made
-
-
-@dataclass
-class _Outage:
-    """Says once that the database is away, and when it is back, however many calls wait."""
-
-    is_said: bool = False
-
-    def begins(self, why: str) -> None:
-        if not self.is_said:
-            _LOG.warning("the database cannot be reached, and is waited for: %s", why)
-        self.is_said = True
-
-    def ends(self) -> None:
-        if self.is_said:
-            _LOG.warning("the database is back")
-        self.is_said = False
-
-
-_OUTAGE = _Outage()  # of the process, as its connections are
 
 
 @contextlib.asynccontextmanager

@@ -34,10 +34,11 @@ from orchestrator.client.batch.database import (
     client_of,
     database_url,
     engine_of,
+    insist,
     is_present,
     unusable,
 )
-from orchestrator.client.batch.distant import insist, job_entry, queue_of
+from orchestrator.client.batch.distant import job_entry, queue_of
 from orchestrator.client.batch.job import Job, job_of
 from orchestrator.client.batch.operations import BatchRequest, ask
 from orchestrator.types.bill import Bill, set_bill
