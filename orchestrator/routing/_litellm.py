@@ -76,6 +76,7 @@ def _without_looks_for_garbage() -> Iterator[None]:
         yield
         if OWN_PROCESS.get():
             gc.freeze()
+            gc.collect(0)  # at nothing: after its first look `cli.entry` asks for more of them
     finally:
         if was_enabled:
             gc.enable()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import os
@@ -23,6 +24,8 @@ from orchestrator.cli.main import main
 from orchestrator.client.batch import output as written_files
 from orchestrator.config.paths import shipped
 from orchestrator.gmn.examples import load
+from orchestrator.routing.transport import Transport
+from orchestrator.types.own_process import OWN_LOOP
 from tests.support.documents import GOOD
 from tests.support.wire import Reply, WireServer, configured, for_commands
 
@@ -66,6 +69,27 @@ def test_every_row_has_its_line_with_answer_and_cost(asks: Wire) -> None:
     again = batch()
     assert {one["line"]: one for one in again} == found
     assert asks.served.requests == 3
+
+
+@pytest.mark.parametrize("is_command", [True, False])
+async def test_rows_set_out_side_by_side_where_the_loop_is_the_commands_own(
+    asks: Wire, monkeypatch: pytest.MonkeyPatch, *, is_command: bool
+) -> None:
+    set_out: list[bool] = []
+    send = Transport.send
+
+    async def sent(*given: Any, **more: Any) -> Any:
+        set_out.append(OWN_LOOP.get())
+        return await send(*given, **more)
+
+    monkeypatch.setattr(Transport, "send", sent)
+    if is_command:
+        rows_of("one", "two")
+        await asyncio.to_thread(batch)
+    else:
+        async with Orchestrator() as orc:
+            assert [row.status async for row in orc.batch(["one", "two"], operation="ask")]
+    assert set_out == [is_command] * 2
 
 
 def test_a_bad_row_is_a_row_and_says_the_way_on(
