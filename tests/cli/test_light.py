@@ -180,12 +180,13 @@ if "command" in sys.argv:
 if "off" in sys.argv:
     gc.disable()
 _litellm.load()
-print(gc.get_freeze_count() // 100_000, gc.isenabled())
+print(gc.get_freeze_count() // 100_000, gc.isenabled(), gc.get_threshold()[0])
 """
 
 
 @pytest.mark.parametrize(
-    ("process", "said"), [("command", "True"), ("program", "0 True"), ("off", "0 False")]
+    ("process", "said"),
+    [("command", "True 10000"), ("program", "0 True 700"), ("off", "0 False 700")],
 )
 def test_what_litellm_brings_is_never_looked_through_for_garbage_in_a_command_alone(
     process: str, said: str
