@@ -63,6 +63,14 @@ def router_arguments(config: Config, deployments: Deployments) -> dict[str, Any]
     return settings
 
 
+def states_timeout(config: Config, settings: Mapping[str, Any], given: Any) -> bool:
+    """Whether the user states a timeout of the Router: in its `settings`, or of one that is
+    `given`."""
+    if given is None:
+        return bool(settings["timeout"] != config.orchestrator.generation.timeout_s)
+    return getattr(given, "timeout", None) not in (None, _litellm.load().request_timeout)
+
+
 def route_arguments(
     config: Config, settings: Mapping[str, Any], groups: Sequence[str]
 ) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from orchestrator.models.secrets import secret_values
 from orchestrator.models.surroundings import surroundings
 from orchestrator.routing import _litellm
 from orchestrator.routing.attempts import Trace, clock
-from orchestrator.routing.build import route_arguments, router_arguments
+from orchestrator.routing.build import route_arguments, router_arguments, states_timeout
 from orchestrator.routing.context_window import ContextWindows
 from orchestrator.routing.mode_choice import ModeChoice
 from orchestrator.routing.offline.completer import EmbeddedCompleter, are_embedded
@@ -89,6 +89,9 @@ class RouterCompleter:
             else replayed_deployments(config, recorded)
         )
         self._settings = router_arguments(config, self.deployments)
+        generation = config.orchestrator.generation
+        is_stated = states_timeout(config, self._settings, self._given)
+        self._has_timeout = generation.is_by_progress if is_stated else self._given is None
         waits = enforce_bound(config, self.deployments, self._settings)
         self.monitor = Monitor()
         self.transport = Transport(config, self.deployments, self.monitor, router, waits=waits)
@@ -97,9 +100,8 @@ class RouterCompleter:
         self._stated: dict[str, frozenset[str]] = {}
         self._windows = ContextWindows(self.deployments)
         self._own = frozenset(one.id for one in self.deployments.ready if one.is_own_server)
-        self._paces = paces(config.orchestrator.generation, self.deployments.ready)
-        directory = cache_directory(config.orchestrator.cache, environ)
-        self.modes = RefusedModes(directory / MODES_FILE)
+        self._paces = {} if is_stated else paces(generation, self.deployments.ready)
+        self.modes = RefusedModes(cache_directory(config.orchestrator.cache, environ) / MODES_FILE)
         self.routes = RouteTable(self.deployments, config.orchestrator.routes, serves)
         self.resolve = self.routes.resolve
         choice = ModeChoice(config, self.deployments, self.routes, self.modes, recorded)
@@ -237,11 +239,17 @@ class RouterCompleter:
         return {
             **self._on_route(route, "acompletion"),
             "messages": messages_of(request),
-            "timeout": request.timeout_s,
+            **self._timeout(request, stated),
             **parameters,
             **response_format_arguments(request),
             **({} if context.on_text is None else {"stream": True}),
         }
+
+    def _timeout(self, request: Request, stated: frozenset[str]) -> dict[str, float]:
+        """The timeout that is sent: none where the Router has it, or a deployment its own."""
+        is_usual = request.timeout_s == self._config.orchestrator.generation.timeout_s
+        is_left = is_usual and (self._has_timeout or "timeout" in stated)
+        return {} if is_left else {"timeout": request.timeout_s}
 
     def _stated_by(self, route: str) -> frozenset[str]:
         """The parameters that the deployments of a route state themselves."""

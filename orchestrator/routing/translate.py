@@ -95,7 +95,8 @@ _NO_ADDRESS = (
     "It takes no picture by this address, and nothing is fetched here: pass its bytes or a Path."
 )
 _TOOK_LONG = (
-    "Allow more time with orchestrator.generation.timeout_s, or add a fallback to the route."
+    "Allow more time with orchestrator.generation.timeout_s, or with the timeout that is stated of"
+    " the deployment or the Router, or add a fallback to the route."
 )
 _ADVICE: dict[type[errors.LLMError], str] = {
     errors.AuthenticationError: "Check the key of this deployment: orchestrator doctor.",
