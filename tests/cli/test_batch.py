@@ -458,7 +458,7 @@ def test_a_key_that_is_refused_stops_before_a_million_rows(
 
 
 def test_rate_limits_are_waited_for(asks: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orchestrator.client.batch.runner.PAUSES_S", (0.01, 0.02))
+    monkeypatch.setattr("orchestrator.client.batch.limit.PAUSES_S", (0.01, 0.02))
     seen: Counter[str] = Counter()
 
     def decide(asked: Any) -> Reply:

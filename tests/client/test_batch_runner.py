@@ -18,11 +18,11 @@ from orchestrator.client.batch import busy
 from orchestrator.client.batch.budget import job_budget
 from orchestrator.client.batch.busy import Busy
 from orchestrator.client.batch.journal import Journal
-from orchestrator.client.batch.limit import Limit
+from orchestrator.client.batch.limit import PAUSES_S, Limit, Refusals
 from orchestrator.client.batch.operations import BatchOutcome, BatchRequest, PreparedRow, prepared
 from orchestrator.client.batch.output import Output, line_of
 from orchestrator.client.batch.rows import Row, given_rows
-from orchestrator.client.batch.runner import PAUSES_S, RowResult, Runner, inline
+from orchestrator.client.batch.runner import RowResult, Runner, inline
 from orchestrator.client.batch.source import AsyncSource, InlineSource, ThreadSource
 from orchestrator.types.bill import Taken
 from orchestrator.types.errors import BudgetExceededError, ConfigError
@@ -307,6 +307,38 @@ def test_a_rate_limit_is_waited_for_and_lowers_what_is_in_flight(tmp_path: Path)
     assert value == 10  # one of ten in flight
     assert found[0].outcome is not None
     assert found[0].outcome.taken.calls == 3
+
+
+@pytest.mark.parametrize(("others", "status"), [(2000, "done"), (0, "failed")])
+def test_a_request_is_refused_as_often_as_others_are_answered_meanwhile(
+    others: int, status: str
+) -> None:
+    engine = ScriptedEngine()
+    engine.outcomes["busy"] = [failure("RateLimitError", rate_limits=1) for _ in range(20)]
+
+    async def sleep(seconds: float) -> None:
+        for _ in range(10):  # turns in which others are answered
+            await asyncio.sleep(0)
+
+    async def ran() -> list[RowResult]:
+        made = runner(engine, Journal(None, JOB), 10, sleep=sleep)
+        return await collected(made, source(["busy", *(f"p{n}" for n in range(others))]))
+
+    found = {one.row.row.line: one.status for one in asyncio.run(ran())}
+    assert found.pop(1) == status
+    assert set(found.values()) <= {"done"}
+    assert engine.calls[key_of_busy(engine)] == (21 if status == "done" else len(PAUSES_S) + 1)
+
+
+def key_of_busy(engine: ScriptedEngine) -> str:
+    return max(engine.calls, key=lambda key: engine.calls[key])
+
+
+def test_a_request_that_is_refused_for_ever_ends() -> None:
+    refusals = Refusals(0)
+    pauses = [refusals.pause_s(answered) for answered in range(1, 60)]
+    assert pauses[:8] == [*PAUSES_S, PAUSES_S[-1], PAUSES_S[-1]]
+    assert pauses.index(None) == 40
 
 
 def test_the_limit_is_cut_by_the_share_that_waited_once_a_round_and_grows_again() -> None:

@@ -12,6 +12,33 @@ _GROWTH, _MOST_GROWTH = 0.1, 0.8
 _CUT = 0.3  # where all of a round were refused
 
 
+#: Seconds before a request that was refused for its rate is asked again, the last one repeated.
+PAUSES_S = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+_MOST_REFUSALS = 40  # of one request: one that is too large for its rate is refused for ever
+
+
+@dataclass(slots=True)
+class Refusals:
+    """Those of one request: it is given up where nothing else is answered either, or after many.
+
+    Attributes:
+        answered: how many other requests were answered when it was asked last.
+    """
+
+    answered: int
+    _count: int = 0
+    _idle: int = 0
+
+    def pause_s(self, answered: int) -> float | None:
+        """Seconds to wait after one more of them, None for an end; `answered` as above, by now."""
+        self._count += 1
+        self._idle = self._idle + 1 if answered == self.answered else 0
+        self.answered = answered
+        if self._idle > len(PAUSES_S) or self._count > _MOST_REFUSALS:
+            return None
+        return PAUSES_S[min(self._count, len(PAUSES_S)) - 1]
+
+
 @dataclass(slots=True)
 class Limit:
     """Follows the share of requests that had to wait for a rate limit, as DCTCP follows marks.

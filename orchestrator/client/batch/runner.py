@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from orchestrator.client.batch.busy import Busy
+from orchestrator.client.batch.limit import Limit, Refusals
 from orchestrator.client.batch.operations import OUTAGES
 from orchestrator.types.bill import Taken
 from orchestrator.types.errors import BudgetExceededError, LLMError, OrchestratorError
@@ -23,13 +24,10 @@ from orchestrator.types.visible import json_text
 if TYPE_CHECKING:
     from orchestrator.client.batch.budget import JobBudget
     from orchestrator.client.batch.journal import Journal, KnownRequest, Numbered
-    from orchestrator.client.batch.limit import Limit
     from orchestrator.client.batch.operations import BatchOutcome, BatchRequest, PreparedRow
     from orchestrator.client.batch.source import RowSource
 
 T = TypeVar("T")
-#: Seconds between the tries of a request that a rate limit refused, where nothing else is said.
-PAUSES_S = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 _FEWEST_OUTAGES = 20  # so many in a row, and nothing else, stop the batch
 _AHEAD = 4  # rows that are read and not written yet, for each that may be in flight
 _FEWEST_AHEAD = 64
@@ -179,7 +177,7 @@ class Runner:
         self._ended: list[tuple[str, BatchOutcome]] = []
         self._held: dict[str, RowResult | None] = {}  # in the order of the input
         self._open = 0
-        self._outages = 0
+        self._outages = self._answered = 0
         self._error: BaseException | None = None
         self._broken: Exception | None = None  # what ended the source
         self._taking: asyncio.Task[list[PreparedRow]] | None = None
@@ -356,13 +354,16 @@ class Runner:
 
     async def _outcome(self, request: BatchRequest) -> BatchOutcome:
         """What the engine says; after a rate limit it is asked again."""
-        taken = Taken()
-        for pause_s in (*PAUSES_S, None):
+        taken, refusals = Taken(), Refusals(self._answered)
+        while True:
             began = self.clock()
             outcome = await self.engine.run(request)
             taken += outcome.taken
             self.limit.ended(began, was_limited=outcome.rate_limits > 0)
-            if outcome.error != "RateLimitError" or pause_s is None:
+            if outcome.error != "RateLimitError":
+                self._answered += 1
+                break
+            if (pause_s := refusals.pause_s(self._answered)) is None:
                 break
             request = replace(request, paid=outcome.paid or request.paid)
             if not self.stop.why:
