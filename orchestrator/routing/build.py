@@ -30,12 +30,16 @@ _OURS = ("model_list", "search_tools", "cache_responses", "ignore_invalid_deploy
 #: Of a group with a fallback, where the file does not say how often to retry: LiteLLM sleeps a
 #: second or two before each retry, and once more before it falls back.
 _NOT_RETRIED = {"DefaultRetries": 0}
+_REDIS_PORT = 6379
 #: LiteLLM rejects what is above this instead of letting it wait; `Transport.send` waits.
 _NO_LIMIT = 1_000_000
 
 
 def router_arguments(config: Config, deployments: Deployments) -> dict[str, Any]:
-    """The keyword arguments of LiteLLM's Router."""
+    """The keyword arguments of LiteLLM's Router.
+
+    Raises: ConfigError: they name a part of a Redis server alone.
+    """
     stated = deployments.router_settings.value
     general = config.litellm_settings
     settings: dict[str, Any] = {
@@ -48,6 +52,7 @@ def router_arguments(config: Config, deployments: Deployments) -> dict[str, Any]
         ours: general[key] for key, ours in LITELLM_SETTINGS.items() if ours and key in general
     }
     settings |= {key: value for key, value in stated.items() if key not in _OURS}
+    _complete_redis(settings)
     if any(_is_limited(one) for one in deployments.ready):
         # Counts exactly, also across processes; `Transport.send` waits where none is free.
         settings.setdefault("optional_pre_call_checks", ["enforce_model_rate_limits"])
@@ -61,6 +66,16 @@ def router_arguments(config: Config, deployments: Deployments) -> dict[str, Any]
     drop = {"drop_params": general["drop_params"]} if "drop_params" in general else {}
     settings["model_list"] = [_entry(one, drop) for one in deployments.ready]
     return settings
+
+
+def _complete_redis(settings: dict[str, Any]) -> None:
+    """Name the server as a whole: LiteLLM shares nothing, and says so nowhere, without a port."""
+    stated = [name for name, value in settings.items() if name.startswith("redis_") and value]
+    if "redis_host" in stated and "redis_url" not in stated:
+        settings["redis_port"] = settings.get("redis_port") or _REDIS_PORT
+    elif stated and "redis_url" not in stated:
+        fix = "State redis_url or redis_host, or leave it out."
+        raise ConfigError("router_settings", f"{stated[0]} is of no server", fix=fix)
 
 
 def states_timeout(config: Config, settings: Mapping[str, Any], given: Any) -> bool:
