@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.routing.prices import are_as_shipped, chain_of, fallbacks_of, most_usd
 from orchestrator.types.errors import BudgetExceededError
+from orchestrator.types.visible import logger_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from orchestrator.types.requests import WireAttempt
     from orchestrator.types.run_context import RequestCost
 
+_log = logger_of(__name__)
 _DAY_S = 86_400
 
 
@@ -33,18 +35,24 @@ class Reserved:
 NOTHING = Reserved()
 
 
+class _AwayError(BudgetExceededError):
+    """Where an account is counted cannot be reached."""
+
+
 @dataclass(slots=True)
 class BudgetLimiter:
     """The budgets of a day and of a request.
 
     Without Redis the accounts live in this process; with it every process that shares the Redis
-    of the Router shares them, and each change is one atomic step there.
+    of the Router shares them, and each change is one atomic step there. While it cannot be reached
+    nothing is reserved, and what earlier calls give back waits here.
     """
 
     budgets: Budgets
     deployments: Deployments
     spent: dict[str, float] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _untold: dict[str, float] = field(default_factory=dict)
 
     def enforce_before(
         self, settings: Mapping[str, Any], arguments: Mapping[str, Any], cost_so_far: RequestCost
@@ -110,9 +118,9 @@ class BudgetLimiter:
             for account, most in limits.items():
                 kept.append(account)
                 _enforce(account, await self._add(router, account, usd), usd, most)
-        except BaseException:
-            for account in kept:
-                await self._add(router, account, -usd)
+        except BaseException as error:
+            for account in kept[:-1] if isinstance(error, _AwayError) else kept:
+                await self._give_back(router, account, usd)
             if limit is not None:
                 cost_so_far.reserved_usd -= usd
             raise
@@ -128,7 +136,7 @@ class BudgetLimiter:
         if reserved.cost_so_far is not None:
             reserved.cost_so_far.reserved_usd -= reserved.usd
         for account in reserved.accounts:
-            await self._add(router, account, spent - reserved.usd)
+            await self._give_back(router, account, reserved.usd - spent)
 
     def remember(self, spent: Mapping[str, float]) -> None:
         """Count what was spent today, by tenant; with Redis the accounts know already."""
@@ -158,14 +166,40 @@ class BudgetLimiter:
             limits[f"budget of {tenant}:{_today()}"] = self.budgets.tenants[tenant]
         return limits
 
+    async def _give_back(self, router: Any, account: str, usd: float) -> None:
+        """What was paid is not lost where the account is away: it is told with the next sum."""
+        try:
+            await self._add(router, account, -usd)
+        except _AwayError:
+            with self._lock:
+                self._untold[account] = self._untold.get(account, 0.0) - usd
+            words = "Redis (router_settings) cannot be reached: what was paid is added to %s later"
+            _log.warning(words, account)
+
     async def _add(self, router: Any, account: str, usd: float) -> float:
         redis = router.health().store.redis_cache
         if redis is not None:
-            key = f"orchestrator:{account}"
-            return float(await redis.async_increment(key=key, value=usd, ttl=2 * _DAY_S))
+            return await self._added_elsewhere(redis, account, usd)
         with self._lock:
             self.spent[account] = self.spent.get(account, 0.0) + usd
             return self.spent[account]
+
+    async def _added_elsewhere(self, redis: Any, account: str, usd: float) -> float:
+        with self._lock:
+            untold = self._untold.pop(account, 0.0)
+        try:
+            key, value = f"orchestrator:{account}", usd + untold
+            return float(await redis.async_increment(key=key, value=value, ttl=2 * _DAY_S))
+        except BaseException as error:
+            with self._lock:
+                self._untold[account] = self._untold.get(account, 0.0) + untold
+            if not isinstance(error, Exception):
+                raise
+            why = type(error).__name__  # LiteLLM's, redis's, the system's
+        raise _AwayError(
+            f"the {account.rpartition(':')[0]} of today is counted in Redis (router_settings), and"
+            f" that cannot be reached ({why}): nothing is asked. Start it, or leave out the budget."
+        )
 
 
 def _today() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import importlib.util
 import json
@@ -17,7 +18,7 @@ import yaml
 
 from orchestrator import Orchestrator
 from orchestrator.cli.main import main
-from tests.support.redis import WITH_REDIS
+from tests.support.redis import WITH_REDIS, redis_server
 from tests.support.wire import Reply, WireServer, configured
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,6 +98,54 @@ def test_a_rate_is_shared(shared: dict[str, Any], wire: WireServer) -> None:
         time.sleep(left + 0.1)
     ends = two(shared, 10)
     assert sum(end.get("answered", 0) for end in ends) == len(wire.requests) == 10, ends
+
+
+GONE = """
+import asyncio, json, logging, sys
+from orchestrator import BudgetExceededError, Orchestrator
+
+async def main():
+    logging.basicConfig(stream=sys.stdout, format="log %(message)s")
+    async with Orchestrator(json.loads(sys.argv[1])) as orc:
+        print("said", (await orc.generate("one")).text, flush=True)
+        asked = asyncio.create_task(orc.generate("two"))
+        await asyncio.to_thread(sys.stdin.readline)
+        print("said", (await asked).text)
+        try:
+            await orc.generate("three")
+        except BudgetExceededError as error:
+            print("said", error)
+        print("said", *orc._router.transport.budget_limiter._untold.values(), flush=True)
+
+asyncio.run(main())
+"""
+
+
+def test_a_budget_that_cannot_be_counted_says_so_and_loses_no_answer(
+    wire: WireServer, tmp_path: Path
+) -> None:
+    config: Any = configured(wire.base, "m", budgets={"usd_per_day": 1.0}, cache={"mode": "off"})
+    wire.decide = lambda asked: Reply(
+        "good", delay_s=2.0 if "two" in str(asked.body["messages"]) else 0.0
+    )
+    with contextlib.ExitStack() as server:
+        port = server.enter_context(redis_server(tmp_path))
+        config["router_settings"] |= {"redis_host": "127.0.0.1", "redis_port": port}
+        process = subprocess.Popen(
+            [sys.executable, "-c", GONE, json.dumps(config)], cwd=ROOT, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )  # fmt: skip
+        while len(wire.requests) < 2:
+            assert process.poll() is None
+            time.sleep(0.02)
+        server.close()  # it is gone before the answer comes
+        shown = process.communicate("\n", timeout=60)[0].splitlines()
+    said = [line.removeprefix("said ") for line in shown if line.startswith("said ")]
+    assert said[:2] == ["good", "good"]
+    assert "is counted in Redis (router_settings), and that cannot be reached" in said[2]
+    assert -1 < float(said[3]) < 0  # what was set aside for the second, without what it cost
+    assert any("what was paid is added to budget:" in line for line in shown)
+    assert len(wire.requests) == 2
 
 
 def test_a_budget_is_shared_to_the_cent(shared: dict[str, Any], wire: WireServer) -> None:
