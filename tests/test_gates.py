@@ -43,7 +43,7 @@ BUDGET = {
     "__main__": Budget(10),
     "cli": Budget(
         1200,
-        3872,
+        3894,
         "checks before a call, runs, streams, the output door; models, searches, service, batches",
     ),
     "server": Budget(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import httpx
 
@@ -23,6 +24,7 @@ from orchestrator.models.deployments import deployments_of
 from orchestrator.models.local_servers import address_of
 from orchestrator.models.retirement import retirement, today_utc
 from orchestrator.models.surroundings import without_secrets
+from orchestrator.routing.build import REDIS_PORT
 from orchestrator.routing.engines import engines_of
 from orchestrator.routing.prices import model_table, takes_schema
 from orchestrator.routing.probe import probe_bound
@@ -85,6 +87,7 @@ def _findings(*, is_probed: bool) -> Iterator[Checked]:
         yield Checked("deployments", str(error), error.fix, is_bad=True)
     else:
         yield from _deployments(found, _probes(found) if is_probed else {})
+        yield from _shared(found)
     yield _cache(config)
     ledger = ledger_directory(config.orchestrator.ledger, os.environ)
     yield Checked("ledger", "not kept") if ledger is None else _permissions("ledger", ledger)
@@ -191,6 +194,28 @@ def _server(one: Deployment) -> Checked:
         return Checked(f"server of {one.id}", f"{base} offers {listed}")
     fix = f"ollama pull {wanted}" if is_ollama else f"Load {wanted} in the server."
     return Checked(f"server of {one.id}", f"{base} offers {listed}, not {wanted}", fix)
+
+
+def _shared(found: Deployments) -> Iterator[Checked]:
+    """The Redis in which rates, cooldowns and budgets are shared, where one is named."""
+    settings = found.router_settings.value
+    if not (url := settings.get("redis_url")):
+        if not (host := settings.get("redis_host")):
+            return
+        password = quote(str(settings.get("redis_password") or ""), safe="")
+        port = settings.get("redis_port") or REDIS_PORT
+        url = f"redis://{f':{password}@' if password else ''}{host}:{port}"
+    try:
+        fault = _connection_error(str(url))
+    except MissingExtraError:
+        fault = "the extra redis is not installed"
+    except ConfigError:
+        fault = "it is not an address of a Redis server"
+    if not fault:
+        yield Checked("shared limits", "rates, cooldowns and budgets are counted in Redis")
+        return
+    fix = "Start the server, or correct router_settings; a budget refuses every call until then."
+    yield Checked("shared limits", f"Redis cannot be reached ({fault})", fix, is_bad=True)
 
 
 def _cache(config: Config) -> Checked:

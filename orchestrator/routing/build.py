@@ -30,7 +30,7 @@ _OURS = ("model_list", "search_tools", "cache_responses", "ignore_invalid_deploy
 #: Of a group with a fallback, where the file does not say how often to retry: LiteLLM sleeps a
 #: second or two before each retry, and once more before it falls back.
 _NOT_RETRIED = {"DefaultRetries": 0}
-_REDIS_PORT = 6379
+REDIS_PORT = 6379
 #: LiteLLM rejects what is above this instead of letting it wait; `Transport.send` waits.
 _NO_LIMIT = 1_000_000
 
@@ -72,7 +72,7 @@ def _complete_redis(settings: dict[str, Any]) -> None:
     """Name the server as a whole: LiteLLM shares nothing, and says so nowhere, without a port."""
     stated = [name for name, value in settings.items() if name.startswith("redis_") and value]
     if "redis_host" in stated and "redis_url" not in stated:
-        settings["redis_port"] = settings.get("redis_port") or _REDIS_PORT
+        settings["redis_port"] = settings.get("redis_port") or REDIS_PORT
     elif stated and "redis_url" not in stated:
         fix = "State redis_url or redis_host, or leave it out."
         raise ConfigError("router_settings", f"{stated[0]} is of no server", fix=fix)

@@ -152,6 +152,27 @@ def test_a_cache_behind_a_server_that_is_not_there_is_named_without_its_password
     assert "canary" not in out + err + caplog.text
 
 
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"redis_host": "127.0.0.1", "redis_port": 1, "redis_password": "a@canary/"},
+        {"redis_url": "os.environ/LIMITS"},
+        {"redis_url": "http://canary"},
+    ],
+)
+def test_limits_that_are_shared_nowhere_are_said(
+    stated: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.setenv("LIMITS", "redis://:canary@127.0.0.1:1/0")
+    path = tmp_path / "c.yaml"
+    configured(path, monkeypatch, {"model": "openai/m", "api_key": "none"})
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), "router_settings": stated}))
+    assert main(["doctor"]) == 1
+    out, err = capsys.readouterr()
+    assert "bad   shared limits: Redis cannot be reached (" in out
+    assert "canary" not in out + err
+
+
 def test_a_probe_says_what_each_deployment_does_with_a_schema(
     wire: WireServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
 ) -> None:
