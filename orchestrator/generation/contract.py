@@ -15,11 +15,11 @@ from orchestrator.generation.answer_schema import VALUE, identifier, schema_of, 
 from orchestrator.generation.answers import PatchEvaluator
 from orchestrator.generation.findings import (
     ValueCheck,
-    check_error,
     fault,
     noted,
     of_pydantic,
     of_schema,
+    own_code,
     said_by,
     unparsed,
 )
@@ -40,7 +40,7 @@ from orchestrator.types.diagnostics import Diagnostic, Report, Severity, listed
 from orchestrator.types.errors import CheckError
 from orchestrator.types.requests import Contract, Evaluation, PartialReading
 from orchestrator.types.visible import json_text, visible
-from orchestrator.types.work import TooMuchWork, allowance, elsewhere
+from orchestrator.types.work import TooMuchWork, allowance
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -200,11 +200,8 @@ class JsonSchemaContract(Generic[T]):
             return [fault("SCHEMA", "NaN and Infinity are not JSON", "")], value, []
         if self.adapter is None:
             return self._faults(value), value, []
-        try:
-            with elsewhere():  # validators in the type are the caller's own code too
-                made, faults, own = typed(self.adapter, value, self._wanted)
-        except Exception as error:
-            raise check_error(self.name, error) from error
+        with own_code(self.name):  # validators in the type are the caller's own code too
+            made, faults, own = typed(self.adapter, value, self._wanted)
         found = [of_pydantic(pointer_to(*loc), words, kind) for loc, words, kind in faults]
         return found, made, own
 

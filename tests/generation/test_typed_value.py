@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
+from datetime import date
+from decimal import Decimal
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -63,6 +67,11 @@ class Tagged(BaseModel):
     tags: Words = Field(alias="Labels")
 
 
+class Shelves(BaseModel):
+    by_number: dict[int, dict[int, str]]
+
+
+NAME = "abcdef78-1234-5678-1234-567812345678"
 CAT = '{"kind": "cat", "lives": "0%d"}'
 
 
@@ -121,3 +130,35 @@ def test_a_string_for_a_number_is_refused_or_reported(text: str) -> None:
     if evaluation.is_accepted:
         assert math.isfinite(evaluation.value[0])
         assert [d.code for d in evaluation.report.repairs] == ["MEND1"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "text"),
+    [
+        (dict[int, str], '{"1": "a", "1.0": "b"}'),
+        (dict[int, str], '{"1": "a", " 1": "b"}'),
+        (dict[int, str], '{"1.0": "a"}'),
+        (dict[float, str], '{"0.5": "a", ".5": "b"}'),
+        (dict[Decimal, int], '{"1": 1, "1.0": 2}'),
+        (dict[bool, int], '{"true": 1, "yes": 2}'),
+        (dict[bool, int], '{"1": 1}'),
+        (dict[UUID, int], json.dumps({NAME: 1, NAME.replace("-", ""): 2})),
+        (dict[date, int], '{"0": 1}'),
+        (date, '"0"'),
+        (set[Decimal], '["1", "1.0"]'),
+        (list[frozenset[UUID]], json.dumps([[NAME, NAME.upper()]])),
+        (Shelves, '{"by_number": {"7": {"1": "a", "+1": "b"}}}'),
+    ],
+)
+def test_of_two_spellings_of_one_key_or_member_none_is_left_out(wanted: Any, text: str) -> None:
+    evaluation = contract_of(wanted).evaluate(text)
+    assert not evaluation.is_accepted
+    assert evaluation.report.errors
+
+
+def test_keys_and_members_in_their_own_spelling_are_read() -> None:
+    kept = contract_of(Shelves).evaluate('{"by_number": {"7": {"1": "a", "-2": "b"}}}')
+    assert (kept.value, kept.report.repairs) == (Shelves(by_number={7: {1: "a", -2: "b"}}), ())
+    assert contract_of(dict[bool, int]).evaluate('{"true": 1, "False": 2}').value == {
+        True: 1, False: 2,
+    }  # fmt: skip
