@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -67,6 +68,41 @@ def typed(
     if faults:
         return value, faults, []
     return made, [], [_own_rule(f["loc"], f["input"]) for f in lenient]
+
+
+def exact(value: object, text: str, core: Any) -> object:
+    """`value`, the JSON of `text`, with the digits of numbers that are decimals of the type.
+
+    A float has 17 of them; a number with more stands as a string.
+    """
+    try:
+        whole = json.loads(text, parse_float=_exactly)
+    except (ValueError, RecursionError):  # it was read leniently
+        return value
+    return _with_digits(value, whole, core, ())
+
+
+def _exactly(digits: str) -> float | str:
+    number = float(digits)
+    is_same = math.isfinite(number) and Decimal(digits) == Decimal(repr(number))
+    return number if is_same else digits
+
+
+def _with_digits(value: object, whole: Any, core: Any, at: tuple[Any, ...]) -> object:
+    if isinstance(value, Mapping):
+        return {k: _with_digits(part, whole[k], core, (*at, k)) for k, part in value.items()}
+    if isinstance(value, list):
+        return [_with_digits(part, whole[n], core, (*at, n)) for n, part in enumerate(value)]
+    if not isinstance(value, float) or isinstance(whole, float):
+        return value
+    # One step may be the object around the value.
+    kinds = {node["type"] for loc in (at, at[1:]) for node in _route(core, loc, core)}
+    return whole if "decimal" in kinds and not kinds & {"str", "any"} else value
+
+
+def reads_decimals(core: Any) -> bool:
+    """Whether a core schema of pydantic has a decimal anywhere."""
+    return "decimal" in _kinds_in(core)
 
 
 def allows_infinity(schema: Any) -> bool:
