@@ -69,6 +69,11 @@ def own_code(name: str) -> Iterator[None]:
         raise CheckError(f"{words}; a check returns sentences or None", check=name) from error
 
 
+def is_known(contract: object) -> bool:
+    """Whether a contract is one of this package, rather than the caller's own code."""
+    return type(contract).__module__.partition(".")[0] == __package__.partition(".")[0]
+
+
 def is_from_outside(error: BaseException) -> bool:
     """Whether it says that the work is to end, rather than what the caller's own code ran into."""
     is_main = threading.current_thread() is threading.main_thread()

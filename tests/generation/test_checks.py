@@ -151,3 +151,25 @@ def test_a_check_that_exits_leaves_the_loop_of_the_process_running(wire: WireSer
         orc.sync.generate_structured("a cup", Cup, checks=[exits_later])
     assert orc.sync.generate_structured("a cup", Cup).value == Cup(ml=200)
     orc.sync.close()
+
+
+class Broken:
+    """A contract of the caller's own with a mistake in it."""
+
+    name, version, schema, accepts_cut_off = "broken", "1", {"type": "string"}, False
+
+    def evaluate(self, text: str) -> Any:
+        return {"a": 1}[text]
+
+    name_keyed = apply_patch = explain = read_partial = evaluate
+
+
+async def test_a_contract_of_the_callers_own_that_raises_carries_the_answers(
+    wire: WireServer,
+) -> None:
+    wire.plan("m", GOOD)
+    async with Orchestrator(configured(wire.base, "m")) as orc:
+        with pytest.raises(CheckError, match="'broken' raised KeyError") as raised:
+            await orc.generate_structured("a cup", Broken())
+    assert [a.answer.text for a in raised.value.attempts] == [GOOD]
+    assert raised.value.attempts[0].evaluation.report.errors
