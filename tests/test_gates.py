@@ -63,7 +63,7 @@ BUDGET = {
     ),
     "generation": Budget(
         1500,
-        5149,
+        5289,
         "candidates, strict types, cut-off answers and samples; search: 1,250, staged mode: 1,117",
     ),
     "routing": Budget(
@@ -85,7 +85,7 @@ BUDGET = {
     "ledger": Budget(320, 876, "sums of a month beside it, intent lines, private files"),
     "parsing": Budget(
         400,
-        1641,
+        1727,
         "candidates, reasoning, patches, long numbers; schemas of strangers: 340; addresses",
     ),
     "gmn": Budget(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import inspect
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.generation.contract import contract_of
+from orchestrator.generation.findings import is_from_outside, name_of
 from orchestrator.generation.loop import GenerationRequest
 from orchestrator.generation.prompts import ConversationPrompts, Prompts
 from orchestrator.generation.request_building import cache_use, without_json
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from orchestrator.types.caching import Caching
     from orchestrator.types.requests import Contract, Generation
 
-Said = Iterable[Diagnostic | str] | str | None
+Said = Iterable[Diagnostic | str] | Diagnostic | str | None
 #: A rule in the caller's own code, plain or async: the typed value in, findings out.
 Check = Callable[[Any], Said | Awaitable[Said]]
 #: What `Structured.completion` takes over from LiteLLM's arguments; the rest are parameters.
@@ -178,12 +178,22 @@ def _plain(check: Check) -> ValueCheck:
     """Judging happens in a thread; what is async goes back to the loop that asked."""
     loop = asyncio.get_running_loop()
 
-    @functools.wraps(check)
     def plain(value: Any) -> Said:
         said = check(value)
         if inspect.iscoroutine(said):
-            made: Said = result_of(asyncio.run_coroutine_threadsafe(said, loop))
+            made: Said = result_of(asyncio.run_coroutine_threadsafe(_contained(said), loop))
             return made
         return said  # type: ignore[return-value]  # an awaitable of another kind is not iterable
 
+    plain.__name__ = name_of(check)
     return plain
+
+
+async def _contained(check: Coroutine[Any, Any, Said]) -> Said:
+    """`check` as a task that ends no event loop, as its exit would."""
+    try:
+        return await check
+    except (SystemExit, KeyboardInterrupt) as error:
+        if is_from_outside(error):
+            raise
+        raise RuntimeError(repr(error)) from error

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import jsonpatch
 from jsonpointer import JsonPointerException
 
+from orchestrator.generation.findings import noted
 from orchestrator.gmn.model import GMNSpec
 from orchestrator.parsing.json_patch import (
     LEFT_OUT,
@@ -170,12 +171,19 @@ class PatchEvaluator(Generic[T]):
     def _document(self, view: Any, answer: str) -> Evaluation[T]:
         """The answer read as a document, in its own form or in the form that the question shows."""
         whole = self.evaluate(answer)
-        stated = [one.value for one in json_values(answer)[0] if isinstance(one.value, Mapping)]
-        if len(stated) != 1 or (whole.is_accepted and not holds_left_out(stated[0])):
+        stated = [one for one in json_values(answer)[0] if isinstance(one.value, Mapping)]
+        if len(stated) != 1 or stated[0].clashing:
             return whole
-        shown = self.evaluate_view(filled(stated[0], view))
+        form = stated[0].value
+        if whole.is_accepted and not holds_left_out(form):
+            return whole
+        shown = self.evaluate_view(filled(form, view))
         is_better = not whole.text or len(shown.report.errors) < len(whole.report.errors)
-        return shown if shown.text and (is_better or holds_left_out(stated[0])) else whole
+        if not shown.text or not (is_better or holds_left_out(form)):
+            return whole
+        for words in stated[0].fixes:
+            shown = noted(shown, words)
+        return shown
 
     def _is_part(self, whole: Evaluation[T], made: Any, old: Evaluation[T], view: Any) -> bool:
         """Whether a document lacks what `old` has: a part that is needed, or half of all parts."""

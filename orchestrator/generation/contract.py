@@ -6,7 +6,8 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from jsonpatch import JsonPatch
 from pydantic_core import from_json
@@ -15,15 +16,16 @@ from orchestrator.generation.answer_schema import VALUE, identifier, schema_of, 
 from orchestrator.generation.answers import PatchEvaluator
 from orchestrator.generation.findings import (
     ValueCheck,
-    check_error,
     fault,
     noted,
     of_pydantic,
     of_schema,
+    own_code,
     said_by,
     unparsed,
 )
-from orchestrator.generation.typed_value import allows_infinity, typed
+from orchestrator.generation.typed_value import allows_infinity, exact, reads_decimals, typed
+from orchestrator.parsing.formats import FORMATS
 from orchestrator.parsing.json_patch import (
     from_name_keyed,
     pointer_in,
@@ -32,7 +34,7 @@ from orchestrator.parsing.json_patch import (
     to_name_keyed,
     unknown_keys,
 )
-from orchestrator.parsing.json_pointer import pointer_to
+from orchestrator.parsing.json_pointer import pointer_to, steps_of
 from orchestrator.parsing.json_reader import bare_text, is_json, last_value, read_candidates
 from orchestrator.parsing.schema_coercion import coerced, is_finite, strict_validator
 from orchestrator.types.cached import cached_property
@@ -40,7 +42,7 @@ from orchestrator.types.diagnostics import Diagnostic, Report, Severity, listed
 from orchestrator.types.errors import CheckError
 from orchestrator.types.requests import Contract, Evaluation, PartialReading
 from orchestrator.types.visible import json_text, visible
-from orchestrator.types.work import TooMuchWork, allowance, elsewhere
+from orchestrator.types.work import TooMuchWork, allowance
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -50,10 +52,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 #: Raise it whenever the same text could be evaluated differently under the same schema.
-READING_VERSION = "4"
+READING_VERSION = "5"
 MOST_EXPLAINED = 12
 MOST_LISTED = 100
 _STEPS_OF_A_PART = 4_000  # of an answer that is still arriving; it is read on the event loop
+_MOST_LEFT_OUT = 20  # keys that a type does not have, each of which is looked at
 _LONGEST_WORD = 200  # characters; a longer answer without quotes is prose
 _SEVERAL = "it holds several values, and does not say which is the final one; send that one alone"
 
@@ -108,6 +111,10 @@ class JsonSchemaContract(Generic[T]):
         return self.schema if self.bare is None else self.bare
 
     @cached_property
+    def _has_decimals(self) -> bool:
+        return self.adapter is not None and reads_decimals(self.adapter.core_schema)
+
+    @cached_property
     def _takes_infinity(self) -> bool:
         return self.adapter is not None and allows_infinity(self.adapter.core_schema)
 
@@ -120,7 +127,7 @@ class JsonSchemaContract(Generic[T]):
             found = read_candidates(text, complete=self.accepts_cut_off)
         except ValueError as error:
             return self._without_quotes(text) or unparsed(str(error))
-        read = [self._candidate(one) for one in found.values]
+        read = [self._candidate(one, text) for one in found.values]
         fitting = {n: _canonical(one.text) for n, one in enumerate(read) if one.is_accepted}
         if not fitting:
             best = max(range(len(read)), key=lambda n: self._likeness(found.values[n], read[n], n))
@@ -131,12 +138,15 @@ class JsonSchemaContract(Generic[T]):
             return unparsed(f"the answer is not one value: {_SEVERAL}")
         return read[at] if len(read) == 1 else noted(read[at], "other values in the answer")
 
-    def _candidate(self, one: ParseResult) -> Evaluation[T]:
+    def _candidate(self, one: ParseResult, text: str) -> Evaluation[T]:
         """What one value of an answer is worth."""
         if one.clashing:
             keys = ", ".join(map(repr, one.clashing))
             return unparsed(f"given twice in one object with different values: {keys}")
-        evaluation = self._held(one.value)
+        value = one.value
+        if self.adapter is not None and self._has_decimals:
+            value = exact(value, text[one.offset : one.end], self.adapter.core_schema)
+        evaluation = self._held(value)
         for words in (*one.fixes, *(f"the key {key!r}, given twice" for key in one.repeated)):
             evaluation = noted(evaluation, words)
         return evaluation
@@ -198,20 +208,42 @@ class JsonSchemaContract(Generic[T]):
     def _typed(self, value: object) -> tuple[list[Diagnostic], Any, list[Diagnostic]]:
         if not is_finite(value) and not self._takes_infinity:
             return [fault("SCHEMA", "NaN and Infinity are not JSON", "")], value, []
+        if not _is_text(value):
+            words = (
+                "it holds half of a surrogate pair, which no text can; write the whole character"
+            )
+            return [fault("SCHEMA", words, "")], value, []
         if self.adapter is None:
             return self._faults(value), value, []
-        try:
-            with elsewhere():  # validators in the type are the caller's own code too
-                made, faults, own = typed(self.adapter, value, self._wanted)
-        except Exception as error:
-            raise check_error(self.name, error) from error
+        with own_code(self.name):  # validators in the type are the caller's own code too
+            made, faults, own = typed(self.adapter, value, self._wanted)
+            own += [] if faults else self._left_out(value, made)
         found = [of_pydantic(pointer_to(*loc), words, kind) for loc, words, kind in faults]
         return found, made, own
+
+    def _left_out(self, value: object, made: object) -> Iterator[Diagnostic]:
+        """What the type does not take over from a value that it accepts: one for each key."""
+        by_key: dict[str, str] = {}
+        for pointer in unknown_keys(value, self._wanted, self._wanted):
+            by_key.setdefault(steps_of(pointer)[-1], pointer)
+        for key, pointer in islice(by_key.items(), _MOST_LEFT_OUT):
+            without = JsonPatch([{"op": "remove", "path": pointer}]).apply(value)
+            again, faults, _ = typed(cast("TypeAdapter[T]", self.adapter), without, self._wanted)
+            if not faults and again == made:
+                words = f"the type has no {key!r}, and leaves it out"
+                yield Diagnostic("MEND9", Severity.INFO, words, pointer=pointer)
 
     def _faults(self, value: object) -> list[Diagnostic]:
         from orchestrator.parsing.schemas import validator  # noqa: PLC0415  it imports jsonschema
 
-        return [of_schema(e) for e in validator(self._wanted).iter_errors(value)]
+        return [
+            of_schema(e) for e in validator(self._wanted, formats=self._formats).iter_errors(value)
+        ]
+
+    @property
+    def _formats(self) -> Mapping[str, Callable[[str], object]]:
+        """The formats that the schema alone judges; those of a type judges the type."""
+        return FORMATS if self.adapter is None else {}
 
     def read_partial(self, text: str) -> PartialReading | None:
         """What can be read of the beginning of an answer; pointers go two levels deep."""
@@ -280,6 +312,15 @@ class JsonSchemaContract(Generic[T]):
             return explained(evaluation.report)
         value, view = self._views(evaluation)
         return explained(evaluation.report, lambda p: pointer_in(view, self._at(p), value))
+
+
+def _is_text(value: object) -> bool:
+    """Whether every string in a value can be written."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _canonical(text: str) -> str:

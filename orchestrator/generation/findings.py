@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import contextlib
+import functools
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,7 +14,7 @@ from orchestrator.parsing.json_pointer import pointer_to
 from orchestrator.types.diagnostics import Diagnostic, Report, Severity
 from orchestrator.types.errors import CheckError
 from orchestrator.types.requests import Evaluation
-from orchestrator.types.work import elsewhere
+from orchestrator.types.work import Stopped, elsewhere
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError as SchemaFault
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 #: A rule of the caller's own: the typed value in, findings or sentences out; None for none.
-ValueCheck = Callable[[Any], Iterable[Diagnostic | str] | str | None]
+ValueCheck = Callable[[Any], Iterable[Diagnostic | str] | Diagnostic | str | None]
 
 
 def unparsed(words: str) -> Evaluation[Any]:
@@ -39,19 +42,56 @@ def said_by(check: ValueCheck, value: object) -> list[Diagnostic]:
 
     Raises: CheckError: the check raised, or answered neither in sentences nor in findings.
     """
+    with own_code(name_of(check)):
+        said: Any = check(value)
+        parts = [said] if isinstance(said, str | Diagnostic) else [] if said is None else list(said)
+        if not all(isinstance(part, str | Diagnostic) for part in parts):
+            raise TypeError(f"{said!r} is neither a sentence nor a list of them")
+        return [p if isinstance(p, Diagnostic) else fault("CHECK", p, "") for p in parts]
+
+
+@contextlib.contextmanager
+def own_code(name: str) -> Iterator[None]:
+    """The caller's own code runs inside, which may also leave, as ``sys.exit`` does.
+
+    An exit would end the thread of the event loop, on which every other call depends. Only what
+    ends this work from outside passes: a request that is over, Ctrl-C in the main thread.
+
+    Raises: CheckError: it raised anything else.
+    """
     try:
         with elsewhere():
-            said = check(value)
-        parts = [said] if isinstance(said, str) else [] if said is None else list(said)
-        return [p if isinstance(p, Diagnostic) else fault("CHECK", p, "") for p in parts]
-    except Exception as error:
-        raise check_error(getattr(check, "__name__", repr(check)), error) from error
+            yield
+    except BaseException as error:
+        if is_from_outside(error):
+            raise
+        words = f"the check {name!r} raised {type(error).__name__}: {_words_of(error)}"
+        raise CheckError(f"{words}; a check returns sentences or None", check=name) from error
 
 
-def check_error(name: str, error: Exception) -> CheckError:
-    """The error for what the check `name` raised."""
-    words = f"the check {name!r} raised {type(error).__name__}: {error}"
-    return CheckError(f"{words}; a check returns sentences or None", check=name)
+def is_known(contract: object) -> bool:
+    """Whether a contract is one of this package, rather than the caller's own code."""
+    return type(contract).__module__.partition(".")[0] == __package__.partition(".")[0]
+
+
+def is_from_outside(error: BaseException) -> bool:
+    """Whether it says that the work is to end, rather than what the caller's own code ran into."""
+    is_main = threading.current_thread() is threading.main_thread()
+    return isinstance(error, Stopped) or (isinstance(error, KeyboardInterrupt) and is_main)
+
+
+def _words_of(error: BaseException) -> str:
+    try:
+        return shortened_words(str(error))
+    except Exception:  # noqa: BLE001  the words are the caller's own code too
+        return "(an error without words)"
+
+
+def name_of(check: Callable[..., object]) -> str:
+    """What a check is called: its own name, that of its class, or of what a partial calls."""
+    if isinstance(check, functools.partial):
+        return name_of(check.func)
+    return str(getattr(check, "__name__", type(check).__name__))
 
 
 def of_schema(error: SchemaFault) -> Diagnostic:

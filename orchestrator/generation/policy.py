@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, TypeVar
 
 from orchestrator.generation.answers import UNFINISHED, UNUSABLE, changed, evaluate_answer, missing
 from orchestrator.generation.cut_off import after_cut_off, refused_as_too_long
+from orchestrator.generation.findings import is_known, own_code, unparsed
 from orchestrator.generation.request_variants import another_sample, as_document, as_patch
 from orchestrator.generation.state import Ask, Decision, Finished, GiveUp, State
 from orchestrator.types.errors import CheckError, ContextWindowExceededError
@@ -131,8 +133,13 @@ def resumed(
 
 
 def _evaluate(state: State[T], answer: Answer) -> Evaluation[T]:
-    is_patch = state.asked.purpose == "patch"
-    evaluation = evaluate_answer(state.contract, answer, _shown(state), is_patch=is_patch)
+    is_patch, contract = state.asked.purpose == "patch", state.contract
+    try:
+        with nullcontext() if is_known(contract) else own_code(contract.name):
+            evaluation = evaluate_answer(contract, answer, _shown(state), is_patch=is_patch)
+    except CheckError as error:
+        error.evaluation = error.evaluation or unparsed("the contract raised")
+        raise
     if state.base_document is not None and evaluation.is_accepted:
         return changed(evaluation, state.base_document)
     return evaluation

@@ -261,18 +261,39 @@ def root_names(schema: Schema) -> tuple[str, ...]:
 
 
 def unknown_keys(value: Any, schema: Schema, root: Schema, at: str = "") -> Iterator[str]:
-    """Pointers of the keys that the schema does not name, where it does not allow further ones."""
+    """Pointers of the keys that the schema does not name, where it does not allow further ones.
+
+    Of a choice the one branch is looked at that the value may mean; with several none is.
+    """
     schema = resolved(schema, root)
     if not isinstance(schema, Mapping):
         return
-    if isinstance(value, list):
+    branches = [resolved(b, root) for word in ("anyOf", "oneOf") for b in schema.get(word, ())]
+    if branches and "properties" not in schema:
+        meant = [branch for branch in branches if _may_be(value, branch)]
+        for branch in meant if len(meant) == 1 else ():
+            yield from unknown_keys(value, branch, root, at)
+    elif isinstance(value, list):
         for n, part in enumerate(value):
             yield from unknown_keys(part, schema.get("items", True), root, f"{at}/{n}")
-    known = schema.get("properties")
-    if not isinstance(value, Mapping) or not known:
-        return
-    for key, part in value.items():
-        if key in known:
-            yield from unknown_keys(part, known[key], root, at + pointer_to(key))
-        elif not schema.get("additionalProperties"):
-            yield at + pointer_to(key)
+    elif isinstance(value, Mapping):
+        known: Mapping[str, Schema] = schema.get("properties") or {}
+        extra: Schema = schema.get("additionalProperties") or False
+        for key, part in value.items():
+            if key in known or extra:
+                yield from unknown_keys(part, known.get(key, extra), root, at + pointer_to(key))
+            elif known and not schema.get("patternProperties"):
+                yield at + pointer_to(key)
+
+
+def _may_be(value: Any, branch: Schema) -> bool:
+    """Whether a list or an object has the kind of a branch, and the constants in it."""
+    kind = "array" if isinstance(value, list) else "object"
+    if isinstance(branch, bool) or branch.get("type", kind) != kind:
+        return branch is True
+    known: Mapping[str, Any] = branch.get("properties") or {}
+    return not isinstance(value, Mapping) or all(
+        value.get(key, part["const"]) == part["const"]
+        for key, part in known.items()
+        if isinstance(part, Mapping) and "const" in part
+    )

@@ -198,8 +198,16 @@ def _twice(body: str) -> tuple[str, ...]:
         elif token in "}])" and within:
             within.pop()
         elif token == ":" and within and (keys := within[-1]) is not None:
-            key = before.strip("\"'")
+            key = _plain_key(before.strip("\"'"))
             twice += [key] if key in keys and len(twice) < _MOST_TWICE else []
             keys.add(key)
         before = token if not token.startswith(("//", "/*")) else before
     return tuple(twice)
+
+
+def _plain_key(key: str) -> str:
+    """A key without escapes, so that ``\\u006dg`` is seen to be ``mg``."""
+    try:
+        return str(_json5(f'"{key}"')) if "\\" in key else key
+    except ValueError:
+        return key

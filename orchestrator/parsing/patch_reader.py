@@ -48,11 +48,13 @@ class JsonInText:
     Attributes:
         before: the text between it and the value before it.
         clashing: keys that stand twice in one of its objects with different values.
+        fixes: what was overlooked to read it.
     """
 
     value: Any
     before: str = ""
     clashing: tuple[str, ...] = ()
+    fixes: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -91,8 +93,8 @@ def read_patch(text: str, names: Container[str] = ()) -> PatchReading:
         else:
             patches.append(_Patch(list(operations), one.before, is_bare))
     if not patches:
-        words = "a JSON Patch is a list of operations with op and path" if found else "no JSON"
-        return PatchReading(None, f"the answer is not a JSON Patch: {words}", (), is_alone=False)
+        words = f"the answer is not a JSON Patch: {_why_none(found)}"
+        return PatchReading(None, words, (), is_alone=False)
     if (count := sum(len(patch.operations) for patch in patches)) > _MOST_OPERATIONS:
         words = f"{count} operations, more than {_MOST_OPERATIONS}; send the whole document"
         return PatchReading(patches[-1].operations, words)
@@ -102,6 +104,12 @@ def read_patch(text: str, names: Container[str] = ()) -> PatchReading:
         return PatchReading(patches[-1].operations, "a part of the patch cannot be read")
     remarks = [f"{key!r} beside the operations does not count" for key in strangers]
     return _together(patches, tuple(dict.fromkeys(remarks)), is_alone=is_alone)
+
+
+def _why_none(found: list[JsonInText]) -> str:
+    if clashing := [key for one in found for key in one.clashing]:
+        return f"{clashing[0]!r} stands twice in one object, with different values"
+    return "a JSON Patch is a list of operations with op and path" if found else "no JSON"
 
 
 def _operations(value: Any, names: Container[str]) -> tuple[list[Any] | None, list[str]]:
@@ -186,6 +194,6 @@ def json_values(text: str) -> tuple[list[JsonInText], str]:
     around, at = "", 0
     for one in read.values:
         before = read.text[at : one.offset]
-        found.append(JsonInText(one.value, before, one.clashing))
+        found.append(JsonInText(one.value, before, one.clashing, one.fixes))
         around, at = around + before, one.end
     return found, around + read.text[at:]

@@ -8,6 +8,7 @@ single value where a list is asked for, ``MEND5`` NaN or a word for null where n
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
@@ -19,15 +20,17 @@ from urllib.parse import unquote
 
 from jsonpointer import JsonPointerException, resolve_pointer
 
+from orchestrator.parsing.formats import LIKE
 from orchestrator.parsing.json_pointer import pointer_to
 from orchestrator.parsing.json_reader import read_candidates
+from orchestrator.parsing.patterns import compiled
 from orchestrator.parsing.scalars import is_null, number_in, share_in, truth_in
-from orchestrator.parsing.spelling import SHORTEST_REPLACED, nearest, nearest_keys
+from orchestrator.parsing.spelling import SHORTEST_REPLACED, is_respelled, nearest, nearest_keys
 from orchestrator.types.diagnostics import Diagnostic, Fix, Severity
 from orchestrator.types.pattern import pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from orchestrator.parsing.schemas import Schema
 
@@ -46,13 +49,9 @@ _BESIDE_ARGUMENTS = frozenset(
 )
 #: What parts several words, or says that there is none.
 _LISTING = pattern(r"[\s,;|/&]|^\W*$")
-_FORMATS = {
-    "date": pattern(r"\d{4}-\d\d-\d\d"),
-    "date-time": pattern(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d.*"),
-    "time": pattern(r"\d\d:\d\d.*"),
-    "uuid": pattern(r"(?:urn:uuid:)?\{?[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}\}?"),
-}
 
+#: Repairs that give a value another shape.
+_RESHAPED = ("MEND4", "MEND7")
 _CONTAINERS: Mapping[str, type] = {"object": dict, "array": list}
 
 
@@ -64,8 +63,7 @@ def strict_validator(schema: Schema) -> Any:
     # It imports jsonschema: 50 ms, for those alone who hold a value against a schema.
     from orchestrator.parsing.schemas import STRICT, validator  # noqa: PLC0415
 
-    formats = {name: pattern.fullmatch for name, pattern in _FORMATS.items()}
-    return validator(schema, kind=STRICT, formats=formats)
+    return validator(schema, kind=STRICT, formats=LIKE)
 
 
 def coerced(value: object, schema: Schema) -> tuple[object, tuple[Diagnostic, ...]]:
@@ -120,10 +118,10 @@ class _Coercion:
             return value
         for part in schema.get("allOf", ()):
             value = self.walk(value, part, at, depth + 1)
-        for word in ("anyOf", "oneOf"):
-            if word in schema and not any(self.fulfils(value, s) for s in schema[word]):
-                value = self._choice(value, schema[word], at, depth)
-        value = self._enveloped(self._unquoted(value, schema, at), schema, at)
+        made = self._branch(value, schema, at, depth)
+        if made is not value and self.fulfils(made, schema):
+            return made
+        value = self._enveloped(self._unquoted(made, schema, at), schema, at)
         value = self._listed(value, schema, at)
         if isinstance(value, Mapping):
             return self._object(value, schema, at, depth)
@@ -134,7 +132,10 @@ class _Coercion:
         return self._whole(value, schema, at) if isinstance(value, float) else value
 
     def _hides(self, value: Any, schema: Schema, depth: int) -> bool:
-        """Whether a value fits only because unknown keys are ignored, with what fits inside one."""
+        """Whether a value fits only because unknown keys are ignored, with what fits inside one.
+
+        Or one of them is a known key that is spelled otherwise.
+        """
         schema = resolved(schema, self.root)
         if not isinstance(schema, Mapping) or depth > _MOST_DEEP:
             return False
@@ -143,7 +144,10 @@ class _Coercion:
         known: Mapping[str, Schema] = schema.get("properties") or {}
         if not isinstance(value, Mapping) or not known:
             return False
-        key = _envelope(value, schema) if "additionalProperties" not in schema else None
+        is_open = "additionalProperties" not in schema
+        if is_open and any(is_respelled(*pair) for pair in _near(value, schema).items()):
+            return True
+        key = _envelope(value, schema) if is_open else None
         if key is not None and (tried := self._tried(value[key], schema, "")) is not None:
             return isinstance(tried[0], Mapping) and not known.keys().isdisjoint(tried[0])
         return any(self._hides(value[k], known[k], depth + 1) for k in set(value) & set(known))
@@ -194,6 +198,12 @@ class _Coercion:
         self.found.extend(tried[1])
         return tried[0]
 
+    def _branch(self, value: Any, schema: Mapping[str, Any], at: str, depth: int) -> Any:
+        for word in ("anyOf", "oneOf"):
+            if word in schema and not any(self.fulfils(value, s) for s in schema[word]):
+                value = self._choice(value, schema[word], at, depth)
+        return value
+
     def _choice(self, value: Any, options: Sequence[Schema], at: str, depth: int) -> Any:
         """The one option that a repair makes valid; with several or none nothing is done."""
         ways: list[tuple[Any, list[Diagnostic]]] = []
@@ -202,6 +212,8 @@ class _Coercion:
             made = attempt.walk(value, option, at, depth + 1)
             if self.fulfils(made, option) and made not in [way for way, _ in ways]:
                 ways.append((made, attempt.found))
+        if len(ways) > 1:  # what keeps the shape of the value says more
+            ways = [way for way in ways if all(d.code not in _RESHAPED for d in way[1])]
         if len(ways) != 1:
             return value
         self.found.extend(ways[0][1])
@@ -213,12 +225,12 @@ class _Coercion:
         extra = schema.get("additionalProperties", True)
         # An optional key of an open object may well be absent, and the unknown one be another.
         wanting = wanted if extra is False else schema.get("required", ())
-        near = nearest_keys(value, wanted, replaced=SHORTEST_REPLACED)
-        names = {key: name for key, name in near.items() if name in wanting}
+        near = _near(value, schema).items()
+        names = {k: name for k, name in near if name in wanting or is_respelled(k, name)}
         for key, name in names.items():
             self._say("MEND2", f"the key {key!r} is read as {name!r}", at, key, name)
         return {
-            name: self.walk(part, wanted.get(name, extra), at + pointer_to(name), depth + 1)
+            name: self.walk(part, _under(name, schema), at + pointer_to(name), depth + 1)
             for key, part in value.items()
             for name in (names.get(key, key),)
         }
@@ -302,6 +314,27 @@ def _envelope(value: Mapping[str, Any], schema: Mapping[str, Any]) -> str | None
         return None
     keys = [key for key in value if key not in _BESIDE_ARGUMENTS] or list(value)
     return keys[0] if len(keys) == 1 and not _NO_ENVELOPE.fullmatch(keys[0]) else None
+
+
+def _near(value: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, str]:
+    """The known key that each key means that the schema names neither itself nor by a pattern."""
+    known: Mapping[str, Schema] = schema.get("properties") or {}
+    near = nearest_keys(value, known, replaced=SHORTEST_REPLACED)
+    return {key: name for key, name in near.items() if not list(_matching(key, schema))}
+
+
+def _matching(key: str, schema: Mapping[str, Any]) -> Iterator[Schema]:
+    for expression, part in (schema.get("patternProperties") or {}).items():
+        with contextlib.suppress(ValueError):  # a pattern that the type alone can search with
+            if compiled(expression)[0](key):
+                yield part
+
+
+def _under(name: str, schema: Mapping[str, Any]) -> Schema:
+    """The schema of what stands under a key."""
+    known: Mapping[str, Schema] = schema.get("properties") or {}
+    further = next(_matching(name, schema), schema.get("additionalProperties", True))
+    return known.get(name, further)
 
 
 def _is_probability(schema: Mapping[str, Any]) -> bool:

@@ -98,6 +98,12 @@ def nearest_keys(
     }
 
 
+def is_respelled(word: str, option: str) -> bool:
+    """Whether two words differ in case, spaces, ``_``, and ``-`` or ``.`` between letters alone."""
+    letters = _unspaced(word)
+    return word.casefold() == option.casefold() or (letters == _unspaced(option) and bool(letters))
+
+
 def _is_misspelt(word: str, option: str, replaced: int) -> bool:
     """Whether one letter of one word is the only difference."""
     if not _is_one_edit(word.casefold(), option.casefold()):

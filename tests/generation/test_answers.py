@@ -116,6 +116,9 @@ REFUSED = {
         f'[{GOAL}, {SIZE}, {{"op": "add", "path": "/rooms/room9", "value": "…"}}]', "PATCH4", "…",
     ),
     "prose with brackets": ("I have done it [1].", "PATCH3", "list of operations"),
+    "a key twice in the whole": (
+        json.dumps(WHOLE)[:-1] + ', "size": 7}', "PATCH3", "'size' stands twice",
+    ),
     "no operation": ("[]", "PATCH2", "nothing"),
 }  # fmt: skip
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import pickle
+import sys
 from typing import Any
 
 import pytest
 from pydantic import BaseModel, field_validator
 
-from orchestrator import CheckError, Orchestrator
+from orchestrator import CheckError, Diagnostic, Orchestrator, Severity
 from tests.support.wire import WireServer, configured
 
 GOOD = '{"ml": 200}'
@@ -39,6 +42,36 @@ def says_nothing_useful(cup: Cup) -> Any:
     return False
 
 
+class Leaving(BaseModel):
+    ml: int
+
+    @field_validator("ml")
+    @classmethod
+    def known(cls, ml: int) -> int:
+        sys.exit(ml)
+
+
+class Wordless(Exception):
+    def __str__(self) -> str:
+        raise ValueError
+
+
+def raising(error: BaseException) -> Any:
+    def leaves(cup: Cup) -> str | None:
+        raise error
+
+    return leaves
+
+
+async def exits_later(cup: Cup) -> str | None:
+    sys.exit(4)
+
+
+class Bound:
+    def __call__(self, cup: Cup) -> str | None:
+        raise IndexError(3)
+
+
 @pytest.mark.parametrize(
     ("wanted", "checks", "name", "words"),
     [
@@ -46,6 +79,16 @@ def says_nothing_useful(cup: Cup) -> Any:
         (Cup, [limit_later], "limit_later", "KeyError: '200'"),
         (Cup, [says_nothing_useful], "says_nothing_useful", "a check returns sentences or None"),
         (Strict, [], "Strict", "KeyError: 200"),
+        (Leaving, [], "Leaving", "SystemExit: 200"),
+        (Cup, [raising(SystemExit(3))], "leaves", "SystemExit: 3"),
+        (Cup, [exits_later], "exits_later", r"SystemExit\(4\)"),
+        (Cup, [raising(KeyboardInterrupt())], "leaves", "KeyboardInterrupt"),
+        (Cup, [raising(asyncio.CancelledError())], "leaves", "CancelledError"),
+        (Cup, [raising(GeneratorExit())], "leaves", "GeneratorExit"),
+        (Cup, [raising(Wordless())], "leaves", "Wordless"),
+        (Cup, [Bound()], "Bound", "IndexError: 3"),
+        (Cup, [functools.partial(lambda most, cup: most[0], {})], "<lambda>", "KeyError: 0"),
+        (Cup, [lambda cup: [None]], "<lambda>", "neither a sentence"),
     ],
 )
 @pytest.mark.parametrize("samples", [1, 2])
@@ -89,3 +132,44 @@ async def test_a_check_may_be_any_callable_also_one_that_is_async(wire: WireServ
     async with Orchestrator(configured(wire.base, "m")) as orc:
         made = await orc.generate_structured("a cup", Cup, checks=[Check()])
     assert made.value == Cup(ml=200)
+
+
+async def test_one_finding_needs_no_list(wire: WireServer) -> None:
+    def warm(cup: Cup) -> Any:
+        return Diagnostic("WARM", Severity.WARNING, "drink it soon")
+
+    wire.plan("m", GOOD)
+    async with Orchestrator(configured(wire.base, "m")) as orc:
+        made = await orc.generate_structured("a cup", Cup, checks=[warm])
+    assert [d.code for d in made.report.diagnostics] == ["WARM"]
+
+
+def test_a_check_that_exits_leaves_the_loop_of_the_process_running(wire: WireServer) -> None:
+    wire.plan("m", GOOD, GOOD)
+    orc = Orchestrator(configured(wire.base, "m"))
+    with pytest.raises(CheckError):
+        orc.sync.generate_structured("a cup", Cup, checks=[exits_later])
+    assert orc.sync.generate_structured("a cup", Cup).value == Cup(ml=200)
+    orc.sync.close()
+
+
+class Broken:
+    """A contract of the caller's own with a mistake in it."""
+
+    name, version, schema, accepts_cut_off = "broken", "1", {"type": "string"}, False
+
+    def evaluate(self, text: str) -> Any:
+        return {"a": 1}[text]
+
+    name_keyed = apply_patch = explain = read_partial = evaluate
+
+
+async def test_a_contract_of_the_callers_own_that_raises_carries_the_answers(
+    wire: WireServer,
+) -> None:
+    wire.plan("m", GOOD)
+    async with Orchestrator(configured(wire.base, "m")) as orc:
+        with pytest.raises(CheckError, match="'broken' raised KeyError") as raised:
+            await orc.generate_structured("a cup", Broken())
+    assert [a.answer.text for a in raised.value.attempts] == [GOOD]
+    assert raised.value.attempts[0].evaluation.report.errors

@@ -73,6 +73,8 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 def test_a_key_that_stands_twice_is_noted_in_every_spelling() -> None:
     for text in ('{"a": 1, "a": 2}', "{'a': 1, 'a': 2}", "{a: 1, a: 2}", "{“a”: 1, “a”: 2}"):
         assert read_candidates(text).values[0].clashing == ("a",)
+    for text in ('{"a": 1, "\\u0061": 2}', '{a: 1, "\\u0061": 2,}', "{'a': 1, '\\x61': 2}"):
+        assert read_candidates(text).values[0].clashing == ("a",)
     same = read_candidates('{"a": 1, "a": 1}').values[0]
     assert (same.repeated, same.clashing) == (("a",), ())
 
