@@ -39,7 +39,9 @@ EFFECTS = {
     "observation": "observe", "action": "suggest_action", "preference": "set_preference",
     "state": "set_prior", "belief": "set_prior",
 }  # fmt: skip
-_LINKS = ("from", "given", "to", "of", "about", "state", "on", "observation")
+#: What a table depends on, where a property says it.
+PARENTS = ("from", "given", "depends_on", "dependencies", "parents")
+_LINKS = (*PARENTS, "to", "of", "about", "state", "on", "observation")
 _COMMON = {"description", "labels", "metadata", "data_type", "position", "x", "y"}
 _READ: Mapping[str, frozenset[str]] = {
     **{
