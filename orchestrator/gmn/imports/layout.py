@@ -296,7 +296,7 @@ def _at(name: str) -> str:
 
 def _too_few_axes(name: str, table: Array, sizes: Sequence[int]) -> Iterator[Diagnostic]:
     """An error (301) where a table has fewer axes than an outcome and its parents."""
-    if table.ndim < len(sizes):
+    if table.ndim < len(sizes) and table.size != math.prod(sizes):
         words = f"{name} has {table.ndim} axes for an outcome and {len(sizes) - 1} parents; say in"
         words += f" {name[0]}_dependencies what it depends on"
         yield finding("GMN301", words, pointer=_at(name), got=table.ndim, expected=len(sizes))
