@@ -17,43 +17,37 @@ _LONGEST = 2000
 _ANY_CASE = re.IGNORECASE
 #: What it is, how many of its lines at least, and how these begin; the first that fits is taken.
 _LOOKS = (
-    ("XML or HTML", 1, pattern(r"[ \t]*+<(?:\?xml|!|\w)")),
-    ("a table in Markdown", 2, pattern(r"[ \t]*+\|.*\|[ \t]*+\Z")),
-    (
-        "MATLAB code", 1,
-        pattern(r"[ \t]*+\w++(?:\{[^}]*+\}|\([^)]*+\))*+[ \t]*+=[^=].*;[ \t]*+\Z"),
-    ),
-    ("Julia code", 1, pattern(r"[ \t]*+(?:@\w++[ \t]|using[ \t]++\w|function[ \t]++\w)")),
+    ("XML or HTML", 1, pattern(r"<(?:\?xml|!|\w)")),
+    ("a table in Markdown", 2, pattern(r"\|[^|\n]*+\|")),
+    ("MATLAB code", 1, pattern(r"\w{1,64}+(?:[{(][^})\n]{0,64}+[)}])*+[ \t]*+=[^=\n]++(?<=;)\Z")),
+    ("Julia code", 1, pattern(r"(?:@\w++[ \t]|using[ \t]++\w|function[ \t]++\w)")),
     (
         "Python code", 1,
         pattern(
-            r"[ \t]*+(?:import[ \t]++\w|from[ \t]++\S++[ \t]++import\b"
-            r"|[\w.]++[ \t]*+=[ \t]*+[\w.]++\()"
+            r"(?:import[ \t]++\w|from[ \t]++\S{1,64}+[ \t]++import\b"
+            r"|[\w.]{1,64}+[ \t]*+=[ \t]*+[\w.]{1,64}+\()"
         ),
     ),
-    (
-        "sections without [nodes]", 1,
-        pattern(r"[ \t]*+#*+[ \t]*+\[?(?:nodes|edges)\]?[ \t]*+:?[ \t]*+\Z", _ANY_CASE),
-    ),
+    ("sections without [nodes]", 1, pattern(r"(?:#{1,6}+ )?\[?(?:nodes|edges)\]?:?\Z", _ANY_CASE)),
     (
         "GNN without its headings '## StateSpaceBlock' and '## InitialParameterization'", 1,
         pattern(
-            r"[ \t]*+[#*]*+[ \t]*+(?:State ?Space ?Block|Initial ?Parameteri[sz]ation|GNN\w*+)"
-            r"[ \t*:]*+\Z", _ANY_CASE,
+            r"[#*]{0,6}+ ?(?:State ?Space ?Block|Initial ?Parameteri[sz]ation|GNN\w{0,32}+)"
+            r"[*:]{0,4}+\Z", _ANY_CASE,
         ),
     ),
-    ("YAML", 2, pattern(r"[ \t]*+(?:-[ \t]|-{3}[ \t]*+\Z|(?:-[ \t]++)?[\w ]++:(?:[ \t]|\Z))")),
+    ("YAML", 2, pattern(r"(?:- |---\Z|[\w ]{1,64}+:(?: |\Z))")),
 )  # fmt: skip
 
 
 def foreign(text: str, places: SourceMap) -> Diagnostic | None:
     """The finding (002) on a text in another language; None where it may be a document."""
-    lines = [line for line in text.splitlines()[:_MOST_LINES] if line.strip()]
-    has_blocks = any(line.rstrip().endswith("{") for line in lines)
+    lines = [line.strip()[:_LONGEST] for line in text.splitlines()[:_MOST_LINES] if line.strip()]
+    has_blocks = any(line.endswith("{") for line in lines)
     for name, least, begins in _LOOKS:
         if name == "YAML" and has_blocks:
             continue
-        if sum(bool(begins.match(line[:_LONGEST])) for line in lines) >= least:
+        if sum(bool(begins.match(line)) for line in lines) >= least:
             words = (
                 f"expected 'node', 'agent' or 'gmn'; it looks like {name}, which is not read:"
                 " export it as JSON (docs/import.md has the kinds), or use it as a prompt:"

@@ -50,7 +50,11 @@ _NAMES: Final = {
     ),
     "actions": ("actions", "controls", "control_states", "action_names", "action_labels", "u"),
 }  # fmt: skip
-_OTHERS = ("name", "description", "parameters", "discount", "type", "version")
+_POLICY = {
+    "discount": "discount", "gamma": "gamma", "horizon": "horizon", "policy_len": "horizon",
+    "planning_horizon": "horizon",
+}  # fmt: skip
+_OTHERS = ("name", "description", "parameters", "type", "version", *_POLICY)
 
 
 def read(text: str) -> Imported:
@@ -71,7 +75,12 @@ def read_data(source: Mapping[str, object]) -> Imported:
     # What stands in both places is read from the document, so in the parameters it is left over.
     found += unread(source, (*spelled, *_OTHERS, at), "the document")
     left = [key for key in (*spelled, *_OTHERS) if key not in source]
-    found += unread(parameters, left, at)
+    found += unread(parameters, [*left, *spelled], at)
+    found += [
+        finding("GMN004", f"{key!r} of the document differs from that of {at}; keep one", got=key)
+        for key in spelled
+        if key in parameters and source.get(key, parameters[key]) != parameters[key]
+    ]
     words = {kind: _first(both, keys, kind, found) for kind, keys in _NAMES.items()}
     tables = {kind: _first(both, keys, kind, found) for kind, keys in TABLE_KEYS.items()}
     if tables["A"] in (None, [], {}) and tables["B"] in (None, [], {}):
@@ -158,8 +167,8 @@ def _tree(
     seen, hidden = {"observations": labels["observations"]}, {"states": labels["states"]}
     tree["preferences"] = preferences(["observation"], [_vector("C", tables["C"], seen, found)])
     tree["priors"] = priors(["state"], [_vector("D", tables["D"], hidden, found)])
-    if "discount" in both:
-        tree["policy"] = {"discount": both["discount"]}
+    if policy := {ours: both[key] for key, ours in _POLICY.items() if key in both}:
+        tree["policy"] = policy
     return tree
 
 

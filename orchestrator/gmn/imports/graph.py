@@ -18,6 +18,7 @@ from orchestrator.gmn.imports.network import (
     PRIORS,
     QUERY,
     SIZES,
+    STRENGTHS,
     TABLES,
     UTILITIES,
     Edge,
@@ -242,7 +243,7 @@ class _Graph(Network):
             if vector is not None and not isinstance(vector, str):
                 yield node, {"on": on[0], "values": vector.ravel().tolist()}
             elif liked is not None:
-                strength = properties.get("preference_strength", 1.0)
+                strength = next((properties[key] for key in STRENGTHS if key in properties), 1.0)
                 each = liked if isinstance(liked, list) else [liked]
                 goals = [{"value": self._label(on[0], v), "utility": strength} for v in each]
                 yield node, {"on": on[0], "goals": goals}

@@ -25,6 +25,7 @@ SIZES = {
 TABLES = ("matrix", "rows", "values", "probabilities", "vector")
 PRIORS = ("initial_distribution", "distribution", "vector", "values", "matrix", "probabilities")
 UTILITIES = ("vector", "values", "matrix", "utilities")
+STRENGTHS = ("preference_strength", "strength")
 TYPES = (*SIZES, "emission", "transition", "belief", "preference", "policy", "llm_query")
 POLICY = {
     "horizon": "horizon", "policy_len": "horizon", "planning_horizon": "horizon",
@@ -52,7 +53,14 @@ _READ: Mapping[str, frozenset[str]] = {
     "transition": frozenset((*TABLES, *_LINKS)),
     "belief": frozenset((*PRIORS, *_LINKS)),
     "preference": frozenset(
-        (*UTILITIES, *_LINKS, "preferred_observation", "preferred", "preference_strength")
+        (
+            *UTILITIES,
+            *_LINKS,
+            "preferred_observation",
+            "preferred",
+            "preference_strength",
+            "strength",
+        )
     ),
     "policy": frozenset(POLICY),
     "llm_query": frozenset((*QUERY, "inputs", "context", "target", "updates")),

@@ -129,3 +129,34 @@ B_u1={(0, 1), (1, 0)}
     (error,) = validate(text).report.errors
     assert (error.code, error.place and error.place.line) == ("GMN105", 11)
     assert error.message.startswith("B_u0, B_u1: numbers of no variable")
+
+
+def test_a_form_of_a_document_that_needs_repairs_says_which_command_repairs_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "lamp.gmn"
+    path.write_text((NODES + EDGES).replace("[0.1, 0.8]", "[0.09, 0.8]"))
+    assert main(["format", str(path), "--to", "pymdp"]) == 1
+    said = capsys.readouterr().err
+    assert f"format repairs nothing, orchestrator export {path} --to pymdp does" in said
+    assert main(["export", str(path), "--to", "pymdp"]) == 0
+
+
+def test_values_of_a_gnn_file_that_are_not_read_are_named() -> None:
+    text = """## StateSpaceBlock
+s[2,1]
+o[2,1]
+## InitialParameterization
+A[0]={(0.9, 0.2), (0.1, 0.8)}
+"""
+    (error,) = validate(text).report.errors
+    assert error.message.startswith("'A[0]={(0.9, 0.2), (0.1, 0.8)}' is not NAME={…}")
+    assert error.place is not None
+    assert error.place.line == 5
+
+
+def test_what_is_preferred_may_have_a_strength() -> None:
+    want = "want: preference {preferred: 1, strength: 2}\n"
+    verdict = validate(NODES + want + EDGES + "want -> glow\n", run_steps=0)
+    assert verdict.compiled is not None
+    assert verdict.compiled.C[0].tolist() == [0, 2]

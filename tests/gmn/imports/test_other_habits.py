@@ -179,3 +179,16 @@ def test_a_table_of_one_action_is_not_read_as_that_of_all() -> None:
 def test_empty_tables_are_none(empty: object) -> None:
     (error,) = errors({**NAMES, "transitions": empty, "likelihoods": empty})
     assert error.startswith("GMN806 it names 2 states, 2 observations, 2 actions and holds no")
+
+
+def test_a_table_that_two_places_say_otherwise_is_an_error() -> None:
+    tables = {"A": ROWS_A, "B": ROWS_B}
+    require_model({**NAMES, "parameters": tables, "A": ROWS_A}, c=[0, 0], d=[0.5, 0.5])
+    (error,) = errors({**NAMES, "parameters": tables, "A": [[0.5, 0.5], [0.5, 0.5]]})
+    assert error == "GMN004 'A' of the document differs from that of parameters; keep one"
+
+
+def test_a_flat_pomdp_says_how_far_it_plans() -> None:
+    verdict = validate({**NAMES, "A": ROWS_A, "B": ROWS_B, "horizon": 3, "gamma": 4})
+    assert verdict.spec is not None
+    assert (verdict.spec.policy.horizon, verdict.spec.policy.gamma) == (3, 4)
