@@ -19,6 +19,7 @@ from orchestrator.gmn.formats import comments_of, with_shares, write_text
 from orchestrator.gmn.imports import read
 from orchestrator.gmn.validate import validate
 from orchestrator.types.diagnostics import Report
+from orchestrator.types.errors import GMNError
 
 if TYPE_CHECKING:
     import argparse
@@ -38,7 +39,13 @@ def run(arguments: argparse.Namespace) -> int:
     if verdict.spec is None:
         return refused(arguments, verdict.report)
     report_on_stderr(arguments.file, Report((), verdict.report.repairs))
-    text = _written(arguments, raw, verdict.spec)
+    try:
+        text = _written(arguments, raw, verdict.spec)
+    except GMNError as error:
+        if not validate(raw, run_steps=0, kind=arguments.kind).report.is_valid:
+            raise
+        repairs = f"orchestrator export {arguments.file} --to {arguments.to}"
+        raise GMNError(f"{error}; format repairs nothing, {repairs} does") from error
     is_canonical = raw == text.encode()
     if arguments.json:
         echo_json({"file": arguments.file, "canonical": is_canonical, "text": text})

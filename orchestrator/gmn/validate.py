@@ -146,6 +146,8 @@ def _chosen(text: str, one: Callable[[str], Validation]) -> Validation:
     tried = [(span, one(alone)) for span, alone in documents]
     holding = [(span, verdict) for span, verdict in tried if verdict.report.is_accepted]
     (at, last) = holding[-1] if holding else min(reversed(tried), key=lambda t: _rank(t[1]))
+    if at != spans[-1] and is_last_final(answer, spans):
+        at, last = tried[-1]  # which does not hold, and no draft stands for it
     differ = [
         v for _, v in holding if v.spec and last.spec and not is_same_model(v.spec, last.spec)
     ]

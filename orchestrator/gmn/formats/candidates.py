@@ -123,7 +123,7 @@ def _bare(spec: GMNSpec) -> GMNSpec:
 
 
 def _parts(text: str) -> Iterator[Span]:
-    if text.lstrip().startswith(("{", "[")) and not _SECTION.match(text.lstrip()):
+    if text.lstrip().startswith(("{", "[")) and not _SECTION.search(text):
         done = 0
         for value in _json_values(text):  # its strings may look like statements
             if STATEMENT.search(text, done, value.start):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.formats.blocktext import STATEMENT, read_block_text
 from orchestrator.gmn.formats.decoding import respelled, why_binary, with_newlines
+from orchestrator.gmn.formats.foreign import foreign
 from orchestrator.gmn.formats.json_positions import JsonPositions
 from orchestrator.gmn.formats.source_map import SourceMap
 from orchestrator.gmn.formats.syntax import BrokenSyntax, Parser, plain
@@ -43,6 +44,7 @@ _ALWAYS = {
     "transitions": "a transition", "preferences": "a preference", "policy": "a policy",
 }  # fmt: skip
 _SECTION = pattern(r"^[ \t]*\[nodes\][ \t]*(?:#.*)?$", re.MULTILINE | re.IGNORECASE)
+_HEADER = pattern(r"^[ \t]*\[[A-Za-z_][\w -]*\][ \t]*(?:#.*)?$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,13 +184,14 @@ def _body(text: str) -> tuple[int, int]:
 
 def _body_in(text: str) -> tuple[int, int]:
     stripped = text.lstrip()
-    if stripped.startswith(("{", "[")) and not _SECTION.match(stripped):
+    if stripped.startswith(("{", "[")) and not _SECTION.search(stripped):
         return len(text) - len(stripped), _json_end(text, len(text) - len(stripped))
     if _is_quoted(stripped):
         return 0, len(text)
     statement, section = STATEMENT.search(text), _SECTION.search(text)
     if section and not statement:
-        return _before(text, section.start()), len(text)
+        head = _HEADER.search(text)  # other sections may stand before it
+        return _before(text, head.start() if head else section.start()), len(text)
     if statement:
         return _before(text, statement.start()), _last_brace(text, statement.start())
     brace = text.find("{")
@@ -235,6 +238,8 @@ def _json_end(text: str, start: int) -> int:
 
 
 def _block_text(body: str, places: SourceMap, limits: Limits) -> Reading:
+    if not STATEMENT.search(body) and (unread := foreign(body, places)) is not None:
+        return Reading(None, (unread,), places=places)
     said = read_block_text(body, places, limits)
     findings = said.findings
     if not said.statements and not findings:

@@ -6,6 +6,7 @@ a document has is decided by proof: sizes that fit, and an outcome axis that sum
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,8 +16,10 @@ import numpy as np
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.imports.beside import BESIDE, with_beside
 from orchestrator.gmn.imports.imported import AS_PROMPT, Imported, from_json, imported, unread
+from orchestrator.gmn.imports.kinds import TABLE_KEYS
 from orchestrator.gmn.imports.layout import POLICY, SIZES, Layout, read_sizes
-from orchestrator.gmn.imports.numbers import MOST_TABLES, array_in, is_batch, vectors
+from orchestrator.gmn.imports.numbers import MOST_TABLES, array_in, is_batch
+from orchestrator.types.diagnostics import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
 _ARRAYS = ("A", "B", "C", "D", "E", "V")
 _DEPENDENCIES = ("A_dependencies", "B_dependencies", "B_action_dependencies")
+_BATCHED = " with a batch axis"
 _KEYS = (
     "name", "description", "labels", *(k for keys in SIZES.values() for k in keys), *_ARRAYS,
     *_DEPENDENCIES, *POLICY, *BESIDE,
@@ -38,8 +42,38 @@ def read(text: str) -> Imported:
 
 
 def read_data(source: Mapping[str, object]) -> Imported:
-    """Read a JSON object that holds arrays."""
+    """Read a JSON object that holds arrays, under whichever of their customary names."""
+    called = {kind: [key for key in keys if key in source] for kind, keys in TABLE_KEYS.items()}
+    found = [
+        finding("GMN004", f"{' and '.join(map(repr, keys))} both say {kind}; keep one", got=keys[1])
+        for kind, keys in called.items()
+        if len(keys) > 1
+    ]
+    if found:
+        return imported(None, found)
+    other = {keys[0]: kind for kind, keys in called.items() if keys and keys[0] != kind}
+    made = _read({other.get(key, key): value for key, value in source.items()})
+    notes = [
+        finding("GMN804", f"{key!r} read as {kind!r}", pointer=f"/{key}", got=key)
+        for key, kind in other.items()
+    ]
+    names = {kind: key for key, kind in other.items()}
+
+    def renamed(pointer: str) -> str:
+        first, *rest = pointer.split("/")[1:] or [""]
+        return "/".join(["", names.get(first, first), *rest]) if pointer else ""
+
+    notes += [dataclasses.replace(d, pointer=renamed(d.pointer)) for d in made.notes]
+    errors = [dataclasses.replace(d, pointer=renamed(d.pointer)) for d in made.errors]
+    origins = {pointer: renamed(origin) for pointer, origin in made.origins.items()}
+    return imported(made.document or None, [*errors, *notes], origins)
+
+
+def _read(source: Mapping[str, object]) -> Imported:
     found = [finding("GMN804", "read as arrays in pymdp's layout: A, B, C, D")]
+    found += _policies_of_spm(source)
+    if any(d.code == "GMN803" for d in found):
+        source = {key: value for key, value in source.items() if key != "V"}
     found += unread(source, _KEYS, "the document")
     readings = [
         (pair, layout)
@@ -53,7 +87,7 @@ def read_data(source: Mapping[str, object]) -> Imported:
     if not fitting and (batches := _batches(source)):
         return imported(None, batches)
     pair, layout = (fitting or readings)[0]
-    if more := [*_too_many(source, pair)]:
+    if more := [*_too_many(source, pair), *([] if fitting else layout.unfit_vectors())]:
         return imported(None, more)
     found += [*layout.found, *_unfit(source, layout)]
     for form, key in zip(pair, "AB", strict=True):
@@ -68,7 +102,21 @@ def read_data(source: Mapping[str, object]) -> Imported:
         for section, key in (("likelihoods", "A"), ("transitions", "B"), ("preferences", "C"))
         for i in range(MOST_TABLES)
     }
-    return imported(with_beside(source, layout.tree(found), found), found, origins)
+    tree = layout.tree(found)
+    if any(d.severity is Severity.ERROR for d in found):  # what else is wrong rests on it
+        return imported(None, found)
+    return imported(with_beside(source, tree, found), found, origins)
+
+
+def _policies_of_spm(source: Mapping[str, object]) -> list[Diagnostic]:
+    """SPM calls its policies V: whole numbers from 1, where `V` here is what states are worth."""
+    said = array_in(source.get("V"))
+    if said is None or not {"T", "U"} & set(source) or not said.size:
+        return []
+    if (said < 1).any() or (said != np.round(said)).any():
+        return []
+    words = "'V' ignored: beside T or U it is the policies of SPM; horizon says how far plans look"
+    return [finding("GMN803", words, pointer="/V", got="V")]
 
 
 def _nothing(source: Mapping[str, object]) -> Diagnostic:
@@ -111,18 +159,19 @@ def _forms(value: object, least: int) -> list[_Form]:
     alone = array_in(items)
     if alone is not None and alone.ndim >= least:
         forms.append(_Form([alone], "one array" if alone.ndim > least else ""))
-    batched = [
-        _Form(
-            [array[0] for array in form.arrays],
-            f"{form.words or 'arrays'} with a batch axis",
-            form.arrays[0].shape[0],
-        )
-        for form in forms
-        if all(array.ndim > least and is_batch(array) for array in form.arrays)
-        and len({array.shape[0] for array in form.arrays}) == 1
-    ]
+    at = 0
+    while at < len(forms):  # what is left of a batch may be one again
+        form, at = forms[at], at + 1
+        if (
+            form.arrays
+            and len({array.shape[0] for array in form.arrays}) == 1
+            and all(array.ndim > least and is_batch(array) for array in form.arrays)
+        ):
+            words = f"{form.words.removesuffix(_BATCHED) or 'arrays'}{_BATCHED}"
+            size = form.arrays[0].shape[0] * max(1, form.batch)
+            forms.append(_Form([array[0] for array in form.arrays], words, size))
     usable = [array for array in each if array.ndim >= least]
-    return forms + batched or [_Form(usable)]
+    return forms or [_Form(usable)]
 
 
 def _too_many(source: Mapping[str, object], pair: tuple[_Form, _Form]) -> Iterator[Diagnostic]:
@@ -143,7 +192,7 @@ def _unfit(source: Mapping[str, object], layout: Layout) -> Iterator[Diagnostic]
         "actions": len(layout.actions),
     }
     for key, kind in (("C", "observations"), ("V", "states"), ("D", "states")):
-        lists = len(vectors(source.get(key)))
+        lists = len(layout.vectors_of(key))
         if not isinstance(source.get(key), dict) and lists not in (0, counts[kind]):
             words = f"{key} is not one list for each of {counts[kind]} {kind}, but {lists}"
             yield finding("GMN008", words, pointer=f"/{key}", got=lists, expected=counts[kind])

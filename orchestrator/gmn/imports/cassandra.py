@@ -205,6 +205,18 @@ class _Problem:
             place = self.places.at(statements[by[tuple(first)]].head.at)
             self.notes.append(finding("GMN810", words, place=place))
 
+    def _listed(self, one: Statement) -> Array:
+        """The first belief where states are listed that it may be in, or that it is not in."""
+        kept = np.zeros(self.states.size, dtype=bool)
+        for token in one.body:
+            kept[self.states.at(token, self.places)] = True
+        kept = ~kept if one.head.text == "start exclude" else kept
+        if not one.body or not kept.any():
+            words = f"{one.head.text}: leaves no state to start in"
+            raise UnreadError(finding("GMN204", words, place=self.places.at(one.head.at)))
+        made: Array = kept / kept.sum()
+        return made
+
     def _start(self) -> Array:
         """The first belief; uniform where the file does not say it."""
         n, one = self.states.size, self.file.sections.get("start")
@@ -212,17 +224,12 @@ class _Problem:
             self.notes.append(finding("GMN810", "no start: is given, so every state is as likely"))
             return np.full(n, 1.0 / n)
         place, said = self.places.at(one.head.at), [token.text for token in one.body]
-        if one.head.text != "start":
-            listed = [self.states.at(token, self.places) for token in one.body]
-            kept = np.zeros(n, dtype=bool)
-            for which in listed:
-                kept[which] = True
-            kept = kept if one.head.text == "start include" else ~kept
-            if not listed or not kept.any():
-                words = f"{one.head.text}: leaves no state to start in"
-                raise UnreadError(finding("GMN204", words, place=place))
-            made: Array = kept / kept.sum()
-            return made
+        is_list = len(said) > 1 and all(number(w) is None and w in self.states.labels for w in said)
+        if is_list and one.head.text == "start":
+            words = "start: names several states, read as start include:"
+            self.notes.append(finding("GMN810", words, place=place))
+        if is_list or one.head.text != "start":
+            return self._listed(one)
         if said == ["uniform"]:
             return np.full(n, 1.0 / n)
         if len(said) == 1 and (n > 1 or number(said[0]) is None):

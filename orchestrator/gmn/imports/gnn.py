@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from orchestrator.gmn.codes import finding
-from orchestrator.gmn.imports.gnn_names import Cast, require_discrete
+from orchestrator.gmn.imports.gnn_names import Cast, require_discrete, roles
 from orchestrator.gmn.imports.gnn_tables import Parameter, likelihood, transition
 from orchestrator.gmn.imports.gnn_text import parsed
 from orchestrator.gmn.imports.imported import Imported
@@ -372,7 +372,13 @@ class _Model:
     def _say_what_is_left(self, acting: Sequence[Member]) -> None:
         """Values that no part of the document is made of, and actions that move nothing."""
         left = [name for name in self.file.values if name not in self.used]
-        if left:
+        tables = [n for n in left if (role := roles(n)) and role[0] in ("A", "B", "D") and role[1]]
+        if tables:
+            words = f"{', '.join(tables[:12])}: numbers of no variable; a table is called like its"
+            words += " variable, as B_loc of s_loc, and B has all actions in one table"
+            place = self.file.places.at(self.file.values[tables[0]].at)
+            self.errors.append(finding("GMN105", words, place=place, got=tables[0]))
+        elif left:
             words = f"{', '.join(left[:12])} of InitialParameterization ignored"
             place = self.file.places.at(self.file.values[left[0]].at)
             self.notes.append(finding("GMN803", words, place=place))

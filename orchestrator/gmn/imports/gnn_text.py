@@ -202,6 +202,11 @@ def _assign(file: GNNFile, body: str, start: int) -> None:
             end = body.find("\n", found.end())
             at = end if end >= 0 else len(body)
             file.values[name] = _word(body[found.end() : at].strip().rstrip(",;"), begin)
+    if ignored and not file.values:
+        words = (
+            f"{ignored[0][1]!r} is not NAME={{…}}: nothing in InitialParameterization can be read"
+        )
+        raise file.error("GMN002", words, ignored[0][0])
     if ignored:
         more = f" and {len(ignored) - 1} more lines" if len(ignored) > 1 else ""
         words = f"{ignored[0][1]!r}{more} in InitialParameterization ignored"

@@ -13,10 +13,12 @@ from orchestrator.gmn.codes import finding
 from orchestrator.gmn.imports.imported import AS_PROMPT, Imported, from_json, imported
 from orchestrator.gmn.imports.network import (
     EFFECTS,
+    PARENTS,
     POLICY,
     PRIORS,
     QUERY,
     SIZES,
+    STRENGTHS,
     TABLES,
     UTILITIES,
     Edge,
@@ -45,7 +47,7 @@ def read(text: str) -> Imported:
 
 def read_data(source: Mapping[str, object]) -> Imported:
     """Read nodes and edges as JSON."""
-    nodes, edges = source.get("nodes"), source.get("edges")
+    nodes, edges = source.get("nodes"), source.get("edges", source.get("links"))
     if isinstance(nodes, dict):  # by name
         nodes = [{"name": name, **n} for name, n in nodes.items() if isinstance(n, dict)]
     made = tree_of(
@@ -57,6 +59,10 @@ def read_data(source: Mapping[str, object]) -> Imported:
     return imported(*made)
 
 
+_TYPE = ("type", "node_type", "kind")
+_INSIDE = ("properties", "attributes", "params", "parameters")
+
+
 def _dicts(value: object) -> list[Mapping[str, object]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
@@ -64,11 +70,15 @@ def _dicts(value: object) -> list[Mapping[str, object]]:
 def _node(node: Mapping[str, object], origin: str) -> Node:
     fields = dict(node)
     name = fields.pop("id", None)
-    name = fields.pop("name", None) if name is None or "properties" not in node else name
+    is_flat = not any(key in node for key in _INSIDE)
+    name = fields.pop("name", None) if name is None or is_flat else name
     name = fields.pop("id", node.get("id", "")) if name is None else name
-    kind = fields.pop("type", fields.pop("node_type", ""))
-    inner = fields.pop("properties", None)
-    properties = {**fields, **(inner if isinstance(inner, dict) else {})}
+    kind = next((fields.pop(key) for key in _TYPE if key in fields), "")
+    for key in _INSIDE:
+        if isinstance(inner := fields.get(key), dict):
+            fields = {**{k: v for k, v in fields.items() if k != key}, **inner}
+            break
+    properties = fields
     properties.pop("name", None)
     return Node(str(name), str(kind).lower(), properties, origin)
 
@@ -102,7 +112,8 @@ def tree_of(
     tree["queries"] = graph.entries("/queries", graph.queries())
     if policy := graph.policy():
         tree["policy"] = policy
-    lacks_a_table = any(d.code == "GMN010" for d in graph.found)  # what else is wrong rests on it
+    # What else is wrong rests on a table that is missing, or of which no axis is known.
+    lacks_a_table = any(d.code in ("GMN010", "GMN301") for d in graph.found)
     has_tables = any(tree[key] for key in ("likelihoods", "transitions", "priors"))
     if not (has_tables or lacks_a_table or any(d.code in _WRONG for d in graph.found)):
         kinds = sorted({node.type for node in nodes})
@@ -120,7 +131,7 @@ class _Graph(Network):
 
     def check_source(self, source: Mapping[str, object]) -> None:
         """Say what of the document around nodes and edges is not read."""
-        read = ("nodes", "edges", "name", "description", "metadata", "version", "type")
+        read = ("nodes", "edges", "links", "name", "description", "metadata", "version", "type")
         for key in source:
             if key not in read:
                 self.note("GMN803", f"{key!r} of the document ignored", got=key)
@@ -155,12 +166,13 @@ class _Graph(Network):
         for node in self.of_type("emission", "observation"):
             targets = [node.name]
             if node.type == "emission":
-                targets = self.named(node, "to", "of") or self.tied(node.name, "observation")
+                targets = self.named(node, "to", "of", "about", "observation")
+                targets = targets or self.tied(node.name, "observation")
             if (table := self.table(node, TABLES)) is None or not targets:
                 self.without(node, targets, "observation")
                 continue
             of = targets[0]
-            parents = self.named(node, "from", "given") or self.parents(node.name, of, "state")
+            parents = self.named(node, *PARENTS) or self.parents(node.name, of, "state")
             yield node, self._conditional(of, parents, table)
             self._note_direction(of, parents)
 
@@ -170,7 +182,8 @@ class _Graph(Network):
             targets = [node.name]
             keys: Sequence[str] = ("transition", "matrix")
             if node.type == "transition":
-                targets = self.named(node, "to", "of") or self.tied(node.name, "state")
+                targets = self.named(node, "to", "of", "about", "state")
+                targets = targets or self.tied(node.name, "state")
                 keys = TABLES
             if (table := self.table(node, keys)) is None or not targets:
                 self.without(node, targets, "state")
@@ -197,8 +210,11 @@ class _Graph(Network):
 
     def _before(self, node: Node, of: str, table: Array | str) -> list[str]:
         """What the next value of `of` depends on: as many as the table has axes."""
-        others = [n for n in self.tied(node.name, "state") if n != of]
-        actions = self.parents(node.name, of, "action")
+        said = self.named(node, *PARENTS)
+        near = [n for n in said if self.nodes[n].type == "state"] or self.tied(node.name, "state")
+        others = [n for n in near if n != of]
+        actions = [n for n in said if self.nodes[n].type == "action"]
+        actions = actions or self.parents(node.name, of, "action")
         if isinstance(table, str) or table.ndim == 2 + len(others) + len(actions):
             return [of, *others, *actions]
         return [of, *(actions if table.ndim > 2 else [])]
@@ -227,7 +243,7 @@ class _Graph(Network):
             if vector is not None and not isinstance(vector, str):
                 yield node, {"on": on[0], "values": vector.ravel().tolist()}
             elif liked is not None:
-                strength = properties.get("preference_strength", 1.0)
+                strength = next((properties[key] for key in STRENGTHS if key in properties), 1.0)
                 each = liked if isinstance(liked, list) else [liked]
                 goals = [{"value": self._label(on[0], v), "utility": strength} for v in each]
                 yield node, {"on": on[0], "goals": goals}
@@ -267,8 +283,6 @@ class _Graph(Network):
         if isinstance(table, str):
             return {"of": of, "given": [*given], "table": {"kind": "rows", "rows": table}}
         sizes = [self.size(name) for name in (*given, of)]
-        if table.ndim != len(sizes):
-            return conditional(of, given, table)
         actions = sum(self.nodes[name].type == "action" for name in given)
         known = orders(len(given) - actions, actions)
         return conditional(of, given, outcome_last(of, table, sizes, known, self.found))

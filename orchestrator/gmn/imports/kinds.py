@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from orchestrator.types.pattern import pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from orchestrator.gmn.imports.imported import Imported
 
@@ -24,6 +24,25 @@ _SECTION = pattern(r"^[ \t]*+\[nodes\][ \t]*+(?:#.*+)?$", re.MULTILINE | re.IGNO
 #: How flat POMDP JSON calls its states.
 STATE_KEYS = ("states", "hidden_states", "state_names", "state_labels")
 _OWN = ("gmn", "likelihoods", "transitions", "priors", "queries")
+#: How tables are called in JSON that people write by hand.
+TABLE_KEYS: Mapping[str, Sequence[str]] = {
+    "A": (
+        "A", "A_matrix", "likelihood", "likelihoods", "observation_model", "emission",
+        "observation_matrix", "observation_probabilities", "likelihood_matrix", "emissions",
+    ),
+    "B": (
+        "B", "B_matrix", "transition", "transitions", "transition_model", "transition_matrix",
+        "dynamics", "transition_probabilities", "transition_matrices",
+    ),
+    "C": (
+        "C", "C_vector", "preference", "preferences", "prior_preferences", "log_preferences",
+        "utility", "utilities", "rewards",
+    ),
+    "D": (
+        "D", "D_vector", "prior", "priors", "initial", "initial_state", "initial_belief",
+        "initial_distribution", "initial_state_distribution", "start",
+    ),
+}  # fmt: skip
 
 
 _GNN = pattern(
@@ -89,8 +108,21 @@ def is_labels(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(v, str | int) for v in value)
 
 
+def _is_own(data: Data, key: str) -> bool:
+    """Whether a key is the language's own: its tables are objects, those of others are numbers."""
+    if key == "gmn" or key not in data:
+        return key in data
+    value = data[key]
+    others = [*value.values()] if isinstance(value, dict) else value
+    if not isinstance(others, list):
+        return True
+    if not others or not all(isinstance(one, dict) for one in others):
+        return not is_labels(data.get("states")) and not any(isinstance(v, list) for v in others)
+    return not is_labels(data.get("states")) or any({"of", "table"} & set(one) for one in others)
+
+
 def _json(data: Data) -> str:
-    keys = [key for key in _OWN if key in data]
+    keys = [key for key in _OWN if _is_own(data, key)]
     keys += [key for key in ("states", "observations") if _objects(data.get(key))]
     return f"it has {keys[0]!r}" if keys else ""
 
@@ -105,7 +137,7 @@ def _bundle(data: Data) -> str:
 
 def _flat(data: Data) -> str:
     states = next((data[key] for key in STATE_KEYS if key in data), None)
-    if any(key in data for key in _OWN):
+    if any(_is_own(data, key) for key in _OWN):
         return ""
     if is_labels(states):
         return "'states' is a list of names"
@@ -116,8 +148,19 @@ def _flat(data: Data) -> str:
 
 
 def _arrays(data: Data) -> str:
-    key = next((key for key in "AB" if isinstance(data.get(key), list | dict)), "")
-    return f"it has an array {key!r}" if key and not _flat(data) else ""
+    if _flat(data) or _json(data):
+        return ""
+    known = (key for of in "AB" for key in TABLE_KEYS[of] if isinstance(data.get(key), list | dict))
+    key = next((key for key in known if key in ("A", "B") or _is_array(data[key])), "")
+    return f"it has an array {key!r}" if key else ""
+
+
+def _is_array(value: object) -> bool:
+    """Whether it is lists of lists, with a number first."""
+    depth = 0
+    while isinstance(value, list) and value:
+        value, depth = value[0], depth + 1
+    return depth > 1 and isinstance(value, int | float)
 
 
 KINDS = {

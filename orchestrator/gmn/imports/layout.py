@@ -25,7 +25,7 @@ from orchestrator.gmn.imports.numbers import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from orchestrator.gmn.imports.numbers import Array
     from orchestrator.types.diagnostics import Diagnostic
@@ -80,7 +80,7 @@ class Layout:
         return made
 
     def _size_states(self) -> None:
-        said = _sizes(self.source, "states") or [len(v) for v in self._vectors("D")]
+        said = _sizes(self.source, "states") or [len(v) for v in self.vectors_of("D")]
         self.states = [_factor_size(table) for table in self.b]
         if len(said) == len(self.states) or (said and not self.b):
             self.states = [n or m for n, m in itertools.zip_longest(said, self.states, fillvalue=0)]
@@ -96,7 +96,8 @@ class Layout:
         controls = self._said("B_action_dependencies", moved, MOST_AXES * 8)
         self.b_given = [*zip(factors, controls, strict=True)]
         for f, (states, actions) in enumerate(self.b_given):
-            axes = self.b[f].shape[1 + len(states) :]
+            left = _without(self.b[f].shape, [self.states[g] for g in (f, *states)])
+            axes = left if len(left) == len(actions) else self.b[f].shape[1 + len(states) :]
             for k, size in zip(actions, axes, strict=False):
                 self.actions.setdefault(k, size)
         for key, of in _NAMED_BY.items():
@@ -109,19 +110,22 @@ class Layout:
         said = _sizes(self.source, "actions")
         if len(said) > max(self.actions, default=-1):
             self.actions = dict(enumerate(said)) if self.actions else {}
-        said = _sizes(self.source, "observations") or [len(v) for v in self._vectors("C")]
+        said = _sizes(self.source, "observations") or [len(v) for v in self.vectors_of("C")]
         fits = len(said) == len(self.a)
         self.observations = [
             (said[m] if fits else 0) or self._outcomes(m) for m in range(len(self.a))
         ]
 
-    def _vectors(self, key: str) -> list[Array]:
+    def vectors_of(self, key: str) -> list[Array]:
         """Vectors in the order of what they are about; one that is missing by its name is empty."""
         said, named_by = self.source.get(key), self.source.get(_NAMED_BY[key])
         if isinstance(said, dict) and isinstance(named_by, dict) and set(said) <= set(named_by):
             said = [said.get(name, []) for name in named_by]
             return [flat(one) for one in said]
-        return vectors(said)
+        found = vectors(said)
+        if len(found) > 1 == len(self.a if key == "C" else self.b) and {*map(len, found)} == {1}:
+            return [np.concatenate(found)]  # a column of one vector
+        return found
 
     def _usual_parents(self, table: Array, every: list[int]) -> list[int]:
         """All factors; where there are fewer axes, the only factors whose sizes fit."""
@@ -148,10 +152,7 @@ class Layout:
 
     def _outcomes(self, m: int) -> int:
         """The size of a modality: the axis that is left beside the sizes of its parents."""
-        left = list(self.a[m].shape)
-        for f in self.a_given[m]:
-            if self.states[f] in left:
-                left.remove(self.states[f])
+        left = _without(self.a[m].shape, [self.states[f] for f in self.a_given[m]])
         return int(left[0] if len(left) == 1 else self.a[m].shape[0])
 
     def _shapes(self) -> list[tuple[str, Array, list[int], int]]:
@@ -169,15 +170,48 @@ class Layout:
 
     def is_proven(self) -> bool:
         """Whether every table has the sizes of its variables and an axis that sums to 1."""
-        fit = _fit(self._vectors("D"), self.states) and _fit(self._vectors("C"), self.observations)
+        fit = _fit(self.vectors_of("D"), self.states) and _fit(
+            self.vectors_of("C"), self.observations
+        )
         fit = fit and len(self.b) == len(self.states)
         return fit and all(
             oriented(table, sizes) is not None for _, table, sizes, _ in self._shapes()
         )
 
+    def unfit_vectors(self) -> Iterator[Diagnostic]:
+        """What C and D count otherwise than arrays that prove to fit without them."""
+        bare = {k: v for k, v in self.source.items() if k not in ("C", "D")}
+        layout = Layout.of(bare, self.a, self.b)
+        if layout is None or not layout.is_proven():
+            return
+        for key, code, sizes, of in (
+            ("C", "GMN402", layout.observations, "outcomes of A"),
+            ("D", "GMN301", layout.states, "values of B"),
+        ):
+            vectors = self.vectors_of(key)
+            for i, (vector, size) in enumerate(zip(vectors, sizes, strict=False)):
+                if len(vector) not in (0, size) and len(vectors) == len(sizes):
+                    words = f"{key}[{i}] has {len(vector)} numbers for the {size} {of}[{i}]"
+                    if len(vector) % size == 0:
+                        words += "; of several time steps or of a batch, keep one"
+                    yield finding(code, words, pointer=f"/{key}", got=len(vector), expected=size)
+
     def is_same(self, other: Layout) -> bool:
         """Whether both are the same model."""
         return self.tree([]) == other.tree([])
+
+    def _tables(self, found: list[Diagnostic]) -> list[Array] | None:
+        """Every A, then every B, the outcome last; None where one has too few axes."""
+        shapes = self._shapes()
+        if short := [d for shape in shapes for d in _too_few_axes(*shape[:3])]:
+            found += short
+            return None
+        return [
+            outcome_last(
+                name, table, sizes, orders(len(sizes) - 1 - actions, actions), found, at=_at(name)
+            )
+            for name, table, sizes, actions in shapes
+        ]
 
     def tree(self, found: list[Diagnostic]) -> Tree:
         """The document."""
@@ -187,10 +221,8 @@ class Layout:
         actions = _variables(self.source, "actions", [n for _, n in sorted(self.actions.items())])
         s, o, u = (_names(variables) for variables in (states, observations, actions))
         control = dict(zip(sorted(self.actions), u, strict=True))
-        tables = [
-            outcome_last(name, table, sizes, orders(len(sizes) - 1 - actions, actions), found)
-            for name, table, sizes, actions in self._shapes()
-        ]
+        if (tables := self._tables(found)) is None:
+            return {}
         likelihoods = [
             conditional(o[m], [s[f] for f in self.a_given[m]], table)
             for m, table in enumerate(tables[: len(self.a)])
@@ -215,8 +247,9 @@ class Layout:
             "actions": actions,
             "likelihoods": likelihoods,
             "transitions": transitions,
-            "preferences": preferences(o, self._vectors("C")) + preferences(s, self._vectors("V")),
-            "priors": priors(s, self._vectors("D")),
+            "preferences": preferences(o, self.vectors_of("C"))
+            + preferences(s, self.vectors_of("V")),
+            "priors": priors(s, self.vectors_of("D")),
             "habits": habits,
             **({"policy": policy} if policy else {}),
         }
@@ -245,6 +278,28 @@ def _factor_size(table: Array) -> int:
     if table.ndim == 3 and table.shape[0] != table.shape[1] and table.shape[1] == table.shape[2]:
         return int(table.shape[1])
     return int(table.shape[0])
+
+
+def _without(axes: Sequence[int], sizes: Sequence[int]) -> list[int]:
+    """The axes that are left beside those of some sizes, each of which takes the first it fits."""
+    left = [*axes]
+    for size in sizes:
+        if size in left:
+            left.remove(size)
+    return left
+
+
+def _at(name: str) -> str:
+    """The pointer to A[m] or B[f] in lists of arrays."""
+    return f"/{name[0]}/{name[2:-1]}"
+
+
+def _too_few_axes(name: str, table: Array, sizes: Sequence[int]) -> Iterator[Diagnostic]:
+    """An error (301) where a table has fewer axes than an outcome and its parents."""
+    if table.ndim < len(sizes) and table.size != math.prod(sizes):
+        words = f"{name} has {table.ndim} axes for an outcome and {len(sizes) - 1} parents; say in"
+        words += f" {name[0]}_dependencies what it depends on"
+        yield finding("GMN301", words, pointer=_at(name), got=table.ndim, expected=len(sizes))
 
 
 def _indices(value: object, most: int) -> list[int] | None:

@@ -25,6 +25,7 @@ SIZES = {
 TABLES = ("matrix", "rows", "values", "probabilities", "vector")
 PRIORS = ("initial_distribution", "distribution", "vector", "values", "matrix", "probabilities")
 UTILITIES = ("vector", "values", "matrix", "utilities")
+STRENGTHS = ("preference_strength", "strength")
 TYPES = (*SIZES, "emission", "transition", "belief", "preference", "policy", "llm_query")
 POLICY = {
     "horizon": "horizon", "policy_len": "horizon", "planning_horizon": "horizon",
@@ -39,7 +40,9 @@ EFFECTS = {
     "observation": "observe", "action": "suggest_action", "preference": "set_preference",
     "state": "set_prior", "belief": "set_prior",
 }  # fmt: skip
-_LINKS = ("from", "given", "to", "of", "about", "state", "on", "observation")
+#: What a table depends on, where a property says it.
+PARENTS = ("from", "given", "depends_on", "dependencies", "parents")
+_LINKS = (*PARENTS, "to", "of", "about", "state", "on", "observation")
 _COMMON = {"description", "labels", "metadata", "data_type", "position", "x", "y"}
 _READ: Mapping[str, frozenset[str]] = {
     **{
@@ -50,7 +53,14 @@ _READ: Mapping[str, frozenset[str]] = {
     "transition": frozenset((*TABLES, *_LINKS)),
     "belief": frozenset((*PRIORS, *_LINKS)),
     "preference": frozenset(
-        (*UTILITIES, *_LINKS, "preferred_observation", "preferred", "preference_strength")
+        (
+            *UTILITIES,
+            *_LINKS,
+            "preferred_observation",
+            "preferred",
+            "preference_strength",
+            "strength",
+        )
     ),
     "policy": frozenset(POLICY),
     "llm_query": frozenset((*QUERY, "inputs", "context", "target", "updates")),

@@ -8,6 +8,7 @@ import numpy as np
 
 from orchestrator.gmn.codes import finding
 from orchestrator.gmn.formats.orientation import oriented
+from orchestrator.gmn.limits import HARD_LIMITS
 from orchestrator.parsing.scalars import share_in
 from orchestrator.types.work import look
 
@@ -59,6 +60,20 @@ def _plain(value: object, depth: int) -> object:
     return number
 
 
+def is_wrapped(value: object) -> bool:
+    """Whether an array stands in an object of its own, as other programs write it."""
+    return isinstance(value, dict) and any(isinstance(value.get(key), list) for key in _WRAPPERS)
+
+
+def why_no_array(value: object) -> str:
+    """What keeps a value from being an array of numbers, in words."""
+    try:
+        _plain(value, MOST_AXES)
+    except ValueError as error:
+        return str(error)
+    return "its lists are not all of one length"
+
+
 def conditional(of: str, given: Sequence[str], table: Array) -> dict[str, object]:
     """A table as rows; `table` has the outcome on its last axis."""
     rows = table.reshape(-1, table.shape[-1]) if table.ndim and table.size else table
@@ -85,32 +100,75 @@ def outcome_last(
     sizes: Sequence[int],
     declared: Sequence[tuple[int, ...]],
     found: list[Diagnostic],
+    *,
+    at: str = "",
 ) -> Array:
     """The array in the shape `sizes`, by proof.
 
     `declared` are the orders that its spelling means, the usual one first; the first that fits is
-    taken. What fits in no order is taken as declared where it has as many axes, and its faults show
-    later. Another order than the usual one is reported (804), and so is a choice (216, 801).
+    taken. What fits in no order is taken as declared where its sizes do, and its sums show later;
+    other axes are an error (301), as rows that are cut elsewhere mean another model. Another order
+    than the usual one is reported (804), and so is a choice (216, 801).
     """
-    usual = declared[0]
+    usual, array = declared[0], _without_ones(array, len(sizes))
     proofs = (oriented(array, sizes, prefer=order) for order in declared)
     fitting = [p for p, order in zip(proofs, declared, strict=True) if p and p.orders[0] == order]
     proof = fitting[0] if fitting else oriented(array, sizes)
     if proof is None:
-        return array.transpose(usual) if array.ndim == len(usual) else array
+        return _unproven(name, array, sizes, usual, found, at=at)
     used = proof.orders[0]
     if proof.is_ambiguous:
         code = "GMN216" if array.ndim == 2 else "GMN801"
         every = " or ".join(_axes(order) for order in proof.orders)
         words = f"{name}: its axes can be read as {every}; the first is taken"
-        found.append(finding(code, words, got=len(proof.orders), expected=used))
+        found.append(finding(code, words, pointer=at, got=len(proof.orders), expected=used))
     if used != usual and not (
         array.transpose(usual).shape == proof.array.shape
         and np.array_equal(array.transpose(usual), proof.array)
     ):
         words = f"{name}: its sums prove the axes {_axes(used)}, where {_axes(usual)} is usual"
-        found.append(finding("GMN804", words, got=used, expected=usual))
+        found.append(finding("GMN804", words, pointer=at, got=used, expected=usual))
     return proof.array
+
+
+def _without_ones(array: Array, axes: int) -> Array:
+    """The array without leading axes of 1, as long as it has more axes than it should."""
+    while array.ndim > axes and array.shape[0] == 1:
+        array = array[0]
+    return array
+
+
+def _unproven(
+    name: str,
+    array: Array,
+    sizes: Sequence[int],
+    usual: Sequence[int],
+    found: list[Diagnostic],
+    *,
+    at: str,
+) -> Array:
+    """The array as its spelling means it, or an error (301) where its axes cannot be that."""
+    if max(sizes) > HARD_LIMITS.variable_size:
+        return array  # which is said of the variable
+    if array.ndim == len(sizes):
+        turned = array.transpose(usual)
+        off = [abs(n - m) for n, m in zip(turned.shape, sizes, strict=True)]
+        is_one = any(n == 1 < m for n, m in zip(turned.shape, sizes, strict=True))
+        if not is_one and max(off) <= 1 and (sum(off) <= 1 or sorted(array.shape) != sorted(sizes)):
+            return turned
+    elif array.ndim == 2 < len(sizes):
+        return array  # one row for each context, as the language itself has it
+    wanted = [sizes[usual.index(axis)] for axis in range(len(sizes))]
+    words = f"{name} is {by(array.shape)}, expected {by(wanted)}, as {_axes(usual)}"
+    if sorted(array.shape) == sorted(sizes):
+        words += "; in no order of its axes do the probabilities of the outcome sum to 1"
+    found.append(finding("GMN301", words, pointer=at, got=by(array.shape), expected=by(wanted)))
+    return array
+
+
+def by(sizes: Sequence[int]) -> str:
+    """Sizes as people write them: 2x3."""
+    return "x".join(map(str, sizes))
 
 
 def _axes(order: Sequence[int]) -> str:

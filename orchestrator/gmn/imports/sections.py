@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
 _HEADER = pattern(r"^[ \t]*+\[([A-Za-z_][\w -]*+)\][ \t]*+(?:#.*+)?$", re.MULTILINE)
 _NAME = r"([^\W\d]\w*+|\"[^\"\n]*+\"|'[^'\n]*+')"
-_EDGE = pattern(
-    rf"[ \t]*+{_NAME}[ \t]*+(?:->|→)[ \t]*+{_NAME}[ \t]*+(?::[ \t]*+(\w++)[ \t]*+)?"
-    r"(?:\{.*\}[ \t]*+)?[,;]?[ \t]*+\Z"
-)
+_END = pattern(rf"[ \t]*+{_NAME}[ \t]*+")
+_ARROW = pattern(r"-{1,3}>|={1,2}>|→|(<-{1,3}|←)")
+_TYPE = pattern(r"(?::[ \t]*+(\w++)[ \t]*+)?(?:\{.*\}[ \t]*+)?[,;]?[ \t]*+\Z")
+#: What may be wrong only because something else was not read.
+_RESTS_ON_THE_REST = ("GMN806", "GMN105", "GMN010", "GMN301")
 _MOST_FOUND = 20  # then a file is something else
 
 
@@ -58,8 +59,8 @@ def read(text: str) -> Imported:
             place = places.at(section.start)
             found.append(finding("GMN803", words, place=place, got=section.name))
     document, more, origins, names = tree_of(nodes, edges, {}, "sections [nodes] and [edges]")
-    if any(d.severity is Severity.ERROR for d in found):  # what was not read may have had numbers
-        more = [d for d in more if d.code != "GMN806"]
+    if any(d.severity is Severity.ERROR for d in found):  # which may say what else is missing
+        more = [d for d in more if d.code not in _RESTS_ON_THE_REST]
     placed = (
         dataclasses.replace(d, pointer="", place=places.at(int(d.pointer))) if d.pointer else d
         for d in more
@@ -131,15 +132,30 @@ def _next_line(parser: Parser, text: str, offset: int) -> None:
             parser.take()
 
 
+def _edges_of(line: str, origin: str) -> list[Edge]:
+    """The edges of a line, one for each arrow of a chain; none where it is something else."""
+    end = _END.match(line)
+    pairs: list[tuple[str, str]] = []
+    while end and (arrow := _ARROW.match(line, end.end())):
+        if (after := _END.match(line, arrow.end())) is None:
+            return []
+        one, other = (name.strip("\"'") for name in (end[1], after[1]))
+        pairs.append((other, one) if arrow[1] else (one, other))
+        end = after
+    kind = _TYPE.match(line, end.end()) if end else None
+    if kind is None:
+        return []
+    return [Edge(one, other, (kind[1] or "").lower(), origin) for one, other in pairs]
+
+
 def _edges(
     text: str, section: _Section, places: SourceMap, edges: list[Edge], found: list[Diagnostic]
 ) -> None:
     offset = section.start
     for line in text[section.start : section.end].split("\n"):
         said = line.split("#", 1)[0].split("//", 1)[0]
-        if said.strip() and (match := _EDGE.match(said)):
-            source, target = (name.strip("\"'") for name in match.group(1, 2))
-            edges.append(Edge(source, target, (match[3] or "").lower(), str(offset)))
+        if said.strip() and (made := _edges_of(said, str(offset))):
+            edges += made
         elif said.strip(" \t,;") and len(found) < _MOST_FOUND:
             words = f"not an edge: {said.strip()[:60]!r}; write SOURCE -> TARGET: TYPE"
             found.append(finding("GMN003", words, place=places.at(offset)))

@@ -144,7 +144,15 @@ STARTS: dict[str, list[float]] = {
     "start include: 0 right": [0.5, 0.5],
     "start exclude: left": [0, 1],
     "start exclude : 1": [1, 0],
+    "start: left right": [0.5, 0.5],
 }
+
+
+def test_a_start_of_several_names_is_said_to_be_a_list() -> None:
+    found = read(f"{HEAD}start: left right\n{T}{O}")
+    assert "start: names several states, read as start include:" in {
+        note.message for note in found.notes
+    }
 
 
 @pytest.mark.parametrize("start", sorted(STARTS))

@@ -128,7 +128,7 @@ def test_sections_text_reads_property_blocks_over_several_lines() -> None:
 
 
 def test_lines_that_are_neither_node_nor_edge_are_named() -> None:
-    text = "[nodes]\nwhat is this\nx: state {!}\ns: state {num_states: 2}\n[edges]\na => b\n"
+    text = "[nodes]\nwhat is this\nx: state {!}\ns: state {num_states: 2}\n[edges]\na = b\n"
     _, found = read_sections(text)
     assert codes([*found])[:3] == ["GMN003", "GMN001", "GMN003"]
     assert [(f.place.line, f.place.column) for f in found[:3] if f.place] == [
