@@ -52,7 +52,7 @@ class BudgetLimiter:
     deployments: Deployments
     spent: dict[str, float] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _untold: dict[str, float] = field(default_factory=dict)
+    _due: dict[str, float] = field(default_factory=dict)
 
     def enforce_before(
         self, settings: Mapping[str, Any], arguments: Mapping[str, Any], cost_so_far: RequestCost
@@ -167,12 +167,12 @@ class BudgetLimiter:
         return limits
 
     async def _give_back(self, router: Any, account: str, usd: float) -> None:
-        """What was paid is not lost where the account is away: it is told with the next sum."""
+        """What was paid is not lost where the account is away: it is added with the next sum."""
         try:
             await self._add(router, account, -usd)
         except _AwayError:
             with self._lock:
-                self._untold[account] = self._untold.get(account, 0.0) - usd
+                self._due[account] = self._due.get(account, 0.0) - usd
             words = "Redis (router_settings) cannot be reached: what was paid is added to %s later"
             _log.warning(words, account)
 
@@ -186,13 +186,13 @@ class BudgetLimiter:
 
     async def _added_elsewhere(self, redis: Any, account: str, usd: float) -> float:
         with self._lock:
-            untold = self._untold.pop(account, 0.0)
+            due = self._due.pop(account, 0.0)
         try:
-            key, value = f"orchestrator:{account}", usd + untold
+            key, value = f"orchestrator:{account}", usd + due
             return float(await redis.async_increment(key=key, value=value, ttl=2 * _DAY_S))
         except BaseException as error:
             with self._lock:
-                self._untold[account] = self._untold.get(account, 0.0) + untold
+                self._due[account] = self._due.get(account, 0.0) + due
             if not isinstance(error, Exception):
                 raise
             why = type(error).__name__  # LiteLLM's, redis's, the system's

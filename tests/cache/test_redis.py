@@ -115,7 +115,7 @@ async def main():
             await orc.generate("three")
         except BudgetExceededError as error:
             print("said", error)
-        print("said", *orc._router.transport.budget_limiter._untold.values(), flush=True)
+        print("said", *orc._router.transport.budget_limiter._due.values(), flush=True)
 
 asyncio.run(main())
 """
