@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import litellm
 import openai
 import pytest
 
-from orchestrator import Orchestrator
+from orchestrator import Orchestrator, RateLimitError
 from tests.support.wire import Reply, WireServer, configured
+from tests.wire.protocols import Asked
 
 ASK = [{"role": "user", "content": "describe the corridor"}]
 PATHS = {"gemini": "/v1beta", "anthropic": ""}
@@ -169,4 +171,68 @@ async def test_a_call_of_a_function_in_the_old_form_is_kept(wire: WireServer) ->
     async with Orchestrator(asking(wire, "openai/m")) as orc:
         for _ in range(2):
             assert await said(orc, stream=False) == ("", "function_call")
+    assert wire.served.requests == 1
+
+
+async def test_a_router_that_was_built_elsewhere_is_read_too(wire: WireServer) -> None:
+    wire.plan("m", Reply("The corridor is", finish="model_length"), Reply("It", finish="error"))
+    config = asking(wire, "mistral/m")
+    router = litellm.router.Router(model_list=config["model_list"], num_retries=0)
+    async with Orchestrator(config, router=router) as orc:
+        assert await said(orc, stream=False) == ("The corridor is", "length")
+        with pytest.raises(openai.InternalServerError, match="error"):
+            await said(orc, stream=False)
+        line = (await orc.usage())[-1]
+    assert line["billed_usd"] > 0
+
+
+@pytest.mark.parametrize(
+    ("model", "error"),
+    [
+        ("mistral/m", {"message": "too large for model with 32768 maximum context length"}),
+        ("lm_studio/m", {"error": "The number of tokens is greater than the context length."}),
+    ],
+)
+async def test_a_prompt_that_is_too_long_goes_to_its_fallback(
+    model: str, error: dict[str, str], wire: WireServer
+) -> None:
+    def decide(asked: Asked) -> Reply:
+        return Reply("read it") if asked.model == "large" else Reply(status=400, body=error)
+
+    wire.decide = decide
+    config = asking(wire, model, "openai/large")
+    config["model_list"][1]["model_name"] = "b"
+    config["router_settings"]["context_window_fallbacks"] = [{"a": ["b"]}]
+    async with Orchestrator(config) as orc:
+        assert await said(orc, stream=False) == ("read it", "stop")
+
+
+async def test_a_quota_that_is_used_up_is_said_where_only_the_code_says_it(
+    wire: WireServer,
+) -> None:
+    words = "You exceeded your current quota."
+    error = {"message": words, "type": "insufficient_quota", "code": "insufficient_quota"}
+    wire.plan("m", Reply(status=429, body={"error": error}))
+    async with Orchestrator(asking(wire, "openai/m")) as orc:
+        with pytest.raises(RateLimitError, match=r"no credit\. Top up"):
+            await orc.generate("x", model="a")
+    assert wire.served.requests == 1
+
+
+async def test_a_request_that_is_larger_than_a_minute_allows_is_not_repeated(
+    wire: WireServer,
+) -> None:
+    error = {"message": "Request too large for model", "code": "rate_limit_exceeded"}
+    wire.plan("m", Reply(status=413, body={"error": error}))
+    async with Orchestrator(asking(wire, "groq/m")) as orc:
+        with pytest.raises(openai.RateLimitError):
+            await said(orc, stream=False)
+    assert wire.served.requests == 1
+
+
+async def test_no_stream_is_the_same_question_as_none_stated(wire: WireServer) -> None:
+    wire.plan("m", "whole")
+    async with Orchestrator(asking(wire, "openai/m")) as orc:
+        await said(orc, stream=False)
+        await orc.acompletion(model="a", messages=ASK)
     assert wire.served.requests == 1
