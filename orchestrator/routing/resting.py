@@ -24,7 +24,8 @@ _NO_CREDIT = ("insufficient_quota", "billing_hard_limit_reached", "credit balanc
               "insufficient balance", "insufficient credits")  # fmt: skip
 #: Gemini says the first of its limits by the minute too; Groq and OpenAI say the second of one
 #: request that is larger than what they allow in a minute.
-_SPENT = ("exceeded your current quota", "request too large")
+_TOO_LARGE = "request too large"
+_SPENT = ("exceeded your current quota", _TOO_LARGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,15 @@ def words_of(error: BaseException) -> str:
     LM Studio's no word."""
     body = getattr(error, "body", None) or getattr(error.__cause__, "body", None) or ""
     return f"{error} {body}".lower()
+
+
+def advice_where_spent(error: Exception) -> str:
+    """What to do where no wait of seconds helps; empty where one may."""
+    if is_without_credit(error):
+        return advice_for(402)
+    if _TOO_LARGE in words_of(error):
+        return "It is larger than the limit of a minute: shorten the prompt, or lower max_tokens."
+    return ""
 
 
 def advice_for(status: int) -> str:

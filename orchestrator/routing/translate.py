@@ -23,7 +23,7 @@ from orchestrator.routing.progress import StoodStillError
 from orchestrator.routing.redirects import RedirectRefusedError
 from orchestrator.routing.resting import (
     REFUSALS,
-    advice_for,
+    advice_where_spent,
     is_without_credit,
     nobody_free,
     words_of,
@@ -164,8 +164,8 @@ def _cause(error: Exception, ours: type[errors.LLMError], status: int) -> tuple[
         or _unreachable(error, str(error).lower())
         or (f"{kind}, status {status}" if status else kind)
     )
-    if is_without_credit(error):
-        return what, advice_for(402)
+    if advice := advice_where_spent(error):
+        return what, advice
     known = {"ImageFetchError": _NO_ADDRESS, "Timeout": _TOOK_LONG}
     return what, still[1] or known.get(kind, _ADVICE[ours])
 

@@ -227,7 +227,9 @@ async def test_a_request_that_is_larger_than_a_minute_allows_is_not_repeated(
     async with Orchestrator(asking(wire, "groq/m")) as orc:
         with pytest.raises(openai.RateLimitError):
             await said(orc, stream=False)
-    assert wire.served.requests == 1
+        with pytest.raises(RateLimitError, match="shorten the prompt"):
+            await orc.generate("x", model="a")
+    assert wire.served.requests == 2
 
 
 async def test_no_stream_is_the_same_question_as_none_stated(wire: WireServer) -> None:
