@@ -13,7 +13,7 @@ from orchestrator.cache.keys import call_question, digest
 from orchestrator.generation.request_building import cache_use
 from orchestrator.routing.attempts import cost_of
 from orchestrator.routing.counts import usage_of
-from orchestrator.routing.stream import recorded
+from orchestrator.routing.stream import is_whole, recorded
 from orchestrator.routing.unlisted import as_we_say
 from orchestrator.types.errors import CacheMissError
 from orchestrator.types.pattern import pattern
@@ -158,14 +158,9 @@ def _stored(parts: list[Any]) -> _Stored | None:
 
 
 def _encoded(response: Any) -> list[object] | None:
-    """The parts of a whole response; None of one that was cut off, or declined."""
+    """The parts of a whole response; None of one that was cut off, declined, or says nothing."""
     choices = getattr(response, "choices", None) or ()
-    is_whole = all(
-        choice.finish_reason in ("stop", "tool_calls")
-        and not getattr(choice.message, "refusal", None)
-        for choice in choices
-    )
-    return _parts(response) if is_whole else None
+    return _parts(response) if all(map(is_whole, choices)) else None
 
 
 def _parts(response: Any) -> list[Any]:

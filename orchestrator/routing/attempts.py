@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.routing import _litellm
-from orchestrator.routing.counts import reported, unread, usage_of
+from orchestrator.routing.counts import dollars, reported, unread, usage_of
 from orchestrator.routing.prices import cost_at, prompt_tokens, written_tokens
 from orchestrator.routing.translate import (
     in_litellms_class,
@@ -391,8 +391,7 @@ def cost_of(response: Any) -> float | None:
         return 0.0
     # A stream says it with the usage of its last part.
     cost = hidden.get("response_cost") or getattr(getattr(response, "usage", None), "cost", None)
-    # LiteLLM says None or 0 for a model that is not in its price map: the price is not known.
-    return float(cost) if cost else None
+    return dollars(cost)
 
 
 def clock() -> float:

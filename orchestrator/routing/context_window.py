@@ -11,6 +11,7 @@ from orchestrator.models.local_servers import address_of
 from orchestrator.parsing.endings import is_stopped_short
 from orchestrator.routing import _litellm
 from orchestrator.routing.prices import model_table
+from orchestrator.routing.resting import words_of
 from orchestrator.types.errors import ContextWindowExceededError
 from orchestrator.types.pattern import pattern
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from orchestrator.types.requests import Answer, Request
 
 _TIMEOUT_S = 5.0
+_TOO_LONG = ("context length", "context window", "maximum context", "too many tokens",
+             "context size", "context limit", "prompt is too long", "input length",
+             "exceeds the maximum number of tokens",
+             "context_length_exceeded", "longer than")  # fmt: skip
 #: What llama.cpp, LM Studio and Ollama say about the models that they have loaded.
 _RUNNING = ("/props", "/api/v0/models", "/api/ps")
 #: The window in what vLLM, LM Studio, OpenRouter, Together, Groq, Mistral, llama.cpp, Ollama say.
@@ -43,6 +48,25 @@ _PROMPT = pattern(
     r"|(?P<h>\d{1,12}) of text input"
     r"|resulted in (?P<i>\d{1,12})|given: (?P<j>\d{1,12})|the first (?P<k>\d{1,12}) tokens"
 )
+
+
+def is_too_long(said: str) -> bool:
+    """Whether an error, in small letters, says that the question does not fit."""
+    return any(words in said for words in _TOO_LONG)
+
+
+def in_class_of_too_long(error: Exception, model: str, provider: str) -> Exception | None:
+    """LiteLLM's class for a question that does not fit, where it has only seen a bad request.
+
+    Its Router follows `context_window_fallbacks` for that class alone.
+    """
+    litellm = _litellm.load()
+    if type(error) is not litellm.BadRequestError or not is_too_long(words_of(error)):
+        return None
+    words = str(getattr(error, "message", error))
+    made: Exception = litellm.ContextWindowExceededError(words, model, provider)
+    made.__cause__ = error
+    return made
 
 
 def window_in(words: str) -> tuple[int, int]:

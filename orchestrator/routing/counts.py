@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: Where the answers of OpenAI, Anthropic, Gemini and Ollama hold what they say.
 _ANSWERED = ("choices", "content", "candidates", "message", "data")
+#: Ten times the largest context window that is sold.
+_MOST_TOKENS = 10**8
 
 
 def usage_of(response: Any) -> Usage:
@@ -29,9 +31,24 @@ def usage_of(response: Any) -> Usage:
 
 def _count(said: object) -> int:
     """A number of tokens; 0, which is estimated, for one that cannot be."""
-    if not isinstance(said, int | float) or not math.isfinite(said):
-        return 0
-    return max(int(said), 0)
+    return int(said) if isinstance(said, int | float) and is_count(said) else 0
+
+
+def is_count(said: float) -> bool:
+    """Whether a call can have taken so many tokens."""
+    return 0 <= said <= _MOST_TOKENS
+
+
+def dollars(said: object) -> float | None:
+    """A cost that was stated; None for none, and for one that cannot be."""
+    # LiteLLM says None or 0 for a model that is not in its price map: the price is not known.
+    if not said or not isinstance(said, int | float | str):
+        return None
+    try:
+        cost = float(said)
+    except ValueError:
+        return None
+    return cost if math.isfinite(cost) and cost > 0 else None
 
 
 def unread(came: str) -> tuple[Any, ...]:

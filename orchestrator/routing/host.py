@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.routing import _litellm
+from orchestrator.routing.counts import is_count
+from orchestrator.routing.finish_reasons import corrected, reasons_in_text, unfinished
 from orchestrator.routing.grammar import with_grammar
 from orchestrator.routing.progress import stood_still
-from orchestrator.routing.refusals import HeardStream, hear, show
+from orchestrator.routing.refusals import HeardParts, heard_source
 from orchestrator.routing.resting import REFUSALS
 from orchestrator.routing.translate import refused_parameters
 from orchestrator.routing.whole import whole_answer
@@ -148,9 +150,9 @@ async def _recorded(
     try:
         response = await _opened(endpoint, attempt, trace, arguments)
         is_stream = isinstance(response, _litellm.load().CustomStreamWrapper)
-        if not is_stream and is_empty(response):
+        if not is_stream and (lacking := _lacking(response, attempt)) is not None:
             attempt.heard, attempt.was_sent = (response,), True
-            raise _said_nothing(attempt.provider, attempt.model)  # noqa: TRY301  as any failure
+            raise lacking  # noqa: TRY301  as any failure
     except asyncio.CancelledError:
         attempt.cancelled()
         raise
@@ -209,10 +211,11 @@ async def _opened(
 
 
 def _hold_counts(response: Any) -> None:
-    """Take a count below 0 for one that was not said: LiteLLM's native Router cannot hold it."""
+    """Take a count that cannot be for one that was not said: LiteLLM's native Router holds neither
+    one below 0 nor one beyond 64 bits."""
     usage = getattr(response, "usage", None)
     for name in ("prompt_tokens", "completion_tokens", "total_tokens"):
-        if (getattr(usage, name, None) or 0) < 0:
+        if not is_count(getattr(usage, name, None) or 0):
             setattr(usage, name, 0)
 
 
@@ -234,6 +237,15 @@ def is_empty(response: Any) -> bool:
     return any(one is not None for one in found) and not any(found)
 
 
+def _lacking(response: Any, attempt: AttemptRecord) -> Exception | None:
+    """The error for an answer that is empty, or that its provider did not finish."""
+    if is_empty(response):
+        return _said_nothing(attempt.provider, attempt.model)
+    choices = getattr(response, "choices", None) or ()
+    why = corrected(choices, reasons_in_text(attempt.came))
+    return unfinished(why, model=attempt.model, provider=attempt.provider) if why else None
+
+
 def _recorded_stream(stream: Any, attempt: AttemptRecord) -> Any:
     """The same stream; how it ends is how the attempt ends."""
     recorded = _stream_class().__new__(_stream_class())
@@ -243,27 +255,9 @@ def _recorded_stream(stream: Any, attempt: AttemptRecord) -> Any:
     recorded.totals = None
     recorded.has_said = recorded.is_over = False
     recorded.held = []
-    recorded.says_end = None
-    recorded.refusal = []
-    source = recorded.completion_stream
-    if (parse := getattr(source, "chunk_parser", None)) is not None:
-        source.chunk_parser = functools.partial(_parsed, recorded, parse)
-    elif hasattr(source, "__aiter__"):
-        recorded.completion_stream = HeardStream(source, recorded.refusal)
+    recorded.dropped = HeardParts()
+    recorded.completion_stream = heard_source(recorded.completion_stream, recorded.dropped)
     return recorded
-
-
-def _parsed(stream: Any, parse: Callable[..., Any], chunk: Any) -> Any:
-    """A part of a stream in LiteLLM's form; notes refusals, and whether Gemini's is the last.
-
-    LiteLLM says ``stop`` of each of Gemini's parts.
-    """
-    if isinstance(chunk, dict) and ("candidates" in chunk or "promptFeedback" in chunk):
-        is_blocked = bool((chunk.get("promptFeedback") or {}).get("blockReason"))
-        ends = any(one.get("finishReason") for one in chunk.get("candidates") or ())
-        stream.says_end = bool(stream.says_end or ends or is_blocked)
-    hear(chunk, stream.refusal)
-    return parse(chunk)
 
 
 @functools.cache
@@ -282,8 +276,7 @@ def _stream_class() -> Any:
         has_said: bool
         is_over: bool
         held: list[Any]
-        says_end: bool | None
-        refusal: list[str]
+        dropped: HeardParts
 
         async def __anext__(self) -> Any:
             while not (self.has_said or self.is_over):
@@ -315,7 +308,7 @@ def _lacks_its_end(stream: Any) -> bool:
     LiteLLM asks this of streams in OpenAI's form alone; to the others it adds an end ``stop``.
     """
     ends = (stream.received_finish_reason, stream.intermittent_finish_reason)
-    if stream.says_end is False and set(ends) <= {None, "stop"}:
+    if stream.dropped.says_end is False and set(ends) <= {None, "stop"}:
         return True
     return not (stream.is_mock or any(ends) or stream.received_any_finish_reason)
 
@@ -326,7 +319,7 @@ async def _next_part(stream: Any, read: Callable[[], Awaitable[Any]]) -> Any:
     patience_s = attempt.patience_s(has_said=stream.has_said)
     try:
         async with asyncio.timeout(patience_s) as limit:
-            part = await read()
+            part = await _read(stream, read)
     except StopAsyncIteration:
         if not stream.has_said and stream.totals is None and not _ends_on_purpose(stream.held):
             nothing = _said_nothing(stream.custom_llm_provider, stream.model)
@@ -339,6 +332,9 @@ async def _next_part(stream: Any, read: Callable[[], Awaitable[Any]]) -> Any:
     except Exception as error:  # noqa: BLE001  recorded, and raised in LiteLLM's class
         # A stream that breaks after content goes on only as LiteLLM's own exception says.
         cause = getattr(error, "original_exception", None)
+        if isinstance(error, ValueError) and (why := stream.dropped.error):
+            # LiteLLM 1.110 reads the code of an error in a stream as a number.
+            cause = unfinished(why, model=attempt.model, provider=attempt.provider)
         attempt.is_broken = not (stream.has_said or attempt.is_blank or limit.expired())
         if attempt.pace is not None and limit.expired():
             cause = stood_still(attempt, attempt.pace)
@@ -346,12 +342,18 @@ async def _next_part(stream: Any, read: Callable[[], Awaitable[Any]]) -> Any:
         if not getattr(error, "is_pre_first_chunk", True):
             failure = error
     else:
-        show(part, stream.refusal)
         stream.has_said = stream.has_said or says_something(part)
         if getattr(part, "usage", None) is not None:
             stream.totals = part
         return part
     raise failure
+
+
+async def _read(stream: Any, read: Callable[[], Awaitable[Any]]) -> Any:
+    part = await read()
+    if why := stream.dropped.show(part):
+        raise unfinished(why, model=stream.model, provider=stream.custom_llm_provider)
+    return part
 
 
 def _ends_on_purpose(parts: list[Any]) -> bool:

@@ -217,6 +217,8 @@ def _with_texts(texts: list[str], value: Any) -> list[str]:
 
 def _most_answer(one: Deployment | None, arguments: Mapping[str, Any]) -> float:
     """The longest answer: as the call says, else as the deployment does, else a usual one."""
+    if "input" in arguments and "messages" not in arguments:
+        return 0.0  # an embedding has no text
     most = arguments.get("max_tokens") or arguments.get("max_completion_tokens")
     if not most and one is not None:
         known = one.entry_in(model_table())

@@ -1,18 +1,63 @@
-"""What a model says in ``refusal`` while it streams: LiteLLM 1.110 drops the parts that hold it."""
+"""What a provider says in a stream and LiteLLM 1.110 drops: a refusal, an error, why it ended."""
 
 from __future__ import annotations
 
+import functools
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.routing.finish_reasons import corrected, reasons_in
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
+
+
+@dataclass(slots=True)
+class HeardParts:
+    """What was said so far.
+
+    Attributes:
+        refusal: the pieces of a refusal that no part holds yet.
+        reasons: why the choices ended, by their number, in the provider's words.
+        says_end: whether one of Gemini's parts was the last: LiteLLM says ``stop`` of each; None
+            of other providers.
+        error: the words of an error in place of a part.
+    """
+
+    refusal: list[str] = field(default_factory=list)
+    reasons: dict[int, str] = field(default_factory=dict)
+    says_end: bool | None = None
+    error: str = ""
+
+    def part(self, said: Any) -> None:
+        """Note what a part of a stream, as a class or as JSON, says."""
+        choices = _of(said, "choices") or ()
+        found = [_of(_of(one, "delta"), "refusal") for one in choices[:1]]
+        self.refusal += [one for one in found if isinstance(one, str)]
+        self.reasons |= reasons_in(said)
+        if isinstance(said, dict) and ("candidates" in said or "promptFeedback" in said):
+            is_blocked = bool((said.get("promptFeedback") or {}).get("blockReason"))
+            ends = any(one.get("finishReason") for one in said.get("candidates") or ())
+            self.says_end = bool(self.says_end or ends or is_blocked)
+        error = _of(said, "error") or (_of(said, "object") == "error" and said)
+        if error and not self.error:
+            self.error = str(_of(error, "message") or error)
+
+    def show(self, part: Any) -> str:
+        """Put what was heard into a part of LiteLLM's that has a choice, once; gives why its
+        provider could not finish, empty where it did."""
+        choices = getattr(part, "choices", None) or ()
+        if self.refusal and choices:
+            choices[0].delta.refusal = "".join(self.refusal)
+            self.refusal.clear()
+        return corrected(choices, self.reasons) or self.error
 
 
 class HeardStream:
-    """A provider's stream whose refusal is kept, as LiteLLM reads it."""
+    """A provider's stream that is heard, as LiteLLM reads it."""
 
-    def __init__(self, inner: Any, refusal: list[str]) -> None:
-        self._inner, self._refusal = inner, refusal
+    def __init__(self, inner: Any, heard: HeardParts) -> None:
+        self._inner, self._heard = inner, heard
         self._parts: AsyncIterator[Any] = aiter(inner)
 
     def __getattr__(self, name: str) -> Any:
@@ -23,21 +68,22 @@ class HeardStream:
 
     async def __anext__(self) -> Any:
         part = await anext(self._parts)
-        hear(part, self._refusal)
+        self._heard.part(part)
         return part
 
 
-def hear(part: Any, refusal: list[str]) -> None:
-    """Add what a part of a stream, as a class or as JSON, says in ``refusal``."""
-    found = [_of(_of(one, "delta"), "refusal") for one in (_of(part, "choices") or ())[:1]]
-    refusal += [said for said in found if isinstance(said, str)]
+def heard_source(source: Any, heard: HeardParts) -> Any:
+    """The source of a stream of LiteLLM's, heard before LiteLLM reads it."""
+    if (parse := getattr(source, "chunk_parser", None)) is not None:
+        source.chunk_parser = functools.partial(_parsed, heard, parse)
+    elif hasattr(source, "__aiter__"):
+        return HeardStream(source, heard)
+    return source
 
 
-def show(part: Any, refusal: list[str]) -> None:
-    """Put what was heard into the next part that has a choice, once."""
-    if refusal and (choices := getattr(part, "choices", None)):
-        choices[0].delta.refusal = "".join(refusal)
-        refusal.clear()
+def _parsed(heard: HeardParts, parse: Callable[..., Any], chunk: Any) -> Any:
+    heard.part(chunk)
+    return parse(chunk)
 
 
 def _of(whole: Any, name: str) -> Any:

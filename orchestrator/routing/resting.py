@@ -22,8 +22,10 @@ REFUSALS = {
 #: Said of an account without credit, with whatever status.
 _NO_CREDIT = ("insufficient_quota", "billing_hard_limit_reached", "credit balance is too low",
               "insufficient balance", "insufficient credits")  # fmt: skip
-#: Gemini says it of its limits by the minute too.
-_QUOTA = "exceeded your current quota"
+#: Gemini says the first of its limits by the minute too; Groq and OpenAI say the second of one
+#: request that is larger than what they allow in a minute.
+_TOO_LARGE = "request too large"
+_SPENT = ("exceeded your current quota", _TOO_LARGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +101,29 @@ def nobody_free(
 
 def is_without_credit(error: Exception) -> bool:
     """Whether a provider says that the account of a key has no credit."""
-    said = str(error).lower()
+    said = words_of(error)
     return getattr(error, "status_code", 0) == 402 or any(words in said for words in _NO_CREDIT)
 
 
 def is_spent(error: Exception) -> bool:
     """Whether what an account may use is used up, so that no wait of seconds helps."""
-    return is_without_credit(error) or _QUOTA in str(error).lower()
+    return is_without_credit(error) or any(words in words_of(error) for words in _SPENT)
+
+
+def words_of(error: BaseException) -> str:
+    """What a provider said, in small letters; the text of LiteLLM's exceptions has no code, and of
+    LM Studio's no word."""
+    body = getattr(error, "body", None) or getattr(error.__cause__, "body", None) or ""
+    return f"{error} {body}".lower()
+
+
+def advice_where_spent(error: Exception) -> str:
+    """What to do where no wait of seconds helps; empty where one may."""
+    if is_without_credit(error):
+        return advice_for(402)
+    if _TOO_LARGE in words_of(error):
+        return "It is larger than the limit of a minute: shorten the prompt, or lower max_tokens."
+    return ""
 
 
 def advice_for(status: int) -> str:

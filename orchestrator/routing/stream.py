@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 #: Hidden parameters of an answer from the cache.
 FREE = {"cache_hit": True, "response_cost": 0.0}
+#: The finish reasons of answers that are kept.
+_WHOLE = frozenset({"stop", "tool_calls", "function_call"})
+#: Fields of a message that hold an answer; what a model thought before it is none.
+_SAID = ("content", "tool_calls", "function_call", "audio", "images")
 
 
 def tracked(
@@ -188,14 +192,27 @@ def recorded(stream: Any, keep: Callable[[list[dict[str, Any]], float | None], N
     async def done() -> None:
         await settle()
         choices = [choice for part in parts for choice in part.get("choices") or []]
-        is_refused = any((choice.get("delta") or {}).get("refusal") for choice in choices)
-        is_whole = {choice.get("finish_reason") for choice in choices} & {"stop", "tool_calls"}
+        deltas = [choice.get("delta") or {} for choice in choices]
+        is_refused = any(delta.get("refusal") for delta in deltas)
+        ends = {choice.get("finish_reason") for choice in choices} - {None}
+        is_whole = bool(ends) and ends <= _WHOLE and any(map(_is_said, deltas))
         if state.outcome == "answered" and is_whole and not is_refused:
             ended = state.trace.ended if state.trace is not None else []
             await asyncio.to_thread(keep, parts, ended[-1].cost_usd if ended else None)
 
     state.done = done
     return stream
+
+
+def is_whole(choice: Any) -> bool:
+    """Whether a choice is an answer to the end: not cut off, not declined, not empty."""
+    message = choice.message
+    is_ended = choice.finish_reason in _WHOLE and not getattr(message, "refusal", None)
+    return is_ended and _is_said(message.model_dump())
+
+
+def _is_said(message: Mapping[str, Any]) -> bool:
+    return any(message.get(name) for name in _SAID)
 
 
 def replayed(

@@ -18,10 +18,16 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.models.secrets import Secrets, private_values
 from orchestrator.routing import _litellm
-from orchestrator.routing.context_window import window_in
+from orchestrator.routing.context_window import in_class_of_too_long, is_too_long, window_in
 from orchestrator.routing.progress import StoodStillError
 from orchestrator.routing.redirects import RedirectRefusedError
-from orchestrator.routing.resting import REFUSALS, advice_for, is_without_credit, nobody_free
+from orchestrator.routing.resting import (
+    REFUSALS,
+    advice_where_spent,
+    is_without_credit,
+    nobody_free,
+    words_of,
+)
 from orchestrator.types import errors
 from orchestrator.types.requests import OutputMode
 from orchestrator.types.visible import visible
@@ -37,10 +43,6 @@ _CARRIERS = ("litellm_debug_info", "request", "_request", "response", "body", "m
 #: Arguments that hold what is said, and the fields of it that say nothing.
 _SAID = ("messages", "input", "prompt", "tools", "functions", "response_format", "user")
 _FORMAL = ("role", "type", "name", "required", "format", "title")
-_TOO_LONG = ("context length", "context window", "maximum context", "too many tokens",
-             "context size", "context limit", "prompt is too long", "input length",
-             "exceeds the maximum number of tokens",
-             "context_length_exceeded", "longer than")  # fmt: skip
 _FORMAT_WORDS = ("response_format", "json_schema", "response format", "response_schema",
                  "structured output")  # fmt: skip
 _MODE_WORDS = {
@@ -163,8 +165,8 @@ def _cause(error: Exception, ours: type[errors.LLMError], status: int) -> tuple[
         or _unreachable(error, str(error).lower())
         or (f"{kind}, status {status}" if status else kind)
     )
-    if is_without_credit(error):
-        return what, advice_for(402)
+    if advice := advice_where_spent(error):
+        return what, advice
     known = {"ImageFetchError": _NO_ADDRESS, "Timeout": _TOOK_LONG}
     return what, still[1] or known.get(kind, _ADVICE[ours])
 
@@ -188,7 +190,7 @@ def _kind_of(error: Exception, *, is_resting: bool) -> tuple[type[errors.LLMErro
     """Our class for an error, and its status; `is_resting`: all rest after rate limits."""
     kind = type(error).__name__
     status = int(getattr(error, "status_code", 0) or 0)
-    said = str(error).lower()
+    said = words_of(error)
     # The class LiteLLM chooses for a refused key differs by provider; the status does not.
     by_status = _BY_STATUS.get(status)
     ours = by_status if status in REFUSALS else _BY_CLASS.get(kind) or by_status
@@ -208,7 +210,7 @@ def _kind_of(error: Exception, *, is_resting: bool) -> tuple[type[errors.LLMErro
 
 def _read(said: str, ours: type[errors.LLMError]) -> type[errors.LLMError]:
     """LiteLLM tells these two apart for some providers only."""
-    if any(words in said for words in _TOO_LONG):
+    if is_too_long(said):
         return errors.ContextWindowExceededError
     return errors.ContentPolicyError if any(words in said for words in _DECLINED) else ours
 
@@ -278,6 +280,8 @@ def in_litellms_class(error: Exception, *, model: str, provider: str) -> Excepti
         made = litellm.BadRequestError(message=str(refused), model=model, llm_provider=provider)
         made.__cause__ = refused
         return made  # type: ignore[no-any-return]
+    if (longer := in_class_of_too_long(error, model, provider)) is not None:
+        return longer
     import httpx  # noqa: PLC0415  70 ms before LiteLLM is loaded, nothing after it
 
     raw = [litellm.llms.base_llm.chat.transformation.BaseLLMException, httpx.HTTPError]

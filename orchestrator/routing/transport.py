@@ -14,6 +14,7 @@ from orchestrator.routing import _litellm
 from orchestrator.routing.attempts import Trace
 from orchestrator.routing.budget import NOTHING, BudgetLimiter, Reserved
 from orchestrator.routing.build import build_router, prepare, router_arguments
+from orchestrator.routing.finish_reasons import corrected, reasons_in_text, unfinished
 from orchestrator.routing.guard import guard_of
 from orchestrator.routing.host import TRACE, HostedRouter
 from orchestrator.routing.prices import expected_attempt, fallbacks_of, price_of, targets_of
@@ -98,9 +99,24 @@ class _Call:
                 translate=translate,
             )  # fmt: skip
         if not is_stream:
+            if (failure := self._unfinished(response)) is not None:
+                await self.release(failure)
+                raise failure
             self.trace.answered(response)
         await self.release()
         return response
+
+    def _unfinished(self, response: Any) -> Exception | None:
+        """The error for an answer that its provider did not finish, from a Router without our host;
+        ours has looked at it."""
+        last = self.trace.latest
+        if self.transport.is_hosted or last is None:
+            return None
+        choices = getattr(response, "choices", None) or ()
+        if not (why := corrected(choices, reasons_in_text(last.came))):
+            return None
+        last.heard, last.is_paid = (response,), True
+        return unfinished(why, model=last.model, provider=last.provider)
 
     async def release(self, error: BaseException | None = None) -> None:
         """Release everything; what an interruption must not skip comes before any wait."""

@@ -410,3 +410,43 @@ async def test_counts_below_zero_are_estimated_and_lower_no_sum(wire: WireServer
     assert line["billed_usd"] > 0
     assert min(line["usage"].values()) >= 0
     assert line["estimated"] is True
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("tokens", [10**9, 10**15, 10**20])
+async def test_counts_that_cannot_be_are_estimated_and_end_no_budget(
+    tokens: int, stream: bool, wire: WireServer
+) -> None:
+    wire.plan("m", Reply(WORDS, tokens=tokens), Reply(WORDS, tokens=40))
+    async with Orchestrator(billed(wire, 0.001, budgets={"usd_per_day": 5})) as orc:
+        for _ in range(2):
+            made = await orc.acompletion(model="m", messages=ASK, max_tokens=40, stream=stream)
+            if stream:
+                assert [part async for part in made]
+        first, second = await orc.usage()
+    assert (first["estimated"], second["estimated"]) == (True, False)
+    assert first["billed_usd"] < 0.1
+
+
+@pytest.mark.parametrize("cost", [-1, "much"])
+async def test_a_stated_cost_that_cannot_be_is_not_taken(cost: object, wire: WireServer) -> None:
+    body = json.loads(str(unreported().raw))
+    body["usage"] = {"prompt_tokens": 10, "completion_tokens": 40, "total_tokens": 50, "cost": cost}
+    wire.plan("x/m", Reply(raw=json.dumps(body)))
+    config: dict[str, Any] = configured(wire.base, "x/m", cache={"mode": "off"})
+    params = config["model_list"][0]["litellm_params"] | {"model": "openrouter/x/m"}
+    config["model_list"][0]["litellm_params"] = {
+        name: value for name, value in params.items() if "cost" not in name
+    }
+    async with Orchestrator(config) as orc:
+        await orc.acompletion(model="x/m", messages=ASK)
+        (line,) = await orc.usage()
+    assert line["billed_usd"] >= 0
+
+
+async def test_an_embedding_sets_nothing_aside_for_an_answer(wire: WireServer) -> None:
+    wire.plan("m", "")
+    async with Orchestrator(billed(wire, 0.001, budgets={"usd_per_day": 0.1})) as orc:
+        await orc.aembedding(model="m", input=["a corridor"])
+        (line,) = await orc.usage()
+    assert 0 < line["billed_usd"] < 0.1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ class Reply:
 
     Attributes:
         status: anything but 200 becomes an error body.
+        body: what stands in its place.
         drop: close the connection without an answer.
         only_without: refuse with 400 while the request carries this key.
         raw: a body sent as it is, in place of an answer.
@@ -41,6 +42,7 @@ class Reply:
     only_without: str = ""
     error_code: str = ""
     error_message: str = ""
+    body: Mapping[str, Any] | None = None
     raw: str | None = None
     content_type: str = "application/json"
     cut_after: int | None = None
@@ -224,7 +226,7 @@ class WireServer:
             return web.json_response({"error": {"message": message}}, status=400)
         if reply.status != 200:
             words = reply.error_message or f"status {reply.status}"
-            body = error_body(asked.protocol, reply.status, words, reply.error_code)
+            body = reply.body or error_body(asked.protocol, reply.status, words, reply.error_code)
             return web.json_response(body, status=reply.status, headers=reply.headers)
         if reply.raw is not None:
             return web.Response(text=reply.raw, content_type=reply.content_type)
