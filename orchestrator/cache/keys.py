@@ -97,7 +97,9 @@ def call_question(
     policy: CachePolicy = AS_CONFIGURED,
 ) -> dict[str, object]:
     """The question of a call with LiteLLM's own arguments."""
-    asked = {name: value for name, value in arguments.items() if name not in _TRANSPORT}
+    asked = dict(arguments)
+    for name in _TRANSPORT & asked.keys():
+        del asked[name]
     if asked.get("stream") is False:  # as if it were not stated
         del asked["stream"]
     known = {"layout": LAYOUT, "call": method, "deployments": fingerprint}

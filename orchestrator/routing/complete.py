@@ -230,26 +230,23 @@ class RouterCompleter:
     def _arguments(self, route: str, request: Request, context: RunContext) -> dict[str, Any]:
         """LiteLLM's arguments for a request to a route, a group or one deployment.
 
-        Of optional parameters, a deployment's own outrank those of a first sample.
+        Of optional parameters, a deployment's own outrank those of a first sample; and its timeout,
+        or the Router's, the usual one.
         """
         parameters, stated = request.parameters, self._stated.get(route)
         stated = self._stated_by(route) if stated is None else stated
         if not request.sample and (own := stated & request.optional):
             parameters = {name: value for name, value in parameters.items() if name not in own}
+        is_usual = request.timeout_s == self._config.orchestrator.generation.timeout_s
+        has_timeout = is_usual and (self._has_timeout or "timeout" in stated)
         return {
             **self._on_route(route, "acompletion"),
             "messages": messages_of(request),
-            **self._timeout(request, stated),
+            **({} if has_timeout else {"timeout": request.timeout_s}),
             **parameters,
             **response_format_arguments(request),
             **({} if context.on_text is None else {"stream": True}),
         }
-
-    def _timeout(self, request: Request, stated: frozenset[str]) -> dict[str, float]:
-        """The timeout that is sent: none where the Router has it, or a deployment its own."""
-        is_usual = request.timeout_s == self._config.orchestrator.generation.timeout_s
-        is_left = is_usual and (self._has_timeout or "timeout" in stated)
-        return {} if is_left else {"timeout": request.timeout_s}
 
     def _stated_by(self, route: str) -> frozenset[str]:
         """The parameters that the deployments of a route state themselves."""

@@ -53,7 +53,6 @@ _MODE_WORDS = {
 }
 _DECLINED = ("content_policy", "content policy", "content filter", "content_filter",
              "safety system", "responsibleaipolicy")  # fmt: skip
-
 #: Exceptions of httpx, httpx2 and aiohttp, of a request that was sent and of one that was not.
 _ON_THE_WIRE = ("HTTPStatusError", "ReadTimeout", "ReadError", "WriteTimeout", "WriteError",
                 "RemoteProtocolError", "ClientResponseError")  # fmt: skip
@@ -97,8 +96,8 @@ _NO_ADDRESS = (
     "It takes no picture by this address, and nothing is fetched here: pass its bytes or a Path."
 )
 _TOOK_LONG = (
-    "Allow more time with orchestrator.generation.timeout_s, or with the timeout that is stated of"
-    " the deployment or the Router, or add a fallback to the route."
+    "Allow more time with orchestrator.generation.timeout_s, or where a timeout is stated, or add a"
+    " fallback to the route."
 )
 _ADVICE: dict[type[errors.LLMError], str] = {
     errors.AuthenticationError: "Check the key of this deployment: orchestrator doctor.",
