@@ -29,8 +29,8 @@ _FAILED = re.compile(
 def reasons_in(said: Any) -> dict[int, str]:
     """The reasons in a provider's answer, or in a part of its stream, by the number of the choice;
     given as JSON or as a class."""
-    choices = [*(_of(said, "choices") or ()), *(_of(said, "candidates") or ())]
-    found = {int(_of(one, "index") or number): _reason(one) for number, one in enumerate(choices)}
+    choices = [*listed(said, "choices"), *listed(said, "candidates")]
+    found = {_number(one, at): _reason(one) for at, one in enumerate(choices)}
     if not choices:
         found = {0: _reason(said) or _reason(_of(said, "delta"))}
     return {number: reason for number, reason in found.items() if reason}
@@ -71,9 +71,20 @@ def unfinished(reason: str, *, model: object, provider: object) -> Exception:
     return error
 
 
+def listed(said: Any, name: str) -> Sequence[Any]:
+    """A list in a provider's answer; an empty one where something else stands there."""
+    found = _of(said, name)
+    return found if isinstance(found, list | tuple) else ()
+
+
 def _reason(one: Any) -> str:
     found = next(filter(None, (_of(one, name) for name in _NAMES)), "")
     return found if isinstance(found, str) else ""
+
+
+def _number(choice: Any, at: int) -> int:
+    found = _of(choice, "index")
+    return found if isinstance(found, int) else at
 
 
 def _of(whole: Any, name: str) -> Any:

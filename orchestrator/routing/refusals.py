@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.routing.finish_reasons import corrected, reasons_in
+from orchestrator.routing.finish_reasons import corrected, listed, reasons_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -31,8 +31,7 @@ class HeardParts:
 
     def part(self, said: Any) -> None:
         """Note what a part of a stream, as a class or as JSON, says."""
-        choices = _of(said, "choices") or ()
-        found = [_of(_of(one, "delta"), "refusal") for one in choices[:1]]
+        found = [_of(_of(one, "delta"), "refusal") for one in listed(said, "choices")[:1]]
         self.refusal += [one for one in found if isinstance(one, str)]
         self.reasons |= reasons_in(said)
         if isinstance(said, dict) and ("candidates" in said or "promptFeedback" in said):

@@ -10,6 +10,7 @@ import openai
 import pytest
 
 from orchestrator import Orchestrator, RateLimitError
+from orchestrator.routing.finish_reasons import reasons_in
 from tests.support.wire import Reply, WireServer, configured
 from tests.wire.protocols import Asked
 
@@ -51,6 +52,21 @@ def parts(*data: dict[str, Any]) -> str:
 
 def delta(text: str, **more: Any) -> dict[str, Any]:
     return {"choices": [{"index": 0, "delta": {"content": text}, **more}]}
+
+
+@pytest.mark.parametrize(
+    ("answer", "reasons"),
+    [
+        ({"choices": 5}, {}),
+        ({"choices": {"finish_reason": "error"}, "candidates": "abc"}, {}),
+        ({"choices": [7, {"index": "x", "finish_reason": "abort"}]}, {1: "abort"}),
+        ({"choices": [{"index": 2, "finish_reason": ["error"]}]}, {}),
+        ([{"finish_reason": "error"}], {}),
+        ({"done_reason": "load"}, {0: "load"}),
+    ],
+)
+def test_reasons_are_read_of_any_shape(answer: Any, reasons: dict[int, str]) -> None:
+    assert reasons_in(answer) == reasons
 
 
 @pytest.mark.parametrize("stream", [False, True])
