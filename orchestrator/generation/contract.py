@@ -194,13 +194,14 @@ class JsonSchemaContract(Generic[T]):
         own: list[Diagnostic] = []
         try:
             found, made, own = self._typed(value)
+            left_out = [] if found or self.adapter is None else self._left_out(value, made)
             said = [] if found else [f for check in self.checks for f in said_by(check, made)]
         except CheckError as error:
             report = Report((fault("CHECK", str(error), ""),), (*repairs, *own))
             error.evaluation = Evaluation("parsed", made, text, report)
             raise
         report = Report(
-            tuple(listed([*found, *said], MOST_LISTED, "MORE")),
+            tuple(listed([*found, *said, *left_out], MOST_LISTED, "MORE")),
             tuple(listed([*repairs, *own], MOST_LISTED, "MORE")),
         )
         return Evaluation("parsed", made, text, report)
@@ -217,21 +218,25 @@ class JsonSchemaContract(Generic[T]):
             return self._faults(value), value, []
         with own_code(self.name):  # validators in the type are the caller's own code too
             made, faults, own = typed(self.adapter, value, self._wanted)
-            own += [] if faults else self._left_out(value, made)
         found = [of_pydantic(pointer_to(*loc), words, kind) for loc, words, kind in faults]
         return found, made, own
 
-    def _left_out(self, value: object, made: object) -> Iterator[Diagnostic]:
+    def _left_out(self, value: object, made: object) -> list[Diagnostic]:
         """What the type does not take over from a value that it accepts: one for each key."""
         by_key: dict[str, str] = {}
         for pointer in unknown_keys(value, self._wanted, self._wanted):
             by_key.setdefault(steps_of(pointer)[-1], pointer)
+        found = []
         for key, pointer in islice(by_key.items(), _MOST_LEFT_OUT):
             without = JsonPatch([{"op": "remove", "path": pointer}]).apply(value)
-            again, faults, _ = typed(cast("TypeAdapter[T]", self.adapter), without, self._wanted)
+            with own_code(self.name):
+                again, faults, _ = typed(
+                    cast("TypeAdapter[T]", self.adapter), without, self._wanted
+                )
             if not faults and again == made:
                 words = f"the type has no {key!r}, and leaves it out"
-                yield Diagnostic("MEND9", Severity.INFO, words, pointer=pointer)
+                found.append(Diagnostic("EXTRA", Severity.INFO, words, pointer=pointer))
+        return found
 
     def _faults(self, value: object) -> list[Diagnostic]:
         from orchestrator.parsing.schemas import validator  # noqa: PLC0415  it imports jsonschema
